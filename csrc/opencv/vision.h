@@ -1,0 +1,32 @@
+/* vision.h - the few OpenCV functions that the stops use, behind a C interface; vision.cpp alone includes an OpenCV header.
+ * A C++ exception ends inside; it comes out as a status with OpenCV's own text. */
+#ifndef SONIC_OPENCV_VISION_H
+#define SONIC_OPENCV_VISION_H
+
+#include "sonic.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum sonic_interpolation {
+    SONIC_INTERPOLATION_NEAREST = 0,
+    SONIC_INTERPOLATION_LINEAR = 1,
+    SONIC_INTERPOLATION_CUBIC = 2,
+    SONIC_INTERPOLATION_AREA = 3
+} sonic_interpolation;
+
+/* "4.6.0": the library that is linked. */
+const char *sonic_vision_version(void);
+
+/* Resizes `source` into `target` (same channels, 1 to 4). */
+sonic_status sonic_vision_resize(sonic_image target, sonic_image source, sonic_interpolation interpolation);
+
+/* target(x, y) = source(M^-1 (x, y)); `matrix` [2, 3] maps source to target pixels, as cv2.warpAffine takes it.
+ * Outside the source is 0. */
+sonic_status sonic_vision_warp_affine(sonic_image target, sonic_image source, const double matrix[6], sonic_interpolation interpolation);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,5 @@
+#include "python/binding.h"
+
+PyMethodDef sonic_py_audio_methods[] = {
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,70 @@
+#include "python/binding.h"
+
+PyObject *sonic_py_raise(sonic_status status)
+{
+    if (PyErr_Occurred())
+        return NULL;
+    PyObject *kind = PyExc_RuntimeError;
+    if (status == SONIC_ERROR_ARGUMENT || status == SONIC_ERROR_SHAPE || status == SONIC_ERROR_FORMAT)
+        kind = PyExc_ValueError;
+    else if (status == SONIC_ERROR_MEMORY)
+        kind = PyExc_MemoryError;
+    PyErr_SetString(kind, sonic_last_error());
+    return NULL;
+}
+
+static int check_dimensions(PyArrayObject *array, int dimensions, const char *name)
+{
+    if (dimensions < 0 || PyArray_NDIM(array) == dimensions)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%s needs %d dimensions, it has %d", name, dimensions, PyArray_NDIM(array));
+    return -1;
+}
+
+PyArrayObject *sonic_py_array(PyObject *object, int type, int dimensions, const char *name)
+{
+    PyArrayObject *array = (PyArrayObject *)PyArray_FROM_OTF(object, type, NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED);
+    if (!array) {
+        if (!PyErr_ExceptionMatches(PyExc_MemoryError))
+            PyErr_Format(PyExc_ValueError, "%s cannot be read as an array of the type that is needed", name);
+        return NULL;
+    }
+    if (check_dimensions(array, dimensions, name) < 0) {
+        Py_DECREF(array);
+        return NULL;
+    }
+    return array;
+}
+
+PyArrayObject *sonic_py_output(PyObject *object, int type, int dimensions, const char *name)
+{
+    PyArrayObject *array = (PyArrayObject *)object;
+    if (!PyArray_Check(object) || PyArray_TYPE(array) != type || !PyArray_IS_C_CONTIGUOUS(array) || !PyArray_ISBEHAVED(array)) {
+        PyErr_Format(PyExc_ValueError, "%s must be a writable C-contiguous array of the type that is needed", name);
+        return NULL;
+    }
+    if (check_dimensions(array, dimensions, name) < 0)
+        return NULL;
+    Py_INCREF(object);
+    return array;
+}
+
+sonic_image sonic_py_image(PyArrayObject *array)
+{
+    const npy_intp *shape = PyArray_DIMS(array);
+    sonic_image image = {PyArray_DATA(array), (int32_t)shape[1], (int32_t)shape[0], (int32_t)shape[2], (ptrdiff_t)(shape[1] * shape[2])};
+    return image;
+}
+
+int sonic_py_progress(void *context, int64_t done, int64_t total)
+{
+    PyObject *callable = context;
+    if (!callable || callable == Py_None)
+        return 0;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *result = PyObject_CallFunction(callable, "LL", (long long)done, (long long)total);
+    int stop = result ? PyObject_IsTrue(result) : 1;
+    Py_XDECREF(result);
+    PyGILState_Release(gil);
+    return stop != 0;
+}

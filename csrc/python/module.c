@@ -1,0 +1,33 @@
+#define SONIC_IMPORT_ARRAY
+#include "python/binding.h"
+
+static int add_methods(PyObject *module)
+{
+    PyMethodDef *tables[] = {sonic_py_core_methods, sonic_py_audio_methods, sonic_py_face_methods, sonic_py_draft_voice_methods,
+                             sonic_py_draft_render_methods};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (PyModule_AddFunctions(module, tables[i]) < 0)
+            return -1;
+    return 0;
+}
+
+static int execute(PyObject *module)
+{
+    import_array1(-1);
+    return add_methods(module);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_sonic",
+    .m_doc = "Numeric core of sonic_nodes. See csrc/sonic.h.",
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__sonic(void);
+PyMODINIT_FUNC PyInit__sonic(void)
+{
+    return PyModuleDef_Init(&definition);
+}
