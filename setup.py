@@ -26,7 +26,7 @@ SYSTEM_INCLUDES = [numpy.get_include(), str(TORCH / "include"), "/usr/include/op
 COMMON = ["-O3", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fno-math-errno", "-fPIC"]
 COMMON += [flag for path in SYSTEM_INCLUDES for flag in ("-isystem", path)]
 PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"], ".cpp": ["-std=c++20"]}
-LINK = ["-Wl,--as-needed", "-Wl,-z,defs"]
+LINK = ["-Wl,--as-needed"]
 if DEBUG:
     COMMON += ["-g", "-fno-omit-frame-pointer"]
 if SANITIZE:
