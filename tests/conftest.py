@@ -1,0 +1,26 @@
+"""Fixtures that all tests share."""
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_dir():
+    """Real photos and recordings, kept beside the checkout (../shared) or where SONIC_SHARED says; they are not part of the repository."""
+    folder = Path(os.environ.get("SONIC_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"real photos and recordings are not at hand: {folder} is absent (set SONIC_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden_dir():
+    return ROOT / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
+def sample_dir():
+    return ROOT / "sonic_nodes" / "assets" / "sample"
