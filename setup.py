@@ -1,19 +1,28 @@
 """Builds the one extension, sonic_nodes/_sonic.abi3.so, from everything under csrc/.
 
-Environment: SONIC_SANITIZE=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer; SONIC_DEBUG=1 keeps symbols.
+Environment
+  MAX_JOBS=N         compile N files at a time (1)
+  SONIC_DEBUG=1      keep the symbols
+  SONIC_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan: the normal extension stays as it is
+  SONIC_WERROR=0     let a compiler newer than this code warn without stopping
 """
+import importlib.metadata
 import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
-import numpy
-import torch
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-TORCH = Path(torch.__file__).parent
 SANITIZE = os.environ.get("SONIC_SANITIZE") == "1"
 DEBUG = SANITIZE or os.environ.get("SONIC_DEBUG") == "1"
+BUILD = ROOT / "build" / ("asan" if SANITIZE else "native")
 
 # The oldest interfaces that one binary has to serve: CPython 3.10, NumPy 1.23's C API, PyTorch 2.10's stable ABI.
 MACROS = [
@@ -22,52 +31,147 @@ MACROS = [
     ("NPY_TARGET_VERSION", "NPY_1_23_API_VERSION"),
     ("TORCH_TARGET_VERSION", "0x020A000000000000ULL"),
 ]
-SYSTEM_INCLUDES = [numpy.get_include(), str(TORCH / "include"), "/usr/include/opencv4"]
-COMMON = ["-O3", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fno-math-errno", "-fPIC"]
-COMMON += [flag for path in SYSTEM_INCLUDES for flag in ("-isystem", path)]
+COMMON = ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno", "-fPIC"]
 PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"], ".cpp": ["-std=c++20"]}
 LINK = ["-Wl,--as-needed"]
+SANITIZERS = ["-fsanitize=address,undefined"]
+if os.environ.get("SONIC_WERROR") != "0":
+    COMMON += ["-Werror"]
 if DEBUG:
     COMMON += ["-g", "-fno-omit-frame-pointer"]
-if SANITIZE:
-    COMMON += ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    LINK = ["-Wl,--as-needed", "-fsanitize=address,undefined"]
-if not DEBUG:
+else:
     LINK += ["-Wl,-s"]
+if SANITIZE:
+    COMMON += ["-O1", *SANITIZERS, "-fno-sanitize-recover=all"]
+    LINK += SANITIZERS
+
+# What the compiler has to find, and the sentence for a machine that lacks it.
+SYSTEM_HEADERS = {
+    "opencv2/core.hpp": "libopencv-core-dev",
+    "opencv2/imgproc.hpp": "libopencv-imgproc-dev",
+    "opencv2/video.hpp": "libopencv-video-dev",
+    "jpeglib.h": "libjpeg-dev",
+    "Python.h": "python3-dev",
+}
 
 
-class BuildExt(build_ext):
-    """Gives C and C++ their own standards, and compiles only what is older than its source or any header."""
+def package_folder(name):
+    """Where a package lies, without importing it: torch takes seconds."""
+    spec = find_spec(name)
+    if spec is None:
+        sys.exit(f"Install {name} into this Python first (pip install {name}), or run `make build`, which does it. The build reads its headers.")
+    return Path(spec.origin).parent
 
-    def build_extensions(self):
-        compiler = self.compiler
-        newest_header = max(p.stat().st_mtime for p in ROOT.glob("csrc/**/*.h"))
-        newest_header = max(newest_header, Path(__file__).stat().st_mtime)
-        compile_one = compiler._compile
 
-        def compile_if_needed(obj, src, ext, cc_args, extra, pp_opts):
-            built = Path(obj)
-            if built.exists() and built.stat().st_mtime > max(newest_header, Path(src).stat().st_mtime):
-                return
-            compile_one(obj, src, ext, cc_args, list(extra) + PER_LANGUAGE[ext], pp_opts)
+def numpy_headers():
+    folders = [package_folder("numpy") / core / "include" for core in ("_core", "core")]
+    return str(next(folder for folder in folders if folder.is_dir()))
 
-        compiler._compile = compile_if_needed
-        super().build_extensions()
+
+def opencv_headers():
+    prefixes = [os.environ.get("OPENCV_PREFIX", "/usr"), "/usr/local", "/opt/homebrew", sys.prefix]
+    found = [f"{prefix}/include/opencv4" for prefix in prefixes]
+    return next((folder for folder in found if os.path.isdir(folder)), found[0])
 
 
 def sources():
     found = [p for suffix in PER_LANGUAGE for p in (ROOT / "csrc").rglob("*" + suffix)]
-    return sorted(str(p.relative_to(ROOT)) for p in found)
+    return sorted(p.relative_to(ROOT).as_posix() for p in found)
 
+
+def headers():
+    return sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "csrc").rglob("*.h"))
+
+
+class BuildExt(build_ext):
+    """Compiles what is older than its source, its headers or the flags, and links when that or the list of files changed."""
+
+    def run(self):
+        self.build_temp = str(BUILD / "objects")
+        if SANITIZE:
+            self.inplace = False
+        if SANITIZE or self.inplace or self.editable_mode:
+            self.build_lib = str(BUILD)
+        super().run()
+
+    def build_extensions(self):
+        self.check_system()
+        flags, linked = Path(self.build_temp, "flags.txt"), Path(self.build_temp, "linked.txt")
+        if read(flags) != self.flags():
+            shutil.rmtree(self.build_temp, ignore_errors=True)
+            flags.parent.mkdir(parents=True)
+            flags.write_text(self.flags())
+        names = "\n".join(self.extensions[0].sources)
+        self.force = self.force or read(linked) != names
+        self.compiler.compile = self.compile_stale
+        super().build_extensions()
+        linked.write_text(names)
+
+    def flags(self):
+        """Everything but the sources that decides what the compiler makes."""
+        extension = self.extensions[0]
+        versions = [importlib.metadata.version(name) for name in ("torch", "numpy")]
+        compiler = [self.compiler.compiler_so, getattr(self.compiler, "compiler_so_cxx", None), self.compiler.include_dirs]
+        own = [extension.extra_compile_args, extension.extra_link_args, extension.define_macros, PER_LANGUAGE]
+        return repr([versions, compiler, own])
+
+    def compile_stale(self, files, output_dir=None, macros=None, include_dirs=None, debug=0, extra_preargs=None, extra_postargs=None, depends=None):
+        """Stands in for the compiler's own loop over files: same arguments, but headers count and several files compile at a time."""
+        compiler = self.compiler
+        macros, objects, extra, defines, _ = compiler._setup_compile(output_dir, macros, include_dirs, files, depends, extra_postargs)
+        arguments = compiler._get_cc_args(defines, debug, extra_preargs)
+        stale = [(o, f) for o, f in zip(objects, files, strict=True) if older_than_its_parts(o, f)]
+
+        def compile_one(pair):
+            target, source = pair
+            Path(target).unlink(missing_ok=True)
+            suffix = Path(source).suffix
+            compiler._compile(target, source, suffix, arguments, [*extra, *PER_LANGUAGE[suffix], "-MMD", "-MF", target + ".d"], defines)
+
+        with ThreadPoolExecutor(self.parallel or int(os.environ.get("MAX_JOBS", "1"))) as pool:
+            list(pool.map(compile_one, stale))
+        return objects
+
+    def check_system(self):
+        """Ends with one sentence when the machine lacks a compiler or a library's headers."""
+        compilers = [self.compiler.compiler_so[0], getattr(self.compiler, "compiler_so_cxx", self.compiler.compiler_cxx)[0]]
+        packages = ["g++" for command in compilers if shutil.which(command) is None][:1] or self.missing_headers(compilers[1])
+        if packages:
+            sys.exit(f"Install {' '.join(packages)} (Debian: apt-get install {' '.join(packages)}), or run `make build`, which does it.")
+
+    def missing_headers(self, compiler):
+        text = "".join(f"#if !__has_include(<{header}>)\n#error @{package}@\n#endif\n" for header, package in SYSTEM_HEADERS.items())
+        folders = [flag for folder in [*SYSTEM_INCLUDES, *self.compiler.include_dirs] for flag in ("-I", folder)]
+        probe = subprocess.run([compiler, "-x", "c++", "-E", *folders, "-"], input=text, capture_output=True, text=True, check=False)
+        return sorted(set(re.findall("#error @(.+?)@", probe.stderr)))
+
+
+def read(path):
+    return path.read_text() if path.exists() else None
+
+
+def older_than_its_parts(target, source):
+    """Whether an object file is absent, or older than its source or a header that the compiler listed beside it."""
+    listing = Path(target + ".d")
+    if not (os.path.exists(target) and listing.exists()):
+        return True
+    parts = [part.replace("\\ ", " ") for part in re.split(r"(?<!\\)\s+", listing.read_text().replace("\\\n", " ")) if part]
+    built = os.path.getmtime(target)
+    return any(not os.path.exists(part) or os.path.getmtime(part) >= built for part in [source, *parts[1:]])
+
+
+TORCH = package_folder("torch")
+SYSTEM_INCLUDES = [numpy_headers(), str(TORCH / "include"), opencv_headers()]
 
 setup(
     ext_modules=[
         Extension(
             "sonic_nodes._sonic",
             sources=sources(),
+            depends=[*headers(), "setup.py"],
             include_dirs=["csrc"],
             define_macros=MACROS,
-            extra_compile_args=COMMON,
+            extra_compile_args=[*COMMON, *(flag for path in SYSTEM_INCLUDES for flag in ("-isystem", path))],
             extra_link_args=LINK,
             library_dirs=[str(TORCH / "lib")],
             libraries=["torch_cpu", "c10", "opencv_imgproc", "opencv_video", "opencv_core", "jpeg", "m"],
@@ -75,4 +179,5 @@ setup(
         )
     ],
     cmdclass={"build_ext": BuildExt},
+    options={"bdist_wheel": {"py_limited_api": "cp310"}},
 )
