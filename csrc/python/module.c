@@ -1,5 +1,6 @@
 #define SONIC_IMPORT_ARRAY
 #include "python/binding.h"
+#include "torch/operators.h"
 
 static int add_methods(PyObject *module)
 {
@@ -11,9 +12,31 @@ static int add_methods(PyObject *module)
     return 0;
 }
 
+/* register_operators(space): called once by native.py, which derives `space` from the file's path and build. */
+static PyObject *register_operators(PyObject *self, PyObject *argument)
+{
+    (void)self;
+    PyObject *ascii = PyUnicode_AsASCIIString(argument);
+    char *space = ascii ? PyBytes_AsString(ascii) : NULL;
+    sonic_status status = space ? sonic_operators_register(space) : SONIC_OK;
+    Py_XDECREF(ascii);
+    if (!space)
+        return NULL;
+    if (status)
+        return sonic_py_raise(status);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef module_methods[] = {
+    {"register_operators", register_operators, METH_O, "register_operators(namespace): make the operators known to libtorch"},
+    {NULL, NULL, 0, NULL},
+};
+
 static int execute(PyObject *module)
 {
     import_array1(-1);
+    if (PyModule_AddFunctions(module, module_methods) < 0)
+        return -1;
     return add_methods(module);
 }
 

@@ -1,0 +1,161 @@
+// One call into libtorch's dispatcher through the stable ABI (torch/csrc/stable/c/shim.h).
+#include <cstring>
+#include <string>
+#include <vector>
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
+#include <torch/headeronly/version.h>
+
+#include "torch/internal.h"
+
+namespace sonic {
+
+// torch_exception_get_what_without_backtrace came with 2.13; the binary must load under 2.10, so it is looked up by name.
+const char *torch_message()
+{
+    using What = const char *(*)();
+#if defined(_WIN32)
+    HMODULE library = GetModuleHandleA("torch_cpu.dll");
+    What what = library ? (What)GetProcAddress(library, "torch_exception_get_what_without_backtrace") : nullptr;
+#else
+    What what = (What)dlsym(RTLD_DEFAULT, "torch_exception_get_what_without_backtrace");
+#endif
+    const char *text = what ? what() : nullptr;
+    return text ? text : "";
+}
+
+int32_t torch_dtype(sonic_dtype dtype)
+{
+    switch (dtype) {
+    case SONIC_DTYPE_FLOAT16: return aoti_torch_dtype_float16();
+    case SONIC_DTYPE_BFLOAT16: return aoti_torch_dtype_bfloat16();
+    case SONIC_DTYPE_UINT8: return aoti_torch_dtype_uint8();
+    case SONIC_DTYPE_INT64: return aoti_torch_dtype_int64();
+    default: return aoti_torch_dtype_float32();
+    }
+}
+
+Call &Call::add(Argument argument)
+{
+    if (count_ < MAX_ARGUMENTS)
+        arguments_[count_++] = argument;
+    return *this;
+}
+
+// True when `work` was true for every operand, in order.
+template <typename Work>
+bool Call::each_operand(Work work) const
+{
+    for (int32_t i = 0; i < count_; i++) {
+        const Argument &a = arguments_[i];
+        if ((a.kind == TENSOR || a.kind == OPTIONAL_TENSOR) && !work(a.operand))
+            return false;
+        for (int64_t j = 0; a.kind == TENSORS && j < a.number; j++)
+            if (!work(((sonic_tensor *const *)a.items)[j]))
+                return false;
+    }
+    return true;
+}
+
+Call::~Call()
+{
+    // An operand may stand twice (x * x): collect first, then release each once.
+    std::vector<sonic_tensor *> taken;
+    each_operand([&](sonic_tensor *x) {
+        if (x && x->taken) {
+            x->taken = false;
+            taken.push_back(x);
+        }
+        return true;
+    });
+    for (sonic_tensor *x : taken)
+        st_release(x);
+}
+
+static void describe(std::string *out, const sonic_tensor *x)
+{
+    sonic_shape shape = st_shape(x);
+    *out += '[';
+    for (int32_t i = 0; i < shape.dims; i++)
+        *out += (i ? "," : "") + std::to_string(shape.size[i]);
+    *out += "] ";
+}
+
+void Call::fail(sonic_status status, const char *why)
+{
+    std::string shapes;
+    each_operand([&](sonic_tensor *x) { return describe(&shapes, x), true; });
+    sonic_scope_fail(scope_, sonic_fail(status, "%s on %sfailed: %s", op_ + strlen("aten::"), shapes.c_str(), *why ? why : "libtorch gave no reason"));
+}
+
+static bool new_reference(const sonic_tensor *x, StableIValue *out)
+{
+    AtenTensorHandle handle = nullptr;
+    bool made = aoti_torch_new_tensor_handle(x->handle, &handle) == AOTI_TORCH_SUCCESS;
+    *out = (StableIValue)handle;
+    return made;
+}
+
+template <typename Item>
+static bool new_list(int64_t count, Item item, StableIValue *out)
+{
+    StableListHandle list = nullptr;
+    bool made = torch_new_list_reserve_size((size_t)count, &list) == AOTI_TORCH_SUCCESS;
+    for (int64_t i = 0; made && i < count; i++) {
+        StableIValue value = 0;
+        made = item(i, &value) && torch_list_push_back(list, value) == AOTI_TORCH_SUCCESS;
+    }
+    *out = (StableIValue)list;
+    return made;
+}
+
+// False only when memory ran out.
+bool Call::stack_value(const Argument &a, StableIValue *out) const
+{
+    switch (a.kind) {
+    case TENSOR: return new_reference(a.operand, out);
+    case OPTIONAL_TENSOR: {
+        // The dispatcher frees the cell with delete (stableivalue_conversions.h, "Handling std::optional", targets below 2.13).
+        auto *cell = new StableIValue(0);
+        *out = (StableIValue)cell;
+        return new_reference(a.operand, cell);
+    }
+    case TENSORS: return new_list(a.number, [&](int64_t i, StableIValue *v) { return new_reference(((sonic_tensor *const *)a.items)[i], v); }, out);
+    case INTS: return new_list(a.number, [&](int64_t i, StableIValue *v) { return *v = (StableIValue)((const int64_t *)a.items)[i], true; }, out);
+    case TEXT: {
+        StringHandle handle = nullptr;
+        bool made = torch_new_string_handle(a.text, strlen(a.text), &handle) == AOTI_TORCH_SUCCESS;
+        *out = (StableIValue)handle;
+        return made;
+    }
+    default: *out = (StableIValue)a.number; return true;
+    }
+}
+
+sonic_tensor *Call::run()
+{
+    if (scope_->status)
+        return nullptr;
+    if (!each_operand([](sonic_tensor *x) { return x != nullptr; })) {
+        fail(SONIC_ERROR_INTERNAL, "an operand is missing");
+        return nullptr;
+    }
+    StableIValue stack[MAX_ARGUMENTS] = {};
+    for (int32_t i = 0; i < count_; i++)
+        if (!stack_value(arguments_[i], &stack[i])) {
+            fail(SONIC_ERROR_MEMORY, torch_message());
+            return nullptr;
+        }
+    if (torch_call_dispatcher(op_, overload_, stack, TORCH_ABI_VERSION)) {
+        fail(SONIC_ERROR_TORCH, torch_message());
+        return nullptr;
+    }
+    return adopt(scope_, (AtenTensorHandle)stack[0]);
+}
+
+} // namespace sonic

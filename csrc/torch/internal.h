@@ -1,0 +1,74 @@
+// internal.h - shared by the files of torch/ alone: the tensor behind the handle, and one call into libtorch's dispatcher.
+#ifndef SONIC_TORCH_INTERNAL_H
+#define SONIC_TORCH_INTERNAL_H
+
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
+#include <torch/csrc/stable/c/shim.h>
+
+#include <initializer_list>
+
+#include "torch/tensor.h"
+
+struct sonic_tensor {
+    AtenTensorHandle handle;
+    sonic_scope *scope;
+    sonic_tensor *previous, *next;
+    bool taken;
+};
+
+namespace sonic {
+
+// Wraps a reference that the caller owns; on failure the reference is released and the scope fails.
+sonic_tensor *adopt(sonic_scope *scope, AtenTensorHandle handle);
+
+// Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
+const char *torch_message();
+
+int32_t torch_dtype(sonic_dtype dtype);
+
+// Collects the arguments of one operator and calls it: Call(scope, "aten::relu").tensor(x).run().
+// Nothing is handed to libtorch before run(), which does nothing when the scope has failed or an operand is missing.
+// Taken operands are released when the Call ends, whatever its outcome.
+class Call {
+public:
+    Call(sonic_scope *scope, const char *op, const char *overload = "") : scope_(scope), op_(op), overload_(overload) {}
+    ~Call();
+    Call(const Call &) = delete;
+    Call &operator=(const Call &) = delete;
+
+    Call &tensor(sonic_tensor *x) { return add({TENSOR, nullptr, 0, x, nullptr}); }
+    Call &optional(sonic_tensor *x) { return x ? add({OPTIONAL_TENSOR, nullptr, 0, x, nullptr}) : none(); }
+    Call &tensors(sonic_tensor *const *parts, int32_t count) { return add({TENSORS, parts, count, nullptr, nullptr}); }
+    Call &ints(const int64_t *values, int32_t count) { return add({INTS, values, count, nullptr, nullptr}); }
+    Call &ints(std::initializer_list<int64_t> values) { return ints(values.begin(), (int32_t)values.size()); }
+    Call &integer(int64_t value) { return add({VALUE, nullptr, value, nullptr, nullptr}); }
+    Call &boolean(bool value) { return integer(value); }
+    Call &text(const char *value) { return add({TEXT, nullptr, 0, nullptr, value}); }
+    Call &none() { return integer(0); }
+    sonic_tensor *run();
+
+private:
+    enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, VALUE, TEXT };
+    struct Argument {
+        Kind kind;
+        const void *items; // TENSORS, INTS: they outlive the call's full expression
+        int64_t number;    // how many items; the value
+        sonic_tensor *operand;
+        const char *text;
+    };
+    enum { MAX_ARGUMENTS = 16 };
+
+    Call &add(Argument argument);
+    template <typename Work>
+    bool each_operand(Work work) const;
+    void fail(sonic_status status, const char *why);
+    bool stack_value(const Argument &argument, StableIValue *out) const;
+
+    sonic_scope *scope_;
+    const char *op_, *overload_;
+    Argument arguments_[MAX_ARGUMENTS] = {};
+    int32_t count_ = 0;
+};
+
+} // namespace sonic
+#endif

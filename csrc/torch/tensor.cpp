@@ -1,0 +1,77 @@
+// The operators of tensor.h, each one call of libtorch's own kernel, so that results are bit-equal to eager PyTorch.
+#include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
+
+#include "torch/internal.h"
+
+using sonic::Call;
+
+sonic_tensor *st_conv2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups)
+{
+    return Call(scope, "aten::conv2d").tensor(x).tensor(weight).optional(bias).ints({stride, stride}).ints({padding, padding}).ints({1, 1}).integer(groups).run();
+}
+
+sonic_tensor *st_max_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride)
+{
+    return Call(scope, "aten::max_pool2d").tensor(x).ints({kernel, kernel}).ints({stride, stride}).ints({0, 0}).ints({1, 1}).boolean(false).run();
+}
+
+sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, int32_t count)
+{
+    return Call(scope, "aten::pad").tensor(x).ints(sides, count).text("constant").none().run();
+}
+
+sonic_tensor *st_relu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::relu").tensor(x).run(); }
+
+sonic_tensor *st_prelu(sonic_scope *scope, sonic_tensor *x, sonic_tensor *slope) { return Call(scope, "aten::prelu").tensor(x).tensor(slope).run(); }
+
+sonic_tensor *st_sigmoid(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::sigmoid").tensor(x).run(); }
+
+// aten::add takes a Scalar, which does not cross the stable ABI; subtract with alpha -1 has a C function of its own.
+sonic_tensor *st_add(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)
+{
+    if (scope->status)
+        return nullptr;
+    AtenTensorHandle sum = nullptr;
+    if (!a || !b || aoti_torch_aten_subtract_Tensor(a->handle, b->handle, -1.0, &sum)) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "add failed: %s", a && b ? sonic::torch_message() : "an operand is missing"));
+        return nullptr;
+    }
+    bool same = a == b;
+    if (a->taken)
+        st_release(a);
+    if (!same && b->taken)
+        st_release(b);
+    return sonic::adopt(scope, sum);
+}
+
+sonic_tensor *st_mul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return Call(scope, "aten::mul", "Tensor").tensor(a).tensor(b).run(); }
+
+sonic_tensor *st_cat(sonic_scope *scope, sonic_tensor *const *parts, int32_t count, int64_t dim)
+{
+    return Call(scope, "aten::cat").tensors(parts, count).integer(dim).run();
+}
+
+sonic_tensor *st_reshape(sonic_scope *scope, sonic_tensor *x, sonic_shape shape)
+{
+    return Call(scope, "aten::reshape").tensor(x).ints(shape.size, shape.dims).run();
+}
+
+sonic_tensor *st_permute(sonic_scope *scope, sonic_tensor *x, const int64_t *order, int32_t dims)
+{
+    return Call(scope, "aten::permute").tensor(x).ints(order, dims).run();
+}
+
+sonic_tensor *st_slice(sonic_scope *scope, sonic_tensor *x, int64_t dim, int64_t start, int64_t length)
+{
+    return Call(scope, "aten::narrow").tensor(x).integer(dim).integer(start).integer(length).run();
+}
+
+sonic_tensor *st_contiguous(sonic_scope *scope, sonic_tensor *x)
+{
+    return Call(scope, "aten::contiguous").tensor(x).integer(aoti_torch_memory_format_contiguous_format()).run();
+}
+
+sonic_tensor *st_to_dtype(sonic_scope *scope, sonic_tensor *x, sonic_dtype dtype)
+{
+    return Call(scope, "aten::to", "dtype").tensor(x).integer(sonic::torch_dtype(dtype)).boolean(false).boolean(false).none().run();
+}

@@ -1,0 +1,99 @@
+/* tensor.h - libtorch behind a C interface: what the networks are written on.
+ *
+ * Tensors are opaque and live in a scope. Closing a scope frees what is left in it, so a network is a few lines of maths:
+ *
+ *     sonic_scope s;
+ *     sonic_scope_open(&s, outer);
+ *     sonic_tensor *h = st_relu(&s, st_take(st_conv2d(&s, x, w, b, stride, pad, 1)));
+ *     h = st_add(&s, st_take(h), x);
+ *     sonic_tensor *y = st_return(&s, h);       // y now belongs to `outer`
+ *     return sonic_scope_close(&s);
+ *
+ * Errors are sticky: the first failure is kept in the scope (its text in sonic_last_error), later calls do nothing and return
+ * NULL, and closing the scope hands the failure to its parent. NULL operands in a failed scope are therefore harmless.
+ *
+ * st_take marks an operand for release as soon as the operator that reads it returns: that is how a block's peak memory stays
+ * at what the mathematics needs. A taken tensor must not be used again.
+ *
+ * Threads: a scope belongs to one thread; libtorch is called from that thread only (its modes and streams are thread-local).
+ */
+#ifndef SONIC_TORCH_TENSOR_H
+#define SONIC_TORCH_TENSOR_H
+
+#include <stdbool.h>
+
+#include "sonic.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sonic_tensor sonic_tensor;
+
+/* Public only so that it can stand on the stack and opening it cannot fail; its fields are tensor.h's own. */
+typedef struct sonic_scope {
+    struct sonic_scope *parent;
+    sonic_tensor *first;
+    sonic_status status;
+} sonic_scope;
+
+#define SONIC_TENSOR_MAX_DIMS 8
+
+typedef enum sonic_dtype {
+    SONIC_DTYPE_FLOAT32 = 0,
+    SONIC_DTYPE_FLOAT16 = 1,
+    SONIC_DTYPE_BFLOAT16 = 2,
+    SONIC_DTYPE_UINT8 = 3,
+    SONIC_DTYPE_INT64 = 4,
+    SONIC_DTYPE_OTHER = 99
+} sonic_dtype;
+
+typedef struct sonic_shape {
+    int32_t dims;
+    int64_t size[SONIC_TENSOR_MAX_DIMS];
+} sonic_shape;
+
+/* Scopes */
+void sonic_scope_open(sonic_scope *scope, sonic_scope *parent); /* parent NULL: a root */
+sonic_status sonic_scope_close(sonic_scope *scope);
+sonic_status sonic_scope_fail(sonic_scope *scope, sonic_status status); /* keeps the first failure; returns what is kept */
+sonic_tensor *st_take(sonic_tensor *x);
+sonic_tensor *st_return(sonic_scope *scope, sonic_tensor *x); /* moves x to the parent of `scope` */
+void st_release(sonic_tensor *x);
+
+/* Making and reading tensors. Host copies are float32, C order. */
+sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape);
+sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
+sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x);
+sonic_shape st_shape(const sonic_tensor *x);
+int64_t st_size(const sonic_tensor *x, int32_t dim); /* 0 for NULL or a dim that x lacks */
+int64_t st_count(const sonic_tensor *x);
+sonic_dtype st_dtype(const sonic_tensor *x);
+static inline sonic_shape st_shape1(int64_t a) { sonic_shape s = {1, {a}}; return s; }
+static inline sonic_shape st_shape2(int64_t a, int64_t b) { sonic_shape s = {2, {a, b}}; return s; }
+static inline sonic_shape st_shape3(int64_t a, int64_t b, int64_t c) { sonic_shape s = {3, {a, b, c}}; return s; }
+static inline sonic_shape st_shape4(int64_t a, int64_t b, int64_t c, int64_t d) { sonic_shape s = {4, {a, b, c, d}}; return s; }
+
+/* Operators. Images are [batch, channels, rows, columns]; every result is a new tensor of `scope`. */
+
+/* weight [out, in / groups, kh, kw], bias [out] or NULL; the same stride and zero padding in both directions. */
+sonic_tensor *st_conv2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups);
+sonic_tensor *st_max_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride);
+/* Zeros added on each side of the last dims: {left, right, top, bottom, front, back}, `count` numbers, 2 per dimension. */
+sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, int32_t count);
+sonic_tensor *st_relu(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_prelu(sonic_scope *scope, sonic_tensor *x, sonic_tensor *slope); /* slope [channels] */
+sonic_tensor *st_sigmoid(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_add(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b); /* broadcasts */
+sonic_tensor *st_mul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b); /* broadcasts */
+sonic_tensor *st_cat(sonic_scope *scope, sonic_tensor *const *parts, int32_t count, int64_t dim);
+sonic_tensor *st_reshape(sonic_scope *scope, sonic_tensor *x, sonic_shape shape); /* one size may be -1 */
+sonic_tensor *st_permute(sonic_scope *scope, sonic_tensor *x, const int64_t *order, int32_t dims);
+sonic_tensor *st_slice(sonic_scope *scope, sonic_tensor *x, int64_t dim, int64_t start, int64_t length);
+sonic_tensor *st_contiguous(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_to_dtype(sonic_scope *scope, sonic_tensor *x, sonic_dtype dtype);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
