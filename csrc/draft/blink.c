@@ -1,0 +1,52 @@
+#include "draft/blink.h"
+
+#include "draft/pose.h"
+#include "draft/random.h"
+
+/* Quantiles 0, 1/16 .. 1 of the log-normal interval in seconds, its ends cut at 0.8 and 10 s: drawing from a table needs no
+ * exponential, whose last bits differ between machines. */
+static const float interval_quantiles_s[17] = {0.8f,  1.289f, 1.593f, 1.842f, 2.070f, 2.293f, 2.518f, 2.751f, 3.0f,
+                                               3.271f, 3.574f, 3.926f, 4.348f, 4.886f, 5.648f, 6.980f, 10.0f};
+
+static float interval_frames(sonic_random *random)
+{
+    float position = 16.0f * sonic_random_uniform(random);
+    int entry = (int)position;
+    float share = position - (float)entry;
+    return SONIC_POSE_FPS * (interval_quantiles_s[entry] * (1.0f - share) + interval_quantiles_s[entry + 1] * share);
+}
+
+static float smooth_step(float x)
+{
+    x = x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
+    return x * x * (3.0f - 2.0f * x);
+}
+
+/* The lid `frames` after it is shut: falls within 2.75 frames (110 ms), stays for one, rises within 4.25 (170 ms). */
+static float lid(float frames)
+{
+    return frames <= 0.0f ? smooth_step(1.0f + frames / 2.75f) : smooth_step(1.0f - (frames - 1.0f) / 4.25f);
+}
+
+static void add_one(float *poses, int64_t frames, int64_t shut)
+{
+    for (int64_t i = shut - 3; i <= shut + 6; i++) {
+        if (i < 0 || i >= frames)
+            continue;
+        float *blink = &poses[i * SONIC_POSE_COUNT + SONIC_POSE_BLINK], value = lid((float)(i - shut));
+        *blink = value > *blink ? value : *blink;
+    }
+}
+
+void sonic_blink_add(float *poses, int64_t frames, uint64_t seed, float share)
+{
+    sonic_random random = sonic_random_create(seed, 1);
+    int64_t shut = 0;
+    for (;;) {
+        shut += (int64_t)interval_frames(&random);
+        if (shut >= frames)
+            return;
+        if (sonic_random_uniform(&random) < share)
+            add_one(poses, frames, shut);
+    }
+}

@@ -1,0 +1,103 @@
+#include "draft/voice.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/arena.h"
+#include "draft/blink.h"
+#include "draft/sway.h"
+#include "draft/voice_mouth.h"
+
+static const float natural_opening = 0.085f; /* face heights for the speaker's loud, open vowel */
+static const float natural_width = 0.12f;
+
+typedef struct analysis {
+    int64_t cells;
+    float *energies;   /* [cells, SONIC_BANDS] */
+    float *amplitudes; /* [cells] */
+    float *local, *scratch; /* [sonic_level_blocks(cells)] */
+    sonic_mouth *mouths;    /* [cells] */
+} analysis;
+
+sonic_voice_params sonic_voice_default_params(void)
+{
+    sonic_voice_params params = {0, 1.0f, 1.0f, 1.0f};
+    return params;
+}
+
+static int within(float value, float high) { return value >= 0.0f && value <= high; }
+
+static sonic_status check_params(sonic_voice_params params)
+{
+    if (!within(params.opening, 4.0f))
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose an opening between 0 and 4. It is %g.", (double)params.opening);
+    if (!within(params.sway, 4.0f))
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a sway between 0 and 4. It is %g.", (double)params.sway);
+    if (!within(params.blink, 1.0f))
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a blink between 0 and 1. It is %g.", (double)params.blink);
+    return SONIC_OK;
+}
+
+static sonic_status check_samples(const float *samples, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!(fabsf(samples[i]) <= 1e4f))
+            return sonic_fail(SONIC_ERROR_ARGUMENT, "Export the recording again: sample %lld is not a number between -1 and 1 (%g).",
+                              (long long)i, (double)samples[i]);
+    return SONIC_OK;
+}
+
+static sonic_status create_analysis(analysis *a, sonic_arena **arena, int64_t cells)
+{
+    size_t n = (size_t)cells, blocks = (size_t)sonic_level_blocks(cells);
+    size_t bytes = sonic_arena_piece(n * SONIC_BANDS * sizeof(float)) + sonic_arena_piece(n * sizeof(float)) +
+                   2 * sonic_arena_piece(blocks * sizeof(float)) + sonic_arena_piece(n * sizeof(sonic_mouth));
+    sonic_status status = sonic_arena_create(arena, bytes);
+    if (status != SONIC_OK)
+        return status;
+    a->cells = cells;
+    a->energies = sonic_arena_take(*arena, n * SONIC_BANDS * sizeof(float));
+    a->amplitudes = sonic_arena_take(*arena, n * sizeof(float));
+    a->local = sonic_arena_take(*arena, blocks * sizeof(float));
+    a->scratch = sonic_arena_take(*arena, blocks * sizeof(float));
+    a->mouths = sonic_arena_take(*arena, n * sizeof(sonic_mouth));
+    return SONIC_OK;
+}
+
+static void analyse(analysis *a, const float *samples, int64_t count)
+{
+    sonic_bands_measure(a->energies, a->cells, samples, count);
+    sonic_mouth_amplitude(a->amplitudes, a->energies, a->cells);
+    sonic_level level = sonic_level_measure(a->amplitudes, a->cells);
+    sonic_level_follow(a->local, a->scratch, a->amplitudes, a->cells, level);
+    sonic_mouth_measure(a->mouths, a->energies, a->amplitudes, a->cells, level, a->local);
+}
+
+static void pose_frame(float pose[SONIC_POSE_COUNT], const analysis *a, int64_t frame, float opening)
+{
+    sonic_mouth mouth = sonic_mouth_at_frame(a->mouths, a->cells, frame);
+    pose[SONIC_POSE_OPENING] = opening * natural_opening * mouth.opening;
+    pose[SONIC_POSE_WIDTH] = natural_width * mouth.width;
+    pose[SONIC_POSE_ROUNDING] = mouth.rounding;
+}
+
+sonic_status sonic_voice_poses(float *poses, int64_t frames, const float *samples, int64_t count, sonic_voice_params params)
+{
+    analysis a;
+    sonic_arena *arena;
+    sonic_status status = check_params(params);
+    if (status == SONIC_OK)
+        status = check_samples(samples, count);
+    if (status == SONIC_OK)
+        status = create_analysis(&a, &arena, (count + SONIC_CELL_SAMPLES - 1) / SONIC_CELL_SAMPLES);
+    if (status != SONIC_OK)
+        return status;
+    memset(poses, 0, (size_t)frames * SONIC_POSE_COUNT * sizeof *poses);
+    analyse(&a, samples, count);
+    for (int64_t i = 0; i < frames; i++)
+        pose_frame(poses + i * SONIC_POSE_COUNT, &a, i, params.opening);
+    sonic_arena_free(arena);
+    sonic_sway_add(poses, frames, params.seed, params.sway);
+    sonic_blink_add(poses, frames, params.seed, params.blink);
+    return SONIC_OK;
+}

@@ -1,0 +1,96 @@
+#include "draft/voice_bands.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "draft/voice.h"
+
+const float sonic_bands_edges_hz[SONIC_BANDS + 1] = {80,   200,  300,  400,  510,  630,  770,  920, 1080,
+                                                     1270, 1480, 1720, 2000, 2320, 3150, 4400, 7500};
+
+enum { SECTIONS = 4 }; /* two high-pass and two low-pass second-order sections */
+
+/* Far below hearing: keeps the filters' tails out of the slow denormal numbers (alternating, it passes the high-pass). */
+#define TINY 1e-15f
+
+/* One section of all bands: the bands are the lanes, so that the compiler vectorises over them. */
+typedef struct section {
+    float b0[SONIC_BANDS], b1[SONIC_BANDS], b2[SONIC_BANDS], a1[SONIC_BANDS], a2[SONIC_BANDS];
+    float z1[SONIC_BANDS], z2[SONIC_BANDS];
+} section;
+
+/* Second-order Butterworth by the bilinear transform; the high-pass is the low-pass with z -> -z in the numerator. */
+static void design(section *s, int band, double edge_hz, double sign)
+{
+    double k = tan(3.14159265358979323846 * edge_hz / SONIC_VOICE_RATE_HZ);
+    double norm = 1.0 / (1.0 + 1.41421356237309505 * k + k * k);
+    double b0 = (sign > 0 ? k * k : 1.0) * norm;
+    s->b0[band] = s->b2[band] = (float)b0;
+    s->b1[band] = (float)(2.0 * sign * b0);
+    s->a1[band] = (float)(2.0 * (k * k - 1.0) * norm);
+    s->a2[band] = (float)((1.0 - 1.41421356237309505 * k + k * k) * norm);
+}
+
+/* Energy gain that two Linkwitz-Riley slopes leave at the band's centre: the inverse makes bands comparable. */
+static float centre_gain(int band)
+{
+    double low = sonic_bands_edges_hz[band], high = sonic_bands_edges_hz[band + 1], ratio = low / high;
+    double slope = 1.0 / (1.0 + ratio * ratio); /* (f / edge)^4 at f = sqrt(low high) */
+    return (float)(slope * slope * slope * slope);
+}
+
+static void create_sections(section sections[SECTIONS])
+{
+    memset(sections, 0, SECTIONS * sizeof *sections);
+    for (int i = 0; i < SECTIONS; i++)
+        for (int band = 0; band < SONIC_BANDS; band++)
+            design(&sections[i], band, sonic_bands_edges_hz[band + (i >= 2)], i < 2 ? -1.0 : 1.0);
+}
+
+static void filter_section(section *s, float x[SONIC_BANDS])
+{
+    for (int b = 0; b < SONIC_BANDS; b++) {
+        float y = s->b0[b] * x[b] + s->z1[b];
+        s->z1[b] = s->b1[b] * x[b] - s->a1[b] * y + s->z2[b];
+        s->z2[b] = s->b2[b] * x[b] - s->a2[b] * y;
+        x[b] = y;
+    }
+}
+
+static void measure_cell(float energy[SONIC_BANDS], section sections[SECTIONS], const float samples[SONIC_CELL_SAMPLES])
+{
+    float sums[SONIC_BANDS] = {0};
+    for (int i = 0; i < SONIC_CELL_SAMPLES; i++) {
+        float x[SONIC_BANDS];
+        for (int b = 0; b < SONIC_BANDS; b++)
+            x[b] = samples[i] + (i & 1 ? TINY : -TINY);
+        filter_section(&sections[0], x);
+        filter_section(&sections[1], x);
+        for (int b = 0; b < SONIC_BANDS; b++)
+            x[b] += TINY;
+        filter_section(&sections[2], x);
+        filter_section(&sections[3], x);
+        for (int b = 0; b < SONIC_BANDS; b++)
+            sums[b] += x[b] * x[b];
+    }
+    memcpy(energy, sums, sizeof sums);
+}
+
+void sonic_bands_measure(float *energies, int64_t cells, const float *samples, int64_t count)
+{
+    section sections[SECTIONS];
+    float padded[SONIC_CELL_SAMPLES], scale[SONIC_BANDS];
+    create_sections(sections);
+    for (int b = 0; b < SONIC_BANDS; b++)
+        scale[b] = 1.0f / (SONIC_CELL_SAMPLES * centre_gain(b));
+    for (int64_t cell = 0; cell < cells; cell++, energies += SONIC_BANDS) {
+        int64_t start = cell * SONIC_CELL_SAMPLES, left = count - start;
+        int64_t valid = left < 0 ? 0 : left < SONIC_CELL_SAMPLES ? left : SONIC_CELL_SAMPLES;
+        memset(padded, 0, sizeof padded);
+        if (valid > 0)
+            memcpy(padded, samples + start, (size_t)valid * sizeof *padded);
+        measure_cell(energies, sections, padded);
+        for (int b = 0; b < SONIC_BANDS; b++)
+            energies[b] *= scale[b];
+    }
+}

@@ -1,0 +1,113 @@
+#include "draft/voice_level.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { BINS = 560, REACH_BLOCKS = 3 };
+static const float lowest_db = -120.0f, bin_db = 0.25f;
+static const float digital_silence_db = -85.0f; /* below what 16-bit recordings of a room hold */
+static const float stands_out_db = 8.0f, unheard_db = -70.0f;
+
+typedef struct histogram {
+    int64_t counts[BINS], total;
+} histogram;
+
+static float decibels(float amplitude) { return 20.0f * log10f(amplitude + 1e-9f); }
+
+static float amplitude_of(float db) { return powf(10.0f, 0.05f * db); }
+
+/* Counts the amplitudes louder than `above_db`. */
+static void count_levels(histogram *h, const float *amplitudes, int64_t cells, float above_db)
+{
+    memset(h, 0, sizeof *h);
+    for (int64_t i = 0; i < cells; i++) {
+        float db = decibels(amplitudes[i]);
+        if (db <= above_db)
+            continue;
+        int bin = (int)((db - lowest_db) / bin_db);
+        h->counts[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
+        h->total++;
+    }
+}
+
+/* The level that a share of the counted cells stays under; -inf when nothing was counted. */
+static float percentile_db(const histogram *h, float share)
+{
+    int64_t below = 0, wanted = (int64_t)(share * (float)h->total);
+    if (!h->total)
+        return -INFINITY;
+    for (int bin = 0; bin < BINS; bin++)
+        if ((below += h->counts[bin]) > wanted)
+            return lowest_db + ((float)bin + 0.5f) * bin_db;
+    return lowest_db + BINS * bin_db;
+}
+
+static float smooth_step(float x)
+{
+    x = x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
+    return x * x * (3.0f - 2.0f * x);
+}
+
+sonic_level sonic_level_measure(const float *amplitudes, int64_t cells)
+{
+    histogram h;
+    sonic_level level = {0};
+    count_levels(&h, amplitudes, cells, digital_silence_db);
+    float floor_db = percentile_db(&h, 0.10f);
+    if (!h.total)
+        return level;
+    count_levels(&h, amplitudes, cells, floor_db + stands_out_db > unheard_db ? floor_db + stands_out_db : unheard_db);
+    level.floor = amplitude_of(floor_db);
+    if (!h.total)
+        return level;
+    float voice_db = percentile_db(&h, 0.90f);
+    level.voice = amplitude_of(voice_db);
+    level.presence = smooth_step((voice_db - floor_db - 9.0f) / 5.0f);
+    return level;
+}
+
+int64_t sonic_level_blocks(int64_t cells) { return (cells + SONIC_LEVEL_BLOCK_CELLS - 1) / SONIC_LEVEL_BLOCK_CELLS; }
+
+static float loudest_near(const float *blocks_db, int64_t blocks, int64_t block)
+{
+    float loudest = -INFINITY;
+    for (int64_t i = block - REACH_BLOCKS; i <= block + REACH_BLOCKS; i++)
+        if (i >= 0 && i < blocks && blocks_db[i] > loudest)
+            loudest = blocks_db[i];
+    return loudest;
+}
+
+static float block_db(const float *amplitudes, int64_t cells, int64_t block)
+{
+    histogram h;
+    int64_t start = block * SONIC_LEVEL_BLOCK_CELLS, left = cells - start;
+    count_levels(&h, amplitudes + start, left < SONIC_LEVEL_BLOCK_CELLS ? left : SONIC_LEVEL_BLOCK_CELLS, lowest_db);
+    return percentile_db(&h, 0.90f);
+}
+
+/* Half of the way from the whole recording's level, between 12 dB under and 6 dB over it. */
+static float between(float voice_db, float near_db)
+{
+    float offset = 0.5f * (near_db - voice_db);
+    return voice_db + (offset < -12.0f ? -12.0f : offset > 6.0f ? 6.0f : offset);
+}
+
+void sonic_level_follow(float *local, float *scratch, const float *amplitudes, int64_t cells, sonic_level level)
+{
+    int64_t blocks = sonic_level_blocks(cells);
+    float voice_db = decibels(level.voice);
+    for (int64_t block = 0; block < blocks; block++)
+        scratch[block] = block_db(amplitudes, cells, block);
+    for (int64_t block = 0; block < blocks; block++)
+        local[block] = amplitude_of(between(voice_db, loudest_near(scratch, blocks, block)));
+}
+
+float sonic_level_at(const float *local, int64_t blocks, int64_t cell)
+{
+    float position = ((float)(cell % SONIC_LEVEL_BLOCK_CELLS) + 0.5f) / SONIC_LEVEL_BLOCK_CELLS - 0.5f;
+    int64_t block = cell / SONIC_LEVEL_BLOCK_CELLS, other = position < 0.0f ? block - 1 : block + 1;
+    if (other < 0 || other >= blocks)
+        return local[block];
+    float share = position < 0.0f ? -position : position;
+    return local[block] * (1.0f - share) + local[other] * share;
+}

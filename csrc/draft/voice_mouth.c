@@ -1,0 +1,121 @@
+#include "draft/voice_mouth.h"
+
+#include <math.h>
+#include <stddef.h>
+
+/* How much of each band's energy opens the mouth: F1 of open vowels counts in full, the voice bar and F1 of closed vowels
+ * (under 400 Hz) little, F2 half, hiss hardly. */
+static const float vowel_weights[SONIC_BANDS] = {0.0f, 0.1f, 0.3f, 0.7f, 1.0f, 1.0f, 1.0f, 1.0f,
+                                                 1.0f, 0.8f, 0.8f, 0.6f, 0.5f, 0.4f, 0.1f, 0.0f};
+
+static float band_sum(const float energy[SONIC_BANDS], int first, int last)
+{
+    float sum = 0.0f;
+    for (int b = first; b <= last; b++)
+        sum += energy[b];
+    return sum;
+}
+
+static float clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
+
+static float vowel_energy(const float energy[SONIC_BANDS])
+{
+    float sum = 0.0f;
+    for (int b = 0; b < SONIC_BANDS; b++)
+        sum += vowel_weights[b] * energy[b];
+    return sum;
+}
+
+void sonic_mouth_amplitude(float *amplitudes, const float *energies, int64_t cells)
+{
+    float before = 0.0f, here = cells ? vowel_energy(energies) : 0.0f;
+    for (int64_t i = 0; i < cells; i++) {
+        float after = i + 1 < cells ? vowel_energy(energies + (i + 1) * SONIC_BANDS) : 0.0f;
+        amplitudes[i] = sqrtf(0.25f * before + 0.5f * here + 0.25f * after);
+        before = here;
+        here = after;
+    }
+}
+
+/* Nearly linear at speaking level, so that the mouth follows the envelope, and bent above it: never a plateau. */
+static float bend(float x) { return 2.5f * x / (1.5f + x); }
+
+/* Decibels that 1480-3150 Hz (F2 of spread vowels) stand above 400-1080 Hz (F1, and F2 of rounded ones). */
+static float spread_db(const float energy[SONIC_BANDS])
+{
+    return 10.0f * log10f((band_sum(energy, 10, 13) + 1e-12f) / (band_sum(energy, 3, 7) + 1e-12f));
+}
+
+/* Voiced speech has more energy under 1 kHz than above 4.4 kHz. */
+static float voicing(const float energy[SONIC_BANDS])
+{
+    float low = band_sum(energy, 0, 7), high = band_sum(energy, 15, 15) + band_sum(energy, 14, 14);
+    return low / (low + 4.0f * high + 1e-12f);
+}
+
+/* The speaker's own balance: the mean over voiced cells, weighted by how loud they are. */
+static float mean_spread(const sonic_mouth *mouths, int64_t cells)
+{
+    double sum = 0.0, weights = 0.0;
+    for (int64_t i = 0; i < cells; i++) {
+        sum += (double)mouths[i].voicing * mouths[i].width;
+        weights += mouths[i].voicing;
+    }
+    return weights > 0.0 ? (float)(sum / weights) : 0.0f;
+}
+
+static void measure_one(sonic_mouth *mouth, const float energy[SONIC_BANDS], float amplitude, sonic_level level, float local)
+{
+    float above = amplitude - 2.0f * level.floor;
+    mouth->opening = above > 0.0f && local > 0.0f ? level.presence * bend(above / local) : 0.0f;
+    mouth->voicing = clamp(4.0f * mouth->opening, 0.0f, 1.0f) * voicing(energy);
+    mouth->width = spread_db(energy);
+}
+
+void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float *amplitudes, int64_t cells, sonic_level level,
+                         const float *local)
+{
+    int64_t blocks = sonic_level_blocks(cells);
+    for (int64_t i = 0; i < cells; i++)
+        measure_one(&mouths[i], energies + i * SONIC_BANDS, amplitudes[i], level, sonic_level_at(local, blocks, i));
+    float usual = mean_spread(mouths, cells);
+    for (int64_t i = 0; i < cells; i++) {
+        float spread = (mouths[i].width - usual) / 12.0f;
+        mouths[i].width = clamp(spread, -1.0f, 1.0f);
+        mouths[i].rounding = clamp(-1.5f * spread - 0.5f, 0.0f, 1.0f);
+    }
+}
+
+enum { BACK = 18, AHEAD = 14 }; /* cells */
+
+static float window(int offset)
+{
+    float x = 1.0f - (float)(offset < 0 ? -offset : offset) / (float)(offset < 0 ? BACK : AHEAD);
+    return x * x * (3.0f - 2.0f * x);
+}
+
+sonic_mouth sonic_mouth_at_frame(const sonic_mouth *mouths, int64_t cells, int64_t frame)
+{
+    sonic_mouth sum = {0};
+    float weights = 0.0f, voiced = 0.0f;
+    int64_t middle = frame * SONIC_CELLS_PER_FRAME + SONIC_CELLS_PER_FRAME / 2;
+    for (int offset = -BACK; offset <= AHEAD; offset++) {
+        int64_t cell = middle + offset;
+        float weight = window(offset);
+        weights += weight;
+        if (cell < 0 || cell >= cells)
+            continue;
+        const sonic_mouth *m = &mouths[cell];
+        sum.opening += weight * m->opening;
+        sum.width += weight * m->voicing * m->width;
+        sum.rounding += weight * m->voicing * m->rounding;
+        voiced += weight * m->voicing;
+    }
+    sum.opening /= weights;
+    sum.voicing = voiced / weights;
+    /* Half of the weights voiced is enough for the full shape; less fades to rest. */
+    float shape = voiced > 0.5f * weights ? voiced : 0.5f * weights;
+    sum.width /= shape;
+    sum.rounding /= shape;
+    return sum;
+}
