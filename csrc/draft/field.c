@@ -1,0 +1,264 @@
+#include "draft/field.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draft/outline.h"
+#include "draft/pose.h"
+
+static float clampf(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static float smooth(float x)
+{
+    x = clampf(x, 0.0f, 1.0f);
+    return x * x * (3.0f - 2.0f * x);
+}
+
+static float bell(float x)
+{
+    return expf(-x * x);
+}
+
+/* One place of the face, in the terms in which the motions are described. */
+typedef struct place {
+    float u, across;     /* px from the mouth's middle; the same as a share of the mouth's half, +-1 at the corners */
+    float below;         /* px below the seam, < 0 above it */
+    float height;        /* the face's */
+    float inside;        /* 1 on the head, 0 outside its outline grown by 12 % */
+    float to_chin;       /* 0 on the seam, 1 at the height of the chin */
+    float corner;        /* 0 in the mouth's middle, 1 at its corners, falling off over the cheeks */
+} place;
+
+static place place_at(const sonic_draft_rig *rig, float x, float y)
+{
+    const sonic_face_frame *f = &rig->frame;
+    place p;
+    p.u = sonic_frame_u(f, x, y);
+    p.height = f->height;
+    p.across = p.u < 0.0f ? p.u / -f->left : p.u / f->right;
+    float v = sonic_frame_v(f, x, y), seam = sonic_seam_v(&rig->seam, p.u);
+    p.below = v - seam;
+    p.to_chin = p.below / fmaxf(f->chin - seam, 0.05f * f->height);
+    p.inside = 1.0f - smooth((sonic_outline_ratio(&rig->outline, x, y) - 0.98f) / 0.14f);
+    float edge = p.u < 0.0f ? -f->left : f->right, beyond = fabsf(p.u) - edge;
+    p.corner = beyond > 0.0f ? bell(beyond / (0.16f * f->height)) : smooth(fabsf(p.across));
+    return p;
+}
+
+/* The lower lip's outline: 1 in the middle, 0 at the corners, where it ends in an angle. */
+static float lip_arch(float across)
+{
+    float t = clampf(fabsf(across), 0.0f, 1.0f);
+    return (1.0f - t * t) * (1.0f + 0.3f * t * t);
+}
+
+static const float corner_drop = 0.22f; /* how far the corners follow the lower lip */
+static const float upper_raise = 0.10f; /* how far the upper lip gives way, of the gap */
+
+static float open_upper(const place *p)
+{
+    float reach = bell(p->below / (0.11f * p->height));
+    float raise = upper_raise * lip_arch(p->across);
+    return (corner_drop * p->corner - raise) * (p->below < 0.0f ? reach : 1.0f) * p->inside;
+}
+
+static float open_lower(const place *p, const sonic_face_frame *f)
+{
+    float lip = corner_drop * p->corner + (1.0f - upper_raise) * lip_arch(p->across);
+    float start = 0.7f * f->lower_lip / fmaxf(f->chin, 1.0f);
+    float reach = p->below < 0.0f ? 1.0f : 1.0f - smooth((p->to_chin - start) / (1.15f - start));
+    return lip * reach * p->inside;
+}
+
+/* The jaw turns about the ears: all of the chin goes, the cheeks follow less and less. */
+static float chin_down(const place *p)
+{
+    float side = p->u / (0.36f * p->height);
+    float down = smooth((p->to_chin - 0.05f) / 0.9f);
+    return down / (1.0f + side * side * side * side) * p->inside;
+}
+
+static float width_along_u(const place *p, const sonic_face_frame *f)
+{
+    float edge = p->u < 0.0f ? -f->left : f->right, beyond = fabsf(p->u) / edge - 1.0f;
+    float along = beyond < 0.0f ? p->u : (p->u < 0.0f ? -edge : edge) * bell(beyond / 0.9f) * (1.0f + 0.3f * beyond);
+    return along * bell(p->below / (0.17f * p->height)) * p->inside;
+}
+
+/* Lips grow towards the camera: thicker in the middle, their outer edges pushed away from the seam. */
+static float round_along_v(const place *p, float lip, float direction)
+{
+    float away = fabsf(p->below) / fmaxf(lip, 1.0f);
+    float bulge = away < 1.0f ? away : bell((away - 1.0f) / 1.2f);
+    return direction * 0.16f * lip * bulge * lip_arch(p->across) * p->inside;
+}
+
+/* Lips rolled inwards: their outer edges come towards the seam. */
+static float press_along_v(const place *p, float lip, float direction)
+{
+    float away = fabsf(p->below) / fmaxf(lip, 1.0f);
+    float bulge = away < 1.0f ? away : bell((away - 1.0f) / 1.2f);
+    return -direction * 0.22f * lip * bulge * lip_arch(0.9f * p->across) * p->inside;
+}
+
+static void set_node(sonic_draft_rig *rig, int32_t basis, size_t node, float upper_u, float upper_v, float lower_u, float lower_v)
+{
+    const sonic_face_frame *f = &rig->frame;
+    size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows;
+    float *at = rig->basis + (size_t)basis * SONIC_COMPONENTS * nodes + node;
+    at[SONIC_UPPER_X * nodes] = upper_u * f->ux + upper_v * f->vx;
+    at[SONIC_UPPER_Y * nodes] = upper_u * f->uy + upper_v * f->vy;
+    at[SONIC_LOWER_X * nodes] = lower_u * f->ux + lower_v * f->vx;
+    at[SONIC_LOWER_Y * nodes] = lower_u * f->uy + lower_v * f->vy;
+}
+
+static void build_node(sonic_draft_rig *rig, int32_t column, int32_t row)
+{
+    const sonic_face_frame *f = &rig->frame;
+    size_t node = (size_t)row * (size_t)rig->grid.columns + (size_t)column;
+    float x = (float)(column * rig->grid.step), y = (float)(row * rig->grid.step);
+    place p = place_at(rig, x, y);
+    float chin = chin_down(&p), width = width_along_u(&p, f);
+    set_node(rig, SONIC_BASIS_OPEN, node, 0.0f, open_upper(&p), 0.0f, open_lower(&p, f));
+    set_node(rig, SONIC_BASIS_CHIN, node, 0.0f, chin, 0.0f, chin);
+    set_node(rig, SONIC_BASIS_WIDTH, node, width, 0.0f, width, 0.0f);
+    set_node(rig, SONIC_BASIS_ROUND, node, 0.0f, round_along_v(&p, f->upper_lip, -1.0f), 0.0f, round_along_v(&p, f->lower_lip, 1.0f));
+    set_node(rig, SONIC_BASIS_PRESS, node, 0.0f, press_along_v(&p, f->upper_lip, -1.0f), 0.0f, press_along_v(&p, f->lower_lip, 1.0f));
+    float right = (float)(rig->texture.width - 1) - x, bottom = (float)(rig->texture.height - 1) - y;
+    float border = fminf(fminf(x, right) / (0.12f * (float)rig->texture.width), fminf(y, bottom) / (0.12f * (float)rig->texture.height));
+    float ratio = sonic_outline_ratio(&rig->outline, x, y);
+    rig->sway[node] = (1.0f - smooth((ratio - 1.1f) / 1.1f)) * smooth(border);
+}
+
+sonic_status sonic_field_build(sonic_draft_rig *rig)
+{
+    int32_t step = (int32_t)clampf(rig->frame.height / 72.0f, 2.0f, 64.0f);
+    rig->grid.step = step;
+    rig->grid.columns = (rig->texture.width + step - 1) / step + 1;
+    rig->grid.rows = (rig->texture.height + step - 1) / step + 1;
+    size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows;
+    rig->basis = calloc(nodes * SONIC_BASIS_COUNT * SONIC_COMPONENTS, sizeof(float));
+    rig->sway = calloc(nodes, sizeof(float));
+    if (!rig->basis || !rig->sway)
+        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for its motion fields");
+    for (int32_t row = 0; row < rig->grid.rows; row++)
+        for (int32_t column = 0; column < rig->grid.columns; column++)
+            build_node(rig, column, row);
+    return SONIC_OK;
+}
+
+sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
+{
+    const sonic_face_frame *f = &rig->frame;
+    sonic_motion m;
+    memset(&m, 0, sizeof m);
+    m.gap_px = clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->height;
+    m.rounding = clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
+    m.press = clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
+    m.blink = clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
+    /* The chin goes about half as far as the lip, and the neck leaves it no more room than `most`. */
+    float most = 0.06f * f->height;
+    m.gain[SONIC_BASIS_OPEN] = m.gap_px;
+    m.gain[SONIC_BASIS_CHIN] = most * tanhf(0.55f * m.gap_px / most);
+    m.gain[SONIC_BASIS_WIDTH] = clampf(pose[SONIC_POSE_WIDTH], -0.3f, 0.3f);
+    m.gain[SONIC_BASIS_ROUND] = m.rounding;
+    m.gain[SONIC_BASIS_PRESS] = m.press;
+    m.sway_x = clampf(pose[SONIC_POSE_SWAY_X], -0.1f, 0.1f) * f->height;
+    m.sway_y = clampf(pose[SONIC_POSE_SWAY_Y], -0.1f, 0.1f) * f->height;
+    float roll = clampf(pose[SONIC_POSE_ROLL], -0.15f, 0.15f);
+    m.cosine = cosf(roll), m.sine = sinf(roll);
+    m.pivot_x = f->origin_x + f->vx * (f->chin + 0.15f * f->height);
+    m.pivot_y = f->origin_y + f->vy * (f->chin + 0.15f * f->height);
+    return m;
+}
+
+static void sway_node(float *dx, float *dy, float x, float y, float share, const sonic_motion *m)
+{
+    float at_x = x + *dx - m->pivot_x, at_y = y + *dy - m->pivot_y;
+    *dx += share * (m->cosine * at_x - m->sine * at_y + m->sway_x - at_x);
+    *dy += share * (m->sine * at_x + m->cosine * at_y + m->sway_y - at_y);
+}
+
+void sonic_field_combine_row(float *forward, const sonic_draft_rig *rig, const sonic_motion *motion, int32_t row)
+{
+    const sonic_grid *grid = &rig->grid;
+    size_t nodes = (size_t)grid->columns * (size_t)grid->rows, start = (size_t)row * (size_t)grid->columns;
+    for (int32_t component = 0; component < SONIC_COMPONENTS; component++) {
+        float *out = forward + (size_t)component * nodes + start;
+        memset(out, 0, (size_t)grid->columns * sizeof(float));
+        for (int32_t k = 0; k < SONIC_BASIS_COUNT; k++) {
+            const float *basis = rig->basis + ((size_t)k * SONIC_COMPONENTS + (size_t)component) * nodes + start;
+            float gain = motion->gain[k];
+            if (gain != 0.0f)
+                for (int32_t i = 0; i < grid->columns; i++)
+                    out[i] += gain * basis[i];
+        }
+    }
+    if (motion->sway_x == 0.0f && motion->sway_y == 0.0f && motion->sine == 0.0f)
+        return;
+    float y = (float)(row * grid->step);
+    for (int32_t i = 0; i < grid->columns; i++) {
+        float share = rig->sway[start + (size_t)i], x = (float)(i * grid->step);
+        float *at = forward + start + (size_t)i;
+        sway_node(at + SONIC_UPPER_X * nodes, at + SONIC_UPPER_Y * nodes, x, y, share, motion);
+        sway_node(at + SONIC_LOWER_X * nodes, at + SONIC_LOWER_Y * nodes, x, y, share, motion);
+    }
+}
+
+/* Forward displacement at (x, y) in cells, with its derivatives per cell. */
+typedef struct jet {
+    float x, y, x_x, x_y, y_x, y_y;
+} jet;
+
+static jet forward_at(const float *fx, const float *fy, const sonic_grid *g, float x, float y)
+{
+    x = clampf(x, 0.0f, (float)(g->columns - 1)), y = clampf(y, 0.0f, (float)(g->rows - 1));
+    int32_t i = (int32_t)x, j = (int32_t)y;
+    i -= i > g->columns - 2, j -= j > g->rows - 2;
+    float a = x - (float)i, b = y - (float)j;
+    const float *p = fx + (size_t)j * (size_t)g->columns + (size_t)i, *q = fy + (size_t)j * (size_t)g->columns + (size_t)i;
+    int32_t down = g->columns;
+    jet r;
+    float top = p[0] + a * (p[1] - p[0]), bottom = p[down] + a * (p[down + 1] - p[down]);
+    r.x = top + b * (bottom - top), r.x_y = bottom - top;
+    r.x_x = (p[1] - p[0]) * (1.0f - b) + (p[down + 1] - p[down]) * b;
+    top = q[0] + a * (q[1] - q[0]), bottom = q[down] + a * (q[down + 1] - q[down]);
+    r.y = top + b * (bottom - top), r.y_y = bottom - top;
+    r.y_x = (q[1] - q[0]) * (1.0f - b) + (q[down + 1] - q[down]) * b;
+    return r;
+}
+
+static void invert_node(float *out_x, float *out_y, const float *fx, const float *fy, const sonic_grid *g, int32_t column, int32_t row)
+{
+    float scale = 1.0f / (float)g->step, target_x = (float)column, target_y = (float)row;
+    float x = target_x - *out_x * scale, y = target_y - *out_y * scale;
+    for (int32_t i = 0; i < 6; i++) {
+        jet f = forward_at(fx, fy, g, x, y);
+        float rx = x + f.x * scale - target_x, ry = y + f.y * scale - target_y;
+        if (fabsf(rx) + fabsf(ry) < 1e-4f)
+            break;
+        float a = 1.0f + f.x_x * scale, b = f.x_y * scale, c = f.y_x * scale, d = 1.0f + f.y_y * scale;
+        float det = fmaxf(a * d - b * c, 0.15f);
+        x -= clampf((d * rx - b * ry) / det, -4.0f, 4.0f);
+        y -= clampf((a * ry - c * rx) / det, -4.0f, 4.0f);
+    }
+    *out_x = (x - target_x) * (float)g->step;
+    *out_y = (y - target_y) * (float)g->step;
+}
+
+void sonic_field_invert_row(float *inverse, const float *forward, const sonic_grid *grid, int32_t row)
+{
+    size_t nodes = (size_t)grid->columns * (size_t)grid->rows, start = (size_t)row * (size_t)grid->columns;
+    for (int32_t layer = 0; layer < 2; layer++) {
+        const float *fx = forward + (size_t)(2 * layer) * nodes, *fy = fx + nodes;
+        float *out_x = inverse + (size_t)(2 * layer) * nodes + start, *out_y = out_x + nodes;
+        for (int32_t i = 0; i < grid->columns; i++) {
+            out_x[i] = fx[start + (size_t)i], out_y[i] = fy[start + (size_t)i];
+            invert_node(out_x + i, out_y + i, fx, fy, grid, i, row);
+        }
+    }
+}

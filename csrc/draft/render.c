@@ -1,0 +1,203 @@
+#include "draft/render.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/arena.h"
+#include "core/parallel.h"
+#include "draft/field.h"
+#include "draft/mouth.h"
+#include "draft/sample.h"
+
+/* One frame in the making; read by all threads, each of which writes its own rows. */
+typedef struct frame {
+    const sonic_draft_rig *rig;
+    sonic_motion motion;
+    float *forward, *inverse; /* [SONIC_COMPONENTS, rows, columns] */
+    uint8_t *out;             /* [height, width, 3] */
+    float low_u, high_u, low_v, high_v; /* the part of the face frame in which the layers differ */
+} frame;
+
+static void combine_rows(int64_t begin, int64_t end, void *context)
+{
+    frame *f = context;
+    for (int64_t row = begin; row < end; row++)
+        sonic_field_combine_row(f->forward, f->rig, &f->motion, (int32_t)row);
+}
+
+static void invert_rows(int64_t begin, int64_t end, void *context)
+{
+    frame *f = context;
+    for (int64_t row = begin; row < end; row++)
+        sonic_field_invert_row(f->inverse, f->forward, &f->rig->grid, (int32_t)row);
+}
+
+static float clamp01(float x)
+{
+    return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
+}
+
+/* Share of the lower layer at a place `below` px under the seam. */
+static float lower_share(float below)
+{
+    return clamp01(0.5f + below / 1.4f);
+}
+
+static void skull_place(sonic_mouth_place *place, const frame *f, float x, float y)
+{
+    const sonic_motion *m = &f->motion;
+    float dx = x - m->pivot_x - m->sway_x, dy = y - m->pivot_y - m->sway_y;
+    float sx = m->pivot_x + m->cosine * dx + m->sine * dy, sy = m->pivot_y - m->sine * dx + m->cosine * dy;
+    place->skull_u = sonic_frame_u(&f->rig->frame, sx, sy), place->skull_v = sonic_frame_v(&f->rig->frame, sx, sy);
+}
+
+/* A pixel of the mouth: upper layer, lower layer and what lies between them. `d` holds the inverse displacements. */
+static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const float d[SONIC_COMPONENTS])
+{
+    const sonic_draft_rig *rig = f->rig;
+    const sonic_face_frame *face = &rig->frame;
+    float ux = x + d[SONIC_UPPER_X], uy = y + d[SONIC_UPPER_Y], lx = x + d[SONIC_LOWER_X], ly = y + d[SONIC_LOWER_Y];
+    sonic_mouth_place place;
+    float upper_u = sonic_frame_u(face, ux, uy);
+    place.jaw_u = sonic_frame_u(face, lx, ly), place.jaw_v = sonic_frame_v(face, lx, ly);
+    place.under_upper = sonic_frame_v(face, ux, uy) - sonic_seam_v(&rig->seam, upper_u);
+    place.over_lower = sonic_seam_v(&rig->seam, place.jaw_u) - place.jaw_v;
+    float lower = lower_share(-place.over_lower), upper = 1.0f - lower_share(place.under_upper);
+    upper = upper < 1.0f - lower ? upper : 1.0f - lower;
+    float rest = 1.0f - lower - upper, sum[4] = {0.0f, 0.0f, 0.0f, 0.0f}, color[4];
+    if (lower > 0.0f) {
+        sonic_sample(color, &rig->texture, lx, ly);
+        for (int32_t c = 0; c < 3; c++)
+            sum[c] += lower * color[c];
+    }
+    if (upper > 0.0f) {
+        sonic_sample(color, &rig->texture, ux, uy);
+        for (int32_t c = 0; c < 3; c++)
+            sum[c] += upper * color[c];
+    }
+    if (rest > 1e-4f) {
+        skull_place(&place, f, x, y);
+        sonic_mouth_color(color, rig, &f->motion, &place);
+        for (int32_t c = 0; c < 3; c++)
+            sum[c] += rest * color[c];
+    }
+    for (int32_t c = 0; c < 3; c++)
+        out[c] = sonic_to_byte(sum[c]);
+}
+
+enum { CELL_STILL, CELL_UPPER, CELL_LOWER, CELL_MOUTH };
+
+/* Which layers a cell shows, from the displacements `corner` [4, SONIC_COMPONENTS] at its corners. */
+static int cell_kind(const frame *f, float x, float y, const float corner[4][SONIC_COMPONENTS])
+{
+    float moved = 0.0f;
+    for (int32_t k = 0; k < 4; k++)
+        for (int32_t c = 0; c < SONIC_COMPONENTS; c++)
+            moved += fabsf(corner[k][c]);
+    if (moved < 1e-3f)
+        return CELL_STILL;
+    float step = (float)f->rig->grid.step, lowest = 1e30f, highest = -1e30f;
+    for (int32_t k = 0; k < 4; k++) {
+        float px = x + (k & 1 ? step : 0.0f), py = y + (k & 2 ? step : 0.0f);
+        for (int32_t layer = 0; layer < 2; layer++) {
+            float qx = px + corner[k][2 * layer], qy = py + corner[k][2 * layer + 1];
+            float below = sonic_frame_v(&f->rig->frame, qx, qy) - sonic_seam_v(&f->rig->seam, sonic_frame_u(&f->rig->frame, qx, qy));
+            lowest = fminf(lowest, below), highest = fmaxf(highest, below);
+        }
+    }
+    float margin = 2.0f + 0.5f * step;
+    return lowest > margin ? CELL_LOWER : highest < -margin ? CELL_UPPER : CELL_MOUTH;
+}
+
+/* Pixels [from, to) of one row within one cell; `left` and `right` are the displacements at the cell's sides in this row. */
+static void cell_row(const frame *f, int kind, int32_t y, int32_t from, int32_t to, const float *left, const float *right)
+{
+    const sonic_draft_rig *rig = f->rig;
+    uint8_t *out = f->out + ((size_t)y * (size_t)rig->texture.width + (size_t)from) * 3;
+    float scale = 1.0f / (float)rig->grid.step;
+    int32_t layer = kind == CELL_LOWER ? SONIC_LOWER_X : SONIC_UPPER_X;
+    for (int32_t x = from; x < to; x++, out += 3) {
+        float part = (float)(x - from) * scale, d[SONIC_COMPONENTS];
+        for (int32_t c = 0; c < SONIC_COMPONENTS; c++)
+            d[c] = left[c] + part * (right[c] - left[c]);
+        if (kind == CELL_MOUTH) {
+            mouth_pixel(out, f, (float)x, (float)y, d);
+            continue;
+        }
+        float color[4];
+        sonic_sample(color, &rig->texture, (float)x + d[layer], (float)y + d[layer + 1]);
+        for (int32_t c = 0; c < 3; c++)
+            out[c] = sonic_to_byte(color[c]);
+    }
+}
+
+static void draw_cell(const frame *f, int32_t column, int32_t row)
+{
+    const sonic_draft_rig *rig = f->rig;
+    const sonic_grid *g = &rig->grid;
+    size_t nodes = (size_t)g->columns * (size_t)g->rows, node = (size_t)row * (size_t)g->columns + (size_t)column;
+    float corner[4][SONIC_COMPONENTS];
+    for (int32_t c = 0; c < SONIC_COMPONENTS; c++) {
+        const float *p = f->inverse + (size_t)c * nodes + node;
+        corner[0][c] = p[0], corner[1][c] = p[1], corner[2][c] = p[g->columns], corner[3][c] = p[g->columns + 1];
+    }
+    int32_t x = column * g->step, y = row * g->step;
+    int32_t right = x + g->step < rig->texture.width ? x + g->step : rig->texture.width;
+    int32_t bottom = y + g->step < rig->texture.height ? y + g->step : rig->texture.height;
+    int kind = cell_kind(f, (float)x, (float)y, (const float(*)[SONIC_COMPONENTS])corner);
+    for (int32_t at = y; at < bottom; at++) {
+        if (kind == CELL_STILL) {
+            size_t offset = ((size_t)at * (size_t)rig->texture.width + (size_t)x) * 3;
+            memcpy(f->out + offset, rig->image + offset, (size_t)(right - x) * 3);
+            continue;
+        }
+        float part = (float)(at - y) / (float)g->step, sides[2][SONIC_COMPONENTS];
+        for (int32_t c = 0; c < SONIC_COMPONENTS; c++) {
+            sides[0][c] = corner[0][c] + part * (corner[2][c] - corner[0][c]);
+            sides[1][c] = corner[1][c] + part * (corner[3][c] - corner[1][c]);
+        }
+        cell_row(f, kind, at, x, right, sides[0], sides[1]);
+    }
+}
+
+static void draw_rows(int64_t begin, int64_t end, void *context)
+{
+    const frame *f = context;
+    for (int64_t row = begin; row < end; row++)
+        for (int32_t column = 0; column + 1 < f->rig->grid.columns; column++)
+            draw_cell(f, column, (int32_t)row);
+}
+
+static sonic_status check_poses(const float *poses, int64_t count)
+{
+    for (int64_t i = 0; i < count * SONIC_POSE_COUNT; i++)
+        if (!isfinite(poses[i]))
+            return sonic_fail(SONIC_ERROR_ARGUMENT, "Give finite poses: value %d of frame %lld is not a number",
+                              (int)(i % SONIC_POSE_COUNT), (long long)(i / SONIC_POSE_COUNT));
+    return SONIC_OK;
+}
+
+sonic_status sonic_draft_render(uint8_t *frames, const sonic_draft_rig *rig, const float *poses, int64_t count,
+                                sonic_progress_fn progress, void *context)
+{
+    sonic_status status = check_poses(poses, count);
+    if (status)
+        return status;
+    const sonic_grid *g = &rig->grid;
+    size_t field = (size_t)g->columns * (size_t)g->rows * SONIC_COMPONENTS;
+    float *scratch = malloc(2 * field * sizeof(float));
+    if (!scratch)
+        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for its motion fields");
+    size_t bytes = (size_t)rig->texture.width * (size_t)rig->texture.height * 3;
+    for (int64_t i = 0; i < count && !status; i++) {
+        frame f = {rig, sonic_motion_of(rig, poses + i * SONIC_POSE_COUNT), scratch, scratch + field, frames + (size_t)i * bytes, 0, 0, 0, 0};
+        sonic_parallel_for(g->rows, 16, combine_rows, &f);
+        sonic_parallel_for(g->rows, 8, invert_rows, &f);
+        sonic_parallel_for(g->rows - 1, 4, draw_rows, &f);
+        if (progress && progress(context, i + 1, count))
+            status = sonic_fail(SONIC_ERROR_CANCELLED, "Cancelled after %lld of %lld frames", (long long)(i + 1), (long long)count);
+    }
+    free(scratch);
+    return status;
+}

@@ -1,0 +1,154 @@
+#include "draft/rig.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draft/field.h"
+#include "draft/mouth.h"
+#include "draft/outline.h"
+#include "draft/rig_parts.h"
+#include "draft/seam.h"
+
+enum { SMALLEST_SIDE_PX = 16, LARGEST_SIDE_PX = 8192 };
+
+static const float *point(const float *mesh, int32_t index)
+{
+    return mesh + 3 * index;
+}
+
+static float distance(const float *mesh, int32_t a, int32_t b)
+{
+    const float *p = point(mesh, a), *q = point(mesh, b);
+    return sqrtf((p[0] - q[0]) * (p[0] - q[0]) + (p[1] - q[1]) * (p[1] - q[1]));
+}
+
+static sonic_status check_image(sonic_image image)
+{
+    if (image.channels != 3)
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the portrait as [height, width, 3] RGB. It has %d channels", image.channels);
+    int32_t small = image.width_px < image.height_px ? image.width_px : image.height_px;
+    int32_t large = image.width_px < image.height_px ? image.height_px : image.width_px;
+    if (small < SMALLEST_SIDE_PX || large > LARGEST_SIDE_PX)
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give a portrait of %d to %d pixels a side. It has %d x %d", SMALLEST_SIDE_PX,
+                          LARGEST_SIDE_PX, image.width_px, image.height_px);
+    return SONIC_OK;
+}
+
+static sonic_status check_mesh(const float *mesh, sonic_image image)
+{
+    float limit = 4.0f * (float)(image.width_px + image.height_px);
+    for (int32_t i = 0; i < SONIC_MESH_POINTS; i++)
+        if (!(fabsf(point(mesh, i)[0]) < limit) || !(fabsf(point(mesh, i)[1]) < limit))
+            return sonic_fail(SONIC_ERROR_ARGUMENT, "Find the face again: point %d of its mesh is (%g, %g) in a picture of %d x %d px", i,
+                              (double)point(mesh, i)[0], (double)point(mesh, i)[1], image.width_px, image.height_px);
+    float height = distance(mesh, 10, 152), mouth = distance(mesh, 61, 291);
+    if (!(height >= 12.0f) || !(mouth >= 3.0f))
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture with a larger face: this one is %.1f px high, its mouth %.1f px wide",
+                          (double)height, (double)mouth);
+    const float *left = point(mesh, 61), *right = point(mesh, 291);
+    float x = 0.5f * (left[0] + right[0]), y = 0.5f * (left[1] + right[1]);
+    if (x < 0.0f || y < 0.0f || x > (float)image.width_px || y > (float)image.height_px)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture that shows the mouth: it lies at (%.0f, %.0f), outside %d x %d px",
+                          (double)x, (double)y, image.width_px, image.height_px);
+    return SONIC_OK;
+}
+
+static sonic_status build_frame(sonic_face_frame *f, const float *mesh)
+{
+    const float *top = point(mesh, 10), *chin = point(mesh, 152), *upper = point(mesh, 13), *lower = point(mesh, 14);
+    f->height = distance(mesh, 10, 152);
+    f->vx = (chin[0] - top[0]) / f->height, f->vy = (chin[1] - top[1]) / f->height;
+    f->ux = f->vy, f->uy = -f->vx;
+    f->origin_x = 0.5f * (upper[0] + lower[0]), f->origin_y = 0.5f * (upper[1] + lower[1]);
+    f->left = 0.5f * (sonic_frame_u(f, point(mesh, 61)[0], point(mesh, 61)[1]) + sonic_frame_u(f, point(mesh, 78)[0], point(mesh, 78)[1]));
+    f->right =
+        0.5f * (sonic_frame_u(f, point(mesh, 291)[0], point(mesh, 291)[1]) + sonic_frame_u(f, point(mesh, 308)[0], point(mesh, 308)[1]));
+    f->chin = sonic_frame_v(f, chin[0], chin[1]);
+    f->nose = sonic_frame_v(f, point(mesh, 2)[0], point(mesh, 2)[1]);
+    f->upper_lip = fmaxf(distance(mesh, 0, 13), 1.0f), f->lower_lip = fmaxf(distance(mesh, 14, 17), 1.0f);
+    if (!(f->left < -1.0f) || !(f->right > 1.0f) || !(f->chin > 0.08f * f->height) || !(f->nose < 0.0f))
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture that shows the face from the front: mouth from %.1f to %.1f, nose at "
+                          "%.1f, chin at %.1f px are not those of a face", (double)f->left, (double)f->right, (double)f->nose, (double)f->chin);
+    return SONIC_OK;
+}
+
+static sonic_status copy_image(sonic_draft_rig *rig, sonic_image image)
+{
+    size_t width = (size_t)image.width_px, height = (size_t)image.height_px;
+    sonic_texture *t = &rig->texture;
+    t->width = image.width_px, t->height = image.height_px;
+    t->stride = (ptrdiff_t)(4 * (width + 2 * SONIC_BORDER));
+    rig->image = malloc(width * height * 3);
+    t->pixels = malloc((size_t)t->stride * (height + 2 * SONIC_BORDER) * sizeof(float));
+    if (!rig->image || !t->pixels)
+        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for %d x %d px", image.width_px, image.height_px);
+    for (size_t y = 0; y < height; y++)
+        memcpy(rig->image + y * width * 3, image.data + (ptrdiff_t)y * image.stride, width * 3);
+    for (int32_t y = -SONIC_BORDER; y < t->height + SONIC_BORDER; y++) {
+        int32_t from_y = y < 0 ? 0 : y >= t->height ? t->height - 1 : y;
+        float *out = t->pixels + (ptrdiff_t)(y + SONIC_BORDER) * t->stride;
+        for (int32_t x = -SONIC_BORDER; x < t->width + SONIC_BORDER; x++, out += 4) {
+            int32_t from_x = x < 0 ? 0 : x >= t->width ? t->width - 1 : x;
+            const uint8_t *in = rig->image + ((size_t)from_y * width + (size_t)from_x) * 3;
+            out[0] = in[0], out[1] = in[1], out[2] = in[2], out[3] = 0.0f;
+        }
+    }
+    return SONIC_OK;
+}
+
+static sonic_status build(sonic_draft_rig *rig, sonic_image image, const float *mesh)
+{
+    sonic_status status = check_image(image);
+    if (!status)
+        status = check_mesh(mesh, image);
+    if (!status)
+        status = build_frame(&rig->frame, mesh);
+    if (!status)
+        status = copy_image(rig, image);
+    if (status)
+        return status;
+    sonic_outline_build(&rig->outline, mesh);
+    rig->interior.has_teeth = distance(mesh, 13, 14) > 0.03f * rig->frame.height;
+    status = sonic_seam_build(rig, mesh);
+    if (!status)
+        status = sonic_field_build(rig);
+    if (!status)
+        sonic_mouth_build(rig, mesh);
+    return status;
+}
+
+sonic_status sonic_draft_rig_create(sonic_draft_rig **out, sonic_image image, const float *mesh)
+{
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: there is no memory for a rig");
+    sonic_status status = build(*out, image, mesh);
+    if (status) {
+        sonic_draft_rig_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+void sonic_draft_rig_free(sonic_draft_rig *rig)
+{
+    if (!rig)
+        return;
+    free(rig->seam.v);
+    free(rig->basis);
+    free(rig->sway);
+    free(rig->texture.pixels);
+    free(rig->image);
+    free(rig);
+}
+
+int32_t sonic_draft_rig_width_px(const sonic_draft_rig *rig)
+{
+    return rig->texture.width;
+}
+
+int32_t sonic_draft_rig_height_px(const sonic_draft_rig *rig)
+{
+    return rig->texture.height;
+}

@@ -1,0 +1,96 @@
+/* rig_parts.h - what a rig consists of; for the files of this folder alone. All lengths are pixels of the portrait.
+ *
+ * The face frame: origin between the lips, u along the face's width (to the picture's right when upright), v down the face. */
+#ifndef SONIC_DRAFT_RIG_PARTS_H
+#define SONIC_DRAFT_RIG_PARTS_H
+
+#include "draft/rig.h"
+
+typedef struct sonic_face_frame {
+    float origin_x, origin_y;
+    float ux, uy, vx, vy; /* unit vectors of u and v in the picture */
+    float height;         /* |10-152|, the unit of poses */
+    float left, right;    /* u of the mouth's corners, left < 0 < right */
+    float chin, nose;     /* v of the chin's lowest point and of the nose's base */
+    float upper_lip, lower_lip; /* thickness of the lips in the middle */
+} sonic_face_frame;
+
+static inline float sonic_frame_u(const sonic_face_frame *f, float x, float y)
+{
+    return (x - f->origin_x) * f->ux + (y - f->origin_y) * f->uy;
+}
+
+static inline float sonic_frame_v(const sonic_face_frame *f, float x, float y)
+{
+    return (x - f->origin_x) * f->vx + (y - f->origin_y) * f->vy;
+}
+
+/* The line along which the lips part: v as a function of u, sampled at every pixel and going on beyond the corners. */
+typedef struct sonic_seam {
+    float first_u; /* u of the first sample */
+    int32_t count;
+    float *v; /* [count] */
+} sonic_seam;
+
+static inline float sonic_seam_v(const sonic_seam *seam, float u)
+{
+    float at = u - seam->first_u;
+    if (!(at > 0.0f))
+        return seam->v[0];
+    if (at >= (float)(seam->count - 1))
+        return seam->v[seam->count - 1];
+    int32_t i = (int32_t)at;
+    return seam->v[i] + (at - (float)i) * (seam->v[i + 1] - seam->v[i]);
+}
+
+/* Head outline: the mesh's convex hull as a distance from its centre for each direction. */
+enum { SONIC_OUTLINE_DIRECTIONS = 256 };
+typedef struct sonic_outline {
+    float x, y;
+    float radius[SONIC_OUTLINE_DIRECTIONS];
+} sonic_outline;
+
+/* Coarse grid over the whole picture: node (column, row) lies at pixel (column, row) * step. */
+typedef struct sonic_grid {
+    int32_t columns, rows, step;
+} sonic_grid;
+
+enum {
+    SONIC_BASIS_OPEN,  /* lips parted by one pixel */
+    SONIC_BASIS_CHIN,  /* chin lowered by one pixel */
+    SONIC_BASIS_WIDTH, /* width + 1 */
+    SONIC_BASIS_ROUND, /* rounding 1 */
+    SONIC_BASIS_PRESS, /* press 1 */
+    SONIC_BASIS_COUNT
+};
+enum { SONIC_UPPER_X, SONIC_UPPER_Y, SONIC_LOWER_X, SONIC_LOWER_Y, SONIC_COMPONENTS };
+
+/* Portrait as float RGBX with a border of repeated pixels, so that a 4x4 neighbourhood needs no checks. */
+enum { SONIC_BORDER = 4 };
+typedef struct sonic_texture {
+    int32_t width, height; /* without the border */
+    ptrdiff_t stride;      /* floats from row to row */
+    float *pixels;         /* at the border's corner */
+} sonic_texture;
+
+typedef struct sonic_interior {
+    float cavity[3], tongue[3], teeth[3], gum[3];
+    float tooth_width;    /* of a middle incisor */
+    float tooth_drop;     /* how far the upper incisors reach below the seam */
+    int32_t has_teeth;    /* the portrait shows its own */
+    float softness;       /* width of an edge in the portrait, px */
+} sonic_interior;
+
+struct sonic_draft_rig {
+    sonic_face_frame frame;
+    sonic_seam seam;
+    sonic_outline outline;
+    sonic_grid grid;
+    float *basis; /* [SONIC_BASIS_COUNT, SONIC_COMPONENTS, rows, columns] */
+    float *sway;  /* [rows, columns] share of the head's motion, 0..1 */
+    sonic_texture texture;
+    uint8_t *image; /* [height, width, 3] */
+    sonic_interior interior;
+};
+
+#endif
