@@ -107,6 +107,9 @@ struct Operator {
 
 const Operator operators[] = {
     {"tensor_operator", boxed<sonic_tensor_operator>},
+    {"face_detector", boxed<sonic_face_detector_operator>},
+    {"face_mesh", boxed<sonic_face_mesh_operator>},
+    {"face_find", boxed<sonic_face_find_operator>},
 };
 
 bool define(TorchLibraryHandle library, const char *name)

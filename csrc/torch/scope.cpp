@@ -143,6 +143,18 @@ sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_ten
     return sonic_scope_close(&inner);
 }
 
+void *st_data(const sonic_tensor *x)
+{
+    int32_t device = -1;
+    bool contiguous = false;
+    void *data = nullptr;
+    if (!x || aoti_torch_get_device_type(x->handle, &device) || aoti_torch_is_contiguous(x->handle, &contiguous))
+        return nullptr;
+    if (device != aoti_torch_device_type_cpu() || !contiguous || aoti_torch_get_data_ptr(x->handle, &data))
+        return nullptr;
+    return data;
+}
+
 sonic_shape st_shape(const sonic_tensor *x)
 {
     sonic_shape shape = {};

@@ -65,6 +65,7 @@ void st_release(sonic_tensor *x);
 sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape);
 sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x);
+void *st_data(const sonic_tensor *x); /* first byte of a contiguous tensor in host memory, valid while x lives; NULL for any other */
 sonic_shape st_shape(const sonic_tensor *x);
 int64_t st_size(const sonic_tensor *x, int32_t dim); /* 0 for NULL or a dim that x lacks */
 int64_t st_count(const sonic_tensor *x);

@@ -1,0 +1,60 @@
+/* The face networks as operators: each network alone on its float input (for parity tests), and the whole search on a picture. */
+#include <stdlib.h>
+
+#include "face/find.h"
+
+/* tensors: input [batch, 3, 128, 128] named "input", weights. Returns scores [batch, 896, 1] and boxes [batch, 896, 16]. */
+void sonic_face_detector_operator(sonic_operator_call *call)
+{
+    sonic_tensor *scores, *boxes;
+    sonic_blazeface_run(&scores, &boxes, call->scope, call, sonic_operator_tensor(call, "input"));
+    sonic_operator_return(call, scores);
+    sonic_operator_return(call, boxes);
+}
+
+/* tensors: input [batch, 3, 192, 192] named "input", weights. Returns points [batch, 1404] and presence [batch, 1]. */
+void sonic_face_mesh_operator(sonic_operator_call *call)
+{
+    sonic_tensor *points, *presence;
+    sonic_face_mesh_run(&points, &presence, call->scope, call, sonic_operator_tensor(call, "input"));
+    sonic_operator_return(call, points);
+    sonic_operator_return(call, presence);
+}
+
+static sonic_status picture_view(sonic_image *out, sonic_tensor *x)
+{
+    uint8_t *data = st_data(x);
+    sonic_shape shape = st_shape(x);
+    if (!data || st_dtype(x) != SONIC_DTYPE_UINT8 || shape.dims != 3)
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the picture as a contiguous uint8 tensor [height, width, 3] in host memory.");
+    if (shape.size[0] > SONIC_PICTURE_SIDE_MAX_PX || shape.size[1] > SONIC_PICTURE_SIDE_MAX_PX)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture of at most %d pixels a side: it is %lld x %lld.", SONIC_PICTURE_SIDE_MAX_PX,
+                          (long long)shape.size[1], (long long)shape.size[0]);
+    sonic_image image = {data, (int32_t)shape.size[1], (int32_t)shape.size[0], (int32_t)shape.size[2], (ptrdiff_t)(shape.size[1] * shape.size[2])};
+    *out = image;
+    return SONIC_OK;
+}
+
+/* The faces' structs leave as rows of floats: a struct is floats only, so a row is the struct. */
+static void return_faces(sonic_operator_call *call, const sonic_face *faces, int32_t count)
+{
+    sonic_operator_return(call, st_from_host(call->scope, (const float *)faces, st_shape2(count, (int64_t)(sizeof *faces / sizeof(float)))));
+}
+
+/* tensors: picture uint8 [height, width, 3] named "picture", weights. Returns [faces, 1426]: score, presence, box [4],
+ * keypoints [6, 2], mesh [468, 3], hull [4]. */
+void sonic_face_find_operator(sonic_operator_call *call)
+{
+    sonic_image picture;
+    sonic_tensor *x = sonic_operator_tensor(call, "picture");
+    if (sonic_scope_fail(call->scope, x ? picture_view(&picture, x) : SONIC_OK) != SONIC_OK)
+        return;
+    sonic_face *faces = malloc(SONIC_FACES_MAX * sizeof *faces);
+    if (!faces) {
+        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the faces' points."));
+        return;
+    }
+    int32_t count = sonic_face_find(faces, call->scope, call, picture);
+    return_faces(call, faces, count);
+    free(faces);
+}

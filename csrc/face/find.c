@@ -1,0 +1,240 @@
+#include "face/find.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "face/mesh_crop.h"
+#include "face/views.h"
+
+#define BATCH 16       /* views per run of the detector */
+#define CANDIDATES 64  /* detections that a stage of the search hands to the mesh network */
+#define VIEW_VALUES (3 * SONIC_BLAZEFACE_SIDE_PX * SONIC_BLAZEFACE_SIDE_PX)
+#define CROP_VALUES (3 * SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX)
+
+static const float MIN_SCORE = 0.5f;    /* MediaPipe's min_score_thresh */
+static const float MIN_PRESENCE = 0.5f; /* MediaPipe's threshold for the face flag */
+static const float SAME_FACE = 0.3f;    /* two meshes whose hulls overlap by more are one face */
+
+/* Everything the search needs, allocated once. */
+typedef struct search {
+    sonic_scope *scope;
+    sonic_operator_call *weights;
+    sonic_image picture;
+    sonic_face *faces; /* [SONIC_FACES_MAX] */
+    int32_t face_count;
+    int32_t view_count, candidate_count;
+    sonic_view views[BATCH];
+    sonic_detection candidates[CANDIDATES], scratch[SONIC_BLAZEFACE_BOXES];
+    uint8_t pixels[SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX * 3];
+    float crop[CROP_VALUES], points[SONIC_MESH_POINTS * 3];
+    float input[BATCH * VIEW_VALUES], scores[BATCH * SONIC_BLAZEFACE_BOXES], boxes[BATCH * SONIC_BLAZEFACE_BOXES * SONIC_BLAZEFACE_VALUES];
+} search;
+
+static void keep_candidate(search *s, const sonic_detection *d)
+{
+    if (s->candidate_count < CANDIDATES) {
+        s->candidates[s->candidate_count++] = *d;
+        return;
+    }
+    int32_t worst = 0;
+    for (int32_t i = 1; i < CANDIDATES; i++)
+        if (s->candidates[i].score < s->candidates[worst].score)
+            worst = i;
+    if (d->score > s->candidates[worst].score)
+        s->candidates[worst] = *d;
+}
+
+static void collect(search *s, int32_t view)
+{
+    sonic_detection found[SONIC_FACES_MAX];
+    const float *scores = s->scores + (size_t)view * SONIC_BLAZEFACE_BOXES;
+    const float *boxes = s->boxes + (size_t)view * SONIC_BLAZEFACE_BOXES * SONIC_BLAZEFACE_VALUES;
+    int32_t count = sonic_blazeface_decode(found, SONIC_FACES_MAX, scores, boxes, MIN_SCORE, s->scratch);
+    for (int32_t i = 0; i < count; i++) {
+        sonic_view_to_picture(&found[i], &s->views[view]);
+        keep_candidate(s, &found[i]);
+    }
+}
+
+/* Runs the detector on the views that are waiting. */
+static void flush(search *s)
+{
+    sonic_scope inner;
+    int32_t count = s->view_count;
+    s->view_count = 0;
+    if (count == 0 || s->scope->status)
+        return;
+    sonic_scope_open(&inner, s->scope);
+    for (int32_t i = 0; i < count; i++)
+        sonic_scope_fail(&inner, sonic_view_fill(s->input + (size_t)i * VIEW_VALUES, s->pixels, s->picture, &s->views[i]));
+    sonic_tensor *x = st_from_host(&inner, s->input, st_shape4(count, 3, SONIC_BLAZEFACE_SIDE_PX, SONIC_BLAZEFACE_SIDE_PX)), *scores, *boxes;
+    sonic_blazeface_run(&scores, &boxes, &inner, s->weights, x);
+    st_to_host(&inner, s->scores, (int64_t)count * SONIC_BLAZEFACE_BOXES, scores);
+    st_to_host(&inner, s->boxes, (int64_t)count * SONIC_BLAZEFACE_BOXES * SONIC_BLAZEFACE_VALUES, boxes);
+    if (sonic_scope_close(&inner) == SONIC_OK)
+        for (int32_t i = 0; i < count; i++)
+            collect(s, i);
+}
+
+static void look(search *s, sonic_view view)
+{
+    s->views[s->view_count++] = view;
+    if (s->view_count == BATCH)
+        flush(s);
+}
+
+static float sigmoid(float logit) { return 1 / (1 + expf(-logit)); }
+
+/* Runs the mesh network on a crop; fills the face's mesh, hull and presence. */
+static void run_mesh(search *s, sonic_face *face, const sonic_mesh_crop *crop)
+{
+    sonic_scope inner;
+    float logit = 0;
+    sonic_scope_open(&inner, s->scope);
+    sonic_scope_fail(&inner, sonic_mesh_crop_fill(s->crop, s->pixels, s->picture, crop));
+    sonic_tensor *x = st_from_host(&inner, s->crop, st_shape4(1, 3, SONIC_MESH_SIDE_PX, SONIC_MESH_SIDE_PX)), *points, *presence;
+    sonic_face_mesh_run(&points, &presence, &inner, s->weights, x);
+    st_to_host(&inner, s->points, SONIC_MESH_POINTS * 3, points);
+    st_to_host(&inner, &logit, 1, presence);
+    face->presence = 0;
+    if (sonic_scope_close(&inner) != SONIC_OK)
+        return;
+    face->presence = sigmoid(logit);
+    sonic_mesh_to_picture(face->mesh, s->points, crop);
+    sonic_mesh_hull(face->hull_xyxy, (const float(*)[3])face->mesh);
+}
+
+static int is_sound(const sonic_detection *d)
+{
+    float width = d->box_xyxy[2] - d->box_xyxy[0], height = d->box_xyxy[3] - d->box_xyxy[1];
+    return width >= 1 && height >= 1 && width < 4 * SONIC_PICTURE_SIDE_MAX_PX && height < 4 * SONIC_PICTURE_SIDE_MAX_PX;
+}
+
+static int is_known(const search *s, const sonic_face *face)
+{
+    for (int32_t i = 0; i < s->face_count; i++)
+        if (sonic_box_overlap(s->faces[i].hull_xyxy, face->hull_xyxy) > SAME_FACE)
+            return 1;
+    return 0;
+}
+
+/* A candidate becomes a face when the mesh network believes in it, on the detector's crop and on the mesh's own. */
+static void confirm(search *s, const sonic_detection *d)
+{
+    if (s->scope->status || s->face_count == SONIC_FACES_MAX || !is_sound(d))
+        return;
+    sonic_face *face = &s->faces[s->face_count];
+    face->score = d->score;
+    memcpy(face->box_xyxy, d->box_xyxy, sizeof face->box_xyxy);
+    memcpy(face->keypoints, d->keypoints, sizeof face->keypoints);
+    sonic_mesh_crop crop = sonic_mesh_crop_make(d->box_xyxy, d->keypoints[0], d->keypoints[1]);
+    run_mesh(s, face, &crop);
+    if (face->presence < MIN_PRESENCE)
+        return;
+    crop = sonic_mesh_crop_from_mesh((const float(*)[3])face->mesh);
+    run_mesh(s, face, &crop);
+    if (face->presence >= MIN_PRESENCE && !is_known(s, face))
+        s->face_count++;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    float x = ((const sonic_detection *)a)->score, y = ((const sonic_detection *)b)->score;
+    return (x < y) - (x > y);
+}
+
+/* Ends a stage: the views that wait are run, the candidates confirmed. True when the search is over. */
+static int settle(search *s)
+{
+    flush(s);
+    qsort(s->candidates, (size_t)s->candidate_count, sizeof *s->candidates, by_score);
+    for (int32_t i = 0; i < s->candidate_count; i++)
+        confirm(s, &s->candidates[i]);
+    s->candidate_count = 0;
+    return s->face_count > 0 || s->scope->status;
+}
+
+static int look_at_whole(search *s)
+{
+    look(s, sonic_view_make(0, 0, s->picture.width_px, s->picture.height_px, 0, 0));
+    return settle(s);
+}
+
+/* With room around the picture, for faces that its border cuts or that fill it; then turned. */
+static int look_wider_and_turned(search *s)
+{
+    static const struct { double margin; int32_t turns; } ways[] = {{0.15, 0}, {0.3, 0}, {0, 1}, {0, 3}, {0, 2}, {0.25, 1}, {0.25, 3}, {0.25, 2}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        look(s, sonic_view_make(0, 0, s->picture.width_px, s->picture.height_px, ways[i].margin, ways[i].turns));
+    return settle(s);
+}
+
+/* Number of tiles of `tile_px` that cover `side_px` with at least half of a tile shared between neighbours. */
+static int32_t tiles_along(int32_t side_px, int32_t tile_px) { return side_px <= tile_px ? 1 : 1 + (2 * (side_px - tile_px) + tile_px - 1) / tile_px; }
+
+static int look_at_tiles(search *s, int32_t tile_px)
+{
+    int32_t width = s->picture.width_px, height = s->picture.height_px;
+    int32_t columns = tiles_along(width, tile_px), rows = tiles_along(height, tile_px);
+    int32_t tile_width = tile_px < width ? tile_px : width, tile_height = tile_px < height ? tile_px : height;
+    for (int32_t i = 0; i < rows * columns; i++) {
+        int32_t x = columns > 1 ? (int32_t)((int64_t)(i % columns) * (width - tile_width) / (columns - 1)) : 0;
+        int32_t y = rows > 1 ? (int32_t)((int64_t)(i / columns) * (height - tile_height) / (rows - 1)) : 0;
+        look(s, sonic_view_make(x, y, tile_width, tile_height, 0, 0));
+    }
+    return settle(s);
+}
+
+/* Tiles from the shorter side down to an eighth of the longer side: faces down to about a fortieth of the picture. */
+static void look_closer(search *s)
+{
+    int32_t width = s->picture.width_px, height = s->picture.height_px;
+    int32_t shortest = width < height ? width : height, longest = width < height ? height : width;
+    int32_t tile = shortest < longest / 2 ? longest / 2 : shortest;
+    int32_t least = longest / 8 > 64 ? longest / 8 : 64;
+    if (tile < longest && look_at_tiles(s, tile))
+        return;
+    for (tile = longest / 2; tile >= least; tile /= 2)
+        if (look_at_tiles(s, tile))
+            return;
+}
+
+static float hull_area(const sonic_face *face)
+{
+    return (face->hull_xyxy[2] - face->hull_xyxy[0]) * (face->hull_xyxy[3] - face->hull_xyxy[1]);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    float x = hull_area(a), y = hull_area(b);
+    return (x < y) - (x > y);
+}
+
+static sonic_status check_picture(sonic_image picture)
+{
+    if (picture.channels != 3)
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give a picture of 3 channels: it has %d.", (int)picture.channels);
+    if (picture.width_px < 1 || picture.height_px < 1 || picture.width_px > SONIC_PICTURE_SIDE_MAX_PX || picture.height_px > SONIC_PICTURE_SIDE_MAX_PX)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture of at most %d pixels a side: it is %d x %d.", SONIC_PICTURE_SIDE_MAX_PX,
+                          (int)picture.width_px, (int)picture.height_px);
+    return SONIC_OK;
+}
+
+int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture)
+{
+    if (sonic_scope_fail(scope, check_picture(picture)) != SONIC_OK)
+        return 0;
+    search *s = calloc(1, sizeof *s);
+    if (!s) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to look for faces."));
+        return 0;
+    }
+    s->scope = scope, s->weights = weights, s->picture = picture, s->faces = out;
+    if (!look_at_whole(s) && !look_wider_and_turned(s))
+        look_closer(s);
+    int32_t count = scope->status ? 0 : s->face_count;
+    qsort(out, (size_t)count, sizeof *out, by_size);
+    free(s);
+    return count;
+}

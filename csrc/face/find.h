@@ -1,0 +1,30 @@
+/* find.h - from a picture to its faces: detector, upright crop, mesh, and the mesh once more from its own points. */
+#ifndef SONIC_FACE_FIND_H
+#define SONIC_FACE_FIND_H
+
+#include "face/blazeface.h"
+#include "face/face_mesh.h"
+
+/* The longest side of a picture (OpenCV's warps address pixels with 16 bits). */
+#define SONIC_PICTURE_SIDE_MAX_PX 32767
+
+#define SONIC_FACES_MAX 16
+
+typedef struct sonic_face {
+    float score;    /* the detector's, 0..1 */
+    float presence; /* the mesh network's belief that this is a face, 0..1; never below 0.5 */
+    float box_xyxy[4];
+    float keypoints[SONIC_FACE_KEYPOINTS][2]; /* as in blazeface.h */
+    float mesh[SONIC_MESH_POINTS][3];
+    float hull_xyxy[4]; /* least and largest x, y of the mesh */
+} sonic_face;
+
+/* Finds faces in `picture` [height, width, 3] RGB, largest hull first; all coordinates in pixels of the picture.
+ *
+ * Searched in this order until a face is confirmed: the whole picture; the whole picture on a wider canvas (faces cut by the
+ * border) and turned by quarters (sideways, upside down); overlapping square tiles of ever smaller size (small faces).
+ * A detection counts only when the mesh network, too, says that there is a face.
+ * Writes at most SONIC_FACES_MAX and returns how many; failures are the scope's. */
+int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture);
+
+#endif
