@@ -1,0 +1,124 @@
+"""One video from one picture and one recording: what `sonic render` does, streamed so that memory does not grow with length."""
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from . import pipeline
+from .engines.draft import OPENING, WIDTH, DraftEngine, DraftSettings
+from .errors import OutputError, UsageError
+from .media.audio import read_sound
+from .media.image import read_picture
+from .media.provenance import metadata
+from .media.video import VideoWriter
+
+
+def render_file(options):
+    """Render and return what `--json` prints. `options`: the attributes that cli.add_render defines."""
+    started = time.perf_counter()
+    check_output(options)
+    picture, sound = read_picture(options.portrait), read_sound(options.speech)
+    data = pipeline.prepare(
+        picture, sound, min_resolution=options.min_resolution, expand_ratio=options.expand_ratio, face_index=options.face,
+        on_mismatch="refuse",
+    )
+    for note in data["notes"]:
+        print(f"sonic: {note}", file=sys.stderr)
+    engine = DraftEngine()
+    latent = engine.infer(data, options.seed, DraftSettings(options.opening, options.sway, options.blink))
+    render_seconds = write_video(engine, latent, data, options)
+    codes = latent["sonic"]["codes"]
+    return {
+        "output": os.path.abspath(options.output),
+        "frames": data["frames"],
+        "fps": pipeline.FPS,
+        "duration_s": data["duration_s"],
+        "seconds": time.perf_counter() - started,
+        "render_seconds": render_seconds,
+        "peak_memory_mb": peak_memory_mb(),
+        "commanded": {"opening": codes[:, OPENING].tolist(), "width": codes[:, WIDTH].tolist()},
+    }
+
+
+def check_output(options):
+    """Find out before the work, not after it, that the result has nowhere to go."""
+    output = Path(options.output)
+    if output.suffix.lower() != ".mp4":
+        raise UsageError(f"Name the output with .mp4 at its end: it is {output.name!r}.")
+    for source in (options.portrait, options.speech):
+        if output.exists() and Path(source).exists() and output.samefile(source):
+            raise UsageError(f"Choose another output: {output} is an input and would be overwritten.")
+
+
+def write_video(engine, latent, data, options):
+    """Stream frames from the engine to the encoder. Returns the seconds spent in the engine."""
+    size = data["source"].shape if options.paste_back else data["image"].shape
+    tags = metadata(engine=engine.name, seed=options.seed)
+    spent = 0.0
+    with contextlib.ExitStack() as stack:
+        still = stack.enter_context(FrameFolder(options.frames)) if options.frames else None
+        writer = stack.enter_context(
+            VideoWriter(options.output, size[1], size[0], pipeline.FPS, data["speech"], lossless=options.lossless, metadata=tags)
+        )
+        bar = stack.enter_context(tqdm(total=data["frames"], unit="frame", file=sys.stderr, disable=None, leave=False))
+        chunks = engine.decode(latent, data)
+        while True:
+            before = time.perf_counter()
+            frames = next(chunks, None)
+            spent += time.perf_counter() - before
+            if frames is None:
+                return spent
+            if options.paste_back:
+                frames = pipeline.paste_back(frames, data)
+            writer.write(frames)
+            if still:
+                still.write(frames)
+            bar.update(len(frames))
+
+
+class FrameFolder:
+    """Writes frames as DIR/000001.png ...; if the job fails, those it wrote are removed again."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.written = []
+        self.made = not self.folder.exists()
+
+    def __enter__(self):
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"Choose another folder for --frames: {self.folder} cannot be made ({error.strerror}).") from error
+        return self
+
+    def write(self, frames):
+        for frame in frames:
+            path = self.folder / f"{len(self.written) + 1:06d}.png"
+            self.written.append(path)
+            try:
+                Image.fromarray(frame).save(path, compress_level=1)
+            except OSError as error:
+                raise OutputError(f"Free some space or choose another folder for --frames: {path} cannot be written ({error}).") from error
+
+    def __exit__(self, kind, error, trace):
+        if kind is None:
+            return
+        for path in self.written:
+            path.unlink(missing_ok=True)
+        if self.made:
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
+
+
+def peak_memory_mb():
+    """Highest resident memory of this process so far, in MB; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
