@@ -1,5 +1,107 @@
+/* Sound: resampling, the spectrogram that whisper hears, loudness per frame. */
+#include "audio/envelope.h"
+#include "audio/log_mel.h"
+#include "audio/resample.h"
 #include "python/binding.h"
 
+static sonic_sound sound_view(PyArrayObject *array, int rate_hz)
+{
+    sonic_sound sound = {PyArray_DATA(array), PyArray_DIMS(array)[0], rate_hz};
+    return sound;
+}
+
+/* Gives `out` to the caller, or raises; drops the input either way. */
+static PyObject *finish(PyArrayObject *in, PyArrayObject *out, sonic_status status)
+{
+    Py_DECREF(in);
+    if (status == SONIC_OK)
+        return (PyObject *)out;
+    Py_XDECREF(out);
+    return sonic_py_raise(status);
+}
+
+static PyArrayObject *new_vector(int64_t count)
+{
+    npy_intp shape[1] = {(npy_intp)count};
+    return (PyArrayObject *)PyArray_SimpleNew(1, shape, NPY_FLOAT32);
+}
+
+static PyObject *resample(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *object;
+    int rate_in, rate_out;
+    if (!PyArg_ParseTuple(args, "Oii:resample", &object, &rate_in, &rate_out))
+        return NULL;
+    PyArrayObject *in = sonic_py_array(object, NPY_FLOAT32, 1, "x");
+    if (!in)
+        return NULL;
+    sonic_sound sound = sound_view(in, rate_in);
+    int64_t count;
+    sonic_status status = sonic_resample_count(&count, sound.count, rate_in, rate_out);
+    if (status != SONIC_OK)
+        return finish(in, NULL, status);
+    PyArrayObject *out = new_vector(count);
+    if (!out)
+        return finish(in, NULL, SONIC_ERROR_MEMORY);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_resample(PyArray_DATA(out), sound, rate_out);
+    Py_END_ALLOW_THREADS
+    return finish(in, out, status);
+}
+
+static PyObject *log_mel(PyObject *self, PyObject *object)
+{
+    (void)self;
+    PyArrayObject *in = sonic_py_array(object, NPY_FLOAT32, 1, "x");
+    if (!in)
+        return NULL;
+    sonic_sound sound = sound_view(in, SONIC_LOG_MEL_RATE_HZ);
+    int64_t pieces;
+    sonic_status status = sonic_log_mel_pieces(&pieces, sound.count);
+    if (status != SONIC_OK)
+        return finish(in, NULL, status);
+    npy_intp shape[2] = {SONIC_LOG_MEL_BANDS, (npy_intp)(SONIC_LOG_MEL_COLUMNS * pieces)};
+    PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_FLOAT32);
+    if (!out)
+        return finish(in, NULL, SONIC_ERROR_MEMORY);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_log_mel(PyArray_DATA(out), sound);
+    Py_END_ALLOW_THREADS
+    return finish(in, out, status);
+}
+
+static PyObject *envelope(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *object;
+    int rate, frames;
+    double fps;
+    if (!PyArg_ParseTuple(args, "Oidi:envelope", &object, &rate, &fps, &frames))
+        return NULL;
+    if (frames < 0) {
+        PyErr_Format(PyExc_ValueError, "Ask for at least 0 frames: %d were asked for.", frames);
+        return NULL;
+    }
+    PyArrayObject *in = sonic_py_array(object, NPY_FLOAT32, 1, "x");
+    if (!in)
+        return NULL;
+    PyArrayObject *out = new_vector(frames);
+    if (!out)
+        return finish(in, NULL, SONIC_ERROR_MEMORY);
+    sonic_sound sound = sound_view(in, rate);
+    sonic_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_envelope(PyArray_DATA(out), sound, fps, frames);
+    Py_END_ALLOW_THREADS
+    return finish(in, out, status);
+}
+
 PyMethodDef sonic_py_audio_methods[] = {
+    {"resample", resample, METH_VARARGS,
+     "resample(x, rate_in, rate_out) -> float32 [ceil(n * rate_out / rate_in)]: mono sound, float32 [n], at another sampling rate (Hz)"},
+    {"log_mel", log_mel, METH_O, "log_mel(x) -> float32 [80, 3000 * pieces of 30 s]: whisper's log-mel features of mono sound at 16000 Hz"},
+    {"envelope", envelope, METH_VARARGS,
+     "envelope(x, rate, fps, frames) -> float32 [frames]: root mean square of mono sound during each frame of a video"},
     {NULL, NULL, 0, NULL},
 };
