@@ -1,0 +1,326 @@
+"""Sound: reading any file that PyAV opens, checking what other nodes hand over, and the mono 16 kHz that the engines hear.
+
+Time is exact. The decoder drops what encoders add in front (AAC and Opus priming, LAME's gapless tag) and behind (Opus and
+LAME padding, the last packet's duration in MP4), as far as the file says so; raw ADTS and MPEG-TS do not say it. When a video's
+sound begins after its pictures, the difference is kept as silence, so that the sound still fits those pictures.
+"""
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from ..errors import InputError
+from ..native import _sonic
+
+MAX_DURATION_S = 1800
+MIN_DURATION_S = 0.04  # one frame at 25 fps
+MAX_CHANNELS = 16
+MAX_RATE_HZ = 768_000
+MAX_VALUES = 400_000_000  # channels x samples: 1.6 GB; half an hour of stereo at 96 kHz fits
+MAX_PEAK = 16.0  # 24 dB above full scale; more is integer samples that were never scaled
+
+SPEECH_RATE_HZ = 16_000
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Sound in memory: `waveform` float32 [channels, samples], nominally -1..1, at `rate` Hz.
+
+    `notes` are sentences for the user about what was mended while reading.
+    """
+
+    waveform: np.ndarray
+    rate: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        return self.waveform.shape[1]
+
+    @property
+    def duration_s(self) -> float:
+        return self.samples / self.rate
+
+    def trimmed(self, seconds: float) -> Sound:
+        """The first `seconds` (at least one sample); the whole sound when it is not longer."""
+        if not seconds > 0:
+            raise InputError(f"Choose a duration above 0 s: {seconds} was asked for.")
+        count = max(1, round(min(seconds, self.duration_s) * self.rate))
+        return self if count >= self.samples else replace(self, waveform=self.waveform[:, :count])
+
+    def mono_16k(self) -> np.ndarray:
+        """float32 [ceil(samples * 16000 / rate)]: the arithmetic mean of the channels, resampled."""
+        return _sonic.resample(self.mono(), self.rate, SPEECH_RATE_HZ)
+
+    def mono(self) -> np.ndarray:
+        """float32 [samples], contiguous: the arithmetic mean of the channels."""
+        if self.waveform.shape[0] == 1:
+            return np.ascontiguousarray(self.waveform[0])
+        return self.waveform.mean(axis=0, dtype=np.float32)
+
+
+def sound_from_array(waveform, rate: int, name: str = "the audio input") -> Sound:
+    """Sound from samples: a NumPy array or torch tensor of ComfyUI's shape [1, channels, samples], [channels, samples] or [samples].
+
+    Refused with an InputError: more than one clip in the batch, no samples, samples that are not numbers, values that are integers
+    never scaled to -1..1, and what lies outside the limits of this module.
+    """
+    if waveform is None:
+        raise InputError(f"Connect a recording: {name} carries no samples.")
+    if hasattr(waveform, "detach"):
+        waveform = waveform.detach().float().cpu().numpy()
+    array = np.asarray(waveform)
+    if array.ndim == 3:
+        if array.shape[0] > 1:
+            raise InputError(f"Send one recording at a time: {name} is a batch of {array.shape[0]}.")
+        array = array[0] if array.shape[0] else array.reshape(0, 0)
+    if array.ndim not in (1, 2):
+        raise InputError(f"Connect a recording of shape [1, channels, samples]: {name} has the shape {list(array.shape)}.")
+    if array.dtype.kind not in "f":
+        raise InputError(f"Scale the samples to decimal numbers from -1 to 1: {name} holds {array.dtype} numbers.")
+    return _checked(np.ascontiguousarray(np.atleast_2d(array), dtype=np.float32), rate, name)
+
+
+def read_sound(path: str | os.PathLike) -> Sound:
+    """The first sound track of a sound or video file. Whatever is wrong with the file ends in an InputError that names it."""
+    name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
+    with _file(path, name) as file, _container(file, name) as container:
+        return _decoded(container, name)
+
+
+def _checked(waveform: np.ndarray, rate: int, name: str, notes: tuple[str, ...] = ()) -> Sound:
+    channels, samples = waveform.shape
+    _check_bounds(channels, samples, rate, name)
+    if channels == 0 or samples == 0:
+        raise InputError(f"Choose a recording that contains sound: {name} has no samples.")
+    if samples < MIN_DURATION_S * rate:
+        raise InputError(f"Choose a recording of at least {MIN_DURATION_S} s: {name} lasts {samples / rate:.3f} s.")
+    _check_values(waveform, rate, name)
+    return Sound(waveform, int(rate), notes)
+
+
+def _check_bounds(channels: int, samples: int, rate: int, name: str) -> None:
+    if not 1 <= rate <= MAX_RATE_HZ:
+        raise InputError(f"Convert the recording to 48000 Hz: {name} has {rate} Hz, 1 to {MAX_RATE_HZ} Hz can be read.")
+    if channels > MAX_CHANNELS:
+        raise InputError(f"Mix the recording down to stereo: {name} has {channels} channels, {MAX_CHANNELS} can be read.")
+    if samples > MAX_DURATION_S * rate:
+        raise InputError(f"Cut the recording to at most {MAX_DURATION_S // 60} minutes: {name} is longer.")
+    if channels * samples > MAX_VALUES:
+        raise InputError(
+            f"Convert the recording to 48000 Hz stereo, or cut it: {name} does not fit in memory with {channels} channels at {rate} Hz."
+        )
+
+
+def _check_values(waveform: np.ndarray, rate: int, name: str) -> None:
+    """One pass in blocks: no temporary array of the sound's size."""
+    bad, first, peak = 0, None, 0.0
+    for start in range(0, waveform.shape[1], _BLOCK):
+        block = waveform[:, start : start + _BLOCK]
+        finite = np.isfinite(block)
+        if finite.all():
+            peak = max(peak, float(np.abs(block).max()))
+            continue
+        bad += int(finite.size - finite.sum())
+        if first is None:
+            first = start + int(np.flatnonzero(~finite.all(axis=0))[0])
+    if bad:
+        raise InputError(
+            f"Export the recording again, as 16-bit WAV: {bad} samples of {name} are not numbers (NaN or infinite), "
+            f"the first at {first / rate:.3f} s."
+        )
+    if peak > MAX_PEAK:
+        raise InputError(f"Scale the recording to the range -1 to 1: the samples of {name} reach {peak:.6g}.")
+
+
+@contextmanager
+def _file(path, name: str):
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"Choose a file: {name} is a folder.")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"Choose a file on disk: {name} is a device or pipe.")
+        file = open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"Check the file's name and folder: {os.fspath(path)!r} does not exist.") from None
+    except PermissionError:
+        raise InputError(f"Allow this program to read {name}: the system refuses it.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"Choose another file: {name} cannot be opened ({error}).") from None
+    with file:
+        yield file
+
+
+def _refuse_other_files(url, flags, options):
+    raise InputError("Choose the recording itself: a playlist that points to other files is not read.")
+
+
+@contextmanager
+def _container(file, name: str):
+    """The file as PyAV container. Only its own bytes are read: no other file and no network address that it may name."""
+    try:
+        container = av.open(
+            file, mode="r", options={"protocol_whitelist": "file"}, metadata_errors="replace", io_open=_refuse_other_files
+        )
+    except av.error.FFmpegError as error:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise InputError(f"Choose a recording that contains sound: {name} is an empty file.") from None
+        raise InputError(
+            f"Choose a sound or video file, for example WAV or MP3: {name} cannot be read as one ({_reason(error)})."
+        ) from None
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+
+
+def _decoded(container, name: str) -> Sound:
+    if not container.streams.audio:
+        raise InputError(f"Choose a recording: {name} contains no sound, only a picture or a silent video.")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise InputError(f"Convert the recording to WAV or MP3: the sound in {name} has a format that cannot be decoded.")
+    _check_declared(container, stream, name)
+    reader = _Reader(name)
+    _run(reader, container, stream)
+    if reader.rate == 0:
+        raise InputError(f"Choose a recording that contains sound: nothing in {name} can be decoded.")
+    if reader.damaged * 2 > reader.packets:
+        raise InputError(f"Choose an intact recording: {reader.damaged} of {reader.packets} parts of {name} are damaged.")
+    if container.format.name.startswith("mov,"):
+        reader.trim_to_packets(stream.time_base)
+    reader.delay(_pictures_start_s(container))
+    return _checked(reader.waveform(), reader.rate, name, reader.notes())
+
+
+def _check_declared(container, stream, name: str) -> None:
+    """Refuses what says itself that it is too long, before anything is decoded. (MP3 and ADTS durations are only guesses.)"""
+    if stream.duration is None or stream.time_base is None or container.format.name in ("mp3", "aac"):
+        return
+    seconds = float(stream.duration * stream.time_base)
+    if seconds > MAX_DURATION_S + 1:
+        raise InputError(f"Cut the recording to at most {MAX_DURATION_S // 60} minutes: {name} lasts {seconds / 60:.1f} minutes.")
+
+
+def _run(reader: _Reader, container, stream) -> None:
+    try:
+        for packet in container.demux(stream):
+            reader.packet(packet)
+    except av.error.FFmpegError:
+        reader.broken_off = True
+
+
+def _pictures_start_s(container) -> Fraction | None:
+    """When the first picture is shown; None without a video track (a cover picture is none)."""
+    for stream in container.streams.video:
+        cover = int(getattr(stream, "disposition", 0)) & 0x400
+        if not cover and stream.start_time is not None and stream.time_base is not None:
+            return stream.start_time * stream.time_base
+    return None
+
+
+class _Reader:
+    """Collects decoded frames as float32 [channels, samples] pieces, within the limits."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.pieces: list[np.ndarray] = []
+        self.rate = self.channels = self.samples = 0
+        self.packets = self.damaged = 0
+        self.broken_off = False
+        self.start_s: Fraction | None = None  # presentation time of the first decoded sample
+        self.end_ticks: int | None = None  # of the last packet, in the stream's time base
+
+    def packet(self, packet) -> None:
+        if packet.size:
+            self.packets += 1
+            if packet.pts is not None and packet.duration:
+                self.end_ticks = packet.pts + packet.duration
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            self.lost(packet)
+            return
+        for frame in frames:
+            self.frame(frame)
+
+    def lost(self, packet) -> None:
+        """A packet that does not decode is silence of the same length."""
+        self.damaged += 1
+        if self.rate and packet.duration and packet.time_base:
+            self.append(np.zeros((self.channels, round(packet.duration * packet.time_base * self.rate)), np.float32))
+
+    def frame(self, frame) -> None:
+        piece = _floats(frame, self.name)
+        if self.rate == 0:
+            self.rate, self.channels = frame.sample_rate, piece.shape[0]
+            if frame.pts is not None and frame.time_base is not None:
+                self.start_s = frame.pts * frame.time_base
+        if (frame.sample_rate, piece.shape[0]) != (self.rate, self.channels):
+            raise InputError(f"Convert the recording to WAV: {self.name} changes its sampling rate or channels on the way.")
+        self.append(piece)
+
+    def append(self, piece: np.ndarray) -> None:
+        self.samples += piece.shape[1]
+        _check_bounds(self.channels, self.samples, self.rate, self.name)
+        self.pieces.append(piece)
+
+    def trim_to_packets(self, time_base: Fraction) -> None:
+        """In MP4 the encoder's padding is told by the last packet's duration only."""
+        if self.end_ticks is not None and self.start_s is not None and not self.broken_off:
+            length = round((self.end_ticks * time_base - self.start_s) * self.rate)
+            self.samples = min(self.samples, max(length, 0))
+
+    def delay(self, pictures_start_s: Fraction | None) -> None:
+        if pictures_start_s is None or self.start_s is None or self.start_s <= pictures_start_s:
+            return
+        count = round((self.start_s - pictures_start_s) * self.rate)
+        _check_bounds(self.channels, self.samples + count, self.rate, self.name)
+        self.pieces.insert(0, np.zeros((self.channels, count), np.float32))
+        self.samples += count
+
+    def waveform(self) -> np.ndarray:
+        """Joins the pieces; each is released as soon as it is copied, so that the sound is held once."""
+        out = np.empty((self.channels, self.samples), np.float32)
+        at = 0
+        for i, piece in enumerate(self.pieces):
+            count = min(piece.shape[1], self.samples - at)
+            out[:, at : at + count] = piece[:, :count]
+            self.pieces[i] = None
+            at += count
+        return out
+
+    def notes(self) -> tuple[str, ...]:
+        notes = []
+        if self.damaged:
+            notes.append(f"{self.damaged} damaged parts of {self.name} were replaced by silence.")
+        if self.broken_off:
+            notes.append(f"{self.name} breaks off: only its first {self.samples / self.rate:.2f} s can be read.")
+        return tuple(notes)
+
+
+def _floats(frame, name: str) -> np.ndarray:
+    """float32 [channels, samples] of a decoded frame; integers are scaled by their full range."""
+    try:
+        values = frame.to_ndarray()
+    except ValueError:
+        raise InputError(f"Convert the recording to 16-bit WAV: samples of type {frame.format.name} in {name} are not read.") from None
+    if not frame.format.is_planar:
+        values = values.reshape(frame.samples, -1).T
+    if values.dtype == np.uint8:
+        return (values.astype(np.float32) - 128.0) / 128.0
+    if values.dtype.kind == "i":
+        return values.astype(np.float32) * np.float32(2.0 ** (1 - 8 * values.dtype.itemsize))
+    return values.astype(np.float32)
