@@ -148,7 +148,7 @@ def _file(path, name: str):
             raise InputError(f"Choose a file: {name} is a folder.")
         if not stat.S_ISREG(mode):
             raise InputError(f"Choose a file on disk: {name} is a device or pipe.")
-        file = open(path, "rb")
+        file = open(path, "rb")  # noqa: SIM115 (closed below)
     except FileNotFoundError:
         raise InputError(f"Check the file's name and folder: {os.fspath(path)!r} does not exist.") from None
     except PermissionError:

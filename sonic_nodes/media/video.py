@@ -11,18 +11,23 @@ import queue
 import secrets
 import stat
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from ..errors import OutputError, SonicError
+from ..errors import OutputError
 from ..native import _sonic
 from . import boxes
 from .audio import Sound
 from .provenance import xmp_box
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MAX_SIDE_PX = 8192
 QUEUE_BYTES = 64 << 20
@@ -82,15 +87,16 @@ class VideoWriter:
         self._cancelled = False
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> VideoWriter:
-        self._temporary = _reserve(self.path)
-        try:
-            self._encoder = _Encoder(self)
-            self._thread = threading.Thread(target=self._work, name="sonic-video-writer", daemon=True)
-            self._thread.start()
-        except BaseException as error:
-            self._discard()
-            raise self._explained(error) from None
+    def __enter__(self) -> Self:
+        with _in_words(self.path):
+            self._temporary = _reserve(self.path)
+            try:
+                self._encoder = _Encoder(self)
+                self._thread = threading.Thread(target=self._work, name="sonic-video-writer", daemon=True)
+                self._thread.start()
+            except BaseException:
+                self._discard()
+                raise
         return self
 
     def write(self, frames: np.ndarray) -> None:
@@ -100,19 +106,17 @@ class VideoWriter:
         if frames.dtype != np.uint8 or frames.shape[1:] != (self.height, self.width, 3):
             raise ValueError(f"frames must be uint8 [n, {self.height}, {self.width}, 3], not {frames.dtype} {list(frames.shape)}")
         for frame in frames:
-            if self._error is not None:
-                raise self._explained(self._error) from None
+            self._raise_failure()
             self._queue.put(self._encoder.picture(frame))
             self.frames += 1
 
     def __exit__(self, kind, error, traceback) -> None:
+        self._cancelled = kind is not None
         try:
-            self._cancelled = kind is not None
             self._stop()
             if kind is None:
-                self._complete()
-        except BaseException as failure:
-            raise self._explained(failure) from None
+                with _in_words(self.path):
+                    self._complete()
         finally:
             self._discard()
 
@@ -122,7 +126,7 @@ class VideoWriter:
             if self._error is None and not self._cancelled:
                 try:
                     self._encoder.write(picture)
-                except BaseException as error:  # handed to the caller's thread
+                except BaseException as error:  # noqa: BLE001 (handed to the caller's thread, which raises it)
                     self._error = error
 
     def _stop(self) -> None:
@@ -132,8 +136,7 @@ class VideoWriter:
             self._thread = None
 
     def _complete(self) -> None:
-        if self._error is not None:
-            raise self._error
+        self._raise_failure()
         if self.frames == 0:
             raise OutputError(f"Render at least one frame: {self.path!r} would be an empty video.")
         self._encoder.close()
@@ -152,11 +155,19 @@ class VideoWriter:
             if os.path.lexists(self._temporary):
                 os.unlink(self._temporary)
 
-    def _explained(self, error: BaseException) -> BaseException:
-        """The exception to raise: those of files and encoders in words, others (KeyboardInterrupt, cancel) as they are."""
-        if isinstance(error, SonicError) or not isinstance(error, (OSError, av.error.FFmpegError)):
-            return error
-        return OutputError(_remedy(error, self.path))
+    def _raise_failure(self) -> None:
+        if self._error is not None:
+            with _in_words(self.path):
+                raise self._error
+
+
+@contextmanager
+def _in_words(path: str):
+    """Errors of files and encoders become an OutputError; others (KeyboardInterrupt, a caller's own) stay what they are."""
+    try:
+        yield
+    except (OSError, av.error.FFmpegError) as error:
+        raise OutputError(_remedy(error, path)) from None
 
 
 def _remedy(error: Exception, path: str) -> str:
@@ -177,7 +188,7 @@ def _reserve(path: str) -> str:
             raise OutputError(f"Create the folder first: {folder!r} does not exist.")
         temporary = os.path.join(folder, f".sonic-{secrets.token_hex(8)}.mp4")
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    except (OSError, ValueError) as error:
+    except ValueError as error:  # a NUL character
         raise OutputError(_remedy(error, path)) from None
     return temporary
 
