@@ -82,3 +82,59 @@ def _explained(error: RuntimeError) -> Exception:
     if "memory" in text:
         return ResourceError(text)
     return InputError(text)
+
+
+def choose(faces: list[Face], face_index: int = 0, size: tuple[int, int] | None = None) -> tuple[Face, list[str]]:
+    """(the face to animate, what to tell the user); index 0 is the largest. `size` (width, height) makes the refusal clearer."""
+    if not faces:
+        where = f" of {size[0]} x {size[1]} pixels" if size else ""
+        raise NoFaceError("Choose a picture that shows a face from the front, at least a fortieth of the picture wide; or mark the face yourself "
+                          f"with face_mask, or set crop to off: no face was found in the picture{where}.")
+    if not 0 <= face_index < len(faces):
+        raise InputError(f"Choose a face_index from 0 to {len(faces) - 1} (0 is the largest): it is {face_index}, "
+                         f"and the picture shows {len(faces)} face{'s' if len(faces) > 1 else ''}.")
+    if len(faces) == 1:
+        return faces[0], []
+    which = "the largest was chosen" if face_index == 0 else f"number {face_index} by size was chosen"
+    return faces[face_index], [f"The picture shows {len(faces)} faces: {which}. Set face_index (0 to {len(faces) - 1}) for another."]
+
+
+def crop_square(face_xyxy, expand_ratio: float, width: int, height: int) -> tuple[int, int, int, int]:
+    """The square around a face, x0, y0, x1, y1 in whole pixels inside the picture (csrc/face/geometry.h)."""
+    return _checked(_sonic.crop_square, tuple(float(v) for v in face_xyxy), float(expand_ratio), int(width), int(height))
+
+
+def prepared_size(width: int, height: int, min_resolution: int) -> tuple[int, int]:
+    """(width, height) that a picture is resized to: multiples of 64, the shorter side about min_resolution."""
+    return _checked(_sonic.prepared_size, int(width), int(height), int(min_resolution))
+
+
+def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """u8 [H, W] or [H, W, 3] at `size` (width, height), by Pillow's Lanczos; the picture itself when it has that size."""
+    if (picture.shape[1], picture.shape[0]) == tuple(size):
+        return picture
+    return np.array(Image.fromarray(picture).resize(size, LANCZOS))
+
+
+def soft_mask(face_xyxy, source_size: tuple[int, int], size: tuple[int, int], area: float = 1.1) -> np.ndarray:
+    """u8 mask at `size` (width, height): the face box in a picture of `source_size`, grown by `area`, its edge softened by the resize."""
+    x0, y0, x1, y1 = (float(v) for v in face_xyxy)
+    mask = np.empty((source_size[1], source_size[0]), np.uint8)
+    _checked(_sonic.face_mask, mask, (x0, y0, x1 - x0, y1 - y0), float(area))
+    return resize(mask, size)
+
+
+def paste_back(frames: np.ndarray, source: np.ndarray, crop_xyxy, feather: float = 0.1) -> np.ndarray:
+    """frames u8 [n, h, w, 3] at `crop_xyxy` of source u8 [H, W, 3] -> u8 [n, H, W, 3] (csrc/face/paste.h)."""
+    source = check_picture(source)
+    out = np.empty((len(frames), *source.shape), np.uint8)
+    _checked(_sonic.paste_back, out, source, np.ascontiguousarray(frames), tuple(int(v) for v in crop_xyxy), float(feather))
+    return out
+
+
+def _checked(function, *arguments):
+    """ValueError from C is a value that the user can mend."""
+    try:
+        return function(*arguments)
+    except ValueError as error:
+        raise InputError(str(error)) from error
