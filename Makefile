@@ -1,0 +1,50 @@
+# Everything starts here: `make help` lists what there is. The work of installing is in tools/bootstrap.sh.
+PORTRAIT ?= sonic_nodes/assets/sample/portrait.jpg
+SPEECH ?= sonic_nodes/assets/sample/speech.wav
+OUT ?= out/demo.mp4
+export PORTRAIT SPEECH OUT PYTHON TORCH
+
+.PHONY: help demo test build bench lint asan clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    install what is needed and let the sample portrait speak: $(OUT)"
+	@echo "make test    install what is needed and run the tests            (ARGS=\"-k audio\")"
+	@echo "make build   install what is needed and leave .venv/bin/sonic"
+	@echo "make bench   measure what the README claims"
+	@echo "make lint    ruff, and the C code with the compiler's warnings as errors"
+	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make clean   remove what was built; .venv stays"
+	@echo
+	@echo "PORTRAIT=picture SPEECH=recording OUT=video.mp4   for make demo"
+	@echo "PYTHON=python3.12   the Python to use        TORCH=torch.whl   the PyTorch to install (a pip requirement or a wheel)"
+
+demo:
+	@tools/bootstrap.sh run
+	@mkdir -p "$$(dirname "$$OUT")"
+	@.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT"
+
+test:
+	@tools/bootstrap.sh test
+	@.venv/bin/python -m pytest $(ARGS)
+
+build:
+	@tools/bootstrap.sh run
+	@echo "Ready: .venv/bin/sonic"
+
+bench:
+	@tools/bootstrap.sh test
+	@for script in bench/*.py; do echo; echo "$$script"; .venv/bin/python "$$script" || exit; done
+
+lint:
+	@tools/bootstrap.sh test
+	@.venv/bin/python -m ruff check .
+
+asan:
+	@tools/bootstrap.sh test
+	@tools/asan.sh $(ARGS)
+
+clean:
+	rm -rf build dist out *.egg-info .pytest_cache .hypothesis .ruff_cache
+	find sonic_nodes tests bench tools -name __pycache__ -prune -exec rm -rf {} +
+	rm -f sonic_nodes/_sonic*.so
