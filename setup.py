@@ -33,7 +33,7 @@ MACROS = [
 ]
 COMMON = ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno", "-fPIC"]
 PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"], ".cpp": ["-std=c++20"]}
-LINK = ["-Wl,--as-needed"]
+LINK = ["-Wl,--as-needed", "-Wl,--version-script=csrc/python/exports.map"]
 SANITIZERS = ["-fsanitize=address,undefined"]
 if os.environ.get("SONIC_WERROR") != "0":
     COMMON += ["-Werror"]
@@ -42,7 +42,7 @@ if DEBUG:
 else:
     LINK += ["-Wl,-s"]
 if SANITIZE:
-    COMMON += ["-O1", *SANITIZERS, "-fno-sanitize-recover=all"]
+    COMMON += ["-O1", *SANITIZERS, "-fno-sanitize-recover=all", "-fno-wrapv"]
     LINK += SANITIZERS
 
 # What the compiler has to find, and the sentence for a machine that lacks it.
@@ -118,6 +118,7 @@ class BuildExt(build_ext):
     def compile_stale(self, files, output_dir=None, macros=None, include_dirs=None, debug=0, extra_preargs=None, extra_postargs=None, depends=None):
         """Stands in for the compiler's own loop over files: same arguments, but headers count and several files compile at a time."""
         compiler = self.compiler
+        Path(self.build_temp, "linked.txt").unlink(missing_ok=True)
         macros, objects, extra, defines, _ = compiler._setup_compile(output_dir, macros, include_dirs, files, depends, extra_postargs)
         arguments = compiler._get_cc_args(defines, debug, extra_preargs)
         stale = [(o, f) for o, f in zip(objects, files, strict=True) if older_than_its_parts(o, f)]
@@ -168,7 +169,7 @@ setup(
         Extension(
             "sonic_nodes._sonic",
             sources=sources(),
-            depends=[*headers(), "setup.py"],
+            depends=[*headers(), "csrc/python/exports.map", "setup.py"],
             include_dirs=["csrc"],
             define_macros=MACROS,
             extra_compile_args=[*COMMON, *(flag for path in SYSTEM_INCLUDES for flag in ("-isystem", path))],

@@ -82,6 +82,7 @@ def test_unknown_function_is_an_error():
         operator("transmogrify", random(2))
 
 
+@pytest.mark.resident_memory
 def test_nothing_is_kept_alive():
     """Neither calls that succeed nor calls that fail leave memory behind: one leaked operand of 128 KiB each would show."""
     script = """

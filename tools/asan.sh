@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Builds the extension with AddressSanitizer and UndefinedBehaviorSanitizer into build/asan, beside the normal one, and runs the tests
+# that reach C on it. Further arguments go to pytest.
+#
+# The sanitizers' libraries have to be in the process before Python is; libstdc++ goes with them so that they see C++ exceptions.
+# Leaks: whatever was allocated in csrc/ counts. What Python, libtorch and the test libraries keep until the process ends does not;
+# therefore exitcode=0, and the reports are read here. Errors end the process with an abort, whatever the exit code.
+# alloc_dealloc_mismatch=0: libtorch frees with `delete` what its own operators got from malloc.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=$PWD/.venv/bin/python
+reports=$PWD/build/asan/report
+
+SONIC_SANITIZE=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} "$python" setup.py build_ext >build/asan.log 2>&1 || {
+    tail -n 20 build/asan.log >&2
+    echo "Correct the first error above: the sanitized extension did not build. All of the output is in build/asan.log." >&2
+    exit 1
+}
+
+# A package folder of links to the real one, except for the extension.
+for file in sonic_nodes/*; do
+    case $file in *.so | *__pycache__) ;; *) ln -sfn "$PWD/$file" "build/asan/$file" ;; esac
+done
+
+sanitized() {
+    local preload='' library
+    for library in libasan.so libubsan.so libstdc++.so; do preload+=" $(g++ -print-file-name=$library)"; done
+    rm -f "$reports".*
+    env LD_PRELOAD="${preload# }" PYTHONPATH="$PWD/build/asan" PYTHONSAFEPATH=1 PYTHONMALLOC=malloc \
+        ASAN_OPTIONS="detect_leaks=1:exitcode=0:abort_on_error=1:alloc_dealloc_mismatch=0:log_path=$reports" \
+        UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:abort_on_error=1:log_path=$reports" \
+        "$python" "$@"
+}
+
+sanitized -c 'import sys; from sonic_nodes.native import _sonic; sys.exit("build/asan" not in _sonic.__file__ and _sonic.__file__)'
+folders=()
+for folder in tests/core tests/audio tests/face tests/draft tests/torch; do [ ! -d $folder ] || folders+=("$folder"); done
+status=0
+sanitized -m pytest -p no:cacheprovider -p no:faulthandler --capture=sys -m "not resident_memory" "${folders[@]}" "$@" || status=$?
+
+for report in "$reports".*; do
+    [ -e "$report" ] || continue
+    if grep -q -e 'ERROR: AddressSanitizer' -e 'runtime error:' "$report"; then
+        head -n 60 "$report" >&2
+        status=1
+    fi
+    # Paragraphs are leaks; ours have a frame in csrc/.
+    if awk 'BEGIN { RS = "" } /^(Direct|Indirect) leak/ && /csrc\// { print $0 "\n"; found = 1 } END { exit !found }' "$report" >&2; then
+        echo "Free what the stacks above allocate: it is lost when the process ends." >&2
+        status=1
+    fi
+done
+exit $status
