@@ -1,6 +1,6 @@
 """Faces in a picture, the square around one, and the way back into the picture. The work is done in csrc/face."""
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,13 @@ from .native import _sonic, call
 ASSETS = Path(__file__).resolve().parent / "assets"
 WEIGHTS = {"detector": "face_detector.safetensors", "mesh": "face_mesh.safetensors"}
 
-LANCZOS = Image.Resampling.LANCZOS
-
 
 @dataclass(frozen=True)
 class Face:
     """One face; every coordinate is in pixels of the picture, and may lie beyond its border."""
 
     score: float            # the detector's, 0..1
-    presence: float         # the mesh network's belief that this is a face, 0.5..1
+    presence: float         # the mesh network's belief that this is a face, 0..1; found faces have at least 0.5
     box_xyxy: np.ndarray    # f32 [4], the detector's box: eyebrows to chin
     keypoints: np.ndarray   # f32 [6, 2]: eye on the left of the picture, eye on its right, nose tip, mouth, left ear, right ear
     mesh: np.ndarray        # f32 [468, 3], MediaPipe's numbering; z on the same scale, larger is farther away
@@ -46,10 +44,10 @@ def network_weights() -> tuple[tuple[torch.Tensor, ...], str]:
     return tuple(found.values()), "\n".join(found)
 
 
-def run_network(name: str, tensor: torch.Tensor, argument: str = "input") -> list[torch.Tensor]:
+def run_network(name: str, tensor: torch.Tensor, argument: str = "input", numbers=()) -> list[torch.Tensor]:
     """One operator of csrc/face/face_operators.c on `tensor` and the weights."""
     tensors, names = network_weights()
-    return call(name, (tensor, *tensors), f"{argument}\n{names}")
+    return call(name, (tensor, *tensors), f"{argument}\n{names}", numbers)
 
 
 def check_picture(picture: np.ndarray) -> np.ndarray:
@@ -66,11 +64,15 @@ def find_faces(picture: np.ndarray) -> list[Face]:
     A face counts when the detector and the mesh network both see one. Turned, small and cut faces are looked for when the picture
     as a whole shows none (csrc/face/find.h). May be called from several threads.
     """
+    return _faces("face_find", picture)
+
+
+def _faces(operator: str, picture: np.ndarray, numbers=()) -> list[Face]:
     picture = check_picture(picture)
     if not picture.flags.writeable:
         picture = picture.copy()  # torch warns about read-only memory; nothing writes to it
     try:
-        rows, = run_network("face_find", torch.from_numpy(picture), "picture")
+        rows, = run_network(operator, torch.from_numpy(picture), "picture", numbers)
     except RuntimeError as error:
         raise _explained(error) from error
     return [Face.from_row(row) for row in rows.numpy()]
@@ -84,12 +86,24 @@ def _explained(error: RuntimeError) -> Exception:
     return InputError(text)
 
 
-def choose(faces: list[Face], face_index: int = 0, size: tuple[int, int] | None = None) -> tuple[Face, list[str]]:
-    """(the face to animate, what to tell the user); index 0 is the largest. `size` (width, height) makes the refusal clearer."""
+def choose(picture: np.ndarray, face_index: int = 0, face_mask: np.ndarray | None = None) -> tuple[Face, list[str]]:
+    """(the face to animate, sentences for the user).
+
+    face_index  0 is the largest face
+    face_mask   [H, W], the user's own mark (statues, animals, drawings, profiles): its box takes the place of the hull, and the mesh
+                is fitted into it when no face is found there
+    Raises NoFaceError and InputError.
+    """
+    if face_mask is not None:
+        return _marked_face(picture, face_mask)
+    return pick(find_faces(picture), face_index, (picture.shape[1], picture.shape[0]))
+
+
+def pick(faces: list[Face], face_index: int, size: tuple[int, int]) -> tuple[Face, list[str]]:
+    """The face of that index among `faces`, largest first, of a picture of `size` (width, height)."""
     if not faces:
-        where = f" of {size[0]} x {size[1]} pixels" if size else ""
-        raise NoFaceError("Choose a picture that shows a face from the front, at least a fortieth of the picture wide; or mark the face yourself "
-                          f"with face_mask, or set crop to off: no face was found in the picture{where}.")
+        raise NoFaceError("Choose a picture that shows a face from the front; or mark the face yourself with face_mask, or set crop to off: "
+                          f"no face was found in the picture of {size[0]} x {size[1]} pixels.")
     if not 0 <= face_index < len(faces):
         raise InputError(f"Choose a face_index from 0 to {len(faces) - 1} (0 is the largest): it is {face_index}, "
                          f"and the picture shows {len(faces)} face{'s' if len(faces) > 1 else ''}.")
@@ -99,29 +113,63 @@ def choose(faces: list[Face], face_index: int = 0, size: tuple[int, int] | None 
     return faces[face_index], [f"The picture shows {len(faces)} faces: {which}. Set face_index (0 to {len(faces) - 1}) for another."]
 
 
-def crop_square(face_xyxy, expand_ratio: float, width: int, height: int) -> tuple[int, int, int, int]:
-    """The square around a face, x0, y0, x1, y1 in whole pixels inside the picture (csrc/face/geometry.h)."""
-    return _checked(_sonic.crop_square, tuple(float(v) for v in face_xyxy), float(expand_ratio), int(width), int(height))
+def _marked_face(picture: np.ndarray, face_mask: np.ndarray) -> tuple[Face, list[str]]:
+    box = mask_box(face_mask, picture.shape)
+    inside = [f for f in find_faces(picture) if _is_inside((f.hull_xyxy[:2] + f.hull_xyxy[2:]) / 2, box)]
+    face, notes = (inside[0], []) if inside else (fit_face(picture, box), [])
+    if face.presence < 0.5:
+        notes = ["No face was recognised inside face_mask: its box was taken as the face, so the mouth may sit a little off."]
+    return replace(face, hull_xyxy=box), notes
 
 
-def prepared_size(width: int, height: int, min_resolution: int) -> tuple[int, int]:
-    """(width, height) that a picture is resized to: multiples of 64, the shorter side about min_resolution."""
-    return _checked(_sonic.prepared_size, int(width), int(height), int(min_resolution))
+def _is_inside(point: np.ndarray, box: np.ndarray) -> bool:
+    return bool((point >= box[:2]).all() and (point < box[2:]).all())
 
 
-def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """u8 [H, W] or [H, W, 3] at `size` (width, height), by Pillow's Lanczos; the picture itself when it has that size."""
-    if (picture.shape[1], picture.shape[0]) == tuple(size):
+def mask_box(face_mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """f32 x0, y0, x1, y1 around what a mask [H, W] marks with at least half of its largest value."""
+    mask = np.asarray(face_mask)
+    if mask.shape != tuple(shape[:2]):
+        raise InputError(f"Give a face_mask of the picture's size, {shape[1]} x {shape[0]}: it is {' x '.join(map(str, mask.shape[::-1]))}.")
+    marked = mask >= max(float(mask.max()) / 2, 1e-3)
+    if not marked.any():
+        raise InputError("Paint the face in face_mask, or disconnect it: it is empty.")
+    columns, rows = np.flatnonzero(marked.any(0)), np.flatnonzero(marked.any(1))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
+
+
+def fit_face(picture: np.ndarray, box_xyxy) -> Face:
+    """The mesh laid into a box around an upright face, whether or not the networks see a face there (see its `presence`)."""
+    return _faces("face_fit", picture, [float(v) for v in box_xyxy])[0]
+
+
+def crop_square(shape: tuple[int, ...], face_xyxy, expand_ratio: float) -> tuple[int, int, int, int]:
+    """The square around a face of a picture of `shape` [H, W, ...]: x0, y0, x1, y1 in whole pixels (csrc/face/geometry.h)."""
+    return _checked(_sonic.crop_square, tuple(float(v) for v in face_xyxy), float(expand_ratio), int(shape[1]), int(shape[0]))
+
+
+def prepared_size(shape: tuple[int, ...], min_resolution: int) -> tuple[int, int]:
+    """(height, width) that a picture of `shape` [H, W, ...] is resized to: multiples of 64, the shorter side about min_resolution."""
+    width, height = _checked(_sonic.prepared_size, int(shape[1]), int(shape[0]), int(min_resolution))
+    return height, width
+
+
+def resize(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """u8 [H, W] or [H, W, 3] at the height and width of `shape`, by Pillow's Lanczos; the picture itself when it has that size."""
+    if picture.shape[:2] == tuple(shape[:2]):
         return picture
-    return np.array(Image.fromarray(picture).resize(size, LANCZOS))
+    return np.array(Image.fromarray(picture).resize((shape[1], shape[0]), Image.Resampling.LANCZOS))
 
 
-def soft_mask(face_xyxy, source_size: tuple[int, int], size: tuple[int, int], area: float = 1.1) -> np.ndarray:
-    """u8 mask at `size` (width, height): the face box in a picture of `source_size`, grown by `area`, its edge softened by the resize."""
+def soft_mask(shape: tuple[int, ...], face_xyxy, crop_xyxy, prepared_shape: tuple[int, ...], area: float = 1.1) -> np.ndarray:
+    """float32 [H, W] 0..1 of `prepared_shape`: the face box, grown by `area`, in the crop of a picture of `shape`; soft-edged."""
     x0, y0, x1, y1 = (float(v) for v in face_xyxy)
-    mask = np.empty((source_size[1], source_size[0]), np.uint8)
-    _checked(_sonic.face_mask, mask, (x0, y0, x1 - x0, y1 - y0), float(area))
-    return resize(mask, size)
+    left, top, right, bottom = (int(v) for v in crop_xyxy)
+    if not (left < right and top < bottom and right - left <= 2 * shape[1] + 2 and bottom - top <= 2 * shape[0] + 2):
+        raise InputError(f"Give a crop inside the picture of {shape[1]} x {shape[0]}: it is {left}, {top}, {right}, {bottom}.")
+    mask = np.empty((bottom - top, right - left), np.uint8)
+    _checked(_sonic.face_mask, mask, (x0 - left, y0 - top, x1 - x0, y1 - y0), float(area))
+    return resize(mask, prepared_shape).astype(np.float32) / np.float32(255)
 
 
 def paste_back(frames: np.ndarray, source: np.ndarray, crop_xyxy, feather: float = 0.1) -> np.ndarray:

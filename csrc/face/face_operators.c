@@ -58,3 +58,18 @@ void sonic_face_find_operator(sonic_operator_call *call)
     return_faces(call, faces, count);
     free(faces);
 }
+
+/* tensors: as for face_find; numbers: box x0, y0, x1, y1. Returns [1, 1426]. */
+void sonic_face_fit_operator(sonic_operator_call *call)
+{
+    sonic_image picture;
+    sonic_face face;
+    sonic_tensor *x = sonic_operator_tensor(call, "picture");
+    if (call->number_count != 4)
+        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give a box of 4 numbers: there are %d.", (int)call->number_count));
+    else if (x && sonic_scope_fail(call->scope, picture_view(&picture, x)) == SONIC_OK) {
+        float box[4] = {(float)call->numbers[0], (float)call->numbers[1], (float)call->numbers[2], (float)call->numbers[3]};
+        sonic_face_fit(&face, call->scope, call, picture, box);
+        return_faces(call, &face, 1);
+    }
+}

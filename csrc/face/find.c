@@ -12,6 +12,8 @@
 #define VIEW_VALUES (3 * SONIC_BLAZEFACE_SIDE_PX * SONIC_BLAZEFACE_SIDE_PX)
 #define CROP_VALUES (3 * SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX)
 
+#define FAR_PX (4.0f * SONIC_PICTURE_SIDE_MAX_PX)
+
 static const float MIN_SCORE = 0.5f;    /* MediaPipe's min_score_thresh */
 static const float MIN_PRESENCE = 0.5f; /* MediaPipe's threshold for the face flag */
 static const float SAME_FACE = 0.3f;    /* two meshes whose hulls overlap by more are one face */
@@ -108,7 +110,7 @@ static void run_mesh(search *s, sonic_face *face, const sonic_mesh_crop *crop)
 static int is_sound(const sonic_detection *d)
 {
     float width = d->box_xyxy[2] - d->box_xyxy[0], height = d->box_xyxy[3] - d->box_xyxy[1];
-    return width >= 1 && height >= 1 && width < 4 * SONIC_PICTURE_SIDE_MAX_PX && height < 4 * SONIC_PICTURE_SIDE_MAX_PX;
+    return width >= 1 && height >= 1 && fabsf(d->box_xyxy[0]) < FAR_PX && fabsf(d->box_xyxy[1]) < FAR_PX && width < FAR_PX && height < FAR_PX;
 }
 
 static int is_known(const search *s, const sonic_face *face)
@@ -221,20 +223,53 @@ static sonic_status check_picture(sonic_image picture)
     return SONIC_OK;
 }
 
-int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture)
+static search *search_create(sonic_scope *scope, sonic_operator_call *weights, sonic_image picture)
 {
     if (sonic_scope_fail(scope, check_picture(picture)) != SONIC_OK)
-        return 0;
+        return NULL;
     search *s = calloc(1, sizeof *s);
     if (!s) {
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to look for faces."));
-        return 0;
+        return NULL;
     }
-    s->scope = scope, s->weights = weights, s->picture = picture, s->faces = out;
+    s->scope = scope, s->weights = weights, s->picture = picture;
+    return s;
+}
+
+int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture)
+{
+    search *s = search_create(scope, weights, picture);
+    if (!s)
+        return 0;
+    s->faces = out;
     if (!look_at_whole(s) && !look_wider_and_turned(s))
         look_closer(s);
     int32_t count = scope->status ? 0 : s->face_count;
     qsort(out, (size_t)count, sizeof *out, by_size);
     free(s);
     return count;
+}
+
+/* A second pass only where the first saw a face: elsewhere the mesh would wander off. */
+void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture, const float box[4])
+{
+    sonic_detection whole = {0, {box[0], box[1], box[2], box[3]}, {{0}}};
+    static const float level[2][2] = {{0, 0}, {1, 0}};
+    memset(out, 0, sizeof *out);
+    memcpy(out->box_xyxy, whole.box_xyxy, sizeof out->box_xyxy);
+    if (!is_sound(&whole)) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give a face box with an area: x0, y0, x1, y1 are %g, %g, %g, %g.", (double)box[0],
+                                           (double)box[1], (double)box[2], (double)box[3]));
+        return;
+    }
+    search *s = search_create(scope, weights, picture);
+    if (!s)
+        return;
+    sonic_mesh_crop crop = sonic_mesh_crop_make(box, level[0], level[1]);
+    run_mesh(s, out, &crop);
+    if (out->presence >= MIN_PRESENCE) {
+        crop = sonic_mesh_crop_from_mesh((const float(*)[3])out->mesh);
+        run_mesh(s, out, &crop);
+    }
+    free(s);
 }

@@ -12,7 +12,7 @@
 
 typedef struct sonic_face {
     float score;    /* the detector's, 0..1 */
-    float presence; /* the mesh network's belief that this is a face, 0..1; never below 0.5 */
+    float presence; /* the mesh network's belief that this is a face, 0..1; at least 0.5 when found */
     float box_xyxy[4];
     float keypoints[SONIC_FACE_KEYPOINTS][2]; /* as in blazeface.h */
     float mesh[SONIC_MESH_POINTS][3];
@@ -26,5 +26,9 @@ typedef struct sonic_face {
  * A detection counts only when the mesh network, too, says that there is a face.
  * Writes at most SONIC_FACES_MAX and returns how many; failures are the scope's. */
 int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture);
+
+/* Lays the mesh into a box around an upright face that the caller vouches for; `presence` may then be below 0.5, and `score` is 0.
+ * SONIC_ERROR_ARGUMENT: a box without area or far outside the picture. */
+void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture, const float box_xyxy[4]);
 
 #endif

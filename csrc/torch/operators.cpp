@@ -110,6 +110,7 @@ const Operator operators[] = {
     {"face_detector", boxed<sonic_face_detector_operator>},
     {"face_mesh", boxed<sonic_face_mesh_operator>},
     {"face_find", boxed<sonic_face_find_operator>},
+    {"face_fit", boxed<sonic_face_fit_operator>},
 };
 
 bool define(TorchLibraryHandle library, const char *name)

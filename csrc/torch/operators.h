@@ -39,9 +39,10 @@ sonic_status sonic_operators_register(const char *space);
 
 /* The operators themselves, each where its networks live. */
 void sonic_tensor_operator(sonic_operator_call *call); /* tensor_operator.c: one function of tensor.h by name, for tests */
-void sonic_face_detector_operator(sonic_operator_call *call); /* face/face_operators.c, as the next two */
+void sonic_face_detector_operator(sonic_operator_call *call); /* face/face_operators.c, as the next three */
 void sonic_face_mesh_operator(sonic_operator_call *call);
 void sonic_face_find_operator(sonic_operator_call *call);
+void sonic_face_fit_operator(sonic_operator_call *call);
 
 #ifdef __cplusplus
 }

@@ -16,19 +16,25 @@ def golden(golden_dir):
 
 def test_crop_squares_equal_golden(golden):
     for (x0, y0, x1, y1, ratio, height, width), expected in zip(golden["bbox_cases_x1y1x2y2_ratio_h_w"], golden["bbox_out_x1y1x2y2"], strict=True):
-        assert face.crop_square((x0, y0, x1, y1), ratio, int(width), int(height)) == tuple(expected)
+        assert face.crop_square((int(height), int(width), 3), (x0, y0, x1, y1), ratio) == tuple(expected)
 
 
 @pytest.mark.parametrize("case", "ABC")
 def test_resize_and_mask_equal_golden(golden, case):
     picture, (x, y, width, height) = golden[f"{case}_image_u8_hwc"], golden[f"{case}_bbox_xywh"]
-    source_size = (picture.shape[1], picture.shape[0])
-    size = face.prepared_size(*source_size, 128)
+    shape = face.prepared_size(picture.shape, 128)
     expected = golden[f"{case}_ref_img_u8_chw"].transpose(1, 2, 0)
-    assert (size[1], size[0]) == expected.shape[:2]
-    assert np.abs(face.resize(picture, size).astype(int) - expected).max() <= 1
-    mask = face.soft_mask((x, y, x + width, y + height), source_size, size)
-    assert np.abs(mask.astype(int) - golden[f"{case}_face_mask_u8_hw"]).max() <= 1
+    assert shape == expected.shape[:2]
+    assert np.abs(face.resize(picture, shape).astype(int) - expected).max() <= 1
+    mask = face.soft_mask(picture.shape, (x, y, x + width, y + height), (0, 0, picture.shape[1], picture.shape[0]), shape)
+    assert mask.dtype == np.float32
+    assert np.abs(mask * 255 - golden[f"{case}_face_mask_u8_hw"]).max() <= 1.001
+
+
+def test_mask_follows_the_crop():
+    mask = face.soft_mask((100, 100, 3), (40, 40, 60, 60), (20, 30, 84, 94), (64, 64))
+    rows, columns = np.nonzero(mask > 0.5)
+    assert (columns.min() + 20, rows.min() + 30, columns.max() + 21, rows.max() + 31) == (39, 39, 61, 61)
 
 
 BOX = st.tuples(*[st.floats(-50, 700) for _ in range(4)])
@@ -38,7 +44,7 @@ BOX = st.tuples(*[st.floats(-50, 700) for _ in range(4)])
 @given(box=BOX, ratio=st.floats(0, 4), width=st.integers(1, 600), height=st.integers(1, 600))
 def test_crop_is_a_square_inside_the_picture(box, ratio, width, height):
     try:
-        x0, y0, x1, y1 = face.crop_square(box, ratio, width, height)
+        x0, y0, x1, y1 = face.crop_square((height, width), box, ratio)
     except InputError:
         assert not (box[0] < box[2] and box[1] < box[3] and box[0] < width and box[1] < height and box[2] > 1 and box[3] > 1
                     and min(box[2], width) - max(box[0], 0) > 1 and min(box[3], height) - max(box[1], 0) > 1)
@@ -47,17 +53,17 @@ def test_crop_is_a_square_inside_the_picture(box, ratio, width, height):
     assert abs((x1 - x0) - (y1 - y0)) <= 1
 
 
-@pytest.mark.parametrize("size, resolution, text", [((10, 4000), 512, "less elongated"), ((100, 100), 32, "min_resolution from 64"),
+@pytest.mark.parametrize("size, resolution, text", [((4000, 10), 512, "less elongated"), ((100, 100), 32, "min_resolution from 64"),
                                                     ((0, 100), 512, "that has pixels")])
 def test_impossible_sizes_are_refused(size, resolution, text):
     with pytest.raises(InputError, match=text):
-        face.prepared_size(*size, resolution)
+        face.prepared_size(size, resolution)
 
 
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (float("nan"), 0, 5, 5), (900, 0, 950, 50), (0, 0, float("inf"), 4)])
 def test_impossible_boxes_are_refused(box):
     with pytest.raises(InputError, match="^Give"):
-        face.crop_square(box, 0.2, 640, 480)
+        face.crop_square((480, 640), box, 0.2)
 
 
 @pytest.fixture(scope="module")
