@@ -40,6 +40,13 @@ int32_t torch_dtype(sonic_dtype dtype)
     }
 }
 
+int64_t Call::bits(double value)
+{
+    int64_t raw;
+    memcpy(&raw, &value, sizeof raw);
+    return raw;
+}
+
 Call &Call::add(Argument argument)
 {
     if (count_ < MAX_ARGUMENTS)
@@ -114,19 +121,30 @@ static bool new_list(int64_t count, Item item, StableIValue *out)
     return made;
 }
 
+static bool new_int_list(const int64_t *values, int64_t count, StableIValue *out)
+{
+    return new_list(count, [&](int64_t i, StableIValue *v) { return *v = (StableIValue)values[i], true; }, out);
+}
+
+// The value of an optional argument lives in a cell of its own, which the dispatcher frees with delete
+// (stableivalue_conversions.h, "Handling std::optional", targets below 2.13).
+static StableIValue *new_cell(StableIValue *out)
+{
+    auto *cell = new StableIValue(0);
+    *out = (StableIValue)cell;
+    return cell;
+}
+
 // False only when memory ran out.
 bool Call::stack_value(const Argument &a, StableIValue *out) const
 {
     switch (a.kind) {
     case TENSOR: return new_reference(a.operand, out);
-    case OPTIONAL_TENSOR: {
-        // The dispatcher frees the cell with delete (stableivalue_conversions.h, "Handling std::optional", targets below 2.13).
-        auto *cell = new StableIValue(0);
-        *out = (StableIValue)cell;
-        return new_reference(a.operand, cell);
-    }
+    case OPTIONAL_TENSOR: return new_reference(a.operand, new_cell(out));
+    case OPTIONAL_REAL: *new_cell(out) = (StableIValue)a.number; return true;
+    case OPTIONAL_INTS: return new_int_list((const int64_t *)a.items, a.number, new_cell(out));
     case TENSORS: return new_list(a.number, [&](int64_t i, StableIValue *v) { return new_reference(((sonic_tensor *const *)a.items)[i], v); }, out);
-    case INTS: return new_list(a.number, [&](int64_t i, StableIValue *v) { return *v = (StableIValue)((const int64_t *)a.items)[i], true; }, out);
+    case INTS: return new_int_list((const int64_t *)a.items, a.number, out);
     case TEXT: {
         StringHandle handle = nullptr;
         bool made = torch_new_string_handle(a.text, strlen(a.text), &handle) == AOTI_TORCH_SUCCESS;

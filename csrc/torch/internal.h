@@ -42,22 +42,26 @@ public:
     Call &ints(const int64_t *values, int32_t count) { return add({INTS, values, count, nullptr, nullptr}); }
     Call &ints(std::initializer_list<int64_t> values) { return ints(values.begin(), (int32_t)values.size()); }
     Call &integer(int64_t value) { return add({VALUE, nullptr, value, nullptr, nullptr}); }
+    Call &real(double value) { return integer(bits(value)); }
+    Call &optional_real(double value) { return add({OPTIONAL_REAL, nullptr, bits(value), nullptr, nullptr}); }
+    Call &optional_ints(std::initializer_list<int64_t> values) { return add({OPTIONAL_INTS, values.begin(), (int64_t)values.size(), nullptr, nullptr}); }
     Call &boolean(bool value) { return integer(value); }
     Call &text(const char *value) { return add({TEXT, nullptr, 0, nullptr, value}); }
     Call &none() { return integer(0); }
     sonic_tensor *run();
 
 private:
-    enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, VALUE, TEXT };
+    enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, OPTIONAL_INTS, VALUE, OPTIONAL_REAL, TEXT };
     struct Argument {
         Kind kind;
-        const void *items; // TENSORS, INTS: they outlive the call's full expression
+        const void *items; // TENSORS, INTS, OPTIONAL_INTS: they outlive the call's full expression
         int64_t number;    // how many items; the value
         sonic_tensor *operand;
         const char *text;
     };
     enum { MAX_ARGUMENTS = 16 };
 
+    static int64_t bits(double value); // a double crosses as its bits
     Call &add(Argument argument);
     template <typename Work>
     bool each_operand(Work work) const;

@@ -26,14 +26,14 @@ sonic_tensor *st_prelu(sonic_scope *scope, sonic_tensor *x, sonic_tensor *slope)
 
 sonic_tensor *st_sigmoid(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::sigmoid").tensor(x).run(); }
 
-// aten::add takes a Scalar, which does not cross the stable ABI; subtract with alpha -1 has a C function of its own.
-sonic_tensor *st_add(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)
+// aten::add takes a Scalar, which does not cross the stable ABI; subtract has a C function of its own, with alpha.
+static sonic_tensor *subtract(sonic_scope *scope, const char *name, sonic_tensor *a, sonic_tensor *b, double alpha)
 {
     if (scope->status)
         return nullptr;
-    AtenTensorHandle sum = nullptr;
-    if (!a || !b || aoti_torch_aten_subtract_Tensor(a->handle, b->handle, -1.0, &sum)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "add failed: %s", a && b ? sonic::torch_message() : "an operand is missing"));
+    AtenTensorHandle result = nullptr;
+    if (!a || !b || aoti_torch_aten_subtract_Tensor(a->handle, b->handle, alpha, &result)) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: %s", name, a && b ? sonic::torch_message() : "an operand is missing"));
         return nullptr;
     }
     bool same = a == b;
@@ -41,8 +41,14 @@ sonic_tensor *st_add(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)
         st_release(a);
     if (!same && b->taken)
         st_release(b);
-    return sonic::adopt(scope, sum);
+    return sonic::adopt(scope, result);
 }
+
+sonic_tensor *st_add(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return subtract(scope, "add", a, b, -1.0); }
+
+sonic_tensor *st_sub(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return subtract(scope, "sub", a, b, 1.0); }
+
+sonic_tensor *st_add_scaled(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double factor) { return subtract(scope, "add_scaled", a, b, -factor); }
 
 sonic_tensor *st_mul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return Call(scope, "aten::mul", "Tensor").tensor(a).tensor(b).run(); }
 

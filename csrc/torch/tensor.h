@@ -94,6 +94,59 @@ sonic_tensor *st_slice(sonic_scope *scope, sonic_tensor *x, int64_t dim, int64_t
 sonic_tensor *st_contiguous(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_to_dtype(sonic_scope *scope, sonic_tensor *x, sonic_dtype dtype);
 
+/* Convolutions. weight [out, in / groups, k...] (transposed: [in, out / groups, k...]), bias [out] or NULL. */
+sonic_tensor *st_conv1d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups);
+/* x [batch, in, frames, rows, columns]; stride 1; `padding` per dimension {frames, rows, columns}. */
+sonic_tensor *st_conv3d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[3]);
+sonic_tensor *st_conv_transpose2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding);
+
+/* y = x W^T + b over the last dimension; weight [out, in], bias [out] or NULL. */
+sonic_tensor *st_linear(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias);
+sonic_tensor *st_matmul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
+
+/* x [batch, channels, ...], statistics over channels / groups and everything behind; weight and bias [channels] or NULL. */
+sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon);
+/* Over the last dimension; weight and bias [last] or NULL. */
+sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, double epsilon);
+
+sonic_tensor *st_silu(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x); /* the exact erf form */
+sonic_tensor *st_exp(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_sqrt(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_neg(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_softmax(sonic_scope *scope, sonic_tensor *x, int64_t dim);
+/* softmax(q k^T scale) v; q [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; scale 0 means 1 / sqrt(dim). */
+sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale);
+
+/* Elementwise, broadcasting. The result keeps a's dtype where b is a number. */
+sonic_tensor *st_sub(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
+sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
+sonic_tensor *st_scale(sonic_scope *scope, sonic_tensor *x, double factor);
+sonic_tensor *st_shift(sonic_scope *scope, sonic_tensor *x, double summand);
+sonic_tensor *st_add_scaled(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double factor); /* a + factor b */
+sonic_tensor *st_clamp(sonic_scope *scope, sonic_tensor *x, double low, double high);
+sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double weight); /* a + weight (b - a) */
+
+/* Reductions over one dimension, which stays with size 1. */
+sonic_tensor *st_mean(sonic_scope *scope, sonic_tensor *x, int64_t dim);
+sonic_tensor *st_sum(sonic_scope *scope, sonic_tensor *x, int64_t dim);
+sonic_tensor *st_max(sonic_scope *scope, sonic_tensor *x, int64_t dim);
+
+sonic_tensor *st_avg_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride);
+sonic_tensor *st_resize_nearest(sonic_scope *scope, sonic_tensor *x, int64_t factor); /* each pixel becomes factor x factor */
+sonic_tensor *st_resize_bilinear(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns); /* half-pixel centres, no antialias */
+/* Bilinear, border pixels repeated, corners aligned; grid [batch, rows, columns, (x, y)] in -1..1. */
+sonic_tensor *st_grid_sample(sonic_scope *scope, sonic_tensor *x, sonic_tensor *grid);
+
+sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_tensor *index); /* index int64 [n]: whole slices */
+sonic_tensor *st_expand(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
+sonic_tensor *st_transpose(sonic_scope *scope, sonic_tensor *x, int64_t a, int64_t b);
+sonic_tensor *st_channels_last(sonic_scope *scope, sonic_tensor *x); /* [b, c, h, w] stored as [b, h, w, c] */
+sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like);
+sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like); /* dtype and device */
+/* int64 values from host memory, on the CPU. */
+sonic_tensor *st_indices(sonic_scope *scope, const int64_t *values, int64_t count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,8 @@ static sonic_tensor *at(sonic_operator_call *call, int32_t i) { return i < call-
 
 static int64_t number(sonic_operator_call *call, int32_t i) { return i < call->number_count ? (int64_t)call->numbers[i] : 0; }
 
+static double real(sonic_operator_call *call, int32_t i) { return i < call->number_count ? call->numbers[i] : 0; }
+
 static sonic_shape numbers_as_shape(sonic_operator_call *call)
 {
     sonic_shape shape = {0, {0}};
@@ -18,48 +20,61 @@ static sonic_shape numbers_as_shape(sonic_operator_call *call)
     return shape;
 }
 
-static sonic_tensor *conv2d(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
-{
-    return st_conv2d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1), number(c, 2));
-}
+#define FUNCTION(name, expression) \
+    static sonic_tensor *name(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return (void)c, (void)x, expression; }
 
-static sonic_tensor *max_pool2d(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return st_max_pool2d(s, x, number(c, 0), number(c, 1)); }
+FUNCTION(conv1d, st_conv1d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1), number(c, 2)))
+FUNCTION(conv2d, st_conv2d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1), number(c, 2)))
+FUNCTION(conv3d, st_conv3d(s, x, at(c, 1), at(c, 2), numbers_as_shape(c).size))
+FUNCTION(conv_transpose2d, st_conv_transpose2d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1)))
+FUNCTION(linear, st_linear(s, x, at(c, 1), at(c, 2)))
+FUNCTION(matmul, st_matmul(s, x, at(c, 1)))
+FUNCTION(group_norm, st_group_norm(s, x, number(c, 0), at(c, 1), at(c, 2), real(c, 1)))
+FUNCTION(layer_norm, st_layer_norm(s, x, at(c, 1), at(c, 2), real(c, 0)))
+FUNCTION(relu, st_relu(s, x))
+FUNCTION(prelu, st_prelu(s, x, at(c, 1)))
+FUNCTION(sigmoid, st_sigmoid(s, x))
+FUNCTION(silu, st_silu(s, x))
+FUNCTION(gelu, st_gelu(s, x))
+FUNCTION(exp_, st_exp(s, x))
+FUNCTION(sqrt_, st_sqrt(s, x))
+FUNCTION(neg, st_neg(s, x))
+FUNCTION(softmax, st_softmax(s, x, number(c, 0)))
+FUNCTION(attention, st_attention(s, x, at(c, 1), at(c, 2), real(c, 0)))
+FUNCTION(add, st_add(s, x, at(c, 1)))
+FUNCTION(sub, st_sub(s, x, at(c, 1)))
+FUNCTION(mul, st_mul(s, x, at(c, 1)))
+FUNCTION(divide, st_div(s, x, at(c, 1)))
+FUNCTION(scale, st_scale(s, x, real(c, 0)))
+FUNCTION(shift, st_shift(s, x, real(c, 0)))
+FUNCTION(add_scaled, st_add_scaled(s, x, at(c, 1), real(c, 0)))
+FUNCTION(clamp, st_clamp(s, x, real(c, 0), real(c, 1)))
+FUNCTION(lerp, st_lerp(s, x, at(c, 1), real(c, 0)))
+FUNCTION(mean, st_mean(s, x, number(c, 0)))
+FUNCTION(sum, st_sum(s, x, number(c, 0)))
+FUNCTION(max, st_max(s, x, number(c, 0)))
+FUNCTION(max_pool2d, st_max_pool2d(s, x, number(c, 0), number(c, 1)))
+FUNCTION(avg_pool2d, st_avg_pool2d(s, x, number(c, 0), number(c, 1)))
+FUNCTION(resize_nearest, st_resize_nearest(s, x, number(c, 0)))
+FUNCTION(resize_bilinear, st_resize_bilinear(s, x, number(c, 0), number(c, 1)))
+FUNCTION(grid_sample, st_grid_sample(s, x, at(c, 1)))
+FUNCTION(pad, st_pad(s, x, numbers_as_shape(c).size, c->number_count))
+FUNCTION(cat, st_cat(s, c->tensors, c->count, number(c, 0)))
+FUNCTION(reshape, st_reshape(s, x, numbers_as_shape(c)))
+FUNCTION(expand, st_expand(s, x, numbers_as_shape(c)))
+FUNCTION(permute, st_permute(s, x, numbers_as_shape(c).size, c->number_count))
+FUNCTION(transpose, st_transpose(s, x, number(c, 0), number(c, 1)))
+FUNCTION(slice, st_slice(s, x, number(c, 0), number(c, 1), number(c, 2)))
+FUNCTION(gather, st_gather(s, x, number(c, 0), at(c, 1)))
+FUNCTION(contiguous, st_contiguous(s, x))
+FUNCTION(channels_last, st_channels_last(s, x))
+FUNCTION(to_dtype, st_to_dtype(s, x, (sonic_dtype)number(c, 0)))
+FUNCTION(to_device_of, st_to_device_of(s, x, at(c, 1)))
+FUNCTION(cast_like, st_cast_like(s, x, at(c, 1)))
+FUNCTION(zeros, st_zeros(s, numbers_as_shape(c)))
 
-static sonic_tensor *pad(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
-{
-    sonic_shape sides = numbers_as_shape(c);
-    return st_pad(s, x, sides.size, sides.dims);
-}
-
-static sonic_tensor *relu(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return (void)c, st_relu(s, x); }
-
-static sonic_tensor *prelu(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return st_prelu(s, x, at(c, 1)); }
-
-static sonic_tensor *sigmoid(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return (void)c, st_sigmoid(s, x); }
-
-static sonic_tensor *add(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return st_add(s, x, at(c, 1)); }
-
-static sonic_tensor *mul(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return st_mul(s, x, at(c, 1)); }
-
-static sonic_tensor *cat(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return (void)x, st_cat(s, c->tensors, c->count, number(c, 0)); }
-
-static sonic_tensor *reshape(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return st_reshape(s, x, numbers_as_shape(c)); }
-
-static sonic_tensor *permute(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
-{
-    sonic_shape order = numbers_as_shape(c);
-    return st_permute(s, x, order.size, order.dims);
-}
-
-static sonic_tensor *slice(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return st_slice(s, x, number(c, 0), number(c, 1), number(c, 2)); }
-
-static sonic_tensor *contiguous(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return (void)c, st_contiguous(s, x); }
-
-static sonic_tensor *to_dtype(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return st_to_dtype(s, x, (sonic_dtype)number(c, 0)); }
-
-static sonic_tensor *zeros(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return (void)x, st_zeros(s, numbers_as_shape(c)); }
-
-static sonic_tensor *take_twice(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
+/* (a + b) a, the sum in a scope of its own and released at its last use. */
+static sonic_tensor *add_mul_in_inner_scope(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
 {
     sonic_scope inner;
     sonic_scope_open(&inner, s);
@@ -68,14 +83,17 @@ static sonic_tensor *take_twice(sonic_scope *s, sonic_operator_call *c, sonic_te
     return sonic_scope_close(&inner) ? NULL : product;
 }
 
+#define ENTRY(name) {"op=" #name, name}
 static const struct {
     const char *name;
     operation run;
 } table[] = {
-    {"op=conv2d", conv2d},   {"op=max_pool2d", max_pool2d}, {"op=pad", pad},         {"op=relu", relu},
-    {"op=prelu", prelu},     {"op=sigmoid", sigmoid},       {"op=add", add},         {"op=mul", mul},
-    {"op=cat", cat},         {"op=reshape", reshape},       {"op=permute", permute}, {"op=slice", slice},
-    {"op=contiguous", contiguous}, {"op=to_dtype", to_dtype}, {"op=zeros", zeros},   {"op=add_mul_in_inner_scope", take_twice},
+    ENTRY(conv1d), ENTRY(conv2d), ENTRY(conv3d), ENTRY(conv_transpose2d), ENTRY(linear), ENTRY(matmul), ENTRY(group_norm), ENTRY(layer_norm),
+    ENTRY(relu), ENTRY(prelu), ENTRY(sigmoid), ENTRY(silu), ENTRY(gelu), {"op=exp", exp_}, {"op=sqrt", sqrt_}, ENTRY(neg), ENTRY(softmax),
+    ENTRY(attention), ENTRY(add), ENTRY(sub), ENTRY(mul), {"op=div", divide}, ENTRY(scale), ENTRY(shift), ENTRY(add_scaled), ENTRY(clamp),
+    ENTRY(lerp), ENTRY(mean), ENTRY(sum), ENTRY(max), ENTRY(max_pool2d), ENTRY(avg_pool2d), ENTRY(resize_nearest), ENTRY(resize_bilinear),
+    ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
+    ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(zeros), ENTRY(add_mul_in_inner_scope),
 };
 
 void sonic_tensor_operator(sonic_operator_call *call)

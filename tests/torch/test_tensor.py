@@ -21,7 +21,47 @@ def random(*shape, dtype=torch.float32):
 
 def cases():
     x, y = random(2, 6, 9, 11), random(2, 6, 1, 11)
+    q, k, v = random(2, 3, 7, 16), random(2, 3, 5, 16), random(2, 3, 5, 16)
+    video = random(2, 6, 4, 5, 7)
+    grid = random(2, 4, 5, 2)
     return {
+        "conv1d": ((random(2, 6, 20), random(4, 6, 3), random(4)), (2, 1, 1), lambda x, w, b: F.conv1d(x, w, b, stride=2, padding=1)),
+        "conv3d": ((video, random(4, 6, 3, 1, 1), random(4)), (1, 0, 0), lambda x, w, b: F.conv3d(x, w, b, padding=(1, 0, 0))),
+        "conv_transpose2d": ((x, random(6, 4, 4, 4), random(4)), (2, 1), lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1)),
+        "linear": ((x, random(8, 11), random(8)), (), F.linear),
+        "linear without bias": ((x, random(8, 11)), (), F.linear),
+        "matmul": ((q, k.transpose(2, 3)), (), torch.matmul),
+        "group_norm": ((x, random(6), random(6)), (3, 1e-6), lambda x, w, b: F.group_norm(x, 3, w, b, 1e-6)),
+        "group_norm of video": ((video, random(6), random(6)), (2, 1e-5), lambda x, w, b: F.group_norm(x, 2, w, b, 1e-5)),
+        "group_norm without weight": ((x,), (3, 1e-6), lambda x: F.group_norm(x, 3, eps=1e-6)),
+        "layer_norm": ((x, random(11), random(11)), (1e-5,), lambda x, w, b: F.layer_norm(x, (11,), w, b, 1e-5)),
+        "silu": ((x,), (), F.silu),
+        "gelu": ((x,), (), F.gelu),
+        "exp": ((x,), (), torch.exp),
+        "sqrt": ((x.abs(),), (), torch.sqrt),
+        "neg": ((x,), (), torch.neg),
+        "softmax": ((x,), (1,), lambda x: F.softmax(x, 1)),
+        "attention": ((q, k, v), (0,), F.scaled_dot_product_attention),
+        "attention with scale": ((q, k, v), (0.3,), lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.3)),
+        "sub": ((x, y), (), torch.sub),
+        "div": ((x, y), (), torch.div),
+        "scale": ((x,), (0.18215,), lambda x: x * 0.18215),
+        "shift": ((x,), (-1.25,), lambda x: x - 1.25),
+        "add_scaled": ((x, y), (-5.5,), lambda x, y: torch.add(x, y, alpha=-5.5)),
+        "clamp": ((x,), (-0.5, 0.75), lambda x: x.clamp(-0.5, 0.75)),
+        "lerp": ((x, random(2, 6, 9, 11) * 2), (0.375,), lambda x, y: torch.lerp(x, y, torch.tensor(0.375, dtype=x.dtype))),
+        "mean": ((x,), (2,), lambda x: x.mean(2, keepdim=True)),
+        "sum": ((x,), (-1,), lambda x: x.sum(-1, keepdim=True)),
+        "max": ((x,), (1,), lambda x: x.amax(1, keepdim=True)),
+        "avg_pool2d": ((x,), (3, 2), lambda x: F.avg_pool2d(x, 3, 2)),
+        "resize_nearest": ((x,), (2,), lambda x: F.interpolate(x, scale_factor=2, mode="nearest")),
+        "resize_bilinear down": ((x,), (4, 5), lambda x: F.interpolate(x, (4, 5), mode="bilinear")),
+        "resize_bilinear up": ((x,), (18, 22), lambda x: F.interpolate(x, (18, 22), mode="bilinear")),
+        "grid_sample": ((x, grid), (), lambda x, g: F.grid_sample(x, g, mode="bilinear", padding_mode="border", align_corners=True)),
+        "expand": ((y,), (2, 6, 9, 11), lambda y: y.expand(2, 6, 9, 11)),
+        "transpose": ((x,), (1, 3), lambda x: x.transpose(1, 3)),
+        "channels_last": ((x,), (), lambda x: x.contiguous(memory_format=torch.channels_last)),
+        "to_device_of": ((x, y), (), lambda x, y: x.to(y.device)),
         "conv2d": ((x, random(4, 6, 3, 3), random(4)), (2, 1, 1), lambda x, w, b: F.conv2d(x, w, b, stride=2, padding=1)),
         "conv2d without bias": ((x, random(4, 6, 3, 3)), (1, 0, 1), lambda x, w: F.conv2d(x, w)),
         "conv2d depthwise": ((x, random(6, 1, 5, 5), random(6)), (1, 2, 6), lambda x, w, b: F.conv2d(x, w, b, padding=2, groups=6)),
@@ -47,8 +87,18 @@ def test_operator_equals_eager(name, dtype):
     tensors, numbers, eager = cases()[name]
     tensors = [t.to(dtype) for t in tensors]
     got, expected = operator(name.split()[0], *tensors, numbers=numbers), eager(*tensors)
-    assert got.dtype == dtype and got.shape == expected.shape
+    assert got.dtype == dtype and got.shape == expected.shape and got.stride() == expected.stride()
     assert torch.equal(got, expected)
+
+
+def test_gather_takes_whole_slices():
+    x, index = random(4, 5, 3), torch.tensor([3, 0, 0, 2])
+    assert torch.equal(operator("gather", x, index, numbers=[0]), x[index])
+
+
+def test_cast_like():
+    x, like = random(2, 3), torch.zeros(1, dtype=torch.bfloat16)
+    assert torch.equal(operator("cast_like", x, like), x.bfloat16())
 
 
 def test_to_dtype_and_zeros():

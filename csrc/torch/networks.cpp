@@ -1,0 +1,175 @@
+// The operators of tensor.h that the diffusion networks add to those of the face networks.
+#include <cstring>
+
+#include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
+
+#include "torch/internal.h"
+
+using sonic::Call;
+
+sonic_tensor *st_conv1d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups)
+{
+    return Call(scope, "aten::conv1d").tensor(x).tensor(weight).optional(bias).ints({stride}).ints({padding}).ints({1}).integer(groups).run();
+}
+
+sonic_tensor *st_conv3d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[3])
+{
+    return Call(scope, "aten::conv3d").tensor(x).tensor(weight).optional(bias).ints({1, 1, 1}).ints(padding, 3).ints({1, 1, 1}).integer(1).run();
+}
+
+sonic_tensor *st_conv_transpose2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding)
+{
+    return Call(scope, "aten::conv_transpose2d", "input").tensor(x).tensor(weight).optional(bias).ints({stride, stride}).ints({padding, padding})
+        .ints({0, 0}).integer(1).ints({1, 1}).run();
+}
+
+sonic_tensor *st_linear(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias)
+{
+    return Call(scope, "aten::linear").tensor(x).tensor(weight).optional(bias).run();
+}
+
+sonic_tensor *st_matmul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return Call(scope, "aten::matmul").tensor(a).tensor(b).run(); }
+
+sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
+{
+    return Call(scope, "aten::group_norm").tensor(x).integer(groups).optional(weight).optional(bias).real(epsilon).boolean(true).run();
+}
+
+sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
+{
+    int64_t last = st_size(x, st_shape(x).dims - 1);
+    return Call(scope, "aten::layer_norm").tensor(x).ints({last}).optional(weight).optional(bias).real(epsilon).boolean(true).run();
+}
+
+sonic_tensor *st_silu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::silu").tensor(x).run(); }
+
+sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::gelu").tensor(x).text("none").run(); }
+
+sonic_tensor *st_exp(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::exp").tensor(x).run(); }
+
+sonic_tensor *st_sqrt(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::sqrt").tensor(x).run(); }
+
+sonic_tensor *st_neg(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::neg").tensor(x).run(); }
+
+sonic_tensor *st_softmax(sonic_scope *scope, sonic_tensor *x, int64_t dim) { return Call(scope, "aten::softmax", "int").tensor(x).integer(dim).none().run(); }
+
+sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale)
+{
+    Call call(scope, "aten::scaled_dot_product_attention");
+    call.tensor(q).tensor(k).tensor(v).none().real(0.0).boolean(false);
+    return (scale > 0 ? call.optional_real(scale) : call.none()).boolean(false).run();
+}
+
+sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return Call(scope, "aten::div", "Tensor").tensor(a).tensor(b).run(); }
+
+// A number as 0-dim tensor: it takes part in arithmetic without changing the other operand's dtype or device.
+static sonic_tensor *number(sonic_scope *scope, double value)
+{
+    AtenTensorHandle handle = nullptr;
+    if (scope->status)
+        return nullptr;
+    if (aoti_torch_scalar_to_tensor_float64(value, &handle)) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "a number could not become a tensor: %s", sonic::torch_message()));
+        return nullptr;
+    }
+    return st_take(sonic::adopt(scope, handle));
+}
+
+sonic_tensor *st_scale(sonic_scope *scope, sonic_tensor *x, double factor) { return st_mul(scope, x, number(scope, factor)); }
+
+sonic_tensor *st_shift(sonic_scope *scope, sonic_tensor *x, double summand) { return st_add(scope, x, number(scope, summand)); }
+
+sonic_tensor *st_clamp(sonic_scope *scope, sonic_tensor *x, double low, double high)
+{
+    return Call(scope, "aten::clamp", "Tensor").tensor(x).optional(number(scope, low)).optional(number(scope, high)).run();
+}
+
+sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double weight)
+{
+    sonic_tensor *w = st_dtype(a) == SONIC_DTYPE_FLOAT32 ? st_to_dtype(scope, number(scope, weight), SONIC_DTYPE_FLOAT32)
+                                                         : st_to_dtype(scope, number(scope, weight), st_dtype(a));
+    return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(st_take(w)).run();
+}
+
+sonic_tensor *st_mean(sonic_scope *scope, sonic_tensor *x, int64_t dim)
+{
+    return Call(scope, "aten::mean", "dim").tensor(x).optional_ints({dim}).boolean(true).none().run();
+}
+
+sonic_tensor *st_sum(sonic_scope *scope, sonic_tensor *x, int64_t dim)
+{
+    return Call(scope, "aten::sum", "dim_IntList").tensor(x).optional_ints({dim}).boolean(true).none().run();
+}
+
+sonic_tensor *st_max(sonic_scope *scope, sonic_tensor *x, int64_t dim) { return Call(scope, "aten::amax").tensor(x).ints({dim}).boolean(true).run(); }
+
+sonic_tensor *st_avg_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride)
+{
+    return Call(scope, "aten::avg_pool2d").tensor(x).ints({kernel, kernel}).ints({stride, stride}).ints({0, 0}).boolean(false).boolean(true).none().run();
+}
+
+// The overloads "vec" take the size as optional list, which crosses the stable call; those with a plain SymInt[2] do not.
+sonic_tensor *st_resize_nearest(sonic_scope *scope, sonic_tensor *x, int64_t factor)
+{
+    int64_t rows = st_size(x, 2) * factor, columns = st_size(x, 3) * factor;
+    return Call(scope, "aten::upsample_nearest2d", "vec").tensor(x).optional_ints({rows, columns}).none().run();
+}
+
+sonic_tensor *st_resize_bilinear(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns)
+{
+    return Call(scope, "aten::upsample_bilinear2d", "vec").tensor(x).optional_ints({rows, columns}).boolean(false).none().run();
+}
+
+sonic_tensor *st_grid_sample(sonic_scope *scope, sonic_tensor *x, sonic_tensor *grid)
+{
+    enum { BILINEAR = 0, BORDER = 1 };
+    return Call(scope, "aten::grid_sampler").tensor(x).tensor(grid).integer(BILINEAR).integer(BORDER).boolean(true).run();
+}
+
+sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_tensor *index)
+{
+    return Call(scope, "aten::index_select").tensor(x).integer(dim).tensor(index).run();
+}
+
+sonic_tensor *st_expand(sonic_scope *scope, sonic_tensor *x, sonic_shape shape)
+{
+    return Call(scope, "aten::expand").tensor(x).ints(shape.size, shape.dims).boolean(false).run();
+}
+
+sonic_tensor *st_transpose(sonic_scope *scope, sonic_tensor *x, int64_t a, int64_t b)
+{
+    return Call(scope, "aten::transpose", "int").tensor(x).integer(a).integer(b).run();
+}
+
+sonic_tensor *st_channels_last(sonic_scope *scope, sonic_tensor *x)
+{
+    return Call(scope, "aten::contiguous").tensor(x).integer(aoti_torch_memory_format_channels_last()).run();
+}
+
+static sonic_tensor *to(sonic_scope *scope, sonic_tensor *x, sonic_tensor *device_of, int32_t dtype)
+{
+    int32_t type = 0, index = 0;
+    if (scope->status || !x || !device_of)
+        return nullptr;
+    aoti_torch_get_device_type(device_of->handle, &type);
+    aoti_torch_get_device_index(device_of->handle, &index);
+    // A Device crosses as its index in the low and its type in the high half (stableivalue_conversions.h).
+    uint64_t device = (uint64_t)(uint32_t)index | (uint64_t)(uint32_t)type << 32;
+    return Call(scope, "aten::to", "device").tensor(x).integer((int64_t)device).integer(dtype).boolean(false).boolean(false).none().run();
+}
+
+sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)
+{
+    int32_t dtype = 0;
+    if (x)
+        aoti_torch_get_dtype(x->handle, &dtype);
+    return to(scope, x, like, dtype);
+}
+
+sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)
+{
+    int32_t dtype = 0;
+    if (like)
+        aoti_torch_get_dtype(like->handle, &dtype);
+    return to(scope, x, like, dtype);
+}
