@@ -21,6 +21,9 @@ namespace sonic {
 // Wraps a reference that the caller owns; on failure the reference is released and the scope fails.
 sonic_tensor *adopt(sonic_scope *scope, AtenTensorHandle handle);
 
+// A second owner of the same tensor, in `scope`.
+sonic_tensor *share(sonic_scope *scope, const sonic_tensor *x);
+
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
 const char *torch_message();
 

@@ -22,9 +22,14 @@ struct Arguments {
     std::vector<sonic_tensor *> tensors;
     std::string names;
     std::vector<double> numbers;
+    sonic_weights *weights = nullptr;
 
     Arguments() { sonic_scope_open(&scope, nullptr); }
-    ~Arguments() { sonic_scope_close(&scope); }
+    ~Arguments()
+    {
+        sonic_weights_free(weights);
+        sonic_scope_close(&scope);
+    }
     Arguments(const Arguments &) = delete;
     Arguments &operator=(const Arguments &) = delete;
 };
@@ -69,17 +74,44 @@ void read_numbers(Arguments *arguments, StableListHandle list)
     }
 }
 
+void append(StableListHandle list, const sonic_tensor *x)
+{
+    AtenTensorHandle handle = nullptr;
+    if (aoti_torch_new_tensor_handle(x->handle, &handle) || torch_list_push_back(list, (StableIValue)handle))
+        throw std::runtime_error("no memory for an operator's results");
+}
+
 StableIValue write_outputs(const sonic_operator_call &call)
 {
     StableListHandle list = nullptr;
-    if (torch_new_list_reserve_size((size_t)call.output_count, &list))
+    if (torch_new_list_reserve_size((size_t)(call.output_count + call.probe_count), &list))
         throw std::runtime_error("no memory for an operator's results");
-    for (int32_t i = 0; i < call.output_count; i++) {
-        AtenTensorHandle handle = nullptr;
-        aoti_torch_new_tensor_handle(call.outputs[i]->handle, &handle);
-        torch_list_push_back(list, (StableIValue)handle);
-    }
+    for (int32_t i = 0; i < call.output_count; i++)
+        append(list, call.outputs[i]);
+    for (int32_t i = 0; i < call.probe_count; i++)
+        append(list, call.probes[i]);
     return (StableIValue)list;
+}
+
+// Lines behind the names of the tensors that begin with '?'.
+const char *split_probes(const Arguments &arguments, int32_t *count)
+{
+    const char *at = arguments.names.c_str();
+    while (*at && *at != '?')
+        at = strchr(at, '\n') + 1;
+    *count = 0;
+    for (const char *line = at; *line; line = strchr(line, '\n') + 1)
+        ++*count;
+    return at;
+}
+
+void check_probes(sonic_operator_call *call)
+{
+    const char *line = call->probe_names;
+    for (int32_t i = 0; i < call->probe_count; i++, line = strchr(line, '\n') + 1)
+        if (!call->probes[i])
+            sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Ask for a layer that the network has: it has no '%.*s'.",
+                                                     (int)strcspn(line + 1, "\n"), line + 1));
 }
 
 // Exceptions are how a boxed kernel reports failure to the dispatcher (torch/csrc/stable/library.h); C code has returned by then.
@@ -90,12 +122,23 @@ void boxed(StableIValue *stack, uint64_t, uint64_t)
     read_tensors(&arguments, (StableListHandle)stack[0]);
     read_names(&arguments, (StringHandle)stack[1]);
     read_numbers(&arguments, (StableListHandle)stack[2]);
-    sonic_tensor *outputs[SONIC_OPERATOR_MAX_OUTPUTS];
-    sonic_operator_call call = {&arguments.scope, arguments.tensors.data(), arguments.names.c_str(), (int32_t)arguments.tensors.size(),
-                                arguments.numbers.data(), (int32_t)arguments.numbers.size(), outputs, 0};
-    if (!arguments.scope.status)
+    sonic_operator_call call = {};
+    call.scope = &arguments.scope;
+    call.tensors = arguments.tensors.data();
+    call.count = (int32_t)arguments.tensors.size();
+    call.names = arguments.names.c_str();
+    call.numbers = arguments.numbers.data();
+    call.number_count = (int32_t)arguments.numbers.size();
+    call.probe_names = split_probes(arguments, &call.probe_count);
+    std::vector<sonic_tensor *> probes((size_t)call.probe_count, nullptr);
+    call.probes = probes.data();
+    sonic_scope_fail(call.scope, sonic_weights_create(&arguments.weights, call.tensors, call.count, call.names));
+    call.weights = arguments.weights;
+    if (!call.scope->status)
         operation(&call);
-    if (arguments.scope.status)
+    if (!call.scope->status)
+        check_probes(&call);
+    if (call.scope->status)
         throw std::runtime_error(sonic_last_error());
     stack[0] = write_outputs(call);
 }
@@ -135,21 +178,6 @@ sonic_status sonic_operators_register(const char *space)
     return SONIC_OK;
 }
 
-// Position of `name` in a list of names that each end in a newline; -1 when it is absent.
-static int32_t position(const char *names, const char *name)
-{
-    size_t length = strlen(name);
-    for (int32_t i = 0; *names; i++) {
-        const char *end = strchr(names, '\n');
-        if (!end)
-            break;
-        if ((size_t)(end - names) == length && memcmp(names, name, length) == 0)
-            return i;
-        names = end + 1;
-    }
-    return -1;
-}
-
 sonic_tensor *sonic_operator_tensor(sonic_operator_call *call, const char *format, ...)
 {
     char name[160];
@@ -157,11 +185,22 @@ sonic_tensor *sonic_operator_tensor(sonic_operator_call *call, const char *forma
     va_start(arguments, format);
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
-    int32_t at = position(call->names, name);
-    if (at >= 0 && at < call->count)
-        return call->tensors[at];
-    sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Use the weight file that ships with this version: it has no tensor '%s'.", name));
-    return nullptr;
+    return sonic_weights_get(call->scope, call->weights, "%s", name);
+}
+
+void sonic_operator_probe(sonic_operator_call *call, sonic_tensor *x, const char *format, ...)
+{
+    if (!call->probe_count || !x)
+        return;
+    char name[160];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(name, sizeof name, format, arguments);
+    va_end(arguments);
+    const char *line = call->probe_names;
+    for (int32_t i = 0; i < call->probe_count; i++, line = strchr(line, '\n') + 1)
+        if (strncmp(line + 1, name, strlen(name)) == 0 && line[1 + strlen(name)] == '\n')
+            call->probes[i] = sonic::share(call->scope, x);
 }
 
 void sonic_operator_return(sonic_operator_call *call, sonic_tensor *x)

@@ -2,28 +2,34 @@
  *
  *     name(Tensor[] tensors, str names, float[] numbers) -> Tensor[]
  *
- * `names` gives each tensor its name, one a line, so that a network asks for its weights by the names of the weight file. */
+ * `names` gives each tensor its name, one a line, so that a network asks for its weights by the names of the weight file. Lines
+ * behind the last tensor's that begin with '?' name layers whose output is wanted too (sonic_operator_probe), in that order. */
 #ifndef SONIC_TORCH_OPERATORS_H
 #define SONIC_TORCH_OPERATORS_H
 
 #include "torch/tensor.h"
+#include "torch/weights.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#define SONIC_OPERATOR_MAX_OUTPUTS 16
 
 typedef struct sonic_operator_call {
     sonic_scope *scope;
     sonic_tensor **tensors; /* [count], owned by `scope` */
     const char *names;      /* [count] names, each ended by a newline */
     int32_t count;
+    const sonic_weights *weights; /* the same tensors by name */
     const double *numbers;
     int32_t number_count;
-    sonic_tensor **outputs; /* filled by the operator, [output_count] used */
+    sonic_tensor *outputs[SONIC_OPERATOR_MAX_OUTPUTS]; /* filled by the operator */
     int32_t output_count;
+    sonic_tensor **probes; /* [probe_count], filled by sonic_operator_probe, returned behind the outputs */
+    const char *probe_names;
+    int32_t probe_count;
 } sonic_operator_call;
-
-#define SONIC_OPERATOR_MAX_OUTPUTS 16
 
 /* The tensor called `name` (printf format); NULL and a failed scope when it is not there. */
 #if defined(__GNUC__)
@@ -33,6 +39,13 @@ sonic_tensor *sonic_operator_tensor(sonic_operator_call *call, const char *name,
 
 /* Adds an output. */
 void sonic_operator_return(sonic_operator_call *call, sonic_tensor *x);
+
+/* Says that `x` is the output of the layer called `name` (printf format). Kept when the caller asked for that layer; in a build
+ * or call without probes it costs one comparison. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void sonic_operator_probe(sonic_operator_call *call, sonic_tensor *x, const char *name, ...);
 
 /* Registers every operator of the table in operators.cpp under `space`. Loading the same file twice is no error. */
 sonic_status sonic_operators_register(const char *space);

@@ -40,6 +40,16 @@ sonic_tensor *sonic::adopt(sonic_scope *scope, AtenTensorHandle handle)
     return x;
 }
 
+sonic_tensor *sonic::share(sonic_scope *scope, const sonic_tensor *x)
+{
+    AtenTensorHandle handle = nullptr;
+    if (aoti_torch_new_tensor_handle(x->handle, &handle)) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));
+        return nullptr;
+    }
+    return adopt(scope, handle);
+}
+
 void sonic_scope_open(sonic_scope *scope, sonic_scope *parent)
 {
     scope->parent = parent;

@@ -1,6 +1,6 @@
 """Engines: what MODEL_SONIC is. Each offers the same calls to the nodes and to the command line.
 
-    name                      "draft" or "diffusion"
+    name                      "draft" or "sonic"
     ignored                   the settings that have no effect on it
     infer(data, seed, settings, progress) -> LATENT dict
     decode(latent, data, progress)        -> iterator of uint8 [n, H, W, 3] at 25 frames a second
