@@ -159,17 +159,11 @@ def _file(path, name: str):
         yield file
 
 
-def _refuse_other_files(url, flags, options):
-    raise InputError("Choose the recording itself: a playlist that points to other files is not read.")
-
-
 @contextmanager
 def _container(file, name: str):
-    """The file as PyAV container. Only its own bytes are read: no other file and no network address that it may name."""
+    """The file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they point to."""
     try:
-        container = av.open(
-            file, mode="r", options={"protocol_whitelist": "file"}, metadata_errors="replace", io_open=_refuse_other_files
-        )
+        container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, metadata_errors="replace")
     except av.error.FFmpegError as error:
         if os.fstat(file.fileno()).st_size == 0:
             raise InputError(f"Choose a recording that contains sound: {name} is an empty file.") from None

@@ -6,6 +6,7 @@ the target's name when it is complete; whatever goes wrong before removes it.
 """
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import secrets
@@ -20,7 +21,7 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from ..errors import OutputError
+from ..errors import InputError, OutputError, ResourceError
 from ..native import _sonic
 from . import boxes
 from .audio import Sound
@@ -36,6 +37,8 @@ AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 1
 AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 AAC_BITS_PER_S = {1: 128_000, 2: 192_000, 6: 384_000}
 AAC_FRAME = 1024
+
+_DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 # ITU-T H.273: 1 is BT.709 for primaries, transfer and matrix, 0 the identity matrix (RGB); range 1 is limited, 2 full.
 _BT709, _IDENTITY, _LIMITED, _FULL = 1, 0, 1, 2
@@ -107,7 +110,9 @@ class VideoWriter:
             raise ValueError(f"frames must be uint8 [n, {self.height}, {self.width}, 3], not {frames.dtype} {list(frames.shape)}")
         for frame in frames:
             self._raise_failure()
-            self._queue.put(self._encoder.picture(frame))
+            with _in_words(self.path):
+                picture = self._encoder.picture(frame)
+            self._queue.put(picture)
             self.frames += 1
 
     def __exit__(self, kind, error, traceback) -> None:
@@ -168,28 +173,34 @@ def _in_words(path: str):
         yield
     except (OSError, av.error.FFmpegError) as error:
         raise OutputError(_remedy(error, path)) from None
+    except MemoryError:
+        raise ResourceError(f"Close other programs or choose a smaller picture: memory ran out while {path!r} was written.") from None
 
 
 def _remedy(error: Exception, path: str) -> str:
     reason = getattr(error, "strerror", None) or str(error)
     number = getattr(error, "errno", None)
-    if number in (28, 122, 27):  # ENOSPC, EDQUOT, EFBIG
+    if number in _DISK_FULL:
         return f"Free disk space or choose another folder: {path!r} does not fit ({reason})."
+    if number == errno.ENAMETOOLONG:
+        return f"Choose a shorter file name: {path!r} cannot be written ({reason})."
     return f"Choose a folder in which you may write: {path!r} cannot be written ({reason})."
 
 
 def _reserve(path: str) -> str:
-    """Creates an empty file beside the target, so that a folder that cannot be written is told before anything is rendered."""
+    """Creates an empty file beside the target, so that a target that cannot be written is told before anything is rendered."""
+    if "\0" in path:
+        raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
     folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise OutputError(f"Create the folder first: there is no folder {folder!r}.")
     try:
-        if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):
             raise OutputError(f"Choose a file name for the video: {path!r} is not a file.")
-        if not os.path.isdir(folder):
-            raise OutputError(f"Create the folder first: {folder!r} does not exist.")
-        temporary = os.path.join(folder, f".sonic-{secrets.token_hex(8)}.mp4")
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    except ValueError as error:  # a NUL character
-        raise OutputError(_remedy(error, path)) from None
+    except FileNotFoundError:
+        pass  # the usual case: nothing there yet
+    temporary = os.path.join(folder, f".sonic-{secrets.token_hex(8)}.mp4")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     return temporary
 
 
@@ -200,12 +211,18 @@ def _append(path: str, content: bytes) -> None:
 
 def _check_complete(path: str, frames: int) -> None:
     """The last bytes are written when the container closes, where an error is easily lost: a full disk shows here at the latest."""
-    with open(path, "rb") as file:
-        complete = sum(kind == b"moov" for kind, _, _ in boxes.walk(file)) == 1
+    try:
+        with open(path, "rb") as file:
+            found = sum(kind == b"moov" for kind, _, _ in boxes.walk(file)) and _frame_count(path)
+    except InputError:
+        found = 0
+    if found != frames:
+        raise OutputError(f"Free disk space and run again: the video was cut off while it was written, {found} of {frames} frames are in it.")
+
+
+def _frame_count(path: str) -> int:
     with av.open("file:" + path, metadata_errors="replace") as container:
-        found = container.streams.video[0].frames
-    if not complete or found != frames:
-        raise OutputError(f"Free disk space and run again: the video holds {found} of {frames} frames.")
+        return container.streams.video[0].frames
 
 
 class _Encoder:
