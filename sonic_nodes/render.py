@@ -40,7 +40,7 @@ def render_file(options):
         "seconds": time.perf_counter() - started,
         "render_seconds": render_seconds,
         "peak_memory_mb": peak_memory_mb(),
-        "commanded": {"opening": codes[:, OPENING].tolist(), "width": codes[:, WIDTH].tolist()},
+        "commanded": {"opening": rounded(codes[:, OPENING]), "width": rounded(codes[:, WIDTH])},
     }
 
 
@@ -112,6 +112,11 @@ class FrameFolder:
         if self.made:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
+
+
+def rounded(values):
+    """A column of poses for JSON: a ten-thousandth of a face is far below what a picture shows."""
+    return [round(float(value), 5) for value in values]
 
 
 def peak_memory_mb():
