@@ -59,7 +59,7 @@ def package_folder(name):
     """Where a package lies, without importing it: torch takes seconds."""
     spec = find_spec(name)
     if spec is None:
-        sys.exit(f"Install {name} into this Python first (pip install {name}), or run `make build`, which does it. The build reads its headers.")
+        sys.exit(f"Install {name} into this Python (pip install {name}), or run `make build`, which does it: the build reads its headers.")
     return Path(spec.origin).parent
 
 
@@ -115,7 +115,9 @@ class BuildExt(build_ext):
         own = [extension.extra_compile_args, extension.extra_link_args, extension.define_macros, PER_LANGUAGE]
         return repr([versions, compiler, own])
 
-    def compile_stale(self, files, output_dir=None, macros=None, include_dirs=None, debug=0, extra_preargs=None, extra_postargs=None, depends=None):
+    def compile_stale(
+        self, files, output_dir=None, macros=None, include_dirs=None, debug=0, extra_preargs=None, extra_postargs=None, depends=None
+    ):
         """Stands in for the compiler's own loop over files: same arguments, but headers count and several files compile at a time."""
         compiler = self.compiler
         Path(self.build_temp, "linked.txt").unlink(missing_ok=True)

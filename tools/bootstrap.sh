@@ -99,8 +99,8 @@ prepare_system() {
     elif ! python_is_complete "$python"; then
         packages="$packages $(packages_of_python "$python")"
     fi
-    # shellcheck disable=SC2086  (a list of package names)
-    if [ -n "${packages// /}" ]; then install_packages $packages; fi
+    # shellcheck disable=SC2086
+    if [ -n "${packages// /}" ]; then install_packages $packages; fi  # a list of names
     python=$(find_python) || stop "Install Python 3.10 or newer, or name one: make PYTHON=/path/to/python3. This system's is older."
 }
 
@@ -114,7 +114,7 @@ prepare_venv() {
         say "Making .venv with $("$python" --version) ($python)"
         "$python" -m venv --clear --without-pip .venv
     fi
-    logged "Remove .venv and type make again: pip does not start in it." "$venv" -m ensurepip --upgrade
+    logged "Remove .venv and type make again: pip does not start in it." "$venv" -m ensurepip --upgrade --default-pip
     stamp pip ok
 }
 
@@ -169,9 +169,9 @@ prepare_packages() {
     now=$(key "${files[@]}" "${BASH_SOURCE[0]}" <(printf '%s %s' "$python" "${TORCH:-}"))
     if stamped "$goal" "$now"; then return; fi
     install_torch
-    say "Installing Python packages: $(sed 's/ *#.*//; s/[<>=;].*//' "${files[@]}" | xargs)"
+    say "Installing Python packages: $(sed 's/ *#.*//; s/[<>=;].*//' "${files[-1]}" | xargs)"
     logged "Check the network, then type make again: pip could not install the packages." \
-        pip install "setuptools>=71" $(printf -- '-r %s ' "${files[@]}")
+        pip install "setuptools>=71" "${files[@]/#/--requirement=}"
     stamp "$goal" "$now"
 }
 
