@@ -1,0 +1,125 @@
+"""The extension as a guest in someone else's process: beside a second copy, beside other libraries, after a fork, in many threads.
+
+Each case runs in a Python of its own: what is tested is what the process looked like when the extension came in.
+"""
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import sonic_nodes
+
+PACKAGE = Path(sonic_nodes.__file__).resolve().parent
+
+# speak(package) finds the sample's face, reads its voice and renders four frames; wherever it runs, the bytes must be the same.
+PRELUDE = f"""
+import importlib, importlib.util, os, sys
+def load(name, folder={str(PACKAGE)!r}):
+    spec = importlib.util.spec_from_file_location(name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return name
+def speak(name):
+    import numpy, wave
+    from PIL import Image
+    face, native = (importlib.import_module(f"{{name}}.{{part}}") for part in ("face", "native"))
+    sample = os.path.join(os.path.dirname(sys.modules[name].__file__), "assets", "sample")
+    picture = numpy.asarray(Image.open(os.path.join(sample, "portrait.jpg")))
+    with wave.open(os.path.join(sample, "speech.wav")) as file:
+        voice = numpy.frombuffer(file.readframes(16000), numpy.int16).astype(numpy.float32) / 32768
+    rig = native._sonic.draft_rig_create(picture, face.find_faces(picture)[0].mesh)
+    frames = numpy.empty((4, *picture.shape), numpy.uint8)
+    native._sonic.draft_render(rig, native._sonic.draft_poses(voice, 25, 7)[:4], frames)
+    return frames.tobytes()
+"""
+
+
+def run(code, *arguments):
+    done = subprocess.run([sys.executable, "-c", PRELUDE + code, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def copy_to(folder):
+    """The package with a binary of its own, as a second checkout would have it."""
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def test_two_copies_work_side_by_side(tmp_path):
+    """And one of them under a second name, as when a pack is linked into custom_nodes and installed too."""
+    first, second = copy_to(tmp_path / "first pack" / "sonic_nodes"), copy_to(tmp_path / "zweites" / "sonic_nodes")
+    run("""
+one, two, again = load("one", sys.argv[1]), load("two", sys.argv[2]), load("again", sys.argv[1])
+assert speak(one) == speak(two) == speak(again) == speak(one)
+assert sys.modules["one.native"]._sonic.__file__ != sys.modules["two.native"]._sonic.__file__
+""", first, second)
+
+
+OTHERS = ["cv2", "PIL.Image", "av", "torchvision"]
+USE_OTHERS = """
+import numpy, io
+picture = numpy.zeros((64, 64, 3), numpy.uint8)
+def use_others(names):
+    for name in names:
+        importlib.import_module(name)
+    if "cv2" in names:
+        import cv2
+        ok, png = cv2.imencode(".jpg", cv2.GaussianBlur(cv2.resize(picture, (96, 96)), (5, 5), 1))
+        assert ok and cv2.imdecode(png, 1).shape == (96, 96, 3)
+    if "PIL.Image" in names:
+        import PIL.Image
+        stream = io.BytesIO()
+        PIL.Image.fromarray(picture).save(stream, "JPEG")
+        assert PIL.Image.open(stream).convert("RGB").resize((32, 32)).size == (32, 32)
+    if "torchvision" in names:
+        import torch, torchvision
+        assert torchvision.ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5).tolist() == [0]
+"""
+
+
+def importable(name):
+    return find_spec(name) is not None and subprocess.run([sys.executable, "-c", f"import torch, {name}"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_other_libraries_in_either_order(order):
+    present = [name for name in OTHERS if name != "torchvision" or importable(name)]
+    before, after = (present, []) if order == "before" else ([], present)
+    run(USE_OTHERS + f"""
+use_others({before})
+first = speak(load("sonic_nodes"))
+use_others({after})
+use_others({before})
+assert speak("sonic_nodes") == first
+""")
+
+
+def test_works_in_a_forked_child():
+    """As a server that loads first and forks its workers does. (After a parallel region in the parent, OpenMP itself may not go on.)"""
+    run("""
+name = load("sonic_nodes")
+importlib.import_module("sonic_nodes.native")
+pipe_out, pipe_in = os.pipe()
+child = os.fork()
+if child == 0:
+    import hashlib
+    os.write(pipe_in, hashlib.sha256(speak(name)).digest())
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+import hashlib
+assert os.read(pipe_out, 64) == hashlib.sha256(speak(name)).digest()
+""")
+
+
+def test_eight_threads_at_once():
+    run("""
+from concurrent.futures import ThreadPoolExecutor
+name = load("sonic_nodes")
+expected = speak(name)
+with ThreadPoolExecutor(8) as pool:
+    assert all(found == expected for found in pool.map(speak, [name] * 24))
+""")
