@@ -34,6 +34,8 @@ class DraftEngine:
 
     def infer(self, data, seed, settings=None, progress=None):
         """LATENT: `samples` zeros [frames, 4, H/8, W/8] and `sonic["codes"]` float32 [frames, 8] (csrc/draft/pose.h)."""
+        if not 0 <= seed < 1 << 64:
+            raise UsageError(f"Choose a seed from 0 to {(1 << 64) - 1}: it is {seed}.")
         settings = settings or DraftSettings()
         frames = data["frames"]
         codes = _sonic.draft_poses(data["audio"], frames, seed, settings.opening, settings.sway, settings.blink)

@@ -1,0 +1,104 @@
+"""`sonic render` and `sonic doctor` from the outside."""
+import contextlib
+import io
+import json
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from sonic_nodes.cli import main
+from sonic_nodes.media.provenance import read_back
+
+FAST = ["--min-resolution", "128"]
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory, sample_dir):
+    """(JSON, path, folder with frames) of the sample speaking `lips.wav`, without loss."""
+    folder = tmp_path_factory.mktemp("render")
+    out, frames = folder / "clip.mp4", folder / "frames"
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = main(["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav"), "-o", str(out), "--lossless", "--json",
+                     "--frames", str(frames), "--seed", "7", *FAST])
+    assert code == 0
+    return json.loads(said.getvalue()), out, frames
+
+
+def decoded(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def still(frames, i):
+    return np.asarray(Image.open(frames / f"{i + 1:06d}.png"))
+
+
+def test_json_says_what_was_made(rendered):
+    said, out, frames = rendered
+    assert set(said) == {"output", "frames", "fps", "duration_s", "seconds", "render_seconds", "peak_memory_mb", "commanded"}
+    assert said["output"] == str(out) and said["fps"] == 25
+    assert said["frames"] == round(25 * said["duration_s"]) == len(list(frames.iterdir()))
+    assert len(said["commanded"]["opening"]) == len(said["commanded"]["width"]) == said["frames"]
+    assert 0 < said["render_seconds"] <= said["seconds"] and said["peak_memory_mb"] > 0
+
+
+def test_lossless_video_equals_the_frames(rendered):
+    said, out, frames = rendered
+    video = decoded(out)
+    assert len(video) == said["frames"]
+    for i, picture in enumerate(video):
+        assert np.array_equal(picture, still(frames, i)), i
+
+
+def test_the_mouth_moves_where_it_is_told_to(rendered):
+    said, _, frames = rendered
+    opening = np.array(said["commanded"]["opening"])
+    assert opening.max() > 0.04
+    assert np.abs(still(frames, 0).astype(int) - still(frames, int(opening.argmax()))).max() > 40
+
+
+def test_file_says_that_it_is_generated(rendered):
+    said = read_back(rendered[1])
+    assert said["ai_generated"] is True and said["engine"] == "draft" and said["seed"] == 7
+
+
+def test_same_seed_same_video_and_another_seed_another(tmp_path, sample_dir):
+    def frames(seed, name):
+        out = tmp_path / name
+        assert main(["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav"), "-o", str(out), "--lossless", "--seed", str(seed),
+                     *FAST]) == 0
+        return np.stack(decoded(out))
+
+    first = frames(1, "a.mp4")
+    assert np.array_equal(first, frames(1, "b.mp4"))
+    assert not np.array_equal(first, frames(2, "c.mp4"))
+
+
+def test_paste_back_keeps_the_picture_around_the_face(tmp_path, sample_dir):
+    out = tmp_path / "whole.mp4"
+    assert main(["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav"), "-o", str(out), "--lossless", "--paste-back", *FAST]) == 0
+    source = np.asarray(Image.open(sample_dir / "portrait.jpg").convert("RGB"))
+    video = decoded(out)
+    assert video[0].shape == source.shape
+    for picture in video:
+        assert np.array_equal(picture[-60:], source[-60:])
+    assert np.abs(video[0].astype(int) - video[len(video) // 3]).max() > 30
+
+
+def test_doctor(capsys):
+    assert main(["doctor", "--json"]) == 0
+    findings = {item["name"]: item for item in json.loads(capsys.readouterr().out)}
+    assert findings["extension"]["ok"] and findings["face models"]["ok"] and findings["encoder"]["ok"]
+    assert main(["doctor"]) == 0
+    assert "ok  torch" in capsys.readouterr().out
+
+
+def test_wrong_options_end_with_code_2(capsys):
+    for arguments in ([], ["render"], ["render", "a", "b"], ["render", "a", "b", "-o", "c.mp4", "--sway", "3"], ["sing"]):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+    assert "usage: sonic" in capsys.readouterr().err
