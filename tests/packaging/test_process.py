@@ -38,7 +38,8 @@ def speak(name):
 
 
 def run(code, *arguments):
-    done = subprocess.run([sys.executable, "-c", PRELUDE + code, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-c", PRELUDE + code, *map(str, arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -82,7 +83,9 @@ def use_others(names):
 
 
 def importable(name):
-    return find_spec(name) is not None and subprocess.run([sys.executable, "-c", f"import torch, {name}"], capture_output=True).returncode == 0
+    """Whether it is installed and loads: a torchvision made for another torch does not."""
+    command = [sys.executable, "-c", f"import torch, {name}"]
+    return find_spec(name) is not None and subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
