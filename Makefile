@@ -22,7 +22,7 @@ help:
 demo:
 	@tools/bootstrap.sh run
 	@mkdir -p "$$(dirname "$$OUT")"
-	@.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT"
+	@video=$$(.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT") && echo "The portrait speaks: $$video"
 
 test:
 	@tools/bootstrap.sh test

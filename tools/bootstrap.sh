@@ -166,14 +166,17 @@ try_torch() {
 prepare_packages() {
     local files=(requirements.txt) now
     if [ "$goal" = test ]; then files+=(requirements-dev.txt); fi
-    now=$(key "${files[@]}" "${BASH_SOURCE[0]}" <(printf '%s %s' "$python" "${TORCH:-}"))
+    now=$(key_of_packages "$goal" "${files[@]}")
     if stamped "$goal" "$now"; then return; fi
     install_torch
     say "Installing Python packages: $(sed 's/ *#.*//; s/[<>=;].*//' "${files[-1]}" | xargs)"
     logged "Check the network, then type make again: pip could not install the packages." \
         pip install "setuptools>=71" "${files[@]/#/--requirement=}"
     stamp "$goal" "$now"
+    stamp run "$(key_of_packages run requirements.txt)"
 }
+
+key_of_packages() { local goal=$1; shift; key "$@" "${BASH_SOURCE[0]}" <(printf '%s %s %s' "$goal" "$python" "${TORCH:-}"); }
 
 # --- our own part ---
 
