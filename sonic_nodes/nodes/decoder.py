@@ -1,0 +1,42 @@
+"""Sonic Latent Decoder: latents -> pictures, chunk by chunk into system memory."""
+from comfy_api.latest import io
+
+from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, free_memory_bytes, part, plain_errors
+
+
+class SonicLatentDecoder(io.ComfyNode):
+    NODE_ID = "SonicLatentDecoder"
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id=cls.NODE_ID,
+            display_name="Sonic Latent Decoder",
+            category=CATEGORY,
+            description="Draws the pictures, 25 a second, in chunks straight into system memory. Says before it starts when they do not fit.",
+            inputs=[
+                ModelSonic.Input("model", tooltip="The same model that made the latent; another engine's is refused."),
+                io.Latent.Input("latent", tooltip="From Sonic Inference. A latent of another model is refused."),
+                PreData.Input("data", tooltip="The same data that made the latent; other data puts this mouth on another face."),
+                expert(io.Boolean.Input(
+                    "interpolate", default=True,
+                    tooltip="On: 25 pictures a second. Off: every second one, 12.5 a second, which looks choppy; connect fps to Create Video or "
+                            "picture and sound run apart.")),
+            ],
+            outputs=[
+                io.Image.Output("images", display_name="images", tooltip="All pictures of the clip."),
+                io.Float.Output("fps", display_name="fps", tooltip="Pictures a second: connect it to Create Video, else picture and sound run apart."),
+            ],
+        )
+
+    @classmethod
+    @plain_errors
+    def execute(cls, model, latent, data, interpolate=True):
+        check_model(model)
+        check_data(data)
+        exchange = part("exchange")
+        height, width = data["image"].shape[:2]
+        exchange.require_memory(data["frames"], height, width, free_memory_bytes())
+        chunks = exchange.watched(model.decode(latent, data), data["frames"], Progress())
+        images = exchange.image_from_chunks(chunks, data["frames"], height, width, every=1 if interpolate else 2)
+        return io.NodeOutput(images, 25.0 if interpolate else 12.5)

@@ -1,0 +1,55 @@
+"""Sonic Inference: speech and framed portrait -> latents, with progress and preview, stopped by Cancel."""
+from comfy_api.latest import io
+
+from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, plain_errors, words
+
+MAX_SEED = 0xFFFFFFFFFFFFFFFF
+
+
+class SonicInference(io.ComfyNode):
+    NODE_ID = "SonicInference"
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id=cls.NODE_ID,
+            display_name="Sonic Inference",
+            category=CATEGORY,
+            description="Turns the voice into movement. The same seed gives the same video. On the draft engine seed, dynamic_scale and "
+                        "motion_scale act; the node names the others as without effect.",
+            inputs=[
+                ModelSonic.Input("model", tooltip="From the Sonic Loader."),
+                PreData.Input("data", tooltip="From SONIC_PreData. Data of another pack's node of that name is refused."),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=MAX_SEED, control_after_generate=True,
+                    tooltip="Decides blinks and sway. Keep it to get the same video again; left on 'randomize', each run differs."),
+                io.Int.Input(
+                    "inference_steps", default=25, min=1, max=100, step=1,
+                    tooltip="Denoising steps; 20 to 30. Fewer is blurred and unsteady, more only takes longer. Without effect on the draft engine."),
+                io.Float.Input(
+                    "dynamic_scale", default=1.1, min=0.5, max=2.0, step=0.05,
+                    tooltip="How far the mouth opens. Too low mumbles, too high shouts and shows a mouth that the portrait does not have."),
+                io.Float.Input(
+                    "motion_scale", default=1.05, min=0.5, max=2.0, step=0.05,
+                    tooltip="How much the head sways. Too low looks pinned, too high swims and pulls at hair and collar."),
+                expert(io.Float.Input(
+                    "appearance_guidance", default=2.0, min=1.0, max=10.0, step=0.1,
+                    tooltip="How strictly frames keep to the portrait. Too high hardens colours, too low drifts. Without effect on the draft engine.")),
+                expert(io.Float.Input(
+                    "audio_guidance", default=7.5, min=1.0, max=20.0, step=0.1,
+                    tooltip="How strictly the mouth follows the voice. Too high grimaces, too low mumbles. Without effect on the draft engine.")),
+            ],
+            outputs=[
+                io.Latent.Output("latent", display_name="latent", tooltip="For the Sonic Latent Decoder, with the same model and data."),
+            ],
+        )
+
+    @classmethod
+    @plain_errors
+    def execute(cls, model, data, seed, **settings):
+        check_model(model)
+        check_data(data)
+        latent = model.infer(data, seed, model.settings(**settings), Progress())
+        ignored = [name for name in settings if name in model.ignored]
+        notes = [f"Without effect on the {model.name} engine: {', '.join(ignored)}."] if ignored else []
+        return io.NodeOutput(latent, ui=words(notes))

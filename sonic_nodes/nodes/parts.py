@@ -1,0 +1,104 @@
+"""What the nodes share: link types, errors as users read them, progress with previews, words under a node."""
+import functools
+import importlib
+import time
+from pathlib import Path
+from types import ModuleType
+
+import comfy.model_management
+import comfy.utils
+import torch
+from comfy_api.latest import io
+from PIL import Image
+
+from ..errors import InstallError, SonicError, UsageError
+
+PACK = Path(__file__).resolve().parents[2]
+CATEGORY = "Sonic"
+PREVIEW_EVERY_S = 0.2
+PREVIEW_SIDE_PX = 512
+
+ModelSonic = io.Custom("MODEL_SONIC")
+PreData = io.Custom("SONIC_PREDATA")
+DType = io.Custom("DTYPE")
+
+
+def expert(widget):
+    """Marks an input as one that a page may hide behind "show advanced inputs"."""
+    widget.extra_dict = {**(widget.extra_dict or {}), "advanced": True}
+    return widget
+
+
+def part(name: str) -> ModuleType:
+    """A module of the package, imported when a node runs: the nodes are there, and can say what to do, when the compiled part is not."""
+    try:
+        return importlib.import_module(f"..{name}", __package__)
+    except ImportError as error:
+        raise InstallError(
+            f'Run `make build` in "{PACK}" (or `pip install -r requirements.txt` there, when a Python package is what is missing) and restart '
+            f"ComfyUI: a part of the Sonic nodes does not load ({error}).") from None
+
+
+def install_problem() -> str | None:
+    """One sentence when the compiled part does not load here, else None."""
+    try:
+        part("native")
+    except SonicError as error:
+        return str(error)
+    return None
+
+
+def plain_errors(execute):
+    """Lets an error of ours reach the page as its own words: the remedy first, and no chain of causes behind it."""
+
+    @functools.wraps(execute)
+    def wrapped(cls, *args, **kwargs):
+        try:
+            return execute(cls, *args, **kwargs)
+        except SonicError as error:
+            message = str(error)
+        raise ValueError(message)
+
+    return wrapped
+
+
+class Progress:
+    """Called by the engines as progress(done, total, picture uint8 [H,W,3] or None): moves the bar, shows a picture a few times
+    a second, and ends the run (by ComfyUI's own exception) when Cancel was pressed."""
+
+    def __init__(self) -> None:
+        self.bar = None
+        self.shown_at = -PREVIEW_EVERY_S
+
+    def __call__(self, done: int, total: int, picture=None) -> None:
+        if self.bar is None:
+            self.bar = comfy.utils.ProgressBar(total)
+        preview = None
+        now = time.monotonic()
+        if picture is not None and (now - self.shown_at >= PREVIEW_EVERY_S or done == total):
+            self.shown_at = now
+            preview = ("JPEG", Image.fromarray(picture), PREVIEW_SIDE_PX)
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        self.bar.update_absolute(done, total, preview)
+
+
+def free_memory_bytes() -> int:
+    return comfy.model_management.get_free_memory(torch.device("cpu"))
+
+
+def words(lines: list[str]) -> dict:
+    """The ui entry that web/sonic.js shows under the node."""
+    return {"text": ("\n".join(lines),)} if lines else {}
+
+
+def check_model(model) -> None:
+    if not all(hasattr(model, call) for call in ("name", "settings", "infer", "decode")):
+        raise UsageError(
+            f"Connect the Sonic Loader of this pack: the model given ({type(model).__name__}) was made by another pack's loader.")
+
+
+def check_data(data) -> None:
+    if not isinstance(data, dict) or data.get("version") != 1:
+        raise UsageError(
+            "Use the SONIC_PreData node of this pack, and keep only one pack that defines it (add .disabled to the other's folder name and "
+            "restart): the data given is not of this pack's kind, version 1.")

@@ -1,0 +1,148 @@
+"""Just enough of ComfyUI to import the nodes and to call them: strict about names, so that a misspelt argument fails here."""
+import importlib
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+COMMON = {"display_name", "optional", "tooltip", "lazy"}
+WIDGET = COMMON | {"default", "socketless"}
+ALLOWED = {
+    "INT": WIDGET | {"min", "max", "step", "control_after_generate", "display_mode", "force_input"},
+    "FLOAT": WIDGET | {"min", "max", "step", "round", "display_mode", "force_input"},
+    "BOOLEAN": WIDGET | {"label_on", "label_off", "force_input"},
+    "COMBO": WIDGET | {"options", "control_after_generate", "upload", "image_folder", "remote"},
+}
+
+
+class Slot:
+    """An input or output of a schema; `options` are the arguments that were given."""
+
+    def __init__(self, io_type, allowed, slot_id, options):
+        unknown = set(options) - allowed
+        assert not unknown, f"{slot_id}: ComfyUI knows no {unknown}"
+        self.io_type, self.id, self.options, self.extra_dict = io_type, slot_id, options, {}
+
+    def __getattr__(self, name):
+        return self.options.get(name)
+
+
+def custom(io_type):
+    class Type:
+        @staticmethod
+        def Input(slot_id, **options):
+            return Slot(io_type, ALLOWED.get(io_type, COMMON), slot_id, options)
+
+        @staticmethod
+        def Output(slot_id, **options):
+            return Slot(io_type, {"display_name", "tooltip", "is_output_list"}, slot_id, options)
+
+    return Type
+
+
+class NodeOutput:
+    def __init__(self, *args, ui=None):
+        self.args, self.ui = args, ui
+
+
+class PreviewImage:
+    def __init__(self, image, cls=None):
+        self.image = image
+
+    def as_dict(self):
+        return {"images": [{"filename": "preview.png"}] * len(self.image), "animated": (False,)}
+
+
+class Cancelled(Exception):
+    """Stands for comfy.model_management.InterruptProcessingException."""
+
+
+class Comfy:
+    """The state behind the fakes; tests set and read it."""
+
+    def __init__(self, input_folder):
+        self.input_folder = input_folder
+        self.free_bytes = 8 << 30
+        self.cancel_after = None
+        self.progress = []
+
+    def update(self, value, total, preview):
+        self.progress.append((value, total, preview))
+
+    def throw_if_cancelled(self):
+        if self.cancel_after is not None and len(self.progress) >= self.cancel_after:
+            raise Cancelled
+
+
+def fake_modules(comfy):
+    io = SimpleNamespace(
+        Custom=custom, ComfyNode=object, NodeOutput=NodeOutput, Schema=lambda **kw: SimpleNamespace(**kw),
+        UploadType=SimpleNamespace(image="image_upload"), FolderType=SimpleNamespace(input="input"),
+        **{name: custom(io_type) for name, io_type in {
+            "Int": "INT", "Float": "FLOAT", "Boolean": "BOOLEAN", "Combo": "COMBO", "Image": "IMAGE", "Mask": "MASK", "Audio": "AUDIO",
+            "Latent": "LATENT", "ClipVision": "CLIP_VISION", "Vae": "VAE"}.items()})
+
+    class ProgressBar:
+        def __init__(self, total):
+            self.total = total
+
+        def update_absolute(self, value, total=None, preview=None):
+            comfy.throw_if_cancelled()
+            comfy.update(value, total or self.total, preview)
+
+    def annotated(name):
+        for kind in ("input", "output", "temp"):
+            if name.endswith(f"[{kind}]"):
+                return name[:-len(kind) - 3], str(comfy.input_folder)
+        return name, None
+
+    def module(name, **members):
+        made = ModuleType(name)
+        made.__dict__.update(members)
+        return made
+
+    management = module("comfy.model_management", get_free_memory=lambda device: comfy.free_bytes,
+                        throw_exception_if_processing_interrupted=comfy.throw_if_cancelled)
+    utils = module("comfy.utils", ProgressBar=ProgressBar)
+    latest = module("comfy_api.latest", io=io, ui=SimpleNamespace(PreviewImage=PreviewImage), ComfyExtension=object)
+    return {
+        "comfy": module("comfy", model_management=management, utils=utils, __path__=[]),
+        "comfy.model_management": management,
+        "comfy.utils": utils,
+        "comfy_api": module("comfy_api", latest=latest, __path__=[]),
+        "comfy_api.latest": latest,
+        "folder_paths": module(
+            "folder_paths", get_input_directory=lambda: str(comfy.input_folder),
+            get_annotated_filepath=lambda name: str(comfy.input_folder / annotated(name)[0]),
+            annotated_filepath=annotated,
+            exists_annotated_filepath=lambda name: (comfy.input_folder / annotated(name)[0]).exists(),
+            filter_files_content_types=lambda files, kinds: [f for f in files if f.lower().endswith((".jpg", ".png", ".webp"))]),
+        "nodes": module("nodes", NODE_CLASS_MAPPINGS={}),
+    }
+
+
+@pytest.fixture
+def comfy(tmp_path, monkeypatch):
+    """A fresh ComfyUI with an empty input folder; modules that were imported against it are forgotten afterwards."""
+    folder = tmp_path / "input"
+    folder.mkdir()
+    state = Comfy(folder)
+    before = set(sys.modules)
+    for name, fake in fake_modules(state).items():
+        monkeypatch.setitem(sys.modules, name, fake)
+    for name in [n for n in sys.modules if n.startswith("sonic_nodes.nodes")]:
+        monkeypatch.delitem(sys.modules, name)
+    yield state
+    for name in [n for n in sys.modules if n.startswith("sonic_nodes.nodes") and n not in before]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def extension(comfy):
+    return importlib.import_module("sonic_nodes.nodes.extension")
+
+
+@pytest.fixture
+def nodes(extension):
+    """The node classes by id."""
+    return {node.NODE_ID: node for node in extension.NODES}

@@ -1,0 +1,105 @@
+"""Registration: what happens when ComfyUI imports the folder, once, twice, beside another pack, and without the compiled part."""
+import asyncio
+import importlib.util
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def import_as_comfy_does(folder: Path, name: str):
+    """ComfyUI imports a pack's folder under its path, not under a package name."""
+    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def pack(comfy, tmp_path):
+    """Imports a link to the repository as ComfyUI would; forgets everything that came with it."""
+    before = set(sys.modules)
+
+    def load(name):
+        folder = tmp_path / "custom_nodes" / name
+        folder.parent.mkdir(exist_ok=True)
+        folder.symlink_to(ROOT, target_is_directory=True)
+        return import_as_comfy_does(folder, str(folder).replace(".", "_x_"))
+
+    yield load
+    for name in set(sys.modules) - before:
+        if "custom_nodes" in name:
+            del sys.modules[name]
+
+
+def node_list(module):
+    async def registered():
+        return await (await module.comfy_entrypoint()).get_node_list()
+
+    return asyncio.run(registered())
+
+
+def register(module):
+    listed = node_list(module)
+    sys.modules["nodes"].NODE_CLASS_MAPPINGS.update({node.NODE_ID: node for node in listed})
+    return listed
+
+
+@pytest.mark.parametrize("name", ["sonic", "ComfyUI-Sonic 说话肖像 (2)", "a.b-c"])
+def test_the_folder_may_have_any_name(pack, name):
+    module = pack(name)
+    assert (ROOT / module.WEB_DIRECTORY).is_dir()
+    assert not hasattr(module, "NODE_CLASS_MAPPINGS"), "with it ComfyUI never calls comfy_entrypoint"
+    assert len(register(module)) == 6
+
+
+def test_importing_the_folder_alone_touches_nothing(comfy, pack, monkeypatch):
+    for name in ("comfy", "comfy_api", "comfy_api.latest", "folder_paths", "nodes"):
+        monkeypatch.setitem(sys.modules, name, None)
+    pack("plain")
+    assert list(comfy.input_folder.iterdir()) == []
+
+
+def test_a_second_copy_stays_away_and_says_so(pack, caplog):
+    first = register(pack("one"))
+    with caplog.at_level(logging.WARNING):
+        second = node_list(pack("two"))
+    assert len(first) == 6 and second == []
+    assert "Remove one of two copies of the Sonic nodes" in caplog.text
+
+
+def test_another_packs_node_of_the_same_name_is_named(pack, caplog):
+    sys.modules["nodes"].NODE_CLASS_MAPPINGS["SONIC_PreData"] = object
+    with caplog.at_level(logging.WARNING):
+        assert len(register(pack("one"))) == 6
+    assert "Keep one of the two packs that define SONIC_PreData" in caplog.text
+
+
+def test_without_the_compiled_part_nodes_are_there_and_name_the_command(extension, nodes, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "sonic_nodes.native", None)
+    monkeypatch.setitem(sys.modules, "sonic_nodes.engines.draft", None)
+    with caplog.at_level(logging.WARNING):
+        listed = asyncio.run(extension.SonicExtension().get_node_list())
+    assert len(listed) == 6 and "Run `make build` in" in caplog.text
+    with pytest.raises(ValueError, match="^Run `make build` in .* and restart ComfyUI"):
+        nodes["SonicLoader"].execute("built-in draft")
+
+
+def test_samples_are_copied_once_and_overwrite_nothing(comfy, extension):
+    mine = comfy.input_folder / "sonic_sample_portrait.jpg"
+    mine.write_bytes(b"mine")
+    extension.copy_samples(comfy.input_folder)
+    speech = comfy.input_folder / "sonic_sample_speech.wav"
+    assert mine.read_bytes() == b"mine"
+    assert speech.read_bytes() == (ROOT / "sonic_nodes/assets/sample/speech.wav").read_bytes()
+    assert sorted(p.name for p in comfy.input_folder.iterdir()) == sorted(extension.SAMPLES.values())
+
+
+def test_an_input_folder_that_cannot_be_written_is_no_failure(extension, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        extension.copy_samples(tmp_path / "absent")
+    assert "Choose a picture and a recording of your own" in caplog.text

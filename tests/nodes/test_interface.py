@@ -1,0 +1,176 @@
+"""The public interface: identifiers, order, types and defaults that users' files hold. Lines may be added at a node's end, never changed."""
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# input: (id, type, optional, default); output: (name, type)
+INPUTS = {
+    "SonicLoadImage": [("image", "COMBO", False, None), ("policy", "COMBO", False, "off")],
+    "SONIC_PreData": [
+        ("audio", "AUDIO", False, None), ("image", "IMAGE", False, None), ("min_resolution", "INT", False, 512),
+        ("duration", "FLOAT", False, 0.0), ("expand_ratio", "FLOAT", False, 0.18), ("clip_vision", "CLIP_VISION", True, None),
+        ("vae", "VAE", True, None), ("weight_dtype", "DTYPE", True, None), ("face_mask", "MASK", True, None), ("crop", "COMBO", True, "face"),
+        ("face_index", "INT", True, 0), ("on_mismatch", "COMBO", True, "use shorter")],
+    "SonicLoader": [("model", "COMBO", False, "built-in draft")],
+    "SonicInference": [
+        ("model", "MODEL_SONIC", False, None), ("data", "SONIC_PREDATA", False, None), ("seed", "INT", False, 0),
+        ("inference_steps", "INT", False, 25), ("dynamic_scale", "FLOAT", False, 1.1), ("motion_scale", "FLOAT", False, 1.05),
+        ("appearance_guidance", "FLOAT", False, 2.0), ("audio_guidance", "FLOAT", False, 7.5)],
+    "SonicLatentDecoder": [
+        ("model", "MODEL_SONIC", False, None), ("latent", "LATENT", False, None), ("data", "SONIC_PREDATA", False, None),
+        ("interpolate", "BOOLEAN", False, True)],
+    "SonicPasteBack": [("images", "IMAGE", False, None), ("data", "SONIC_PREDATA", False, None), ("feather", "FLOAT", False, 0.1)],
+}
+OUTPUTS = {
+    "SonicLoadImage": [("image", "IMAGE"), ("mask", "MASK")],
+    "SONIC_PreData": [("data", "SONIC_PREDATA"), ("preview", "IMAGE"), ("audio", "AUDIO"), ("duration", "FLOAT")],
+    "SonicLoader": [("model", "MODEL_SONIC")],
+    "SonicInference": [("latent", "LATENT")],
+    "SonicLatentDecoder": [("images", "IMAGE"), ("fps", "FLOAT")],
+    "SonicPasteBack": [("images", "IMAGE")],
+}
+RANGES = {
+    ("SONIC_PreData", "min_resolution"): (128, 2048, 64),
+    ("SONIC_PreData", "expand_ratio"): (0.0, 1.0, 0.01),
+    ("SonicInference", "inference_steps"): (1, 100, 1),
+    ("SonicInference", "dynamic_scale"): (0.5, 2.0, 0.05),
+    ("SonicInference", "motion_scale"): (0.5, 2.0, 0.05),
+    ("SonicPasteBack", "feather"): (0.0, 0.5, 0.01),
+}
+CORE = {"LoadAudio", "CreateVideo", "SaveVideo", "MarkdownNote"}
+
+
+@pytest.fixture
+def schemas(nodes):
+    return {name: node.define_schema() for name, node in nodes.items()}
+
+
+def test_inputs_keep_their_names_order_and_defaults(schemas):
+    found = {name: [(i.id, i.io_type, bool(i.optional), i.default) for i in schema.inputs] for name, schema in schemas.items()}
+    assert found == INPUTS
+
+
+def test_outputs_keep_their_names_and_order(schemas):
+    assert {name: [(o.display_name, o.io_type) for o in schema.outputs] for name, schema in schemas.items()} == OUTPUTS
+
+
+def test_ranges(schemas):
+    for (node, name), wanted in RANGES.items():
+        found = next(i for i in schemas[node].inputs if i.id == name)
+        assert (found.min, found.max, found.step) == wanted, (node, name)
+
+
+def test_ids_of_inputs_and_outputs_differ(schemas):
+    for name, schema in schemas.items():
+        ids = [slot.id for slot in schema.inputs + schema.outputs]
+        assert len(ids) == len(set(ids)), name
+
+
+def test_required_inputs_come_first(schemas):
+    """ComfyUI sorts them so; a schema in another order would read differently from the page."""
+    for name, schema in schemas.items():
+        optional = [bool(i.optional) for i in schema.inputs]
+        assert optional == sorted(optional), name
+
+
+def test_everything_is_explained(schemas):
+    for name, schema in schemas.items():
+        assert schema.node_id == name and schema.display_name and len(schema.description) > 40
+        for slot in schema.inputs + schema.outputs:
+            assert slot.tooltip and len(slot.tooltip) > 15, (name, slot.id)
+
+
+def test_chinese_names_cover_the_schemas_exactly(schemas):
+    chinese = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
+    assert set(chinese) == set(schemas)
+    for name, schema in schemas.items():
+        entry = chinese[name]
+        assert set(entry["inputs"]) == {i.id for i in schema.inputs}, name
+        assert set(entry["outputs"]) == {str(i) for i in range(len(schema.outputs))}, name
+        texts = [entry["description"]] + [t for slot in (*entry["inputs"].values(), *entry["outputs"].values()) for t in slot.values()]
+        assert entry["display_name"] and all(texts), name
+
+
+@pytest.mark.parametrize("page", ["{}.md", "{}/zh.md"])
+def test_help_pages(schemas, page):
+    for name, schema in schemas.items():
+        text = (ROOT / "sonic_nodes/web/docs" / page.format(name)).read_text(encoding="utf-8")
+        assert text.startswith("# ") and len(text) > 100, name
+
+
+def widget_values(schema, values):
+    """What a page stores for a node's widgets, by input id: in the order of the schema, with the page's own values in between."""
+    ids = []
+    for slot in schema.inputs:
+        if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO"):
+            ids.append(slot.id)
+            if slot.control_after_generate:
+                ids.append("control_after_generate")
+    if any(slot.upload for slot in schema.inputs):
+        ids.append("upload")
+    assert len(ids) == len(values), (ids, values)
+    return dict(zip(ids, values, strict=True))
+
+
+@pytest.fixture(scope="session")
+def template():
+    return json.loads((ROOT / "workflows/draft.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def api_graph():
+    return json.loads((ROOT / "docs/api/draft.json").read_text(encoding="utf-8"))
+
+
+def test_template_and_api_file_say_the_same(schemas, template, api_graph):
+    by_type = {node["type"]: node for node in template["nodes"]}
+    assert {n["class_type"] for n in api_graph.values()} == set(by_type) - {"MarkdownNote"}
+    for entry in api_graph.values():
+        schema = schemas.get(entry["class_type"])
+        if schema:
+            stored = widget_values(schema, by_type[entry["class_type"]]["widgets_values"])
+            given = {name: value for name, value in entry["inputs"].items() if not isinstance(value, list)}
+            assert {name: stored[name] for name in given} == given
+            assert set(entry["inputs"]) >= {i.id for i in schema.inputs if not i.optional}
+
+
+def test_template_values_are_in_range(schemas, template, extension):
+    for node in template["nodes"]:
+        schema = schemas.get(node["type"])
+        assert schema or node["type"] in CORE
+        assert "title" not in node, "a stored title hides the translated one"
+        if not schema:
+            continue
+        values = widget_values(schema, node["widgets_values"])
+        for slot in schema.inputs:
+            if slot.options.get("options") and slot.id != "image":
+                assert values[slot.id] in slot.options["options"]
+            if slot.min is not None and slot.id in values:
+                assert slot.min <= values[slot.id] <= slot.max
+    images = [n["widgets_values"][0] for n in template["nodes"] if n["type"] in ("SonicLoadImage", "LoadAudio")]
+    assert sorted(images) == sorted(extension.SAMPLES.values())
+
+
+def test_template_links_fit_the_slots(schemas, template):
+    nodes = {node["id"]: node for node in template["nodes"]}
+    for link_id, origin, origin_slot, target, target_slot, kind in template["links"]:
+        assert nodes[origin]["outputs"][origin_slot]["type"] == kind
+        assert link_id in nodes[origin]["outputs"][origin_slot]["links"]
+        assert nodes[target]["inputs"][target_slot]["link"] == link_id
+
+
+def test_template_nodes_do_not_overlap(template):
+    title = 34
+    boxes = [(n["pos"][0], n["pos"][1] - title, n["pos"][0] + n["size"][0], n["pos"][1] + n["size"][1], n["type"]) for n in template["nodes"]]
+    for i, a in enumerate(boxes):
+        for b in boxes[i + 1:]:
+            apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+            assert apart, (a[4], b[4])
+
+
+def test_each_template_has_a_thumbnail():
+    folder = ROOT / "workflows"
+    assert {p.stem for p in folder.glob("*.json")} == {p.stem for p in folder.glob("*.jpg")}

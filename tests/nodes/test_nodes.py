@@ -1,0 +1,163 @@
+"""What the nodes do with what they are given, against an engine made for the purpose."""
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from sonic_nodes.errors import NoFaceError, UsageError
+
+HEIGHT, WIDTH, FRAMES = 64, 96, 20
+
+
+class Engine:
+    """Gives frame k the level k."""
+
+    name = "test"
+    ignored = ("inference_steps", "audio_guidance")
+
+    def settings(self, **values):
+        return values
+
+    def infer(self, data, seed, settings, progress):
+        progress(data["frames"], data["frames"])
+        return {"samples": torch.zeros(1), "sonic": {"seed": seed, "settings": settings}}
+
+    def decode(self, latent, data, progress=None):
+        for start in range(0, data["frames"], 8):
+            levels = np.arange(start, min(start + 8, data["frames"]), dtype=np.uint8)
+            yield np.broadcast_to(levels[:, None, None, None], (len(levels), HEIGHT, WIDTH, 3)).copy()
+
+
+@pytest.fixture
+def data():
+    return {"version": 1, "image": np.zeros((HEIGHT, WIDTH, 3), np.uint8), "source": np.zeros((201, 301, 3), np.uint8), "frames": FRAMES}
+
+
+SETTINGS = {"inference_steps": 25, "dynamic_scale": 1.1, "motion_scale": 1.05, "appearance_guidance": 2.0, "audio_guidance": 7.5}
+
+
+def test_inference_hands_on_all_settings_and_names_those_without_effect(nodes, data):
+    out = nodes["SonicInference"].execute(Engine(), data, 7, **SETTINGS)
+    assert out.args[0]["sonic"] == {"seed": 7, "settings": SETTINGS}
+    assert out.ui["text"] == ("Without effect on the test engine: inference_steps, audio_guidance.",)
+
+
+def test_decoder_returns_all_frames_with_progress_and_previews(nodes, data, comfy):
+    images, fps = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True).args
+    assert images.shape == (FRAMES, HEIGHT, WIDTH, 3) and images.dtype == torch.float32 and fps == 25.0
+    assert torch.equal((images[:, 0, 0, 0] * 255).round(), torch.arange(FRAMES).float())
+    assert [(value, total) for value, total, _ in comfy.progress] == [(0, 20), (8, 20), (16, 20), (20, 20)]
+    previews = [preview for _, _, preview in comfy.progress if preview]
+    assert previews and previews[-1][0] == "JPEG" and previews[-1][1].size == (WIDTH, HEIGHT)
+
+
+def test_decoder_without_interpolation_keeps_every_second_frame(nodes, data):
+    images, fps = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, False).args
+    assert torch.equal((images[:, 0, 0, 0] * 255).round(), torch.arange(0, FRAMES, 2).float()) and fps == 12.5
+
+
+def test_cancel_ends_decoding_at_the_next_chunk(nodes, data, comfy):
+    comfy.cancel_after = 2
+    with pytest.raises(Exception) as raised:
+        nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True)
+    assert type(raised.value).__name__ == "Cancelled" and len(comfy.progress) == 2
+
+
+def test_a_clip_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
+    comfy.free_bytes = 1000
+    with pytest.raises(ValueError, match="^Shorten the recording or lower min_resolution"):
+        nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True)
+    assert comfy.progress == []
+
+
+@pytest.mark.parametrize("wrong", [None, {"audio_tensor_list": []}, {"version": 2}])
+def test_data_of_another_pack_is_refused(nodes, wrong):
+    with pytest.raises(ValueError, match="^Use the SONIC_PreData node of this pack"):
+        nodes["SonicInference"].execute(Engine(), wrong, 0, **SETTINGS)
+    with pytest.raises(ValueError, match="^Use the SONIC_PreData node of this pack"):
+        nodes["SonicLatentDecoder"].execute(Engine(), {}, wrong, True)
+
+
+def test_a_model_of_another_pack_is_refused(nodes, data):
+    with pytest.raises(ValueError, match=r"^Connect the Sonic Loader of this pack: the model given \(SimpleNamespace\)"):
+        nodes["SonicInference"].execute(SimpleNamespace(process=None), data, 0, **SETTINGS)
+
+
+def test_paste_back_fills_the_whole_portrait_in_an_even_size(nodes, data, monkeypatch, comfy):
+    pipeline = ModuleType("sonic_nodes.pipeline")
+    pipeline.paste_back = lambda frames, data, feather: np.broadcast_to(frames[:, :1, :1], (len(frames), *data["source"].shape)).copy()
+    monkeypatch.setitem(sys.modules, "sonic_nodes.pipeline", pipeline)
+    monkeypatch.setattr("sonic_nodes.pipeline", pipeline, raising=False)
+    images = torch.arange(FRAMES)[:, None, None, None].expand(FRAMES, HEIGHT, WIDTH, 3) / 255
+    whole, = nodes["SonicPasteBack"].execute(images, data, 0.1).args
+    assert whole.shape == (FRAMES, 200, 300, 3)
+    assert torch.equal((whole[:, 5, 5, 0] * 255).round(), torch.arange(FRAMES).float())
+    assert comfy.progress[-1][:2] == (FRAMES, FRAMES)
+
+
+def test_errors_reach_the_page_as_their_own_words(nodes, monkeypatch):
+    pipeline = ModuleType("sonic_nodes.pipeline")
+
+    def prepare(*args, **options):
+        raise NoFaceError("Choose a picture that shows a face: none was found.")
+
+    pipeline.prepare = prepare
+    monkeypatch.setitem(sys.modules, "sonic_nodes.pipeline", pipeline)
+    monkeypatch.setattr("sonic_nodes.pipeline", pipeline, raising=False)
+    audio = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
+    with pytest.raises(ValueError) as raised:
+        nodes["SONIC_PreData"].execute(audio, torch.zeros(1, 8, 8, 3), 512, 0.0, 0.18)
+    assert str(raised.value) == "Choose a picture that shows a face: none was found."
+    assert raised.value.__cause__ is None and raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(("node", "values", "start"), [
+    ("SonicLoadImage", {"image": "absent.png"}, "Choose another picture or upload it again: 'absent.png'"),
+    ("SonicLoader", {"model": "sonic_unet.safetensors"}, "Choose 'built-in draft' as the model"),
+    ("SONIC_PreData", {"crop": "head"}, "Set crop to one of face, off"),
+    ("SONIC_PreData", {"on_mismatch": "stretch"}, "Set on_mismatch to one of use shorter, refuse"),
+])
+def test_wrong_values_are_caught_before_the_run(nodes, node, values, start):
+    assert nodes[node].validate_inputs(**values).startswith(start)
+
+
+def test_right_and_linked_values_pass(nodes, comfy):
+    (comfy.input_folder / "a.png").write_bytes(b"x")
+    assert nodes["SonicLoadImage"].validate_inputs("a.png") is True
+    assert nodes["SonicLoader"].validate_inputs("built-in draft") is True
+    assert nodes["SonicLoader"].validate_inputs(None) is True
+    assert nodes["SONIC_PreData"].validate_inputs() is True
+    assert nodes["SONIC_PreData"].validate_inputs(crop=None, on_mismatch=None) is True
+
+
+def test_a_policy_that_cannot_be_kept_is_refused(nodes):
+    with pytest.raises(ValueError, match="^Set policy to off"):
+        nodes["SonicLoadImage"].execute("a.png", "strict")
+
+
+def test_the_picture_is_read_again_only_when_the_file_changed(nodes, comfy):
+    file = comfy.input_folder / "a.png"
+    file.write_bytes(b"one")
+    fingerprint = nodes["SonicLoadImage"].fingerprint_inputs
+    first = fingerprint("a.png")
+    assert fingerprint("a.png", "off") == first
+    file.write_bytes(b"two")
+    assert fingerprint("a.png") != first
+
+
+def test_usage_errors_are_plain_too(nodes):
+    parts = sys.modules["sonic_nodes.nodes.parts"]
+
+    class Node:
+        @classmethod
+        @parts.plain_errors
+        def execute(cls, value):
+            if value:
+                raise UsageError("Do this: that was wrong.")
+            return value
+
+    assert Node.execute(0) == 0
+    with pytest.raises(ValueError, match="^Do this: that was wrong.$"):
+        Node.execute(1)
