@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -74,7 +76,7 @@ def test_chunks_land_in_order(sizes, every):
     total = sum(sizes)
     pictures = np.arange(total, dtype=np.uint8)[:, None, None, None].repeat(4, 1).repeat(6, 2).repeat(3, 3)
     edges = np.cumsum([0] + sizes)
-    chunks = [pictures[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [pictures[a:b] for a, b in itertools.pairwise(edges)]
     image = exchange.image_from_chunks(chunks, total, 4, 6, every=every)
     assert np.array_equal(exchange.pictures_from_image(image), pictures[::every])
 

@@ -1,0 +1,217 @@
+"""The pack in a real ComfyUI server and on its real page, headless. Runs where COMFYUI_DIR names a checkout.
+
+    COMFYUI_DIR=... COMFYUI_PYTHON=.../bin/python [SONIC_E2E_OUT=folder for screenshots] python -m pytest tests/e2e
+
+COMFYUI_PYTHON is the Python that runs ComfyUI (with websocket-client and playwright). The harness, comfy_e2e.py, is looked for in
+../shared/tools or $SONIC_SHARED/tools; it starts the server, presses the buttons and writes result.json, which is judged here.
+"""
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK_NAME = "sonic-talking-portrait"
+NODES = ["SonicLoadImage", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLatentDecoder", "SonicPasteBack"]
+PORTRAIT, SPEECH = ROOT / "sonic_nodes/assets/sample/portrait.jpg", ROOT / "sonic_nodes/assets/sample/speech.wav"
+CANCEL_S = 0.5
+
+# Changes to docs/api/draft.json by node id, and what the run must end in: None (a video) or the start of the error's words.
+LOAD, SOUND, PRE, INFER, DECODE, VIDEO, SAVE = "1", "2", "3", "5", "6", "7", "8"
+CASES = {
+    "draft": ({}, None),
+    "names": ({LOAD: {"image": "it's a \"图片\" (1).png"}, SOUND: {"audio": "说话 it's.wav"}}, None),
+    "silence": ({SOUND: {"audio": "silence.wav"}}, None),
+    "two_faces": ({LOAD: {"image": "two.png"}}, None),
+    "every_second_frame": ({DECODE: {"interpolate": False}}, None),
+    "use_shorter": ({PRE: {"duration": 2.0, "on_mismatch": "use shorter"}}, None),
+    "fails_no_face": ({LOAD: {"image": "grey.png"}}, "Choose"),
+    "fails_corrupt_picture": ({LOAD: {"image": "corrupt.jpg"}}, "Choose"),
+    "fails_absent_picture": ({LOAD: {"image": "absent.jpg"}}, "Choose another picture or upload it again"),
+    "fails_face_index": ({PRE: {"face_index": 7}}, "Choose"),
+    "fails_duration_refused": ({PRE: {"duration": 2.0}}, ""),
+    "fails_crop": ({PRE: {"crop": "head"}}, "Set crop to one of face, off"),
+    "fails_resolution": ({PRE: {"min_resolution": 64}}, "smaller than min of 128"),
+    "cancel": ({SOUND: {"audio": "long.wav"}, PRE: {"min_resolution": 1024}}, None),
+}
+
+
+def write_wav(path, samples):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+def make_inputs(folder):
+    """Pictures and recordings made of the sample."""
+    with wave.open(str(SPEECH)) as file:
+        speech = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    write_wav(folder / "long.wav", np.tile(speech, 6))
+    write_wav(folder / "silence.wav", np.zeros(16000))
+    shutil.copy(SPEECH, folder / "说话 it's.wav")
+    portrait = Image.open(PORTRAIT).convert("RGB")
+    portrait.save(folder / "it's a \"图片\" (1).png")
+    two = Image.new("RGB", (portrait.width * 2, portrait.height), "grey")
+    two.paste(portrait, (0, 0))
+    two.paste(portrait.resize((portrait.width * 2 // 3, portrait.height * 2 // 3)), (portrait.width, 50))
+    two.save(folder / "two.png")
+    portrait.crop((0, 0, portrait.width - 1, portrait.height - 1)).save(folder / "odd.png")
+    Image.new("RGB", (512, 512), "grey").save(folder / "grey.png")
+    (folder / "corrupt.jpg").write_bytes(PORTRAIT.read_bytes()[:700])
+
+
+def make_workflows(folder):
+    """One API file a case, one with Paste Back, and the template itself to be run from the page."""
+    draft = json.loads((ROOT / "docs/api/draft.json").read_text(encoding="utf-8"))
+    graphs = {}
+    for name, (changes, _) in CASES.items():
+        graphs[name] = copy.deepcopy(draft)
+        for node, values in changes.items():
+            graphs[name][node]["inputs"].update(values)
+    pasted = graphs["paste_back"] = copy.deepcopy(draft)
+    pasted[LOAD]["inputs"]["image"] = "odd.png"
+    pasted["9"] = {"class_type": "SonicPasteBack", "inputs": {"images": [DECODE, 0], "data": [PRE, 0], "feather": 0.1}}
+    pasted[VIDEO]["inputs"]["images"] = ["9", 0]
+    for name, graph in graphs.items():
+        (folder / f"{name}.json").write_text(json.dumps(graph), encoding="utf-8")
+    shutil.copy(ROOT / "workflows/draft.json", folder / "page_draft.json")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, shared_dir):
+    comfyui = os.environ.get("COMFYUI_DIR")
+    if not comfyui:
+        pytest.skip("no ComfyUI at hand: set COMFYUI_DIR to a checkout and COMFYUI_PYTHON to its Python")
+    harness = shared_dir / "tools" / "comfy_e2e.py"
+    if not harness.exists():
+        pytest.skip(f"the harness is not at hand: {harness}")
+    folder = tmp_path_factory.mktemp("comfyui")
+    for name in ("inputs", "workflows"):
+        (folder / name).mkdir()
+    make_inputs(folder / "inputs")
+    make_workflows(folder / "workflows")
+    return comfyui, harness, folder
+
+
+def run_harness(place, out_name, *options):
+    comfyui, harness, folder = place
+    out = Path(os.environ.get("SONIC_E2E_OUT", folder)) / out_name
+    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    command = [python, str(harness), "--comfyui", comfyui, "--node-pack", str(ROOT), "--pack-name", PACK_NAME, "--python", python,
+               "--inputs", str(folder / "inputs"), "--workflows", str(folder / "workflows"), "--out", str(out), *options]
+    subprocess.run(command, check=False)
+    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    result["server_log"] = (out / "server.log").read_text(errors="replace")
+    return result
+
+
+@pytest.fixture(scope="module")
+def result(place):
+    options = [option for node in NODES for option in ("--expect-node", node)]
+    return run_harness(place, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S))
+
+
+@pytest.fixture(scope="module")
+def runs(result):
+    return {run["name"]: run for run in result["workflows"]}
+
+
+def test_the_harness_found_no_problem(result):
+    assert result["problems"] == []
+
+
+def test_the_pack_imported(result):
+    pack = result["pack"]
+    assert set(pack["nodes"]) == set(NODES) and pack["tracebacks_at_start"] == 0
+    assert pack["i18n"]["zh"]["missing"] == []
+    assert all(page["default"] and page["zh"] for page in pack["docs"].values())
+
+
+def test_the_template_opens_from_the_dialog(result):
+    card, = result["templates"]["cards"]
+    assert card["shown"] and card["thumbnail_width"] > 100 and card["nodes"] == 9
+
+
+def video_of(run):
+    return next(f for f in run["outputs"] if f["filename"].endswith(".mp4"))
+
+
+@pytest.mark.parametrize("name", ["draft", "page_draft"])
+def test_the_sample_speaks(runs, name):
+    made = video_of(runs[name])
+    with wave.open(str(SPEECH)) as file:
+        frames = round(25 * file.getnframes() / file.getframerate())
+    assert made["video"]["codec"] == "h264" and made["video"]["fps"] == 25 and made["video"]["frames"] == frames
+    assert made["audio"]["codec"] == "aac"
+
+
+def test_the_page_plays_the_video(runs):
+    player, = runs["page_draft"]["videos"]
+    assert player["width"] and not player["error"]
+
+
+@pytest.mark.parametrize("name", ["draft", "page_draft"])
+def test_steps_and_previews_are_seen(runs, name):
+    steps = runs[name]["step_progress"][DECODE]
+    assert steps["events"] >= 25 and steps["last"] == steps["max"]
+    assert runs[name]["previews"] >= 3
+
+
+@pytest.mark.parametrize("name", [name for name, (_, words) in CASES.items() if words is not None])
+def test_errors_begin_with_the_remedy(runs, name):
+    error = runs[name]["error"]
+    text = error if isinstance(error, str) else error["exception_message"]
+    assert CASES[name][1] in text
+    if not isinstance(error, str):
+        assert text.startswith(CASES[name][1]) and error["exception_type"] == "ValueError"
+
+
+def test_other_lengths(runs):
+    assert video_of(runs["use_shorter"])["video"]["frames"] == 50
+    assert video_of(runs["every_second_frame"])["video"]["fps"] == 12.5
+
+
+def test_paste_back_has_the_portraits_size(runs):
+    video = video_of(runs["paste_back"])["video"]
+    with Image.open(PORTRAIT) as portrait:
+        assert (video["width"], video["height"]) == (portrait.width - 2, portrait.height - 2)
+
+
+def test_nothing_is_done_twice(runs):
+    """The case before it differs in the save node's inputs only by what lies after PreData."""
+    assert {LOAD, SOUND} <= set(runs["every_second_frame"]["cached_nodes"] or [])
+
+
+def test_cancel_stops_within_half_a_second(result):
+    assert {c["how"] for c in result["cancel"]} == {"POST /interrupt", "the page's Interrupt command"}
+    for cancel in result["cancel"]:
+        assert cancel["end"] == "execution_interrupted" and cancel["seconds_to_stop"] <= CANCEL_S, cancel
+
+
+def test_chinese_titles_are_shown(result):
+    titles = result["locales"]["zh"]["titles"]
+    assert "Sonic 推理" in titles and "Sonic 加载器" in titles
+
+
+def test_two_copies_do_not_crash_the_server(place):
+    second = place[2] / "second-copy"
+    second.mkdir()
+    for name in ("__init__.py", "sonic_nodes", "locales", "workflows"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, second / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, second / name)
+    result = run_harness(place, "two", "--no-ui", "--extra-pack", str(second), "--only", "^use_shorter$")
+    # Which of the two ComfyUI imports first is the file system's choice; the other one stays away.
+    unexpected = [p for p in result["problems"] if p != f"no node of custom_nodes.{PACK_NAME} in /object_info"]
+    assert unexpected == [] and result["workflows"][0]["end"] == "execution_success"
+    assert "Remove one of two copies of the Sonic nodes" in result["server_log"]

@@ -1,0 +1,70 @@
+"""Draws workflows/draft.jpg, the template's card: the sample portrait speaking, and the voice that moves it.
+
+    python tools/thumbnail.py [-o workflows/draft.jpg]
+
+It shows the sample face alone, rendered by the draft engine with the template's own settings.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from sonic_nodes import pipeline
+from sonic_nodes.engines.draft import OPENING, DraftEngine
+from sonic_nodes.media.audio import read_sound
+from sonic_nodes.media.image import read_picture
+
+SIDE_PX = 512
+BAND_PX = 96
+BARS = 64
+PLAYED, AHEAD, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
+
+
+def widest_frame(data):
+    """(picture uint8 [H,W,3], its place in the clip 0..1): the middle one of the frames with the widest open mouth."""
+    engine = DraftEngine()
+    latent = engine.infer(data, 0, engine.settings(dynamic_scale=1.1, motion_scale=1.05))
+    opening = latent["sonic"]["codes"][:, OPENING]
+    wanted = int(opening.argmax())
+    seen = 0
+    for chunk in engine.decode(latent, data):
+        if wanted < seen + len(chunk):
+            return chunk[wanted - seen], wanted / data["frames"]
+        seen += len(chunk)
+    raise AssertionError("the engine returned too few frames")
+
+
+def draw_voice(card, audio, played):
+    """Bars of loudness along the card's foot; those already spoken are bright."""
+    draw = ImageDraw.Draw(card)
+    draw.rectangle((0, SIDE_PX - BAND_PX, SIDE_PX, SIDE_PX), fill=BACKGROUND)
+    loudness = np.array([np.sqrt(np.mean(part**2)) for part in np.array_split(audio, BARS)])
+    loudness /= loudness.max()
+    middle, step = SIDE_PX - BAND_PX // 2, SIDE_PX / BARS
+    for i, level in enumerate(loudness):
+        half = 2 + level * (BAND_PX / 2 - 14)
+        x = (i + 0.5) * step
+        draw.line((x, middle - half, x, middle + half), fill=PLAYED if i / BARS < played else AHEAD, width=4)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("-o", "--output", default=ROOT / "workflows" / "draft.jpg", type=Path)
+    output = parser.parse_args().output
+    sample = ROOT / "sonic_nodes" / "assets" / "sample"
+    sound = read_sound(sample / "speech.wav")
+    data = pipeline.prepare(read_picture(sample / "portrait.jpg"), sound)
+    picture, played = widest_frame(data)
+    card = Image.fromarray(picture).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+    draw_voice(card, data["audio"], played)
+    card.save(output, quality=88, optimize=True)
+    print(output)
+
+
+if __name__ == "__main__":
+    main()
