@@ -9,7 +9,6 @@ from .errors import InputError, UsageError
 
 PREDATA_VERSION = 1
 FPS = 25
-MAX_SECONDS = 30 * 60
 MAX_ASPECT = 4.0
 MISMATCH_S = 0.1
 
@@ -55,8 +54,8 @@ def prepare(picture, sound, *, min_resolution=512, duration=0.0, expand_ratio=0.
 def check_ranges(min_resolution, duration, expand_ratio, crop, on_mismatch):
     if not 128 <= min_resolution <= 2048:
         raise UsageError(f"Choose min_resolution between 128 and 2048: it is {min_resolution}.")
-    if not 0 <= duration <= MAX_SECONDS:
-        raise UsageError(f"Choose a duration between 0 (all of the sound) and {MAX_SECONDS} seconds: it is {duration}.")
+    if not duration >= 0:
+        raise UsageError(f"Choose a duration of 0 (all of the sound) or more seconds: it is {duration}.")
     if not 0 <= expand_ratio <= 1:
         raise UsageError(f"Choose expand_ratio between 0 and 1: it is {expand_ratio}.")
     if crop not in ("face", "off"):

@@ -2,6 +2,7 @@
 
     name                      "draft" or "sonic"
     ignored                   the settings that have no effect on it
+    settings(**node_inputs)   what infer takes, of the inputs of Sonic Inference
     infer(data, seed, settings, progress) -> LATENT dict
     decode(latent, data, progress)        -> iterator of uint8 [n, H, W, 3] at 25 frames a second
 

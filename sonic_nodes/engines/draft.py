@@ -32,6 +32,11 @@ class DraftEngine:
     name = "draft"
     ignored = ("inference_steps", "appearance_guidance", "audio_guidance", "speed")
 
+    @staticmethod
+    def settings(dynamic_scale=1.0, motion_scale=1.0, **ignored):
+        """DraftSettings of the nodes' inputs: dynamic_scale is how far the mouth opens, motion_scale how far the head sways."""
+        return DraftSettings(opening=dynamic_scale, sway=motion_scale)
+
     def infer(self, data, seed, settings=None, progress=None):
         """LATENT: `samples` zeros [frames, 4, H/8, W/8] and `sonic["codes"]` float32 [frames, 8] (csrc/draft/pose.h)."""
         if not 0 <= seed < 1 << 64:
@@ -55,9 +60,7 @@ class DraftEngine:
         for start in range(0, total, CHUNK_FRAMES):
             poses = codes[start:start + CHUNK_FRAMES]
             frames = np.empty((len(poses), *data["image"].shape), np.uint8)
-            _sonic.draft_render(rig, poses, frames)
-            if progress:
-                progress(start + len(poses), total)
+            _sonic.draft_render(rig, poses, frames, progress and (lambda done, _, start=start: progress(start + done, total)))
             yield frames
 
 

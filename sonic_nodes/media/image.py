@@ -34,8 +34,11 @@ def read_picture(source: str | os.PathLike | bytes) -> np.ndarray:
     return read_picture_and_alpha(source)[0]
 
 
-def read_picture_and_alpha(source: str | os.PathLike | bytes) -> tuple[np.ndarray, np.ndarray | None]:
-    """(u8 [H, W, 3] RGB composited on white, opacity u8 [H, W] or None when all of it is opaque)."""
+def read_picture_and_alpha(source: str | os.PathLike | bytes, on_white: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
+    """(u8 [H, W, 3] RGB composited on white, opacity u8 [H, W] or None when all of it is opaque).
+
+    With on_white False the colours stored under transparent parts stay, for files whose transparency is a painted mask.
+    """
     name = "the picture" if isinstance(source, bytes) else repr(os.path.basename(os.fspath(source)) or os.fspath(source))
     data = source if isinstance(source, bytes) else _read_file(source, name)
     if not data:
@@ -43,7 +46,7 @@ def read_picture_and_alpha(source: str | os.PathLike | bytes) -> tuple[np.ndarra
     try:
         with _opened(data, name) as image:
             _check_size(image.size, name)
-            return _pixels(_upright(image))
+            return _pixels(_upright(image), on_white)
     except (InputError, ResourceError):
         raise
     except MemoryError:
@@ -106,7 +109,7 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+def _pixels(image: Image.Image, on_white: bool) -> tuple[np.ndarray, np.ndarray | None]:
     if image.mode[0] in "IF":
         grey = _grey_8_bit(np.asarray(image), image.mode)
         return np.repeat(grey[..., None], 3, axis=2), None
@@ -114,8 +117,8 @@ def _pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
         return np.array(_as_srgb(image)), None
     rgba = image.convert("RGBA")
     alpha = np.array(rgba.getchannel("A"))
-    if alpha.min() == 255:
-        return np.array(rgba.convert("RGB")), None
+    if alpha.min() == 255 or not on_white:
+        return np.array(rgba.convert("RGB")), None if alpha.min() == 255 else alpha
     return np.array(Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba).convert("RGB")), alpha
 
 

@@ -37,6 +37,7 @@ class SonicLatentDecoder(io.ComfyNode):
         exchange = part("exchange")
         height, width = data["image"].shape[:2]
         exchange.require_memory(data["frames"], height, width, free_memory_bytes())
-        chunks = exchange.watched(model.decode(latent, data), data["frames"], Progress())
+        progress = Progress()
+        chunks = exchange.watched(model.decode(latent, data, progress), data["frames"], progress)
         images = exchange.image_from_chunks(chunks, data["frames"], height, width, every=1 if interpolate else 2)
         return io.NodeOutput(images, 25.0 if interpolate else 12.5)

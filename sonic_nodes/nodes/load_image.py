@@ -9,6 +9,7 @@ from ..errors import UsageError
 from .parts import CATEGORY, part, plain_errors, words
 
 POLICIES = ["off"]
+MASK_EDITOR_FOLDER = "clipspace"  # where the page's mask editor stores pictures, what was painted made transparent
 NO_GATE = "Quality gate off: this version does not judge the picture."
 
 
@@ -57,8 +58,10 @@ class SonicLoadImage(io.ComfyNode):
         if policy not in POLICIES:
             raise UsageError(f"Set policy to off: this version has no quality gate, so '{policy}' cannot be kept.")
         exchange = part("exchange")
-        picture, alpha = part("media.image").read_picture_and_alpha(folder_paths.get_annotated_filepath(image))
-        shown = {"images": [file_on_page(image)]} | words([NO_GATE])
+        file = file_on_page(image)
+        painted = file["subfolder"].startswith(MASK_EDITOR_FOLDER)
+        picture, alpha = part("media.image").read_picture_and_alpha(folder_paths.get_annotated_filepath(image), on_white=not painted)
+        shown = {"images": [file]} | words([NO_GATE])
         return io.NodeOutput(exchange.image_from_pictures(picture[None]), exchange.mask_from_alpha(alpha, *picture.shape[:2]), ui=shown)
 
 

@@ -1,33 +1,47 @@
-// Shows what a node said about its last run ("two faces found: the largest was taken") as words under the node.
+// Shows what a node said about its last run ("2 faces: the largest was chosen") as words under its widgets.
 import { app } from "../../scripts/app.js";
 
 const NODES = new Set(["SonicLoadImage", "SONIC_PreData", "SonicInference"]);
 const WIDGET = "sonic_notes";
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
+const LINE_PX = 16;
+const CHARACTER_PX = 6.2;
+const PADDING_PX = 14;
 
-function notesWidget(node) {
-  const found = node.widgets?.find((widget) => widget.name === WIDGET);
-  if (found) return found;
+function heightOf(text, width) {
+  const perLine = Math.max(16, Math.floor((width - 40) / CHARACTER_PX));
+  const lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / perLine)), 0);
+  return lines * LINE_PX + PADDING_PX;
+}
+
+function makeWidget(node) {
   const element = document.createElement("div");
   element.style.cssText =
-    "box-sizing:border-box;padding:4px 8px;font-size:12px;line-height:1.35;white-space:pre-wrap;overflow:auto;" +
+    `box-sizing:border-box;padding:5px 8px;font-size:11px;line-height:${LINE_PX}px;white-space:pre-wrap;overflow:auto;` +
     "color:var(--input-text,#ddd);background:var(--comfy-input-bg,#222);border-radius:4px;";
+  const height = () => heightOf(element.textContent, node.size[0]);
   const widget = node.addDOMWidget(WIDGET, "sonic_notes", element, {
     serialize: false,
     hideOnZoom: false,
     getValue: () => element.textContent,
     setValue: (text) => { element.textContent = text; },
-    getMinHeight: () => 56,
-    getMaxHeight: () => 110,
+    getMinHeight: height,
+    getMaxHeight: height,
   });
   widget.serialize = false;
+  // A preview picture takes all the room below it, so the words go above it.
+  const preview = node.widgets.findIndex((other) => other.name?.startsWith("$$"));
+  if (preview >= 0) {
+    node.widgets.splice(node.widgets.indexOf(widget), 1);
+    node.widgets.splice(preview, 0, widget);
+  }
   return widget;
 }
 
 function showNotes(node, text) {
-  const present = node.widgets?.some((widget) => widget.name === WIDGET);
-  if (!text && !present) return;
-  notesWidget(node).value = text;
+  const widget = node.widgets?.find((other) => other.name === WIDGET);
+  if (!widget && !text) return;
+  (widget ?? makeWidget(node)).value = text;
   const [width, height] = node.computeSize();
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
 }

@@ -5,6 +5,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sonic_nodes.errors import NoFaceError, UsageError
 
@@ -24,9 +25,11 @@ class Engine:
         progress(data["frames"], data["frames"])
         return {"samples": torch.zeros(1), "sonic": {"seed": seed, "settings": settings}}
 
-    def decode(self, latent, data, progress=None):
+    def decode(self, latent, data, progress):
         for start in range(0, data["frames"], 8):
             levels = np.arange(start, min(start + 8, data["frames"]), dtype=np.uint8)
+            for level in levels:
+                progress(int(level) + 1, data["frames"])
             yield np.broadcast_to(levels[:, None, None, None], (len(levels), HEIGHT, WIDTH, 3)).copy()
 
 
@@ -48,7 +51,7 @@ def test_decoder_returns_all_frames_with_progress_and_previews(nodes, data, comf
     images, fps = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True).args
     assert images.shape == (FRAMES, HEIGHT, WIDTH, 3) and images.dtype == torch.float32 and fps == 25.0
     assert torch.equal((images[:, 0, 0, 0] * 255).round(), torch.arange(FRAMES).float())
-    assert [(value, total) for value, total, _ in comfy.progress] == [(0, 20), (8, 20), (16, 20), (20, 20)]
+    assert sorted({value for value, _, _ in comfy.progress}) == list(range(21)) and {total for _, total, _ in comfy.progress} == {20}
     previews = [preview for _, _, preview in comfy.progress if preview]
     assert previews and previews[-1][0] == "JPEG" and previews[-1][1].size == (WIDTH, HEIGHT)
 
@@ -58,7 +61,7 @@ def test_decoder_without_interpolation_keeps_every_second_frame(nodes, data):
     assert torch.equal((images[:, 0, 0, 0] * 255).round(), torch.arange(0, FRAMES, 2).float()) and fps == 12.5
 
 
-def test_cancel_ends_decoding_at_the_next_chunk(nodes, data, comfy):
+def test_cancel_ends_decoding_at_the_next_frame(nodes, data, comfy):
     comfy.cancel_after = 2
     with pytest.raises(Exception) as raised:
         nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True)
@@ -161,3 +164,29 @@ def test_usage_errors_are_plain_too(nodes):
     assert Node.execute(0) == 0
     with pytest.raises(ValueError, match="^Do this: that was wrong.$"):
         Node.execute(1)
+
+
+def transparent_png(path):
+    colours = np.full((8, 8, 4), (200, 10, 10, 255), np.uint8)
+    colours[:4, :, 3] = 0
+    Image.fromarray(colours).save(path)
+
+
+def test_transparency_is_put_on_white_and_painted_masks_are_not(nodes, comfy):
+    """The mask editor stores what was painted as transparency over the portrait: the face must still be there."""
+    folder = comfy.input_folder / "clipspace"
+    folder.mkdir()
+    for path in (comfy.input_folder / "cut.png", folder / "painted.png"):
+        transparent_png(path)
+    cut, cut_mask = nodes["SonicLoadImage"].execute("cut.png").args
+    painted, painted_mask = nodes["SonicLoadImage"].execute("clipspace/painted.png [input]").args
+    assert torch.equal(cut_mask, painted_mask) and cut_mask[0, :4].min() == 1 and cut_mask[0, 4:].max() == 0
+    assert cut[0, 0, 0].tolist() == [1, 1, 1]
+    assert torch.allclose(painted[0, 0, 0], torch.tensor([200, 10, 10]) / 255)
+
+
+def test_load_image_says_that_there_is_no_gate_and_keeps_showing_the_picture(nodes, comfy):
+    transparent_png(comfy.input_folder / "a.png")
+    shown = nodes["SonicLoadImage"].execute("a.png [input]", "off").ui
+    assert shown["text"] == ("Quality gate off: this version does not judge the picture.",)
+    assert shown["images"] == [{"filename": "a.png", "subfolder": "", "type": "input"}]
