@@ -18,6 +18,14 @@ static float smooth(float x)
     return x * x * (3.0f - 2.0f * x);
 }
 
+/* From 0 to 1 at a nearly even pace: no steeper than 1.25. */
+static float ramp(float x)
+{
+    x = clampf(x, 0.0f, 1.0f);
+    float end = x > 0.5f ? 1.0f - x : x, rise = end < 0.2f ? end * end / 0.32f : (end - 0.1f) / 0.8f;
+    return x > 0.5f ? 1.0f - rise : rise;
+}
+
 static float bell(float x)
 {
     return expf(-x * x);
@@ -28,7 +36,7 @@ typedef struct place {
     float u, across;     /* px from the mouth's middle; the same as a share of the mouth's half, +-1 at the corners */
     float below;         /* px below the seam, < 0 above it */
     float height;        /* the face's */
-    float inside;        /* 1 on the head, 0 outside its outline grown by 12 % */
+    float inside;        /* 1 on the head, 0 outside its outline grown by 13.5 % */
     float to_chin;       /* 0 on the seam, 1 at the height of the chin */
     float corner;        /* 0 in the mouth's middle, 1 at its corners, falling off over the cheeks */
 } place;
@@ -43,7 +51,7 @@ static place place_at(const sonic_draft_rig *rig, float x, float y)
     float v = sonic_frame_v(f, x, y), seam = sonic_seam_v(&rig->seam, p.u);
     p.below = v - seam;
     p.to_chin = p.below / fmaxf(f->chin - seam, 0.05f * f->height);
-    p.inside = 1.0f - smooth((sonic_outline_ratio(&rig->outline, x, y) - 0.98f) / 0.14f);
+    p.inside = 1.0f - ramp((sonic_outline_ratio(&rig->outline, x, y) - 0.91f) / 0.225f);
     float edge = p.u < 0.0f ? -f->left : f->right, beyond = fabsf(p.u) - edge;
     p.corner = beyond > 0.0f ? bell(beyond / (0.16f * f->height)) : smooth(fabsf(p.across));
     return p;
@@ -52,12 +60,12 @@ static place place_at(const sonic_draft_rig *rig, float x, float y)
 /* The lower lip's outline: 1 in the middle, 0 at the corners, where it ends in an angle. */
 static float lip_arch(float across)
 {
-    float t = clampf(fabsf(across), 0.0f, 1.0f);
-    return (1.0f - t * t) * (1.0f + 0.3f * t * t);
+    float t = clampf(fabsf(across) / 0.96f, 0.0f, 1.0f);
+    return powf(1.0f - t * t, 1.1f);
 }
 
 static const float corner_drop = 0.22f; /* how far the corners follow the lower lip */
-static const float upper_raise = 0.10f; /* how far the upper lip gives way, of the gap */
+static const float upper_raise = 0.13f; /* how far the upper lip gives way, of the gap */
 
 static float open_upper(const place *p)
 {
@@ -69,8 +77,8 @@ static float open_upper(const place *p)
 static float open_lower(const place *p, const sonic_face_frame *f)
 {
     float lip = corner_drop * p->corner + (1.0f - upper_raise) * lip_arch(p->across);
-    float start = 0.7f * f->lower_lip / fmaxf(f->chin, 1.0f);
-    float reach = p->below < 0.0f ? 1.0f : 1.0f - smooth((p->to_chin - start) / (1.15f - start));
+    float start = 0.6f * f->lower_lip / fmaxf(f->chin, 1.0f);
+    float reach = p->below < 0.0f ? 1.0f : 1.0f - ramp((p->to_chin - start) / (1.05f - start));
     return lip * reach * p->inside;
 }
 
@@ -161,7 +169,7 @@ sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
     m.press = clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
     m.blink = clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
     /* The chin goes about half as far as the lip, and the neck leaves it no more room than `most`. */
-    float most = 0.06f * f->height;
+    float most = 0.055f * f->height;
     m.gain[SONIC_BASIS_OPEN] = m.gap_px;
     m.gain[SONIC_BASIS_CHIN] = most * tanhf(0.55f * m.gap_px / most);
     m.gain[SONIC_BASIS_WIDTH] = clampf(pose[SONIC_POSE_WIDTH], -0.3f, 0.3f);

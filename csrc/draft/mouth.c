@@ -1,6 +1,7 @@
 #include "draft/mouth.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "draft/sample.h"
 
@@ -15,6 +16,17 @@ static float smooth(float x)
     return x * x * (3.0f - 2.0f * x);
 }
 
+static float luma_of(const float *rgb)
+{
+    return 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2];
+}
+
+static void mix(float *rgb, const float *other, float share)
+{
+    for (int32_t c = 0; c < 3; c++)
+        rgb[c] += share * (other[c] - rgb[c]);
+}
+
 static void mean_color(float *rgb, const sonic_draft_rig *rig, const float *mesh, const int32_t *points, int32_t count)
 {
     rgb[0] = rgb[1] = rgb[2] = 0.0f;
@@ -26,43 +38,198 @@ static void mean_color(float *rgb, const sonic_draft_rig *rig, const float *mesh
     }
 }
 
+/* Brightest place in the whites of the eyes, between iris and corner: the light's colour on something white. */
+static void eye_white(float *rgb, const sonic_draft_rig *rig, const float *mesh)
+{
+    static const int32_t corner[4] = {33, 133, 362, 263}, opposite[4] = {133, 33, 263, 362};
+    rgb[0] = rgb[1] = rgb[2] = 0.0f;
+    for (int32_t i = 0; i < 4; i++)
+        for (int32_t k = 0; k < 5; k++) {
+            float part = 0.14f + 0.03f * (float)k, one[4];
+            const float *a = mesh + 3 * corner[i], *b = mesh + 3 * opposite[i];
+            sonic_sample(one, &rig->texture, a[0] + part * (b[0] - a[0]), a[1] + part * (b[1] - a[1]));
+            if (luma_of(one) > luma_of(rgb))
+                memcpy(rgb, one, 3 * sizeof(float));
+        }
+}
+
+/* Ivory in this picture's light: as bright as skin and eyes allow, half of the eyes' tint. */
+static void choose_tooth_color(sonic_interior *in, const sonic_draft_rig *rig, const float *mesh)
+{
+    static const int32_t cheeks[] = {50, 280, 101, 330, 36, 266};
+    static const float ivory[3] = {1.0f, 0.955f, 0.875f};
+    float skin[3], white[3];
+    mean_color(skin, rig, mesh, cheeks, 6);
+    eye_white(white, rig, mesh);
+    float bright = fmaxf(luma_of(white), 1.0f), target = clampf(fmaxf(1.04f * luma_of(skin), 0.92f * bright), 40.0f, 222.0f);
+    float own = smooth((rig->lips.teeth_above + rig->lips.teeth_below) / (0.012f * rig->frame.height) - 0.5f);
+    for (int32_t c = 0; c < 3; c++) {
+        float tint = clampf(0.6f + 0.4f * white[c] / bright, 0.9f, 1.08f);
+        in->teeth[c] = clampf(target * ivory[c] * tint, 0.0f, 240.0f);
+        in->teeth[c] += own * (rig->lips.teeth[c] - in->teeth[c]);
+    }
+}
+
+/* Noise from the differences of neighbouring pixels around the mouth (median-free estimate of Immerkaer, 1996). */
+static float measure_grain(const sonic_draft_rig *rig)
+{
+    const sonic_face_frame *f = &rig->frame;
+    float sum = 0.0f;
+    int32_t count = 0, side = (int32_t)clampf(0.12f * f->height, 4.0f, 200.0f);
+    for (int32_t i = 0; i < side * side; i++) {
+        int32_t x = (int32_t)f->origin_x + i % side - side / 2, y = (int32_t)(f->origin_y + 0.5f * f->chin) + i / side - side / 2;
+        if (x < 1 || y < 1 || x + 1 >= rig->texture.width || y + 1 >= rig->texture.height)
+            continue;
+        const float *p = rig->texture.pixels + (ptrdiff_t)(y + SONIC_BORDER) * rig->texture.stride + 4 * (x + SONIC_BORDER) + 1;
+        ptrdiff_t down = rig->texture.stride;
+        float above = p[-down - 4] - 2.0f * p[-down] + p[-down + 4], here = p[-4] - 2.0f * p[0] + p[4];
+        float below = p[down - 4] - 2.0f * p[down] + p[down + 4];
+        sum += fabsf(above - 2.0f * here + below), count++;
+    }
+    return count ? clampf(0.2089f * sum / (float)count, 0.0f, 6.0f) : 0.0f; /* sqrt(pi / 2) / 6 */
+}
+
+static void place_teeth(sonic_interior *in, float height)
+{
+    static const float upper[SONIC_TEETH] = {0.0500f, 0.0385f, 0.0400f, 0.0340f, 0.0300f, 0.0300f};
+    static const float lower[SONIC_TEETH] = {0.0310f, 0.0345f, 0.0390f, 0.0380f, 0.0350f, 0.0350f};
+    float upper_sum = 0.0f, lower_sum = 0.0f;
+    for (int32_t i = 0; i < SONIC_TEETH; i++) {
+        float turned = 1.0f - 0.08f * (float)i; /* the arch turns away from the camera */
+        upper_sum += upper[i] * turned * height, lower_sum += lower[i] * turned * height;
+        in->upper_edge[i] = upper_sum, in->lower_edge[i] = lower_sum;
+    }
+    in->upper_drop = 0.026f * height, in->lower_rise = 0.019f * height;
+}
+
 void sonic_mouth_build(sonic_draft_rig *rig, const float *mesh)
 {
-    static const int32_t cheeks[] = {50, 280, 101, 330, 36, 266}, lips[] = {17, 85, 315, 16, 86, 316};
+    static const int32_t lips[] = {17, 85, 315, 16, 86, 316};
     sonic_interior *in = &rig->interior;
-    float skin[3], lip[3];
-    mean_color(skin, rig, mesh, cheeks, 6);
+    const sonic_face_frame *f = &rig->frame;
+    float lip[3];
     mean_color(lip, rig, mesh, lips, 6);
-    static const float dark[3] = {0.30f, 0.20f, 0.20f}, flesh[3] = {0.95f, 0.75f, 0.78f};
-    float light = (0.3f * skin[0] + 0.59f * skin[1] + 0.11f * skin[2]) / 160.0f;
-    static const float ivory[3] = {214.0f, 206.0f, 192.0f};
+    float luma = fmaxf(luma_of(lip), 10.0f);
+    static const float blood[3] = {1.45f, 0.86f, 0.84f};
     for (int32_t c = 0; c < 3; c++) {
-        in->cavity[c] = dark[c] * lip[c] * 0.75f;
-        in->tongue[c] = clampf(flesh[c] * lip[c], 0.0f, 255.0f);
-        in->gum[c] = in->tongue[c];
-        in->teeth[c] = clampf(ivory[c] * clampf(light, 0.35f, 1.15f), 0.0f, 245.0f);
+        float hue = clampf(0.3f * lip[c] / luma + 0.7f * blood[c], 0.5f, 1.8f);
+        in->cavity[c] = clampf(0.15f * luma, 7.0f, 20.0f) * hue;
+        in->flesh[c] = clampf(1.05f * luma * hue, 0.0f, 230.0f);
     }
-    in->tooth_width = 0.068f * rig->frame.height;
-    in->tooth_drop = 0.028f * rig->frame.height;
-    in->softness = 1.2f;
+    choose_tooth_color(in, rig, mesh);
+    place_teeth(in, f->height);
+    in->half = 0.5f * (f->right - f->left);
+    in->own_teeth = smooth(fmaxf(rig->lips.teeth_above, rig->lips.dark_above) / (0.008f * f->height) - 0.6f);
+    in->softness = fmaxf(1.2f, 0.0042f * f->height);
+    in->grain = measure_grain(rig);
+}
+
+/* Place within a row of teeth: which one, and -1..1 from its inner to its outer side. */
+static int32_t tooth_at(float *within, const float edge[SONIC_TEETH], float u)
+{
+    float away = fabsf(u), inner = 0.0f;
+    int32_t i = 0;
+    while (i < SONIC_TEETH - 1 && away > edge[i])
+        inner = edge[i++];
+    *within = clampf(2.0f * (away - inner) / (edge[i] - inner) - 1.0f, -1.0f, 1.0f);
+    return i;
+}
+
+/* A row's cover (0..1) and light at `past` px beyond the seam towards its free edge, which lies at `length` for a middle tooth. */
+static float row_of_teeth(float *light, const sonic_interior *in, const float edge[SONIC_TEETH], float u, float past, float length)
+{
+    static const float shorter[SONIC_TEETH] = {0.0f, 0.10f, 0.04f, 0.18f, 0.22f, 0.25f};
+    float t, size = edge[0];
+    int32_t i = tooth_at(&t, edge, u);
+    float width = (edge[i] - (i ? edge[i - 1] : 0.0f)) * 0.5f;
+    float free_edge = length - size * (0.35f * shorter[i] + 0.10f * t * t * t * t + 0.05f * t * t) - 0.10f * u * u / in->half;
+    float gap = (1.0f - fabsf(t)) * width, line = fmaxf(0.055f * size, 0.45f * in->softness);
+    float open = smooth((past - free_edge + 0.30f * size) / (0.30f * size)); /* wider between the corners of the teeth */
+    float groove = (0.16f + 0.34f * open) * expf(-(gap / line) * (gap / line));
+    float round = 1.0f - 0.10f * t * t - 0.03f * (float)(i & 1);
+    *light = round * (1.0f - groove);
+    return smooth((free_edge - past) / in->softness + 0.5f);
+}
+
+/* Light falls in through the gap: nothing of it above the lip's shadow, less towards the corners. */
+static float light_inside(const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p, float height)
+{
+    float across = p->skull_u / in->half, side = 1.0f - 0.62f * smooth((fabsf(across) - 0.15f) / 0.85f);
+    float shadow = 0.60f + 0.40f * smooth((p->under_upper + 0.004f * height) / (0.030f * height));
+    float gap = 0.84f + 0.16f * smooth(m->gap_px / (0.05f * height));
+    return side * shadow * gap;
+}
+
+/* A mound behind the lower teeth, brightest where it faces the gap, with a furrow in the middle. */
+static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p, float height)
+{
+    float across = p->jaw_u / (0.80f * in->half), arch = sqrtf(fmaxf(1.0f - across * across, 0.0f));
+    float top = (0.30f * m->gap_px + 0.012f * height) * (0.25f + 0.75f * arch);
+    float depth = (top - p->over_lower) / fmaxf(0.6f * top, 1.0f); /* 0 at the far edge, 1.7 at the lip */
+    float cover = smooth(depth + 0.45f) * smooth((m->gap_px / height - 0.015f) / 0.04f) * smooth(3.0f * arch);
+    float furrow = expf(-across * across * 90.0f) * smooth(depth);
+    float light = 0.22f + 0.44f * smooth(0.8f * depth) - 0.20f * smooth(1.3f * depth - 1.2f) - 0.05f * furrow, flesh[3];
+    light *= 0.45f + 0.55f * arch;
+    for (int32_t c = 0; c < 3; c++)
+        flesh[c] = light * in->flesh[c];
+    mix(rgb, flesh, cover);
+}
+
+/* Inner side of a lip: moist flesh that turns away into the dark. */
+static void draw_rim(float *rgb, const sonic_interior *in, float distance, float height, float strength)
+{
+    float share = strength * expf(-distance / (0.009f * height)), flesh[3];
+    for (int32_t c = 0; c < 3; c++)
+        flesh[c] = 0.50f * in->flesh[c];
+    mix(rgb, flesh, share);
+}
+
+static void draw_lower_teeth(float *rgb, const sonic_draft_rig *rig, const sonic_motion *m, const sonic_mouth_place *p)
+{
+    const sonic_interior *in = &rig->interior;
+    float height = rig->frame.height, light;
+    float out = smooth((m->gap_px / height - 0.045f) / 0.06f) * (1.0f - smooth(rig->lips.teeth_below / (0.006f * height)));
+    float rise = in->lower_rise * out, cover = out * row_of_teeth(&light, in, in->lower_edge, p->jaw_u, p->over_lower, rise);
+    cover *= smooth(2.6f - 3.2f * fabsf(p->jaw_u) / in->half);
+    float color[3];
+    for (int32_t c = 0; c < 3; c++)
+        color[c] = in->teeth[c] * light * 0.55f;
+    mix(rgb, color, 0.85f * cover);
+}
+
+static void draw_upper_teeth(float *rgb, const sonic_draft_rig *rig, const sonic_motion *m, const sonic_mouth_place *p)
+{
+    const sonic_interior *in = &rig->interior;
+    if (in->own_teeth >= 1.0f)
+        return;
+    float light, past = p->skull_v - sonic_tooth_line(&rig->lips, p->skull_u), inside = light_inside(in, m, p, rig->frame.height);
+    float cover = row_of_teeth(&light, in, in->upper_edge, p->skull_u, past, in->upper_drop);
+    cover *= smooth(4.2f - 4.4f * fabsf(p->skull_u) / in->half) * (1.0f - in->own_teeth);
+    float color[3];
+    for (int32_t c = 0; c < 3; c++) /* shadows on teeth are warm */
+        color[c] = in->teeth[c] * light * powf(inside, 1.0f + 0.07f * (float)c);
+    mix(rgb, color, cover);
+}
+
+/* Noise that stays with the teeth: a hash of the pixel they would have in the portrait. */
+static float grain_at(float u, float v)
+{
+    uint32_t h = (uint32_t)(int32_t)floorf(u) * 73856093u ^ (uint32_t)(int32_t)floorf(v) * 19349663u;
+    h = (h ^ (h >> 13)) * 1274126177u;
+    return ((float)(h & 1023u) + (float)((h >> 10) & 1023u) + (float)((h >> 20) & 1023u)) / 1023.0f - 1.5f;
 }
 
 void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motion *motion, const sonic_mouth_place *place)
 {
     const sonic_interior *in = &rig->interior;
-    const sonic_face_frame *f = &rig->frame;
-    float across = place->skull_u / (place->skull_u < 0.0f ? -f->left : f->right);
-    float shade = 0.75f + 0.25f * smooth(place->over_lower / (0.06f * f->height));
-    float tongue = smooth(1.0f - place->over_lower / fmaxf(0.45f * motion->gap_px, 1.0f)) * smooth(1.2f - 1.4f * fabsf(across));
-    float teeth = 0.0f;
-    if (!in->has_teeth) {
-        float below = place->skull_v - sonic_seam_v(&rig->seam, place->skull_u);
-        float drop = in->tooth_drop * (1.0f - 0.45f * across * across);
-        teeth = smooth((drop - below) / in->softness + 0.5f) * smooth((1.0f - fabsf(across)) * 3.0f);
-    }
-    float light = smooth(0.25f + place->under_upper / (0.035f * f->height)) * (1.0f - 0.5f * across * across);
-    for (int32_t c = 0; c < 3; c++) {
-        float back = in->cavity[c] * shade + 0.35f * tongue * (in->tongue[c] - in->cavity[c]);
-        rgb[c] = back + teeth * (in->teeth[c] * (0.55f + 0.45f * light) - back);
-    }
+    float height = rig->frame.height;
+    memcpy(rgb, in->cavity, 3 * sizeof(float));
+    draw_tongue(rgb, in, motion, place, height);
+    draw_lower_teeth(rgb, rig, motion, place);
+    draw_rim(rgb, in, fmaxf(place->over_lower, 0.0f), height, 0.75f);
+    draw_upper_teeth(rgb, rig, motion, place);
+    draw_rim(rgb, in, fmaxf(place->under_upper, 0.0f), height, 0.45f * (1.0f - in->own_teeth));
+    float noise = in->grain * 1.4f * grain_at(place->skull_u, place->skull_v) * clampf(luma_of(rgb) / 128.0f, 0.15f, 1.0f);
+    for (int32_t c = 0; c < 3; c++)
+        rgb[c] += noise;
 }

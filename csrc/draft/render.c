@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "core/parallel.h"
+#include "draft/eyes.h"
 #include "draft/field.h"
 #include "draft/mouth.h"
 #include "draft/sample.h"
@@ -39,9 +40,9 @@ static float clamp01(float x)
 }
 
 /* Share of the lower layer at a place `below` px under the seam. */
-static float lower_share(float below)
+static float lower_share(float below, float softness)
 {
-    return clamp01(0.5f + below / 1.4f);
+    return clamp01(0.5f + below / softness);
 }
 
 static void skull_place(sonic_mouth_place *place, const frame *f, float x, float y)
@@ -59,11 +60,13 @@ static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const fl
     const sonic_face_frame *face = &rig->frame;
     float ux = x + d[SONIC_UPPER_X], uy = y + d[SONIC_UPPER_Y], lx = x + d[SONIC_LOWER_X], ly = y + d[SONIC_LOWER_Y];
     sonic_mouth_place place;
-    float upper_u = sonic_frame_u(face, ux, uy);
-    place.jaw_u = sonic_frame_u(face, lx, ly), place.jaw_v = sonic_frame_v(face, lx, ly);
-    place.under_upper = sonic_frame_v(face, ux, uy) - sonic_seam_v(&rig->seam, upper_u);
-    place.over_lower = sonic_seam_v(&rig->seam, place.jaw_u) - place.jaw_v;
-    float lower = lower_share(-place.over_lower), upper = 1.0f - lower_share(place.under_upper);
+    place.upper_u = sonic_frame_u(face, ux, uy), place.jaw_u = sonic_frame_u(face, lx, ly);
+    place.under_upper = sonic_frame_v(face, ux, uy) - sonic_seam_v(&rig->seam, place.upper_u);
+    place.over_lower = sonic_seam_v(&rig->seam, place.jaw_u) - sonic_frame_v(face, lx, ly);
+    /* Parted lips hide the pixels next to the seam, which show something of both sides. */
+    float softness = rig->interior.softness, gap = place.under_upper + place.over_lower, hidden = fminf(0.2f * fmaxf(gap, 0.0f), softness);
+    place.over_lower += hidden, place.under_upper += 0.4f * hidden;
+    float lower = lower_share(-place.over_lower, softness), upper = 1.0f - lower_share(place.under_upper, softness);
     upper = upper < 1.0f - lower ? upper : 1.0f - lower;
     float rest = 1.0f - lower - upper, sum[4] = {0.0f, 0.0f, 0.0f, 0.0f}, color[4];
     if (lower > 0.0f) {
@@ -86,18 +89,23 @@ static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const fl
         out[c] = sonic_to_byte(sum[c]);
 }
 
-enum { CELL_STILL, CELL_UPPER, CELL_LOWER, CELL_MOUTH };
+enum { CELL_STILL, CELL_UPPER, CELL_LOWER, CELL_MOUTH, CELL_EYE }; /* CELL_EYE + index of the eye */
 
 /* Which layers a cell shows, from the displacements `corner` [4, SONIC_COMPONENTS] at its corners. */
 static int cell_kind(const frame *f, float x, float y, const float corner[4][SONIC_COMPONENTS])
 {
-    float moved = 0.0f;
+    float moved = 0.0f, step = (float)f->rig->grid.step, lowest = 1e30f, highest = -1e30f;
     for (int32_t k = 0; k < 4; k++)
         for (int32_t c = 0; c < SONIC_COMPONENTS; c++)
             moved += fabsf(corner[k][c]);
+    if (f->motion.blink > 0.0f) {
+        float near_x = x + corner[0][SONIC_UPPER_X], near_y = y + corner[0][SONIC_UPPER_Y];
+        int32_t eye = sonic_eyes_meet(f->rig, near_x - step, near_y - step, near_x + 2.0f * step, near_y + 2.0f * step);
+        if (eye >= 0)
+            return CELL_EYE + eye;
+    }
     if (moved < 1e-3f)
         return CELL_STILL;
-    float step = (float)f->rig->grid.step, lowest = 1e30f, highest = -1e30f;
     for (int32_t k = 0; k < 4; k++) {
         float px = x + (k & 1 ? step : 0.0f), py = y + (k & 2 ? step : 0.0f);
         for (int32_t layer = 0; layer < 2; layer++) {
@@ -106,7 +114,7 @@ static int cell_kind(const frame *f, float x, float y, const float corner[4][SON
             lowest = fminf(lowest, below), highest = fmaxf(highest, below);
         }
     }
-    float margin = 2.0f + 0.5f * step;
+    float margin = 1.0f + f->rig->interior.softness + 0.5f * step;
     return lowest > margin ? CELL_LOWER : highest < -margin ? CELL_UPPER : CELL_MOUTH;
 }
 
@@ -126,7 +134,10 @@ static void cell_row(const frame *f, int kind, int32_t y, int32_t from, int32_t 
             continue;
         }
         float color[4];
-        sonic_sample(color, &rig->texture, (float)x + d[layer], (float)y + d[layer + 1]);
+        if (kind >= CELL_EYE)
+            sonic_eye_sample(color, rig, kind - CELL_EYE, f->motion.blink, (float)x + d[layer], (float)y + d[layer + 1]);
+        else
+            sonic_sample(color, &rig->texture, (float)x + d[layer], (float)y + d[layer + 1]);
         for (int32_t c = 0; c < 3; c++)
             out[c] = sonic_to_byte(color[c]);
     }

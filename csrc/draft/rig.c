@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "draft/eyes.h"
 #include "draft/field.h"
 #include "draft/mouth.h"
 #include "draft/outline.h"
@@ -109,12 +110,13 @@ static sonic_status build(sonic_draft_rig *rig, sonic_image image, const float *
     if (status)
         return status;
     sonic_outline_build(&rig->outline, mesh);
-    rig->interior.has_teeth = distance(mesh, 13, 14) > 0.03f * rig->frame.height;
     status = sonic_seam_build(rig, mesh);
     if (!status)
         status = sonic_field_build(rig);
-    if (!status)
+    if (!status) {
         sonic_mouth_build(rig, mesh);
+        sonic_eyes_build(rig, mesh);
+    }
     return status;
 }
 

@@ -43,6 +43,20 @@ static inline float sonic_seam_v(const sonic_seam *seam, float u)
     return seam->v[i] + (at - (float)i) * (seam->v[i + 1] - seam->v[i]);
 }
 
+/* What the pixels between the lips say. */
+typedef struct sonic_lips {
+    float luma, red;                /* of the lower lip: brightness 0..255, (r - g) / (r + g + b + 20) */
+    float teeth_above, teeth_below; /* mean height of the portrait's own teeth above and below the seam, px */
+    float dark_above;               /* mean height of the dark gap that the portrait shows above the seam, px */
+    float teeth[3];                 /* mean colour of its teeth, if there are any */
+    float line[3];                  /* the seam without its details: line[0] + line[1] u + line[2] u^2 */
+} sonic_lips;
+
+static inline float sonic_tooth_line(const sonic_lips *lips, float u)
+{
+    return lips->line[0] + (lips->line[1] + lips->line[2] * u) * u;
+}
+
 /* Head outline: the mesh's convex hull as a distance from its centre for each direction. */
 enum { SONIC_OUTLINE_DIRECTIONS = 256 };
 typedef struct sonic_outline {
@@ -73,17 +87,32 @@ typedef struct sonic_texture {
     float *pixels;         /* at the border's corner */
 } sonic_texture;
 
+/* The inside of the mouth; colours 0..255, lengths in px. */
+enum { SONIC_TEETH = 6 }; /* per side, from the middle */
 typedef struct sonic_interior {
-    float cavity[3], tongue[3], teeth[3], gum[3];
-    float tooth_width;    /* of a middle incisor */
-    float tooth_drop;     /* how far the upper incisors reach below the seam */
-    int32_t has_teeth;    /* the portrait shows its own */
-    float softness;       /* width of an edge in the portrait, px */
+    float cavity[3], flesh[3], teeth[3];
+    float own_teeth;                /* 1: the portrait shows what is behind its upper lip, 0: teeth are drawn */
+    float half;                     /* half the mouth's width */
+    float upper_edge[SONIC_TEETH];  /* outer side of each tooth, from the middle */
+    float lower_edge[SONIC_TEETH];
+    float upper_drop, lower_rise;   /* how far the rows reach beyond the seam, middle teeth */
+    float softness;                 /* width of an edge in this portrait */
+    float grain;                    /* standard deviation of its noise, levels */
 } sonic_interior;
+
+/* One eye in its own frame (eyes.h): a is -1 and 1 at the corners, b in px. */
+enum { SONIC_EYES = 2 };
+typedef struct sonic_eye {
+    int32_t moves;            /* 0: leave it alone */
+    float x, y, ax, ay, half; /* middle between the corners, direction of a, half their distance */
+    float upper[4], lower[4]; /* the lids' edges: b as a cubic in a */
+    float open, fold;         /* distance of the lids in the middle; height of the skin that follows the lid */
+} sonic_eye;
 
 struct sonic_draft_rig {
     sonic_face_frame frame;
     sonic_seam seam;
+    sonic_lips lips;
     sonic_outline outline;
     sonic_grid grid;
     float *basis; /* [SONIC_BASIS_COUNT, SONIC_COMPONENTS, rows, columns] */
@@ -91,6 +120,7 @@ struct sonic_draft_rig {
     sonic_texture texture;
     uint8_t *image; /* [height, width, 3] */
     sonic_interior interior;
+    sonic_eye eyes[SONIC_EYES];
 };
 
 #endif

@@ -2,30 +2,231 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Inner outline of the lips from the left corner to the right one (MediaPipe's face mesh). */
+#include "draft/sample.h"
+
+/* Outlines of the lips from the left corner to the right one (MediaPipe's face mesh). */
 enum { LIP_POINTS = 11 };
 static const int32_t upper_inner[LIP_POINTS] = {78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308};
 static const int32_t lower_inner[LIP_POINTS] = {78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308};
+static const int32_t lower_outer[LIP_POINTS] = {61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291};
 
-static void curve_of(float *u, float *v, const sonic_face_frame *f, const float *mesh, const int32_t *points)
+/* The mouth resampled to a fixed size: columns from corner to corner, rows of 1/300 face height, row ROWS_ABOVE on the
+ * mesh's upper inner outline. */
+enum { COLUMNS = 96, ROWS = 88, ROWS_ABOVE = 9, NODES = COLUMNS * ROWS, EDGE_ROWS = 4, REACH = 4 };
+static const float rows_per_height = 300.0f;
+
+typedef struct patch {
+    float u[COLUMNS], high[COLUMNS], low[COLUMNS], outer[COLUMNS]; /* the mesh's outlines, v in px */
+    float row_px;
+    float rgb[NODES][3], luma[NODES], red[NODES];
+    float dark[NODES], teeth[NODES], other[NODES]; /* 0..1: darker than the lips, tooth, either */
+    float cost[NODES], total[NODES];
+    int8_t back[NODES];
+    float path[COLUMNS]; /* rows */
+} patch;
+
+static float clamp01(float x)
 {
+    return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
+}
+
+/* The outline's v over the columns; its ends lie on the mouth's corners. */
+static void outline_rows(float *out, const float *u, const sonic_face_frame *f, const float *mesh, const int32_t *points)
+{
+    float at_u[LIP_POINTS], at_v[LIP_POINTS];
     for (int32_t i = 0; i < LIP_POINTS; i++) {
         const float *p = mesh + 3 * points[i];
-        u[i] = sonic_frame_u(f, p[0], p[1]), v[i] = sonic_frame_v(f, p[0], p[1]);
-        if (i && u[i] < u[i - 1] + 0.01f)
-            u[i] = u[i - 1] + 0.01f;
+        at_u[i] = sonic_frame_u(f, p[0], p[1]), at_v[i] = sonic_frame_v(f, p[0], p[1]);
+        if (i && at_u[i] < at_u[i - 1] + 0.01f)
+            at_u[i] = at_u[i - 1] + 0.01f;
+    }
+    for (int32_t k = 0, i = 1; k < COLUMNS; k++) {
+        while (i < LIP_POINTS - 1 && at_u[i] < u[k])
+            i++;
+        out[k] = at_v[i - 1] + clamp01((u[k] - at_u[i - 1]) / (at_u[i] - at_u[i - 1])) * (at_v[i] - at_v[i - 1]);
     }
 }
 
-static float curve_at(const float *u, const float *v, float at)
+/* Mean of the pixels that one place of the patch covers. */
+static void patch_color(float *rgb, const sonic_draft_rig *rig, float u, float v, float row_px)
 {
-    int32_t i = 1;
-    while (i < LIP_POINTS - 1 && u[i] < at)
-        i++;
-    float part = (at - u[i - 1]) / (u[i] - u[i - 1]);
-    part = part < -1.0f ? -1.0f : part > 2.0f ? 2.0f : part;
-    return v[i - 1] + part * (v[i] - v[i - 1]);
+    const sonic_face_frame *f = &rig->frame;
+    int32_t side = (int32_t)row_px + 1;
+    side = side > 8 ? 8 : side;
+    rgb[0] = rgb[1] = rgb[2] = 0.0f;
+    for (int32_t i = 0; i < side * side; i++) {
+        float du = row_px * (((float)(i % side) + 0.5f) / (float)side - 0.5f);
+        float dv = row_px * (((float)(i / side) + 0.5f) / (float)side - 0.5f);
+        float one[4], x = f->origin_x + (u + du) * f->ux + (v + dv) * f->vx, y = f->origin_y + (u + du) * f->uy + (v + dv) * f->vy;
+        sonic_sample(one, &rig->texture, x, y);
+        for (int32_t c = 0; c < 3; c++)
+            rgb[c] += one[c] / (float)(side * side);
+    }
+}
+
+static void patch_fill(patch *p, const sonic_draft_rig *rig, const float *mesh)
+{
+    const sonic_face_frame *f = &rig->frame;
+    const float *left = mesh + 3 * lower_outer[0], *right = mesh + 3 * lower_outer[LIP_POINTS - 1];
+    float first = fminf(sonic_frame_u(f, left[0], left[1]), f->left), last = fmaxf(sonic_frame_u(f, right[0], right[1]), f->right);
+    p->row_px = f->height / rows_per_height;
+    for (int32_t k = 0; k < COLUMNS; k++)
+        p->u[k] = first + (last - first) * (float)k / (float)(COLUMNS - 1);
+    outline_rows(p->high, p->u, f, mesh, upper_inner);
+    outline_rows(p->low, p->u, f, mesh, lower_inner);
+    outline_rows(p->outer, p->u, f, mesh, lower_outer);
+    for (int32_t i = 0; i < NODES; i++) {
+        int32_t row = i / COLUMNS, k = i % COLUMNS;
+        float *rgb = p->rgb[i];
+        patch_color(rgb, rig, p->u[k], p->high[k] + (float)(row - ROWS_ABOVE) * p->row_px, p->row_px);
+        p->luma[i] = 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2];
+        p->red[i] = (rgb[0] - rgb[1]) / (rgb[0] + rgb[1] + rgb[2] + 20.0f);
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median over the middle of the lower lip as the mesh sees it; `scratch` [NODES]. */
+static float lip_median(const patch *p, const float *values, float *scratch)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < NODES; i++) {
+        int32_t k = i % COLUMNS;
+        float v = p->high[k] + (float)(i / COLUMNS - ROWS_ABOVE) * p->row_px;
+        float depth = (v - p->low[k]) / fmaxf(p->outer[k] - p->low[k], 2.0f * p->row_px);
+        if (abs(2 * k - COLUMNS) < COLUMNS * 7 / 10 && depth > 0.25f && depth < 0.8f)
+            scratch[count++] = values[i];
+    }
+    if (!count)
+        return values[NODES / 2];
+    qsort(scratch, (size_t)count, sizeof(float), by_value);
+    return scratch[count / 2];
+}
+
+static void classify(patch *p, sonic_lips *lips)
+{
+    float luma = fmaxf(lip_median(p, p->luma, p->cost), 8.0f), red = lip_median(p, p->red, p->cost);
+    for (int32_t i = 0; i < NODES; i++) {
+        p->dark[i] = clamp01((0.7f * luma - p->luma[i]) / (0.7f * luma));
+        p->teeth[i] = clamp01((red - p->red[i]) / (0.5f * fmaxf(red, 0.0f) + 0.02f)) * clamp01((p->luma[i] / luma - 0.75f) / 0.3f);
+        p->other[i] = fmaxf(p->dark[i], p->teeth[i]);
+    }
+    lips->luma = luma, lips->red = red;
+}
+
+static float mean_other(const patch *p, int32_t column, int32_t from)
+{
+    float sum = 0.0f;
+    for (int32_t row = from; row < from + EDGE_ROWS; row++) {
+        int32_t at = row < 0 ? 0 : row >= ROWS ? ROWS - 1 : row;
+        sum += p->other[at * COLUMNS + column];
+    }
+    return sum / (float)EDGE_ROWS;
+}
+
+/* Distance from where the mesh sees the lips meet, in units that make 1 a serious objection. */
+static float prior_cost(const patch *p, int32_t column, int32_t row)
+{
+    float v = (float)(row - ROWS_ABOVE), gap = (p->low[column] - p->high[column]) / p->row_px; /* rows */
+    float over = fmaxf(-v, 0.0f) / 4.5f, within = 0.3f * fmaxf(gap - v, 0.0f) / 12.0f, under = fmaxf(v - gap, 0.0f) / 14.0f;
+    float cost = 0.5f * (over + within + under) * (over + within + under);
+    float across = fabsf(2.0f * (float)column / (float)(COLUMNS - 1) - 1.0f), corner = (v - 0.5f * gap) / 24.0f;
+    return cost + (across > 0.96f ? corner * corner : 0.0f);
+}
+
+static float luma_at(const patch *p, int32_t column, int32_t row)
+{
+    return p->luma[(row < 0 ? 0 : row >= ROWS ? ROWS - 1 : row) * COLUMNS + column];
+}
+
+/* Depth of the dark line through a place, against what lies 3 to 5 rows above and below it; 1 is a third of the lip's luma. */
+static float valley(const patch *p, int32_t column, int32_t row, float lip)
+{
+    float above = 0.0f, below = 0.0f, here = 0.0f;
+    for (int32_t k = 0; k < 3; k++) {
+        above += luma_at(p, column, row - 3 - k) / 3.0f, below += luma_at(p, column, row + 3 + k) / 3.0f;
+        here += luma_at(p, column, row - 1 + k) / 3.0f;
+    }
+    return clamp01((fminf(above, below) - here) / (0.35f * lip));
+}
+
+static void price_column(patch *p, int32_t column, float lip)
+{
+    float teeth_below = 0.0f;
+    for (int32_t row = ROWS - 1; row >= 0; row--) {
+        int32_t i = row * COLUMNS + column;
+        float v = p->high[column] + (float)(row - ROWS_ABOVE) * p->row_px;
+        if (v < 0.5f * (p->low[column] + p->outer[column]))
+            teeth_below += p->teeth[i];
+        float edge = mean_other(p, column, row - EDGE_ROWS) - mean_other(p, column, row);
+        float evidence = 1.2f * p->dark[i] + 1.2f * valley(p, column, row, lip) + 0.8f * edge;
+        p->cost[i] = 0.045f * teeth_below - evidence + prior_cost(p, column, row);
+    }
+}
+
+static void extend_paths(patch *p, int32_t column)
+{
+    for (int32_t row = 0; row < ROWS; row++) {
+        int32_t best = 0;
+        float least = 1e30f;
+        for (int32_t step = -REACH; step <= REACH; step++) {
+            int32_t from = row - step;
+            if (from < 0 || from >= ROWS)
+                continue;
+            float total = p->total[from * COLUMNS + column - 1] + 0.06f * (float)(step * step);
+            if (total < least)
+                least = total, best = step;
+        }
+        p->total[row * COLUMNS + column] = least + p->cost[row * COLUMNS + column];
+        p->back[row * COLUMNS + column] = (int8_t)best;
+    }
+}
+
+static void find_path(patch *p, float lip)
+{
+    for (int32_t column = 0; column < COLUMNS; column++)
+        price_column(p, column, lip);
+    for (int32_t row = 0; row < ROWS; row++)
+        p->total[row * COLUMNS] = p->cost[row * COLUMNS];
+    for (int32_t column = 1; column < COLUMNS; column++)
+        extend_paths(p, column);
+    int32_t at = 0;
+    for (int32_t row = 1; row < ROWS; row++)
+        if (p->total[row * COLUMNS + COLUMNS - 1] < p->total[at * COLUMNS + COLUMNS - 1])
+            at = row;
+    for (int32_t column = COLUMNS - 1; column >= 0; column--) {
+        p->path[column] = (float)at;
+        at -= column ? p->back[at * COLUMNS + column] : 0;
+    }
+}
+
+/* How much darker the path is than the skin 6 rows above and below it, as a share. */
+static float crease(const patch *p, int32_t column)
+{
+    int32_t row = (int32_t)p->path[column], up = row < 6 ? 0 : row - 6, down = row + 6 >= ROWS ? ROWS - 1 : row + 6;
+    float around = 0.5f * (p->luma[up * COLUMNS + column] + p->luma[down * COLUMNS + column]);
+    return 1.0f - p->luma[row * COLUMNS + column] / fmaxf(around, 8.0f);
+}
+
+/* The mouth ends where its crease does; the mesh's corners when no crease is seen near them. */
+static void find_corners(sonic_face_frame *f, const patch *p)
+{
+    for (int32_t k = 0; k < COLUMNS / 7; k++)
+        if (crease(p, k) > 0.16f) {
+            f->left = fminf(p->u[k], -1.0f);
+            break;
+        }
+    for (int32_t k = COLUMNS - 1; k > COLUMNS - 1 - COLUMNS / 7; k--)
+        if (crease(p, k) > 0.16f) {
+            f->right = fmaxf(p->u[k], 1.0f);
+            break;
+        }
 }
 
 static void blur(float *v, float *scratch, int32_t count, int32_t radius)
@@ -38,35 +239,90 @@ static void blur(float *v, float *scratch, int32_t count, int32_t radius)
         }
         scratch[i] = sum / (float)(2 * radius + 1);
     }
-    for (int32_t i = 0; i < count; i++)
-        v[i] = scratch[i];
+    memcpy(v, scratch, (size_t)count * sizeof(float));
 }
 
-sonic_status sonic_seam_build(sonic_draft_rig *rig, const float *mesh)
+/* How much of the portrait's own teeth shows above and below the path, and their colour. */
+static void take_teeth(sonic_lips *lips, const patch *p)
 {
-    const sonic_face_frame *f = &rig->frame;
-    sonic_seam *seam = &rig->seam;
+    float above = 0.0f, below = 0.0f, dark = 0.0f, weight = 1e-6f, sum[3] = {0.0f, 0.0f, 0.0f};
+    for (int32_t i = 0; i < NODES; i++) {
+        int32_t k = i % COLUMNS, row = i / COLUMNS;
+        float v = p->high[k] + (float)(row - ROWS_ABOVE) * p->row_px;
+        if (abs(2 * k - COLUMNS) > COLUMNS / 2 || v < p->high[k] - p->row_px || v > 0.5f * (p->low[k] + p->outer[k]))
+            continue;
+        float tooth = p->teeth[i] > 0.4f ? p->teeth[i] : 0.0f;
+        *((float)row < p->path[k] ? &above : &below) += tooth;
+        dark += (float)row < p->path[k] && p->dark[i] > 0.5f ? 1.0f : 0.0f;
+        weight += tooth;
+        for (int32_t c = 0; c < 3; c++)
+            sum[c] += tooth * p->rgb[i][c];
+    }
+    lips->teeth_above = above * p->row_px / (0.5f * COLUMNS), lips->teeth_below = below * p->row_px / (0.5f * COLUMNS);
+    lips->dark_above = dark * p->row_px / (0.5f * COLUMNS);
+    for (int32_t c = 0; c < 3; c++)
+        lips->teeth[c] = sum[c] / weight;
+}
+
+/* Parabola through the path between the corners (least squares over 3 Legendre polynomials). */
+static void fit_line(sonic_lips *lips, const patch *p)
+{
+    float a = 0.0f, b = 0.0f, c = 0.0f, n = (float)COLUMNS;
+    float middle = 0.5f * (p->u[0] + p->u[COLUMNS - 1]), half = 0.5f * (p->u[COLUMNS - 1] - p->u[0]);
+    for (int32_t k = 0; k < COLUMNS; k++) {
+        float t = (p->u[k] - middle) / half, v = p->high[k] + (p->path[k] - ROWS_ABOVE) * p->row_px;
+        a += v / n, b += 3.0f * t * v / n, c += 5.0f * (1.5f * t * t - 0.5f) * v / n;
+    }
+    float x0 = a - 0.5f * c, x1 = b / half, x2 = 1.5f * c / (half * half);
+    lips->line[0] = x0 - x1 * middle + x2 * middle * middle, lips->line[1] = x1 - 2.0f * x2 * middle, lips->line[2] = x2;
+}
+
+/* The path as v over u, straight on beyond the corners. */
+static void write_seam(sonic_seam *seam, const patch *p)
+{
+    float spacing = p->u[1] - p->u[0];
+    for (int32_t i = 0; i < seam->count; i++) {
+        float at = (seam->first_u + (float)i - p->u[0]) / spacing;
+        at = at < 0.0f ? 0.0f : at > COLUMNS - 1 ? COLUMNS - 1 : at;
+        int32_t k = at >= COLUMNS - 1 ? COLUMNS - 2 : (int32_t)at;
+        float part = at - (float)k;
+        float left = p->high[k] + (p->path[k] - ROWS_ABOVE) * p->row_px;
+        float right = p->high[k + 1] + (p->path[k + 1] - ROWS_ABOVE) * p->row_px;
+        seam->v[i] = left + part * (right - left);
+    }
+}
+
+static sonic_status allocate(sonic_seam *seam, float **scratch, patch **p, const sonic_face_frame *f)
+{
     int32_t margin = (int32_t)(0.5f * f->height) + 2;
     seam->first_u = floorf(f->left) - (float)margin;
     seam->count = (int32_t)(ceilf(f->right) - floorf(f->left)) + 2 * margin + 1;
     seam->v = malloc((size_t)seam->count * sizeof(float));
-    float *scratch = malloc((size_t)seam->count * sizeof(float));
-    if (!seam->v || !scratch) {
-        free(scratch);
-        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for the line of its lips");
+    *scratch = malloc((size_t)seam->count * sizeof(float));
+    *p = malloc(sizeof **p);
+    if (seam->v && *scratch && *p)
+        return SONIC_OK;
+    return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for the line of its lips");
+}
+
+sonic_status sonic_seam_build(sonic_draft_rig *rig, const float *mesh)
+{
+    patch *p = NULL;
+    float *scratch = NULL;
+    sonic_status status = allocate(&rig->seam, &scratch, &p, &rig->frame);
+    if (!status) {
+        patch_fill(p, rig, mesh);
+        classify(p, &rig->lips);
+        find_path(p, rig->lips.luma);
+        find_corners(&rig->frame, p);
+        take_teeth(&rig->lips, p);
+        fit_line(&rig->lips, p);
+        write_seam(&rig->seam, p);
+        int32_t radius = (int32_t)(0.008f * rig->frame.height) + 1;
+        for (int32_t i = 0; i < 3; i++)
+            blur(rig->seam.v, scratch, rig->seam.count, radius);
     }
-    float upper_u[LIP_POINTS], upper_v[LIP_POINTS], lower_u[LIP_POINTS], lower_v[LIP_POINTS];
-    curve_of(upper_u, upper_v, f, mesh, upper_inner);
-    curve_of(lower_u, lower_v, f, mesh, lower_inner);
-    float lean = rig->interior.has_teeth ? 1.0f : 0.5f;
-    for (int32_t i = 0; i < seam->count; i++) {
-        float u = seam->first_u + (float)i;
-        float high = curve_at(upper_u, upper_v, u), low = curve_at(lower_u, lower_v, u);
-        seam->v[i] = high + lean * (low - high);
-    }
-    int32_t radius = (int32_t)(0.012f * f->height) + 1;
-    blur(seam->v, scratch, seam->count, radius);
-    blur(seam->v, scratch, seam->count, radius);
     free(scratch);
-    return SONIC_OK;
+    free(p);
+    return status;
 }

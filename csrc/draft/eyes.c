@@ -1,0 +1,211 @@
+#include "draft/eyes.h"
+
+#include <math.h>
+
+#include "draft/sample.h"
+
+/* From the picture's left corner of the eye to the right one (MediaPipe's face mesh); brows' lower edges. */
+enum { LID_POINTS = 9, BROW_POINTS = 5 };
+static const int32_t upper_lid[SONIC_EYES][LID_POINTS] = {{33, 246, 161, 160, 159, 158, 157, 173, 133},
+                                                          {362, 398, 384, 385, 386, 387, 388, 466, 263}};
+static const int32_t lower_lid[SONIC_EYES][LID_POINTS] = {{33, 7, 163, 144, 145, 153, 154, 155, 133},
+                                                          {362, 382, 381, 380, 374, 373, 390, 249, 263}};
+static const int32_t brow[SONIC_EYES][BROW_POINTS] = {{46, 53, 52, 65, 55}, {285, 295, 282, 283, 276}};
+
+static float clampf(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static float smooth(float x)
+{
+    x = clampf(x, 0.0f, 1.0f);
+    return x * x * (3.0f - 2.0f * x);
+}
+
+static float eye_a(const sonic_eye *e, float x, float y)
+{
+    return ((x - e->x) * e->ax + (y - e->y) * e->ay) / e->half;
+}
+
+static float eye_b(const sonic_eye *e, float x, float y)
+{
+    return (y - e->y) * e->ax - (x - e->x) * e->ay;
+}
+
+/* Least-squares b = c0 + c1 a + c2 a^2 + c3 a^3 through mesh points: smoother than the mesh's own corners. Normal equations. */
+static void fit_cubic(float c[4], const sonic_eye *e, const float *mesh, const int32_t *points, int32_t count)
+{
+    float m[4][5] = {{0.0f}};
+    for (int32_t i = 0; i < count; i++) {
+        const float *p = mesh + 3 * points[i];
+        float a = eye_a(e, p[0], p[1]), b = eye_b(e, p[0], p[1]), power[4] = {1.0f, a, a * a, a * a * a};
+        for (int32_t r = 0; r < 4; r++) {
+            for (int32_t k = 0; k < 4; k++)
+                m[r][k] += power[r] * power[k];
+            m[r][4] += power[r] * b;
+        }
+    }
+    for (int32_t r = 0; r < 4; r++)
+        m[r][r] += 1e-3f;
+    for (int32_t r = 0; r < 4; r++)
+        for (int32_t k = 0; k < 4; k++) {
+            float factor = k == r ? 0.0f : m[k][r] / m[r][r];
+            for (int32_t j = r; j < 5 && k != r; j++)
+                m[k][j] -= factor * m[r][j];
+        }
+    for (int32_t r = 0; r < 4; r++)
+        c[r] = m[r][4] / m[r][r];
+}
+
+static float cubic_at(const float c[4], float a)
+{
+    return c[0] + a * (c[1] + a * (c[2] + a * c[3]));
+}
+
+static float luma_near(const sonic_draft_rig *rig, const sonic_eye *e, float a, float b)
+{
+    float rgb[4];
+    sonic_sample(rgb, &rig->texture, e->x + a * e->half * e->ax - b * e->ay, e->y + a * e->half * e->ay + b * e->ax);
+    return 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2];
+}
+
+/* The lid's edge in the pixels: the shift of the mesh's curve with the strongest step from skin down to lashes. */
+static float find_edge(const sonic_draft_rig *rig, const sonic_eye *e)
+{
+    float best = -1e30f, shift = 0.0f, reach = fmaxf(0.12f * e->open, 0.6f);
+    for (int32_t i = -8; i <= 8; i++) {
+        float offset = 0.04f * (float)i * e->open, score = 0.0f;
+        for (int32_t k = -6; k <= 6; k++) {
+            float a = (float)k / 10.0f, b = cubic_at(e->upper, a) + offset;
+            score += luma_near(rig, e, a, b - reach) - luma_near(rig, e, a, b + reach);
+        }
+        score -= 0.4f * fabsf(score) * fabsf((float)i / 8.0f);
+        if (score > best)
+            best = score, shift = offset;
+    }
+    return shift;
+}
+
+/* How far up from the lid's edge there is nothing but skin: up to where it gets dark again, at a brow or a rim of glasses. */
+static float skin_above(const sonic_draft_rig *rig, const sonic_eye *e, float most)
+{
+    float brightest = 0.0f;
+    for (int32_t i = 4; i < 24; i++) {
+        float up = most * (float)i / 24.0f, mean = 0.0f;
+        for (int32_t k = -3; k <= 3; k++)
+            mean += luma_near(rig, e, 0.2f * (float)k, cubic_at(e->upper, 0.2f * (float)k) - up) / 7.0f;
+        brightest = fmaxf(brightest, mean);
+        if (mean < 0.78f * brightest)
+            return 0.9f * up;
+    }
+    return most;
+}
+
+static float skin_luma(const sonic_draft_rig *rig, const float *mesh)
+{
+    static const int32_t cheeks[] = {50, 280, 101, 330, 36, 266};
+    float sum = 0.0f;
+    for (int32_t i = 0; i < 6; i++) {
+        float rgb[4];
+        sonic_sample(rgb, &rig->texture, mesh[3 * cheeks[i]], mesh[3 * cheeks[i] + 1]);
+        sum += (0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2]) / 6.0f;
+    }
+    return sum;
+}
+
+/* Behind dark glasses lid and eye are both far darker than the cheeks. */
+static int is_covered(const sonic_draft_rig *rig, const sonic_eye *e, float skin)
+{
+    float lid = 0.0f, white = 0.0f;
+    for (int32_t k = -4; k <= 4; k++) {
+        float a = (float)k / 6.0f, upper = cubic_at(e->upper, a);
+        lid += luma_near(rig, e, a, upper - 0.5f * e->fold) / 9.0f;
+        white = fmaxf(white, luma_near(rig, e, a, 0.5f * (upper + cubic_at(e->lower, a))));
+    }
+    return lid < 0.42f * skin && white < 0.6f * skin;
+}
+
+static int is_finite_cubic(const float c[4])
+{
+    return isfinite(c[0] + c[1] + c[2] + c[3]);
+}
+
+static void build_eye(sonic_draft_rig *rig, sonic_eye *e, int32_t index, const float *mesh, float skin)
+{
+    const float *left = mesh + 3 * upper_lid[index][0], *right = mesh + 3 * upper_lid[index][LID_POINTS - 1];
+    float dx = right[0] - left[0], dy = right[1] - left[1], length = sqrtf(dx * dx + dy * dy);
+    e->moves = 0;
+    if (!(length >= 5.0f) || dx * rig->frame.ux + dy * rig->frame.uy < 0.5f * length)
+        return;
+    e->x = 0.5f * (left[0] + right[0]), e->y = 0.5f * (left[1] + right[1]);
+    e->ax = dx / length, e->ay = dy / length, e->half = 0.5f * length;
+    float brows[4];
+    fit_cubic(e->upper, e, mesh, upper_lid[index], LID_POINTS);
+    fit_cubic(e->lower, e, mesh, lower_lid[index], LID_POINTS);
+    fit_cubic(brows, e, mesh, brow[index], BROW_POINTS);
+    e->open = cubic_at(e->lower, 0.0f) - cubic_at(e->upper, 0.0f);
+    float to_brow = cubic_at(e->upper, 0.0f) - cubic_at(brows, 0.0f);
+    if (!is_finite_cubic(e->upper) || !is_finite_cubic(e->lower) || !(e->open > fmaxf(0.11f * length, 1.2f)))
+        return;
+    e->upper[0] += find_edge(rig, e);
+    e->fold = fmaxf(skin_above(rig, e, clampf(0.8f * to_brow, 0.6f * e->open, 1.8f * e->open)), 0.5f * e->open);
+    e->moves = !is_covered(rig, e, skin);
+}
+
+void sonic_eyes_build(sonic_draft_rig *rig, const float *mesh)
+{
+    float skin = skin_luma(rig, mesh);
+    for (int32_t i = 0; i < SONIC_EYES; i++)
+        build_eye(rig, &rig->eyes[i], i, mesh, skin);
+}
+
+int32_t sonic_eyes_meet(const sonic_draft_rig *rig, float left, float top, float right, float bottom)
+{
+    for (int32_t i = 0; i < SONIC_EYES; i++) {
+        const sonic_eye *e = &rig->eyes[i];
+        float wide = 1.15f * e->half + 2.0f, high = 1.1f * e->half + e->fold + e->open;
+        float reach = wide > high ? wide : high;
+        if (e->moves && right > e->x - reach && left < e->x + reach && bottom > e->y - reach && top < e->y + reach)
+            return i;
+    }
+    return -1;
+}
+
+/* Where on the unmoved lid the point b of the lowered one was: b = from + way * smooth((from - top) / fold), by Newton. */
+static float lid_source(float b, float edge, float fold, float way)
+{
+    float top = edge - fold;
+    if (b <= top)
+        return b;
+    float from = b >= edge + way ? b - way : top + (b - top) * fold / (fold + way);
+    for (int32_t i = 0; i < 5; i++) {
+        float x = clampf((from - top) / fold, 0.0f, 1.0f);
+        float error = from + way * smooth(x) - b, slope = 1.0f + way * 6.0f * x * (1.0f - x) / fold;
+        from -= error / slope;
+    }
+    return from;
+}
+
+void sonic_eye_sample(float *rgbx, const sonic_draft_rig *rig, int32_t eye, float blink, float x, float y)
+{
+    const sonic_eye *e = &rig->eyes[eye];
+    float a = eye_a(e, x, y), b = eye_b(e, x, y), side = 1.0f - 0.87f * a * a;
+    float edge = cubic_at(e->upper, a), open = cubic_at(e->lower, a) - edge;
+    sonic_sample(rgbx, &rig->texture, x, y);
+    if (side <= 0.0f || open <= 0.0f)
+        return;
+    open *= smooth(3.0f * side);
+    float way = 1.04f * blink * open, lashes = 0.12f * e->open * smooth(2.0f * side), soft = rig->interior.softness;
+    float cover = clampf(0.5f + (edge + way + lashes - b) / soft, 0.0f, 1.0f);
+    if (cover <= 0.0f || way < 0.02f)
+        return;
+    float from = lid_source(b, edge, e->fold, way), lid[4];
+    sonic_sample(lid, &rig->texture, x + (from - b) * -e->ay, y + (from - b) * e->ax);
+    cover *= b > edge ? clampf(way / soft, 0.0f, 1.0f) : 1.0f;
+    /* Lashes gather where the lids meet. */
+    float line = (b - edge - way - 0.5f * lashes) / (0.13f * e->open + 0.5f * soft);
+    float shade = 1.0f - 0.42f * blink * smooth(2.5f * side) * expf(-line * line);
+    for (int32_t c = 0; c < 3; c++)
+        rgbx[c] += cover * (shade * lid[c] - rgbx[c]);
+}
