@@ -3,18 +3,27 @@
 #include <math.h>
 #include <string.h>
 
-enum { BINS = 560, REACH_BLOCKS = 3 };
-static const float lowest_db = -120.0f, bin_db = 0.25f;
-static const float digital_silence_db = -85.0f; /* below what 16-bit recordings of a room hold */
-static const float stands_out_db = 8.0f, unheard_db = -70.0f;
+enum { BINS = 680, REACH_BLOCKS = 3, NOISE_CELLS = 20 };
+static const float lowest_db = -140.0f, bin_db = 0.25f;
+static const float digital_silence_db = -80.0f; /* of the loudest: more than the range of a room and a microphone */
+static const float noise_over_mean = 1.5f;
+static const float stands_out_db = 8.0f;
+static const float unheard_energy = 1e-7f;
 
 typedef struct histogram {
     int64_t counts[BINS], total;
 } histogram;
 
-static float decibels(float amplitude) { return 20.0f * log10f(amplitude + 1e-9f); }
+static float decibels(float amplitude) { return 20.0f * log10f(amplitude + 1e-8f); }
 
 static float amplitude_of(float db) { return powf(10.0f, 0.05f * db); }
+
+static void count_one(histogram *h, float db)
+{
+    int bin = (int)((db - lowest_db) / bin_db);
+    h->counts[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
+    h->total++;
+}
 
 /* Counts the amplitudes louder than `above_db`. */
 static void count_levels(histogram *h, const float *amplitudes, int64_t cells, float above_db)
@@ -22,11 +31,8 @@ static void count_levels(histogram *h, const float *amplitudes, int64_t cells, f
     memset(h, 0, sizeof *h);
     for (int64_t i = 0; i < cells; i++) {
         float db = decibels(amplitudes[i]);
-        if (db <= above_db)
-            continue;
-        int bin = (int)((db - lowest_db) / bin_db);
-        h->counts[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
-        h->total++;
+        if (db > above_db)
+            count_one(h, db);
     }
 }
 
@@ -48,6 +54,57 @@ static float smooth_step(float x)
     return x * x * (3.0f - 2.0f * x);
 }
 
+/* Mean energy of one band over 100 ms, or 0. */
+static float band_mean(const float *energies, int64_t cells, int64_t cell, int band)
+{
+    float sum = 0.0f;
+    int64_t end = cell + NOISE_CELLS < cells ? cell + NOISE_CELLS : cells;
+    for (int64_t i = cell; i < end; i++)
+        sum += energies[i * SONIC_BANDS + band];
+    return sum / (float)(end - cell);
+}
+
+static float noise_energy(const float *energies, int64_t cells, int band)
+{
+    histogram h = {0};
+    for (int64_t cell = 0; cell < cells; cell += NOISE_CELLS) {
+        float db = decibels(sqrtf(band_mean(energies, cells, cell, band)));
+        if (db > lowest_db)
+            count_one(&h, db);
+    }
+    float amplitude = h.total ? amplitude_of(percentile_db(&h, 0.10f)) : 0.0f;
+    return amplitude * amplitude;
+}
+
+void sonic_level_subtract_noise(float *energies, int64_t cells)
+{
+    for (int band = 0; band < SONIC_BANDS; band++) {
+        float noise = noise_over_mean * noise_energy(energies, cells, band);
+        for (int64_t i = 0; i < cells; i++) {
+            float left = energies[i * SONIC_BANDS + band] - noise;
+            energies[i * SONIC_BANDS + band] = left > 0.0f ? left : 0.0f;
+        }
+    }
+}
+
+static float total_energy(const float energy[SONIC_BANDS])
+{
+    float sum = 0.0f;
+    for (int b = 0; b < SONIC_BANDS; b++)
+        sum += energy[b];
+    return sum;
+}
+
+void sonic_level_normalise(float *energies, int64_t cells)
+{
+    float loudest = 0.0f;
+    for (int64_t i = 0; i < cells; i++)
+        loudest = fmaxf(loudest, total_energy(energies + i * SONIC_BANDS));
+    float scale = loudest > unheard_energy ? 1.0f / loudest : 0.0f;
+    for (int64_t i = 0; i < cells * SONIC_BANDS; i++)
+        energies[i] *= scale;
+}
+
 sonic_level sonic_level_measure(const float *amplitudes, int64_t cells)
 {
     histogram h;
@@ -56,13 +113,13 @@ sonic_level sonic_level_measure(const float *amplitudes, int64_t cells)
     float floor_db = percentile_db(&h, 0.10f);
     if (!h.total)
         return level;
-    count_levels(&h, amplitudes, cells, floor_db + stands_out_db > unheard_db ? floor_db + stands_out_db : unheard_db);
+    count_levels(&h, amplitudes, cells, floor_db + stands_out_db);
     level.floor = amplitude_of(floor_db);
     if (!h.total)
         return level;
     float voice_db = percentile_db(&h, 0.90f);
     level.voice = amplitude_of(voice_db);
-    level.presence = smooth_step((voice_db - floor_db - 9.0f) / 5.0f);
+    level.presence = smooth_step((voice_db - floor_db - 8.0f) / 4.0f);
     return level;
 }
 

@@ -2,7 +2,16 @@
 #ifndef SONIC_DRAFT_VOICE_LEVEL_H
 #define SONIC_DRAFT_VOICE_LEVEL_H
 
-#include "sonic.h"
+#include "draft/voice_bands.h"
+
+/* Scales energies [cells, SONIC_BANDS] so that the loudest cell has 1: from there on all is relative to the recording. What
+ * stays under -70 dB of full scale throughout is not heard as speech and becomes silence. */
+void sonic_level_normalise(float *energies, int64_t cells);
+
+/* Takes the steady background out of energies [cells, SONIC_BANDS]: in each band 1.5 times the energy that nine tenths of all
+ * stretches of 100 ms exceed (power spectral subtraction, Boll 1979, IEEE Trans. ASSP 27: 113-120; the noise from a low
+ * percentile, Stahl et al. 2000, ICASSP). */
+void sonic_level_subtract_noise(float *energies, int64_t cells);
 
 typedef struct sonic_level {
     float floor;   /* amplitude of the background: the 10th percentile of what is not digital silence */

@@ -5,8 +5,8 @@
 
 /* How much of each band's energy opens the mouth: F1 of open vowels counts in full, the voice bar and F1 of closed vowels
  * (under 400 Hz) little, F2 half, hiss hardly. */
-static const float vowel_weights[SONIC_BANDS] = {0.0f, 0.1f, 0.3f, 0.7f, 1.0f, 1.0f, 1.0f, 1.0f,
-                                                 1.0f, 0.8f, 0.8f, 0.6f, 0.5f, 0.4f, 0.1f, 0.0f};
+static const float vowel_weights[SONIC_BANDS] = {0.0f, 0.1f, 0.25f, 0.6f, 0.9f, 1.0f, 1.0f, 1.0f,
+                                                 1.0f, 1.0f, 0.8f, 0.6f, 0.5f, 0.4f, 0.1f, 0.0f};
 
 static float band_sum(const float energy[SONIC_BANDS], int first, int last)
 {
@@ -86,6 +86,24 @@ void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float
     }
 }
 
+enum { BRIDGE_CELLS = 24 }; /* 120 ms */
+
+static float most_open(const sonic_mouth *mouths, int64_t cells, int64_t first, int64_t last)
+{
+    float most = 0.0f;
+    for (int64_t i = first < 0 ? 0 : first; i <= last && i < cells; i++)
+        most = fmaxf(most, mouths[i].opening);
+    return most;
+}
+
+void sonic_mouth_bridge(float *openings, const sonic_mouth *mouths, int64_t cells)
+{
+    for (int64_t i = 0; i < cells; i++) {
+        float before = most_open(mouths, cells, i - BRIDGE_CELLS, i), after = most_open(mouths, cells, i, i + BRIDGE_CELLS);
+        openings[i] = fmaxf(mouths[i].opening, 0.3f * fminf(before, after));
+    }
+}
+
 enum { BACK = 18, AHEAD = 14 }; /* cells */
 
 static float window(int offset)
@@ -94,7 +112,7 @@ static float window(int offset)
     return x * x * (3.0f - 2.0f * x);
 }
 
-sonic_mouth sonic_mouth_at_frame(const sonic_mouth *mouths, int64_t cells, int64_t frame)
+sonic_mouth sonic_mouth_at_frame(const sonic_mouth *mouths, const float *openings, int64_t cells, int64_t frame)
 {
     sonic_mouth sum = {0};
     float weights = 0.0f, voiced = 0.0f;
@@ -106,7 +124,7 @@ sonic_mouth sonic_mouth_at_frame(const sonic_mouth *mouths, int64_t cells, int64
         if (cell < 0 || cell >= cells)
             continue;
         const sonic_mouth *m = &mouths[cell];
-        sum.opening += weight * m->opening;
+        sum.opening += weight * openings[cell];
         sum.width += weight * m->voicing * m->width;
         sum.rounding += weight * m->voicing * m->rounding;
         voiced += weight * m->voicing;

@@ -20,8 +20,12 @@ void sonic_mouth_amplitude(float *amplitudes, const float *energies, int64_t cel
 void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float *amplitudes, int64_t cells, sonic_level level,
                          const float *local);
 
+/* openings [cells]: the mouths' openings, bridged: in the gaps of t, k or s between two vowels, up to 240 ms long, the jaw does not
+ * come back to rest, so the mouth stays open by 30 % of the smaller of the two. */
+void sonic_mouth_bridge(float *openings, const sonic_mouth *mouths, int64_t cells);
+
 /* The mouth of one video frame (25 a second): a smooth average around its middle, without delay, that reaches 70 ms ahead and
  * 90 ms back, so it begins before the sound, ends softly and is exactly at rest 100 ms after it. */
-sonic_mouth sonic_mouth_at_frame(const sonic_mouth *mouths, int64_t cells, int64_t frame);
+sonic_mouth sonic_mouth_at_frame(const sonic_mouth *mouths, const float *openings, int64_t cells, int64_t frame);
 
 #endif
