@@ -1,0 +1,105 @@
+"""What the repository promises about itself: pages whose links lead somewhere, a version told once, lists that agree."""
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import sonic_nodes
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    tomllib = None
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURE = re.compile(r"\b\d+(?:\.\d+)?(?:\s?(?:x|times)\b|×)")
+
+
+def tracked(*patterns):
+    """Files under version control; in an unpacked archive, all that match."""
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0 and listed.stdout:
+        return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    return [path for pattern in patterns for path in ROOT.rglob(pattern) if ".venv" not in path.parts and "build" not in path.parts]
+
+
+def pages():
+    return [path for path in tracked("*.md") if "golden" not in path.parts]
+
+
+def links(page):
+    """Relative links and pictures of a page."""
+    found = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8"))
+    return [link for link in found if not link.startswith(("http:", "https:", "mailto:"))]
+
+
+def test_links_of_the_pages_lead_somewhere():
+    broken = [f"{page.relative_to(ROOT)}: {link}" for page in pages() for link in links(page) if not (page.parent / link).exists()]
+    assert not broken
+
+
+def test_every_page_and_picture_of_docs_is_linked():
+    linked = {(page.parent / link).resolve() for page in pages() for link in links(page)}
+    mentioned = "".join(page.read_text("utf-8") for page in pages())
+    orphans = [path for path in tracked("docs/*") if path not in linked and f"docs/{path.relative_to(ROOT / 'docs')}" not in mentioned]
+    assert not orphans
+
+
+def test_templates_are_page_format_and_have_a_picture():
+    templates = [path for path in tracked("workflows/*") if path.suffix == ".json"]
+    assert templates
+    for path in templates:
+        assert {"nodes", "links"} <= json.loads(path.read_text("utf-8")).keys(), path
+        assert path.with_suffix(".jpg").is_file(), f"{path} needs a thumbnail"
+
+
+@pytest.mark.skipif(tomllib is None, reason="tomllib came with Python 3.11")
+def test_one_version_and_one_list_of_requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == sonic_nodes.__version__
+    assert f"## {sonic_nodes.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    wanted = {line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()} - {""}
+    assert wanted == {item for item in project["dependencies"] if not item.startswith("torch")}
+    assert not re.search("==|<|~", "".join(wanted)), "a bound from above replaces what ComfyUI has"
+
+
+def test_exit_codes_are_the_documented_ones():
+    from sonic_nodes import cli, errors
+
+    table = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
+    raised = {cls.exit_code for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, Exception)}
+    assert {int(code) for code in table} == {0, cli.EXIT_INTERRUPTED} | raised
+
+
+def test_options_are_the_documented_ones():
+    from sonic_nodes import cli
+
+    readme = (ROOT / "README.md").read_text("utf-8")
+    render = next(action for action in cli.build_parser()._actions if action.dest == "command").choices["render"]
+    options = {name for action in render._actions for name in action.option_strings if name.startswith("--")} - {"--help", "--output"}
+    assert options == set(re.findall(r"`(--[a-z-]+)", readme))
+
+
+def test_figures_of_the_readme_are_measured():
+    """A line that claims a ratio names the script in bench/ that prints it."""
+    for line in (ROOT / "README.md").read_text("utf-8").splitlines():
+        if FIGURE.search(line):
+            named = re.findall(r"bench/\w+\.py", line)
+            assert named, f"name the script in bench/: {line}"
+            assert all((ROOT / name).is_file() for name in named), line
+
+
+def test_nothing_of_one_machine_is_in_the_files():
+    """No home folders and no private hosts, which a pasted log brings along."""
+    private = re.compile(rb"/home/(?!me\b|user\b)\w+/|/Users/\w+/|C:\\\\Users\\\\|\b(?:10|192\.168)\.\d+\.\d+\.\d+\b|file:///(?:opt|root)|/root/\w")
+    binary = {".jpg", ".png", ".wav", ".safetensors", ".mp4"}
+    found = [f"{path.relative_to(ROOT)}: {hit.group()!r}" for path in tracked("*") if path.suffix not in binary
+             for hit in [private.search(path.read_bytes())] if hit and path != Path(__file__)]
+    assert not found
+
+
+def test_scripts_can_be_run():
+    for path in tracked("*.sh", ".ci/run"):
+        assert path.stat().st_mode & 0o111, path
