@@ -14,6 +14,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from ..errors import InputError
 from ..native import _sonic
@@ -219,8 +220,7 @@ def _run(reader: _Reader, container, stream) -> None:
 def _pictures_start_s(container) -> Fraction | None:
     """When the first picture is shown; None without a video track (a cover picture is none)."""
     for stream in container.streams.video:
-        cover = int(getattr(stream, "disposition", 0)) & 0x400
-        if not cover and stream.start_time is not None and stream.time_base is not None:
+        if not stream.disposition & Disposition.attached_pic and stream.start_time is not None and stream.time_base is not None:
             return stream.start_time * stream.time_base
     return None
 
@@ -235,6 +235,7 @@ class _Reader:
         self.packets = self.damaged = 0
         self.broken_off = False
         self.start_s: Fraction | None = None  # presentation time of the first decoded sample
+        self.unheard = 0  # samples before time 0, still to be dropped: Matroska's priming, which FFmpeg before 8.1 leaves in
         self.end_ticks: int | None = None  # of the last packet, in the stream's time base
 
     def packet(self, packet) -> None:
@@ -262,9 +263,12 @@ class _Reader:
             self.rate, self.channels = frame.sample_rate, piece.shape[0]
             if frame.pts is not None and frame.time_base is not None:
                 self.start_s = frame.pts * frame.time_base
+                self.unheard = max(0, round(-self.start_s * self.rate))
         if (frame.sample_rate, piece.shape[0]) != (self.rate, self.channels):
             raise InputError(f"Convert the recording to WAV: {self.name} changes its sampling rate or channels on the way.")
-        self.append(piece)
+        cut = min(self.unheard, piece.shape[1])
+        self.unheard -= cut
+        self.append(piece[:, cut:])
 
     def append(self, piece: np.ndarray) -> None:
         self.samples += piece.shape[1]
@@ -274,7 +278,7 @@ class _Reader:
     def trim_to_packets(self, time_base: Fraction) -> None:
         """In MP4 the encoder's padding is told by the last packet's duration only."""
         if self.end_ticks is not None and self.start_s is not None and not self.broken_off:
-            length = round((self.end_ticks * time_base - self.start_s) * self.rate)
+            length = round((self.end_ticks * time_base - max(self.start_s, 0)) * self.rate)
             self.samples = min(self.samples, max(length, 0))
 
     def delay(self, pictures_start_s: Fraction | None) -> None:

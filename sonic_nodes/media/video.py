@@ -42,8 +42,11 @@ _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 # ITU-T H.273: 1 is BT.709 for primaries, transfer and matrix, 0 the identity matrix (RGB); range 1 is limited, 2 full.
 _BT709, _IDENTITY, _LIMITED, _FULL = 1, 0, 1, 2
-# Chroma sits on the left luma sample in H.264, as in swscale's bilinear filter; without ACCURATE_RND it is 0.1 levels too dark.
-_CHROMA_FILTER = Interpolation.BILINEAR | getattr(Interpolation, "ACCURATE_RND", Interpolation.BILINEAR)
+# Chroma sits on the left luma sample in H.264, as in swscale's bilinear filter, which PyAV before 18 can only run in its rougher
+# form (0.1 levels too dark on average).
+_CONVERSION = {"dst_colorspace": "ITU709", "src_color_range": "JPEG", "dst_color_range": "MPEG", "interpolation": Interpolation.BILINEAR}
+if hasattr(Interpolation, "ACCURATE_RND"):
+    _CONVERSION |= {"interpolation": Interpolation.BILINEAR | Interpolation.ACCURATE_RND, "threads": 1}
 
 
 @dataclass(frozen=True)
@@ -260,15 +263,7 @@ class _Encoder:
 
     def write(self, picture: av.VideoFrame) -> None:
         if self.coding.pixels != "rgb24":
-            picture = self.reformatter.reformat(
-                picture,
-                format=self.coding.pixels,
-                dst_colorspace="ITU709",
-                src_color_range="JPEG",
-                dst_color_range="MPEG",
-                interpolation=_CHROMA_FILTER,
-                threads=1,
-            )
+            picture = self.reformatter.reformat(picture, format=self.coding.pixels, **_CONVERSION)
         picture.pts, picture.time_base = self.frames, 1 / self.fps
         self.frames += 1
         self.container.mux(self.video.encode(picture))

@@ -2,6 +2,7 @@
 import os
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +14,8 @@ from sonic_nodes.media.audio import read_sound
 from . import clips
 
 RATE = 48000
+# FFmpeg before 8.1 rounds the ends of MP4 and Matroska to their time bases.
+TOLERANCE_S = 0 if av.library_versions["libavformat"] >= (62, 12, 0) else 0.001
 SAMPLES = 2 * RATE + 333  # no multiple of any codec's frame
 
 
@@ -46,9 +49,9 @@ def test_length_and_start_are_exact(tmp_path, name, codec, rate, channels):
     waveform = np.stack([clips.tone(samples, rate, 300 + 100 * c) for c in range(channels)])
     clips.write_sound(tmp_path / name, waveform, rate, codec)
     sound = read_sound(tmp_path / name)
-    assert sound.waveform.shape == (channels, samples) and sound.waveform.dtype == np.float32
+    assert sound.waveform.shape == (channels, sound.samples) and sound.waveform.dtype == np.float32
     assert (sound.rate, sound.notes) == (rate, ())
-    assert sound.duration_s == samples / rate
+    assert abs(sound.samples - samples) <= (TOLERANCE_S * rate if name.endswith(("mp4", "m4a", "mkv")) else 0)
     assert start_of(sound.waveform[0]) <= rate / 1000
     middle = slice(samples // 4, samples // 2)
     for c in range(channels):
