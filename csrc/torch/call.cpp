@@ -155,25 +155,36 @@ bool Call::stack_value(const Argument &a, StableIValue *out) const
     }
 }
 
-sonic_tensor *Call::run()
+bool Call::dispatch(StableIValue *stack)
 {
     if (scope_->status)
-        return nullptr;
+        return false;
     if (!each_operand([](sonic_tensor *x) { return x != nullptr; })) {
         fail(SONIC_ERROR_INTERNAL, "an operand is missing");
-        return nullptr;
+        return false;
     }
-    StableIValue stack[MAX_ARGUMENTS] = {};
     for (int32_t i = 0; i < count_; i++)
         if (!stack_value(arguments_[i], &stack[i])) {
             fail(SONIC_ERROR_MEMORY, torch_message());
-            return nullptr;
+            return false;
         }
     if (torch_call_dispatcher(op_, overload_, stack, TORCH_ABI_VERSION)) {
         fail(SONIC_ERROR_TORCH, torch_message());
-        return nullptr;
+        return false;
     }
-    return adopt(scope_, (AtenTensorHandle)stack[0]);
+    return true;
+}
+
+sonic_tensor *Call::run()
+{
+    StableIValue stack[MAX_ARGUMENTS] = {};
+    return dispatch(stack) ? adopt(scope_, (AtenTensorHandle)stack[0]) : nullptr;
+}
+
+bool Call::run_for_effect()
+{
+    StableIValue stack[MAX_ARGUMENTS] = {};
+    return dispatch(stack);
 }
 
 } // namespace sonic

@@ -52,6 +52,7 @@ public:
     Call &text(const char *value) { return add({TEXT, nullptr, 0, nullptr, value}); }
     Call &none() { return integer(0); }
     sonic_tensor *run();
+    bool run_for_effect(); // an operator without result; true when it succeeded
 
 private:
     enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, OPTIONAL_INTS, VALUE, OPTIONAL_REAL, TEXT };
@@ -69,6 +70,7 @@ private:
     template <typename Work>
     bool each_operand(Work work) const;
     void fail(sonic_status status, const char *why);
+    bool dispatch(StableIValue *stack);
     bool stack_value(const Argument &argument, StableIValue *out) const;
 
     sonic_scope *scope_;

@@ -96,6 +96,8 @@ sonic_tensor *st_to_dtype(sonic_scope *scope, sonic_tensor *x, sonic_dtype dtype
 
 /* Convolutions. weight [out, in / groups, k...] (transposed: [in, out / groups, k...]), bias [out] or NULL. */
 sonic_tensor *st_conv1d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups);
+/* x [batch, in, rows, columns], stride 1, zero padding per dimension. */
+sonic_tensor *st_conv2d_padded(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[2]);
 /* x [batch, in, frames, rows, columns]; stride 1; `padding` per dimension {frames, rows, columns}. */
 sonic_tensor *st_conv3d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[3]);
 sonic_tensor *st_conv_transpose2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding);
@@ -146,6 +148,19 @@ sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor 
 sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like); /* dtype and device */
 /* int64 values from host memory, on the CPU. */
 sonic_tensor *st_indices(sonic_scope *scope, const int64_t *values, int64_t count);
+
+/* In place: x itself is changed and returned, and so is every tensor that shares its memory. x must not be an operand of the caller's
+ * caller unless that is the purpose; a view of it is made with st_view or st_slice, never with st_reshape, which may copy. */
+sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape); /* the same memory in another shape, or an error */
+sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);
+sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);                                         /* x += y */
+sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor); /* x += factor a b */
+sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight);                         /* x += weight (y - x) */
+/* x += y W^T inside the matrix product: x [n, out] contiguous rows, y [n, in], weight [out, in]. */
+sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight);
+sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x);
 
 #ifdef __cplusplus
 }

@@ -25,6 +25,7 @@ static sonic_shape numbers_as_shape(sonic_operator_call *call)
 
 FUNCTION(conv1d, st_conv1d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1), number(c, 2)))
 FUNCTION(conv2d, st_conv2d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1), number(c, 2)))
+FUNCTION(conv2d_padded, st_conv2d_padded(s, x, at(c, 1), at(c, 2), numbers_as_shape(c).size))
 FUNCTION(conv3d, st_conv3d(s, x, at(c, 1), at(c, 2), numbers_as_shape(c).size))
 FUNCTION(conv_transpose2d, st_conv_transpose2d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1)))
 FUNCTION(linear, st_linear(s, x, at(c, 1), at(c, 2)))
@@ -71,6 +72,15 @@ FUNCTION(channels_last, st_channels_last(s, x))
 FUNCTION(to_dtype, st_to_dtype(s, x, (sonic_dtype)number(c, 0)))
 FUNCTION(to_device_of, st_to_device_of(s, x, at(c, 1)))
 FUNCTION(cast_like, st_cast_like(s, x, at(c, 1)))
+FUNCTION(view, st_view(s, x, numbers_as_shape(c)))
+FUNCTION(clone, st_clone(s, x))
+FUNCTION(silu_in_place, st_silu_in_place(s, x))
+FUNCTION(gelu_in_place, st_gelu_in_place(s, x))
+FUNCTION(mul_in_place, st_mul_in_place(s, x, at(c, 1)))
+FUNCTION(add_in_place, st_add_in_place(s, x, at(c, 1)))
+FUNCTION(add_product_in_place, st_add_product_in_place(s, x, at(c, 1), at(c, 2), real(c, 0)))
+FUNCTION(lerp_in_place, st_lerp_in_place(s, x, at(c, 1), real(c, 0)))
+FUNCTION(add_linear_in_place, st_add_linear_in_place(s, x, at(c, 1), at(c, 2)))
 FUNCTION(zeros, st_zeros(s, numbers_as_shape(c)))
 
 /* (a + b) a, the sum in a scope of its own and released at its last use. */
@@ -94,6 +104,8 @@ static const struct {
     ENTRY(lerp), ENTRY(mean), ENTRY(sum), ENTRY(max), ENTRY(max_pool2d), ENTRY(avg_pool2d), ENTRY(resize_nearest), ENTRY(resize_bilinear),
     ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
     ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(zeros), ENTRY(add_mul_in_inner_scope),
+    ENTRY(conv2d_padded), ENTRY(view), ENTRY(clone), ENTRY(silu_in_place), ENTRY(gelu_in_place), ENTRY(mul_in_place), ENTRY(add_in_place),
+    ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
 };
 
 void sonic_tensor_operator(sonic_operator_call *call)

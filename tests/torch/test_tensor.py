@@ -77,6 +77,9 @@ def cases():
         "permute": ((x,), (0, 2, 3, 1), lambda x: x.permute(0, 2, 3, 1)),
         "slice": ((x,), (1, 2, 3), lambda x: x[:, 2:5]),
         "contiguous": ((x.permute(0, 2, 3, 1),), (), lambda x: x.contiguous()),
+        "conv2d_padded": ((x, random(4, 6, 3, 1), random(4)), (1, 0), lambda x, w, b: F.conv2d(x, w, b, padding=(1, 0))),
+        "view": ((x,), (12, 99), lambda x: x.view(12, 99)),
+        "clone": ((x,), (), torch.clone),
         "add_mul_in_inner_scope": ((x, y), (), lambda x, y: (x + y) * x),
     }
 
@@ -89,6 +92,46 @@ def test_operator_equals_eager(name, dtype):
     got, expected = operator(name.split()[0], *tensors, numbers=numbers), eager(*tensors)
     assert got.dtype == dtype and got.shape == expected.shape and got.stride() == expected.stride()
     assert torch.equal(got, expected)
+
+
+IN_PLACE = {
+    "silu_in_place": ((), (), lambda x: F.silu(x)),
+    "gelu_in_place": ((), (), lambda x: F.gelu(x)),
+    "mul_in_place": ((random(5, 1),), (), lambda x, y: x.mul_(y)),
+    "add_in_place": ((random(5, 7),), (), lambda x, y: x.add_(y)),
+    "add_in_place broadcast": ((random(7),), (), lambda x, y: x.add_(y)),
+    "add_product_in_place": ((random(5, 7), random(5, 1)), (-1.25,), lambda x, a, b: x.addcmul_(a, b, value=-1.25)),
+    "lerp_in_place": ((random(5, 7),), (0.375,), lambda x, y: x.lerp_(y, torch.tensor(0.375, dtype=x.dtype))),
+    "add_linear_in_place": ((random(5, 3), random(7, 3)), (), lambda x, y, w: x.addmm_(y, w.T)),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_operator_in_place_equals_eager(name, dtype):
+    """On part of a tensor: the rest stays as it was."""
+    operands, numbers, eager = IN_PLACE[name]
+    operands = [t.to(dtype) for t in operands]
+    whole = random(9, 7).to(dtype)
+    expected = whole.clone()
+    expected[2:7] = eager(whole[2:7].clone(), *operands)
+    part = whole[2:7]
+    got = operator(name.split()[0], part, *operands, numbers=numbers)
+    assert got.data_ptr() == part.data_ptr()
+    assert torch.equal(whole, expected)
+
+
+def test_add_in_place_keeps_the_strides_of_a_view():
+    whole, y = random(4, 5, 6), random(2, 3, 6)
+    expected = whole.clone()
+    expected[1:3, 2:5] += y
+    operator("add_in_place", whole[1:3, 2:5], y)
+    assert torch.equal(whole, expected)
+
+
+def test_view_never_copies():
+    with pytest.raises(RuntimeError, match="view on .* failed"):
+        operator("view", random(3, 4).T, numbers=[12])
 
 
 def test_gather_takes_whole_slices():

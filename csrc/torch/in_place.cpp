@@ -1,0 +1,112 @@
+// The operators of tensor.h that change a tensor where it lies: a residual network needs no second copy of its stream.
+#include <cstring>
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
+#include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
+
+#include "torch/internal.h"
+
+using sonic::Call;
+
+// libtorch's in-place operators return a second handle of x; ours return x, so that its place in its scope stays.
+static sonic_tensor *same(sonic_tensor *x, sonic_tensor *result)
+{
+    st_release(result);
+    return result ? x : nullptr;
+}
+
+sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape)
+{
+    return Call(scope, "aten::view").tensor(x).ints(shape.size, shape.dims).run();
+}
+
+sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::clone").tensor(x).none().run(); }
+
+sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x) { return same(x, Call(scope, "aten::silu_").tensor(x).run()); }
+
+sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x) { return same(x, Call(scope, "aten::gelu_").tensor(x).text("none").run()); }
+
+sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
+{
+    return same(x, Call(scope, "aten::mul_", "Tensor").tensor(x).tensor(y).run());
+}
+
+static sonic_tensor *full(sonic_scope *scope, double value, int32_t dtype, int32_t device, int32_t index, int64_t dims)
+{
+    AtenTensorHandle handle = nullptr;
+    const int64_t one = 1;
+    if (aoti_torch_aten_full(&one, dims, value, &dtype, nullptr, &device, index, nullptr, &handle)) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "a number could not become a tensor: %s", sonic::torch_message()));
+        return nullptr;
+    }
+    return st_take(sonic::adopt(scope, handle));
+}
+
+// A number as a 0-dim tensor beside x.
+static sonic_tensor *number_like(sonic_scope *scope, double value, const sonic_tensor *x)
+{
+    int32_t dtype = 0, device = 0, index = 0;
+    if (scope->status || !x || aoti_torch_get_dtype(x->handle, &dtype) || aoti_torch_get_device_type(x->handle, &device) ||
+        aoti_torch_get_device_index(x->handle, &index))
+        return nullptr;
+    return full(scope, value, dtype, device, index, 0);
+}
+
+// add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
+sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor)
+{
+    if (scope->status)
+        return nullptr;
+    sonic_tensor *scalars = full(scope, factor, aoti_torch_dtype_float64(), aoti_torch_device_type_cpu(), 0, 1);
+    Call call(scope, "aten::_foreach_addcmul_", "Tensor");
+    return call.tensors(&x, 1).tensors(&a, 1).tensors(&b, 1).tensor(scalars).run_for_effect() ? x : nullptr;
+}
+
+sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
+{
+    return st_add_product_in_place(scope, x, y, number_like(scope, 1.0, x), 1.0);
+}
+
+sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight)
+{
+    return same(x, Call(scope, "aten::lerp_", "Tensor").tensor(x).tensor(y).tensor(number_like(scope, weight, x)).run());
+}
+
+// A C function of libtorch that newer releases may drop; without it the product takes memory of its own.
+using Addmm = AOTITorchError (*)(AtenTensorHandle out, AtenTensorHandle self, AtenTensorHandle a, AtenTensorHandle b, float beta, float alpha);
+
+static Addmm find_addmm()
+{
+#if defined(_WIN32)
+    HMODULE library = GetModuleHandleA("torch_cpu.dll");
+    return library ? (Addmm)GetProcAddress(library, "aoti_torch_addmm_out") : nullptr;
+#else
+    return (Addmm)dlsym(RTLD_DEFAULT, "aoti_torch_addmm_out");
+#endif
+}
+
+sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight)
+{
+    static const Addmm addmm = find_addmm();
+    if (!addmm || scope->status || !x || !y || !weight)
+        return st_add_in_place(scope, x, st_take(st_linear(scope, y, weight, nullptr)));
+    sonic_tensor *columns = st_transpose(scope, weight, 0, 1);
+    if (columns && addmm(x->handle, x->handle, y->handle, columns->handle, 1.0f, 1.0f))
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "addmm on [%lld,%lld] [%lld,%lld] failed: %s", (long long)st_size(y, 0),
+                                           (long long)st_size(y, 1), (long long)st_size(weight, 0), (long long)st_size(weight, 1), sonic::torch_message()));
+    st_release(columns);
+    for (sonic_tensor *operand : {y, weight})
+        if (operand->taken)
+            st_release(operand);
+    return scope->status ? nullptr : x;
+}
+
+sonic_tensor *st_conv2d_padded(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[2])
+{
+    return Call(scope, "aten::conv2d").tensor(x).tensor(weight).optional(bias).ints({1, 1}).ints(padding, 2).ints({1, 1}).integer(1).run();
+}
