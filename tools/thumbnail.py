@@ -25,12 +25,13 @@ BARS = 64
 PLAYED, AHEAD, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
 
 
-def widest_frame(data):
-    """(picture uint8 [H,W,3], its place in the clip 0..1): the middle one of the frames with the widest open mouth."""
+def speaking_frame(data):
+    """(picture uint8 [H,W,3], its place in the clip 0..1): an open mouth in the second half of the clip, as wide as nine in ten."""
     engine = DraftEngine()
     latent = engine.infer(data, 0, engine.settings(dynamic_scale=1.1, motion_scale=1.05))
     opening = latent["sonic"]["codes"][:, OPENING]
-    wanted = int(opening.argmax())
+    half = len(opening) // 2
+    wanted = half + int(np.abs(opening[half:] - np.percentile(opening, 90)).argmin())
     seen = 0
     for chunk in engine.decode(latent, data):
         if wanted < seen + len(chunk):
@@ -58,8 +59,8 @@ def main():
     output = parser.parse_args().output
     sample = ROOT / "sonic_nodes" / "assets" / "sample"
     sound = read_sound(sample / "speech.wav")
-    data = pipeline.prepare(read_picture(sample / "portrait.jpg"), sound)
-    picture, played = widest_frame(data)
+    data = pipeline.prepare(read_picture(sample / "portrait.jpg"), sound, expand_ratio=0.5)
+    picture, played = speaking_frame(data)
     card = Image.fromarray(picture).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
     draw_voice(card, data["audio"], played)
     card.save(output, quality=88, optimize=True)

@@ -6,7 +6,7 @@ const WIDGET = "sonic_notes";
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
 const LINE_PX = 16;
 const CHARACTER_PX = 6.2;
-const PADDING_PX = 14;
+const PADDING_PX = 34; // the page leaves 10 px above and below a DOM widget
 
 function heightOf(text, width) {
   const perLine = Math.max(16, Math.floor((width - 40) / CHARACTER_PX));
