@@ -74,8 +74,8 @@ def require_memory(frames: int, height: int, width: int, free_bytes: int) -> Non
     needed = frames * height * width * 3 * 4
     if needed > free_bytes:
         raise ResourceError(
-            f"Shorten the recording or lower min_resolution, or use `sonic render`, which writes the video as it goes: {frames} pictures of "
-            f"{width}x{height} need {needed / 1e9:.1f} GB of memory, {free_bytes / 1e9:.1f} GB is free.")
+            f"Shorten the recording or lower min_resolution, or use `sonic render`, which writes the video as it goes: "
+            f"{frames} pictures of {width}x{height} need {needed / 1e9:.1f} GB of memory, {free_bytes / 1e9:.1f} GB is free.")
 
 
 def image_from_chunks(chunks: Iterable[np.ndarray], frames: int, height: int, width: int, every: int = 1) -> torch.Tensor:

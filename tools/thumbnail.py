@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from sonic_nodes import pipeline
-from sonic_nodes.engines.draft import OPENING, DraftEngine
-from sonic_nodes.media.audio import read_sound
-from sonic_nodes.media.image import read_picture
+from sonic_nodes import pipeline  # noqa: E402
+from sonic_nodes.engines.draft import OPENING, DraftEngine  # noqa: E402
+from sonic_nodes.media.audio import read_sound  # noqa: E402
+from sonic_nodes.media.image import read_picture  # noqa: E402
 
 SIDE_PX = 512
 BAND_PX = 96

@@ -13,19 +13,21 @@ class SonicLatentDecoder(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Latent Decoder",
             category=CATEGORY,
-            description="Draws the pictures, 25 a second, in chunks straight into system memory. Says before it starts when they do not fit.",
+            description="Draws the pictures, 25 a second, in chunks straight into system memory. Says before it starts when they do not "
+                        "fit.",
             inputs=[
                 ModelSonic.Input("model", tooltip="The same model that made the latent; another engine's is refused."),
                 io.Latent.Input("latent", tooltip="From Sonic Inference. A latent of another model is refused."),
                 PreData.Input("data", tooltip="The same data that made the latent; other data puts this mouth on another face."),
                 expert(io.Boolean.Input(
                     "interpolate", default=True,
-                    tooltip="On: 25 pictures a second. Off: every second one, 12.5 a second, which looks choppy; connect fps to Create Video or "
-                            "picture and sound run apart.")),
+                    tooltip="On: 25 pictures a second. Off: every second one, 12.5 a second, which looks choppy; connect fps to Create "
+                            "Video or picture and sound run apart.")),
             ],
             outputs=[
                 io.Image.Output("images", display_name="images", tooltip="All pictures of the clip."),
-                io.Float.Output("fps", display_name="fps", tooltip="Pictures a second: connect it to Create Video, else picture and sound run apart."),
+                io.Float.Output(
+                    "fps", display_name="fps", tooltip="Pictures a second: connect it to Create Video, else picture and sound run apart."),
             ],
         )
 

@@ -25,7 +25,8 @@ class SonicInference(io.ComfyNode):
                     tooltip="Decides blinks and sway. Keep it to get the same video again; left on 'randomize', each run differs."),
                 io.Int.Input(
                     "inference_steps", default=25, min=1, max=100, step=1,
-                    tooltip="Denoising steps; 20 to 30. Fewer is blurred and unsteady, more only takes longer. Without effect on the draft engine."),
+                    tooltip="Denoising steps; 20 to 30. Fewer is blurred and unsteady, more only takes longer. Without effect on the "
+                            "draft engine."),
                 io.Float.Input(
                     "dynamic_scale", default=1.1, min=0.5, max=2.0, step=0.05,
                     tooltip="How far the mouth opens. Too low mumbles, too high shouts and shows a mouth that the portrait does not have."),
@@ -34,10 +35,12 @@ class SonicInference(io.ComfyNode):
                     tooltip="How much the head sways. Too low looks pinned, too high swims and pulls at hair and collar."),
                 expert(io.Float.Input(
                     "appearance_guidance", default=2.0, min=1.0, max=10.0, step=0.1,
-                    tooltip="How strictly frames keep to the portrait. Too high hardens colours, too low drifts. Without effect on the draft engine.")),
+                    tooltip="How strictly frames keep to the portrait. Too high hardens colours, too low drifts. Without effect on the "
+                            "draft engine.")),
                 expert(io.Float.Input(
                     "audio_guidance", default=7.5, min=1.0, max=20.0, step=0.1,
-                    tooltip="How strictly the mouth follows the voice. Too high grimaces, too low mumbles. Without effect on the draft engine.")),
+                    tooltip="How strictly the mouth follows the voice. Too high grimaces, too low mumbles. Without effect on the draft "
+                            "engine.")),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="latent", tooltip="For the Sonic Latent Decoder, with the same model and data."),

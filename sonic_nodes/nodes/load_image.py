@@ -22,17 +22,17 @@ class SonicLoadImage(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Load Image (Sonic)",
             category=CATEGORY,
-            description="Loads the portrait from ComfyUI's input folder: turned as the camera recorded it, any colour mode, any bit depth. "
-                        "The quality gate is not part of this version, so the picture is not judged.",
+            description="Loads the portrait from ComfyUI's input folder: turned as the camera recorded it, any colour mode, any bit "
+                        "depth. The quality gate is not part of this version, so the picture is not judged.",
             inputs=[
                 io.Combo.Input(
                     "image", options=input_pictures(), upload=io.UploadType.image, image_folder=io.FolderType.input,
-                    tooltip="The portrait. One face, seen from the front, mouth visible: a profile or a covered mouth cannot be made to speak. "
-                            "Smaller than 512 pixels turns soft."),
+                    tooltip="The portrait. One face, seen from the front, mouth visible: a profile or a covered mouth cannot be made to "
+                            "speak. Smaller than 512 pixels turns soft."),
                 io.Combo.Input(
                     "policy", options=POLICIES, default="off",
-                    tooltip="What to do about a poor picture. This version has no quality gate: only 'off' exists, and a blurred or over-compressed "
-                            "portrait gives a blurred video without a warning."),
+                    tooltip="What to do about a poor picture. This version has no quality gate: only 'off' exists, and a blurred or "
+                            "over-compressed portrait gives a blurred video without a warning."),
             ],
             outputs=[
                 io.Image.Output("picture", display_name="image", tooltip="The picture in its own size."),

@@ -15,15 +15,18 @@ class SonicLoader(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Loader",
             category=CATEGORY,
-            description="Chooses the engine. The built-in draft needs no model file and no graphics card: it moves the portrait's own mouth "
-                        "to the voice, faster than real time, and shows framing, timing and sound before minutes are spent on a model.",
+            description="Chooses the engine. The built-in draft needs no model file and no graphics card: it moves the portrait's own "
+                        "mouth to the voice, faster than real time, and shows framing, timing and sound before minutes are spent on a "
+                        "model.",
             inputs=[
                 io.Combo.Input(
                     "model", options=[DRAFT], default=DRAFT,
-                    tooltip="The engine. 'built-in draft' is the only one in this version; a file name kept in an older workflow is refused."),
+                    tooltip="The engine. 'built-in draft' is the only one in this version; a file name kept in an older workflow is "
+                            "refused."),
             ],
             outputs=[
-                ModelSonic.Output("engine", display_name="model", tooltip="For Sonic Inference and Sonic Latent Decoder; both need the same one."),
+                ModelSonic.Output(
+                    "engine", display_name="model", tooltip="For Sonic Inference and Sonic Latent Decoder; both need the same one."),
             ],
         )
 

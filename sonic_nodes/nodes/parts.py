@@ -35,8 +35,8 @@ def part(name: str) -> ModuleType:
         return importlib.import_module(f"..{name}", __package__)
     except ImportError as error:
         raise InstallError(
-            f'Run `make build` in "{PACK}" (or `pip install -r requirements.txt` there, when a Python package is what is missing) and restart '
-            f"ComfyUI: a part of the Sonic nodes does not load ({error}).") from None
+            f'Run `make build` in "{PACK}" (or `pip install -r requirements.txt` there, when a Python package is what is missing) and '
+            f"restart ComfyUI: a part of the Sonic nodes does not load ({error}).") from None
 
 
 def install_problem() -> str | None:

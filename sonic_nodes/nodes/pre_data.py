@@ -1,5 +1,5 @@
-"""SONIC_PreData: finds the face, frames it, and trims the recording. The names and the widgets' order of the first eight inputs are those of
-the pack smthemex/ComfyUI_Sonic, so that its workflow files open."""
+"""SONIC_PreData: finds the face, frames it, and trims the recording. The names and the widgets' order of the first eight inputs are
+those of the pack smthemex/ComfyUI_Sonic, so that its workflow files open."""
 from comfy_api.latest import io, ui
 
 from .parts import CATEGORY, DType, PreData, expert, part, plain_errors, words
@@ -17,43 +17,46 @@ class SonicPreData(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="SONIC_PreData",
             category=CATEGORY,
-            description="Finds the face, crops with room for the head to move, resizes, and trims the recording. Nothing after it looks for the "
-                        "face again, so what its preview shows is what will speak.",
+            description="Finds the face, crops with room for the head to move, resizes, and trims the recording. Nothing after it looks "
+                        "for the face again, so what its preview shows is what will speak.",
             inputs=[
-                io.Audio.Input("audio", tooltip="The speech. Music or several voices at once make the mouth move to all of it; silence keeps it closed."),
+                io.Audio.Input("audio", tooltip="The speech. Music or several voices at once make the mouth move to all of it; silence "
+                                                "keeps it closed."),
                 io.Image.Input("image", tooltip="The portrait. Of several pictures the first is taken. No face found stops the run here."),
                 io.Int.Input(
                     "min_resolution", default=512, min=128, max=2048, step=64,
-                    tooltip="Short side of the video in pixels. Too low is soft (below 512 teeth blur); too high costs time and memory with its "
-                            "square and adds nothing that the portrait does not have."),
+                    tooltip="Short side of the video in pixels. Too low is soft (below 512 teeth blur); too high costs time and memory "
+                            "with its square and adds nothing that the portrait does not have."),
                 io.Float.Input(
                     "duration", default=0.0, min=0.0, max=1e11, step=0.1,
-                    tooltip="Seconds of the recording to use, from its start; 0 is all of it. Too short cuts the sentence; longer than the "
-                            "recording follows on_mismatch."),
+                    tooltip="Seconds of the recording to use, from its start; 0 is all of it. Too short cuts the sentence; longer than "
+                            "the recording follows on_mismatch."),
                 io.Float.Input(
                     "expand_ratio", default=0.18, min=0.0, max=1.0, step=0.01,
-                    tooltip="Room around the face, as a share of its size; 0.15 to 0.2 suits most portraits. Too small cuts chin and hair when the "
-                            "head moves; too large makes the face small and soft."),
+                    tooltip="Room around the face, as a share of its size; 0.15 to 0.2 suits most portraits. Too small cuts chin and "
+                            "hair when the head moves; too large makes the face small and soft."),
                 io.ClipVision.Input("clip_vision", optional=True,
-                                    tooltip="Not used by the draft engine. Leave it empty: it is there for workflows that bring their own."),
+                                    tooltip="Not used by the draft engine. Leave it empty: it is there for workflows that bring their "
+                                            "own."),
                 io.Vae.Input("vae", optional=True,
                              tooltip="Not used by the draft engine. Leave it empty: it is there for workflows that bring their own."),
-                DType.Input("weight_dtype", optional=True, tooltip="Has no effect. It is there for workflows of ComfyUI_Sonic; leave it empty."),
+                DType.Input(
+                    "weight_dtype", optional=True, tooltip="Has no effect. It is there for workflows of ComfyUI_Sonic; leave it empty."),
                 io.Mask.Input(
                     "face_mask", optional=True,
-                    tooltip="Paint the face to skip the search for it: statues, animals, drawings, profiles. Painted too wide, the mouth lands "
-                            "beside the mouth."),
+                    tooltip="Paint the face to skip the search for it: statues, animals, drawings, profiles. Painted too wide, the mouth "
+                            "lands beside the mouth."),
                 expert(io.Combo.Input(
                     "crop", options=CROPS, default="face", optional=True,
                     tooltip="'face' frames the head; 'off' keeps the whole picture, whose face may then be too small to be sharp.")),
                 expert(io.Int.Input(
                     "face_index", default=0, min=0, max=99, optional=True,
-                    tooltip="Which face speaks: 0 is the largest, 1 the next. A number with no face behind it stops the run and says how many "
-                            "there are.")),
+                    tooltip="Which face speaks: 0 is the largest, 1 the next. A number with no face behind it stops the run and says how "
+                            "many there are.")),
                 expert(io.Combo.Input(
                     "on_mismatch", options=MISMATCHES, default="use shorter", optional=True,
-                    tooltip="When duration and recording differ by 0.1 s or more: 'use shorter' takes the shorter and says so, 'refuse' stops "
-                            "with both numbers. With 'use shorter' a wrong duration cuts the speech.")),
+                    tooltip="When duration and recording differ by 0.1 s or more: 'use shorter' takes the shorter and says so, 'refuse' "
+                            "stops with both numbers. With 'use shorter' a wrong duration cuts the speech.")),
             ],
             outputs=[
                 PreData.Output("predata", display_name="data", tooltip="For Sonic Inference, Sonic Latent Decoder and Paste Back."),

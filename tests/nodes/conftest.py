@@ -76,7 +76,7 @@ class Comfy:
 
 def fake_modules(comfy):
     io = SimpleNamespace(
-        Custom=custom, ComfyNode=object, NodeOutput=NodeOutput, Schema=lambda **kw: SimpleNamespace(**kw),
+        Custom=custom, ComfyNode=object, NodeOutput=NodeOutput, Schema=SimpleNamespace,
         UploadType=SimpleNamespace(image="image_upload"), FolderType=SimpleNamespace(input="input"),
         **{name: custom(io_type) for name, io_type in {
             "Int": "INT", "Float": "FLOAT", "Boolean": "BOOLEAN", "Combo": "COMBO", "Image": "IMAGE", "Mask": "MASK", "Audio": "AUDIO",

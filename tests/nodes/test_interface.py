@@ -1,4 +1,5 @@
-"""The public interface: identifiers, order, types and defaults that users' files hold. Lines may be added at a node's end, never changed."""
+"""The public interface: identifiers, order, types and defaults that users' files hold. Lines may be added at a node's end,
+never changed."""
 import json
 from pathlib import Path
 
@@ -12,8 +13,8 @@ INPUTS = {
     "SONIC_PreData": [
         ("audio", "AUDIO", False, None), ("image", "IMAGE", False, None), ("min_resolution", "INT", False, 512),
         ("duration", "FLOAT", False, 0.0), ("expand_ratio", "FLOAT", False, 0.18), ("clip_vision", "CLIP_VISION", True, None),
-        ("vae", "VAE", True, None), ("weight_dtype", "DTYPE", True, None), ("face_mask", "MASK", True, None), ("crop", "COMBO", True, "face"),
-        ("face_index", "INT", True, 0), ("on_mismatch", "COMBO", True, "use shorter")],
+        ("vae", "VAE", True, None), ("weight_dtype", "DTYPE", True, None), ("face_mask", "MASK", True, None),
+        ("crop", "COMBO", True, "face"), ("face_index", "INT", True, 0), ("on_mismatch", "COMBO", True, "use shorter")],
     "SonicLoader": [("model", "COMBO", False, "built-in draft")],
     "SonicInference": [
         ("model", "MODEL_SONIC", False, None), ("data", "SONIC_PREDATA", False, None), ("seed", "INT", False, 0),
@@ -164,7 +165,10 @@ def test_template_links_fit_the_slots(schemas, template):
 
 def test_template_nodes_do_not_overlap(template):
     title = 34
-    boxes = [(n["pos"][0], n["pos"][1] - title, n["pos"][0] + n["size"][0], n["pos"][1] + n["size"][1], n["type"]) for n in template["nodes"]]
+    boxes = []
+    for node in template["nodes"]:
+        (x, y), (width, height) = node["pos"], node["size"]
+        boxes.append((x, y - title, x + width, y + height, node["type"]))
     for i, a in enumerate(boxes):
         for b in boxes[i + 1:]:
             apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
