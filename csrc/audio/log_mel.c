@@ -78,22 +78,63 @@ static void load_frames(float frames[SONIC_SPECTRUM_SAMPLES][LANES], const float
             frames[i][lane] = piece_sample(piece, count, first + lane * HOP + i);
 }
 
+/* log10 of LANES positive normal numbers, to 3e-7. The C library's takes one at a time and was half of the whole time; this is a
+ * loop that compilers vectorise. x = m 2^e with m from sqrt(1/2) to sqrt(2); the polynomial for ln(m) is that of S. L. Moshier's
+ * Cephes library (logf). */
+static void log10_lanes(float *out, const float *x)
+{
+    for (int l = 0; l < LANES; l++) {
+        int32_t bits;
+        memcpy(&bits, &x[l], sizeof bits);
+        int32_t exponent = (bits - 0x3f3504f3) >> 23; /* 0x3f3504f3 is sqrt(1/2) */
+        bits -= exponent * (1 << 23);
+        float m;
+        memcpy(&m, &bits, sizeof m);
+        float z = m - 1.0f, p = 7.0376836292e-2f;
+        p = p * z - 1.1514610310e-1f;
+        p = p * z + 1.1676998740e-1f;
+        p = p * z - 1.2420140846e-1f;
+        p = p * z + 1.4249322787e-1f;
+        p = p * z - 1.6668057665e-1f;
+        p = p * z + 2.0000714765e-1f;
+        p = p * z - 2.4999993993e-1f;
+        p = p * z + 3.3333331174e-1f;
+        float natural = z + z * z * (p * z - 0.5f);
+        float e = (float)exponent; /* log10(2) in two parts, the first of which multiplies without rounding */
+        out[l] = e * 0.301025390625f + (e * 4.6050389811952137e-6f + natural * 0.43429448190f);
+    }
+}
+
+static float largest(const float *x)
+{
+    float peak = x[0];
+    for (int l = 1; l < LANES; l++)
+        peak = x[l] > peak ? x[l] : peak;
+    return peak;
+}
+
 /* Writes LANES columns of logarithms and returns the largest. */
 static float store_logarithms(float *out, int64_t stride, const mel_bank *bank, float power[BINS][LANES])
 {
     const float *weight = bank->weights;
-    float peak = LOG_FLOOR;
+    float peaks[LANES], sums[LANES], logarithms[LANES];
+    for (int l = 0; l < LANES; l++)
+        peaks[l] = LOG_FLOOR;
     for (int b = 0; b < SONIC_LOG_MEL_BANDS; b++, out += stride) {
-        float sums[LANES] = {0};
+        const float(*bins)[LANES] = (const float(*)[LANES])power + bank->first[b];
+        for (int l = 0; l < LANES; l++)
+            sums[l] = 0.0f;
         for (int32_t k = 0; k < bank->count[b]; k++, weight++)
-            for (int lane = 0; lane < LANES; lane++)
-                sums[lane] += *weight * power[bank->first[b] + k][lane];
-        for (int lane = 0; lane < LANES; lane++) {
-            out[lane] = log10f(sums[lane] > 1e-10f ? sums[lane] : 1e-10f);
-            peak = out[lane] > peak ? out[lane] : peak;
-        }
+            for (int l = 0; l < LANES; l++)
+                sums[l] += *weight * bins[k][l];
+        for (int l = 0; l < LANES; l++)
+            sums[l] = sums[l] > 1e-10f ? sums[l] : 1e-10f;
+        log10_lanes(logarithms, sums);
+        for (int l = 0; l < LANES; l++)
+            peaks[l] = logarithms[l] > peaks[l] ? logarithms[l] : peaks[l];
+        memcpy(out, logarithms, sizeof logarithms);
     }
-    return peak;
+    return largest(peaks);
 }
 
 /* The zeros after the sound need no transform: their power is 0 in every band. */
