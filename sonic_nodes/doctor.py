@@ -3,7 +3,7 @@ import importlib
 import json
 import platform
 
-MINIMUM = {"torch": (2, 10), "numpy": (1, 26), "av": (12, 0), "PIL": (10, 0), "safetensors": (0, 4)}
+MINIMUM = {"torch": (2, 10), "numpy": (1, 26), "av": (14, 2), "PIL": (10, 0), "safetensors": (0, 4)}
 
 
 def report(as_json=False):
