@@ -1,6 +1,7 @@
 """What the nodes share: link types, errors as users read them, progress with previews, words under a node."""
 import functools
 import importlib
+import math
 import time
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from ..errors import InstallError, SonicError, UsageError
 
 PACK = Path(__file__).resolve().parents[2]
 CATEGORY = "Sonic"
+BAR_EVERY_S = 0.05
 PREVIEW_EVERY_S = 0.2
 PREVIEW_SIDE_PX = 512
 
@@ -63,22 +65,22 @@ def plain_errors(execute):
 
 
 class Progress:
-    """Called by the engines as progress(done, total, picture uint8 [H,W,3] or None): moves the bar, shows a picture a few times
-    a second, and ends the run (by ComfyUI's own exception) when Cancel was pressed."""
+    """Called by the engines as progress(done, total, picture uint8 [H,W,3] or None). Ends the run by ComfyUI's own exception when
+    Cancel was pressed, at every call; moves the bar and shows a picture a few times a second, because a page redraws at each of them."""
 
     def __init__(self) -> None:
         self.bar = None
-        self.shown_at = -PREVIEW_EVERY_S
+        self.moved_at = self.shown_at = -math.inf
 
     def __call__(self, done: int, total: int, picture=None) -> None:
-        if self.bar is None:
-            self.bar = comfy.utils.ProgressBar(total)
-        preview = None
-        now = time.monotonic()
-        if picture is not None and (now - self.shown_at >= PREVIEW_EVERY_S or done == total):
-            self.shown_at = now
-            preview = ("JPEG", Image.fromarray(picture), PREVIEW_SIDE_PX)
         comfy.model_management.throw_exception_if_processing_interrupted()
+        now = time.monotonic()
+        show = picture is not None and (now - self.shown_at >= PREVIEW_EVERY_S or done == total)
+        if not show and done < total and now - self.moved_at < BAR_EVERY_S:
+            return
+        preview = ("JPEG", Image.fromarray(picture), PREVIEW_SIDE_PX) if show else None
+        self.moved_at, self.shown_at = now, now if show else self.shown_at
+        self.bar = self.bar or comfy.utils.ProgressBar(total)
         self.bar.update_absolute(done, total, preview)
 
 

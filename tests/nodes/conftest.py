@@ -63,14 +63,14 @@ class Comfy:
     def __init__(self, input_folder):
         self.input_folder = input_folder
         self.free_bytes = 8 << 30
-        self.cancel_after = None
+        self.cancelled = False
         self.progress = []
 
     def update(self, value, total, preview):
         self.progress.append((value, total, preview))
 
     def throw_if_cancelled(self):
-        if self.cancel_after is not None and len(self.progress) >= self.cancel_after:
+        if self.cancelled:
             raise Cancelled
 
 

@@ -17,6 +17,10 @@ class Engine:
 
     name = "test"
     ignored = ("inference_steps", "audio_guidance")
+    frames = 0
+
+    def after_frame(self, frame):
+        pass
 
     def settings(self, **values):
         return values
@@ -29,6 +33,8 @@ class Engine:
         for start in range(0, data["frames"], 8):
             levels = np.arange(start, min(start + 8, data["frames"]), dtype=np.uint8)
             for level in levels:
+                self.frames += 1
+                self.after_frame(int(level))
                 progress(int(level) + 1, data["frames"])
             yield np.broadcast_to(levels[:, None, None, None], (len(levels), HEIGHT, WIDTH, 3)).copy()
 
@@ -51,7 +57,7 @@ def test_decoder_returns_all_frames_with_progress_and_previews(nodes, data, comf
     images, fps = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True).args
     assert images.shape == (FRAMES, HEIGHT, WIDTH, 3) and images.dtype == torch.float32 and fps == 25.0
     assert torch.equal((images[:, 0, 0, 0] * 255).round(), torch.arange(FRAMES).float())
-    assert sorted({value for value, _, _ in comfy.progress}) == list(range(21)) and {total for _, total, _ in comfy.progress} == {20}
+    assert comfy.progress[0][:2] == (0, FRAMES) and comfy.progress[-1][:2] == (FRAMES, FRAMES)
     previews = [preview for _, _, preview in comfy.progress if preview]
     assert previews and previews[-1][0] == "JPEG" and previews[-1][1].size == (WIDTH, HEIGHT)
 
@@ -62,10 +68,27 @@ def test_decoder_without_interpolation_keeps_every_second_frame(nodes, data):
 
 
 def test_cancel_ends_decoding_at_the_next_frame(nodes, data, comfy):
-    comfy.cancel_after = 2
+    engine = Engine()
+    engine.after_frame = lambda frame: setattr(comfy, "cancelled", frame == 4)
     with pytest.raises(Exception) as raised:
-        nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True)
-    assert type(raised.value).__name__ == "Cancelled" and len(comfy.progress) == 2
+        nodes["SonicLatentDecoder"].execute(engine, {}, data, True)
+    assert type(raised.value).__name__ == "Cancelled" and engine.frames == 5
+
+
+def test_the_page_is_told_a_few_times_a_second(nodes, comfy, monkeypatch):
+    parts = sys.modules["sonic_nodes.nodes.parts"]
+    now = [100.0]
+    monkeypatch.setattr(parts.time, "monotonic", lambda: now[0])
+    progress = parts.Progress()
+    picture = np.zeros((4, 4, 3), np.uint8)
+    for frame in range(1, 101):
+        now[0] += 0.01
+        progress(frame, 100)
+        if frame % 8 == 0 or frame == 100:
+            progress(frame, 100, picture)
+    assert comfy.progress[0][0] == 1 and comfy.progress[-1][0] == 100
+    assert 15 <= len(comfy.progress) <= 30
+    assert 4 <= sum(preview is not None for _, _, preview in comfy.progress) <= 6
 
 
 def test_a_clip_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):

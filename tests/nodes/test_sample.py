@@ -1,0 +1,87 @@
+"""The nodes with the real pipeline and the sample, small and short."""
+import numpy as np
+import pytest
+import torch
+
+from sonic_nodes.media.audio import read_sound
+
+SETTINGS = {"inference_steps": 25, "dynamic_scale": 1.1, "motion_scale": 1.05, "appearance_guidance": 2.0, "audio_guidance": 7.5}
+SECONDS = 1.0
+
+
+@pytest.fixture
+def chain(nodes, extension, comfy, sample_dir):
+    """Calls the template's nodes up to Sonic Inference; returns (model, latent, data, PreData's output)."""
+    extension.copy_samples(comfy.input_folder)
+    sound = read_sound(sample_dir / "speech.wav")
+    audio = {"waveform": torch.from_numpy(sound.waveform)[None], "sample_rate": sound.rate}
+
+    def run(seed=0, **changes):
+        image, _ = nodes["SonicLoadImage"].execute("sonic_sample_portrait.jpg").args
+        prepared = nodes["SONIC_PreData"].execute(audio, image, 128, SECONDS, 0.18, **changes)
+        model, = nodes["SonicLoader"].execute("built-in draft").args
+        data = prepared.args[0]
+        latent, = nodes["SonicInference"].execute(model, data, seed, **SETTINGS).args
+        return model, latent, data, prepared
+
+    return run
+
+
+def test_the_sample_speaks(nodes, chain):
+    model, latent, data, prepared = chain()
+    images, fps = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
+    assert images.shape == (25, 128, 128, 3) and fps == 25.0
+    assert float((images[1:] - images[:-1]).abs().max()) > 0.2, "nothing moves"
+    _, preview, speech, duration = prepared.args
+    assert preview.shape == (1, 128, 128, 3) and duration == SECONDS
+    assert speech["sample_rate"] == 16000 and speech["waveform"].shape == (1, 1, 16000)
+    assert latent["samples"].shape == (25, 4, 16, 16)
+
+
+def test_what_was_trimmed_is_said_under_the_node(chain):
+    assert chain()[3].ui["text"][0].startswith("The first 1.00 s of the recording are used")
+
+
+def test_the_seed_decides(nodes, chain):
+    videos = []
+    for seed in (3, 3, 2**64 - 1):
+        model, latent, data, _ = chain(seed)
+        videos.append(nodes["SonicLatentDecoder"].execute(model, latent, data, True).args[0])
+    assert torch.equal(videos[0], videos[1]) and not torch.equal(videos[0], videos[2])
+
+
+def test_refuse_stops_with_both_numbers(chain):
+    with pytest.raises(ValueError, match="1.00 s.*9.6"):
+        chain(on_mismatch="refuse")
+
+
+def test_paste_back_returns_the_whole_portrait(nodes, chain):
+    model, latent, data, _ = chain()
+    images, _ = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
+    whole, = nodes["SonicPasteBack"].execute(images, data, 0.1).args
+    source = torch.from_numpy(data["source"]).float() / 255
+    assert whole.shape == (25, *source.shape)
+    assert torch.equal(whole[0, :8, :8], source[:8, :8]), "outside the crop nothing changes"
+
+
+def test_cancel_passes_through_the_renderer(nodes, chain, comfy):
+    model, latent, data, _ = chain()
+    frames = []
+
+    def cancel_at_once(value, total, preview):
+        frames.append(value)
+        comfy.cancelled = True
+
+    comfy.update = cancel_at_once
+    with pytest.raises(Exception) as raised:
+        nodes["SonicLatentDecoder"].execute(model, latent, data, True)
+    assert type(raised.value).__name__ == "Cancelled" and len(frames) == 1
+
+
+def test_another_engines_latent_is_refused(nodes, chain):
+    model, _, data, _ = chain()
+    with pytest.raises(ValueError, match="^Connect the model that made this latent"):
+        nodes["SonicLatentDecoder"].execute(model, {"samples": torch.zeros(1, 4, 8, 8)}, data, True)
+    latent = {"samples": None, "sonic": {"engine": "draft", "codes": np.zeros((3, 8), np.float32)}}
+    with pytest.raises(ValueError, match="^Connect the data that made this latent: it has 3 frames, the data 25"):
+        nodes["SonicLatentDecoder"].execute(model, latent, data, True)
