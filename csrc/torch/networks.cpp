@@ -1,4 +1,5 @@
 // The operators of tensor.h that the diffusion networks add to those of the face networks.
+#include <cmath>
 #include <cstring>
 
 #include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
@@ -91,6 +92,11 @@ sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, doub
     return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(st_take(w)).run();
 }
 
+sonic_tensor *st_mix(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight)
+{
+    return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(weight).run();
+}
+
 sonic_tensor *st_mean(sonic_scope *scope, sonic_tensor *x, int64_t dim)
 {
     return Call(scope, "aten::mean", "dim").tensor(x).optional_ints({dim}).boolean(true).none().run();
@@ -144,6 +150,22 @@ sonic_tensor *st_transpose(sonic_scope *scope, sonic_tensor *x, int64_t a, int64
 sonic_tensor *st_channels_last(sonic_scope *scope, sonic_tensor *x)
 {
     return Call(scope, "aten::contiguous").tensor(x).integer(aoti_torch_memory_format_channels_last()).run();
+}
+
+// The largest and the smallest value: NaN carries through both, and neither can overflow as a sum can.
+bool st_is_finite(sonic_scope *scope, sonic_tensor *x)
+{
+    if (st_count(x) == 0)
+        return true;
+    for (const char *extreme : {"aten::amax", "aten::amin"}) {
+        float value = 0;
+        sonic_tensor *result = Call(scope, extreme).tensor(x).ints({}).boolean(false).run();
+        sonic_status status = st_to_host(scope, &value, 1, result);
+        st_release(result);
+        if (status == SONIC_OK && !std::isfinite(value))
+            return false;
+    }
+    return true;
 }
 
 static sonic_tensor *to(sonic_scope *scope, sonic_tensor *x, sonic_tensor *device_of, int32_t dtype)

@@ -94,11 +94,14 @@ StableIValue write_outputs(const sonic_operator_call &call)
 }
 
 // Lines behind the names of the tensors that begin with '?'.
-const char *split_probes(const Arguments &arguments, int32_t *count)
+const char *split_probes(const Arguments &arguments, int32_t *count, bool *check_finite)
 {
     const char *at = arguments.names.c_str();
     while (*at && *at != '?')
         at = strchr(at, '\n') + 1;
+    *check_finite = strncmp(at, "?!\n", 3) == 0;
+    if (*check_finite)
+        at += 3;
     *count = 0;
     for (const char *line = at; *line; line = strchr(line, '\n') + 1)
         ++*count;
@@ -129,7 +132,7 @@ void boxed(StableIValue *stack, uint64_t, uint64_t)
     call.names = arguments.names.c_str();
     call.numbers = arguments.numbers.data();
     call.number_count = (int32_t)arguments.numbers.size();
-    call.probe_names = split_probes(arguments, &call.probe_count);
+    call.probe_names = split_probes(arguments, &call.probe_count, &call.check_finite);
     std::vector<sonic_tensor *> probes((size_t)call.probe_count, nullptr);
     call.probes = probes.data();
     sonic_scope_fail(call.scope, sonic_weights_create(&arguments.weights, call.tensors, call.count, call.names));
@@ -154,6 +157,13 @@ const Operator operators[] = {
     {"face_mesh", boxed<sonic_face_mesh_operator>},
     {"face_find", boxed<sonic_face_find_operator>},
     {"face_fit", boxed<sonic_face_fit_operator>},
+    {"whisper", boxed<sonic_whisper_operator>},
+    {"clip_vision", boxed<sonic_clip_vision_operator>},
+    {"audio_tokens", boxed<sonic_audio_tokens_operator>},
+    {"motion_bucket", boxed<sonic_motion_bucket_operator>},
+    {"vae_encoder", boxed<sonic_vae_encoder_operator>},
+    {"vae_decoder", boxed<sonic_vae_decoder_operator>},
+    {"rife", boxed<sonic_rife_operator>},
 };
 
 bool define(TorchLibraryHandle library, const char *name)
@@ -190,13 +200,15 @@ sonic_tensor *sonic_operator_tensor(sonic_operator_call *call, const char *forma
 
 void sonic_operator_probe(sonic_operator_call *call, sonic_tensor *x, const char *format, ...)
 {
-    if (!call->probe_count || !x)
+    if ((!call->probe_count && !call->check_finite) || !x)
         return;
     char name[160];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
+    if (call->check_finite && !call->scope->status && !st_is_finite(call->scope, x))
+        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_FORMAT, "Use fp32, or another weight file: the output of '%s' is not finite.", name));
     const char *line = call->probe_names;
     for (int32_t i = 0; i < call->probe_count; i++, line = strchr(line, '\n') + 1)
         if (strncmp(line + 1, name, strlen(name)) == 0 && line[1 + strlen(name)] == '\n')

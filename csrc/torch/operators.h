@@ -3,7 +3,8 @@
  *     name(Tensor[] tensors, str names, float[] numbers) -> Tensor[]
  *
  * `names` gives each tensor its name, one a line, so that a network asks for its weights by the names of the weight file. Lines
- * behind the last tensor's that begin with '?' name layers whose output is wanted too (sonic_operator_probe), in that order. */
+ * behind the last tensor's that begin with '?' name layers whose output is wanted too (sonic_operator_probe), in that order; a line
+ * "?!" before them makes the call fail with the name of the first layer whose output holds NaN or infinity. */
 #ifndef SONIC_TORCH_OPERATORS_H
 #define SONIC_TORCH_OPERATORS_H
 
@@ -29,6 +30,7 @@ typedef struct sonic_operator_call {
     sonic_tensor **probes; /* [probe_count], filled by sonic_operator_probe, returned behind the outputs */
     const char *probe_names;
     int32_t probe_count;
+    bool check_finite;
 } sonic_operator_call;
 
 /* The tensor called `name` (printf format); NULL and a failed scope when it is not there. */
@@ -41,7 +43,7 @@ sonic_tensor *sonic_operator_tensor(sonic_operator_call *call, const char *name,
 void sonic_operator_return(sonic_operator_call *call, sonic_tensor *x);
 
 /* Says that `x` is the output of the layer called `name` (printf format). Kept when the caller asked for that layer; in a build
- * or call without probes it costs one comparison. */
+ * or call without probes it costs one comparison. This is also where NaN and infinity are looked for when the caller asked. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
@@ -56,6 +58,13 @@ void sonic_face_detector_operator(sonic_operator_call *call); /* face/face_opera
 void sonic_face_mesh_operator(sonic_operator_call *call);
 void sonic_face_find_operator(sonic_operator_call *call);
 void sonic_face_fit_operator(sonic_operator_call *call);
+void sonic_whisper_operator(sonic_operator_call *call); /* model/network_operators.c, as the next six */
+void sonic_clip_vision_operator(sonic_operator_call *call);
+void sonic_audio_tokens_operator(sonic_operator_call *call);
+void sonic_motion_bucket_operator(sonic_operator_call *call);
+void sonic_vae_encoder_operator(sonic_operator_call *call);
+void sonic_vae_decoder_operator(sonic_operator_call *call);
+void sonic_rife_operator(sonic_operator_call *call);
 
 #ifdef __cplusplus
 }

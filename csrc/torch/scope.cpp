@@ -99,7 +99,7 @@ void st_release(sonic_tensor *x)
     delete x;
 }
 
-static AtenTensorHandle allocate(sonic_scope *scope, sonic_shape shape)
+static AtenTensorHandle allocate(sonic_scope *scope, sonic_shape shape, int32_t dtype)
 {
     int64_t strides[SONIC_TENSOR_MAX_DIMS];
     int64_t step = 1;
@@ -108,7 +108,7 @@ static AtenTensorHandle allocate(sonic_scope *scope, sonic_shape shape)
         step *= shape.size[i];
     }
     AtenTensorHandle handle = nullptr;
-    if (aoti_torch_empty_strided(shape.dims, shape.size, strides, aoti_torch_dtype_float32(), aoti_torch_device_type_cpu(), 0, &handle)) {
+    if (aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, aoti_torch_device_type_cpu(), 0, &handle)) {
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture or close other programs: %lld numbers do not fit in memory. %s",
                                            (long long)step, sonic::torch_message()));
         return nullptr;
@@ -116,23 +116,33 @@ static AtenTensorHandle allocate(sonic_scope *scope, sonic_shape shape)
     return handle;
 }
 
-sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape)
+static sonic_tensor *from_memory(sonic_scope *scope, const void *data, size_t item_bytes, sonic_shape shape, int32_t dtype)
 {
     if (scope->status)
         return nullptr;
-    AtenTensorHandle handle = allocate(scope, shape);
+    AtenTensorHandle handle = allocate(scope, shape, dtype);
     sonic_tensor *x = handle ? sonic::adopt(scope, handle) : nullptr;
     void *target = nullptr;
     if (x && aoti_torch_get_data_ptr(x->handle, &target) == AOTI_TORCH_SUCCESS && st_count(x) > 0)
-        memcpy(target, data, (size_t)st_count(x) * sizeof *data);
+        memcpy(target, data, (size_t)st_count(x) * item_bytes);
     return x;
+}
+
+sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape)
+{
+    return from_memory(scope, data, sizeof *data, shape, aoti_torch_dtype_float32());
+}
+
+sonic_tensor *st_indices(sonic_scope *scope, const int64_t *values, int64_t count)
+{
+    return from_memory(scope, values, sizeof *values, st_shape1(count), aoti_torch_dtype_int64());
 }
 
 sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape)
 {
     if (scope->status)
         return nullptr;
-    AtenTensorHandle handle = allocate(scope, shape);
+    AtenTensorHandle handle = allocate(scope, shape, aoti_torch_dtype_float32());
     if (handle)
         aoti_torch_zero_(handle);
     return handle ? sonic::adopt(scope, handle) : nullptr;

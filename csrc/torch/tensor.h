@@ -75,6 +75,9 @@ static inline sonic_shape st_shape2(int64_t a, int64_t b) { sonic_shape s = {2, 
 static inline sonic_shape st_shape3(int64_t a, int64_t b, int64_t c) { sonic_shape s = {3, {a, b, c}}; return s; }
 static inline sonic_shape st_shape4(int64_t a, int64_t b, int64_t c, int64_t d) { sonic_shape s = {4, {a, b, c, d}}; return s; }
 
+/* True when no value is NaN or infinite. Waits for the device: a check for people who look for a fault, not for every run. */
+bool st_is_finite(sonic_scope *scope, sonic_tensor *x);
+
 /* Operators. Images are [batch, channels, rows, columns]; every result is a new tensor of `scope`. */
 
 /* weight [out, in / groups, kh, kw], bias [out] or NULL; the same stride and zero padding in both directions. */
@@ -139,6 +142,9 @@ sonic_tensor *st_resize_nearest(sonic_scope *scope, sonic_tensor *x, int64_t fac
 sonic_tensor *st_resize_bilinear(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns); /* half-pixel centres, no antialias */
 /* Bilinear, border pixels repeated, corners aligned; grid [batch, rows, columns, (x, y)] in -1..1. */
 sonic_tensor *st_grid_sample(sonic_scope *scope, sonic_tensor *x, sonic_tensor *grid);
+
+/* a + weight (b - a) with a tensor's weight, which broadcasts and has a's dtype. */
+sonic_tensor *st_mix(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight);
 
 sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_tensor *index); /* index int64 [n]: whole slices */
 sonic_tensor *st_expand(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);

@@ -51,6 +51,8 @@ FUNCTION(shift, st_shift(s, x, real(c, 0)))
 FUNCTION(add_scaled, st_add_scaled(s, x, at(c, 1), real(c, 0)))
 FUNCTION(clamp, st_clamp(s, x, real(c, 0), real(c, 1)))
 FUNCTION(lerp, st_lerp(s, x, at(c, 1), real(c, 0)))
+FUNCTION(mix, st_mix(s, x, at(c, 1), at(c, 2)))
+FUNCTION(is_finite, st_scale(s, x, st_is_finite(s, x)))
 FUNCTION(mean, st_mean(s, x, number(c, 0)))
 FUNCTION(sum, st_sum(s, x, number(c, 0)))
 FUNCTION(max, st_max(s, x, number(c, 0)))
@@ -81,6 +83,7 @@ FUNCTION(add_in_place, st_add_in_place(s, x, at(c, 1)))
 FUNCTION(add_product_in_place, st_add_product_in_place(s, x, at(c, 1), at(c, 2), real(c, 0)))
 FUNCTION(lerp_in_place, st_lerp_in_place(s, x, at(c, 1), real(c, 0)))
 FUNCTION(add_linear_in_place, st_add_linear_in_place(s, x, at(c, 1), at(c, 2)))
+FUNCTION(indices, st_indices(s, numbers_as_shape(c).size, c->number_count))
 FUNCTION(zeros, st_zeros(s, numbers_as_shape(c)))
 
 /* (a + b) a, the sum in a scope of its own and released at its last use. */
@@ -101,9 +104,9 @@ static const struct {
     ENTRY(conv1d), ENTRY(conv2d), ENTRY(conv3d), ENTRY(conv_transpose2d), ENTRY(linear), ENTRY(matmul), ENTRY(group_norm), ENTRY(layer_norm),
     ENTRY(relu), ENTRY(prelu), ENTRY(sigmoid), ENTRY(silu), ENTRY(gelu), {"op=exp", exp_}, {"op=sqrt", sqrt_}, ENTRY(neg), ENTRY(softmax),
     ENTRY(attention), ENTRY(add), ENTRY(sub), ENTRY(mul), {"op=div", divide}, ENTRY(scale), ENTRY(shift), ENTRY(add_scaled), ENTRY(clamp),
-    ENTRY(lerp), ENTRY(mean), ENTRY(sum), ENTRY(max), ENTRY(max_pool2d), ENTRY(avg_pool2d), ENTRY(resize_nearest), ENTRY(resize_bilinear),
-    ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
-    ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(zeros), ENTRY(add_mul_in_inner_scope),
+    ENTRY(lerp), ENTRY(mix), ENTRY(is_finite), ENTRY(mean), ENTRY(sum), ENTRY(max), ENTRY(max_pool2d), ENTRY(avg_pool2d), ENTRY(resize_nearest),
+    ENTRY(resize_bilinear), ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
+    ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(indices), ENTRY(zeros), ENTRY(add_mul_in_inner_scope),
     ENTRY(conv2d_padded), ENTRY(view), ENTRY(clone), ENTRY(silu_in_place), ENTRY(gelu_in_place), ENTRY(mul_in_place), ENTRY(add_in_place),
     ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
 };

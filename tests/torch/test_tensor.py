@@ -50,6 +50,7 @@ def cases():
         "add_scaled": ((x, y), (-5.5,), lambda x, y: torch.add(x, y, alpha=-5.5)),
         "clamp": ((x,), (-0.5, 0.75), lambda x: x.clamp(-0.5, 0.75)),
         "lerp": ((x, random(2, 6, 9, 11) * 2), (0.375,), lambda x, y: torch.lerp(x, y, torch.tensor(0.375, dtype=x.dtype))),
+        "mix": ((x, random(2, 6, 9, 11) * 2, random(1)), (), torch.lerp),
         "mean": ((x,), (2,), lambda x: x.mean(2, keepdim=True)),
         "sum": ((x,), (-1,), lambda x: x.sum(-1, keepdim=True)),
         "max": ((x,), (1,), lambda x: x.amax(1, keepdim=True)),
@@ -139,9 +140,22 @@ def test_gather_takes_whole_slices():
     assert torch.equal(operator("gather", x, index, numbers=[0]), x[index])
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("value, finite", [(1.0, True), (torch.inf, False), (-torch.inf, False), (torch.nan, False)])
+def test_is_finite(value, finite, dtype):
+    x = torch.full((4, 5), torch.finfo(dtype).max, dtype=dtype)
+    x[2, 3] = value
+    assert bool((operator("is_finite", x) == x).all()) == finite
+    assert operator("is_finite", x[:0]).shape == (0, 5)
+
+
 def test_cast_like():
     x, like = random(2, 3), torch.zeros(1, dtype=torch.bfloat16)
     assert torch.equal(operator("cast_like", x, like), x.bfloat16())
+
+
+def test_indices():
+    assert torch.equal(operator("indices", numbers=[3, -1, 2**40]), torch.tensor([3, -1, 2**40]))
 
 
 def test_to_dtype_and_zeros():

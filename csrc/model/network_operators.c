@@ -1,0 +1,65 @@
+/* The smaller networks as operators: thin wrappers, whose operands are named as said, beside the weights. */
+#include "model/clip_vision.h"
+#include "model/motion_bucket.h"
+#include "model/rife.h"
+#include "model/vae_decoder.h"
+#include "model/vae_encoder.h"
+#include "model/whisper.h"
+
+static int64_t number(const sonic_operator_call *call, int32_t i, int64_t otherwise)
+{
+    return i < call->number_count ? (int64_t)call->numbers[i] : otherwise;
+}
+
+/* "mel" [80, 3000 n]; numbers: heads (6). Returns the hidden states [1500 n, 5, channels]. */
+void sonic_whisper_operator(sonic_operator_call *call)
+{
+    sonic_tensor *mel = sonic_operator_tensor(call, "mel");
+    sonic_operator_return(call, sonic_whisper_encode(call->scope, call, mel, number(call, 0, SONIC_WHISPER_TINY_HEADS)));
+}
+
+/* "pixels" [b, 3, side, side]; numbers: heads (16). Returns the embeddings [b, projection]. */
+void sonic_clip_vision_operator(sonic_operator_call *call)
+{
+    sonic_tensor *pixels = sonic_operator_tensor(call, "pixels");
+    sonic_operator_return(call, sonic_clip_vision_embed(call->scope, call, pixels, number(call, 0, SONIC_CLIP_VISION_HEADS)));
+}
+
+/* "states" [rows, layers, channels]; numbers: frames. Returns tokens [frames, tokens, dim] and those of silence [tokens, dim]. */
+void sonic_audio_tokens_operator(sonic_operator_call *call)
+{
+    sonic_tensor *states = sonic_operator_tensor(call, "states");
+    sonic_operator_return(call, sonic_audio_tokens_run(call->scope, call, states, number(call, 0, 0)));
+    sonic_operator_return(call, sonic_audio_tokens_unconditional(call->scope, call));
+}
+
+/* "states" [rows, layers, channels], "image" [1, embedding]; numbers: frames. Returns ids [frames, 2]. */
+void sonic_motion_bucket_operator(sonic_operator_call *call)
+{
+    sonic_tensor *states = sonic_operator_tensor(call, "states"), *image = sonic_operator_tensor(call, "image");
+    sonic_operator_return(call, sonic_motion_bucket_run(call->scope, call, states, image, number(call, 0, 0)));
+}
+
+/* "picture" [b, 3, rows, columns]; numbers: 1 for the conditioner's encoder. Returns mean and log variance [b, 4, rows / 8, columns / 8]. */
+void sonic_vae_encoder_operator(sonic_operator_call *call)
+{
+    sonic_tensor *mean, *log_variance, *picture = sonic_operator_tensor(call, "picture");
+    const char *prefix = number(call, 0, 0) ? SONIC_VAE_CONDITIONER_PREFIX : SONIC_VAE_PREFIX;
+    sonic_vae_encode(&mean, &log_variance, call->scope, call, picture, prefix);
+    sonic_operator_return(call, mean);
+    sonic_operator_return(call, log_variance);
+}
+
+/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8). Returns [frames, 3, 8 h, 8 w]. */
+void sonic_vae_decoder_operator(sonic_operator_call *call)
+{
+    sonic_tensor *latents = sonic_operator_tensor(call, "latents");
+    sonic_operator_return(call, sonic_vae_decode(call->scope, call, latents, number(call, 0, SONIC_VAE_CHUNK_FRAMES)));
+}
+
+/* "before" and "after" [b, 3, rows, columns] in 0..1. Returns the frames between them. */
+void sonic_rife_operator(sonic_operator_call *call)
+{
+    sonic_tensor *before = sonic_operator_tensor(call, "before"), *after = sonic_operator_tensor(call, "after");
+    sonic_operator_return(call, sonic_rife_between(call->scope, call, before, after));
+}

@@ -1,0 +1,30 @@
+"""Reading the golden files: a network's weights and what it did with them."""
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+FOLDER = Path(__file__).resolve().parent.parent / "golden"
+
+
+def read(name):
+    """{name: tensor}; floating-point numbers as float32."""
+    return {key: value.float() if value.is_floating_point() else value for key, value in load_file(FOLDER / f"{name}.safetensors").items()}
+
+
+def weights(name, dtype=torch.float32):
+    return {key: value.to(dtype) for key, value in read(name).items() if not key.startswith("io_")}
+
+
+def relative(got, expected):
+    """The distance of two tensors, relative to the length of the second."""
+    assert got.shape == expected.shape, (got.shape, expected.shape)
+    return float((got.double() - expected.double()).norm() / expected.double().norm())
+
+
+def full_mel():
+    """The spectrum of 30 s, [80, 3000]; the file stores the columns before the silence, which is constant."""
+    audio = read("audio_mel")
+    mel = torch.full((80, 3000), float(audio["mel_tail_constant"]))
+    mel[:, :260] = audio["mel"][0]
+    return mel
