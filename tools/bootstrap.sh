@@ -128,14 +128,12 @@ borrow_torch() {
         >"$("$venv" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/sonic_borrowed_torch.pth"
 }
 
-# Size in bytes of what pip would download for PyPI's torch; nothing when the index does not say.
+# What PyPI's torch and all that it brings weigh. (pip itself learns it only while downloading from some indexes.)
 size_of_torch() {
-    pip install --dry-run --quiet --report - "torch>=2.10" 2>>"$log" | "$venv" -c '
-import json, sys, urllib.request
-urls = [item["download_info"]["url"] for item in json.load(sys.stdin)["install"]]
-ask = lambda url: urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=20).headers["Content-Length"]
-print(f"{len(urls)} packages, {sum(int(ask(url)) for url in urls if url.startswith(chr(104))) / 1e9:.1f} GB to download")' 2>>"$log" ||
-        echo "2 to 4 GB to download where it comes with CUDA"
+    case $(uname -s) in
+    Linux) echo "about 3.3 GB to download, most of it CUDA" ;;
+    *) echo "about 0.1 GB to download" ;;
+    esac
 }
 
 install_torch() {
@@ -149,7 +147,7 @@ install_torch() {
         say "Installing PyTorch $torch_wanted for the CPU (about 0.2 GB to download)"
         try_torch "torch==$torch_wanted+cpu" ||
             try_torch "torch==$torch_wanted" --index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15 || {
-            say "There is no CPU build of PyTorch to be had. Installing PyPI's: $(size_of_torch)"
+            say "pip finds no CPU build of PyTorch for $("$venv" --version). Installing PyPI's: $(size_of_torch)"
             logged "Name a PyTorch (make TORCH=/path/to/torch.whl) or another Python (make PYTHON=python3.12): pip could not install torch." \
                 pip install "torch>=2.10"
         }
