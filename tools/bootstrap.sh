@@ -137,10 +137,12 @@ size_of_torch() {
 }
 
 install_torch() {
-    if has_torch "$venv"; then return; fi
-    if [ -n "${TORCH:-}" ]; then
+    if [ -n "${TORCH:-}" ] && ! stamped torch "$TORCH"; then
         say "Installing PyTorch: $TORCH"
         logged "Check the name or path in TORCH=$TORCH: pip could not install it." pip install "$TORCH"
+        stamp torch "$TORCH"
+    elif has_torch "$venv"; then
+        return
     elif has_torch "$python"; then
         borrow_torch
     else
@@ -170,11 +172,15 @@ prepare_packages() {
     say "Installing Python packages: $(sed 's/ *#.*//; s/[<>=;].*//' "${files[-1]}" | xargs)"
     logged "Check the network, then type make again: pip could not install the packages." \
         pip install "setuptools>=71" "${files[@]/#/--requirement=}"
+    stamp choice "$(choice)"
     stamp "$goal" "$now"
     stamp run "$(key_of_packages run requirements.txt)"
 }
 
-key_of_packages() { local goal=$1; shift; key "$@" "${BASH_SOURCE[0]}" <(printf '%s %s %s' "$goal" "$python" "${TORCH:-}"); }
+# What the user chose, now or the last time.
+choice() { if [ -n "${PYTHON:-}${TORCH:-}" ]; then echo "${PYTHON:-} ${TORCH:-}"; else cat "$stamps/choice" 2>/dev/null || true; fi; }
+
+key_of_packages() { local goal=$1; shift; key "$@" "${BASH_SOURCE[0]}" <(echo "$goal $(choice)"); }
 
 # --- our own part ---
 
