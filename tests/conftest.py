@@ -1,8 +1,12 @@
 """Fixtures that all tests share."""
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# A process started in the background ignores Ctrl-C, and so would what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 
