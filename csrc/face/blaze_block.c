@@ -2,12 +2,19 @@
 
 #include <stdio.h>
 
+sonic_tensor *sonic_face_weight(sonic_scope *scope, sonic_operator_call *weights, const char *name, const char *part)
+{
+    sonic_tensor *weight = sonic_operator_tensor(weights, "%s.%s", name, part);
+    sonic_scope_fail(scope, weights->scope->status); /* so that no operator of this scope overwrites the text */
+    return weight;
+}
+
 static sonic_tensor *activate(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x, sonic_activation activation)
 {
     if (activation == SONIC_ACTIVATION_RELU)
         return st_relu(scope, st_take(x));
     if (activation == SONIC_ACTIVATION_PRELU)
-        return st_prelu(scope, st_take(x), sonic_operator_tensor(weights, "%s.slope", name));
+        return st_prelu(scope, st_take(x), sonic_face_weight(scope, weights, name, "slope"));
     return x;
 }
 
@@ -21,7 +28,7 @@ static sonic_tensor *same_pad(sonic_scope *scope, sonic_tensor *x, int64_t kerne
 
 static sonic_tensor *padded_conv(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x, int64_t stride)
 {
-    sonic_tensor *weight = sonic_operator_tensor(weights, "%s.weight", name), *bias = sonic_operator_tensor(weights, "%s.bias", name);
+    sonic_tensor *weight = sonic_face_weight(scope, weights, name, "weight"), *bias = sonic_face_weight(scope, weights, name, "bias");
     int64_t kernel = st_size(weight, 2), groups = st_size(weight, 1) == 1 ? st_size(weight, 0) : 1;
     if (kernel % 2 == 1 && stride == 1)
         return st_conv2d(scope, x, weight, bias, stride, kernel / 2, groups);

@@ -6,6 +6,9 @@
 
 typedef enum sonic_activation { SONIC_ACTIVATION_NONE, SONIC_ACTIVATION_RELU, SONIC_ACTIVATION_PRELU } sonic_activation;
 
+/* The weight `name`.`part`; when it is missing, `scope` fails with the text that says so. */
+sonic_tensor *sonic_face_weight(sonic_scope *scope, sonic_operator_call *weights, const char *name, const char *part);
+
 /* Convolution with the weights `name`.weight and `name`.bias, padded as TensorFlow's SAME pads, then the activation
  * (`name`.slope for PReLU). `x` is [batch, in, rows, columns] with sides that the stride divides. */
 sonic_tensor *sonic_same_conv(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x, int64_t stride,

@@ -7,7 +7,7 @@
 /* The end of both branches: a convolution over the whole 3x3 map that is left. */
 static sonic_tensor *out_conv(sonic_scope *scope, sonic_operator_call *weights, const char *branch, sonic_tensor *x)
 {
-    sonic_tensor *weight = sonic_operator_tensor(weights, "%s.out.weight", branch), *bias = sonic_operator_tensor(weights, "%s.out.bias", branch);
+    sonic_tensor *weight = sonic_face_weight(scope, weights, branch, "out.weight"), *bias = sonic_face_weight(scope, weights, branch, "out.bias");
     sonic_tensor *y = st_conv2d(scope, x, weight, bias, 1, 0, 1);
     return st_reshape(scope, st_take(y), st_shape2(st_size(x, 0), -1));
 }

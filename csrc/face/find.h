@@ -21,9 +21,10 @@ typedef struct sonic_face {
 
 /* Finds faces in `picture` [height, width, 3] RGB, largest hull first; all coordinates in pixels of the picture.
  *
- * Searched in this order until a face is confirmed: the whole picture; the whole picture on a wider canvas (faces cut by the
- * border) and turned by quarters (sideways, upside down); overlapping square tiles of ever smaller size (small faces).
- * A detection counts only when the mesh network, too, says that there is a face.
+ * Searched in this order until a face is confirmed: the whole picture; when that shows none for certain, the whole picture on a
+ * wider canvas (faces cut by the border) and turned by quarters (sideways, upside down); overlapping square tiles of ever smaller
+ * size (small faces). A detection counts only when the mesh network, too, says that there is a face, and beyond doubt where the
+ * first look saw none. Of detections that overlap, the best counts.
  * Writes at most SONIC_FACES_MAX and returns how many; failures are the scope's. */
 int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture);
 

@@ -1,20 +1,217 @@
 """Faces are found where they are: upright, turned, small, cut; and nowhere else."""
+import threading
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
-from sonic_nodes.face import find_faces
+from sonic_nodes import face
+from sonic_nodes.errors import InputError, InstallError, NoFaceError
+from sonic_nodes.face import choose, find_faces, fit_face, pick, run_network
+from sonic_nodes.native import call
 
 
 @pytest.fixture(scope="module")
 def portrait(sample_dir):
-    return np.asarray(Image.open(sample_dir / "portrait.jpg").convert("RGB"))
+    return Image.open(sample_dir / "portrait.jpg").convert("RGB")
 
 
-def test_sample_has_one_face(portrait):
-    face, = find_faces(portrait)
-    assert face.score > 0.9 and face.presence > 0.9
-    assert face.mesh.shape == (468, 3) and face.keypoints.shape == (6, 2)
-    x0, y0, x1, y1 = face.hull_xyxy
-    assert 0 < x0 < x1 < portrait.shape[1] and 0 < y0 < y1 < portrait.shape[0]
-    assert np.allclose(face.hull_xyxy, [*face.mesh[:, :2].min(0), *face.mesh[:, :2].max(0)])
+@pytest.fixture(scope="module")
+def known(portrait):
+    return find_faces(np.asarray(portrait))[0]
+
+
+def off(found, expected_points):
+    """Mean distance of the mesh in face heights."""
+    height = np.linalg.norm(expected_points[10] - expected_points[152])
+    return np.linalg.norm(found.mesh[:, :2] - expected_points, axis=1).mean() / height
+
+
+def test_sample_has_one_face(portrait, known):
+    assert known.score > 0.9 and known.presence > 0.99
+    assert known.mesh.shape == (468, 3) and known.keypoints.shape == (6, 2)
+    x0, y0, x1, y1 = known.hull_xyxy
+    assert 0 < x0 < x1 < portrait.width and 0 < y0 < y1 < portrait.height
+    assert np.allclose(known.hull_xyxy, [*known.mesh[:, :2].min(0), *known.mesh[:, :2].max(0)])
+    assert len(find_faces(np.asarray(portrait))) == 1
+
+
+def test_points_have_their_anatomy(known):
+    left_eye, right_eye, nose, mouth = known.keypoints[:4]
+    assert left_eye[0] < nose[0] < right_eye[0] and left_eye[1] < nose[1] < mouth[1]
+    eyes = known.mesh[[33, 133], :2].mean(0), known.mesh[[362, 263], :2].mean(0)
+    face_height = np.linalg.norm(known.mesh[10] - known.mesh[152])
+    assert np.linalg.norm(eyes[0] - left_eye) < 0.1 * face_height and np.linalg.norm(eyes[1] - right_eye) < 0.1 * face_height
+    assert np.linalg.norm(known.mesh[[13, 14], :2].mean(0) - mouth) < 0.1 * face_height
+    assert known.mesh[1, 2] < known.mesh[234, 2] and known.mesh[1, 2] < known.mesh[454, 2]  # the nose is nearer than the ears
+
+
+@pytest.mark.parametrize("degrees", [-45, -20, 30, 60, 90, 120, 180, 250, 270])
+def test_turned(portrait, known, degrees):
+    turned = portrait.rotate(degrees, expand=True, resample=Image.Resampling.BICUBIC)
+    c, s = np.cos(np.radians(-degrees)), np.sin(np.radians(-degrees))
+    middle = np.array([portrait.width, portrait.height]) / 2
+    expected = (known.mesh[:, :2] - middle) @ np.array([[c, s], [-s, c]]) + np.array([turned.width, turned.height]) / 2
+    found, = find_faces(np.asarray(turned))
+    assert off(found, expected) < 0.02
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.25, 0.1])
+def test_small_in_a_large_picture(portrait, known, scale):
+    small = portrait.resize((round(portrait.width * scale), round(portrait.height * scale)), Image.Resampling.LANCZOS)
+    scene = Image.new("RGB", (1200, 900), (90, 110, 130))
+    scene.paste(small, (700, 300))
+    found, = find_faces(np.asarray(scene))
+    assert off(found, known.mesh[:, :2] * scale + (700, 300)) < 0.06
+
+
+def test_small_picture(portrait, known):
+    small = portrait.resize((77, 90), Image.Resampling.LANCZOS)
+    found, = find_faces(np.asarray(small))
+    assert off(found, known.mesh[:, :2] * 0.15) < 0.04
+
+
+@pytest.mark.parametrize("cut", ["hull", "chin", "forehead", "left", "right"])
+def test_cut_by_the_border(portrait, known, cut):
+    x0, y0, x1, y1 = (int(v) for v in known.hull_xyxy)
+    box = {"hull": (x0, y0, x1, y1), "chin": (0, 0, portrait.width, y1 - 50), "forehead": (0, y0 + 40, portrait.width, portrait.height),
+           "left": (x0 + 50, 0, portrait.width, portrait.height), "right": (0, 0, x1 - 50, portrait.height)}[cut]
+    found, = find_faces(np.asarray(portrait.crop(box)))
+    assert off(found, known.mesh[:, :2] - box[:2]) < 0.04
+
+
+def test_several_faces_come_largest_first(portrait):
+    scene = Image.new("RGB", (1000, 700), (90, 110, 130))
+    scene.paste(portrait.resize((300, 352)), (20, 20))
+    scene.paste(portrait, (450, 50))
+    faces = find_faces(np.asarray(scene))
+    assert [bool(f.hull_xyxy[0] > 450) for f in faces] == [True, False]
+    chosen, notes = choose(np.asarray(scene))
+    assert np.array_equal(chosen.mesh, faces[0].mesh) and "2 faces: the largest was chosen" in notes[0]
+    assert "number 1 by size" in choose(np.asarray(scene), 1)[1][0]
+
+
+def no_faces():
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:300, :400]
+    return {"grey": np.full((300, 400, 3), 128, np.uint8), "black": np.zeros((200, 200, 3), np.uint8), "one pixel": np.zeros((1, 1, 3), np.uint8),
+            "noise": random.integers(0, 256, (256, 256, 3), np.uint8), "thin": random.integers(0, 256, (2000, 3, 3), np.uint8),
+            "waves": np.stack([np.uint8(127 + 120 * np.sin(rows / k) * np.cos(columns / k)) for k in (9, 15, 31)], 2)}
+
+
+@pytest.mark.parametrize("kind", no_faces())
+def test_no_face_is_invented(kind):
+    assert find_faces(no_faces()[kind]) == []
+
+
+@pytest.mark.parametrize("name", ["friends.png", "kodim03.png"])
+def test_no_face_is_invented_in_photos(shared_dir, name):
+    """The first shows two dogs that look at the camera."""
+    path = shared_dir / "photos" / name
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    assert find_faces(np.asarray(Image.open(path).convert("RGB"))) == []
+
+
+def test_no_face_is_refused_with_the_ways_out():
+    with pytest.raises(NoFaceError, match="^Choose a picture that shows a face.*face_mask.*crop to off.*64 x 48"):
+        choose(np.zeros((48, 64, 3), np.uint8))
+
+
+def test_face_index_out_of_range(known):
+    for index in (-1, 1, 7):
+        with pytest.raises(InputError, match="^Choose a face_index from 0 to 0"):
+            pick([known], index, (512, 600))
+
+
+def test_mask_finds_the_marked_face(portrait, known):
+    mask = np.zeros((portrait.height, portrait.width), np.float32)
+    x0, y0, x1, y1 = (int(v) for v in known.hull_xyxy)
+    mask[y0 - 10:y1 + 10, x0 - 10:x1 + 10] = 1
+    chosen, notes = choose(np.asarray(portrait), 0, mask)
+    assert notes == [] and np.array_equal(chosen.mesh, known.mesh)
+    assert chosen.hull_xyxy.tolist() == [x0 - 10, y0 - 10, x1 + 10, y1 + 10]
+
+
+def test_mask_on_something_else_is_taken_at_its_word():
+    mask = np.zeros((300, 400))
+    mask[50:250, 100:260] = 0.8
+    chosen, notes = choose(no_faces()["waves"], 0, mask)
+    assert "mouth may sit a little off" in notes[0]
+    assert chosen.hull_xyxy.tolist() == [100, 50, 260, 250]
+    assert np.isfinite(chosen.mesh).all() and 50 < chosen.mesh[[13, 14], 1].mean() < 250
+
+
+def test_fit_follows_the_box(portrait, known):
+    fitted = fit_face(np.asarray(portrait), known.hull_xyxy)
+    assert fitted.presence > 0.99 and off(fitted, known.mesh[:, :2]) < 0.02
+
+
+@pytest.mark.parametrize("mask, text", [(np.zeros((300, 400)), "Paint the face"), (np.ones((30, 40)), "of the picture's size, 400 x 300"),
+                                        (np.ones((300, 400, 3)), "of the picture's size")])
+def test_masks_that_do_not_fit(mask, text):
+    with pytest.raises(InputError, match=text):
+        choose(no_faces()["grey"], 0, mask)
+
+
+@pytest.mark.parametrize("box", [(5, 5, 5, 9), (0, 0, float("nan"), 9), (0, 0, 1e9, 1e9), (-1e9, 0, -1e9 + 1, 5)])
+def test_boxes_that_are_none(box):
+    with pytest.raises(InputError, match="^Give a face box"):
+        fit_face(no_faces()["grey"], box)
+
+
+@pytest.mark.parametrize("picture", [np.zeros((10, 10), np.uint8), np.zeros((10, 10, 4), np.uint8), np.zeros((10, 10, 3), np.float32),
+                                     np.zeros((0, 10, 3), np.uint8), "text"])
+def test_what_is_no_picture(picture):
+    with pytest.raises(InputError, match="^Give the picture as 8-bit RGB"):
+        find_faces(picture)
+
+
+def test_too_long_picture():
+    with pytest.raises(InputError, match="^Choose a picture of at most 32767"):
+        find_faces(np.zeros((1, 32768, 3), np.uint8))
+
+
+def test_views_and_read_only_arrays(portrait, known):
+    picture = np.asarray(portrait)
+    wide = np.concatenate([picture, picture], axis=1)[:, :portrait.width]  # not contiguous
+    wide.flags.writeable = False
+    assert np.array_equal(find_faces(wide)[0].mesh, known.mesh)
+
+
+def test_same_result_every_time_and_from_several_threads(portrait, known):
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(find_faces(np.asarray(portrait))[0].mesh)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4 and all(np.abs(mesh - known.mesh).max() < 1e-2 for mesh in results)
+
+
+def test_missing_weight_is_named():
+    tensors = load_file(face.ASSETS / "face_mesh.safetensors")
+    tensors.pop("points.refine.slope")
+    names = "input\n" + "\n".join(f"mesh.{name}" for name in tensors)
+    with pytest.raises(RuntimeError, match="mesh.points.refine.slope"):
+        call("face_mesh", [torch.zeros(1, 3, 192, 192), *tensors.values()], names)
+
+
+@pytest.mark.parametrize("operator, shape", [("face_mesh", (1, 3, 100, 100)), ("face_detector", (1, 4, 128, 128)), ("face_find", (4, 4, 3))])
+def test_wrong_inputs_are_refused(operator, shape):
+    with pytest.raises(RuntimeError):
+        run_network(operator, torch.zeros(shape), "picture" if operator == "face_find" else "input")
+
+
+def test_damaged_weights_say_install_again(monkeypatch, tmp_path):
+    (tmp_path / "face_detector.safetensors").write_bytes(b"nonsense")
+    monkeypatch.setattr(face, "ASSETS", tmp_path)
+    face.network_weights.cache_clear()
+    try:
+        with pytest.raises(InstallError, match="^Install the package again"):
+            find_faces(np.zeros((8, 8, 3), np.uint8))
+    finally:
+        monkeypatch.undo()
+        face.network_weights.cache_clear()
