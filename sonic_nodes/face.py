@@ -102,7 +102,7 @@ def choose(picture: np.ndarray, face_index: int = 0, face_mask: np.ndarray | Non
 def pick(faces: list[Face], face_index: int, size: tuple[int, int]) -> tuple[Face, list[str]]:
     """The face of that index among `faces`, largest first, of a picture of `size` (width, height)."""
     if not faces:
-        raise NoFaceError("Choose a picture that shows a face from the front; or mark the face yourself with face_mask, or set crop to off: "
+        raise NoFaceError("Choose a picture that shows a face from the front, or mark the face yourself (face_mask of SONIC_PreData): "
                           f"no face was found in the picture of {size[0]} x {size[1]} pixels.")
     if not 0 <= face_index < len(faces):
         raise InputError(f"Choose a face_index from 0 to {len(faces) - 1} (0 is the largest): it is {face_index}, "
