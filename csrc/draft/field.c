@@ -168,10 +168,10 @@ sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
     m.rounding = clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
     m.press = clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
     m.blink = clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
-    /* The chin goes about half as far as the lip, and the neck leaves it no more room than `most`. */
-    float most = 0.055f * f->height;
+    /* The chin goes two thirds as far as the lip, and the neck leaves it no more room than `most`. */
+    float most = 0.060f * f->height;
     m.gain[SONIC_BASIS_OPEN] = m.gap_px;
-    m.gain[SONIC_BASIS_CHIN] = most * tanhf(0.55f * m.gap_px / most);
+    m.gain[SONIC_BASIS_CHIN] = most * tanhf(0.70f * m.gap_px / most);
     m.gain[SONIC_BASIS_WIDTH] = clampf(pose[SONIC_POSE_WIDTH], -0.3f, 0.3f);
     m.gain[SONIC_BASIS_ROUND] = m.rounding;
     m.gain[SONIC_BASIS_PRESS] = m.press;

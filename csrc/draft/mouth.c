@@ -99,7 +99,7 @@ static void place_teeth(sonic_interior *in, float height)
         upper_sum += upper[i] * turned * height, lower_sum += lower[i] * turned * height;
         in->upper_edge[i] = upper_sum, in->lower_edge[i] = lower_sum;
     }
-    in->upper_drop = 0.026f * height, in->lower_rise = 0.019f * height;
+    in->upper_drop = 0.026f * height, in->lower_rise = 0.024f * height;
 }
 
 void sonic_mouth_build(sonic_draft_rig *rig, const float *mesh)
@@ -110,7 +110,7 @@ void sonic_mouth_build(sonic_draft_rig *rig, const float *mesh)
     float lip[3];
     mean_color(lip, rig, mesh, lips, 6);
     float luma = fmaxf(luma_of(lip), 10.0f);
-    static const float blood[3] = {1.45f, 0.86f, 0.84f};
+    static const float blood[3] = {1.58f, 0.77f, 0.76f};
     for (int32_t c = 0; c < 3; c++) {
         float hue = clampf(0.3f * lip[c] / luma + 0.7f * blood[c], 0.5f, 1.8f);
         in->cavity[c] = clampf(0.15f * luma, 7.0f, 20.0f) * hue;
@@ -164,12 +164,12 @@ static float light_inside(const sonic_interior *in, const sonic_motion *m, const
 static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p, float height)
 {
     float across = p->jaw_u / (0.80f * in->half), arch = sqrtf(fmaxf(1.0f - across * across, 0.0f));
-    float top = (0.30f * m->gap_px + 0.012f * height) * (0.25f + 0.75f * arch);
+    float top = (0.44f * m->gap_px + 0.012f * height) * (0.25f + 0.75f * arch);
     float depth = (top - p->over_lower) / fmaxf(0.6f * top, 1.0f); /* 0 at the far edge, 1.7 at the lip */
     float cover = smooth(depth + 0.45f) * smooth((m->gap_px / height - 0.015f) / 0.04f) * smooth(3.0f * arch);
     float furrow = expf(-across * across * 90.0f) * smooth(depth);
-    float light = 0.22f + 0.44f * smooth(0.8f * depth) - 0.20f * smooth(1.3f * depth - 1.2f) - 0.05f * furrow, flesh[3];
-    light *= 0.45f + 0.55f * arch;
+    float light = 0.24f + 0.48f * smooth(0.8f * depth) - 0.05f * furrow, flesh[3];
+    light *= (0.45f + 0.55f * arch) * (0.45f + 0.55f * smooth(p->over_lower / (0.03f * height)));
     for (int32_t c = 0; c < 3; c++)
         flesh[c] = light * in->flesh[c];
     mix(rgb, flesh, cover);
@@ -178,23 +178,26 @@ static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion
 /* Inner side of a lip: moist flesh that turns away into the dark. */
 static void draw_rim(float *rgb, const sonic_interior *in, float distance, float height, float strength)
 {
-    float share = strength * expf(-distance / (0.009f * height)), flesh[3];
+    float share = strength * expf(-distance / (0.005f * height)), flesh[3];
     for (int32_t c = 0; c < 3; c++)
         flesh[c] = 0.50f * in->flesh[c];
     mix(rgb, flesh, share);
 }
 
+/* The jaw goes less far than the lip, so that a wide mouth shows some of them. */
 static void draw_lower_teeth(float *rgb, const sonic_draft_rig *rig, const sonic_motion *m, const sonic_mouth_place *p)
 {
     const sonic_interior *in = &rig->interior;
-    float height = rig->frame.height, light;
-    float out = smooth((m->gap_px / height - 0.045f) / 0.06f) * (1.0f - smooth(rig->lips.teeth_below / (0.006f * height)));
-    float rise = in->lower_rise * out, cover = out * row_of_teeth(&light, in, in->lower_edge, p->jaw_u, p->over_lower, rise);
-    cover *= smooth(2.6f - 3.2f * fabsf(p->jaw_u) / in->half);
-    float color[3];
+    float height = rig->frame.height, light, across = fabsf(p->jaw_u) / in->half;
+    float rise = 0.26f * m->gap_px - 0.009f * height, hidden = smooth(rig->lips.teeth_below / (0.006f * height));
+    if (rise <= 0.0f || hidden >= 1.0f || across > 0.75f)
+        return;
+    float cover = row_of_teeth(&light, in, in->lower_edge, p->jaw_u, p->over_lower, fminf(rise, in->lower_rise) + 0.005f * height);
+    cover *= (1.0f - hidden) * smooth(2.6f - 3.6f * across) * smooth(rise / (0.006f * height));
+    float shade = (0.74f + 0.16f * smooth(p->over_lower / (0.014f * height))) * (1.0f - 0.45f * across), color[3];
     for (int32_t c = 0; c < 3; c++)
-        color[c] = in->teeth[c] * light * 0.55f;
-    mix(rgb, color, 0.85f * cover);
+        color[c] = in->teeth[c] * (0.4f + 0.6f * light) * powf(shade, 1.0f + 0.08f * (float)c);
+    mix(rgb, color, cover);
 }
 
 static void draw_upper_teeth(float *rgb, const sonic_draft_rig *rig, const sonic_motion *m, const sonic_mouth_place *p)
@@ -226,7 +229,7 @@ void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motio
     memcpy(rgb, in->cavity, 3 * sizeof(float));
     draw_tongue(rgb, in, motion, place, height);
     draw_lower_teeth(rgb, rig, motion, place);
-    draw_rim(rgb, in, fmaxf(place->over_lower, 0.0f), height, 0.75f);
+    draw_rim(rgb, in, fmaxf(place->over_lower, 0.0f), height, 0.4f);
     draw_upper_teeth(rgb, rig, motion, place);
     draw_rim(rgb, in, fmaxf(place->under_upper, 0.0f), height, 0.45f * (1.0f - in->own_teeth));
     float noise = in->grain * 1.4f * grain_at(place->skull_u, place->skull_v) * clampf(luma_of(rgb) / 128.0f, 0.15f, 1.0f);

@@ -4,35 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/arena.h"
 #include "core/parallel.h"
 #include "draft/eyes.h"
 #include "draft/field.h"
 #include "draft/mouth.h"
 #include "draft/sample.h"
 
-/* One frame in the making; read by all threads, each of which writes its own rows. */
+/* One frame in the making. */
 typedef struct frame {
     const sonic_draft_rig *rig;
     sonic_motion motion;
     float *forward, *inverse; /* [SONIC_COMPONENTS, rows, columns] */
     uint8_t *out;             /* [height, width, 3] */
-    float low_u, high_u, low_v, high_v; /* the part of the face frame in which the layers differ */
 } frame;
 
-static void combine_rows(int64_t begin, int64_t end, void *context)
-{
-    frame *f = context;
-    for (int64_t row = begin; row < end; row++)
-        sonic_field_combine_row(f->forward, f->rig, &f->motion, (int32_t)row);
-}
-
-static void invert_rows(int64_t begin, int64_t end, void *context)
-{
-    frame *f = context;
-    for (int64_t row = begin; row < end; row++)
-        sonic_field_invert_row(f->inverse, f->forward, &f->rig->grid, (int32_t)row);
-}
+/* Frames are made a few at a time, so that threads meet seldom and a large picture still answers a cancel soon. */
+enum { FRAMES_AT_ONCE = 8, PIXELS_AT_ONCE = 1 << 21 };
 
 static float clamp01(float x)
 {
@@ -118,26 +105,32 @@ static int cell_kind(const frame *f, float x, float y, const float corner[4][SON
     return lowest > margin ? CELL_LOWER : highest < -margin ? CELL_UPPER : CELL_MOUTH;
 }
 
-/* Pixels [from, to) of one row within one cell; `left` and `right` are the displacements at the cell's sides in this row. */
-static void cell_row(const frame *f, int kind, int32_t y, int32_t from, int32_t to, const float *left, const float *right)
+/* Pixels [from, to) of one row within one cell, whose displacement goes from `left` to `right` over the cell. */
+static void plain_row(const frame *f, int32_t layer, int32_t y, int32_t from, int32_t to, const float *left, const float *right)
+{
+    const sonic_texture *t = &f->rig->texture;
+    uint8_t *out = f->out + ((size_t)y * (size_t)t->width + (size_t)from) * 3;
+    float scale = 1.0f / (float)f->rig->grid.step, at_x = (float)from + left[layer], at_y = (float)y + left[layer + 1];
+    float step_x = 1.0f + (right[layer] - left[layer]) * scale, step_y = (right[layer + 1] - left[layer + 1]) * scale;
+    for (int32_t i = 0; i < to - from; i++, out += 3)
+        sonic_vec4_to_bytes(out, sonic_sample_vec4(t, at_x + (float)i * step_x, at_y + (float)i * step_y));
+}
+
+/* The same where layers meet or a lid moves. */
+static void mixed_row(const frame *f, int kind, int32_t y, int32_t from, int32_t to, const float *left, const float *right)
 {
     const sonic_draft_rig *rig = f->rig;
     uint8_t *out = f->out + ((size_t)y * (size_t)rig->texture.width + (size_t)from) * 3;
     float scale = 1.0f / (float)rig->grid.step;
-    int32_t layer = kind == CELL_LOWER ? SONIC_LOWER_X : SONIC_UPPER_X;
     for (int32_t x = from; x < to; x++, out += 3) {
-        float part = (float)(x - from) * scale, d[SONIC_COMPONENTS];
+        float part = (float)(x - from) * scale, d[SONIC_COMPONENTS], color[4];
         for (int32_t c = 0; c < SONIC_COMPONENTS; c++)
             d[c] = left[c] + part * (right[c] - left[c]);
         if (kind == CELL_MOUTH) {
             mouth_pixel(out, f, (float)x, (float)y, d);
             continue;
         }
-        float color[4];
-        if (kind >= CELL_EYE)
-            sonic_eye_sample(color, rig, kind - CELL_EYE, f->motion.blink, (float)x + d[layer], (float)y + d[layer + 1]);
-        else
-            sonic_sample(color, &rig->texture, (float)x + d[layer], (float)y + d[layer + 1]);
+        sonic_eye_sample(color, rig, kind - CELL_EYE, f->motion.blink, (float)x + d[SONIC_UPPER_X], (float)y + d[SONIC_UPPER_Y]);
         for (int32_t c = 0; c < 3; c++)
             out[c] = sonic_to_byte(color[c]);
     }
@@ -168,16 +161,32 @@ static void draw_cell(const frame *f, int32_t column, int32_t row)
             sides[0][c] = corner[0][c] + part * (corner[2][c] - corner[0][c]);
             sides[1][c] = corner[1][c] + part * (corner[3][c] - corner[1][c]);
         }
-        cell_row(f, kind, at, x, right, sides[0], sides[1]);
+        if (kind == CELL_UPPER || kind == CELL_LOWER)
+            plain_row(f, kind == CELL_LOWER ? SONIC_LOWER_X : SONIC_UPPER_X, at, x, right, sides[0], sides[1]);
+        else
+            mixed_row(f, kind, at, x, right, sides[0], sides[1]);
     }
 }
 
+static void solve_frames(int64_t begin, int64_t end, void *context)
+{
+    frame *frames = context;
+    for (frame *f = frames + begin; f < frames + end; f++) {
+        for (int32_t row = 0; row < f->rig->grid.rows; row++)
+            sonic_field_combine_row(f->forward, f->rig, &f->motion, row);
+        for (int32_t row = 0; row < f->rig->grid.rows; row++)
+            sonic_field_invert_row(f->inverse, f->forward, &f->rig->grid, row);
+    }
+}
+
+/* Rows of cells of all frames, one after the other. */
 static void draw_rows(int64_t begin, int64_t end, void *context)
 {
-    const frame *f = context;
-    for (int64_t row = begin; row < end; row++)
-        for (int32_t column = 0; column + 1 < f->rig->grid.columns; column++)
-            draw_cell(f, column, (int32_t)row);
+    const frame *frames = context;
+    const sonic_grid *g = &frames->rig->grid;
+    for (int64_t i = begin; i < end; i++)
+        for (int32_t column = 0; column + 1 < g->columns; column++)
+            draw_cell(frames + i / (g->rows - 1), column, (int32_t)(i % (g->rows - 1)));
 }
 
 static sonic_status check_poses(const float *poses, int64_t count)
@@ -189,26 +198,47 @@ static sonic_status check_poses(const float *poses, int64_t count)
     return SONIC_OK;
 }
 
+static int32_t frames_at_once(const sonic_draft_rig *rig, int64_t count)
+{
+    int64_t most = PIXELS_AT_ONCE / ((int64_t)rig->texture.width * rig->texture.height);
+    most = most < 1 ? 1 : most > FRAMES_AT_ONCE ? FRAMES_AT_ONCE : most;
+    return (int32_t)(most < count ? most : count);
+}
+
+static sonic_status render_in_steps(uint8_t *out, const sonic_draft_rig *rig, const float *poses, int64_t count, int32_t step,
+                                    float *scratch, sonic_progress_fn progress, void *context)
+{
+    size_t field = (size_t)rig->grid.columns * (size_t)rig->grid.rows * SONIC_COMPONENTS;
+    size_t bytes = (size_t)rig->texture.width * (size_t)rig->texture.height * 3;
+    frame frames[FRAMES_AT_ONCE];
+    for (int64_t done = 0; done < count;) {
+        int32_t now = count - done < step ? (int32_t)(count - done) : step;
+        for (int32_t i = 0; i < now; i++) {
+            frame f = {rig, sonic_motion_of(rig, poses + (done + i) * SONIC_POSE_COUNT), scratch + (size_t)(2 * i) * field,
+                       scratch + (size_t)(2 * i + 1) * field, out + (size_t)(done + i) * bytes};
+            frames[i] = f;
+        }
+        sonic_parallel_for(now, 1, solve_frames, frames);
+        sonic_parallel_for((int64_t)now * (rig->grid.rows - 1), 4, draw_rows, frames);
+        done += now;
+        if (progress && progress(context, done, count))
+            return sonic_fail(SONIC_ERROR_CANCELLED, "Cancelled after %lld of %lld frames", (long long)done, (long long)count);
+    }
+    return SONIC_OK;
+}
+
 sonic_status sonic_draft_render(uint8_t *frames, const sonic_draft_rig *rig, const float *poses, int64_t count,
                                 sonic_progress_fn progress, void *context)
 {
     sonic_status status = check_poses(poses, count);
-    if (status)
+    if (status || !count)
         return status;
-    const sonic_grid *g = &rig->grid;
-    size_t field = (size_t)g->columns * (size_t)g->rows * SONIC_COMPONENTS;
-    float *scratch = malloc(2 * field * sizeof(float));
+    int32_t step = frames_at_once(rig, count);
+    size_t field = (size_t)rig->grid.columns * (size_t)rig->grid.rows * SONIC_COMPONENTS;
+    float *scratch = malloc((size_t)(2 * step) * field * sizeof(float));
     if (!scratch)
         return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for its motion fields");
-    size_t bytes = (size_t)rig->texture.width * (size_t)rig->texture.height * 3;
-    for (int64_t i = 0; i < count && !status; i++) {
-        frame f = {rig, sonic_motion_of(rig, poses + i * SONIC_POSE_COUNT), scratch, scratch + field, frames + (size_t)i * bytes, 0, 0, 0, 0};
-        sonic_parallel_for(g->rows, 16, combine_rows, &f);
-        sonic_parallel_for(g->rows, 8, invert_rows, &f);
-        sonic_parallel_for(g->rows - 1, 4, draw_rows, &f);
-        if (progress && progress(context, i + 1, count))
-            status = sonic_fail(SONIC_ERROR_CANCELLED, "Cancelled after %lld of %lld frames", (long long)(i + 1), (long long)count);
-    }
+    status = render_in_steps(frames, rig, poses, count, step, scratch, progress, context);
     free(scratch);
     return status;
 }

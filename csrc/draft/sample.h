@@ -3,6 +3,7 @@
 #define SONIC_DRAFT_SAMPLE_H
 
 #include "draft/rig_parts.h"
+#include "draft/vec4.h"
 
 static inline void sonic_cubic_weights(float w[4], float t)
 {
@@ -12,8 +13,8 @@ static inline void sonic_cubic_weights(float w[4], float t)
     w[3] = (0.5f * t - 0.5f) * t * t;
 }
 
-/* rgbx[4] at (x, y); exact on pixels, repeated beyond the border. */
-static inline void sonic_sample(float *rgbx, const sonic_texture *t, float x, float y)
+/* RGBX at (x, y); exact on pixels, repeated beyond the border. */
+static inline sonic_vec4 sonic_sample_vec4(const sonic_texture *t, float x, float y)
 {
     float right = (float)t->width, bottom = (float)t->height;
     x = x < -1.0f ? -1.0f : x > right ? right : x;
@@ -23,16 +24,23 @@ static inline void sonic_sample(float *rgbx, const sonic_texture *t, float x, fl
     sonic_cubic_weights(wx, x - (float)left);
     sonic_cubic_weights(wy, y - (float)top);
     const float *p = t->pixels + (ptrdiff_t)(top - 1 + SONIC_BORDER) * t->stride + 4 * (left - 1 + SONIC_BORDER);
-    float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    sonic_vec4 rows[4];
     for (int32_t j = 0; j < 4; j++, p += t->stride) {
-        float row[4];
-        for (int32_t c = 0; c < 4; c++)
-            row[c] = wx[0] * p[c] + wx[1] * p[4 + c] + wx[2] * p[8 + c] + wx[3] * p[12 + c];
-        for (int32_t c = 0; c < 4; c++)
-            sum[c] += wy[j] * row[c];
+        rows[j] = sonic_vec4_scale(sonic_vec4_load(p), wx[0]);
+        rows[j] = sonic_vec4_add_scaled(rows[j], sonic_vec4_load(p + 4), wx[1]);
+        rows[j] = sonic_vec4_add_scaled(rows[j], sonic_vec4_load(p + 8), wx[2]);
+        rows[j] = sonic_vec4_add_scaled(rows[j], sonic_vec4_load(p + 12), wx[3]);
     }
-    for (int32_t c = 0; c < 4; c++)
-        rgbx[c] = sum[c];
+    sonic_vec4 sum = sonic_vec4_scale(rows[0], wy[0]);
+    sum = sonic_vec4_add_scaled(sum, rows[1], wy[1]);
+    sum = sonic_vec4_add_scaled(sum, rows[2], wy[2]);
+    return sonic_vec4_add_scaled(sum, rows[3], wy[3]);
+}
+
+/* The same to rgbx[4]. */
+static inline void sonic_sample(float *rgbx, const sonic_texture *t, float x, float y)
+{
+    sonic_vec4_store(rgbx, sonic_sample_vec4(t, x, y));
 }
 
 static inline uint8_t sonic_to_byte(float x)

@@ -90,6 +90,6 @@ PyMethodDef sonic_py_draft_render_methods[] = {
      "draft_render. The rig may be used from several threads. ValueError says what is wrong with the picture or the mesh."},
     {"draft_render", (PyCFunction)(void (*)(void))draft_render, METH_VARARGS | METH_KEYWORDS,
      "draft_render(rig, poses, out, progress=None)\n\nWrites the picture of each pose f32[n, 8] (csrc/draft/pose.h) to out u8[n, H, W, 3]. "
-     "progress(done, total) is called after each frame; a true result stops with RuntimeError."},
+     "progress(done, total) is called every few frames; a true result stops with RuntimeError."},
     {NULL, NULL, 0, NULL},
 };
