@@ -36,7 +36,7 @@ typedef struct place {
     float u, across;     /* px from the mouth's middle; the same as a share of the mouth's half, +-1 at the corners */
     float below;         /* px below the seam, < 0 above it */
     float height;        /* the face's */
-    float inside;        /* 1 on the head, 0 outside its outline grown by 13.5 % */
+    float inside;        /* 1 on the head, 0 outside its outline grown by 12 % */
     float to_chin;       /* 0 on the seam, 1 at the height of the chin */
     float corner;        /* 0 in the mouth's middle, 1 at its corners, falling off over the cheeks */
 } place;
@@ -51,7 +51,7 @@ static place place_at(const sonic_draft_rig *rig, float x, float y)
     float v = sonic_frame_v(f, x, y), seam = sonic_seam_v(&rig->seam, p.u);
     p.below = v - seam;
     p.to_chin = p.below / fmaxf(f->chin - seam, 0.05f * f->height);
-    p.inside = 1.0f - ramp((sonic_outline_ratio(&rig->outline, x, y) - 0.91f) / 0.225f);
+    p.inside = 1.0f - ramp((sonic_outline_ratio(&rig->outline, x, y) - 0.895f) / 0.225f);
     float edge = p.u < 0.0f ? -f->left : f->right, beyond = fabsf(p.u) - edge;
     p.corner = beyond > 0.0f ? bell(beyond / (0.16f * f->height)) : smooth(fabsf(p.across));
     return p;
@@ -74,26 +74,31 @@ static float open_upper(const place *p)
     return (corner_drop * p->corner - raise) * (p->below < 0.0f ? reach : 1.0f) * p->inside;
 }
 
+/* From 0 at the lower lip to 1 on the chin: where the skin between them gives way. */
+static float towards_chin(const place *p, const sonic_face_frame *f)
+{
+    float start = 0.6f * f->lower_lip / fmaxf(f->chin, 1.0f);
+    return ramp((p->to_chin - start) / fmaxf(0.82f - start, 0.3f));
+}
+
 static float open_lower(const place *p, const sonic_face_frame *f)
 {
     float lip = corner_drop * p->corner + (1.0f - upper_raise) * lip_arch(p->across);
-    float start = 0.6f * f->lower_lip / fmaxf(f->chin, 1.0f);
-    float reach = p->below < 0.0f ? 1.0f : 1.0f - ramp((p->to_chin - start) / (1.05f - start));
-    return lip * reach * p->inside;
+    return lip * (1.0f - towards_chin(p, f)) * p->inside;
 }
 
 /* The jaw turns about the ears: all of the chin goes, the cheeks follow less and less. */
-static float chin_down(const place *p)
+static float chin_down(const place *p, const sonic_face_frame *f)
 {
     float side = p->u / (0.36f * p->height);
-    float down = smooth((p->to_chin - 0.05f) / 0.9f);
-    return down / (1.0f + side * side * side * side) * p->inside;
+    return towards_chin(p, f) / (1.0f + side * side * side * side) * p->inside;
 }
 
+/* Corners out or in; the cheeks follow, the face's outline stays. */
 static float width_along_u(const place *p, const sonic_face_frame *f)
 {
-    float edge = p->u < 0.0f ? -f->left : f->right, beyond = fabsf(p->u) / edge - 1.0f;
-    float along = beyond < 0.0f ? p->u : (p->u < 0.0f ? -edge : edge) * bell(beyond / 0.9f) * (1.0f + 0.3f * beyond);
+    float edge = p->u < 0.0f ? f->left : f->right, beyond = fabsf(p->u) - fabsf(edge);
+    float along = beyond < 0.0f ? p->u : edge * bell(beyond / (0.12f * p->height));
     return along * bell(p->below / (0.17f * p->height)) * p->inside;
 }
 
@@ -130,7 +135,7 @@ static void build_node(sonic_draft_rig *rig, int32_t column, int32_t row)
     size_t node = (size_t)row * (size_t)rig->grid.columns + (size_t)column;
     float x = (float)(column * rig->grid.step), y = (float)(row * rig->grid.step);
     place p = place_at(rig, x, y);
-    float chin = chin_down(&p), width = width_along_u(&p, f);
+    float chin = chin_down(&p, f), width = width_along_u(&p, f);
     set_node(rig, SONIC_BASIS_OPEN, node, 0.0f, open_upper(&p), 0.0f, open_lower(&p, f));
     set_node(rig, SONIC_BASIS_CHIN, node, 0.0f, chin, 0.0f, chin);
     set_node(rig, SONIC_BASIS_WIDTH, node, width, 0.0f, width, 0.0f);
@@ -140,6 +145,48 @@ static void build_node(sonic_draft_rig *rig, int32_t column, int32_t row)
     float border = fminf(fminf(x, right) / (0.12f * (float)rig->texture.width), fminf(y, bottom) / (0.12f * (float)rig->texture.height));
     float ratio = sonic_outline_ratio(&rig->outline, x, y);
     rig->sway[node] = (1.0f - smooth((ratio - 1.1f) / 1.1f)) * smooth(border);
+}
+
+/* The chin goes two thirds as far as the lip, and the neck leaves it no more room than `most`. */
+static float chin_gain(float gap, float height)
+{
+    float most = 0.060f * height;
+    return most * tanhf(0.70f * gap / most);
+}
+
+/* How much of its height a piece of the lower layer at a node keeps, at the widest gap; what falls to 0 would fold. */
+static float kept_height(const sonic_draft_rig *rig, int32_t column, int32_t row, float gap)
+{
+    const sonic_face_frame *f = &rig->frame;
+    size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows, node = (size_t)row * (size_t)rig->grid.columns + (size_t)column;
+    const float *open = rig->basis + SONIC_BASIS_OPEN * SONIC_COMPONENTS * nodes;
+    const float *chin = rig->basis + SONIC_BASIS_CHIN * SONIC_COMPONENTS * nodes;
+    float chin_px = chin_gain(gap, f->height), v[3];
+    size_t at[3] = {node, node + 1, node + (size_t)rig->grid.columns};
+    for (int32_t i = 0; i < 3; i++) {
+        float x = gap * open[SONIC_LOWER_X * nodes + at[i]] + chin_px * chin[SONIC_LOWER_X * nodes + at[i]];
+        float y = gap * open[SONIC_LOWER_Y * nodes + at[i]] + chin_px * chin[SONIC_LOWER_Y * nodes + at[i]];
+        v[i] = x * f->vx + y * f->vy;
+    }
+    return 1.0f + ((v[1] - v[0]) * f->vx + (v[2] - v[0]) * f->vy) / (float)rig->grid.step;
+}
+
+static int would_fold(const sonic_draft_rig *rig, float gap)
+{
+    for (int32_t row = 0; row + 1 < rig->grid.rows; row++)
+        for (int32_t column = 0; column + 1 < rig->grid.columns; column++)
+            if (kept_height(rig, column, row, gap) < 0.15f)
+                return 1;
+    return 0;
+}
+
+/* A short or hidden chin has no room for the widest mouth. */
+static float widest_gap(const sonic_draft_rig *rig)
+{
+    float gap = 0.2f * rig->frame.height;
+    while (gap > 0.04f * rig->frame.height && would_fold(rig, gap))
+        gap *= 0.94f;
+    return gap;
 }
 
 sonic_status sonic_field_build(sonic_draft_rig *rig)
@@ -156,6 +203,7 @@ sonic_status sonic_field_build(sonic_draft_rig *rig)
     for (int32_t row = 0; row < rig->grid.rows; row++)
         for (int32_t column = 0; column < rig->grid.columns; column++)
             build_node(rig, column, row);
+    rig->widest_gap = widest_gap(rig);
     return SONIC_OK;
 }
 
@@ -164,14 +212,12 @@ sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
     const sonic_face_frame *f = &rig->frame;
     sonic_motion m;
     memset(&m, 0, sizeof m);
-    m.gap_px = clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->height;
+    m.gap_px = fminf(clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->height, rig->widest_gap);
     m.rounding = clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
     m.press = clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
     m.blink = clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
-    /* The chin goes two thirds as far as the lip, and the neck leaves it no more room than `most`. */
-    float most = 0.060f * f->height;
     m.gain[SONIC_BASIS_OPEN] = m.gap_px;
-    m.gain[SONIC_BASIS_CHIN] = most * tanhf(0.70f * m.gap_px / most);
+    m.gain[SONIC_BASIS_CHIN] = chin_gain(m.gap_px, f->height);
     m.gain[SONIC_BASIS_WIDTH] = clampf(pose[SONIC_POSE_WIDTH], -0.3f, 0.3f);
     m.gain[SONIC_BASIS_ROUND] = m.rounding;
     m.gain[SONIC_BASIS_PRESS] = m.press;

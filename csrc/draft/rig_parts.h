@@ -117,6 +117,7 @@ struct sonic_draft_rig {
     sonic_grid grid;
     float *basis; /* [SONIC_BASIS_COUNT, SONIC_COMPONENTS, rows, columns] */
     float *sway;  /* [rows, columns] share of the head's motion, 0..1 */
+    float widest_gap; /* how far the lips can part before the chin runs out of room, px */
     sonic_texture texture;
     uint8_t *image; /* [height, width, 3] */
     sonic_interior interior;
