@@ -5,7 +5,7 @@ const NODES = new Set(["SonicLoadImage", "SONIC_PreData", "SonicInference"]);
 const WIDGET = "sonic_notes";
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
 const LINE_PX = 16;
-const CHARACTER_PX = 6.2;
+const CHARACTER_PX = 7; // of 11 px type, on the safe side
 const PADDING_PX = 34; // the page leaves 10 px above and below a DOM widget
 
 function heightOf(text, width) {
