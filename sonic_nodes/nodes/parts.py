@@ -2,6 +2,7 @@
 import functools
 import importlib
 import math
+import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ import torch
 from comfy_api.latest import io
 from PIL import Image
 
+from ..doctor import MINIMUM, check_library
 from ..errors import InstallError, SonicError, UsageError
 
 PACK = Path(__file__).resolve().parents[2]
@@ -36,9 +38,17 @@ def part(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"..{name}", __package__)
     except ImportError as error:
-        raise InstallError(
-            f'Run `make build` in "{PACK}" (or `pip install -r requirements.txt` there, when a Python package is what is missing) and '
-            f"restart ComfyUI: a part of the Sonic nodes does not load ({error}).") from None
+        raise InstallError(f"{remedy(error)}, then restart ComfyUI: a part of the Sonic nodes does not load ({error}).") from None
+
+
+def remedy(error: ImportError) -> str:
+    """The one thing to do: for a PyTorch that is too old, a package of others that is missing, or our own compiled part."""
+    if not check_library("torch", MINIMUM["torch"])["ok"]:
+        return f"Update ComfyUI's PyTorch to {'.'.join(map(str, MINIMUM['torch']))} or newer (it is {torch.__version__})"
+    foreign = isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__package__.rpartition(".")[0])
+    if foreign:
+        return f"""Run `"{sys.executable}" -m pip install -r "{PACK / 'requirements.txt'}"`"""
+    return f'Run `make -C "{PACK}" build PYTHON="{sys.executable}"`'
 
 
 def install_problem() -> str | None:

@@ -79,13 +79,35 @@ def test_another_packs_node_of_the_same_name_is_named(pack, caplog):
     assert "Keep one of the two packs that define SONIC_PreData" in caplog.text
 
 
-def test_without_the_compiled_part_nodes_are_there_and_name_the_command(extension, nodes, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "sonic_nodes.native", None)
-    monkeypatch.setitem(sys.modules, "sonic_nodes.engines.draft", None)
+def missing(monkeypatch, name):
+    """Makes importing `name`, and what of ours was imported with it, start afresh and fail."""
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "sonic_nodes.engines.draft", raising=False)
+    if name == "sonic_nodes._sonic":
+        monkeypatch.delitem(sys.modules, "sonic_nodes.native", raising=False)
+        monkeypatch.delattr("sonic_nodes._sonic", raising=False)
+
+
+@pytest.mark.parametrize(("name", "command"), [
+    ("sonic_nodes._sonic", f'make -C "{ROOT}" build PYTHON="{sys.executable}"'),
+    ("numpy", f'"{sys.executable}" -m pip install -r "{ROOT / "requirements.txt"}"'),
+])
+def test_when_something_is_missing_nodes_are_there_and_name_the_command(extension, nodes, monkeypatch, caplog, name, command):
+    missing(monkeypatch, name)
     with caplog.at_level(logging.WARNING):
         listed = asyncio.run(extension.SonicExtension().get_node_list())
-    assert len(listed) == 6 and "Run `make build` in" in caplog.text
-    with pytest.raises(ValueError, match="^Run `make build` in .* and restart ComfyUI"):
+    assert len(listed) == 6
+    with pytest.raises(ValueError) as raised:
+        nodes["SonicLoader"].execute("built-in draft")
+    assert str(raised.value).startswith(f"Run `{command}`, then restart ComfyUI: a part of the Sonic nodes does not load")
+    if name == "sonic_nodes._sonic":
+        assert command in caplog.text
+
+
+def test_a_pytorch_that_is_too_old_is_named(nodes, monkeypatch):
+    missing(monkeypatch, "sonic_nodes._sonic")
+    monkeypatch.setattr("torch.__version__", "2.9.1+cu128")
+    with pytest.raises(ValueError, match=r"^Update ComfyUI's PyTorch to 2\.10 or newer \(it is 2\.9\.1\+cu128\), then restart"):
         nodes["SonicLoader"].execute("built-in draft")
 
 
