@@ -17,12 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 FIGURE = re.compile(r"\b\d+(?:\.\d+)?(?:\s?(?:x|times)\b|×)")
 
 
+BUILT = {".venv", ".git", ".pytest_cache", ".hypothesis", ".ruff_cache", "__pycache__", "build", "dist", "out"}
+
+
 def tracked(*patterns):
-    """Files under version control; in an unpacked archive, all that match."""
-    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode == 0 and listed.stdout:
-        return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
-    return [path for pattern in patterns for path in ROOT.rglob(pattern) if ".venv" not in path.parts and "build" not in path.parts]
+    """Files under version control; without git, all that were not built."""
+    try:
+        listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        found = [path.relative_to(ROOT) for pattern in patterns for path in ROOT.glob(pattern if "/" in pattern else f"**/{pattern}")]
+        listed = [name for name in found if not BUILT & set(name.parts) and name.suffix != ".so" and ".egg-info" not in str(name)]
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
 
 
 def pages():
