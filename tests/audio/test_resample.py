@@ -78,14 +78,14 @@ def test_same_rate_is_a_copy():
     assert np.array_equal(x, y) and not np.shares_memory(x, y)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     count=st.integers(0, 400),
     rate_in=st.integers(1, 768000),
     rate_out=st.one_of(st.just(16000), st.integers(1, 768000)),
 )
 def test_length_and_bounds_for_any_ratio(count, rate_in, rate_out):
-    if count * rate_out / rate_in > 3e6:
+    if count * rate_out / rate_in > 3e5:
         count = 1
     x = np.ones(count, np.float32)
     if rate_in // 4096 > rate_out:
