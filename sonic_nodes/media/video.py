@@ -220,7 +220,7 @@ def _check_complete(path: str, frames: int) -> None:
     except InputError:
         found = 0
     if found != frames:
-        raise OutputError(f"Free disk space and run again: the video was cut off while it was written, {found} of {frames} frames are in it.")
+        raise OutputError(f"Free disk space and run again: only {found} of {frames} frames of the video were stored.")
 
 
 def _frame_count(path: str) -> int:

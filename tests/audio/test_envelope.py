@@ -24,7 +24,9 @@ def test_known_values():
     assert _sonic.envelope(np.zeros(0, np.float32), 16000, 25.0, 2).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize(("rate", "fps", "frames"), [(16000, 0.0, 5), (16000, float("nan"), 5), (16000, 1e9, 5), (0, 25.0, 5), (16000, 25.0, -1)])
+@pytest.mark.parametrize(
+    ("rate", "fps", "frames"), [(16000, 0.0, 5), (16000, float("nan"), 5), (16000, 1e9, 5), (0, 25.0, 5), (16000, 25.0, -1)]
+)
 def test_limits(rate, fps, frames):
     with pytest.raises(ValueError, match="^(Choose|Ask)"):
         _sonic.envelope(np.zeros(10, np.float32), rate, fps, frames)

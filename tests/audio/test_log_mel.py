@@ -60,7 +60,7 @@ def test_against_the_definition(name, filters):
     assert np.abs(mel - reference(x, filters)).max() < 8e-5
 
 
-@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="librosa compiles with LLVM, which takes minutes under a sanitizer")
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="librosa compiles itself, minutes under a sanitizer")
 def test_against_librosa():
     librosa = pytest.importorskip("librosa", reason="librosa is an oracle for tests only")
     x = np.random.default_rng(0).uniform(-1, 1, PIECE).astype(np.float32)

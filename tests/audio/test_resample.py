@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from sonic_nodes.native import _sonic
 
-RATES = [(44100, 16000), (48000, 16000), (22050, 16000), (8000, 16000), (16000, 48000), (44100, 48000), (96000, 44100), (44101, 16000), (7350, 44099)]
+RATES = [(44100, 16000), (48000, 16000), (22050, 16000), (8000, 16000), (16000, 48000), (44100, 48000), (96000, 44100)]
+RATES += [(44101, 16000), (7350, 44099)]  # too many phases for a row each
 
 
 def sine(hz, rate, seconds=1.0, phase=0.3):
