@@ -207,12 +207,19 @@ sonic_status sonic_field_build(sonic_draft_rig *rig)
     return SONIC_OK;
 }
 
+/* x, bent from 70 % of `most` on so that it never gets beyond it. */
+static float within_reach(float x, float most)
+{
+    float free = 0.7f * most, rest = 0.3f * most;
+    return x <= free ? x : free + rest * tanhf((x - free) / rest);
+}
+
 sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
 {
     const sonic_face_frame *f = &rig->frame;
     sonic_motion m;
     memset(&m, 0, sizeof m);
-    m.gap_px = fminf(clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->height, rig->widest_gap);
+    m.gap_px = within_reach(clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->reading * f->height, rig->widest_gap);
     m.rounding = clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
     m.press = clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
     m.blink = clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);

@@ -166,7 +166,7 @@ static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion
     float across = p->jaw_u / (0.80f * in->half), arch = sqrtf(fmaxf(1.0f - across * across, 0.0f));
     float top = (0.44f * m->gap_px + 0.012f * height) * (0.25f + 0.75f * arch);
     float depth = (top - p->over_lower) / fmaxf(0.6f * top, 1.0f); /* 0 at the far edge, 1.7 at the lip */
-    float cover = smooth(depth + 0.45f) * smooth((m->gap_px / height - 0.015f) / 0.04f) * smooth(3.0f * arch);
+    float cover = smooth(depth + 0.45f) * smooth((m->gap_px / height - 0.02f) / 0.06f) * smooth(3.0f * arch);
     float furrow = expf(-across * across * 90.0f) * smooth(depth);
     float light = 0.24f + 0.48f * smooth(0.8f * depth) - 0.05f * furrow, flesh[3];
     light *= (0.45f + 0.55f * arch) * (0.45f + 0.55f * smooth(p->over_lower / (0.03f * height)));

@@ -55,6 +55,17 @@ static sonic_status check_mesh(const float *mesh, sonic_image image)
     return SONIC_OK;
 }
 
+/* Poses are in the mesh's terms, and what MediaPipe's mesh reads of a parting depends on the head: measured on twelve portraits,
+ * the same parting reads as 1.3 of itself on a head tilted back (chin nearer than forehead by 0.28 face heights), 0.65 on one
+ * tilted forward by 0.16, 0.4 by 0.4, and less than that on a broad smile. The inverse, within what looks natural. */
+static float reading_of(const float *mesh, float height)
+{
+    float tilt = (point(mesh, 152)[2] - point(mesh, 10)[2]) / height, smile = distance(mesh, 61, 291) / height;
+    tilt = isfinite(tilt) ? tilt : 0.0f;
+    float gain = expf(1.45f * (tilt + 0.05f)) * (1.0f + 6.0f * fminf(fmaxf(smile - 0.385f, 0.0f), 0.06f));
+    return fminf(fmaxf(gain, 0.82f), 1.8f);
+}
+
 static sonic_status build_frame(sonic_face_frame *f, const float *mesh)
 {
     const float *top = point(mesh, 10), *chin = point(mesh, 152), *upper = point(mesh, 13), *lower = point(mesh, 14);
@@ -67,6 +78,7 @@ static sonic_status build_frame(sonic_face_frame *f, const float *mesh)
         0.5f * (sonic_frame_u(f, point(mesh, 291)[0], point(mesh, 291)[1]) + sonic_frame_u(f, point(mesh, 308)[0], point(mesh, 308)[1]));
     f->chin = sonic_frame_v(f, chin[0], chin[1]);
     f->nose = sonic_frame_v(f, point(mesh, 2)[0], point(mesh, 2)[1]);
+    f->reading = reading_of(mesh, f->height);
     f->upper_lip = fmaxf(distance(mesh, 0, 13), 1.0f), f->lower_lip = fmaxf(distance(mesh, 14, 17), 1.0f);
     if (!(f->left < -1.0f) || !(f->right > 1.0f) || !(f->chin > 0.08f * f->height) || !(f->nose < 0.0f))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture that shows the face from the front: mouth from %.1f to %.1f, nose at "

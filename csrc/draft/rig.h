@@ -13,7 +13,7 @@ enum { SONIC_MESH_POINTS = 468 };
 typedef struct sonic_draft_rig sonic_draft_rig;
 
 /* `image` [height, width, 3] RGB, copied; sides 16 .. 8192 px. `mesh` [468, 3] in image pixels (MediaPipe's face mesh; the
- * third column is not used). The rig never changes afterwards and may serve several threads at once.
+ * third column, depth in the same unit, tells how the head is tilted; zeros will do). The rig never changes afterwards and may serve several threads at once.
  * SONIC_ERROR_ARGUMENT when the mesh is not that of a face in this picture, SONIC_ERROR_SHAPE, SONIC_ERROR_MEMORY. */
 sonic_status sonic_draft_rig_create(sonic_draft_rig **out, sonic_image image, const float *mesh);
 void sonic_draft_rig_free(sonic_draft_rig *rig);

@@ -13,6 +13,7 @@ typedef struct sonic_face_frame {
     float left, right;    /* u of the mouth's corners, left < 0 < right */
     float chin, nose;     /* v of the chin's lowest point and of the nose's base */
     float upper_lip, lower_lip; /* thickness of the lips in the middle */
+    float reading;        /* how far the lips have to part for the face mesh to read 1 */
 } sonic_face_frame;
 
 static inline float sonic_frame_u(const sonic_face_frame *f, float x, float y)
