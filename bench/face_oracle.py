@@ -59,10 +59,14 @@ class Oracle:
         return [(score, row[:4] / scale, row[4:].reshape(6, 2) / scale) for score, row in merged(scores, rows)]
 
     def land(self, picture: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        """Mesh [468, 3] in picture pixels: on the detector's box, then on the mesh's own hull."""
+        """Mesh [468, 3] in picture pixels: on the detector's box, then on the mesh's own hull until no point moves by more than 4 % of it."""
         points = self.on_crop(picture, box, keypoints[0], keypoints[1])
-        hull = np.r_[points[:, :2].min(0), points[:, :2].max(0)]
-        return self.on_crop(picture, hull, points[[33, 133], :2].mean(0), points[[263, 362], :2].mean(0))
+        for _ in range(5):
+            hull = np.r_[points[:, :2].min(0), points[:, :2].max(0)]
+            before, points = points, self.on_crop(picture, hull, points[[33, 133], :2].mean(0), points[[263, 362], :2].mean(0))
+            if np.linalg.norm((points - before)[:, :2], axis=1).max() <= 0.04 * np.ptp(points[:, :2], axis=0).max():
+                break
+        return points
 
     def on_crop(self, picture, box, left_eye, right_eye) -> np.ndarray:
         matrix, scale = crop_matrix(box, left_eye, right_eye)

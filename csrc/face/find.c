@@ -9,6 +9,7 @@
 
 #define BATCH 16       /* views per run of the detector */
 #define CANDIDATES 64  /* detections that a stage of the search hands to the mesh network */
+#define REFINEMENTS_MAX 5
 #define VIEW_VALUES (3 * SONIC_BLAZEFACE_SIDE_PX * SONIC_BLAZEFACE_SIDE_PX)
 #define CROP_VALUES (3 * SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX)
 
@@ -22,6 +23,8 @@ static const float CAREFUL_SCORE = 0.6f, CAREFUL_PRESENCE = 0.97f;
 /* A detection in the picture as a whole that needs no second look: turned by 120 degrees, a face was seen upside down at 0.60;
  * seen the right way up, faces score 0.83 and more. */
 static const float SURE_SCORE = 0.75f;
+/* A mesh has settled when no point moved by more than this share of the face: about the network's own noise from crop to crop. */
+static const float SETTLED = 0.04f;
 static const float SAME_FACE = 0.3f;    /* two meshes whose hulls overlap by more are one face */
 
 /* Everything the search needs, allocated once. */
@@ -36,7 +39,7 @@ typedef struct search {
     sonic_view views[BATCH];
     sonic_detection candidates[CANDIDATES], scratch[SONIC_BLAZEFACE_BOXES];
     uint8_t pixels[SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX * 3];
-    float crop[CROP_VALUES], points[SONIC_MESH_POINTS * 3];
+    float crop[CROP_VALUES], points[SONIC_MESH_POINTS * 3], before[SONIC_MESH_POINTS][3];
     float input[BATCH * VIEW_VALUES], scores[BATCH * SONIC_BLAZEFACE_BOXES], boxes[BATCH * SONIC_BLAZEFACE_BOXES * SONIC_BLAZEFACE_VALUES];
 } search;
 
@@ -128,6 +131,27 @@ static int is_known(const search *s, const sonic_face *face)
     return 0;
 }
 
+/* Largest distance that a point moved between two meshes, in units of the hull's longer side. */
+static float moved(const float before[SONIC_MESH_POINTS][3], const sonic_face *face)
+{
+    float largest = 0;
+    for (int i = 0; i < SONIC_MESH_POINTS; i++)
+        largest = fmaxf(largest, hypotf(face->mesh[i][0] - before[i][0], face->mesh[i][1] - before[i][1]));
+    return largest / fmaxf(face->hull_xyxy[2] - face->hull_xyxy[0], face->hull_xyxy[3] - face->hull_xyxy[1]);
+}
+
+/* The mesh on its own crop, until it stays where it is: once is enough for most faces; a strongly tilted one takes a few. */
+static void refine(search *s, sonic_face *face)
+{
+    for (int pass = 0; pass < REFINEMENTS_MAX && face->presence >= s->min_presence; pass++) {
+        memcpy(s->before, face->mesh, sizeof s->before);
+        sonic_mesh_crop crop = sonic_mesh_crop_from_mesh((const float(*)[3])face->mesh);
+        run_mesh(s, face, &crop);
+        if (moved((const float(*)[3])s->before, face) <= SETTLED)
+            return;
+    }
+}
+
 /* A candidate becomes a face when the mesh network believes in it, on the detector's crop and on the mesh's own. */
 static void confirm(search *s, const sonic_detection *d)
 {
@@ -139,10 +163,7 @@ static void confirm(search *s, const sonic_detection *d)
     memcpy(face->keypoints, d->keypoints, sizeof face->keypoints);
     sonic_mesh_crop crop = sonic_mesh_crop_make(d->box_xyxy, d->keypoints[0], d->keypoints[1]);
     run_mesh(s, face, &crop);
-    if (face->presence < s->min_presence)
-        return;
-    crop = sonic_mesh_crop_from_mesh((const float(*)[3])face->mesh);
-    run_mesh(s, face, &crop);
+    refine(s, face);
     if (face->presence >= s->min_presence && !is_known(s, face))
         s->face_count++;
 }
@@ -265,7 +286,7 @@ int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, son
     return count;
 }
 
-/* A second pass only where the first saw a face: elsewhere the mesh would wander off. */
+/* Refined only where a face is seen: elsewhere the mesh would wander off. */
 void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture, const float box[4])
 {
     sonic_detection whole = {0, {box[0], box[1], box[2], box[3]}, {{0}}};
@@ -281,10 +302,8 @@ void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *we
     if (!s)
         return;
     sonic_mesh_crop crop = sonic_mesh_crop_make(box, level[0], level[1]);
+    s->min_presence = MIN_PRESENCE;
     run_mesh(s, out, &crop);
-    if (out->presence >= MIN_PRESENCE) {
-        crop = sonic_mesh_crop_from_mesh((const float(*)[3])out->mesh);
-        run_mesh(s, out, &crop);
-    }
+    refine(s, out);
     free(s);
 }

@@ -1,4 +1,4 @@
-/* find.h - from a picture to its faces: detector, upright crop, mesh, and the mesh once more from its own points. */
+/* find.h - from a picture to its faces: detector, upright crop, mesh, and the mesh again from its own points until it stays. */
 #ifndef SONIC_FACE_FIND_H
 #define SONIC_FACE_FIND_H
 

@@ -23,7 +23,7 @@ void sonic_mesh_to_picture(float out[SONIC_MESH_POINTS][3], const float *points,
 /* Least and largest x, y of a mesh. */
 void sonic_mesh_hull(float hull_xyxy[4], const float mesh[SONIC_MESH_POINTS][3]);
 
-/* The square for the second pass, from the first pass' points: their hull, turned by the middles of the eyes' corners. */
+/* The square for another pass, from the points of the last one: their hull, turned by the middles of the eyes' corners. */
 sonic_mesh_crop sonic_mesh_crop_from_mesh(const float mesh[SONIC_MESH_POINTS][3]);
 
 #endif
