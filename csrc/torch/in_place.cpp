@@ -67,10 +67,12 @@ sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic
     return call.tensors(&x, 1).tensors(&a, 1).tensors(&b, 1).tensor(scalars).run_for_effect() ? x : nullptr;
 }
 
-sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
+sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor)
 {
-    return st_add_product_in_place(scope, x, y, number_like(scope, 1.0, x), 1.0);
+    return st_add_product_in_place(scope, x, y, number_like(scope, 1.0, x), factor);
 }
+
+sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y) { return st_add_scaled_in_place(scope, x, y, 1.0); }
 
 sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight)
 {

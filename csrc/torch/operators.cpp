@@ -164,6 +164,8 @@ const Operator operators[] = {
     {"vae_encoder", boxed<sonic_vae_encoder_operator>},
     {"vae_decoder", boxed<sonic_vae_decoder_operator>},
     {"rife", boxed<sonic_rife_operator>},
+    {"unet_prepare", boxed<sonic_unet_prepare_operator>},
+    {"unet_step", boxed<sonic_unet_step_operator>},
 };
 
 bool define(TorchLibraryHandle library, const char *name)
@@ -212,7 +214,7 @@ void sonic_operator_probe(sonic_operator_call *call, sonic_tensor *x, const char
     const char *line = call->probe_names;
     for (int32_t i = 0; i < call->probe_count; i++, line = strchr(line, '\n') + 1)
         if (strncmp(line + 1, name, strlen(name)) == 0 && line[1 + strlen(name)] == '\n')
-            call->probes[i] = sonic::share(call->scope, x);
+            call->probes[i] = st_clone(call->scope, x); // x may be changed in place
 }
 
 void sonic_operator_return(sonic_operator_call *call, sonic_tensor *x)

@@ -65,6 +65,8 @@ void sonic_motion_bucket_operator(sonic_operator_call *call);
 void sonic_vae_encoder_operator(sonic_operator_call *call);
 void sonic_vae_decoder_operator(sonic_operator_call *call);
 void sonic_rife_operator(sonic_operator_call *call);
+void sonic_unet_prepare_operator(sonic_operator_call *call); /* model/unet_operators.c */
+void sonic_unet_step_operator(sonic_operator_call *call);
 
 #ifdef __cplusplus
 }

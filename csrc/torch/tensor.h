@@ -162,6 +162,7 @@ sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);
 sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);                                         /* x += y */
+sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor);                   /* x += factor y */
 sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor); /* x += factor a b */
 sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight);                         /* x += weight (y - x) */
 /* x += y W^T inside the matrix product: x [n, out] contiguous rows, y [n, in], weight [out, in]. */

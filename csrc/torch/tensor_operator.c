@@ -80,6 +80,7 @@ FUNCTION(silu_in_place, st_silu_in_place(s, x))
 FUNCTION(gelu_in_place, st_gelu_in_place(s, x))
 FUNCTION(mul_in_place, st_mul_in_place(s, x, at(c, 1)))
 FUNCTION(add_in_place, st_add_in_place(s, x, at(c, 1)))
+FUNCTION(add_scaled_in_place, st_add_scaled_in_place(s, x, at(c, 1), real(c, 0)))
 FUNCTION(add_product_in_place, st_add_product_in_place(s, x, at(c, 1), at(c, 2), real(c, 0)))
 FUNCTION(lerp_in_place, st_lerp_in_place(s, x, at(c, 1), real(c, 0)))
 FUNCTION(add_linear_in_place, st_add_linear_in_place(s, x, at(c, 1), at(c, 2)))
@@ -108,7 +109,7 @@ static const struct {
     ENTRY(resize_bilinear), ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
     ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(indices), ENTRY(zeros), ENTRY(add_mul_in_inner_scope),
     ENTRY(conv2d_padded), ENTRY(view), ENTRY(clone), ENTRY(silu_in_place), ENTRY(gelu_in_place), ENTRY(mul_in_place), ENTRY(add_in_place),
-    ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
+    ENTRY(add_scaled_in_place), ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
 };
 
 void sonic_tensor_operator(sonic_operator_call *call)

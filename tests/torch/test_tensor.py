@@ -101,6 +101,7 @@ IN_PLACE = {
     "mul_in_place": ((random(5, 1),), (), lambda x, y: x.mul_(y)),
     "add_in_place": ((random(5, 7),), (), lambda x, y: x.add_(y)),
     "add_in_place broadcast": ((random(7),), (), lambda x, y: x.add_(y)),
+    "add_scaled_in_place": ((random(5, 7),), (0.3,), lambda x, y: x.addcmul_(y, torch.ones((), dtype=y.dtype), value=0.3)),
     "add_product_in_place": ((random(5, 7), random(5, 1)), (-1.25,), lambda x, a, b: x.addcmul_(a, b, value=-1.25)),
     "lerp_in_place": ((random(5, 7),), (0.375,), lambda x, y: x.lerp_(y, torch.tensor(0.375, dtype=x.dtype))),
     "add_linear_in_place": ((random(5, 3), random(7, 3)), (), lambda x, y, w: x.addmm_(y, w.T)),

@@ -1,0 +1,215 @@
+/* Cross-attention to the image token and to the audio tokens (attn2).
+ *
+ * out = to_out(V_image + M softmax(Q K^T / sqrt(d)) V), the same Q for both: attention to one image token is its value, so that
+ * to_out(V_image) is a constant vector c, computed once a run. K and V come projected (sonic_unet_constants).
+ *
+ * There are few audio tokens T beside many queries, hence the fold: with head h's columns W_h of to_q and O_h of to_out,
+ *
+ *     scores = x (K_h W_h)^T / sqrt(d)        out = sum over h of P_h (V_h O_h^T)
+ *
+ * K_h W_h and V_h O_h^T are [T, C] for each head; x is multiplied by [C, heads T] twice instead of by [C, C] twice.
+ */
+#include <math.h>
+
+#include "model/unet_parts.h"
+
+/* The rows of a table of constants that the window of a branch shows: [1 or frames, ...], `width` columns from `offset` on. */
+static sonic_tensor *window_of(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *table, const int64_t span[2], int64_t offset, int64_t width)
+{
+    int32_t last = st_shape(table).dims - 1;
+    sonic_tensor *rows = st_slice(scope, table, 0, span[0], span[1]);
+    rows = st_slice(scope, st_take(rows), last, offset, width);
+    return span[1] == 1 ? rows : st_gather(scope, st_take(rows), 0, pass->frames);
+}
+
+/* First row and rows of a branch in the tables: of sound, and of the image. */
+static const int64_t *audio_span(const sonic_unet_pass *pass, int64_t branch)
+{
+    return (const int64_t *)st_data(pass->constants->layout) + 4 * (pass->step->first_branch + branch);
+}
+
+static const int64_t *image_span(const sonic_unet_pass *pass, int64_t branch) { return audio_span(pass, branch) + 2; }
+
+/* [groups, keys, channels] -> [heads, groups keys, dim] */
+static sonic_tensor *rows_by_head(sonic_scope *scope, sonic_tensor *x, int64_t heads)
+{
+    const int64_t order[4] = {2, 0, 1, 3};
+    int64_t groups = st_size(x, 0), keys = st_size(x, 1), dim = st_size(x, 2) / heads;
+    sonic_tensor *split = st_reshape(scope, x, st_shape4(groups, keys, heads, dim));
+    return st_reshape(scope, st_take(st_permute(scope, st_take(split), order, 4)), st_shape3(heads, groups * keys, dim));
+}
+
+/* rows [groups, keys, channels], weight [heads, dim, channels] -> [groups, heads keys, channels] */
+static sonic_tensor *fold(sonic_scope *scope, sonic_tensor *rows, sonic_tensor *weight)
+{
+    const int64_t order[4] = {1, 0, 2, 3};
+    int64_t heads = st_size(weight, 0), groups = st_size(rows, 0), keys = st_size(rows, 1), channels = st_size(rows, 2);
+    sonic_tensor *product = st_matmul(scope, st_take(rows_by_head(scope, rows, heads)), weight);
+    product = st_reshape(scope, st_take(product), st_shape4(heads, groups, keys, channels));
+    return st_reshape(scope, st_take(st_permute(scope, st_take(product), order, 4)), st_shape3(groups, heads * keys, channels));
+}
+
+/* to_q [heads dim, channels] -> [heads, dim, channels]; to_out [channels, heads dim] -> the same */
+static sonic_tensor *query_weight_by_head(sonic_scope *scope, const sonic_network *attn, int64_t dim)
+{
+    sonic_tensor *weight = sonic_layer_weight(scope, attn, "to_q.weight");
+    return st_reshape(scope, weight, st_shape3(st_size(weight, 0) / dim, dim, st_size(weight, 1)));
+}
+
+static sonic_tensor *output_weight_by_head(sonic_scope *scope, const sonic_network *attn, int64_t dim)
+{
+    const int64_t order[3] = {1, 2, 0};
+    sonic_tensor *weight = sonic_layer_weight(scope, attn, "to_out.0.weight");
+    sonic_tensor *split = st_reshape(scope, weight, st_shape3(st_size(weight, 0), st_size(weight, 1) / dim, dim));
+    return st_permute(scope, st_take(split), order, 3);
+}
+
+/* n [groups, queries, channels], k and v [groups, keys, channels] -> [groups, queries, channels] */
+static sonic_tensor *attend_folded(sonic_scope *scope, const sonic_network *attn, int64_t dim, sonic_tensor *n, sonic_tensor *k, sonic_tensor *v)
+{
+    int64_t groups = st_size(n, 0), queries = st_size(n, 1), keys = st_size(k, 1), heads = st_size(k, 2) / dim;
+    sonic_tensor *keys_folded = fold(scope, st_take(st_scale(scope, k, 1.0 / sqrt((double)dim))), st_take(query_weight_by_head(scope, attn, dim)));
+    sonic_tensor *scores = st_matmul(scope, n, st_take(st_transpose(scope, st_take(keys_folded), 1, 2)));
+    scores = st_reshape(scope, st_take(scores), st_shape4(groups, queries, heads, keys));
+    sonic_tensor *p = st_softmax(scope, st_take(scores), 3);
+    p = st_reshape(scope, st_take(p), st_shape3(groups, queries, heads * keys));
+    return st_matmul(scope, st_take(p), st_take(fold(scope, v, st_take(output_weight_by_head(scope, attn, dim)))));
+}
+
+static sonic_tensor *attend_unfolded(sonic_scope *scope, const sonic_network *attn, int64_t dim, sonic_tensor *n, sonic_tensor *k, sonic_tensor *v)
+{
+    sonic_tensor *q = sonic_layer_linear(scope, attn, "to_q", n);
+    sonic_tensor *y = sonic_layer_attention(scope, st_take(q), k, v, st_size(k, 2) / dim);
+    return st_linear(scope, st_take(y), sonic_layer_weight(scope, attn, "to_out.0.weight"), NULL);
+}
+
+/* Multiply-adds of one side, per group: `queries` rows of channels into heads * keys columns, and the fold itself, against
+ * channels into channels and the products of queries with keys. */
+static bool folding_pays(const sonic_unet_pass *pass, int64_t queries, int64_t keys, int64_t channels)
+{
+    int64_t heads = channels / pass->unet->head_dim;
+    int64_t folded = queries * heads * keys * channels + keys * channels * channels, plain = queries * channels * channels + queries * keys * channels;
+    return folded < plain && !(pass->step->options & SONIC_UNET_UNFOLDED);
+}
+
+/* n [groups, queries, channels], taken; kv [groups, keys, 2 channels] -> to_out's product without its bias */
+static sonic_tensor *attend(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *attn, sonic_tensor *n, sonic_tensor *kv)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    int64_t channels = st_size(n, 2), dim = pass->unet->head_dim;
+    bool folded = folding_pays(pass, st_size(n, 1), st_size(kv, 1), channels);
+    sonic_tensor *k = st_slice(&s, kv, 2, 0, channels), *v = st_slice(&s, kv, 2, channels, channels);
+    sonic_tensor *y = folded ? attend_folded(&s, attn, dim, st_take(n), k, v) : attend_unfolded(&s, attn, dim, st_take(n), k, v);
+    y = st_return(&s, y);
+    return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
+}
+
+/* Where in the picture sound acts: rows and columns outside have a mask of exactly 0. */
+typedef struct region {
+    int64_t top, rows, left, columns;
+} region;
+
+static region region_of(const sonic_unet_pass *pass)
+{
+    const int64_t *r = (const int64_t *)st_data(pass->constants->rectangles) + 4 * pass->level;
+    region all = {0, pass->rows, 0, pass->columns}, part = {r[0], r[1], r[2], r[3]};
+    return pass->step->options & SONIC_UNET_WHOLE_MASK ? all : part;
+}
+
+/* x [any, rows, columns, channels], a view */
+static sonic_tensor *cut(sonic_scope *scope, sonic_tensor *x, region r)
+{
+    sonic_tensor *lines = st_slice(scope, x, 1, r.top, r.rows);
+    return st_slice(scope, st_take(lines), 2, r.left, r.columns);
+}
+
+/* [1, rows, columns, 1] of this level's mask */
+static sonic_tensor *mask_in(sonic_scope *scope, const sonic_unet_pass *pass, region r)
+{
+    int64_t offset = 0, rows = pass->rows << pass->level, columns = pass->columns << pass->level;
+    for (int32_t level = 0; level < pass->level; level++)
+        offset += (rows >> level) * (columns >> level);
+    sonic_tensor *mask = st_slice(scope, pass->constants->masks, 0, offset, pass->rows * pass->columns);
+    return cut(scope, st_view(scope, st_take(mask), st_shape4(1, pass->rows, pass->columns, 1)), r);
+}
+
+/* What sound adds to `part` [frames, rows, columns, channels], not yet masked; NULL where the mask is empty. */
+static sonic_tensor *heard_in(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *part, sonic_tensor *kv)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network attn = sonic_network_part(block, "attn2");
+    sonic_shape shape = st_shape(part);
+    int64_t groups = st_size(kv, 0), frames = shape.size[0], channels = shape.size[3];
+    sonic_tensor *n = sonic_layer_norm(&s, block, "norm2", part);
+    n = st_reshape(&s, st_take(n), st_shape3(groups, frames / (groups ? groups : 1) * shape.size[1] * shape.size[2], channels));
+    sonic_tensor *y = attend(&s, pass, &attn, n, kv);
+    y = st_return(&s, st_reshape(&s, st_take(y), shape));
+    return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
+}
+
+/* x [frames, rows, columns, channels] of one branch */
+static void hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block,
+                           sonic_tensor *x, int64_t branch)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    region r = region_of(pass);
+    sonic_tensor *part = r.rows * r.columns > 0 ? cut(&s, x, r) : NULL, *y = NULL;
+    if (part) {
+        sonic_tensor *kv = window_of(&s, pass, pass->constants->audio_spatial, audio_span(pass, branch), 2 * layer->offset, 2 * layer->channels);
+        y = heard_in(&s, pass, block, part, kv);
+    }
+    sonic_tensor *image = window_of(&s, pass, pass->constants->image_spatial, image_span(pass, branch), layer->offset, layer->channels);
+    st_add_in_place(&s, x, st_reshape(&s, image, st_shape4(st_size(image, 0), 1, 1, layer->channels)));
+    if (part)
+        st_add_product_in_place(&s, part, st_take(y), mask_in(&s, pass, r), 1.0);
+    sonic_scope_close(&s);
+}
+
+void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network attn = sonic_network_part(block, "attn2");
+    sonic_tensor *before = sonic_unet_probe_before(&s, &attn, x);
+    for (int64_t b = 0; b < pass->branch_count && !s.status; b++) {
+        sonic_tensor *branch = st_take(st_slice(&s, x, 0, b, 1));
+        branch = st_view(&s, branch, st_shape4(pass->frame_count, pass->rows, pass->columns, layer->channels));
+        hear_in_frames(&s, pass, layer, block, branch, b);
+    }
+    sonic_unet_probe_added(&s, &attn, x, before, false);
+    sonic_scope_close(&s);
+}
+
+/* The mean over a window: one row. */
+static sonic_tensor *mean_of_window(sonic_scope *scope, sonic_tensor *rows) { return st_size(rows, 0) == 1 ? rows : st_mean(scope, st_take(rows), 0); }
+
+/* x [all tokens, channels] of one branch: every position and frame of a window hears the window's mean. */
+static void hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block,
+                           sonic_tensor *x, int64_t branch)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network attn = sonic_network_part(block, "attn2");
+    sonic_tensor *kv = window_of(&s, pass, pass->constants->audio_temporal, audio_span(pass, branch), 2 * layer->offset, 2 * layer->channels);
+    sonic_tensor *image = window_of(&s, pass, pass->constants->image_temporal, image_span(pass, branch), layer->offset, layer->channels);
+    sonic_tensor *n = sonic_layer_norm(&s, block, "norm2", st_take(st_view(&s, x, st_shape3(1, st_size(x, 0), layer->channels))));
+    sonic_tensor *y = attend(&s, pass, &attn, n, mean_of_window(&s, kv));
+    st_add_in_place(&s, x, st_take(st_reshape(&s, st_take(y), st_shape(x))));
+    st_add_in_place(&s, x, mean_of_window(&s, image));
+    sonic_scope_close(&s);
+}
+
+void sonic_unet_hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network attn = sonic_network_part(block, "attn2");
+    sonic_tensor *before = sonic_unet_probe_before(&s, &attn, x);
+    for (int64_t b = 0; b < pass->branch_count && !s.status; b++)
+        hear_over_time(&s, pass, layer, block, sonic_unet_rows(&s, st_take(st_slice(&s, x, 0, b, 1))), b);
+    sonic_unet_probe_added(&s, &attn, x, before, true);
+    sonic_scope_close(&s);
+}

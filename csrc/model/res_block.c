@@ -1,0 +1,95 @@
+/* The spatio-temporal res block: a 2-D res block in each frame, a res block over time, and their blend. */
+#include "model/unet_parts.h"
+
+/* The convolution's bias, and with it time_emb_proj(SiLU(emb)), which is the same everywhere: [channels] */
+static sonic_tensor *bias_with_time(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block)
+{
+    sonic_tensor *time = sonic_layer_linear(scope, block, "time_emb_proj", pass->embedding);
+    sonic_tensor *bias = sonic_layer_weight(scope, block, "conv1.bias");
+    return st_add(scope, bias, st_take(st_reshape(scope, st_take(time), st_shape1(st_size(bias, 0)))));
+}
+
+static sonic_tensor *norm_silu(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x, double epsilon)
+{
+    return st_silu_in_place(scope, sonic_layer_group_norm(scope, block, name, x, epsilon));
+}
+
+/* conv2's bias, and the shortcut's, where there is one, so that the shortcut is a matrix product into conv2's result. */
+static sonic_tensor *bias_with_shortcut(sonic_scope *scope, const sonic_network *block)
+{
+    sonic_tensor *bias = sonic_layer_weight(scope, block, "conv2.bias"), *shortcut = sonic_layer_find(block, "conv_shortcut.bias");
+    return shortcut ? st_add(scope, bias, shortcut) : bias;
+}
+
+static void add_shortcut(sonic_scope *scope, const sonic_network *block, sonic_tensor *y, sonic_tensor *x)
+{
+    sonic_tensor *weight = sonic_layer_find(block, "conv_shortcut.weight"); /* [out, in, 1, 1] */
+    if (weight) {
+        weight = st_reshape(scope, weight, st_shape2(st_size(weight, 0), st_size(weight, 1)));
+        st_add_linear_in_place(scope, sonic_unet_rows(scope, y), sonic_unet_rows(scope, x), weight);
+    } else
+        st_add_in_place(scope, y, x);
+}
+
+/* conv2(SiLU(GN(conv1(SiLU(GN(x))) + time))) + shortcut(x), frame by frame */
+static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x, double epsilon)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_tensor *h = norm_silu(&s, block, "norm1", st_take(sonic_unet_images(&s, pass, x)), epsilon);
+    h = st_conv2d(&s, st_take(h), sonic_layer_weight(&s, block, "conv1.weight"), bias_with_time(&s, pass, block), 1, 1, 1);
+    h = norm_silu(&s, block, "norm2", st_take(h), epsilon);
+    h = st_conv2d(&s, st_take(h), sonic_layer_weight(&s, block, "conv2.weight"), bias_with_shortcut(&s, block), 1, 1, 1);
+    sonic_tensor *y = sonic_unet_from_images(&s, pass, h);
+    add_shortcut(&s, block, y, x);
+    y = st_return(&s, y);
+    return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
+}
+
+/* A convolution over 3 frames, zeros before the first and behind the last: x [branches, channels, frames, tokens], weight [.., .., 3, 1, 1] */
+static sonic_tensor *conv_over_frames(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x, sonic_tensor *bias)
+{
+    const int64_t padding[2] = {1, 0};
+    sonic_tensor *weight = sonic_layer_weight(scope, block, "%s.weight", name);
+    weight = st_reshape(scope, weight, st_shape4(st_size(weight, 0), st_size(weight, 1), st_size(weight, 2), 1));
+    return st_conv2d_padded(scope, x, st_take(weight), bias, padding);
+}
+
+/* The same block over time, without its input, which the caller has: its statistics span all frames of a branch. */
+static sonic_tensor *temporal(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x, double epsilon)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_tensor *h = norm_silu(&s, block, "norm1", st_take(sonic_unet_movies(&s, x)), epsilon);
+    h = conv_over_frames(&s, block, "conv1", st_take(h), bias_with_time(&s, pass, block));
+    h = norm_silu(&s, block, "norm2", st_take(h), epsilon);
+    h = conv_over_frames(&s, block, "conv2", st_take(h), sonic_layer_weight(&s, block, "conv2.bias"));
+    sonic_tensor *y = st_return(&s, sonic_unet_from_movies(&s, h));
+    return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
+}
+
+static void probe_temporal(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *y, sonic_tensor *t)
+{
+    if (!sonic_unet_is_probed(block))
+        return;
+    sonic_shape shape = {5, {pass->branch_count, st_size(y, 3), pass->frame_count, pass->rows, pass->columns}};
+    sonic_layer_probe(block, st_reshape(scope, st_take(sonic_unet_movies(scope, st_add(scope, y, t))), shape));
+}
+
+/* With a the weight of the frame alone: a y + (1 - a) (y + t) = y + (1 - a) t */
+sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x, double epsilon)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network in_frame = sonic_network_part(network, "spatial_res_block"), over_time = sonic_network_part(network, "temporal_res_block");
+    const float *mixes = st_data(pass->constants->mixes);
+    double mix = mixes[pass->next_res++];
+    sonic_tensor *y = spatial(&s, pass, &in_frame, x, epsilon);
+    sonic_layer_probe(&in_frame, sonic_unet_images(&s, pass, y));
+    sonic_tensor *t = temporal(&s, pass, &over_time, y, epsilon);
+    probe_temporal(&s, pass, &over_time, y, t);
+    st_add_scaled_in_place(&s, y, st_take(t), mix);
+    sonic_layer_probe(network, sonic_unet_images(&s, pass, y));
+    y = st_return(&s, y);
+    return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
+}

@@ -1,0 +1,160 @@
+/* The spatio-temporal transformer: a block that looks within each frame, a block that looks over the frames at each position,
+ * and their blend. Everything is added to the residual stream in place. */
+#include "model/unet_parts.h"
+
+/* The projected product of attention goes into x [all tokens, channels]: x += to_out(y) */
+static void add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
+{
+    sonic_tensor *rows = sonic_unet_rows(scope, x);
+    st_add_linear_in_place(scope, rows, st_take(st_reshape(scope, st_take(y), st_shape(rows))), sonic_layer_weight(scope, attn, "to_out.0.weight"));
+    st_add_in_place(scope, rows, sonic_layer_weight(scope, attn, "to_out.0.bias"));
+}
+
+/* Each token looks at the tokens of its frame. x [branches, frames, tokens, channels] */
+static void look_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network attn = sonic_network_part(block, "attn1");
+    int64_t channels = st_size(x, 3);
+    sonic_tensor *before = sonic_unet_probe_before(&s, &attn, x);
+    sonic_tensor *n = st_take(st_view(&s, x, st_shape3(pass->branch_count * pass->frame_count, st_size(x, 2), channels)));
+    n = sonic_layer_norm(&s, block, "norm1", n);
+    sonic_tensor *q = sonic_layer_linear(&s, &attn, "to_q", n), *k = sonic_layer_linear(&s, &attn, "to_k", n);
+    sonic_tensor *v = sonic_layer_linear(&s, &attn, "to_v", st_take(n));
+    sonic_tensor *y = sonic_layer_attention(&s, st_take(q), st_take(k), st_take(v), channels / pass->unet->head_dim);
+    add_output(&s, &attn, x, y);
+    sonic_unet_probe_added(&s, &attn, x, before, false);
+    sonic_scope_close(&s);
+}
+
+/* Branch b of x [branches, frames, tokens, channels] as [tokens, heads, frames, dim]: a view */
+static sonic_tensor *sequences(sonic_scope *scope, sonic_tensor *x, int64_t b, int64_t dim)
+{
+    const int64_t order[4] = {1, 2, 0, 3};
+    sonic_tensor *branch = st_take(st_slice(scope, x, 0, b, 1));
+    sonic_tensor *split = st_view(scope, branch, st_shape4(st_size(x, 1), st_size(x, 2), st_size(x, 3) / dim, dim));
+    return st_permute(scope, st_take(split), order, 4);
+}
+
+/* q, k, v [branches, frames, tokens, channels] -> y of branch b [frames, tokens, heads, dim], a view */
+static sonic_tensor *attend_over_time(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, int64_t b, int64_t dim)
+{
+    const int64_t order[4] = {2, 0, 1, 3};
+    sonic_tensor *y = st_attention(scope, st_take(sequences(scope, q, b, dim)), st_take(sequences(scope, k, b, dim)),
+                                   st_take(sequences(scope, v, b, dim)), 0);
+    return st_permute(scope, st_take(y), order, 4);
+}
+
+/* Each token looks at its own position in all frames of the window. */
+static void look_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network attn = sonic_network_part(block, "attn1");
+    sonic_tensor *before = sonic_unet_probe_before(&s, &attn, x);
+    sonic_tensor *n = sonic_layer_norm(&s, block, "norm1", x);
+    sonic_tensor *q = sonic_layer_linear(&s, &attn, "to_q", n), *k = sonic_layer_linear(&s, &attn, "to_k", n);
+    sonic_tensor *v = sonic_layer_linear(&s, &attn, "to_v", st_take(n));
+    for (int64_t b = 0; b < pass->branch_count && !s.status; b++)
+        add_output(&s, &attn, st_take(st_slice(&s, x, 0, b, 1)), attend_over_time(&s, q, k, v, b, pass->unet->head_dim));
+    sonic_unet_probe_added(&s, &attn, x, before, true);
+    sonic_scope_close(&s);
+}
+
+/* x += net.2(a GELU(g)), [a, g] = net.0.proj(LN(x)): GEGLU (Shazeer, 2020). x [rows, channels], a part of the stream */
+static void feed_rows(sonic_scope *outer, const sonic_network *block, const char *norm, const sonic_network *net, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_tensor *n = sonic_layer_norm(&s, block, norm, x);
+    sonic_tensor *both = sonic_layer_linear(&s, net, "0.proj", st_take(n));
+    int64_t inner = st_size(both, 1) / 2;
+    sonic_tensor *a = st_slice(&s, both, 1, 0, inner), *gate = st_slice(&s, both, 1, inner, inner);
+    st_mul_in_place(&s, a, st_gelu_in_place(&s, gate));
+    st_add_linear_in_place(&s, x, a, sonic_layer_weight(&s, net, "2.weight"));
+    st_add_in_place(&s, x, sonic_layer_weight(&s, net, "2.bias"));
+    sonic_scope_close(&s);
+}
+
+/* The inner width is 8 times the stream's, so tokens go through in tiles: an eighth of them, which then take as much as the stream. */
+static void feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name, sonic_tensor *x, bool over_time)
+{
+    enum { TILES = 8, TILE_MIN = 1024 };
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network ff = sonic_network_part(block, "%s", name), net = sonic_network_part(&ff, "net");
+    sonic_tensor *before = sonic_unet_probe_before(&s, &ff, x), *rows = sonic_unet_rows(&s, x);
+    int64_t count = st_size(rows, 0), tile = (count + TILES - 1) / TILES;
+    tile = tile < TILE_MIN ? TILE_MIN : tile;
+    for (int64_t at = 0; at < count && !s.status; at += tile)
+        feed_rows(&s, block, norm, &net, st_slice(&s, rows, 0, at, at + tile < count ? tile : count - at));
+    sonic_unet_probe_added(&s, &ff, x, before, over_time);
+    sonic_scope_close(&s);
+}
+
+static void probe_block(sonic_scope *scope, const sonic_network *block, sonic_tensor *x)
+{
+    if (sonic_unet_is_probed(block))
+        sonic_layer_probe(block, st_view(scope, x, st_shape3(st_size(x, 0) * st_size(x, 1), st_size(x, 2), st_size(x, 3))));
+}
+
+static void spatial_block(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *network, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network block = sonic_network_part(network, "transformer_blocks.0");
+    look_in_frames(&s, pass, &block, x);
+    sonic_unet_hear_in_frames(&s, pass, layer, &block, x);
+    feed_forward(&s, &block, "norm3", "ff", x, false);
+    probe_block(&s, &block, x);
+    sonic_scope_close(&s);
+}
+
+static void temporal_block(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *network, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_network block = sonic_network_part(network, "temporal_transformer_blocks.0");
+    feed_forward(&s, &block, "norm_in", "ff_in", x, true);
+    look_over_time(&s, pass, &block, x);
+    sonic_unet_hear_over_time(&s, pass, layer, &block, x);
+    feed_forward(&s, &block, "norm3", "ff", x, true);
+    probe_block(&s, &block, x);
+    sonic_scope_close(&s);
+}
+
+/* x with each frame's place in the window: a new tensor */
+static sonic_tensor *with_positions(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_unet_attention *layer, sonic_tensor *x)
+{
+    sonic_tensor *positions = st_slice(scope, pass->constants->positions, 0, 0, pass->frame_count);
+    positions = st_slice(scope, st_take(positions), 1, layer->offset, layer->channels);
+    positions = st_reshape(scope, st_take(positions), st_shape4(1, pass->frame_count, 1, layer->channels));
+    return st_add(scope, x, st_take(positions));
+}
+
+/* proj_in(GN(x)): [branches, frames, tokens, channels] */
+static sonic_tensor *project_in(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x)
+{
+    sonic_tensor *n = sonic_layer_group_norm(scope, network, "norm", st_take(sonic_unet_images(scope, pass, x)), 1e-6);
+    return sonic_layer_linear(scope, network, "proj_in", st_take(sonic_unet_from_images(scope, pass, n)));
+}
+
+void sonic_unet_transformer(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    const float *mixes = st_data(pass->constants->mixes);
+    double mix = mixes[pass->unet->res_count + pass->next_attention];
+    const sonic_unet_attention *layer = &pass->unet->attentions[pass->next_attention++];
+    sonic_tensor *y = project_in(&s, pass, network, x);
+    spatial_block(&s, pass, layer, network, y);
+    sonic_tensor *u = with_positions(&s, pass, layer, y);
+    temporal_block(&s, pass, layer, network, u);
+    st_lerp_in_place(&s, y, st_take(u), mix);
+    sonic_tensor *rows = sonic_unet_rows(&s, x);
+    st_add_linear_in_place(&s, rows, st_take(sonic_unet_rows(&s, y)), sonic_layer_weight(&s, network, "proj_out.weight"));
+    st_add_in_place(&s, rows, sonic_layer_weight(&s, network, "proj_out.bias"));
+    sonic_layer_probe(network, sonic_unet_images(&s, pass, x));
+    sonic_scope_close(&s);
+}

@@ -1,0 +1,67 @@
+"""The spatio-temporal UNet with audio attention (csrc/model/unet.h): weights by name in, one window of one step out."""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..native import call
+
+HEAD_DIM = 64
+CONSTANTS = ("layout", "audio_spatial", "audio_temporal", "image_spatial", "image_temporal", "positions", "masks", "rectangles", "mixes", "latents")
+UNFOLDED, WHOLE_MASK = 1, 2
+
+
+@dataclass
+class Conditions:
+    """What a run is conditioned on. Lists have one entry for each branch of the guidance."""
+
+    image: Sequence[torch.Tensor]  # [1 or frames of the clip, 1, context] each
+    audio: Sequence[torch.Tensor]  # [1 or frames of the clip, audio tokens, context] each
+    face_mask: torch.Tensor  # [..., picture rows, picture columns], 0..1
+    rows: int  # of the latents
+    columns: int
+    window: int  # frames of a window, at most
+    image_latents: Sequence[torch.Tensor] | None = None  # [4, rows, columns] each; without them each step's sample has 8 channels
+    audio_scale: float = 1.0
+
+
+def pack(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same weights with convolutions stored pixel by pixel, as the activations are: no conversion at every call."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return {name: w.contiguous(memory_format=formats[w.dim()]) if w.dim() in formats else w for name, w in weights.items()}
+
+
+class UNet:
+    """Weights (by the names in unet.pth) and the constants of one run."""
+
+    def __init__(self, weights: Mapping[str, torch.Tensor], head_dim: int = HEAD_DIM):
+        self.weights, self.head_dim = pack(weights), head_dim
+        self.constants: dict[str, torch.Tensor] = {}
+
+    def _call(self, operator: str, tensors: Mapping[str, torch.Tensor], numbers, probes: Sequence[str]) -> list[torch.Tensor]:
+        named = {**self.weights, **tensors}
+        return call(operator, named.values(), "\n".join([*named, *("?" + name for name in probes)]), [self.head_dim, *numbers])
+
+    def prepare(self, conditions: Conditions, probes: Sequence[str] = ()) -> list[torch.Tensor]:
+        """Compute what stays the same in every step of a run. Returns the outputs of the layers named in `probes`."""
+        c = conditions
+        lists = {"image": c.image, "audio": c.audio, "image_latents": c.image_latents or ()}
+        tensors = {f"{kind}.{b}": t for kind, branches in lists.items() for b, t in enumerate(branches)}
+        tensors["face_mask"] = c.face_mask.float().cpu().contiguous()
+        out = self._call("unet_prepare", tensors, [len(c.image), c.rows, c.columns, c.window, c.audio_scale], probes)
+        names = CONSTANTS if c.image_latents else CONSTANTS[:-1]
+        self.constants = dict(zip(names, out))
+        return out[len(names):]
+
+    def step(
+        self, sample: torch.Tensor, timestep: float, ids: Sequence[float], frames: Sequence[int], *,
+        first_branch: int = 0, branches: int | None = None, options: int = 0, probes: Sequence[str] = (),
+    ) -> list[torch.Tensor]:
+        """One window at one noise level: [branches, frames, 4, rows, columns], then the outputs of the layers named in `probes`.
+
+        sample: [branches, frames, 8, rows, columns], or after prepare() with image latents [frames, 4, rows, columns], scaled.
+        ids: frame rate and the two motion buckets. frames: which frames of the clip the window holds.
+        """
+        branches = len(self.constants["layout"]) - first_branch if branches is None else branches
+        tensors = {"sample": sample, **{f"constants.{name}": t for name, t in self.constants.items()}}
+        return self._call("unet_step", tensors, [timestep, *ids, first_branch, branches, options, *frames], probes)
