@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ..native import call
+from ..networks import run
 
 HEAD_DIM = 64
-CONSTANTS = ("layout", "audio_spatial", "audio_temporal", "image_spatial", "image_temporal", "positions", "masks", "rectangles", "mixes", "latents")
+CONSTANTS = (
+    "layout", "audio_spatial", "audio_temporal", "image_spatial", "image_temporal", "positions", "masks", "rectangles", "mixes", "latents",
+)
 UNFOLDED, WHOLE_MASK = 1, 2
 
 
@@ -38,24 +40,22 @@ class UNet:
         self.weights, self.head_dim = pack(weights), head_dim
         self.constants: dict[str, torch.Tensor] = {}
 
-    def _call(self, operator: str, tensors: Mapping[str, torch.Tensor], numbers, probes: Sequence[str]) -> list[torch.Tensor]:
-        named = {**self.weights, **tensors}
-        return call(operator, named.values(), "\n".join([*named, *("?" + name for name in probes)]), [self.head_dim, *numbers])
-
-    def prepare(self, conditions: Conditions, probes: Sequence[str] = ()) -> list[torch.Tensor]:
+    def prepare(self, conditions: Conditions, probes: Sequence[str] = (), check_finite: bool = False) -> list[torch.Tensor]:
         """Compute what stays the same in every step of a run. Returns the outputs of the layers named in `probes`."""
         c = conditions
         lists = {"image": c.image, "audio": c.audio, "image_latents": c.image_latents or ()}
         tensors = {f"{kind}.{b}": t for kind, branches in lists.items() for b, t in enumerate(branches)}
         tensors["face_mask"] = c.face_mask.float().cpu().contiguous()
-        out = self._call("unet_prepare", tensors, [len(c.image), c.rows, c.columns, c.window, c.audio_scale], probes)
+        numbers = [self.head_dim, len(c.image), c.rows, c.columns, c.window, c.audio_scale]
+        out = run("unet_prepare", tensors, self.weights, numbers, probes, check_finite)
         names = CONSTANTS if c.image_latents else CONSTANTS[:-1]
-        self.constants = dict(zip(names, out))
+        self.constants = dict(zip(names, out, strict=False))
         return out[len(names):]
 
     def step(
         self, sample: torch.Tensor, timestep: float, ids: Sequence[float], frames: Sequence[int], *,
         first_branch: int = 0, branches: int | None = None, options: int = 0, probes: Sequence[str] = (),
+        check_finite: bool = False,
     ) -> list[torch.Tensor]:
         """One window at one noise level: [branches, frames, 4, rows, columns], then the outputs of the layers named in `probes`.
 
@@ -64,4 +64,5 @@ class UNet:
         """
         branches = len(self.constants["layout"]) - first_branch if branches is None else branches
         tensors = {"sample": sample, **{f"constants.{name}": t for name, t in self.constants.items()}}
-        return self._call("unet_step", tensors, [timestep, *ids, first_branch, branches, options, *frames], probes)
+        numbers = [self.head_dim, timestep, *ids, first_branch, branches, options, *frames]
+        return run("unet_step", tensors, self.weights, numbers, probes, check_finite)
