@@ -187,7 +187,8 @@ def test_limits_are_checked_before_memory_is_spent(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "codec"), [("a.wav", "pcm_s16le"), ("a.mp3", "libmp3lame"), ("a.m4a", "aac"), ("a.opus", "libopus"), ("a.flac", "flac"), ("a.mkv", "aac")]
+    ("name", "codec"),
+    [("a.wav", "pcm_s16le"), ("a.mp3", "libmp3lame"), ("a.m4a", "aac"), ("a.opus", "libopus"), ("a.flac", "flac"), ("a.mkv", "aac")],
 )
 def test_damaged_and_truncated_files(tmp_path, name, codec):
     """Either a sound within the limits or one sentence, never anything else."""
