@@ -2,6 +2,7 @@
 
 Nothing here is shared with the package: other network code, other post-processing, another OpenCV.
 """
+
 import importlib.util
 import os
 from pathlib import Path
@@ -59,7 +60,7 @@ class Oracle:
         return [(score, row[:4] / scale, row[4:].reshape(6, 2) / scale) for score, row in merged(scores, rows)]
 
     def land(self, picture: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        """Mesh [468, 3] in picture pixels: on the detector's box, then on the mesh's own hull until no point moves by more than 4 % of it."""
+        """Mesh [468, 3] in picture pixels: on the detector's box, then on the mesh's hull until no point moves by over 4 % of it."""
         points = self.on_crop(picture, box, keypoints[0], keypoints[1])
         for _ in range(5):
             hull = np.r_[points[:, :2].min(0), points[:, :2].max(0)]
@@ -75,8 +76,15 @@ class Oracle:
         return np.concatenate([points[:, :2] @ back[:, :2].T + back[:, 2], points[:, 2:] / scale], 1)
 
 
-ANCHORS = np.array([((x + 0.5) * 128 / side, (y + 0.5) * 128 / side)
-                    for side, boxes in ((16, 2), (8, 6)) for y in range(side) for x in range(side) for _ in range(boxes)])
+ANCHORS = np.array(
+    [
+        ((x + 0.5) * 128 / side, (y + 0.5) * 128 / side)
+        for side, boxes in ((16, 2), (8, 6))
+        for y in range(side)
+        for x in range(side)
+        for _ in range(boxes)
+    ]
+)
 
 
 def detector_input(picture: np.ndarray) -> tuple[np.ndarray, float]:
@@ -84,7 +92,7 @@ def detector_input(picture: np.ndarray) -> tuple[np.ndarray, float]:
     scale = 128 / max(height, width)
     small = cv2.resize(picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
     x = np.zeros((128, 128, 3), np.float32)
-    x[:small.shape[0], :small.shape[1]] = small / np.float32(127.5) - 1
+    x[: small.shape[0], : small.shape[1]] = small / np.float32(127.5) - 1
     return x, scale
 
 

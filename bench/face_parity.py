@@ -9,6 +9,7 @@ IoU              the detector's boxes, from the picture, each pipeline with its 
 end to end       largest and mean distance of the 468 points in pixels of the picture, from the picture
 Pictures without a face in either pipeline are named at the end. Exit status 1 when a limit is missed.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -62,8 +63,16 @@ def compare(oracle, picture: np.ndarray) -> dict | None:
     iou, box, keypoints, face = max(pairs, key=lambda p: p[0])
     distances = np.linalg.norm(oracle.land(picture, box, keypoints)[:, :2] - face.mesh[:, :2], axis=1)
     detector_px, detector_logit = detector_difference(oracle, picture)
-    return {"size": picture.shape[1::-1], "face_px": face_height(face), "detector_px": detector_px, "detector_logit": detector_logit,
-            "mesh_px": mesh_difference(oracle, picture, box, keypoints), "iou": iou, "end_px": distances.max(), "end_mean_px": distances.mean()}
+    return {
+        "size": picture.shape[1::-1],
+        "face_px": face_height(face),
+        "detector_px": detector_px,
+        "detector_logit": detector_logit,
+        "mesh_px": mesh_difference(oracle, picture, box, keypoints),
+        "iou": iou,
+        "end_px": distances.max(),
+        "end_mean_px": distances.mean(),
+    }
 
 
 def face_height(face: Face) -> float:
@@ -74,14 +83,23 @@ def record(oracle, picture: np.ndarray) -> dict[str, np.ndarray]:
     """What the oracle says of one picture, with its inputs: tests/face/oracle.safetensors."""
     x, scale = face_oracle.detector_input(picture)
     logits, values = oracle.detector(x)
-    small = x[:round(picture.shape[0] * scale), :round(picture.shape[1] * scale)]  # without the empty canvas beside it
+    small = x[: round(picture.shape[0] * scale), : round(picture.shape[1] * scale)]  # without the empty canvas beside it
     _, box, keypoints = oracle.detect(picture)[0]
     matrix, _ = face_oracle.crop_matrix(box, keypoints[0], keypoints[1])
     crop = cv2.warpAffine(picture, matrix, (192, 192))
     points, presence = oracle.mesh(crop / np.float32(255))
-    found = {"detector_logits": logits, "detector_values": values, "box_xyxy": box, "keypoints": keypoints, "mesh_points": points,
-             "mesh_presence": np.array([presence]), "picture_mesh": oracle.land(picture, box, keypoints)}
-    return {"detector_u8": np.rint((small + 1) * 127.5).astype(np.uint8), "mesh_u8": crop} | {k: v.astype(np.float32) for k, v in found.items()}
+    found = {
+        "detector_logits": logits,
+        "detector_values": values,
+        "box_xyxy": box,
+        "keypoints": keypoints,
+        "mesh_points": points,
+        "mesh_presence": np.array([presence]),
+        "picture_mesh": oracle.land(picture, box, keypoints),
+    }
+    return {"detector_u8": np.rint((small + 1) * 127.5).astype(np.uint8), "mesh_u8": crop} | {
+        k: v.astype(np.float32) for k, v in found.items()
+    }
 
 
 def first_frame(path: Path) -> np.ndarray:
@@ -101,8 +119,12 @@ def main() -> int:
     oracle, rows, without = face_oracle.Oracle(), [], []
     if options.record:
         return save_file(record(oracle, read_picture(options.photos[0])), options.record)
-    print(f"{'picture':28} {'size':>11} {'face':>5} {'detector px':>11} {'logit':>8} {'mesh px':>8} {'IoU':>7} {'end max px':>10} {'mean px':>8}")
-    for path in sorted(p for folder in options.photos for p in ([folder] if folder.is_file() else folder.iterdir()) if p.suffix.lower() in SUFFIXES):
+    print(
+        f"{'picture':28} {'size':>11} {'face':>5} {'detector px':>11} {'logit':>8} {'mesh px':>8} {'IoU':>7} {'end px':>8} {'mean':>7}"
+    )
+    for path in sorted(
+        p for folder in options.photos for p in ([folder] if folder.is_file() else folder.iterdir()) if p.suffix.lower() in SUFFIXES
+    ):
         try:
             row = compare(oracle, first_frame(path))
         except SonicError as error:
@@ -111,14 +133,18 @@ def main() -> int:
             without.append(path.name)
             continue
         rows.append(row)
-        print(f"{path.name:28} {row['size'][0]:5}x{row['size'][1]:<5} {row['face_px']:5.0f} {row['detector_px']:11.1e} {row['detector_logit']:8.1e} "
-              f"{row['mesh_px']:8.5f} {row['iou']:7.4f} {row['end_px']:10.3f} {row['end_mean_px']:8.3f}")
+        print(
+            f"{path.name:28} {row['size'][0]:5}x{row['size'][1]:<5} {row['face_px']:5.0f} {row['detector_px']:11.1e} "
+            f"{row['detector_logit']:8.1e} {row['mesh_px']:8.5f} {row['iou']:7.4f} {row['end_px']:8.3f} {row['end_mean_px']:7.3f}"
+        )
     print("no face in one of the two:", ", ".join(without) or "none")
     if not rows:
         return 1
     worst = {"mesh_px": max(r["mesh_px"] for r in rows), "iou": min(r["iou"] for r in rows), "end_px": max(r["end_px"] for r in rows)}
     met = worst["mesh_px"] <= LIMITS["mesh_px"] and worst["iou"] >= LIMITS["iou"] and worst["end_px"] <= LIMITS["end_px"]
-    print("worst:", ", ".join(f"{name} {value:.5f} (limit {LIMITS[name]})" for name, value in worst.items()), "- met" if met else "- MISSED")
+    print(
+        "worst:", ", ".join(f"{name} {value:.5f} (limit {LIMITS[name]})" for name, value in worst.items()), "- met" if met else "- MISSED"
+    )
     return 0 if met else 1
 
 

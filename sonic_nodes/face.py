@@ -130,7 +130,8 @@ def mask_box(face_mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """f32 x0, y0, x1, y1 around what a mask [H, W] marks with at least half of its largest value."""
     mask = np.asarray(face_mask)
     if mask.shape != tuple(shape[:2]):
-        raise InputError(f"Give a face_mask of the picture's size, {shape[1]} x {shape[0]}: it is {' x '.join(map(str, mask.shape[::-1]))}.")
+        size = " x ".join(map(str, mask.shape[::-1]))
+        raise InputError(f"Give a face_mask of the picture's size, {shape[1]} x {shape[0]}: it is {size}.")
     marked = mask >= max(float(mask.max()) / 2, 1e-3)
     if not marked.any():
         raise InputError("Paint the face in face_mask, or disconnect it: it is empty.")

@@ -137,7 +137,7 @@ def _grey_8_bit(values: np.ndarray, mode: str) -> np.ndarray:
 
 
 def _as_srgb(image: Image.Image) -> Image.Image:
-    """RGB, with the colours that an embedded profile (CMYK print, Display P3, Adobe RGB) says. A profile that cannot be used is left out."""
+    """RGB, with the colours that an embedded profile (CMYK print, Display P3, Adobe RGB) says. An unusable profile is left out."""
     profile = image.info.get("icc_profile")
     if profile and image.mode in ("RGB", "CMYK"):
         try:

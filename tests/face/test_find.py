@@ -1,4 +1,5 @@
 """Faces are found where they are: upright, turned, small, cut; and nowhere else."""
+
 import threading
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_turned(portrait, known, degrees):
     c, s = np.cos(np.radians(-degrees)), np.sin(np.radians(-degrees))
     middle = np.array([portrait.width, portrait.height]) / 2
     expected = (known.mesh[:, :2] - middle) @ np.array([[c, s], [-s, c]]) + np.array([turned.width, turned.height]) / 2
-    found, = find_faces(np.asarray(turned))
+    (found,) = find_faces(np.asarray(turned))
     assert off(found, expected) < 0.02
 
 
@@ -63,22 +64,27 @@ def test_small_in_a_large_picture(portrait, known, scale):
     small = portrait.resize((round(portrait.width * scale), round(portrait.height * scale)), Image.Resampling.LANCZOS)
     scene = Image.new("RGB", (1200, 900), (90, 110, 130))
     scene.paste(small, (700, 300))
-    found, = find_faces(np.asarray(scene))
+    (found,) = find_faces(np.asarray(scene))
     assert off(found, known.mesh[:, :2] * scale + (700, 300)) < 0.06
 
 
 def test_small_picture(portrait, known):
     small = portrait.resize((77, 90), Image.Resampling.LANCZOS)
-    found, = find_faces(np.asarray(small))
+    (found,) = find_faces(np.asarray(small))
     assert off(found, known.mesh[:, :2] * 0.15) < 0.04
 
 
 @pytest.mark.parametrize("cut", ["hull", "chin", "forehead", "left", "right"])
 def test_cut_by_the_border(portrait, known, cut):
     x0, y0, x1, y1 = (int(v) for v in known.hull_xyxy)
-    box = {"hull": (x0, y0, x1, y1), "chin": (0, 0, portrait.width, y1 - 50), "forehead": (0, y0 + 40, portrait.width, portrait.height),
-           "left": (x0 + 50, 0, portrait.width, portrait.height), "right": (0, 0, x1 - 50, portrait.height)}[cut]
-    found, = find_faces(np.asarray(portrait.crop(box)))
+    box = {
+        "hull": (x0, y0, x1, y1),
+        "chin": (0, 0, portrait.width, y1 - 50),
+        "forehead": (0, y0 + 40, portrait.width, portrait.height),
+        "left": (x0 + 50, 0, portrait.width, portrait.height),
+        "right": (0, 0, x1 - 50, portrait.height),
+    }[cut]
+    (found,) = find_faces(np.asarray(portrait.crop(box)))
     assert off(found, known.mesh[:, :2] - box[:2]) < 0.04
 
 
@@ -96,9 +102,14 @@ def test_several_faces_come_largest_first(portrait):
 def no_faces():
     random = np.random.default_rng(0)
     rows, columns = np.mgrid[:300, :400]
-    return {"grey": np.full((300, 400, 3), 128, np.uint8), "black": np.zeros((200, 200, 3), np.uint8), "one pixel": np.zeros((1, 1, 3), np.uint8),
-            "noise": random.integers(0, 256, (256, 256, 3), np.uint8), "thin": random.integers(0, 256, (2000, 3, 3), np.uint8),
-            "waves": np.stack([np.uint8(127 + 120 * np.sin(rows / k) * np.cos(columns / k)) for k in (9, 15, 31)], 2)}
+    return {
+        "grey": np.full((300, 400, 3), 128, np.uint8),
+        "black": np.zeros((200, 200, 3), np.uint8),
+        "one pixel": np.zeros((1, 1, 3), np.uint8),
+        "noise": random.integers(0, 256, (256, 256, 3), np.uint8),
+        "thin": random.integers(0, 256, (2000, 3, 3), np.uint8),
+        "waves": np.stack([np.uint8(127 + 120 * np.sin(rows / k) * np.cos(columns / k)) for k in (9, 15, 31)], 2),
+    }
 
 
 @pytest.mark.parametrize("kind", no_faces())
@@ -129,7 +140,7 @@ def test_face_index_out_of_range(known):
 def test_mask_finds_the_marked_face(portrait, known):
     mask = np.zeros((portrait.height, portrait.width), np.float32)
     x0, y0, x1, y1 = (int(v) for v in known.hull_xyxy)
-    mask[y0 - 10:y1 + 10, x0 - 10:x1 + 10] = 1
+    mask[y0 - 10 : y1 + 10, x0 - 10 : x1 + 10] = 1
     chosen, notes = choose(np.asarray(portrait), 0, mask)
     assert notes == [] and np.array_equal(chosen.mesh, known.mesh)
     assert chosen.hull_xyxy.tolist() == [x0 - 10, y0 - 10, x1 + 10, y1 + 10]
@@ -149,8 +160,14 @@ def test_fit_follows_the_box(portrait, known):
     assert fitted.presence > 0.99 and off(fitted, known.mesh[:, :2]) < 0.02
 
 
-@pytest.mark.parametrize("mask, text", [(np.zeros((300, 400)), "Paint the face"), (np.ones((30, 40)), "of the picture's size, 400 x 300"),
-                                        (np.ones((300, 400, 3)), "of the picture's size")])
+@pytest.mark.parametrize(
+    "mask, text",
+    [
+        (np.zeros((300, 400)), "Paint the face"),
+        (np.ones((30, 40)), "of the picture's size, 400 x 300"),
+        (np.ones((300, 400, 3)), "of the picture's size"),
+    ],
+)
 def test_masks_that_do_not_fit(mask, text):
     with pytest.raises(InputError, match=text):
         choose(no_faces()["grey"], 0, mask)
@@ -162,8 +179,16 @@ def test_boxes_that_are_none(box):
         fit_face(no_faces()["grey"], box)
 
 
-@pytest.mark.parametrize("picture", [np.zeros((10, 10), np.uint8), np.zeros((10, 10, 4), np.uint8), np.zeros((10, 10, 3), np.float32),
-                                     np.zeros((0, 10, 3), np.uint8), "text"])
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((10, 10), np.uint8),
+        np.zeros((10, 10, 4), np.uint8),
+        np.zeros((10, 10, 3), np.float32),
+        np.zeros((0, 10, 3), np.uint8),
+        "text",
+    ],
+)
 def test_what_is_no_picture(picture):
     with pytest.raises(InputError, match="^Give the picture as 8-bit RGB"):
         find_faces(picture)
@@ -176,7 +201,7 @@ def test_too_long_picture():
 
 def test_views_and_read_only_arrays(portrait, known):
     picture = np.asarray(portrait)
-    wide = np.concatenate([picture, picture], axis=1)[:, :portrait.width]  # not contiguous
+    wide = np.concatenate([picture, picture], axis=1)[:, : portrait.width]  # not contiguous
     wide.flags.writeable = False
     assert np.array_equal(find_faces(wide)[0].mesh, known.mesh)
 
@@ -199,7 +224,9 @@ def test_missing_weight_is_named():
         call("face_mesh", [torch.zeros(1, 3, 192, 192), *tensors.values()], names)
 
 
-@pytest.mark.parametrize("operator, shape", [("face_mesh", (1, 3, 100, 100)), ("face_detector", (1, 4, 128, 128)), ("face_find", (4, 4, 3))])
+@pytest.mark.parametrize(
+    "operator, shape", [("face_mesh", (1, 3, 100, 100)), ("face_detector", (1, 4, 128, 128)), ("face_find", (4, 4, 3))]
+)
 def test_wrong_inputs_are_refused(operator, shape):
     with pytest.raises(RuntimeError):
         run_network(operator, torch.zeros(shape), "picture" if operator == "face_find" else "input")

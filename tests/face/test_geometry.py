@@ -1,4 +1,5 @@
 """Crop, size and mask equal the model's own preparation; pasting back changes nothing outside the square."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,9 @@ def golden(golden_dir):
 
 
 def test_crop_squares_equal_golden(golden):
-    for (x0, y0, x1, y1, ratio, height, width), expected in zip(golden["bbox_cases_x1y1x2y2_ratio_h_w"], golden["bbox_out_x1y1x2y2"], strict=True):
+    for (x0, y0, x1, y1, ratio, height, width), expected in zip(
+        golden["bbox_cases_x1y1x2y2_ratio_h_w"], golden["bbox_out_x1y1x2y2"], strict=True
+    ):
         assert face.crop_square((int(height), int(width), 3), (x0, y0, x1, y1), ratio) == tuple(expected)
 
 
@@ -46,15 +49,25 @@ def test_crop_is_a_square_inside_the_picture(box, ratio, width, height):
     try:
         x0, y0, x1, y1 = face.crop_square((height, width), box, ratio)
     except InputError:
-        assert not (box[0] < box[2] and box[1] < box[3] and box[0] < width and box[1] < height and box[2] > 1 and box[3] > 1
-                    and min(box[2], width) - max(box[0], 0) > 1 and min(box[3], height) - max(box[1], 0) > 1)
+        assert not (
+            box[0] < box[2]
+            and box[1] < box[3]
+            and box[0] < width
+            and box[1] < height
+            and box[2] > 1
+            and box[3] > 1
+            and min(box[2], width) - max(box[0], 0) > 1
+            and min(box[3], height) - max(box[1], 0) > 1
+        )
         return
     assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
     assert abs((x1 - x0) - (y1 - y0)) <= 1
 
 
-@pytest.mark.parametrize("size, resolution, text", [((4000, 10), 512, "less elongated"), ((100, 100), 32, "min_resolution from 64"),
-                                                    ((0, 100), 512, "that has pixels")])
+@pytest.mark.parametrize(
+    "size, resolution, text",
+    [((4000, 10), 512, "less elongated"), ((100, 100), 32, "min_resolution from 64"), ((0, 100), 512, "that has pixels")],
+)
 def test_impossible_sizes_are_refused(size, resolution, text):
     with pytest.raises(InputError, match=text):
         face.prepared_size(size, resolution)
@@ -111,9 +124,16 @@ def test_paste_scales_the_frame_to_the_crop():
     assert np.abs(small - np.linspace(0, 255, 16)).max() < 10
 
 
-@pytest.mark.parametrize("crop, feather, text", [((0, 0, 0, 5), 0.1, "crop of 1 to"), ((200, 0, 250, 50), 0.1, "touches the picture"),
-                                                 ((0, 0, 40000, 40000), 0.1, "crop of 1 to"), ((0, 0, 50, 50), 0.6, "feather"),
-                                                 ((0, 0, 50, 50), float("nan"), "feather")])
+@pytest.mark.parametrize(
+    "crop, feather, text",
+    [
+        ((0, 0, 0, 5), 0.1, "crop of 1 to"),
+        ((200, 0, 250, 50), 0.1, "touches the picture"),
+        ((0, 0, 40000, 40000), 0.1, "crop of 1 to"),
+        ((0, 0, 50, 50), 0.6, "feather"),
+        ((0, 0, 50, 50), float("nan"), "feather"),
+    ],
+)
 def test_impossible_pastes_are_refused(scene, crop, feather, text):
     with pytest.raises(InputError, match=text):
         face.paste_back(scene[1], scene[0], crop, feather)

@@ -1,4 +1,5 @@
 """The face networks against MediaPipe's own .tflite files run by LiteRT: recorded answers for the sample, live ones where it is at hand."""
+
 import importlib.util
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def overlap(a, b):
 def test_detector_equals_recorded(recorded):
     small = recorded["detector_u8"]
     x = np.zeros((128, 128, 3), np.float32)
-    x[:small.shape[0], :small.shape[1]] = small / np.float32(127.5) - 1
+    x[: small.shape[0], : small.shape[1]] = small / np.float32(127.5) - 1
     logits, values = run_network("face_detector", planes(x))
     assert logits.shape == (1, 896, 1) and values.shape == (1, 896, 16)
     assert np.abs(logits[0, :, 0].numpy() - recorded["detector_logits"]).max() < 2e-3
@@ -60,11 +61,11 @@ def test_networks_take_batches(recorded):
     together, presence = run_network("face_mesh", crops)
     assert presence.shape == (3, 1)
     for i in range(3):
-        assert torch.allclose(together[i], run_network("face_mesh", crops[i:i + 1])[0][0], atol=1e-3)
+        assert torch.allclose(together[i], run_network("face_mesh", crops[i : i + 1])[0][0], atol=1e-3)
 
 
 def test_picture_equals_recorded(recorded, portrait):
-    face, = find_faces(portrait)
+    (face,) = find_faces(portrait)
     off = np.linalg.norm(face.mesh[:, :2] - recorded["picture_mesh"][:, :2], axis=1)
     print(f"end to end: {off.max():.3f} px, boxes overlap by {overlap(face.box_xyxy, recorded['box_xyxy']):.4f}")
     assert off.max() <= END_TO_END_LIMIT_PX
@@ -100,9 +101,13 @@ def check(row):
 @pytest.mark.parametrize("change", ["as it is", "mirrored", "tilted", "half size", "brighter"])
 def test_live(bench, portrait, change):
     image = Image.fromarray(portrait)
-    changed = {"as it is": lambda: image, "mirrored": lambda: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-               "tilted": lambda: image.rotate(25, resample=Image.Resampling.BICUBIC), "half size": lambda: image.reduce(2),
-               "brighter": lambda: image.point(lambda v: min(255, v + 40))}[change]()
+    changed = {
+        "as it is": lambda: image,
+        "mirrored": lambda: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "tilted": lambda: image.rotate(25, resample=Image.Resampling.BICUBIC),
+        "half size": lambda: image.reduce(2),
+        "brighter": lambda: image.point(lambda v: min(255, v + 40)),
+    }[change]()
     check(bench.compare(bench.oracle, np.ascontiguousarray(np.asarray(changed))))
 
 
@@ -119,7 +124,10 @@ def test_weights_are_what_the_converter_makes():
     spec = importlib.util.spec_from_file_location("convert_face_models", HERE.parent.parent / "tools" / "convert_face_models.py")
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    for source, target in (("face_detection_short_range.tflite", "face_detector.safetensors"), ("face_landmark.tflite", "face_mesh.safetensors")):
+    for source, target in (
+        ("face_detection_short_range.tflite", "face_detector.safetensors"),
+        ("face_landmark.tflite", "face_mesh.safetensors"),
+    ):
         with safe_open(tool.ASSETS / target, "np") as weights:
             origin = weights.metadata()["origin"]
         assert tool.MODELS[source] in origin and tool.WHEEL_SHA256 in origin and "Apache-2.0" in origin

@@ -1,4 +1,5 @@
 """Every picture works, or ends in one sentence that says what to do."""
+
 import io
 import os
 import struct
@@ -40,7 +41,9 @@ def test_lossless_formats_are_read_exactly(format):
     assert np.array_equal(read_picture(encoded(Image.fromarray(SCENE), format)), SCENE)
 
 
-@pytest.mark.parametrize("format, options", [("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 95}), ("AVIF", {}), ("JPEG2000", {})])
+@pytest.mark.parametrize(
+    "format, options", [("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 95}), ("AVIF", {}), ("JPEG2000", {})]
+)
 def test_lossy_formats_are_read(format, options):
     Image.init()
     if format not in Image.SAVE:
@@ -55,8 +58,16 @@ def test_result_is_writable_and_contiguous():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_turns(orientation):
-    stored = {1: SCENE, 2: SCENE[:, ::-1], 3: SCENE[::-1, ::-1], 4: SCENE[::-1], 5: SCENE.transpose(1, 0, 2), 6: np.rot90(SCENE),
-              7: SCENE[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(SCENE, -1)}[orientation]
+    stored = {
+        1: SCENE,
+        2: SCENE[:, ::-1],
+        3: SCENE[::-1, ::-1],
+        4: SCENE[::-1],
+        5: SCENE.transpose(1, 0, 2),
+        6: np.rot90(SCENE),
+        7: SCENE[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(SCENE, -1),
+    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     assert np.array_equal(read_picture(encoded(Image.fromarray(np.ascontiguousarray(stored)), exif=exif)), SCENE)
@@ -90,7 +101,12 @@ def test_16_bit_rgb_png():
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 30, 16, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    png = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 30, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
     assert np.abs(read_picture(png).astype(int) - SCENE).max() <= 1
 
 
@@ -177,7 +193,7 @@ def test_too_large_is_refused_from_the_header(width, height):
 def test_jpeg_of_900_million_pixels_is_refused_before_decoding():
     data = bytearray(encoded(Image.fromarray(SCENE), "JPEG"))
     at = data.index(b"\xff\xc0")
-    data[at + 5:at + 9] = struct.pack(">HH", 30000, 30000)
+    data[at + 5 : at + 9] = struct.pack(">HH", 30000, 30000)
     assert refusal(bytes(data)).startswith("Make the picture smaller")
 
 
@@ -186,7 +202,7 @@ def test_jpeg_of_900_million_pixels_is_refused_before_decoding():
 def test_truncated(format, share):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     data = encoded(Image.fromarray(noise), format)
-    assert refusal(data[:int(len(data) * share)]).startswith(("Save the picture again", "Choose a picture"))
+    assert refusal(data[: int(len(data) * share)]).startswith(("Save the picture again", "Choose a picture"))
 
 
 @settings(max_examples=150, deadline=None)
@@ -226,7 +242,9 @@ def test_unreadable(tmp_path):
     assert refusal(path).startswith("Allow")
 
 
-@pytest.mark.parametrize("name", ["with space.png", "it's \"quoted\".png", "肖像 画.png", "-o.png", "no_ending", "wrong.jpg", "line\nbreak.png"])
+@pytest.mark.parametrize(
+    "name", ["with space.png", 'it\'s "quoted".png', "肖像 画.png", "-o.png", "no_ending", "wrong.jpg", "line\nbreak.png"]
+)
 def test_odd_names(tmp_path, name):
     (tmp_path / name).write_bytes(encoded(Image.fromarray(SCENE)))
     assert np.array_equal(read_picture(tmp_path / name), SCENE)
