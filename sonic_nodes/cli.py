@@ -9,6 +9,7 @@ import sys
 
 from . import __version__
 from .errors import ResourceError, SonicError
+from .weights.options import add_parser as add_models
 
 EXIT_INTERRUPTED = 130
 
@@ -20,6 +21,7 @@ def build_parser():
     add_render(commands)
     doctor = commands.add_parser("doctor", help="say what works on this machine, and why not where it does not")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    add_models(commands)
     return parser
 
 
@@ -58,6 +60,10 @@ def unit_range(low, high):
 
 
 def run(arguments):
+    if arguments.command == "models":
+        from .weights.command import run as run_models
+
+        return run_models(arguments)
     if arguments.command == "doctor":
         from .doctor import report
 

@@ -1,0 +1,84 @@
+"""The command `sonic models`: which weight files are there, whether they are the right ones, and their conversion."""
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+
+from ..errors import InputError, InstallError
+from .check import check_finite, matched
+from .convert import size_of, whole_folder, write_safetensors
+from .files import TERMS, Found, advice, find, size_text
+from .reader import open_weights
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+SHORT = {dtype: name for name, dtype in DTYPES.items()}
+
+
+def run(options) -> int:
+    """Returns the exit code: 0 when every file is there and right, else 7."""
+    if options.action == "convert":
+        print(convert(options.models, options.output, DTYPES.get(options.dtype)))
+        return 0
+    findings = examine(options.models, options.thorough)
+    if options.json:
+        print(json.dumps(findings))
+    else:
+        print_findings(findings)
+    return 0 if all(item["ok"] for item in findings) else InstallError.exit_code
+
+
+def print_findings(findings):
+    for item in findings:
+        print(f"{'ok ' if item['ok'] else 'NO '} {item['name']}: {item['detail']}")
+    if not all(item["ok"] for item in findings):
+        print(f"\n{TERMS}")
+
+
+def examine(folder, thorough: bool = False) -> list[dict]:
+    """[{name, ok, path, bytes, dtypes, networks, detail}] for each model file."""
+    return [examine_file(found, thorough) for found in find(folder)]
+
+
+def examine_file(found: Found, thorough: bool) -> dict:
+    report = {
+        "name": found.file.name, "ok": False, "path": str(found.path) if found.path else None, "bytes": None, "dtypes": [],
+        "networks": list(found.file.networks), "detail": advice(found.file.networks[0]),
+    }
+    if found.path is None:
+        return report
+    try:
+        file = open_weights(found.path)
+        names = {key: matched(key, file) for key in found.file.networks}
+        kinds = sorted({SHORT[file.entries[name].dtype] for table in names.values() for name in table.values()})
+        detail = f"{size_text(file.size)}, {' and '.join(kinds)}, {found.path}"
+        if thorough:
+            for table in names.values():
+                check_finite(file, table)
+            detail += f", {'as published' if sha256(found.path) in found.file.sha256 else 'complete, though not the published file itself'}"
+        return report | {"ok": True, "bytes": file.size, "dtypes": kinds, "detail": detail}
+    except InputError as error:
+        return report | {"detail": str(error)}
+
+
+def sha256(path) -> str:
+    state = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            state.update(block)
+    return state.hexdigest()
+
+
+def convert(folder, output, dtype: torch.dtype | None = None, **sizes) -> Path:
+    """Write what `folder` has as OUT/unet.safetensors and so on; all of it or nothing. `sizes`: network -> sizes of a smaller one."""
+    plan = {}
+    for found in find(folder):
+        if found.path is None:
+            raise InputError(f"{advice(found.file.networks[0])} It is missing in {folder}.")
+        file = open_weights(found.path)
+        names = [matched(key, file, **sizes.get(key, {})) for key in found.file.networks]
+        plan[Path(found.file.places[-1]).name] = {native: file.tensor(name) for table in names for native, name in table.items()}
+    with whole_folder(output, sum(size_of(tensors, dtype) for tensors in plan.values())) as temporary:
+        for name, tensors in plan.items():
+            write_safetensors(temporary / name, tensors, dtype)
+    return Path(output).absolute()

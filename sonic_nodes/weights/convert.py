@@ -1,0 +1,59 @@
+"""Writing safetensors, tensor after tensor, so that memory does not grow; and a folder that appears whole or not at all."""
+import contextlib
+import json
+import os
+import shutil
+import struct
+import tempfile
+from pathlib import Path
+
+import torch
+
+from ..errors import OutputError, ResourceError, UsageError
+
+NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+
+
+def write_safetensors(path, tensors: dict[str, torch.Tensor], dtype: torch.dtype | None = None):
+    """Write float tensors, converted to `dtype` on the way; None keeps each one's own type."""
+    table, offset = {"__metadata__": {"format": "pt"}}, 0
+    for name, tensor in tensors.items():
+        kind = dtype or tensor.dtype
+        end = offset + tensor.numel() * kind.itemsize
+        table[name] = {"dtype": NAMES[kind], "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        offset = end
+    header = json.dumps(table, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    with open(path, "wb") as out:
+        out.write(struct.pack("<Q", len(header)) + header)
+        for tensor in tensors.values():
+            out.write(tensor.to(dtype or tensor.dtype).reshape(-1).contiguous().view(torch.uint8).numpy())
+
+
+def size_of(tensors: dict[str, torch.Tensor], dtype: torch.dtype | None) -> int:
+    return sum(t.numel() * (dtype or t.dtype).itemsize for t in tensors.values())
+
+
+@contextlib.contextmanager
+def whole_folder(target, bytes_needed: int):
+    """Yields a folder to write into, which becomes `target` at the end, or vanishes when something goes wrong on the way."""
+    target = Path(target).absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"Choose an output folder that does not exist yet: {target} does, and is not empty.")
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(target.parent).free
+        if free < bytes_needed:
+            raise ResourceError(f"Choose a disk with {bytes_needed / 1e9:.2f} GB of space: {target.parent} has {free / 1e9:.2f} GB.")
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        temporary.chmod(0o755)
+        yield temporary
+        if target.exists():
+            target.rmdir()
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"Choose an output folder that can be written: {target} cannot ({error.strerror or error}).") from error
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)

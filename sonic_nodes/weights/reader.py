@@ -1,0 +1,78 @@
+"""A weight file of any kind, by its content rather than its name: its table is read at once, its tensors when asked for."""
+import functools
+from pathlib import Path
+
+import torch
+
+from ..errors import InputError
+from . import safetensors_header, torch_container
+from .entries import DamagedFile, Entry
+
+ZIP, PICKLE = b"PK\x03\x04", (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+class WeightFile:
+    """`entries`: name -> Entry. Tensors are views of the mapped file: pages are read when touched and can be dropped again."""
+
+    def __init__(self, path, entries: dict[str, Entry], size: int):
+        self.path, self.entries, self.size = Path(path), entries, size
+
+    @functools.cached_property
+    def _bytes(self) -> torch.UntypedStorage:
+        return torch.UntypedStorage.from_file(str(self.path), False, self.size)
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """The tensor, mapped; copied only where the file does not place it on a multiple of its type's size."""
+        entry = self.entries[name]
+        if not isinstance(entry.dtype, torch.dtype):
+            raise InputError(f"Convert {self.path.name} to fp16, bf16 or fp32: its {name!r} has the type {entry.dtype}.")
+        strides = entry.strides or torch.empty(entry.shape, device="meta").stride()
+        if entry.count == 0:
+            return torch.empty(entry.shape, dtype=entry.dtype)
+        start, last = entry.offset, sum((n - 1) * step for n, step in zip(entry.shape, strides, strict=True))
+        storage = self._bytes
+        if start % entry.dtype.itemsize:
+            storage, start = storage[start:start + (last + 1) * entry.dtype.itemsize].clone(), 0
+        mapped = torch.empty(0, dtype=entry.dtype).set_(storage, start // entry.dtype.itemsize, entry.shape, strides)
+        return mapped if mapped.is_contiguous() else mapped.contiguous()
+
+
+def open_weights(path) -> WeightFile:
+    """The table of the file at `path`. Nothing in the file is executed. Raises InputError."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            return WeightFile(path, read_table(stream, size), size)
+    except DamagedFile as error:
+        raise InputError(f"Download {path.name} again from its source: {path} is not the file it should be: {error.damage}.") from error
+    except FileNotFoundError as error:
+        raise InputError(f"Put the weight file at {path}, or choose another: there is none.") from error
+    except OSError as error:
+        raise InputError(f"Choose a weight file that can be read: {path} cannot ({error.strerror or error}).") from error
+
+
+def read_table(stream, size: int) -> dict[str, Entry]:
+    if size < 16:
+        raise DamagedFile("it is empty" if size == 0 else f"it has only {size} bytes")
+    start = stream.read(64)
+    stream.seek(0)
+    if start.startswith(ZIP):
+        return torch_container.read_zip(stream, size)
+    if start.startswith(PICKLE):
+        return torch_container.read_legacy(stream, size)
+    if start[8:9] == b"{":
+        return safetensors_header.read_table(stream, size)
+    raise DamagedFile(what_else(start))
+
+
+def what_else(start: bytes) -> str:
+    """What people have in place of a weight file, by its first bytes."""
+    text = start.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html", b"<head")):
+        return "it is a web page; use the download button, or `hf download`"
+    if text.startswith(b"version https://git-lfs"):
+        return "it is a git-lfs pointer; run `git lfs pull` where it came from"
+    if start.startswith((b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")):
+        return "it is a packed archive; unpack it first"
+    return "its first bytes are those of no weight format (.safetensors, .pth, .pt, .pkl)"

@@ -1,0 +1,70 @@
+"""The table at the start of a .safetensors file (github.com/huggingface/safetensors, "Format"): 8 bytes of length, then JSON.
+
+Everything is checked here before anything else of the file is read: the header's size, names, types, and that no tensor lies
+outside the file or over another.
+"""
+import itertools
+import json
+import struct
+
+import torch
+
+from .entries import MAX_TENSORS, DamagedFile, Entry, whole_numbers
+
+MAX_HEADER_BYTES = 25_000_000  # the largest of the model's files has 0.3 MB
+
+DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64, "I32": torch.int32,
+    "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+}
+
+
+def read_table(stream, size: int) -> dict[str, Entry]:
+    """The tensors of a file of `size` bytes, from its open stream. Raises DamagedFile."""
+    length, = struct.unpack("<Q", stream.read(8))
+    if length > MAX_HEADER_BYTES:
+        raise DamagedFile(f"its table would have {length} bytes, more than the {MAX_HEADER_BYTES} that any model needs")
+    if length + 8 > size:
+        raise DamagedFile(f"its table would have {length} bytes, the whole file has {size}")
+    table = parse(stream.read(length))
+    start = 8 + length
+    entries = {name: entry(name, value, start, size) for name, value in table.items() if name != "__metadata__"}
+    check_overlap(entries)
+    return entries
+
+
+def parse(text: bytes) -> dict:
+    try:
+        table = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"its table is no JSON ({error})") from error
+    if not isinstance(table, dict) or len(table) > MAX_TENSORS:
+        raise DamagedFile("its table is no list of tensors")
+    return table
+
+
+def unique(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def entry(name: str, value, start: int, size: int) -> Entry:
+    if not isinstance(value, dict) or not isinstance(value.get("dtype"), str):
+        raise DamagedFile(f"its table says nothing usable about {name[:80]!r}")
+    shape = whole_numbers(value.get("shape"), f"the shape of {name[:80]!r}")
+    begin, end = (*whole_numbers(value.get("data_offsets"), f"the place of {name[:80]!r}"), -1, -1)[:2]
+    if begin > end or start + end > size:
+        raise DamagedFile(f"{name[:80]!r} would lie at bytes {begin} to {end} of {size - start}, outside the file")
+    found = Entry(DTYPES.get(value["dtype"], value["dtype"][:20]), shape, start + begin)
+    if isinstance(found.dtype, torch.dtype) and found.bytes != end - begin:
+        raise DamagedFile(f"{name[:80]!r} has {end - begin} bytes, its shape {list(shape)} needs {found.bytes}")
+    return found
+
+
+def check_overlap(entries: dict[str, Entry]):
+    placed = sorted(((e.offset, e.offset + e.bytes, name) for name, e in entries.items() if e.bytes))
+    for (_, end, before), (begin, _, name) in itertools.pairwise(placed):
+        if begin < end:
+            raise DamagedFile(f"{before[:80]!r} and {name[:80]!r} lie over one another")
