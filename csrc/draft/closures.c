@@ -4,13 +4,16 @@
 #include <string.h>
 
 enum {
-    EDGE_CELLS = 30,      /* 150 ms: how much of a long gap belongs to the consonant at its end */
+    EDGE_CELLS = 16,      /* 80 ms: how much of a long gap belongs to the consonant at its end */
+    SHORTEST_CELLS = 12,
     LONG_CELLS = 60,      /* 300 ms: longer gaps are pauses */
     PEAK_REACH_CELLS = 20 /* 100 ms: where a vowel's level is looked for */
 };
 static const float swing_db = 8.0f;        /* rise and fall that separate two sounds */
 static const float faintest_peak_db = 45.0f, floor_db = 65.0f; /* under the recording's loud vowels */
 static const float edge_db = 15.0f;        /* a closure begins this far under the vowel's middle band, or half-way down */
+
+static const float shut_gain = 1.45f;      /* so that 60 ms of closure shut the lips in spite of the smoothing */
 
 typedef struct valley {
     int64_t begin, end;           /* cells [begin, end): where the cues are read */
@@ -125,16 +128,16 @@ static float lips_likelihood(track t, const valley *v)
     float duration_ms = clamp(5.0f * (float)(v->end - v->begin), 30.0f, 110.0f);
     float score = 0.115f * quiet + 0.1f * clamp(edge_darkness(t, v), -12.0f, 12.0f) + 0.15f * dark_murmur + 0.02f * closed +
                   0.05f * clamp(release_quiet(t, v), -5.0f, 25.0f) + 0.02f * duration_ms - 5.4f;
-    float likelihood = clamp(score + 1.0f + 0.3f * murmur, 0.0f, 1.0f) * clamp(0.2f * (depth - 12.0f), 0.0f, 1.0f);
+    float likelihood = clamp(0.7f * score + 1.0f + 0.3f * murmur, 0.0f, 1.0f) * clamp(0.2f * (depth - 12.0f), 0.0f, 1.0f);
     /* Beside a pause only a murmur tells lips from mere silence, in which the mouth rests anyway. */
     return v->from_sound && v->to_sound ? likelihood : likelihood * murmur;
 }
 
-/* Marks at least one frame's length, so that no closure falls unseen between two frames' middles. */
+/* Marks at least 60 ms, so that no closure falls unseen between two frames' middles. */
 static void mark(float *shut, track t, valley v)
 {
     float likelihood = lips_likelihood(t, &v);
-    int64_t missing = SONIC_CELLS_PER_FRAME - (v.shut_end - v.shut_begin), wider = missing > 0 ? (missing + 1) / 2 : 0;
+    int64_t missing = SHORTEST_CELLS - (v.shut_end - v.shut_begin), wider = missing > 0 ? (missing + 1) / 2 : 0;
     for (int64_t i = v.shut_begin - wider; i < v.shut_end + wider; i++)
         if (i >= 0 && i < t.cells)
             shut[i] = fmaxf(shut[i], likelihood);
@@ -162,8 +165,8 @@ static void mark_edges(float *shut, track t, valley pause)
 /* Level under which a sound of level `peak` has begun to close into a valley of level `bottom`. */
 static float edge_of(float peak, float bottom) { return fmaxf(bottom + 0.5f * fminf(peak - bottom, 30.0f), peak - edge_db); }
 
-/* Level under which it is shut: a third of the way up. */
-static float shut_of(float peak, float bottom) { return bottom + 0.33f * fminf(peak - bottom, 40.0f); }
+/* Level under which it is shut: a quarter of the way up. */
+static float shut_of(float peak, float bottom) { return bottom + 0.25f * fminf(peak - bottom, 40.0f); }
 
 /* The first cell from `from` towards `to` (either way) that is quieter than `level_db`. */
 static int64_t quieter(track t, int64_t from, int64_t to, float level_db)
@@ -269,23 +272,17 @@ void sonic_closures_find(float *shut, const sonic_spectrum *spectra, int64_t cel
         mark_gap(&w, w.peak, -1, cells - 1);
 }
 
-enum { RAMP_CELLS = 11 };
-
-/* 1 inside a closure, then down to 0 in 55 ms. */
-static float reach(int64_t distance)
-{
-    float x = clamp(1.0f - (float)distance / RAMP_CELLS, 0.0f, 1.0f);
-    return x * x * (3.0f - 2.0f * x);
-}
+enum { REACH_CELLS = 15 };
 
 float sonic_closure_at_frame(const float *shut, int64_t cells, int64_t frame)
 {
-    float most = 0.0f;
+    float sum = 0.0f, weights = 0.0f;
     int64_t middle = frame * SONIC_CELLS_PER_FRAME + SONIC_CELLS_PER_FRAME / 2;
-    for (int64_t offset = -RAMP_CELLS; offset < RAMP_CELLS; offset++) {
+    for (int64_t offset = -REACH_CELLS; offset < REACH_CELLS; offset++) {
+        float distance = fabsf((float)offset + 0.5f) / REACH_CELLS, weight = (1.0f - distance) * (1.0f - distance) * (1.0f + 2.0f * distance);
         int64_t cell = middle + offset;
-        if (cell >= 0 && cell < cells)
-            most = fmaxf(most, shut[cell] * reach(offset < 0 ? -offset - 1 : offset));
+        weights += weight;
+        sum += cell >= 0 && cell < cells ? weight * shut[cell] : 0.0f;
     }
-    return most;
+    return fminf(1.0f, shut_gain * sum / weights);
 }

@@ -9,7 +9,8 @@
 #include "draft/sway.h"
 #include "draft/voice_mouth.h"
 
-static const float natural_opening = 0.085f; /* face heights for the speaker's loud, open vowel */
+static const float natural_opening = 0.12f; /* face heights for the speaker's loud, open vowel; real speakers reach 0.09 to 0.15 */
+static const float widest_opening = 0.2f;
 static const float natural_width = 0.12f;
 
 typedef struct analysis {
@@ -82,11 +83,19 @@ static void analyse(analysis *a, const float *samples, int64_t count)
     sonic_mouth_amplitude(a->amplitudes, a->energies, a->cells);
     a->level = sonic_level_measure(a->amplitudes, a->cells);
     sonic_level_subtract_noise(a->energies, a->cells);
+    sonic_mouth_amplitude(a->amplitudes, a->energies, a->cells);
     sonic_level_follow(a->local, a->scratch, a->amplitudes, a->cells, a->level);
     sonic_mouth_measure(a->mouths, a->energies, a->amplitudes, a->cells, a->level, a->local);
     sonic_mouth_bridge(a->openings, a->mouths, a->cells);
     sonic_spectra_measure(a->spectra, a->energies, a->cells);
     sonic_closures_find(a->shut, a->spectra, a->cells);
+}
+
+/* Openings over the natural one bend towards the widest that a pose may ask for. */
+static float within_reach(float opening)
+{
+    float over = opening - natural_opening, room = widest_opening - natural_opening;
+    return over <= 0.0f ? opening : natural_opening + room * over / (room + over);
 }
 
 /* The mouth as if no lips ever met: `moving` keeps how far it opens, PRESS how surely the lips are shut. */
@@ -138,7 +147,7 @@ sonic_status sonic_voice_poses(float *poses, int64_t frames, const float *sample
     sonic_arena_free(arena);
     sonic_sway_add(poses, frames, params.seed, params.sway);
     sonic_blink_add(poses, frames, params.seed, params.blink);
-    for (int64_t i = 0; i < frames; i++)
-        poses[i * SONIC_POSE_COUNT + SONIC_POSE_OPENING] *= params.opening;
+    for (float *pose = poses; pose < poses + frames * SONIC_POSE_COUNT; pose += SONIC_POSE_COUNT)
+        pose[SONIC_POSE_OPENING] = within_reach(params.opening * pose[SONIC_POSE_OPENING]);
     return SONIC_OK;
 }

@@ -1,4 +1,4 @@
-/* voice.h - speech -> one mouth pose per frame, without any learned weights. What drives what:
+/* voice.h - speech -> one mouth pose per frame, by rules that can be read: no network. What drives what:
  *
  * OPENING  the amplitude in the vowel band (weights in voice_mouth.c, most on 400-1300 Hz), relative to the speaker's own
  *          level and above the recording's noise. The area of the mouth follows the acoustic envelope and most of all the first
@@ -7,8 +7,9 @@
  *          the mouth and the sound move together to within some tens of milliseconds (Schwartz and Savariaux 2014, PLoS
  *          Comput Biol 10(7): e1003743), hence smoothing without delay that starts shortly before the sound and ends softly.
  * WIDTH    the balance of 1.5-3.2 kHz against 0.4-1.1 kHz in voiced sound: F2 is high for spread i, low for rounded u
- *          (Fant 1960, "Acoustic Theory of Speech Production"; Stevens 1998, "Acoustic Phonetics", chapter 6).
- * ROUNDING the same balance where it is low and F1 is low too: lips that protrude lower all resonances.
+ *          (Fant 1960, "Acoustic Theory of Speech Production"; Stevens 1998, "Acoustic Phonetics", chapter 6); relative to the
+ *          speaker's own balance at that opening.
+ * ROUNDING the same balance where it is far below the speaker's own: lips that protrude lower all resonances.
  * PRESS    closures.h.     BLINK blink.h.     SWAY sway.h.
  */
 #ifndef SONIC_DRAFT_VOICE_H

@@ -76,10 +76,19 @@ static void measure_cell(float energy[SONIC_BANDS], section sections[SECTIONS], 
     memcpy(energy, sums, sizeof sums);
 }
 
+/* A microphone's offset: taken out, for its beginning would ring in the filters like a click. */
+static float mean_of(const float *samples, int64_t count)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        sum += samples[i];
+    return count ? (float)(sum / (double)count) : 0.0f;
+}
+
 void sonic_bands_measure(float *energies, int64_t cells, const float *samples, int64_t count)
 {
     section sections[SECTIONS];
-    float padded[SONIC_CELL_SAMPLES], scale[SONIC_BANDS];
+    float padded[SONIC_CELL_SAMPLES], scale[SONIC_BANDS], offset = mean_of(samples, count);
     create_sections(sections);
     for (int b = 0; b < SONIC_BANDS; b++)
         scale[b] = 1.0f / (SONIC_CELL_SAMPLES * centre_gain(b));
@@ -87,8 +96,8 @@ void sonic_bands_measure(float *energies, int64_t cells, const float *samples, i
         int64_t start = cell * SONIC_CELL_SAMPLES, left = count - start;
         int64_t valid = left < 0 ? 0 : left < SONIC_CELL_SAMPLES ? left : SONIC_CELL_SAMPLES;
         memset(padded, 0, sizeof padded);
-        if (valid > 0)
-            memcpy(padded, samples + start, (size_t)valid * sizeof *padded);
+        for (int64_t i = 0; i < valid; i++)
+            padded[i] = samples[start + i] - offset;
         measure_cell(energies, sections, padded);
         for (int b = 0; b < SONIC_BANDS; b++)
             energies[b] *= scale[b];

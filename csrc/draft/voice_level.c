@@ -7,7 +7,7 @@ enum { BINS = 680, REACH_BLOCKS = 3, NOISE_CELLS = 20 };
 static const float lowest_db = -140.0f, bin_db = 0.25f;
 static const float digital_silence_db = -80.0f; /* of the loudest: more than the range of a room and a microphone */
 static const float noise_over_mean = 1.5f;
-static const float stands_out_db = 8.0f;
+static const float stands_out_db = 5.5f;
 static const float unheard_energy = 1e-7f;
 
 typedef struct histogram {
@@ -119,7 +119,7 @@ sonic_level sonic_level_measure(const float *amplitudes, int64_t cells)
         return level;
     float voice_db = percentile_db(&h, 0.90f);
     level.voice = amplitude_of(voice_db);
-    level.presence = smooth_step((voice_db - floor_db - 8.0f) / 4.0f);
+    level.presence = smooth_step((voice_db - floor_db - 6.0f) / 3.0f);
     return level;
 }
 
@@ -142,10 +142,10 @@ static float block_db(const float *amplitudes, int64_t cells, int64_t block)
     return percentile_db(&h, 0.90f);
 }
 
-/* Half of the way from the whole recording's level, between 12 dB under and 6 dB over it. */
+/* Part of the way from the whole recording's level, between 12 dB under and 6 dB over it. */
 static float between(float voice_db, float near_db)
 {
-    float offset = 0.5f * (near_db - voice_db);
+    float offset = 0.6f * (near_db - voice_db);
     return voice_db + (offset < -12.0f ? -12.0f : offset > 6.0f ? 6.0f : offset);
 }
 

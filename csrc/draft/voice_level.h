@@ -26,7 +26,7 @@ sonic_level sonic_level_measure(const float *amplitudes, int64_t cells);
 #define SONIC_LEVEL_BLOCK_CELLS 200
 int64_t sonic_level_blocks(int64_t cells);
 
-/* local and scratch [sonic_level_blocks(cells)]; local: `level.voice`, followed half of the way (in decibels) to what the voice does within
+/* local and scratch [sonic_level_blocks(cells)]; local: `level.voice`, followed 0.6 of the way (in decibels) to what the voice does within
  * some seconds, so that a quiet passage still moves the mouth and a loud one does not tear it open. */
 void sonic_level_follow(float *local, float *scratch, const float *amplitudes, int64_t cells, sonic_level level);
 

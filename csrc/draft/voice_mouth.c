@@ -38,7 +38,7 @@ void sonic_mouth_amplitude(float *amplitudes, const float *energies, int64_t cel
 }
 
 /* Nearly linear at speaking level, so that the mouth follows the envelope, and bent above it: never a plateau. */
-static float bend(float x) { return 2.5f * x / (1.5f + x); }
+static float bend(float x) { return 2.0f * x / (1.0f + x); }
 
 /* Decibels that 1480-3150 Hz (F2 of spread vowels) stand above 400-1080 Hz (F1, and F2 of rounded ones). */
 static float spread_db(const float energy[SONIC_BANDS])
@@ -53,20 +53,32 @@ static float voicing(const float energy[SONIC_BANDS])
     return low / (low + 4.0f * high + 1e-12f);
 }
 
-/* The speaker's own balance: the mean over voiced cells, weighted by how loud they are. */
-static float mean_spread(const sonic_mouth *mouths, int64_t cells)
+/* What balance this speaker has at which opening: the weighted least-squares line through the voiced cells. Louder voices are
+ * brighter whatever the lips do (Traunmueller and Eriksson 2000, JASA 107: 3438-3451), so the line is taken out. */
+typedef struct line {
+    float at_rest, per_opening;
+} line;
+
+static line usual_spread(const sonic_mouth *mouths, int64_t cells)
 {
-    double sum = 0.0, weights = 0.0;
+    double w = 0.0, x = 0.0, y = 0.0, xx = 0.0, xy = 0.0;
     for (int64_t i = 0; i < cells; i++) {
-        sum += (double)mouths[i].voicing * mouths[i].width;
-        weights += mouths[i].voicing;
+        double weight = mouths[i].voicing, opening = mouths[i].opening, spread = mouths[i].width;
+        w += weight;
+        x += weight * opening;
+        y += weight * spread;
+        xx += weight * opening * opening;
+        xy += weight * opening * spread;
     }
-    return weights > 0.0 ? (float)(sum / weights) : 0.0f;
+    double spread_of_x = w * xx - x * x;
+    double slope = spread_of_x > 1e-6 * w * w ? (w * xy - x * y) / spread_of_x : 0.0;
+    line usual = {w > 0.0 ? (float)((y - slope * x) / w) : 0.0f, (float)slope};
+    return usual;
 }
 
 static void measure_one(sonic_mouth *mouth, const float energy[SONIC_BANDS], float amplitude, sonic_level level, float local)
 {
-    float above = amplitude - 2.0f * level.floor;
+    float above = amplitude - level.floor;
     mouth->opening = above > 0.0f && local > 0.0f ? level.presence * bend(above / local) : 0.0f;
     mouth->voicing = clamp(4.0f * mouth->opening, 0.0f, 1.0f) * voicing(energy);
     mouth->width = spread_db(energy);
@@ -78,9 +90,9 @@ void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float
     int64_t blocks = sonic_level_blocks(cells);
     for (int64_t i = 0; i < cells; i++)
         measure_one(&mouths[i], energies + i * SONIC_BANDS, amplitudes[i], level, sonic_level_at(local, blocks, i));
-    float usual = mean_spread(mouths, cells);
+    line usual = usual_spread(mouths, cells);
     for (int64_t i = 0; i < cells; i++) {
-        float spread = (mouths[i].width - usual) / 12.0f;
+        float spread = (mouths[i].width - usual.at_rest - usual.per_opening * mouths[i].opening) / 12.0f;
         mouths[i].width = clamp(spread, -1.0f, 1.0f);
         mouths[i].rounding = clamp(-1.5f * spread - 0.5f, 0.0f, 1.0f);
     }
@@ -104,7 +116,7 @@ void sonic_mouth_bridge(float *openings, const sonic_mouth *mouths, int64_t cell
     }
 }
 
-enum { BACK = 18, AHEAD = 14 }; /* cells */
+enum { BACK = 24, AHEAD = 18 }; /* cells */
 
 static float window(int offset)
 {

@@ -24,8 +24,8 @@ void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float
  * come back to rest, so the mouth stays open by 30 % of the smaller of the two. */
 void sonic_mouth_bridge(float *openings, const sonic_mouth *mouths, int64_t cells);
 
-/* The mouth of one video frame (25 a second): a smooth average around its middle, without delay, that reaches 70 ms ahead and
- * 90 ms back, so it begins before the sound, ends softly and is exactly at rest 100 ms after it. */
+/* The mouth of one video frame (25 a second): a smooth average around its middle, without delay, that reaches 90 ms ahead and
+ * 120 ms back, so it begins before the sound, ends softly and is exactly at rest 140 ms after it. */
 sonic_mouth sonic_mouth_at_frame(const sonic_mouth *mouths, const float *openings, int64_t cells, int64_t frame);
 
 #endif

@@ -38,6 +38,11 @@ def during(track, begin_s, end_s):
     return track[max(first, 0) : last + 1] if last >= first else track[[int((begin_s + end_s) / 2 * FPS)]]
 
 
+def touching(track, begin_s, end_s):
+    """Values of the frames that show any part of a span."""
+    return track[int(begin_s * FPS) : int(np.ceil(end_s * FPS))]
+
+
 def at_lags(opening, loud, reach=3):
     n = len(opening)
     return [np.corrcoef(opening[reach + lag : n - reach + lag], loud[reach : n - reach])[0, 1] for lag in range(-reach, reach + 1)]
@@ -74,7 +79,7 @@ def test_opening_without_closures_is_nearly_the_envelope(speech):
 @pytest.mark.parametrize("name", ["speech.wav", "lips.wav"])
 def test_size_of_the_movement_is_natural(sample_dir, name):
     opening = poses_of(read_wav(sample_dir / name))[:, OPENING]
-    assert 0.06 <= np.percentile(opening, 95) <= 0.09
+    assert 0.08 <= np.percentile(opening, 95) <= 0.12  # three real speakers: 0.09, 0.12, 0.15
     assert (opening == opening.max()).sum() == 1  # no plateau
 
 
@@ -83,15 +88,15 @@ def test_lips_close_on_p_b_m_and_part_on_open_vowels(sample_dir, name):
     poses = poses_of(read_wav(sample_dir / name))
     opening, phones = poses[:, OPENING], PHONES[name]["phones"]
     loud = np.percentile(opening, 95)
-    closed = [during(opening, begin, end).min() <= 0.2 * loud for phone, begin, end in phones if phone in ("p", "b", "m")]
+    closed = [touching(opening, begin, end).min() <= 0.2 * loud for phone, begin, end in phones if phone in ("p", "b", "m")]
     parted = [during(opening, begin, end).max() >= 0.2 * loud for phone, begin, end in phones if phone in ("aa", "ay", "ey", "ae", "ao")]
-    assert np.mean(closed) >= 0.8
+    assert np.mean(closed) >= 0.9
     assert np.mean(parted) >= 0.9
 
 
 def test_press_marks_the_closures_of_lips(lips):
     press, phones = poses_of(lips)[:, PRESS], PHONES["lips.wav"]["phones"]
-    inside = np.mean([during(press, b, e).max() for p, b, e in phones if p in "pbm"])
+    inside = np.mean([touching(press, b, e).max() for p, b, e in phones if p in "pbm"])
     vowels = np.mean([during(press, b + 0.02, e - 0.02).min() for p, b, e in phones if p[0] in "aeiou"])
     assert inside >= 0.6 and vowels <= 0.15
 
@@ -118,7 +123,7 @@ def test_level_of_the_recording_hardly_matters(speech, gain):
     assert np.abs(ours - louder).max() <= 0.01 and np.corrcoef(ours, louder)[0, 1] >= 0.99
 
 
-@pytest.mark.parametrize("ratio_db, least", [(30, 0.9), (20, 0.8), (10, 0.7)])
+@pytest.mark.parametrize("ratio_db, least", [(30, 0.9), (20, 0.75), (10, 0.7), (5, 0.6)])
 def test_steady_noise_hardly_matters(speech, ratio_db, least):
     noise = np.random.default_rng(4).normal(0, speech.std() * 10 ** (-ratio_db / 20), len(speech)).astype(np.float32)
     assert np.corrcoef(poses_of(speech)[:, OPENING], poses_of(speech + noise)[:, OPENING])[0, 1] >= least
@@ -129,15 +134,16 @@ def sounds_without_speech():
     clicks = np.zeros(5 * RATE)
     clicks[4000::8000] = 1
     fade = np.minimum(1, 5 * t)
+    chord = sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330))
     return {"silence": 0 * t, "noise": noise, "offset": 0 * t + 0.3, "hum": 0.3 * fade * np.sin(2 * np.pi * 50 * t),
-            "chord": 0.1 * fade * sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330)), "clicks": clicks, "one bit": np.sign(noise) / 32768}
+            "chord": 0.1 * fade * chord, "clicks": clicks, "one bit": np.sign(noise) / 32768}
 
 
 @pytest.mark.parametrize("name", sounds_without_speech())
 def test_what_is_not_speech_does_not_move_the_mouth(name):
     poses = poses_of(sounds_without_speech()[name].astype(np.float32))
     assert np.isfinite(poses).all()
-    assert poses[:, OPENING].max() <= 0.01 and poses[:, OPENING].mean() <= 0.001
+    assert poses[:, OPENING].max() <= 0.01 and poses[:, OPENING].mean() <= 0.002
     assert poses[25:, PRESS].max() <= 0.25
 
 
@@ -170,7 +176,7 @@ def test_vowels_take_their_shapes():
     at = {name: poses[int((0.45 + 0.6 * i) * FPS)] for i, name in enumerate(order)}
     assert at["ah"][OPENING] > 1.3 * at["ee"][OPENING] and at["ah"][OPENING] > 1.3 * at["oo"][OPENING]
     assert at["ee"][WIDTH] > 0.03 > at["oo"][WIDTH]
-    assert at["oo"][ROUNDING] > 0.3 > at["ee"][ROUNDING]
+    assert at["oo"][ROUNDING] > 0.2 and at["ee"][ROUNDING] < 0.05
 
 
 def test_every_number_stays_in_its_range(speech):
@@ -184,7 +190,9 @@ def test_every_number_stays_in_its_range(speech):
 
 def test_opening_scales_the_mouth_alone(speech):
     one, two, none = poses_of(speech), poses_of(speech, opening=2), poses_of(speech, opening=0)
-    np.testing.assert_allclose(two[:, OPENING], 2 * one[:, OPENING], rtol=1e-6)
+    small = two[:, OPENING] < 0.12  # what is wider bends towards 0.2
+    np.testing.assert_allclose(two[small, OPENING], 2 * one[small, OPENING], rtol=1e-6)
+    assert (two[:, OPENING] >= one[:, OPENING]).all()
     np.testing.assert_array_equal(two[:, WIDTH:], one[:, WIDTH:])
     assert not none[:, OPENING].any()
 
