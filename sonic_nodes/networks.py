@@ -3,15 +3,19 @@ import torch
 
 from .native import call
 
+METER = ("convolution_flops", "product_flops", "attention_flops", "live_bytes", "peak_bytes")
+
 
 def run(
-    network: str, inputs: dict[str, torch.Tensor], weights: dict[str, torch.Tensor], numbers=(), probes=(), check_finite: bool = False
+    network: str, inputs: dict[str, torch.Tensor], weights: dict[str, torch.Tensor], numbers=(), probes=(), check_finite: bool = False,
+    meter: bool = False,
 ) -> list[torch.Tensor]:
     """What the operator `network` of csrc/torch/operators.h returns, then the outputs of the layers named in `probes`.
 
     weights       by the names of the weight file, all of one dtype and device: the network computes in that dtype
+    meter         before the layers' outputs, one tensor more: what the call cost, by METER
     check_finite  fail with the name of the first layer whose output holds NaN or infinity (slow: for looking into a fault)
     Raises RuntimeError with the C text.
     """
-    names = [*inputs, *weights, *(["?!"] if check_finite else []), *(f"?{probe}" for probe in probes)]
+    names = [*inputs, *weights, *(["?!"] if check_finite else []), *(["?#"] if meter else []), *(f"?{probe}" for probe in probes)]
     return call(network, (*inputs.values(), *weights.values()), "\n".join(names), numbers)

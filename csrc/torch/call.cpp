@@ -178,7 +178,19 @@ bool Call::dispatch(StableIValue *stack)
 sonic_tensor *Call::run()
 {
     StableIValue stack[MAX_ARGUMENTS] = {};
-    return dispatch(stack) ? adopt(scope_, (AtenTensorHandle)stack[0]) : nullptr;
+    sonic_tensor *result = dispatch(stack) ? adopt(scope_, (AtenTensorHandle)stack[0]) : nullptr;
+    if (result && scope_->meter)
+        count(result);
+    return result;
+}
+
+void Call::count(const sonic_tensor *result) const
+{
+    const sonic_tensor *operands[MAX_ARGUMENTS] = {};
+    for (int32_t i = 0, found = 0; i < count_; i++)
+        if (arguments_[i].kind == TENSOR || arguments_[i].kind == OPTIONAL_TENSOR)
+            operands[found++] = arguments_[i].operand;
+    meter_operation(scope_->meter, op_, operands, result);
 }
 
 bool Call::run_for_effect()

@@ -101,6 +101,9 @@ sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_
     if (columns && addmm(x->handle, x->handle, y->handle, columns->handle, 1.0f, 1.0f))
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "addmm on [%lld,%lld] [%lld,%lld] failed: %s", (long long)st_size(y, 0),
                                            (long long)st_size(y, 1), (long long)st_size(weight, 0), (long long)st_size(weight, 1), sonic::torch_message()));
+    const sonic_tensor *operands[] = {y, weight};
+    if (scope->meter && !scope->status)
+        sonic::meter_operation(scope->meter, "addmm", operands, x);
     st_release(columns);
     for (sonic_tensor *operand : {y, weight})
         if (operand->taken)

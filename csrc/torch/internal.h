@@ -16,6 +16,8 @@ struct sonic_tensor {
     bool taken;
 };
 
+struct sonic_meter;
+
 namespace sonic {
 
 // Wraps a reference that the caller owns; on failure the reference is released and the scope fails.
@@ -23,6 +25,11 @@ sonic_tensor *adopt(sonic_scope *scope, AtenTensorHandle handle);
 
 // A second owner of the same tensor, in `scope`.
 sonic_tensor *share(sonic_scope *scope, const sonic_tensor *x);
+
+// What a meter (meter.h) is told: handles that come and go, and operators with their tensor operands.
+void meter_adopt(sonic_meter *meter, const sonic_tensor *x);
+void meter_release(sonic_meter *meter, const sonic_tensor *x);
+void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, const sonic_tensor *result);
 
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
 const char *torch_message();
@@ -71,6 +78,7 @@ private:
     bool each_operand(Work work) const;
     void fail(sonic_status status, const char *why);
     bool dispatch(StableIValue *stack);
+    void count(const sonic_tensor *result) const;
     bool stack_value(const Argument &argument, StableIValue *out) const;
 
     sonic_scope *scope_;

@@ -12,6 +12,7 @@
 #include <torch/headeronly/version.h>
 
 #include "torch/internal.h"
+#include "torch/meter.h"
 #include "torch/operators.h"
 
 namespace {
@@ -23,12 +24,14 @@ struct Arguments {
     std::string names;
     std::vector<double> numbers;
     sonic_weights *weights = nullptr;
+    sonic_meter *meter = nullptr;
 
     Arguments() { sonic_scope_open(&scope, nullptr); }
     ~Arguments()
     {
         sonic_weights_free(weights);
         sonic_scope_close(&scope);
+        sonic_meter_free(meter);
     }
     Arguments(const Arguments &) = delete;
     Arguments &operator=(const Arguments &) = delete;
@@ -93,15 +96,23 @@ StableIValue write_outputs(const sonic_operator_call &call)
     return (StableIValue)list;
 }
 
+// Whether the line stands at *at, which then moves behind it.
+bool skip_line(const char **at, const char *line)
+{
+    bool there = strncmp(*at, line, strlen(line)) == 0;
+    if (there)
+        *at += strlen(line);
+    return there;
+}
+
 // Lines behind the names of the tensors that begin with '?'.
-const char *split_probes(const Arguments &arguments, int32_t *count, bool *check_finite)
+const char *split_probes(const Arguments &arguments, int32_t *count, bool *check_finite, bool *metered)
 {
     const char *at = arguments.names.c_str();
     while (*at && *at != '?')
         at = strchr(at, '\n') + 1;
-    *check_finite = strncmp(at, "?!\n", 3) == 0;
-    if (*check_finite)
-        at += 3;
+    *check_finite = skip_line(&at, "?!\n");
+    *metered = skip_line(&at, "?#\n");
     *count = 0;
     for (const char *line = at; *line; line = strchr(line, '\n') + 1)
         ++*count;
@@ -115,6 +126,19 @@ void check_probes(sonic_operator_call *call)
         if (!call->probes[i])
             sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Ask for a layer that the network has: it has no '%.*s'.",
                                                      (int)strcspn(line + 1, "\n"), line + 1));
+}
+
+void attach_meter(Arguments *arguments)
+{
+    sonic_scope *scope = &arguments->scope;
+    sonic_scope_fail(scope, sonic_meter_create(&arguments->meter, scope, arguments->tensors.data(), (int32_t)arguments->tensors.size()));
+}
+
+void return_reading(sonic_operator_call *call, const sonic_meter *meter)
+{
+    sonic_meter_reading r = sonic_meter_read(meter);
+    const int64_t values[] = {r.convolution_flops, r.product_flops, r.attention_flops, r.live_bytes, r.peak_bytes};
+    sonic_operator_return(call, st_indices(call->scope, values, sizeof values / sizeof *values));
 }
 
 // Exceptions are how a boxed kernel reports failure to the dispatcher (torch/csrc/stable/library.h); C code has returned by then.
@@ -132,13 +156,18 @@ void boxed(StableIValue *stack, uint64_t, uint64_t)
     call.names = arguments.names.c_str();
     call.numbers = arguments.numbers.data();
     call.number_count = (int32_t)arguments.numbers.size();
-    call.probe_names = split_probes(arguments, &call.probe_count, &call.check_finite);
+    bool metered;
+    call.probe_names = split_probes(arguments, &call.probe_count, &call.check_finite, &metered);
     std::vector<sonic_tensor *> probes((size_t)call.probe_count, nullptr);
     call.probes = probes.data();
     sonic_scope_fail(call.scope, sonic_weights_create(&arguments.weights, call.tensors, call.count, call.names));
     call.weights = arguments.weights;
+    if (metered)
+        attach_meter(&arguments);
     if (!call.scope->status)
         operation(&call);
+    if (metered && !call.scope->status)
+        return_reading(&call, arguments.meter);
     if (!call.scope->status)
         check_probes(&call);
     if (call.scope->status)

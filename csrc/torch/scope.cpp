@@ -37,6 +37,8 @@ sonic_tensor *sonic::adopt(sonic_scope *scope, AtenTensorHandle handle)
         return nullptr;
     }
     link(scope, x);
+    if (scope->meter)
+        meter_adopt(scope->meter, x);
     return x;
 }
 
@@ -55,6 +57,7 @@ void sonic_scope_open(sonic_scope *scope, sonic_scope *parent)
     scope->parent = parent;
     scope->first = nullptr;
     scope->status = parent ? parent->status : SONIC_OK;
+    scope->meter = parent ? parent->meter : nullptr;
 }
 
 sonic_status sonic_scope_close(sonic_scope *scope)
@@ -94,6 +97,8 @@ void st_release(sonic_tensor *x)
 {
     if (!x)
         return;
+    if (x->scope->meter)
+        sonic::meter_release(x->scope->meter, x);
     unlink(x);
     aoti_torch_delete_tensor_object(x->handle);
     delete x;

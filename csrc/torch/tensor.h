@@ -35,6 +35,7 @@ typedef struct sonic_scope {
     struct sonic_scope *parent;
     sonic_tensor *first;
     sonic_status status;
+    struct sonic_meter *meter; /* meter.h; NULL: nobody counts */
 } sonic_scope;
 
 #define SONIC_TENSOR_MAX_DIMS 8

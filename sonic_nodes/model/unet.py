@@ -40,29 +40,32 @@ class UNet:
         self.weights, self.head_dim = pack(weights), head_dim
         self.constants: dict[str, torch.Tensor] = {}
 
-    def prepare(self, conditions: Conditions, probes: Sequence[str] = (), check_finite: bool = False) -> list[torch.Tensor]:
-        """Compute what stays the same in every step of a run. Returns the outputs of the layers named in `probes`."""
+    def prepare(self, conditions: Conditions, probes: Sequence[str] = (), **options) -> list[torch.Tensor]:
+        """Compute what stays the same in every step of a run. Returns the outputs of the layers named in `probes`.
+
+        options: check_finite and meter, as in networks.run.
+        """
         c = conditions
         lists = {"image": c.image, "audio": c.audio, "image_latents": c.image_latents or ()}
         tensors = {f"{kind}.{b}": t for kind, branches in lists.items() for b, t in enumerate(branches)}
         tensors["face_mask"] = c.face_mask.float().cpu().contiguous()
         numbers = [self.head_dim, len(c.image), c.rows, c.columns, c.window, c.audio_scale]
-        out = run("unet_prepare", tensors, self.weights, numbers, probes, check_finite)
+        out = run("unet_prepare", tensors, self.weights, numbers, probes, **options)
         names = CONSTANTS if c.image_latents else CONSTANTS[:-1]
         self.constants = dict(zip(names, out, strict=False))
         return out[len(names):]
 
     def step(
         self, sample: torch.Tensor, timestep: float, ids: Sequence[float], frames: Sequence[int], *,
-        first_branch: int = 0, branches: int | None = None, options: int = 0, probes: Sequence[str] = (),
-        check_finite: bool = False,
+        first_branch: int = 0, branches: int | None = None, savings_off: int = 0, probes: Sequence[str] = (), **options,
     ) -> list[torch.Tensor]:
         """One window at one noise level: [branches, frames, 4, rows, columns], then the outputs of the layers named in `probes`.
 
         sample: [branches, frames, 8, rows, columns], or after prepare() with image latents [frames, 4, rows, columns], scaled.
         ids: frame rate and the two motion buckets. frames: which frames of the clip the window holds.
+        savings_off: UNFOLDED, WHOLE_MASK or both, to compare. options: check_finite and meter, as in networks.run.
         """
         branches = len(self.constants["layout"]) - first_branch if branches is None else branches
         tensors = {"sample": sample, **{f"constants.{name}": t for name, t in self.constants.items()}}
-        numbers = [self.head_dim, timestep, *ids, first_branch, branches, options, *frames]
-        return run("unet_step", tensors, self.weights, numbers, probes, check_finite)
+        numbers = [self.head_dim, timestep, *ids, first_branch, branches, savings_off, *frames]
+        return run("unet_step", tensors, self.weights, numbers, probes, **options)

@@ -115,14 +115,14 @@ EXACT = 2e-6
 
 
 def test_folding_queries_and_outputs(net, golden, plain):
-    got, = step(net, golden, options=model.UNFOLDED)
+    got, = step(net, golden, savings_off=model.UNFOLDED)
     assert 0 < relative(got, plain) < EXACT
 
 
 def test_audio_attention_in_the_rectangle_alone(net, golden, plain):
     top, height, left, width = net.constants["rectangles"][0].tolist()
     assert 0 < height * width < ROWS * COLUMNS
-    got, = step(net, golden, options=model.WHOLE_MASK)
+    got, = step(net, golden, savings_off=model.WHOLE_MASK)
     assert 0 < relative(got, plain) < EXACT
 
 

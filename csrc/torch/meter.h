@@ -1,0 +1,30 @@
+/* meter.h - what a computation costs: multiply-adds issued, and bytes of tensors held at once.
+ *
+ * A meter hangs on a root scope and sees every operator and tensor of that scope and of those opened under it. Counted are results
+ * and whatever else is made there, each memory once however many views it has; the operands that the meter starts with do not
+ * count, nor what an operator needs inside itself. Tensors without memory (the meta device) have operations but no bytes. */
+#ifndef SONIC_TORCH_METER_H
+#define SONIC_TORCH_METER_H
+
+#include "torch/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sonic_meter sonic_meter;
+
+typedef struct sonic_meter_reading {
+    int64_t convolution_flops, product_flops, attention_flops; /* 2 for each multiply-add; norms, activations and sums are not counted */
+    int64_t live_bytes, peak_bytes;
+} sonic_meter_reading;
+
+/* Hangs a meter on `root`, which must have been opened without a parent and hold the `count` operands alone. */
+sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count);
+sonic_meter_reading sonic_meter_read(const sonic_meter *meter);
+void sonic_meter_free(sonic_meter *meter); /* after its scope was closed */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,52 @@
+"""What the meter counts: against sums done by hand."""
+import torch
+
+from sonic_nodes.networks import METER, run
+
+
+def reading(function, *tensors, numbers=()):
+    names = [f"op={function}", *(f"operand.{i}" for i in range(1, len(tensors)))]
+    out, cost = run("tensor_operator", dict(zip(names, tensors, strict=True)), {}, numbers, meter=True)
+    return out, dict(zip(METER, cost.tolist(), strict=True))
+
+
+def test_convolutions():
+    x = torch.randn(2, 6, 9, 11)
+    out, cost = reading("conv2d", x, torch.randn(4, 3, 3, 3), torch.randn(4), numbers=(2, 1, 2))
+    assert cost["convolution_flops"] == 2 * out.numel() * 3 * 9
+    assert cost["product_flops"] == cost["attention_flops"] == 0
+    out, cost = reading("conv_transpose2d", x, torch.randn(6, 4, 4, 4), torch.randn(4), numbers=(2, 1))
+    assert cost["convolution_flops"] == 2 * x.numel() * 4 * 16
+    out, cost = reading("conv3d", torch.randn(1, 6, 4, 5, 7), torch.randn(4, 6, 3, 1, 1), numbers=(1, 0, 0))
+    assert cost["convolution_flops"] == 2 * out.numel() * 6 * 3
+
+
+def test_products():
+    for function, b in (("linear", torch.randn(7, 11)), ("matmul", torch.randn(11, 7))):
+        assert reading(function, torch.randn(2, 5, 11), b)[1]["product_flops"] == 2 * 2 * 5 * 7 * 11
+    assert reading("add_linear_in_place", torch.randn(5, 7), torch.randn(5, 3), torch.randn(7, 3))[1]["product_flops"] == 2 * 5 * 7 * 3
+
+
+def test_attention():
+    q, k, v = torch.randn(2, 3, 7, 16), torch.randn(2, 3, 5, 16), torch.randn(2, 3, 5, 16)
+    assert reading("attention", q, k, v, numbers=(0,))[1]["attention_flops"] == 2 * 2 * (2 * 3) * 7 * 5 * 16
+
+
+def test_the_meta_device_has_operations_and_no_bytes():
+    cost = reading("linear", torch.empty(1000, 1000, device="meta"), torch.empty(1000, 1000, device="meta"))[1]
+    assert cost["product_flops"] == 2 * 10**9 and cost["peak_bytes"] == 0
+
+
+def test_bytes_are_counted_once_and_operands_never():
+    x = torch.randn(256, 1024)
+    assert reading("relu", x)[1] == dict(zip(METER, (0, 0, 0, x.nbytes, x.nbytes), strict=True))
+    view = reading("transpose", x, numbers=(0, 1))[1]
+    assert view["live_bytes"] == view["peak_bytes"] == 0
+    assert reading("silu_in_place", x.clone())[1]["peak_bytes"] == 0
+
+
+def test_peak_lies_above_what_is_left():
+    """(x + y) x: the sum lives until the product is done."""
+    x = torch.randn(256, 1024)
+    cost = reading("add_mul_in_inner_scope", x, x.clone())[1]
+    assert cost["live_bytes"] == x.nbytes and cost["peak_bytes"] == 2 * x.nbytes
