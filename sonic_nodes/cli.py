@@ -40,6 +40,7 @@ def add_render(commands):
     render.add_argument("--blink", type=unit_range(0, 1), default=1.0, metavar="0-1", help="how often the eyes blink; 0 never")
     render.add_argument("--seed", type=int, default=0, metavar="N", help="decides blinks and sway; the same seed gives the same video")
     render.add_argument("--face", type=int, default=0, metavar="N", help="which face, 0 is the largest")
+    render.add_argument("--face-mask", metavar="MASK", help="picture of PORTRAIT's size, white where the face is: for statues and drawings")
     render.add_argument("--expand-ratio", type=unit_range(0, 1), default=0.18, metavar="0-1", help="room around the face (0.18)")
     render.add_argument("--paste-back", action="store_true", help="put the speaking face back into the whole picture")
     render.add_argument("--frames", metavar="DIR", help="also write every frame as PNG into DIR")

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -24,7 +25,7 @@ def render_file(options):
     picture, sound = read_picture(options.portrait), read_sound(options.speech)
     data = pipeline.prepare(
         picture, sound, min_resolution=options.min_resolution, expand_ratio=options.expand_ratio, face_index=options.face,
-        on_mismatch="refuse",
+        face_mask=read_mask(options.face_mask), on_mismatch="refuse",
     )
     for note in data["notes"]:
         print(f"sonic: {note}", file=sys.stderr)
@@ -42,6 +43,11 @@ def render_file(options):
         "peak_memory_mb": peak_memory_mb(),
         "commanded": {"opening": rounded(codes[:, OPENING]), "width": rounded(codes[:, WIDTH])},
     }
+
+
+def read_mask(path):
+    """The brightness of a picture file, uint8 [H, W], or None when there is none."""
+    return None if path is None else np.asarray(Image.fromarray(read_picture(path)).convert("L"))
 
 
 def check_output(options):

@@ -72,6 +72,20 @@ def test_no_face(capsys, tmp_path, speech):
     expect_refusal(capsys, tmp_path, tmp_path / "p.png", speech, 4, "Choose a picture that shows a face")
 
 
+def test_a_mask_stands_in_for_a_face_that_is_not_found(capsys, tmp_path, speech):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (320, 320, 3), np.uint8)).save(tmp_path / "p.png")
+    mask = np.zeros((320, 320), np.uint8)
+    mask[60:260, 80:240] = 255
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    said = expect_works(capsys, tmp_path, tmp_path / "p.png", speech, "--face-mask", str(tmp_path / "m.png"))
+    assert "No face was recognised inside face_mask" in said
+
+
+def test_a_mask_of_another_size_is_refused(capsys, tmp_path, portrait, speech):
+    Image.new("L", (10, 10), 255).save(tmp_path / "m.png")
+    expect_refusal(capsys, tmp_path, portrait, speech, 3, "Give a face_mask of the picture's size", "--face-mask", str(tmp_path / "m.png"))
+
+
 def test_several_faces_takes_the_largest_and_says_so(capsys, tmp_path, picture, speech):
     both = Image.new("RGB", (picture.width * 2, picture.height))
     both.paste(picture, (0, 0))
