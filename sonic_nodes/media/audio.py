@@ -18,6 +18,7 @@ from av.stream import Disposition
 
 from ..errors import InputError
 from ..native import _sonic
+from .tags import ANY_ENCODING
 
 MAX_DURATION_S = 1800
 MIN_DURATION_S = 0.04  # one frame at 25 fps
@@ -164,7 +165,7 @@ def _file(path, name: str):
 def _container(file, name: str):
     """The file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they point to."""
     try:
-        container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, metadata_errors="replace")
+        container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
     except av.error.FFmpegError as error:
         if os.fstat(file.fileno()).st_size == 0:
             raise InputError(f"Choose a recording that contains sound: {name} is an empty file.") from None

@@ -22,6 +22,7 @@ import av
 from .. import __version__
 from ..errors import InputError
 from . import boxes
+from .tags import ANY_ENCODING
 
 SOFTWARE = "sonic-talking-portrait"
 SOURCE_TYPES = {"draft": "compositeSynthetic", "sonic": "trainedAlgorithmicMedia"}
@@ -76,7 +77,7 @@ def read_back(path: str | os.PathLike) -> dict:
     """What `metadata` was called with, plus `tags` (as stored) and `xmp_digital_source_type`. InputError for files of others."""
     name = repr(os.path.basename(os.fspath(path)))
     try:
-        with open(path, "rb") as file, av.open(file, mode="r", metadata_errors="replace") as container:
+        with open(path, "rb") as file, av.open(file, mode="r", **ANY_ENCODING) as container:
             tags = dict(container.metadata)
             xmp = _xmp_source(file)
         record = json.loads(tags["comment"])

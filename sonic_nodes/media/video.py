@@ -26,6 +26,7 @@ from ..native import _sonic
 from . import boxes
 from .audio import Sound
 from .provenance import xmp_box
+from .tags import ANY_ENCODING
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -224,7 +225,7 @@ def _check_complete(path: str, frames: int) -> None:
 
 
 def _frame_count(path: str) -> int:
-    with av.open("file:" + path, metadata_errors="replace") as container:
+    with av.open("file:" + path, **ANY_ENCODING) as container:
         return container.streams.video[0].frames
 
 
@@ -237,7 +238,7 @@ class _Encoder:
         self.reformatter = VideoReformatter()
         self.coding, self.fps, self.frames = coding, writer.fps, 0
         self.container = av.open(
-            "file:" + writer._temporary, "w", format="mp4", options={"movflags": "+faststart"}, metadata_errors="replace"
+            "file:" + writer._temporary, "w", format="mp4", options={"movflags": "+faststart"}, **ANY_ENCODING
         )
         self.container.metadata.update(writer._metadata)
         width, height = (-(-side // self.even) * self.even for side in (writer.width, writer.height))
