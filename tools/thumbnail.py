@@ -26,12 +26,12 @@ PLAYED, AHEAD, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
 
 
 def speaking_frame(data):
-    """(picture uint8 [H,W,3], its place in the clip 0..1): an open mouth in the second half of the clip, as wide as nine in ten."""
+    """(picture uint8 [H,W,3], its place in the clip 0..1): an open mouth in the second half of the clip, wider than three in four."""
     engine = DraftEngine()
     latent = engine.infer(data, 0, engine.settings(dynamic_scale=1.1, motion_scale=1.05))
     opening = latent["sonic"]["codes"][:, OPENING]
     half = len(opening) // 2
-    wanted = half + int(np.abs(opening[half:] - np.percentile(opening, 90)).argmin())
+    wanted = half + int(np.abs(opening[half:] - np.percentile(opening, 75)).argmin())
     seen = 0
     for chunk in engine.decode(latent, data):
         if wanted < seen + len(chunk):

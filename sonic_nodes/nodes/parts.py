@@ -16,7 +16,7 @@ from PIL import Image
 from ..doctor import MINIMUM, check_library
 from ..errors import InstallError, SonicError, UsageError
 
-PACK = Path(__file__).resolve().parents[2]
+PACK = Path(__file__).absolute().parents[2]  # where ComfyUI found it, also when that is a link
 CATEGORY = "Sonic"
 BAR_EVERY_S = 0.05
 PREVIEW_EVERY_S = 0.2
