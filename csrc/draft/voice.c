@@ -9,9 +9,10 @@
 #include "draft/sway.h"
 #include "draft/voice_mouth.h"
 
-static const float natural_opening = 0.12f; /* face heights for the speaker's loud, open vowel; real speakers reach 0.09 to 0.15 */
+static const float natural_opening = 0.115f; /* face heights for the speaker's loud, open vowel; real speakers reach 0.09 to 0.15 */
 static const float widest_opening = 0.2f;
-static const float natural_width = 0.12f;
+static const float natural_width = 0.2f;     /* of the mouth's, for a speaker's ee over their usual; as wide as real speakers' */
+static const float width_per_opening = -0.05f; /* a lowered jaw draws the corners in */
 
 typedef struct analysis {
     int64_t cells;
@@ -104,7 +105,7 @@ static void pose_frame(float pose[SONIC_POSE_COUNT], float *moving, const analys
     sonic_mouth mouth = sonic_mouth_at_frame(a->mouths, a->openings, a->cells, frame);
     *moving = mouth.opening;
     pose[SONIC_POSE_OPENING] = natural_opening * mouth.opening;
-    pose[SONIC_POSE_WIDTH] = natural_width * mouth.width;
+    pose[SONIC_POSE_WIDTH] = natural_width * mouth.width + width_per_opening * mouth.opening;
     pose[SONIC_POSE_ROUNDING] = mouth.rounding;
     pose[SONIC_POSE_PRESS] = sonic_closure_at_frame(a->shut, a->cells, frame);
 }

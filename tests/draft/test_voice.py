@@ -190,7 +190,7 @@ def test_every_number_stays_in_its_range(speech):
 
 def test_opening_scales_the_mouth_alone(speech):
     one, two, none = poses_of(speech), poses_of(speech, opening=2), poses_of(speech, opening=0)
-    small = two[:, OPENING] < 0.12  # what is wider bends towards 0.2
+    small = two[:, OPENING] < 0.11  # what is wider bends towards 0.2
     np.testing.assert_allclose(two[small, OPENING], 2 * one[small, OPENING], rtol=1e-6)
     assert (two[:, OPENING] >= one[:, OPENING]).all()
     np.testing.assert_array_equal(two[:, WIDTH:], one[:, WIDTH:])
