@@ -72,7 +72,7 @@ def fit_duration(sound, duration, on_mismatch):
     if on_mismatch == "refuse" and abs(duration - have) >= MISMATCH_S:
         raise InputError(f"Set duration to 0 or use a recording of {duration:.2f} s: the recording lasts {have:.2f} s.")
     if duration > have:
-        return sound, [f"The recording lasts {have:.2f} s, less than the {duration:.2f} s asked for: the video is as long as the recording."]
+        return sound, [f"The recording lasts {have:.2f} s, less than the {duration:.2f} s asked for: the video is as long as it."]
     return sound.trimmed(max(duration, 1 / FPS)), [f"The first {duration:.2f} s of the recording are used; it lasts {have:.2f} s."]
 
 
@@ -80,7 +80,7 @@ def prepared_image(picture, box, min_resolution):
     """The part of the picture in `box`, resized: uint8 [H, W, 3], sides multiples of 64."""
     width, height = box[2] - box[0], box[3] - box[1]
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise InputError(f"Crop the picture, or set crop to 'face': {width}x{height} is more than {MAX_ASPECT:.0f} times as long as wide.")
+        raise InputError(f"Crop the picture, or set crop to 'face': {width}x{height} is longer than {MAX_ASPECT:.0f} times its width.")
     cut = cut_out(picture, box)
     return face.resize(cut, face.prepared_size(cut.shape, min_resolution))
 

@@ -14,6 +14,10 @@ from sonic_nodes.media.provenance import read_back
 FAST = ["--min-resolution", "128"]
 
 
+def command(sample_dir):
+    return ["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav")]
+
+
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory, sample_dir):
     """(JSON, path, folder with frames) of the sample speaking `lips.wav`, without loss."""
@@ -21,8 +25,7 @@ def rendered(tmp_path_factory, sample_dir):
     out, frames = folder / "clip.mp4", folder / "frames"
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = main(["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav"), "-o", str(out), "--lossless", "--json",
-                     "--frames", str(frames), "--seed", "7", *FAST])
+        code = main([*command(sample_dir), "-o", str(out), "--lossless", "--json", "--frames", str(frames), "--seed", "7", *FAST])
     assert code == 0
     return json.loads(said.getvalue()), out, frames
 
@@ -68,8 +71,7 @@ def test_file_says_that_it_is_generated(rendered):
 def test_same_seed_same_video_and_another_seed_another(tmp_path, sample_dir):
     def frames(seed, name):
         out = tmp_path / name
-        assert main(["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav"), "-o", str(out), "--lossless", "--seed", str(seed),
-                     *FAST]) == 0
+        assert main([*command(sample_dir), "-o", str(out), "--lossless", "--seed", str(seed), *FAST]) == 0
         return np.stack(decoded(out))
 
     first = frames(1, "a.mp4")
@@ -79,7 +81,7 @@ def test_same_seed_same_video_and_another_seed_another(tmp_path, sample_dir):
 
 def test_paste_back_keeps_the_picture_around_the_face(tmp_path, sample_dir):
     out = tmp_path / "whole.mp4"
-    assert main(["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav"), "-o", str(out), "--lossless", "--paste-back", *FAST]) == 0
+    assert main([*command(sample_dir), "-o", str(out), "--lossless", "--paste-back", *FAST]) == 0
     source = np.asarray(Image.open(sample_dir / "portrait.jpg").convert("RGB"))
     video = decoded(out)
     assert video[0].shape == source.shape
