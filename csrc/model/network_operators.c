@@ -33,6 +33,19 @@ void sonic_audio_tokens_operator(sonic_operator_call *call)
     sonic_operator_return(call, sonic_audio_tokens_unconditional(call->scope, call));
 }
 
+/* "windows" [frames, rows * layers * channels]. Returns tokens [frames, tokens, dim]. */
+void sonic_audio_tokens_from_windows_operator(sonic_operator_call *call)
+{
+    sonic_operator_return(call, sonic_audio_tokens_from_windows(call->scope, call, sonic_operator_tensor(call, "windows")));
+}
+
+/* "windows" [frames, rows * channels], "image" [1, embedding]. Returns [frames, 2], raw. */
+void sonic_motion_bucket_from_windows_operator(sonic_operator_call *call)
+{
+    sonic_tensor *windows = sonic_operator_tensor(call, "windows"), *image = sonic_operator_tensor(call, "image");
+    sonic_operator_return(call, sonic_motion_bucket_from_windows(call->scope, call, windows, image));
+}
+
 /* "states" [rows, layers, channels], "image" [1, embedding]; numbers: frames. Returns ids [frames, 2]. */
 void sonic_motion_bucket_operator(sonic_operator_call *call)
 {

@@ -190,6 +190,8 @@ const Operator operators[] = {
     {"clip_vision", boxed<sonic_clip_vision_operator>},
     {"audio_tokens", boxed<sonic_audio_tokens_operator>},
     {"motion_bucket", boxed<sonic_motion_bucket_operator>},
+    {"audio_tokens_from_windows", boxed<sonic_audio_tokens_from_windows_operator>},
+    {"motion_bucket_from_windows", boxed<sonic_motion_bucket_from_windows_operator>},
     {"vae_encoder", boxed<sonic_vae_encoder_operator>},
     {"vae_decoder", boxed<sonic_vae_decoder_operator>},
     {"rife", boxed<sonic_rife_operator>},

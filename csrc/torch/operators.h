@@ -59,10 +59,12 @@ void sonic_face_detector_operator(sonic_operator_call *call); /* face/face_opera
 void sonic_face_mesh_operator(sonic_operator_call *call);
 void sonic_face_find_operator(sonic_operator_call *call);
 void sonic_face_fit_operator(sonic_operator_call *call);
-void sonic_whisper_operator(sonic_operator_call *call); /* model/network_operators.c, as the next six */
+void sonic_whisper_operator(sonic_operator_call *call); /* model/network_operators.c, as the next eight */
 void sonic_clip_vision_operator(sonic_operator_call *call);
 void sonic_audio_tokens_operator(sonic_operator_call *call);
 void sonic_motion_bucket_operator(sonic_operator_call *call);
+void sonic_audio_tokens_from_windows_operator(sonic_operator_call *call);
+void sonic_motion_bucket_from_windows_operator(sonic_operator_call *call);
 void sonic_vae_encoder_operator(sonic_operator_call *call);
 void sonic_vae_decoder_operator(sonic_operator_call *call);
 void sonic_rife_operator(sonic_operator_call *call);

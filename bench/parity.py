@@ -1,0 +1,171 @@
+"""Every network against the tensors that the reference implementation recorded: stage, largest error, tolerance.
+
+Exits 0 only when every row holds. tests/golden/README.md says how the tensors were made and gives the tolerances of float32. In fp16
+every row is the relative distance and may reach 1e-2; in bf16, whose numbers have 8 bits, 3e-2: diffusers' own autoencoder in bf16 is
+2e-2 from itself in float32 (tests/model/test_oracles.py holds ours below that).
+
+    bench/parity.py [--golden DIR] [--device cuda] [--dtype fp16] [--check-finite]
+"""
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from sonic_nodes import networks  # noqa: E402
+from sonic_nodes.native import _sonic  # noqa: E402
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+HALF_TOLERANCE = {torch.float16: 1e-2, torch.bfloat16: 3e-2}
+
+
+@dataclass
+class Row:
+    stage: str
+    error: float
+    tolerance: float
+    kind: str  # "rel": |a - b| / |b| over the whole tensor; "abs": the largest difference
+
+    @property
+    def holds(self) -> bool:
+        return self.error <= self.tolerance
+
+
+class Parity:
+    """The golden files, the device and type to run on, and the rows so far."""
+
+    def __init__(self, folder, device: str, dtype: torch.dtype, check_finite: bool):
+        self.folder, self.device, self.dtype, self.check_finite = Path(folder), device, dtype, check_finite
+        self.rows: list[Row] = []
+
+    def read(self, name: str) -> dict[str, torch.Tensor]:
+        return {k: v.float() if v.is_floating_point() else v for k, v in load_file(self.folder / f"{name}.safetensors").items()}
+
+    def weights(self, *names: str) -> dict[str, torch.Tensor]:
+        found = {k: v for name in names for k, v in self.read(name).items() if not k.startswith("io_")}
+        return {k: v.to(self.device, self.dtype) for k, v in found.items()}
+
+    def run(self, network: str, inputs, weights, numbers=(), probes=()) -> list[torch.Tensor]:
+        inputs = {k: v.to(self.device) for k, v in inputs.items()}
+        outputs = networks.run(network, inputs, weights, numbers, probes, self.check_finite)
+        return [output.float().cpu() for output in outputs]
+
+    def add(self, stage: str, got: torch.Tensor, expected: torch.Tensor, tolerance: float, kind: str = "rel", exact_kind: bool = False):
+        """One row. With `exact_kind` the row does not depend on the type of the networks."""
+        if got.shape != expected.shape:
+            raise SystemExit(f"{stage}: the shape is {list(got.shape)}, recorded is {list(expected.shape)}")
+        if self.dtype != torch.float32 and not exact_kind:
+            tolerance, kind = HALF_TOLERANCE[self.dtype], "rel"
+        difference = got.double() - expected.double()
+        error = difference.norm() / expected.double().norm() if kind == "rel" else difference.abs().max()
+        self.rows.append(Row(stage, float(error), tolerance, kind))
+
+
+def full_mel(parity: Parity) -> torch.Tensor:
+    """[80, 3000] from the recorded columns and the constant behind them."""
+    audio = parity.read("audio_mel")
+    mel = torch.full((80, 3000), float(audio["mel_tail_constant"]))
+    mel[:, :260] = audio["mel"][0]
+    return mel
+
+
+def audio_features(parity: Parity):
+    audio = parity.read("audio_mel")
+    mel = torch.from_numpy(_sonic.log_mel(audio["mono_16k"].numpy()))
+    parity.add("log-mel", mel, full_mel(parity), 1e-4, "abs", exact_kind=True)
+    stereo = (audio["stereo_44k_s16"].float() / 32768).mean(1)
+    mono = torch.from_numpy(_sonic.resample(stereo.numpy(), 44100, 16000))
+    parity.add("resampled to 16 kHz", mono, audio["mono_16k"], 1e-2, exact_kind=True)
+
+
+def whisper(parity: Parity):
+    golden = parity.read("whisper_tiny_enc")
+    states, = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
+    for i in range(5):
+        parity.add(f"whisper, state {i}", states[:140, i], golden[f"io_hidden_{i}"][0], 1e-4)
+    parity.add("whisper, silent end", states[-20:, 4], golden["io_hidden_last_tail"][0], 1e-4)
+
+
+def audio_adapters(parity: Parity):
+    """From the recorded spectrum: Whisper's states, the windows around each frame, and both adapters."""
+    golden, pipeline, weights = parity.read("audio_adapters_tiny"), parity.read("pipeline_2window"), parity.weights("audio_adapters_tiny")
+    states, = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
+    tokens, silence = parity.run("audio_tokens", {"states": states[:32]}, weights, [8])
+    parity.add("audio2token, 8 frames", tokens, pipeline["audio_tokens"], 1e-4)
+    parity.add("audio2token, silence", silence, golden["io_token_uncond"][0, 0], 1e-5)
+    windows = golden["io_token_in"][0].flatten(1)
+    tokens, = parity.run("audio_tokens_from_windows", {"windows": windows}, weights)
+    parity.add("audio2token", tokens, golden["io_token_out"][0], 1e-5)
+    ids, = parity.run("motion_bucket", {"states": states[:32], "image": pipeline["image_embeds"]}, weights, [8])
+    parity.add("audio2bucket, 8 frames", ids, pipeline["bucket_scaled"], 1e-3, "abs")
+    inputs = {"windows": golden["io_bucket_audio"].flatten(1), "image": golden["io_bucket_clip"]}
+    raw, = parity.run("motion_bucket_from_windows", inputs, weights)
+    parity.add("audio2bucket", raw, golden["io_bucket_out"].flatten(1), 1e-5)
+
+
+def clip(parity: Parity):
+    golden = parity.read("clip_tiny")
+    embeds, first, last = parity.run(
+        "clip_vision", {"pixels": golden["io_pixels"]}, parity.weights("clip_tiny"), [2], ["hidden_0", "hidden_last"])
+    parity.add("CLIP, embedding", embeds, golden["io_image_embeds"], 1e-5)
+    parity.add("CLIP, first state", first, golden["io_hidden_0"], 1e-5)
+    parity.add("CLIP, last state", last, golden["io_hidden_last"], 1e-5)
+
+
+def vae_encoder(parity: Parity):
+    golden, weights = parity.read("vae_tiny_io"), parity.weights("vae_tiny_weights")
+    own, other = "first_stage_model.encoder.", "conditioner.embedders.3.encoder.encoder."
+    beside = {other + k.removeprefix(own): v for k, v in weights.items() if k.startswith(own)}
+    beside |= {k: v for k, v in weights.items() if k.startswith("conditioner.")}
+    for label, tensors, conditioner in (("folded", weights, 0), ("beside", beside, 1)):
+        mean, log_variance = parity.run("vae_encoder", {"picture": golden["image"]}, tensors, [conditioner])
+        parity.add(f"VAE encoder, quantising {label}", mean, golden["enc_mean"], 2e-5)
+        parity.add(f"VAE encoder, variance, {label}", log_variance, golden["enc_logvar"], 2e-5)
+
+
+def vae_decoder(parity: Parity):
+    golden, weights = parity.read("vae_tiny_io"), parity.weights("vae_tiny_weights")
+    for name, frames, chunk in (("dec_5", 5, 8), ("dec_3plus2", 5, 3), ("dec_1_first", 1, 8)):
+        video, = parity.run("vae_decoder", {"latents": golden["z"][:frames]}, weights, [chunk])
+        parity.add(f"VAE decoder, {name}", video, golden[name], 2e-5)
+
+
+def rife(parity: Parity):
+    golden = parity.read("rife_ifnet")
+    probes = ["flow0", "flow1", "flow2", "merged0", "merged1", "mask"]
+    inputs = {"before": golden["io_img0"], "after": golden["io_img1"]}
+    out, *layers = parity.run("rife", inputs, parity.weights("rife_ifnet"), (), probes)
+    for name, layer in zip(probes, layers, strict=True):
+        parity.add(f"RIFE, {name}", layer, golden[f"io_{name}"], 1e-3 if name.startswith("flow") else 1e-4, "abs")
+    parity.add("RIFE, frame between", out, golden["io_out"], 1e-4, "abs")
+
+
+STAGES = (audio_features, whisper, audio_adapters, clip, vae_encoder, vae_decoder, rife)
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--golden", default=ROOT / "tests" / "golden", metavar="DIR")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=DTYPES, default="fp32")
+    parser.add_argument("--check-finite", action="store_true", help="also look for NaN and infinity in every layer")
+    options = parser.parse_args(argv)
+    parity = Parity(options.golden, options.device, DTYPES[options.dtype], options.check_finite)
+    for stage in STAGES:
+        stage(parity)
+    width = max(len(row.stage) for row in parity.rows)
+    print(f"{'stage':{width}}  largest error  tolerance       ({options.dtype} on {options.device})")
+    for row in parity.rows:
+        print(f"{row.stage:{width}}  {row.error:13.2e}  {row.tolerance:9.0e} {row.kind}{'' if row.holds else '   FAILS'}")
+    failed = sum(not row.holds for row in parity.rows)
+    print(f"{len(parity.rows) - failed} of {len(parity.rows)} hold")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
