@@ -58,19 +58,20 @@ static place place_at(const sonic_draft_rig *rig, float x, float y)
 }
 
 /* The lower lip's outline: 1 in the middle, 0 at the corners, where it ends in an angle. */
-static float lip_arch(float across)
+static float lip_arch(float across, float reach)
 {
-    float t = clampf(fabsf(across) / 0.96f, 0.0f, 1.0f);
+    float t = clampf(fabsf(across) / reach, 0.0f, 1.0f);
     return powf(1.0f - t * t, 1.1f);
 }
 
+static const float open_reach = 0.96f, hole_reach = 0.70f; /* how near the lips part to the corners, of the mouth's half */
 static const float corner_drop = 0.22f; /* how far the corners follow the lower lip */
 static const float upper_raise = 0.13f; /* how far the upper lip gives way, of the gap */
 
-static float open_upper(const place *p)
+static float open_upper(const place *p, float arch_reach)
 {
     float reach = bell(p->below / (0.11f * p->height));
-    float raise = upper_raise * lip_arch(p->across);
+    float raise = upper_raise * lip_arch(p->across, arch_reach);
     return (corner_drop * p->corner - raise) * (p->below < 0.0f ? reach : 1.0f) * p->inside;
 }
 
@@ -81,9 +82,9 @@ static float towards_chin(const place *p, const sonic_face_frame *f)
     return ramp((p->to_chin - start) / fmaxf(0.82f - start, 0.3f));
 }
 
-static float open_lower(const place *p, const sonic_face_frame *f)
+static float open_lower(const place *p, const sonic_face_frame *f, float arch_reach)
 {
-    float lip = corner_drop * p->corner + (1.0f - upper_raise) * lip_arch(p->across);
+    float lip = corner_drop * p->corner + (1.0f - upper_raise) * lip_arch(p->across, arch_reach);
     return lip * (1.0f - towards_chin(p, f)) * p->inside;
 }
 
@@ -107,7 +108,7 @@ static float round_along_v(const place *p, float lip, float direction)
 {
     float away = fabsf(p->below) / fmaxf(lip, 1.0f);
     float bulge = away < 1.0f ? away : bell((away - 1.0f) / 1.2f);
-    return direction * 0.16f * lip * bulge * lip_arch(p->across) * p->inside;
+    return direction * 0.20f * lip * bulge * lip_arch(p->across, 1.0f) * p->inside;
 }
 
 /* Lips rolled inwards: their outer edges come towards the seam. */
@@ -115,7 +116,7 @@ static float press_along_v(const place *p, float lip, float direction)
 {
     float away = fabsf(p->below) / fmaxf(lip, 1.0f);
     float bulge = away < 1.0f ? away : bell((away - 1.0f) / 1.2f);
-    return -direction * 0.22f * lip * bulge * lip_arch(0.9f * p->across) * p->inside;
+    return -direction * 0.22f * lip * bulge * lip_arch(p->across, 1.1f) * p->inside;
 }
 
 static void set_node(sonic_draft_rig *rig, int32_t basis, size_t node, float upper_u, float upper_v, float lower_u, float lower_v)
@@ -136,7 +137,8 @@ static void build_node(sonic_draft_rig *rig, int32_t column, int32_t row)
     float x = (float)(column * rig->grid.step), y = (float)(row * rig->grid.step);
     place p = place_at(rig, x, y);
     float chin = chin_down(&p, f), width = width_along_u(&p, f);
-    set_node(rig, SONIC_BASIS_OPEN, node, 0.0f, open_upper(&p), 0.0f, open_lower(&p, f));
+    set_node(rig, SONIC_BASIS_OPEN, node, 0.0f, open_upper(&p, open_reach), 0.0f, open_lower(&p, f, open_reach));
+    set_node(rig, SONIC_BASIS_HOLE, node, 0.0f, open_upper(&p, hole_reach), 0.0f, open_lower(&p, f, hole_reach));
     set_node(rig, SONIC_BASIS_CHIN, node, 0.0f, chin, 0.0f, chin);
     set_node(rig, SONIC_BASIS_WIDTH, node, width, 0.0f, width, 0.0f);
     set_node(rig, SONIC_BASIS_ROUND, node, 0.0f, round_along_v(&p, f->upper_lip, -1.0f), 0.0f, round_along_v(&p, f->lower_lip, 1.0f));
@@ -223,7 +225,8 @@ sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
     m.rounding = clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
     m.press = clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
     m.blink = clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
-    m.gain[SONIC_BASIS_OPEN] = m.gap_px;
+    m.gain[SONIC_BASIS_OPEN] = m.gap_px * (1.0f - 0.8f * m.rounding);
+    m.gain[SONIC_BASIS_HOLE] = m.gap_px * 0.8f * m.rounding;
     m.gain[SONIC_BASIS_CHIN] = chin_gain(m.gap_px, f->height);
     m.gain[SONIC_BASIS_WIDTH] = clampf(pose[SONIC_POSE_WIDTH], -0.3f, 0.3f);
     m.gain[SONIC_BASIS_ROUND] = m.rounding;

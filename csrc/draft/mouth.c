@@ -53,19 +53,37 @@ static void eye_white(float *rgb, const sonic_draft_rig *rig, const float *mesh)
         }
 }
 
-/* Ivory in this picture's light: as bright as skin and eyes allow, half of the eyes' tint. */
+/* How bright the skin around the mouth is where the light falls on it: mean of the brighter half of these places. */
+static float lit_skin(const sonic_draft_rig *rig, const float *mesh)
+{
+    enum { PLACES = 12 };
+    static const int32_t places[PLACES] = {50, 280, 101, 330, 36, 266, 199, 200, 205, 425, 5, 151};
+    float luma[PLACES], sum = 0.0f;
+    for (int32_t i = 0; i < PLACES; i++) {
+        float rgb[3];
+        mean_color(rgb, rig, mesh, places + i, 1);
+        int32_t at = i;
+        for (float value = luma_of(rgb); at > 0 && luma[at - 1] < value; at--)
+            luma[at] = luma[at - 1];
+        luma[at] = luma_of(rgb);
+    }
+    for (int32_t i = 0; i < PLACES / 2; i++)
+        sum += luma[i];
+    return sum / (float)(PLACES / 2);
+}
+
+/* Ivory in this picture's light: as bright as skin and eyes allow, with something of the eyes' tint. The portrait's own teeth,
+ * where they show, are the better witness. */
 static void choose_tooth_color(sonic_interior *in, const sonic_draft_rig *rig, const float *mesh)
 {
-    static const int32_t cheeks[] = {50, 280, 101, 330, 36, 266};
-    static const float ivory[3] = {1.0f, 0.955f, 0.875f};
-    float skin[3], white[3];
-    mean_color(skin, rig, mesh, cheeks, 6);
+    static const float ivory[3] = {1.0f, 0.96f, 0.885f};
+    float white[3];
     eye_white(white, rig, mesh);
-    float bright = fmaxf(luma_of(white), 1.0f), target = clampf(fmaxf(1.04f * luma_of(skin), 0.92f * bright), 40.0f, 222.0f);
+    float bright = fmaxf(luma_of(white), 1.0f), target = clampf(fmaxf(1.04f * lit_skin(rig, mesh), 0.92f * bright), 40.0f, 218.0f);
     float own = smooth((rig->lips.teeth_above + rig->lips.teeth_below) / (0.012f * rig->frame.height) - 0.5f);
     for (int32_t c = 0; c < 3; c++) {
-        float tint = clampf(0.6f + 0.4f * white[c] / bright, 0.9f, 1.08f);
-        in->teeth[c] = clampf(target * ivory[c] * tint, 0.0f, 240.0f);
+        float tint = clampf(0.6f + 0.4f * white[c] / bright, 0.94f, 1.05f);
+        in->teeth[c] = clampf(target * ivory[c] * tint, 0.0f, 236.0f);
         in->teeth[c] += own * (rig->lips.teeth[c] - in->teeth[c]);
     }
 }
@@ -154,9 +172,9 @@ static float row_of_teeth(float *light, const sonic_interior *in, const float ed
 /* Light falls in through the gap: nothing of it above the lip's shadow, less towards the corners. */
 static float light_inside(const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p, float height)
 {
-    float across = p->skull_u / in->half, side = 1.0f - 0.62f * smooth((fabsf(across) - 0.15f) / 0.85f);
-    float shadow = 0.60f + 0.40f * smooth((p->under_upper + 0.004f * height) / (0.030f * height));
-    float gap = 0.84f + 0.16f * smooth(m->gap_px / (0.05f * height));
+    float across = p->skull_u / in->half, side = 1.0f - 0.55f * smooth((fabsf(across) - 0.15f) / 0.85f);
+    float shadow = 0.72f + 0.28f * smooth((p->under_upper + 0.004f * height) / (0.030f * height));
+    float gap = 0.90f + 0.10f * smooth(m->gap_px / (0.05f * height));
     return side * shadow * gap;
 }
 
@@ -194,9 +212,9 @@ static void draw_lower_teeth(float *rgb, const sonic_draft_rig *rig, const sonic
         return;
     float cover = row_of_teeth(&light, in, in->lower_edge, p->jaw_u, p->over_lower, fminf(rise, in->lower_rise) + 0.005f * height);
     cover *= (1.0f - hidden) * smooth(2.6f - 3.6f * across) * smooth(rise / (0.006f * height));
-    float shade = (0.74f + 0.16f * smooth(p->over_lower / (0.014f * height))) * (1.0f - 0.45f * across), color[3];
+    float shade = (0.72f + 0.14f * smooth(p->over_lower / (0.014f * height))) * (1.0f - 0.45f * across), color[3];
     for (int32_t c = 0; c < 3; c++)
-        color[c] = in->teeth[c] * (0.4f + 0.6f * light) * powf(shade, 1.0f + 0.08f * (float)c);
+        color[c] = in->teeth[c] * (0.55f + 0.45f * light) * powf(shade, 1.0f + 0.08f * (float)c);
     mix(rgb, color, cover);
 }
 

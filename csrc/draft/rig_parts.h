@@ -71,7 +71,8 @@ typedef struct sonic_grid {
 } sonic_grid;
 
 enum {
-    SONIC_BASIS_OPEN,  /* lips parted by one pixel */
+    SONIC_BASIS_OPEN,  /* lips parted by one pixel, from corner to corner */
+    SONIC_BASIS_HOLE,  /* the same with the corners still closed, as for o and u */
     SONIC_BASIS_CHIN,  /* chin lowered by one pixel */
     SONIC_BASIS_WIDTH, /* width + 1 */
     SONIC_BASIS_ROUND, /* rounding 1 */

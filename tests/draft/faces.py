@@ -18,7 +18,7 @@ def drawn_mesh(width, height, face_height=None, gap=0.0):
         mesh[index] = place
     for row, sign in ((_UPPER, -0.5), (_LOWER, 0.5)):
         x = np.linspace(-0.155, 0.155, 11)[1:-1]
-        for index, at in zip(row, x):
+        for index, at in zip(row, x, strict=True):
             mesh[index] = (at, sign * gap * (1 - (at / 0.155) ** 2))
     eyes = {33: -0.23, 133: -0.09, 362: 0.09, 263: 0.23}
     for index, x in eyes.items():
