@@ -70,7 +70,8 @@ static float luma_near(const sonic_draft_rig *rig, const sonic_eye *e, float a, 
     return 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2];
 }
 
-/* The lid's edge in the pixels: the shift of the mesh's curve with the strongest step from skin down to lashes. */
+/* The lid's edge in the pixels: the shift of the mesh's curve with the strongest step from skin down to lashes; none when there is
+ * no such step (drawings, pale lashes). */
 static float find_edge(const sonic_draft_rig *rig, const sonic_eye *e)
 {
     float best = -1e30f, shift = 0.0f, reach = fmaxf(0.12f * e->open, 0.6f);
@@ -84,20 +85,21 @@ static float find_edge(const sonic_draft_rig *rig, const sonic_eye *e)
         if (score > best)
             best = score, shift = offset;
     }
-    return shift;
+    return best > 13.0f * 8.0f ? shift : 0.0f; /* 13 places, 8 levels each */
 }
 
 /* How far up from the lid's edge there is nothing but skin: up to where it gets dark again, at a brow or a rim of glasses. */
 static float skin_above(const sonic_draft_rig *rig, const sonic_eye *e, float most)
 {
     float brightest = 0.0f;
-    for (int32_t i = 4; i < 24; i++) {
+    for (int32_t i = 4, dark = 0; i < 24; i++) {
         float up = most * (float)i / 24.0f, mean = 0.0f;
         for (int32_t k = -3; k <= 3; k++)
             mean += luma_near(rig, e, 0.2f * (float)k, cubic_at(e->upper, 0.2f * (float)k) - up) / 7.0f;
         brightest = fmaxf(brightest, mean);
-        if (mean < 0.78f * brightest)
-            return 0.9f * up;
+        dark = mean < 0.78f * brightest ? dark + 1 : 0;
+        if (dark == 6) /* a crease is thinner */
+            return 0.9f * (up - 5.0f * most / 24.0f);
     }
     return most;
 }
@@ -187,6 +189,25 @@ static float lid_source(float b, float edge, float fold, float way)
     return from;
 }
 
+/* The lid at `from`, softened along the eye where much is made of little skin: under a rim or a low brow it would show streaks. */
+static void lid_color(float *rgbx, const sonic_draft_rig *rig, const sonic_eye *e, float x, float y, float softened)
+{
+    static const float reach[4] = {-0.22f, -0.10f, 0.10f, 0.22f};
+    sonic_sample(rgbx, &rig->texture, x, y);
+    if (softened <= 0.0f)
+        return;
+    float mean[4], one[4];
+    for (int32_t c = 0; c < 3; c++)
+        mean[c] = 0.2f * rgbx[c];
+    for (int32_t i = 0; i < 4; i++) {
+        sonic_sample(one, &rig->texture, x + reach[i] * e->half * e->ax, y + reach[i] * e->half * e->ay);
+        for (int32_t c = 0; c < 3; c++)
+            mean[c] += 0.2f * one[c];
+    }
+    for (int32_t c = 0; c < 3; c++)
+        rgbx[c] += softened * (mean[c] - rgbx[c]);
+}
+
 void sonic_eye_sample(float *rgbx, const sonic_draft_rig *rig, int32_t eye, float blink, float x, float y)
 {
     const sonic_eye *e = &rig->eyes[eye];
@@ -201,7 +222,9 @@ void sonic_eye_sample(float *rgbx, const sonic_draft_rig *rig, int32_t eye, floa
     if (cover <= 0.0f || way < 0.02f)
         return;
     float from = lid_source(b, edge, e->fold, way), lid[4];
-    sonic_sample(lid, &rig->texture, x + (from - b) * -e->ay, y + (from - b) * e->ax);
+    float depth = (edge - from) / e->fold, streaks = clampf(1.2f * (way / e->fold - 0.55f), 0.0f, 0.85f);
+    streaks *= smooth(depth * 6.0f) * smooth((1.0f - depth) * 4.0f);
+    lid_color(lid, rig, e, x - (from - b) * e->ay, y + (from - b) * e->ax, streaks);
     cover *= b > edge ? clampf(way / soft, 0.0f, 1.0f) : 1.0f;
     /* Lashes gather where the lids meet. */
     float line = (b - edge - way - 0.5f * lashes) / (0.13f * e->open + 0.5f * soft);

@@ -62,8 +62,8 @@ static float reading_of(const float *mesh, float height)
 {
     float tilt = (point(mesh, 152)[2] - point(mesh, 10)[2]) / height, smile = distance(mesh, 61, 291) / height;
     tilt = isfinite(tilt) ? tilt : 0.0f;
-    float gain = expf(1.45f * (tilt + 0.05f)) * (1.0f + 6.0f * fminf(fmaxf(smile - 0.385f, 0.0f), 0.06f));
-    return fminf(fmaxf(gain, 0.82f), 1.8f);
+    float gain = expf(1.45f * (tilt + 0.07f)) * (1.0f + 8.0f * fminf(fmaxf(smile - 0.385f, 0.0f), 0.07f));
+    return fminf(fmaxf(gain, 0.82f), 2.0f);
 }
 
 static sonic_status build_frame(sonic_face_frame *f, const float *mesh)

@@ -1,5 +1,6 @@
 """Pose -> picture: the portrait itself at rest, motion where it belongs, and no surprise in between."""
 import importlib.util
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,107 @@ def test_bad_input_is_refused_with_the_remedy(face):
         _sonic.draft_render(rig, np.zeros((2, 8), np.float32), out)
     with pytest.raises(TypeError, match="^Give a rig"):
         _sonic.draft_render(object(), np.zeros((1, 8), np.float32), out)
+
+
+def near(frame, color, tolerance=45):
+    return np.abs(frame.astype(int) - np.array(color)).max(-1) < tolerance
+
+
+def gap_px(frame, mesh):
+    """Rows between the first and the last of the picture's middle column, nose to chin, that show neither skin nor lip."""
+    column = frame[int(mesh[2, 1]):int(mesh[152, 1]) - 2, int(mesh[13, 0])]
+    other = np.nonzero(~near(column, faces.SKIN) & ~near(column, faces.LIPS))[0]
+    return int(other[-1] - other[0] + 1) if len(other) else 0
+
+
+@pytest.mark.parametrize("size", [320, 512])
+def test_lips_part_by_what_the_pose_asks(size):
+    picture, mesh = faces.drawn_face(size, size), faces.drawn_mesh(size, size)
+    openings = np.array([0.02, 0.04, 0.06, 0.08, 0.1, 0.12])
+    gaps = np.array([gap_px(frame, mesh) for frame in render(picture, mesh, *[pose(opening=value) for value in openings])])
+    assert np.all(np.diff(gaps) >= 0)
+    asked = openings * 0.6 * size
+    slope, start = np.polyfit(asked, gaps, 1)
+    assert 0.9 < slope < 1.3 and abs(start) < 0.03 * 0.6 * size and np.corrcoef(asked, gaps)[0, 1] > 0.97
+
+
+def lip_extent(frame):
+    """Width and height in pixels of what has the lips' colour."""
+    rows, columns = np.nonzero(near(frame, faces.LIPS, 30))
+    return np.percentile(columns, 99.5) - np.percentile(columns, 0.5), rows.max() - rows.min()
+
+
+def test_width_moves_the_corners_and_rounding_and_press_the_lips(face):
+    picture, mesh = face
+    rest, spread, narrow, rounded, pressed = [lip_extent(frame) for frame in render(
+        picture, mesh, pose(), pose(width=0.2), pose(width=-0.2), pose(rounding=1), pose(press=1))]
+    assert spread[0] / rest[0] == pytest.approx(1.2, abs=0.04) and narrow[0] / rest[0] == pytest.approx(0.8, abs=0.04)
+    assert rounded[1] > rest[1] > pressed[1]
+
+
+def test_a_blink_covers_the_eyes_and_only_them(face):
+    picture, mesh = face
+    frames = render(picture, mesh, pose(), pose(blink=0.5), pose(blink=1))
+    whites = [int(near(frame, faces.EYE_WHITE, 25).sum()) for frame in frames]
+    assert whites[0] > 150 and 0.2 * whites[0] < whites[1] < 0.8 * whites[0] and whites[2] < 0.03 * whites[0]
+    changed = np.nonzero((frames[2] != picture).any(-1))
+    assert changed[0].max() < mesh[145, 1] + 4 and changed[0].min() > mesh[52, 1]
+
+
+def test_closed_eyes_and_dark_glasses_are_left_alone(face):
+    picture, mesh = face
+    assert np.array_equal(render(picture, faces.drawn_mesh(256, 256, eyes_open=0.1), pose(blink=1))[0], picture)
+    glasses = picture.copy()
+    eyes = mesh[[33, 263], :2].astype(int)
+    glasses[eyes[0, 1] - 14:eyes[0, 1] + 12, eyes[0, 0] - 8:eyes[1, 0] + 8] = 25
+    assert np.array_equal(render(glasses, mesh, pose(blink=1))[0], glasses)
+
+
+def test_own_teeth_stay_with_the_head():
+    picture, mesh = faces.drawn_face(256, 256), faces.drawn_mesh(256, 256, gap=0.06)
+    top, bottom, left, right = int(mesh[13, 1]), int(mesh[14, 1]) + 1, int(mesh[78, 0]) + 8, int(mesh[308, 0]) - 8
+    picture[top:bottom, left:right] = (235, 230, 220)
+    frame = render(picture, mesh, pose(opening=0.08))[0]
+    inside = (slice(top, bottom - 3), slice(left + 10, right - 10))
+    assert near(frame[inside], (235, 230, 220), 30).mean() > 0.9
+    below = frame[bottom + 2:bottom + 7, (left + right) // 2]
+    assert (below.astype(int).sum(-1) < 250).all()
+
+
+@pytest.mark.parametrize("side", ["left", "bottom", "top"])
+def test_a_face_at_the_border_is_drawn_without_tears(side):
+    picture, mesh = faces.drawn_face(256, 256), faces.drawn_mesh(256, 256)
+    cut = {"left": np.s_[:, 90:], "bottom": np.s_[: int(mesh[152, 1]) - 4], "top": np.s_[110:]}[side]
+    moved = mesh - np.float32([90 if side == "left" else 0, 110 if side == "top" else 0, 0])
+    part = np.ascontiguousarray(picture[cut])
+    frames = render(part, moved, pose(), ALL, pose(opening=0.2, width=-0.3))
+    assert np.array_equal(frames[0], part) and gap_px(frames[2], np.clip(moved, 0, 255)) > 8
+
+
+def test_no_fold_at_the_widest_mouth(face):
+    """A ramp painted down the face stays a ramp outside the mouth: no row is shown twice or upside down."""
+    picture, mesh = face
+    ramp = np.repeat(np.linspace(60, 250, 256).astype(np.uint8)[:, None, None], 256, 1).repeat(3, 2).copy()
+    frame = render(ramp, mesh, pose(opening=0.2))[0].astype(int)
+    for x in (int(mesh[61, 0]) - 6, int(mesh[291, 0]) + 6):
+        assert np.diff(frame[:, x, 0]).min() >= -1
+    chin = frame[int(mesh[152, 1]) - 6:, int(mesh[13, 0]), 0]
+    assert np.diff(chin).min() >= -1
+
+
+def test_one_rig_serves_several_threads(face):
+    picture, mesh = face
+    rig = _sonic.draft_rig_create(picture, mesh)
+    poses = np.stack([pose(opening=0.01 * i, sway_x=0.002 * i, blink=0.1 * i) for i in range(10)])
+
+    def work(_):
+        out = np.zeros((10, *picture.shape), np.uint8)
+        _sonic.draft_render(rig, poses, out)
+        return out
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(work, range(4)))
+    assert all(np.array_equal(results[0], other) for other in results[1:])
 
 
 def test_poses_beyond_their_range_are_taken_as_its_end(face):
