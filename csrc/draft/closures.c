@@ -279,7 +279,8 @@ float sonic_closure_at_frame(const float *shut, int64_t cells, int64_t frame)
     float sum = 0.0f, weights = 0.0f;
     int64_t middle = frame * SONIC_CELLS_PER_FRAME + SONIC_CELLS_PER_FRAME / 2;
     for (int64_t offset = -REACH_CELLS; offset < REACH_CELLS; offset++) {
-        float distance = fabsf((float)offset + 0.5f) / REACH_CELLS, weight = (1.0f - distance) * (1.0f - distance) * (1.0f + 2.0f * distance);
+        float distance = fabsf((float)offset + 0.5f) / REACH_CELLS, left = 1.0f - distance;
+        float weight = left * left * (1.0f + 2.0f * distance);
         int64_t cell = middle + offset;
         weights += weight;
         sum += cell >= 0 && cell < cells ? weight * shut[cell] : 0.0f;
