@@ -78,6 +78,16 @@ static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const fl
 
 enum { CELL_STILL, CELL_UPPER, CELL_LOWER, CELL_MOUTH, CELL_EYE }; /* CELL_EYE + index of the eye */
 
+/* How far a place of the frame lies below the seam in the upper and in the lower layer: the least and the most. */
+static void below_seam(float *lowest, float *highest, const sonic_draft_rig *rig, float x, float y, const float d[SONIC_COMPONENTS])
+{
+    for (int32_t layer = 0; layer < 2; layer++) {
+        float at_x = x + d[2 * layer], at_y = y + d[2 * layer + 1];
+        float below = sonic_frame_v(&rig->frame, at_x, at_y) - sonic_seam_v(&rig->seam, sonic_frame_u(&rig->frame, at_x, at_y));
+        *lowest = below < *lowest ? below : *lowest, *highest = below > *highest ? below : *highest;
+    }
+}
+
 /* Which layers a cell shows, from the displacements `corner` [4, SONIC_COMPONENTS] at its corners. */
 static int cell_kind(const frame *f, float x, float y, const float corner[4][SONIC_COMPONENTS])
 {
@@ -93,14 +103,12 @@ static int cell_kind(const frame *f, float x, float y, const float corner[4][SON
     }
     if (moved < 1e-3f)
         return CELL_STILL;
-    for (int32_t k = 0; k < 4; k++) {
-        float px = x + (k & 1 ? step : 0.0f), py = y + (k & 2 ? step : 0.0f);
-        for (int32_t layer = 0; layer < 2; layer++) {
-            float qx = px + corner[k][2 * layer], qy = py + corner[k][2 * layer + 1];
-            float below = sonic_frame_v(&f->rig->frame, qx, qy) - sonic_seam_v(&f->rig->seam, sonic_frame_u(&f->rig->frame, qx, qy));
-            lowest = fminf(lowest, below), highest = fmaxf(highest, below);
-        }
-    }
+    below_seam(&lowest, &highest, f->rig, x, y, corner[0]);
+    float far_away = f->rig->interior.softness + 6.0f * step; /* no need to ask the other corners */
+    if (lowest > far_away || highest < -far_away)
+        return lowest > 0.0f ? CELL_LOWER : CELL_UPPER;
+    for (int32_t k = 1; k < 4; k++)
+        below_seam(&lowest, &highest, f->rig, x + (k & 1 ? step : 0.0f), y + (k & 2 ? step : 0.0f), corner[k]);
     float margin = 1.0f + f->rig->interior.softness + 0.5f * step;
     return lowest > margin ? CELL_LOWER : highest < -margin ? CELL_UPPER : CELL_MOUTH;
 }

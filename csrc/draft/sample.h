@@ -7,10 +7,12 @@
 
 static inline void sonic_cubic_weights(float w[4], float t)
 {
-    w[0] = ((-0.5f * t + 1.0f) * t - 0.5f) * t;
-    w[1] = (1.5f * t - 2.5f) * t * t + 1.0f;
-    w[2] = ((-1.5f * t + 2.0f) * t + 0.5f) * t;
-    w[3] = (0.5f * t - 0.5f) * t * t;
+    static const float cubic[4] = {-0.5f, 1.5f, -1.5f, 0.5f}, square[4] = {1.0f, -2.5f, 2.0f, -0.5f};
+    static const float linear[4] = {-0.5f, 0.0f, 0.5f, 0.0f}, constant[4] = {0.0f, 1.0f, 0.0f, 0.0f};
+    float t2 = t * t;
+    sonic_vec4 sum = sonic_vec4_add_scaled(sonic_vec4_load(constant), sonic_vec4_load(linear), t);
+    sum = sonic_vec4_add_scaled(sum, sonic_vec4_load(square), t2);
+    sonic_vec4_store(w, sonic_vec4_add_scaled(sum, sonic_vec4_load(cubic), t2 * t));
 }
 
 /* RGBX at (x, y); exact on pixels, repeated beyond the border. */
