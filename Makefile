@@ -12,7 +12,7 @@ help:
 	@echo "make test    install what is needed and run the tests            (ARGS=\"-k audio\")"
 	@echo "make build   install what is needed and leave .venv/bin/sonic"
 	@echo "make bench   measure what the README claims"
-	@echo "make lint    ruff, and the C code with the compiler's warnings as errors"
+	@echo "make lint    ruff (make build has the C compiler's warnings as errors)"
 	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make clean   remove what was built; .venv stays"
 	@echo
@@ -34,7 +34,9 @@ build:
 
 bench:
 	@tools/bootstrap.sh test
-	@for script in bench/*.py; do echo; echo "$$script"; .venv/bin/python "$$script" || exit; done
+	@failed=; for script in $$(grep -l '^if __name__' bench/*.py); do \
+	    echo; echo "$$script"; .venv/bin/python "$$script" || failed="$$failed $$script"; \
+	done; if [ "$$failed" ]; then echo "Look at the output above of:$$failed"; exit 1; fi
 
 lint:
 	@tools/bootstrap.sh test

@@ -34,7 +34,7 @@ sanitized() {
 
 sanitized -c 'import sys; from sonic_nodes.native import _sonic; sys.exit("build/asan" not in _sonic.__file__ and _sonic.__file__)'
 folders=()
-for folder in tests/core tests/audio tests/face tests/draft tests/torch; do [ ! -d $folder ] || folders+=("$folder"); done
+for folder in csrc/*/; do [ ! -d "tests/${folder#csrc/}" ] || folders+=("tests/${folder#csrc/}"); done
 status=0
 sanitized -m pytest -p no:cacheprovider -p no:faulthandler --capture=sys -m "not resident_memory" "${folders[@]}" "$@" || status=$?
 

@@ -1,5 +1,6 @@
 """The list of bad input: each ends in one clear sentence whose start is the remedy, or simply works; nothing is left behind."""
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -137,7 +138,7 @@ def test_unusual_pictures_work(capsys, tmp_path, picture, speech, name):
 
 
 def test_corrupt_picture(capsys, tmp_path, speech):
-    (tmp_path / "p.jpg").write_bytes(b"\xff\xd8\xff\xe0" + os.urandom(2000))
+    (tmp_path / "p.jpg").write_bytes(b"\xff\xd8\xff\xe0" + random.Random(0).randbytes(2000))
     expect_refusal(capsys, tmp_path, tmp_path / "p.jpg", speech, 3, "Save the picture again")
 
 
