@@ -9,11 +9,6 @@ static sonic_tensor *bias_with_time(sonic_scope *scope, const sonic_unet_pass *p
     return st_add(scope, bias, st_take(st_reshape(scope, st_take(time), st_shape1(st_size(bias, 0)))));
 }
 
-static sonic_tensor *norm_silu(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x, double epsilon)
-{
-    return st_silu_in_place(scope, sonic_layer_group_norm(scope, block, name, x, epsilon));
-}
-
 /* conv2's bias, and the shortcut's, where there is one, so that the shortcut is a matrix product into conv2's result. */
 static sonic_tensor *bias_with_shortcut(sonic_scope *scope, const sonic_network *block)
 {
@@ -31,28 +26,35 @@ static void add_shortcut(sonic_scope *scope, const sonic_network *block, sonic_t
         st_add_in_place(scope, y, x);
 }
 
+/* x [branches, frames, tokens, in], taken -> the same with `out` channels */
+static sonic_tensor *conv_in_frames(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block, const char *name, sonic_tensor *x,
+                                    sonic_tensor *bias)
+{
+    sonic_tensor *images = sonic_unet_images(scope, pass, st_take(x)), *weight = sonic_layer_weight(scope, block, "%s.weight", name);
+    return sonic_unet_from_images(scope, pass, st_conv2d(scope, st_take(images), weight, bias, 1, 1, 1));
+}
+
+/* The same over 3 frames, with zeros before the first and behind the last; weight [out, in, 3, 1, 1] */
+static sonic_tensor *conv_over_frames(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x, sonic_tensor *bias)
+{
+    const int64_t padding[2] = {1, 0};
+    sonic_tensor *movies = sonic_unet_movies(scope, st_take(x)), *weight = sonic_layer_weight(scope, block, "%s.weight", name);
+    weight = st_reshape(scope, weight, st_shape4(st_size(weight, 0), st_size(weight, 1), st_size(weight, 2), 1));
+    return sonic_unet_from_movies(scope, st_conv2d_padded(scope, st_take(movies), st_take(weight), bias, padding));
+}
+
 /* conv2(SiLU(GN(conv1(SiLU(GN(x))) + time))) + shortcut(x), frame by frame */
 static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x, double epsilon)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *h = norm_silu(&s, block, "norm1", st_take(sonic_unet_images(&s, pass, x)), epsilon);
-    h = st_conv2d(&s, st_take(h), sonic_layer_weight(&s, block, "conv1.weight"), bias_with_time(&s, pass, block), 1, 1, 1);
-    h = norm_silu(&s, block, "norm2", st_take(h), epsilon);
-    h = st_conv2d(&s, st_take(h), sonic_layer_weight(&s, block, "conv2.weight"), bias_with_shortcut(&s, block), 1, 1, 1);
-    sonic_tensor *y = sonic_unet_from_images(&s, pass, h);
-    add_shortcut(&s, block, y, x);
-    y = st_return(&s, y);
-    return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
-}
-
-/* A convolution over 3 frames, zeros before the first and behind the last: x [branches, channels, frames, tokens], weight [.., .., 3, 1, 1] */
-static sonic_tensor *conv_over_frames(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x, sonic_tensor *bias)
-{
-    const int64_t padding[2] = {1, 0};
-    sonic_tensor *weight = sonic_layer_weight(scope, block, "%s.weight", name);
-    weight = st_reshape(scope, weight, st_shape4(st_size(weight, 0), st_size(weight, 1), st_size(weight, 2), 1));
-    return st_conv2d_padded(scope, x, st_take(weight), bias, padding);
+    sonic_tensor *h = st_silu_in_place(&s, sonic_unet_norm_frames(&s, block, "norm1", x, epsilon));
+    h = conv_in_frames(&s, pass, block, "conv1", h, bias_with_time(&s, pass, block));
+    h = st_silu_in_place(&s, sonic_unet_norm_frames(&s, block, "norm2", st_take(h), epsilon));
+    h = conv_in_frames(&s, pass, block, "conv2", h, bias_with_shortcut(&s, block));
+    add_shortcut(&s, block, h, x);
+    h = st_return(&s, h);
+    return sonic_scope_close(&s) == SONIC_OK ? h : NULL;
 }
 
 /* The same block over time, without its input, which the caller has: its statistics span all frames of a branch. */
@@ -60,12 +62,12 @@ static sonic_tensor *temporal(sonic_scope *outer, const sonic_unet_pass *pass, c
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *h = norm_silu(&s, block, "norm1", st_take(sonic_unet_movies(&s, x)), epsilon);
-    h = conv_over_frames(&s, block, "conv1", st_take(h), bias_with_time(&s, pass, block));
-    h = norm_silu(&s, block, "norm2", st_take(h), epsilon);
-    h = conv_over_frames(&s, block, "conv2", st_take(h), sonic_layer_weight(&s, block, "conv2.bias"));
-    sonic_tensor *y = st_return(&s, sonic_unet_from_movies(&s, h));
-    return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
+    sonic_tensor *h = st_silu_in_place(&s, sonic_unet_norm_movie(&s, block, "norm1", x, epsilon));
+    h = conv_over_frames(&s, block, "conv1", h, bias_with_time(&s, pass, block));
+    h = st_silu_in_place(&s, sonic_unet_norm_movie(&s, block, "norm2", st_take(h), epsilon));
+    h = conv_over_frames(&s, block, "conv2", h, sonic_layer_weight(&s, block, "conv2.bias"));
+    h = st_return(&s, h);
+    return sonic_scope_close(&s) == SONIC_OK ? h : NULL;
 }
 
 static void probe_temporal(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *y, sonic_tensor *t)

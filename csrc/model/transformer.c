@@ -134,10 +134,9 @@ static sonic_tensor *with_positions(sonic_scope *scope, const sonic_unet_pass *p
 }
 
 /* proj_in(GN(x)): [branches, frames, tokens, channels] */
-static sonic_tensor *project_in(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x)
+static sonic_tensor *project_in(sonic_scope *scope, const sonic_network *network, sonic_tensor *x)
 {
-    sonic_tensor *n = sonic_layer_group_norm(scope, network, "norm", st_take(sonic_unet_images(scope, pass, x)), 1e-6);
-    return sonic_layer_linear(scope, network, "proj_in", st_take(sonic_unet_from_images(scope, pass, n)));
+    return sonic_layer_linear(scope, network, "proj_in", st_take(sonic_unet_norm_frames(scope, network, "norm", x, 1e-6)));
 }
 
 void sonic_unet_transformer(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x)
@@ -147,7 +146,7 @@ void sonic_unet_transformer(sonic_scope *outer, sonic_unet_pass *pass, const son
     const float *mixes = st_data(pass->constants->mixes);
     double mix = mixes[pass->unet->res_count + pass->next_attention];
     const sonic_unet_attention *layer = &pass->unet->attentions[pass->next_attention++];
-    sonic_tensor *y = project_in(&s, pass, network, x);
+    sonic_tensor *y = project_in(&s, network, x);
     spatial_block(&s, pass, layer, network, y);
     sonic_tensor *u = with_positions(&s, pass, layer, y);
     temporal_block(&s, pass, layer, network, u);

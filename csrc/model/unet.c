@@ -115,6 +115,22 @@ sonic_tensor *sonic_unet_from_images(sonic_scope *scope, const sonic_unet_pass *
     return st_view(scope, st_take(y), st_shape4(pass->branch_count, pass->frame_count, pass->rows * pass->columns, channels));
 }
 
+/* Normalisation */
+
+sonic_tensor *sonic_unet_norm_movie(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon)
+{
+    enum { GROUPS = 32 };
+    return st_group_norm_last(scope, x, GROUPS, sonic_layer_weight(scope, network, "%s.weight", name),
+                              sonic_layer_weight(scope, network, "%s.bias", name), epsilon);
+}
+
+sonic_tensor *sonic_unet_norm_frames(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon)
+{
+    sonic_shape shape = st_shape(x);
+    sonic_tensor *frames = st_view(scope, x, st_shape4(shape.size[0] * shape.size[1], 1, shape.size[2], shape.size[3]));
+    return st_view(scope, st_take(sonic_unet_norm_movie(scope, network, name, st_take(frames), epsilon)), shape);
+}
+
 /* Layer outputs */
 
 bool sonic_unet_is_probed(const sonic_network *network) { return network->call->probe_count > 0 || network->call->check_finite; }
@@ -271,8 +287,8 @@ static sonic_tensor *conv_in(sonic_scope *scope, sonic_unet_pass *pass)
 static sonic_tensor *conv_out(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *x)
 {
     const sonic_network *network = &pass->unet->network;
-    sonic_tensor *n = sonic_layer_group_norm(scope, network, "conv_norm_out", st_take(sonic_unet_images(scope, pass, st_take(x))), 1e-5);
-    sonic_tensor *y = sonic_layer_conv2d(scope, network, "conv_out", st_take(st_silu_in_place(scope, n)), 1, 1);
+    sonic_tensor *n = st_silu_in_place(scope, sonic_unet_norm_frames(scope, network, "conv_norm_out", st_take(x), 1e-5));
+    sonic_tensor *y = sonic_layer_conv2d(scope, network, "conv_out", st_take(sonic_unet_images(scope, pass, st_take(n))), 1, 1);
     sonic_shape shape = {5, {pass->branch_count, pass->frame_count, st_size(y, 1), pass->rows, pass->columns}};
     return st_contiguous(scope, st_take(st_reshape(scope, st_take(y), shape)));
 }

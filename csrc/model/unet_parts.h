@@ -44,6 +44,10 @@ sonic_tensor *sonic_unet_movies(sonic_scope *scope, sonic_tensor *x);           
 sonic_tensor *sonic_unet_from_images(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *x);
 sonic_tensor *sonic_unet_from_movies(sonic_scope *scope, sonic_tensor *x);
 
+/* GN over 32 groups, new: the statistics are those of one frame, or of all frames of a branch. */
+sonic_tensor *sonic_unet_norm_frames(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon);
+sonic_tensor *sonic_unet_norm_movie(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon);
+
 /* Res blocks, res_block.c. x [branches, frames, tokens, in] is read; the result is new. */
 sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x, double epsilon);
 

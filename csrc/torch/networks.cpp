@@ -4,6 +4,7 @@
 
 #include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
 
+#include "torch/group_norm.h"
 #include "torch/internal.h"
 
 using sonic::Call;
@@ -34,6 +35,35 @@ sonic_tensor *st_matmul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { 
 sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
 {
     return Call(scope, "aten::group_norm").tensor(x).integer(groups).optional(weight).optional(bias).real(epsilon).boolean(true).run();
+}
+
+static bool is_host_float32(const sonic_tensor *x) { return st_data(x) && st_dtype(x) == SONIC_DTYPE_FLOAT32; }
+
+static sonic_tensor *group_norm_in_double(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
+{
+    sonic_shape shape = st_shape(x);
+    int64_t channels = shape.size[shape.dims - 1], tokens = shape.size[0] && channels ? st_count(x) / shape.size[0] / channels : 0;
+    bool taken = x->taken;
+    x->taken = false; // it is read after the first operator
+    sonic_tensor *y = Call(scope, "aten::empty_like").tensor(x).none().none().none().none().none().run();
+    if (y && (st_count(weight) != channels || st_count(bias) != channels))
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE, "Use the weight file that belongs to this network: %lld channels are normalised with %lld weights.",
+                                           (long long)channels, (long long)st_count(weight)));
+    else if (y)
+        sonic_scope_fail(scope, sonic_group_norm((float *)st_data(y), (const float *)st_data(x), shape.size[0], tokens, channels, groups,
+                                                 (const float *)st_data(weight), (const float *)st_data(bias), epsilon));
+    if (taken)
+        st_release(x);
+    return y;
+}
+
+sonic_tensor *st_group_norm_last(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
+{
+    const int64_t to_front[4] = {0, 3, 1, 2}, to_back[4] = {0, 2, 3, 1};
+    if (!scope->status && is_host_float32(x) && is_host_float32(weight) && is_host_float32(bias))
+        return group_norm_in_double(scope, x, groups, weight, bias, epsilon);
+    sonic_tensor *y = st_group_norm(scope, st_take(st_permute(scope, x, to_front, 4)), groups, weight, bias, epsilon);
+    return st_contiguous(scope, st_take(st_permute(scope, st_take(y), to_back, 4)));
 }
 
 sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, double epsilon)

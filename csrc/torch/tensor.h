@@ -112,6 +112,8 @@ sonic_tensor *st_matmul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
 
 /* x [batch, channels, ...], statistics over channels / groups and everything behind; weight and bias [channels] or NULL. */
 sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon);
+/* The same of x [batch, any, any, channels], channels last also in memory. In float32 on the host the sums are double (group_norm.h). */
+sonic_tensor *st_group_norm_last(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon);
 /* Over the last dimension; weight and bias [last] or NULL. */
 sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, double epsilon);
 

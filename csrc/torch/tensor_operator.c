@@ -31,6 +31,7 @@ FUNCTION(conv_transpose2d, st_conv_transpose2d(s, x, at(c, 1), at(c, 2), number(
 FUNCTION(linear, st_linear(s, x, at(c, 1), at(c, 2)))
 FUNCTION(matmul, st_matmul(s, x, at(c, 1)))
 FUNCTION(group_norm, st_group_norm(s, x, number(c, 0), at(c, 1), at(c, 2), real(c, 1)))
+FUNCTION(group_norm_last, st_group_norm_last(s, x, number(c, 0), at(c, 1), at(c, 2), real(c, 1)))
 FUNCTION(layer_norm, st_layer_norm(s, x, at(c, 1), at(c, 2), real(c, 0)))
 FUNCTION(relu, st_relu(s, x))
 FUNCTION(prelu, st_prelu(s, x, at(c, 1)))
@@ -97,6 +98,12 @@ static sonic_tensor *add_mul_in_inner_scope(sonic_scope *s, sonic_operator_call 
     return sonic_scope_close(&inner) ? NULL : product;
 }
 
+/* A copy of x, normalised and released at once. */
+static sonic_tensor *group_norm_last_taken(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
+{
+    return st_group_norm_last(s, st_take(st_clone(s, x)), number(c, 0), at(c, 1), at(c, 2), real(c, 1));
+}
+
 #define ENTRY(name) {"op=" #name, name}
 static const struct {
     const char *name;
@@ -107,7 +114,7 @@ static const struct {
     ENTRY(attention), ENTRY(add), ENTRY(sub), ENTRY(mul), {"op=div", divide}, ENTRY(scale), ENTRY(shift), ENTRY(add_scaled), ENTRY(clamp),
     ENTRY(lerp), ENTRY(mix), ENTRY(is_finite), ENTRY(mean), ENTRY(sum), ENTRY(max), ENTRY(max_pool2d), ENTRY(avg_pool2d), ENTRY(resize_nearest),
     ENTRY(resize_bilinear), ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
-    ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(indices), ENTRY(zeros), ENTRY(add_mul_in_inner_scope),
+    ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(group_norm_last), ENTRY(group_norm_last_taken), ENTRY(indices), ENTRY(zeros), ENTRY(add_mul_in_inner_scope),
     ENTRY(conv2d_padded), ENTRY(view), ENTRY(clone), ENTRY(silu_in_place), ENTRY(gelu_in_place), ENTRY(mul_in_place), ENTRY(add_in_place),
     ENTRY(add_scaled_in_place), ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
 };

@@ -95,6 +95,47 @@ def test_operator_equals_eager(name, dtype):
     assert torch.equal(got, expected)
 
 
+def eager_group_norm_last(x, groups, weight, bias, epsilon):
+    return F.group_norm(x.permute(0, 3, 1, 2), groups, weight, bias, epsilon).permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5, 12), (1, 25, 511, 24), (3, 1, 256, 4), (1, 1, 1, 8)], ids=str)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_group_norm_last(shape, dtype):
+    """In reduced precision libtorch's kernel, bit by bit; in float32 closer to the truth than either of its kernels."""
+    x, w, b = ((random(*s) * 2 + 3).to(dtype) for s in (shape, shape[-1:], shape[-1:]))
+    got = operator("group_norm_last", x, w, b, numbers=(4, 1e-6))
+    assert got.is_contiguous() and got.dtype == dtype
+    assert torch.equal(got, operator("group_norm_last_taken", x, w, b, numbers=(4, 1e-6)))
+    if dtype != torch.float32:
+        assert torch.equal(got, eager_group_norm_last(x, 4, w, b, 1e-6))
+        return
+    truth = eager_group_norm_last(x.double(), 4, w.double(), b.double(), 1e-6)
+    eager = eager_group_norm_last(x, 4, w, b, 1e-6)
+    assert (got - truth).norm() <= 1.05 * (eager - truth).norm() + 1e-7 * truth.norm()
+
+
+def test_group_norm_last_in_float32_sums_in_double():
+    x, w, b = random(1, 64, 1024, 32) * 2 + 30, torch.ones(32), torch.zeros(32)
+    truth = eager_group_norm_last(x.double(), 4, w.double(), b.double(), 1e-6)
+    got = operator("group_norm_last", x, w, b, numbers=(4, 1e-6))
+    assert (got - truth).norm() < 1e-6 * truth.norm()
+
+
+def test_group_norm_last_carries_what_is_not_finite():
+    x = random(2, 3, 5, 8)
+    x[1, 2, 3, 4] = torch.nan
+    got = operator("group_norm_last", x, torch.ones(8), torch.zeros(8), numbers=(4, 1e-6))
+    assert got[0].isfinite().all() and got[1, ..., 4:6].isnan().all() and got[1, ..., :4].isfinite().all()
+
+
+def test_group_norm_last_of_the_wrong_size_is_an_error():
+    with pytest.raises(RuntimeError, match="8 channels do not divide into 3 groups"):
+        operator("group_norm_last", random(2, 3, 5, 8), torch.ones(8), torch.zeros(8), numbers=(3, 1e-6))
+    with pytest.raises(RuntimeError, match="8 channels are normalised with 6 weights"):
+        operator("group_norm_last", random(2, 3, 5, 8), torch.ones(6), torch.zeros(8), numbers=(4, 1e-6))
+
+
 IN_PLACE = {
     "silu_in_place": ((), (), F.silu),
     "gelu_in_place": ((), (), F.gelu),
