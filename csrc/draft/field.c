@@ -216,6 +216,16 @@ static float within_reach(float x, float most)
     return x <= free ? x : free + rest * tanhf((x - free) / rest);
 }
 
+/* Commanded width is in the mesh's terms as well: MediaPipe's mesh reads about half of what corners are drawn apart (0.14 to 0.6 of it
+ * on nine portraits). The gain stops where cheeks would look pulled, which for a smile is soon. */
+static float drawn_width(const sonic_face_frame *f, float commanded)
+{
+    const float gain = 1.7f, narrowest = 0.2f, widest = 0.15f;
+    float smile = clampf(((f->right - f->left) / f->height - 0.36f) / 0.08f, 0.0f, 1.0f);
+    float wide = gain * clampf(commanded, -0.3f, 0.3f);
+    return wide < 0.0f ? -within_reach(-wide, narrowest) : within_reach(wide, widest * (1.0f - 0.6f * smile));
+}
+
 sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
 {
     const sonic_face_frame *f = &rig->frame;
@@ -228,7 +238,7 @@ sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
     m.gain[SONIC_BASIS_OPEN] = m.gap_px * (1.0f - 0.8f * m.rounding);
     m.gain[SONIC_BASIS_HOLE] = m.gap_px * 0.8f * m.rounding;
     m.gain[SONIC_BASIS_CHIN] = chin_gain(m.gap_px, f->height);
-    m.gain[SONIC_BASIS_WIDTH] = clampf(pose[SONIC_POSE_WIDTH], -0.3f, 0.3f);
+    m.gain[SONIC_BASIS_WIDTH] = drawn_width(f, pose[SONIC_POSE_WIDTH]);
     m.gain[SONIC_BASIS_ROUND] = m.rounding;
     m.gain[SONIC_BASIS_PRESS] = m.press;
     m.sway_x = clampf(pose[SONIC_POSE_SWAY_X], -0.1f, 0.1f) * f->height;
