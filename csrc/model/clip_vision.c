@@ -66,7 +66,7 @@ static sonic_tensor *encoder_layer(sonic_scope *outer, const sonic_network *laye
     sonic_tensor *y = self_attention(&s, layer, names, sonic_layer_norm(&s, layer, names->norm1, x), heads);
     x = st_add(&s, st_take(x), st_take(y));
     y = sonic_layer_linear(&s, layer, names->fc1, st_take(sonic_layer_norm(&s, layer, names->norm2, x)));
-    y = sonic_layer_linear(&s, layer, names->fc2, st_take(st_gelu(&s, st_take(y))));
+    y = sonic_layer_linear(&s, layer, names->fc2, st_take(st_gelu_in_place(&s, y)));
     y = st_return(&s, st_add(&s, st_take(x), st_take(y)));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }

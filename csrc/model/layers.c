@@ -95,7 +95,7 @@ sonic_tensor *sonic_layer_group_norm(sonic_scope *scope, const sonic_network *ne
 
 sonic_tensor *sonic_layer_group_norm_silu(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon)
 {
-    return st_silu(scope, st_take(sonic_layer_group_norm(scope, network, name, x, epsilon)));
+    return st_silu_in_place(scope, sonic_layer_group_norm(scope, network, name, x, epsilon));
 }
 
 /* [batch, tokens, heads * dim] -> [batch, heads, tokens, dim], a view */

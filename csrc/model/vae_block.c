@@ -10,7 +10,7 @@ sonic_tensor *sonic_vae_res_block(sonic_scope *outer, const sonic_network *block
     y = sonic_layer_conv2d(&s, block, "conv2", st_take(y), 1, 1);
     if (sonic_network_has(block, "nin_shortcut.weight"))
         x = sonic_layer_conv2d(&s, block, "nin_shortcut", st_take(x), 1, 0);
-    y = st_return(&s, st_add(&s, st_take(x), st_take(y)));
+    y = st_return(&s, st_add_in_place(&s, y, st_take(x)));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
@@ -34,7 +34,7 @@ sonic_tensor *sonic_vae_attention(sonic_scope *outer, const sonic_network *block
     y = sonic_layer_attention(&s, st_take(q), st_take(k), st_take(v), 1);
     y = st_transpose(&s, st_take(project(&s, block, "proj_out", st_take(y))), 1, 2);
     y = st_reshape(&s, st_take(y), shape);
-    y = st_return(&s, st_add(&s, st_take(x), st_take(y)));
+    y = st_return(&s, st_add_in_place(&s, y, st_take(x)));
     sonic_layer_probe(block, y);
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }

@@ -2,27 +2,28 @@
 
 static const double temporal_epsilon = 1e-5;
 
-/* Frames as video: [f, c, h, w] -> [1, c, f, h, w], a view */
+/* Frames as video, all positions in one row: [f, c, h, w] -> [1, c, f, h w], a view */
 static sonic_tensor *as_video(sonic_scope *scope, sonic_tensor *x)
 {
-    static const int64_t channels_first[4] = {1, 0, 2, 3};
-    sonic_shape shape = {5, {1, st_size(x, 1), st_size(x, 0), st_size(x, 2), st_size(x, 3)}};
-    return st_reshape(scope, st_take(st_permute(scope, x, channels_first, 4)), shape);
+    sonic_tensor *rows = st_reshape(scope, x, st_shape3(st_size(x, 0), st_size(x, 1), st_size(x, 2) * st_size(x, 3)));
+    sonic_tensor *video = st_transpose(scope, st_take(rows), 0, 1);
+    return st_reshape(scope, st_take(video), st_shape4(1, st_size(video, 0), st_size(video, 1), st_size(video, 2)));
 }
 
-/* [1, c, f, h, w] -> [f, c, h, w], a view */
-static sonic_tensor *as_frames(sonic_scope *scope, sonic_tensor *x)
+/* [1, c, f, h w] -> [f, c, h, w], a view */
+static sonic_tensor *as_frames(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns)
 {
-    static const int64_t frames_first[4] = {1, 0, 2, 3};
-    sonic_shape shape = {4, {st_size(x, 1), st_size(x, 2), st_size(x, 3), st_size(x, 4)}};
-    return st_permute(scope, st_take(st_reshape(scope, x, shape)), frames_first, 4);
+    sonic_shape shape = {4, {st_size(x, 1), st_size(x, 2), rows, columns}};
+    return st_transpose(scope, st_take(st_reshape(scope, x, shape)), 0, 1);
 }
 
-/* Kernel 3 in time with zeros before the first and behind the last frame of the chunk; 1 in space. */
+/* Kernel 3 in time with zeros before the first and behind the last frame of the chunk; 1 in space. The weight [out, in, 3, 1, 1] acts
+ * as a 3 x 1 kernel on [1, c, f, h w], for which libtorch has faster kernels than for three dimensions. */
 static sonic_tensor *conv_in_time(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias)
 {
-    static const int64_t padding[3] = {1, 0, 0};
-    return st_conv3d(scope, x, weight, bias, padding);
+    static const int64_t padding[2] = {1, 0};
+    sonic_tensor *kernel = st_reshape(scope, weight, st_shape4(st_size(weight, 0), st_size(weight, 1), st_size(weight, 2), 1));
+    return st_conv2d_padded(scope, x, st_take(kernel), bias, padding);
 }
 
 /* The mixed block is (1 - s) y + s (y + t(y)) = y + s t(y) with s = sigmoid(mix_factor), so s goes into t's last layer.
@@ -32,14 +33,15 @@ static sonic_tensor *temporal_block(sonic_scope *outer, const sonic_network *blo
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network stack = sonic_network_part(block, "time_stack");
+    int64_t rows = st_size(y, 2), columns = st_size(y, 3);
     sonic_tensor *share = st_sigmoid(&s, sonic_layer_weight(&s, block, "mix_factor")); /* [1] */
     sonic_tensor *t = sonic_layer_group_norm_silu(&s, &stack, "in_layers.0", st_take(as_video(&s, y)), temporal_epsilon);
     t = conv_in_time(&s, st_take(t), sonic_layer_weight(&s, &stack, "in_layers.2.weight"), sonic_layer_weight(&s, &stack, "in_layers.2.bias"));
     t = sonic_layer_group_norm_silu(&s, &stack, "out_layers.0", st_take(t), temporal_epsilon);
     sonic_tensor *weight = st_mul(&s, sonic_layer_weight(&s, &stack, "out_layers.3.weight"), share);
     sonic_tensor *bias = st_mul(&s, sonic_layer_weight(&s, &stack, "out_layers.3.bias"), share);
-    t = as_frames(&s, st_take(conv_in_time(&s, st_take(t), st_take(weight), st_take(bias))));
-    y = st_return(&s, st_add(&s, st_take(y), st_take(t)));
+    t = as_frames(&s, st_take(conv_in_time(&s, st_take(t), st_take(weight), st_take(bias))), rows, columns);
+    y = st_return(&s, st_add_in_place(&s, y, st_take(t)));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
@@ -76,9 +78,10 @@ static sonic_tensor *output(sonic_scope *scope, const sonic_network *net, sonic_
 {
     x = sonic_layer_group_norm_silu(scope, net, "norm_out", st_take(x), SONIC_VAE_EPSILON);
     x = sonic_layer_conv2d(scope, net, "conv_out", st_take(x), 1, 1);
+    int64_t rows = st_size(x, 2), columns = st_size(x, 3);
     x = conv_in_time(scope, st_take(as_video(scope, st_take(x))), sonic_layer_weight(scope, net, "conv_out.time_mix_conv.weight"),
                      sonic_layer_weight(scope, net, "conv_out.time_mix_conv.bias"));
-    return st_contiguous(scope, st_take(as_frames(scope, st_take(x))));
+    return st_contiguous(scope, st_take(as_frames(scope, st_take(x), rows, columns)));
 }
 
 static int level_count(const sonic_network *net)
