@@ -230,8 +230,9 @@ def test_constants_of_another_network(net, golden, tiny_weights):
 
 # Reduced precision
 
-@pytest.mark.parametrize("dtype, limit", [(torch.float16, 1e-2), (torch.bfloat16, 4e-2)], ids=str)
+@pytest.mark.parametrize("dtype, limit", [(torch.float16, 1e-2), (torch.bfloat16, 3e-2)], ids=str)
 def test_reduced_precision(golden, plain, dtype, limit):
+    """bfloat16 has 8 bits: rounding the weights alone moves the output by 1e-2, in any implementation."""
     net = prepared(weights("unet_tiny_weights_a", dtype) | weights("unet_tiny_weights_b", dtype), conditions(golden))
     got, = step(net, golden)
     assert got.dtype == dtype
