@@ -19,7 +19,11 @@ class WeightFile:
 
     @functools.cached_property
     def _bytes(self) -> torch.UntypedStorage:
-        return torch.UntypedStorage.from_file(str(self.path), False, self.size)
+        try:
+            return torch.UntypedStorage.from_file(str(self.path), False, self.size)
+        except RuntimeError as error:
+            why = str(error).splitlines()[0][:200]
+            raise InputError(f"Leave {self.path} in place while it is in use: it cannot be mapped ({why}).") from error
 
     def tensor(self, name: str) -> torch.Tensor:
         """The tensor, mapped; copied only where the file does not place it on a multiple of its type's size."""

@@ -200,6 +200,18 @@ def test_absent_and_folder(tmp_path):
         open_weights(tmp_path)
 
 
+@pytest.mark.parametrize("change", ["removed", "cut"])
+def test_file_that_changes_after_it_was_opened(change, tmp_path):
+    save_zip(sample(), tmp_path / "a.pth")
+    file = open_weights(tmp_path / "a.pth")
+    if change == "cut":
+        os.truncate(tmp_path / "a.pth", 100)
+    else:
+        (tmp_path / "a.pth").unlink()
+    with pytest.raises(InputError, match="^Leave .*a.pth in place while it is in use"):
+        file.tensor("bias")
+
+
 @pytest.mark.parametrize("save", FORMATS)
 def test_truncated_anywhere(save, tmp_path):
     save(sample(), tmp_path / "whole")
