@@ -10,7 +10,8 @@ each video (default: those in DIR/../talking). Without arguments the sample spea
 Prints one line a clip, then each target with what was measured, and ends with 0 only when all hold:
   command    r of measured and commanded opening: median >= 0.90, none under 0.65
   envelope   r of measured opening and loudness (RMS a frame, Hann over 5 frames): median >= 0.55, none under 0.4; best lag within a frame
-  silence    mean opening in frames 200 ms or more inside silence, over the 95th percentile: <= 0.10 either way
+  silence    mean opening in frames 200 ms or more inside silence, over the 95th percentile: <= 0.10 (below 0: reads more shut than the
+             portrait; the reader wavers by 0.005 face heights on a still picture, which shows where only few frames are silent)
   p95        95th percentile of the measured opening: >= 0.04 face heights
   width      |r| of opening and width: <= 0.8
   closures   lips.wav: p, m and b during which the opening falls to 20 % of the 95th percentile: >= 80 %
@@ -142,7 +143,7 @@ def compare(opening, width, commanded, rms):
         "command": correlation(opening, commanded),
         "envelope": lags[0],
         "lag": max(lags, key=lags.get),
-        "silence": float(abs(opening[quiet].mean()) / p95) if quiet.any() else None,
+        "silence": float(opening[quiet].mean() / p95) if quiet.any() else None,
         "p95": p95,
         "width": correlation(opening, width),
     }
@@ -220,7 +221,7 @@ def save(folder, row, sheet, opening, width, codes):
 
 
 def line_of(row):
-    silence = "      -" if row["silence"] is None else f"{row['silence']:7.3f}"
+    silence = "      -" if row["silence"] is None else f"{row['silence']:+7.3f}"
     met = "       -" if row["closures"] is None else f"{row['closures']:8.0%}"
     return (f"{row['portrait'][:16]:16s} {row['recording'][:20]:20s} {row['frames']:6d} {row['command']:7.2f} {row['envelope']:8.2f} "
             f"{row['lag']:+4d} {silence} {row['p95']:6.3f} {row['width']:+6.2f} {met} {row['outside']:7d}")
