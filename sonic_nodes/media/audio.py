@@ -59,7 +59,8 @@ class Sound:
 
     def mono_16k(self) -> np.ndarray:
         """float32 [ceil(samples * 16000 / rate)]: the arithmetic mean of the channels, resampled."""
-        return _sonic.resample(self.mono(), self.rate, SPEECH_RATE_HZ)
+        mono = self.mono()
+        return mono if self.rate == SPEECH_RATE_HZ else _sonic.resample(mono, self.rate, SPEECH_RATE_HZ)
 
     def mono(self) -> np.ndarray:
         """float32 [samples], contiguous: the arithmetic mean of the channels."""

@@ -59,7 +59,7 @@ class _Coding:
     options: dict[str, str]
 
 
-_STANDARD = _Coding("libx264", "yuv420p", _BT709, _LIMITED, {"preset": "veryfast", "crf": "18"})
+_STANDARD = _Coding("libx264", "yuv420p", _BT709, _LIMITED, {"preset": "superfast", "crf": "20"})
 _LOSSLESS = _Coding("libx264rgb", "rgb24", _IDENTITY, _FULL, {"preset": "ultrafast", "qp": "0"})
 
 
