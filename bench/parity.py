@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from sonic_nodes import networks  # noqa: E402
+from sonic_nodes import face, networks  # noqa: E402
+from sonic_nodes.model import unet as unet_model  # noqa: E402
 from sonic_nodes.native import _sonic  # noqa: E402
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -145,7 +146,74 @@ def rife(parity: Parity):
     parity.add("RIFE, frame between", out, golden["io_out"], 1e-4, "abs")
 
 
-STAGES = (audio_features, whisper, audio_adapters, clip, vae_encoder, vae_decoder, rife)
+TINY_HEAD_DIM = 32
+
+
+def unet_conditions(parity: Parity, golden, face_mask, rows: int, columns: int) -> unet_model.Conditions:
+    branches, frames = golden["sample"].shape[:2]
+    image = golden["image_embeds"].view(branches, frames, 1, -1).to(parity.device)
+    audio = golden["audio_tokens"].view(branches, frames, -1, image.shape[-1]).to(parity.device)
+    return unet_model.Conditions(image, audio, face_mask, rows, columns, frames)
+
+
+def unet(parity: Parity):
+    """One step of the three branches, the worst of its recorded layers, and the face mask at the four resolutions."""
+    golden, weights = parity.read("unet_tiny_io"), parity.weights("unet_tiny_weights_a", "unet_tiny_weights_b")
+    net, (rows, columns) = unet_model.UNet(weights, TINY_HEAD_DIM), golden["sample"].shape[-2:]
+    layers = [name.removeprefix("act.") for name in golden if name.startswith("act.")]
+    once = [name for name in layers if name.endswith("time_pos_embed")]
+    each = [name for name in layers if name not in once]
+    constants = net.prepare(unet_conditions(parity, golden, golden["face_mask"], rows, columns), once, check_finite=parity.check_finite)
+    sample, ids = golden["sample"].to(parity.device), golden["added_time_ids"][0].tolist()
+    out, *outputs = net.step(
+        sample, golden["timestep"].item(), ids, range(sample.shape[1]), probes=each, check_finite=parity.check_finite)
+    parity.add("UNet", out.float().cpu(), golden["out"], 2e-5)
+    parity.add("UNet, against float64", out.float().cpu(), golden["out_fp64"], 2e-5)
+    unet_layers(parity, golden, dict(zip(once + each, constants + outputs, strict=True)))
+    unet_masks(parity, net, golden, "", rows, columns)
+    y0, y1, x0, x1 = golden["maskB_rect_y0y1x0x1"].tolist()
+    rectangle = torch.zeros(512, 768)
+    rectangle[y0:y1, x0:x1] = 1
+    net.prepare(unet_conditions(parity, golden, rectangle, 64, 96))
+    unet_masks(parity, net, golden, "B", 64, 96)
+
+
+def unet_layers(parity: Parity, golden, outputs):
+    """The layer that is farthest from what was recorded of it: the rows of the last branch, or all rows."""
+    rows = []
+    for name, output in outputs.items():
+        expected, got = golden[f"act.{name}"], output.float().cpu()
+        got = got.expand(expected.shape) if len(got) == 1 and len(expected) == 3 else got[-len(expected):]
+        rows.append((float((got - expected).norm() / expected.norm()), got, expected))
+    _, got, expected = max(rows, key=lambda row: row[0])
+    parity.add(f"UNet, worst of {len(rows)} layers", got, expected, 1e-5)
+
+
+def unet_masks(parity: Parity, net, golden, case: str, rows: int, columns: int):
+    sizes = [(rows >> level, columns >> level) for level in range(4)]
+    masks = net.constants["masks"].float().cpu().split([h * w for h, w in sizes])
+    expected = [golden[f"mask{case}_down_{h}x{w}"].flatten() for h, w in sizes]
+    parity.add(f"UNet, face mask{case and ' ' + case}", torch.cat(masks), torch.cat(expected), 1e-5, "abs")
+
+
+def preparation(parity: Parity):
+    """The picture's part: crop, size, resized picture and mask, in levels of 255."""
+    golden = parity.read("preprocess")
+    boxes = [face.crop_square((int(h), int(w), 3), (x0, y0, x1, y1), ratio)
+             for x0, y0, x1, y1, ratio, h, w in golden["bbox_cases_x1y1x2y2_ratio_h_w"].tolist()]
+    parity.add("crop square", torch.tensor(boxes).float(), golden["bbox_out_x1y1x2y2"].float(), 0, "abs", exact_kind=True)
+    for case in "ABC":
+        picture = golden[f"{case}_image_u8_hwc"].to(torch.uint8).numpy()
+        x, y, width, height = golden[f"{case}_bbox_xywh"].tolist()
+        shape = face.prepared_size(picture.shape, 128)
+        resized = torch.from_numpy(face.resize(picture, shape)).permute(2, 0, 1).float()
+        parity.add(f"picture {case}, resized", resized, golden[f"{case}_ref_img_u8_chw"].float(), 1, "abs", exact_kind=True)
+        mask = face.soft_mask(picture.shape, (x, y, x + width, y + height), (0, 0, picture.shape[1], picture.shape[0]), shape)
+        got = torch.from_numpy(mask * 255).round()
+        parity.add(f"picture {case}, face mask", got, golden[f"{case}_face_mask_u8_hw"].float(), 1, "abs", exact_kind=True)
+
+
+STAGES = (preparation, audio_features, whisper, audio_adapters, clip, vae_encoder, unet, vae_decoder, rife)
 
 
 def main(argv=None) -> int:
