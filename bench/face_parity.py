@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import face_oracle
 
 from sonic_nodes.errors import SonicError
-from sonic_nodes.face import Face, find_faces, run_network
+from sonic_nodes.face import ASSETS, Face, find_faces, run_network
 from sonic_nodes.media.image import read_picture
 
 LIMITS = {"mesh_px": 0.05, "iou": 0.99, "end_px": 0.5}
@@ -113,17 +113,18 @@ def first_frame(path: Path) -> np.ndarray:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, action="append", required=True, metavar="DIR", help="pictures and .mp4 files (first frame)")
+    parser.add_argument("--photos", type=Path, action="append", metavar="DIR", help="pictures, videos (first frame); default: sample")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write the oracle's answers for the first picture, for the tests")
     options = parser.parse_args()
+    photos = options.photos or [ASSETS / "sample" / "portrait.jpg"]
     oracle, rows, without = face_oracle.Oracle(), [], []
     if options.record:
-        return save_file(record(oracle, read_picture(options.photos[0])), options.record)
+        return save_file(record(oracle, read_picture(photos[0])), options.record)
     print(
         f"{'picture':28} {'size':>11} {'face':>5} {'detector px':>11} {'logit':>8} {'mesh px':>8} {'IoU':>7} {'end px':>8} {'mean':>7}"
     )
     for path in sorted(
-        p for folder in options.photos for p in ([folder] if folder.is_file() else folder.iterdir()) if p.suffix.lower() in SUFFIXES
+        p for folder in photos for p in ([folder] if folder.is_file() else folder.iterdir()) if p.suffix.lower() in SUFFIXES
     ):
         try:
             row = compare(oracle, first_frame(path))

@@ -23,7 +23,10 @@ CASES = [(1, 3, 8, 24), (2, 26, 16, 8), (3, 7, 24, 40)]  # branches, frames, row
 
 def diffusers_unet(weights, head_dim, *, channels, attends, layers, context, embedding, ids):
     """Their network with our weights; `embedding` must be 4 times channels[0] there."""
-    from diffusers import UNetSpatioTemporalConditionModel
+    try:
+        from diffusers import UNetSpatioTemporalConditionModel
+    except ImportError as error:
+        raise SystemExit(f"Install diffusers to compare with it (pip install diffusers): {error}.") from None
 
     assert embedding == 4 * channels[0]
     kinds = ["CrossAttn" if attending else "" for attending in attends]
