@@ -117,8 +117,7 @@ sonic_tensor *st_clamp(sonic_scope *scope, sonic_tensor *x, double low, double h
 
 sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double weight)
 {
-    sonic_tensor *w = st_dtype(a) == SONIC_DTYPE_FLOAT32 ? st_to_dtype(scope, number(scope, weight), SONIC_DTYPE_FLOAT32)
-                                                         : st_to_dtype(scope, number(scope, weight), st_dtype(a));
+    sonic_tensor *w = st_to_dtype(scope, number(scope, weight), st_dtype(a));
     return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(st_take(w)).run();
 }
 

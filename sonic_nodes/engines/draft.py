@@ -6,8 +6,8 @@ import torch
 
 from ..errors import UsageError
 from ..native import _sonic
+from ..pipeline import FPS
 
-FPS = 25
 OPENING, WIDTH = 0, 1  # columns of a pose, csrc/draft/pose.h
 CHUNK_FRAMES = 8
 

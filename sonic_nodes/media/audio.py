@@ -7,7 +7,6 @@ sound begins after its pictures, the difference is kept as silence, so that the 
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,6 +17,7 @@ from av.stream import Disposition
 
 from ..errors import InputError
 from ..native import _sonic
+from .files import regular_file
 from .tags import ANY_ENCODING
 
 MAX_DURATION_S = 1800
@@ -94,7 +94,7 @@ def sound_from_array(waveform, rate: int, name: str = "the audio input") -> Soun
 def read_sound(path: str | os.PathLike) -> Sound:
     """The first sound track of a sound or video file. Whatever is wrong with the file ends in an InputError that names it."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
-    with _file(path, name) as file, _container(file, name) as container:
+    with regular_file(path, name) as file, _container(file, name) as container:
         return _decoded(container, name)
 
 
@@ -141,25 +141,6 @@ def _check_values(waveform: np.ndarray, rate: int, name: str) -> None:
         )
     if peak > MAX_PEAK:
         raise InputError(f"Scale the recording to the range -1 to 1: the samples of {name} reach {peak:.6g}.")
-
-
-@contextmanager
-def _file(path, name: str):
-    try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise InputError(f"Choose a file: {name} is a folder.")
-        if not stat.S_ISREG(mode):
-            raise InputError(f"Choose a file on disk: {name} is a device or pipe.")
-        file = open(path, "rb")  # noqa: SIM115 (closed below)
-    except FileNotFoundError:
-        raise InputError(f"Check the file's name and folder: {os.fspath(path)!r} does not exist.") from None
-    except PermissionError:
-        raise InputError(f"Allow this program to read {name}: the system refuses it.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"Choose another file: {name} cannot be opened ({error}).") from None
-    with file:
-        yield file
 
 
 @contextmanager

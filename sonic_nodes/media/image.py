@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import threading
 import warnings
 
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import InputError, ResourceError
+from .files import cannot_be_opened, regular_file
 
 MAX_SIDE_PX = 32_767        # what csrc/face and OpenCV address
 MAX_PIXELS = 89_478_485     # where Pillow begins to warn of decompression bombs; 256 MB as RGB
@@ -56,22 +56,14 @@ def read_picture_and_alpha(source: str | os.PathLike | bytes, on_white: bool = T
 
 
 def _read_file(path, name: str) -> bytes:
-    try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"Choose a file: {name} is a folder.")
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"Choose a file on disk: {name} is a device or pipe.")
-        if status.st_size > MAX_FILE_BYTES:
-            raise InputError(f"Choose a smaller file: {name} has {status.st_size >> 20} MB, and a picture may have {MAX_FILE_BYTES >> 20}.")
-        with open(path, "rb") as file:
+    with regular_file(path, name) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_FILE_BYTES:
+            raise InputError(f"Choose a smaller file: {name} has {size >> 20} MB, and a picture may have {MAX_FILE_BYTES >> 20}.")
+        try:
             return file.read(MAX_FILE_BYTES)
-    except FileNotFoundError:
-        raise InputError(f"Check the file's name and folder: {os.fspath(path)!r} does not exist.") from None
-    except PermissionError:
-        raise InputError(f"Allow this program to read {name}: the system refuses it.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"Choose another file: {name} cannot be opened ({_reason(error)}).") from None
+        except OSError as error:
+            raise cannot_be_opened(name, error) from None
 
 
 def _opened(data: bytes, name: str) -> Image.Image:
