@@ -35,6 +35,7 @@ sonic_image sonic_py_image(PyArrayObject *array);
 int sonic_py_progress(void *context, int64_t done, int64_t total);
 
 extern PyMethodDef sonic_py_core_methods[];
+extern PyMethodDef sonic_py_random_methods[];
 extern PyMethodDef sonic_py_audio_methods[];
 extern PyMethodDef sonic_py_face_methods[];
 extern PyMethodDef sonic_py_draft_voice_methods[];

@@ -29,6 +29,7 @@ extern "C" {
 #endif
 
 typedef struct sonic_tensor sonic_tensor;
+struct sonic_generator; /* random.h */
 
 /* Public only so that it can stand on the stack and opening it cannot fail; its fields are tensor.h's own. */
 typedef struct sonic_scope {
@@ -66,6 +67,8 @@ void st_release(sonic_tensor *x);
 sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape);
 sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x);
+/* Normal noise in host memory, as torch.randn draws it for that dtype (float32, float16 or bfloat16) from such a generator. */
+sonic_tensor *st_normal(sonic_scope *scope, struct sonic_generator *generator, sonic_shape shape, sonic_dtype dtype);
 void *st_data(const sonic_tensor *x); /* first byte of a contiguous tensor in host memory, valid while x lives; NULL for any other */
 sonic_shape st_shape(const sonic_tensor *x);
 int64_t st_size(const sonic_tensor *x, int32_t dim); /* 0 for NULL or a dim that x lacks */

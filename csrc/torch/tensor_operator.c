@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "torch/operators.h"
+#include "torch/random.h"
 
 typedef sonic_tensor *(*operation)(sonic_scope *scope, sonic_operator_call *call, sonic_tensor *x);
 
@@ -88,6 +89,19 @@ FUNCTION(add_linear_in_place, st_add_linear_in_place(s, x, at(c, 1), at(c, 2)))
 FUNCTION(indices, st_indices(s, numbers_as_shape(c).size, c->number_count))
 FUNCTION(zeros, st_zeros(s, numbers_as_shape(c)))
 
+/* numbers: dtype, seed, values drawn before, shape */
+static sonic_tensor *normal(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
+{
+    (void)x;
+    sonic_generator generator;
+    sonic_shape shape = {0, {0}};
+    for (int32_t i = 3; i < c->number_count && shape.dims < SONIC_TENSOR_MAX_DIMS; i++)
+        shape.size[shape.dims++] = number(c, i);
+    sonic_generator_seed(&generator, (uint64_t)number(c, 1));
+    st_release(st_normal(s, &generator, st_shape1(number(c, 2)), (sonic_dtype)number(c, 0)));
+    return st_normal(s, &generator, shape, (sonic_dtype)number(c, 0));
+}
+
 /* (a + b) a, the sum in a scope of its own and released at its last use. */
 static sonic_tensor *add_mul_in_inner_scope(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
 {
@@ -114,7 +128,7 @@ static const struct {
     ENTRY(attention), ENTRY(add), ENTRY(sub), ENTRY(mul), {"op=div", divide}, ENTRY(scale), ENTRY(shift), ENTRY(add_scaled), ENTRY(clamp),
     ENTRY(lerp), ENTRY(mix), ENTRY(is_finite), ENTRY(mean), ENTRY(sum), ENTRY(max), ENTRY(max_pool2d), ENTRY(avg_pool2d), ENTRY(resize_nearest),
     ENTRY(resize_bilinear), ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
-    ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(group_norm_last), ENTRY(group_norm_last_taken), ENTRY(indices), ENTRY(zeros), ENTRY(add_mul_in_inner_scope),
+    ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(group_norm_last), ENTRY(group_norm_last_taken), ENTRY(indices), ENTRY(zeros), ENTRY(normal), ENTRY(add_mul_in_inner_scope),
     ENTRY(conv2d_padded), ENTRY(view), ENTRY(clone), ENTRY(silu_in_place), ENTRY(gelu_in_place), ENTRY(mul_in_place), ENTRY(add_in_place),
     ENTRY(add_scaled_in_place), ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
 };
