@@ -164,10 +164,10 @@ static sonic_tensor *interpolate(sonic_scope *scope, sonic_operator_call *call, 
 {
     static const int64_t scales[BLOCKS] = {4, 2, 1};
     int64_t batch = st_size(frames[0], 0), rows = st_size(frames[0], 2), columns = st_size(frames[0], 3);
-    sonic_tensor *grid = st_to_device_of(scope, pixel_grid(scope, rows, columns), frames[0]);
+    sonic_tensor *grid = st_to_device_of(scope, st_take(pixel_grid(scope, rows, columns)), frames[0]);
     sonic_tensor *warped[2] = {frames[0], frames[1]}, *merged = NULL;
-    estimate now = {st_to_device_of(scope, st_zeros(scope, st_shape4(batch, 4, rows, columns)), frames[0]),
-                    st_to_device_of(scope, st_zeros(scope, st_shape4(batch, 1, rows, columns)), frames[0])};
+    estimate now = {st_to_device_of(scope, st_take(st_zeros(scope, st_shape4(batch, 4, rows, columns))), frames[0]),
+                    st_to_device_of(scope, st_take(st_zeros(scope, st_shape4(batch, 1, rows, columns))), frames[0])};
     for (int i = 0; i < BLOCKS && !scope->status; i++) {
         sonic_network block = sonic_network_part(net, "block%d", i);
         now = refine(scope, &block, warped, now, scales[i]);

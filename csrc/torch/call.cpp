@@ -178,7 +178,11 @@ bool Call::dispatch(StableIValue *stack)
 sonic_tensor *Call::run()
 {
     StableIValue stack[MAX_ARGUMENTS] = {};
-    sonic_tensor *result = dispatch(stack) ? adopt(scope_, (AtenTensorHandle)stack[0]) : nullptr;
+    if (!dispatch(stack))
+        return nullptr;
+    auto handle = (AtenTensorHandle)stack[0];
+    const sonic_tensor *first = arguments_[0].operand;
+    sonic_tensor *result = adopt(scope_, handle, scope_->meter && meter_shares_memory(op_, first, handle) ? first : nullptr);
     if (result && scope_->meter)
         count(result);
     return result;

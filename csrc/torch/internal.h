@@ -9,11 +9,22 @@
 
 #include "torch/tensor.h"
 
+namespace sonic {
+
+// What a meter knows of memory that tensors show.
+struct Memory {
+    int64_t handles, bytes; // bytes 0: an operand's
+    const void *address;    // nullptr: the meta device
+};
+
+} // namespace sonic
+
 struct sonic_tensor {
     AtenTensorHandle handle;
     sonic_scope *scope;
     sonic_tensor *previous, *next;
     bool taken;
+    sonic::Memory *memory; // nullptr: nobody counts
 };
 
 struct sonic_meter;
@@ -21,14 +32,17 @@ struct sonic_meter;
 namespace sonic {
 
 // Wraps a reference that the caller owns; on failure the reference is released and the scope fails.
-sonic_tensor *adopt(sonic_scope *scope, AtenTensorHandle handle);
+// `source`: whose memory it shows, when it is known that it shows another tensor's.
+sonic_tensor *adopt(sonic_scope *scope, AtenTensorHandle handle, const sonic_tensor *source = nullptr);
 
 // A second owner of the same tensor, in `scope`.
 sonic_tensor *share(sonic_scope *scope, const sonic_tensor *x);
 
 // What a meter (meter.h) is told: handles that come and go, and operators with their tensor operands.
-void meter_adopt(sonic_meter *meter, const sonic_tensor *x);
-void meter_release(sonic_meter *meter, const sonic_tensor *x);
+void meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor *source);
+void meter_release(sonic_meter *meter, sonic_tensor *x);
+// Whether the result of the operator `op` shows the memory of its first operand x.
+bool meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result);
 void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, const sonic_tensor *result);
 
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.

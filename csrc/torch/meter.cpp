@@ -7,14 +7,16 @@
 
 #include "torch/internal.h"
 
-namespace {
-
-struct Memory {
-    int64_t handles, bytes; // bytes 0: an operand's
+struct sonic_meter {
+    sonic_meter_reading reading = {};
+    bool off_host = false; // operands lie on another device than the CPU: only what is there counts
+    std::unordered_map<const void *, sonic::Memory *> by_address;
 };
 
+namespace {
+
 // The first byte of the memory behind x, whatever part of it x shows; nullptr when it has none.
-const void *memory_of(const sonic_tensor *x)
+const void *address_of(const sonic_tensor *x)
 {
     void *data = nullptr;
     int64_t offset = 0;
@@ -22,6 +24,13 @@ const void *memory_of(const sonic_tensor *x)
     if (aoti_torch_get_data_ptr(x->handle, &data) || !data || aoti_torch_get_storage_offset(x->handle, &offset) || aoti_torch_get_dtype(x->handle, &dtype))
         return nullptr;
     return (const char *)data - offset * (int64_t)aoti_torch_dtype_element_size(dtype);
+}
+
+bool on_host(const sonic_tensor *x)
+{
+    int32_t device = -1;
+    aoti_torch_get_device_type(x->handle, &device);
+    return device == aoti_torch_device_type_cpu();
 }
 
 int64_t product(const sonic_shape &shape, int32_t from)
@@ -32,33 +41,95 @@ int64_t product(const sonic_shape &shape, int32_t from)
     return count;
 }
 
-} // namespace
-
-struct sonic_meter {
-    sonic_meter_reading reading = {};
-    std::unordered_map<const void *, Memory> memories;
-};
-
-void sonic::meter_adopt(sonic_meter *meter, const sonic_tensor *x)
+// Memory that no handle shows yet: x is the first.
+sonic::Memory *new_memory(const sonic_meter *meter, const sonic_tensor *x)
 {
-    const void *address = memory_of(x);
-    if (!address)
-        return;
-    Memory &memory = meter->memories.try_emplace(address, Memory{0, 0}).first->second;
-    if (memory.handles++ == 0) {
-        aoti_torch_get_storage_size(x->handle, &memory.bytes);
-        meter->reading.live_bytes += memory.bytes;
-        meter->reading.peak_bytes = std::max(meter->reading.peak_bytes, meter->reading.live_bytes);
-    }
+    int64_t bytes = 0;
+    if (!meter->off_host || !on_host(x))
+        aoti_torch_get_storage_size(x->handle, &bytes);
+    return new sonic::Memory{0, bytes, nullptr};
 }
 
-void sonic::meter_release(sonic_meter *meter, const sonic_tensor *x)
+// What x shows: by address where there is one, else what `source` shows, else memory of its own.
+sonic::Memory *memory_of(sonic_meter *meter, const sonic_tensor *x, const sonic_tensor *source)
 {
-    auto found = meter->memories.find(memory_of(x));
-    if (found == meter->memories.end() || --found->second.handles > 0)
+    const void *address = address_of(x);
+    if (!address)
+        return source && source->memory ? source->memory : new_memory(meter, x);
+    sonic::Memory *&entry = meter->by_address[address];
+    if (!entry) {
+        entry = new_memory(meter, x);
+        entry->address = address;
+    }
+    return entry;
+}
+
+bool is_contiguous(AtenTensorHandle x)
+{
+    bool contiguous = false;
+    aoti_torch_is_contiguous(x, &contiguous);
+    return contiguous;
+}
+
+bool same_kind(AtenTensorHandle a, AtenTensorHandle b)
+{
+    int32_t dtype[2] = {0}, device[2] = {0};
+    aoti_torch_get_dtype(a, &dtype[0]), aoti_torch_get_dtype(b, &dtype[1]);
+    aoti_torch_get_device_type(a, &device[0]), aoti_torch_get_device_type(b, &device[1]);
+    return dtype[0] == dtype[1] && device[0] == device[1];
+}
+
+bool same_strides(AtenTensorHandle a, AtenTensorHandle b)
+{
+    int64_t dims = 0, *sizes = nullptr, *strides[2] = {nullptr, nullptr};
+    if (aoti_torch_get_dim(a, &dims) || aoti_torch_get_sizes(a, &sizes) || aoti_torch_get_strides(a, &strides[0]) || aoti_torch_get_strides(b, &strides[1]))
+        return false;
+    for (int64_t i = 0; i < dims; i++)
+        if (sizes[i] > 1 && strides[0][i] != strides[1][i])
+            return false;
+    return true;
+}
+
+bool is_one_of(const char *op, std::initializer_list<const char *> names)
+{
+    return std::any_of(names.begin(), names.end(), [&](const char *name) { return strcmp(op, name) == 0; });
+}
+
+} // namespace
+
+// Only reshape, contiguous and to() decide by the operand. A reshape that keeps the memory keeps the values' order in it, so the result
+// is contiguous exactly when the operand was; a copy is contiguous always.
+bool sonic::meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result)
+{
+    if (!x)
+        return false;
+    if (strcmp(op, "aten::reshape") == 0)
+        return is_contiguous(x->handle) || !is_contiguous(result);
+    if (strcmp(op, "aten::contiguous") == 0)
+        return same_strides(x->handle, result);
+    if (strcmp(op, "aten::to") == 0)
+        return same_kind(x->handle, result);
+    return op[strlen(op) - 1] == '_' || is_one_of(op, {"aten::view", "aten::permute", "aten::transpose", "aten::narrow", "aten::expand"});
+}
+
+void sonic::meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor *source)
+{
+    x->memory = memory_of(meter, x, source);
+    if (x->memory->handles++ > 0)
         return;
-    meter->reading.live_bytes -= found->second.bytes;
-    meter->memories.erase(found);
+    meter->reading.live_bytes += x->memory->bytes;
+    meter->reading.peak_bytes = std::max(meter->reading.peak_bytes, meter->reading.live_bytes);
+}
+
+void sonic::meter_release(sonic_meter *meter, sonic_tensor *x)
+{
+    Memory *memory = x->memory;
+    x->memory = nullptr;
+    if (!memory || --memory->handles > 0)
+        return;
+    meter->reading.live_bytes -= memory->bytes;
+    meter->by_address.erase(memory->address);
+    delete memory;
 }
 
 void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, const sonic_tensor *result)
@@ -78,9 +149,12 @@ sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tens
     *out = new (std::nothrow) sonic_meter;
     if (!*out)
         return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a meter.");
-    for (int32_t i = 0; i < count; i++)
-        if (const void *address = memory_of(operands[i]))
-            (*out)->memories.try_emplace(address, Memory{0, 0}).first->second.handles++;
+    (*out)->off_host = std::any_of(operands, operands + count, [](const sonic_tensor *x) { return !on_host(x); });
+    for (int32_t i = 0; i < count; i++) {
+        operands[i]->memory = memory_of(*out, operands[i], nullptr);
+        operands[i]->memory->bytes = 0;
+        operands[i]->memory->handles++;
+    }
     root->meter = *out;
     return SONIC_OK;
 }

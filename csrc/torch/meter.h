@@ -2,7 +2,10 @@
  *
  * A meter hangs on a root scope and sees every operator and tensor of that scope and of those opened under it. Counted are results
  * and whatever else is made there, each memory once however many views it has; the operands that the meter starts with do not
- * count, nor what an operator needs inside itself. Tensors without memory (the meta device) have operations but no bytes. */
+ * count, nor what an operator needs inside itself. Where operands lie on another device than the CPU, only tensors off the CPU count.
+ *
+ * Tensors of the meta device have no memory and are counted as if they had: that is how a computation is foretold. Whether a
+ * result shows its operand's memory then follows from the operator instead of the address (meter_shares_memory). */
 #ifndef SONIC_TORCH_METER_H
 #define SONIC_TORCH_METER_H
 

@@ -28,9 +28,9 @@ void link(sonic_scope *scope, sonic_tensor *x)
 
 } // namespace
 
-sonic_tensor *sonic::adopt(sonic_scope *scope, AtenTensorHandle handle)
+sonic_tensor *sonic::adopt(sonic_scope *scope, AtenTensorHandle handle, const sonic_tensor *source)
 {
-    auto *x = new (std::nothrow) sonic_tensor{handle, scope, nullptr, nullptr, false};
+    auto *x = new (std::nothrow) sonic_tensor{handle, scope, nullptr, nullptr, false, nullptr};
     if (!x) {
         aoti_torch_delete_tensor_object(handle);
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));
@@ -38,7 +38,7 @@ sonic_tensor *sonic::adopt(sonic_scope *scope, AtenTensorHandle handle)
     }
     link(scope, x);
     if (scope->meter)
-        meter_adopt(scope->meter, x);
+        meter_adopt(scope->meter, x, source);
     return x;
 }
 
@@ -49,7 +49,7 @@ sonic_tensor *sonic::share(sonic_scope *scope, const sonic_tensor *x)
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));
         return nullptr;
     }
-    return adopt(scope, handle);
+    return adopt(scope, handle, x);
 }
 
 void sonic_scope_open(sonic_scope *scope, sonic_scope *parent)
