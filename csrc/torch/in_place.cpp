@@ -29,8 +29,6 @@ sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x) { return Call(scope,
 
 sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x) { return same(x, Call(scope, "aten::silu_").tensor(x).run()); }
 
-sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x) { return same(x, Call(scope, "aten::gelu_").tensor(x).text("none").run()); }
-
 sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
 {
     return same(x, Call(scope, "aten::mul_", "Tensor").tensor(x).tensor(y).run());

@@ -74,8 +74,6 @@ sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *w
 
 sonic_tensor *st_silu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::silu").tensor(x).run(); }
 
-sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::gelu").tensor(x).text("none").run(); }
-
 sonic_tensor *st_exp(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::exp").tensor(x).run(); }
 
 sonic_tensor *st_sqrt(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::sqrt").tensor(x).run(); }

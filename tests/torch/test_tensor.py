@@ -1,4 +1,5 @@
 """Every operator of csrc/torch/tensor.h against eager PyTorch: the same kernels, so the same bits."""
+import ctypes
 import subprocess
 import sys
 
@@ -37,6 +38,8 @@ def cases():
         "layer_norm": ((x, random(11), random(11)), (1e-5,), lambda x, w, b: F.layer_norm(x, (11,), w, b, 1e-5)),
         "silu": ((x,), (), F.silu),
         "gelu": ((x,), (), F.gelu),
+        "gelu of a permuted view": ((x.permute(0, 2, 3, 1),), (), F.gelu),
+        "gelu of a part": ((x[:, 1:3],), (), F.gelu),
         "exp": ((x,), (), torch.exp),
         "sqrt": ((x.abs(),), (), torch.sqrt),
         "neg": ((x,), (), torch.neg),
@@ -219,6 +222,14 @@ def test_error_names_operator_and_shapes_and_does_not_stick():
     assert operator("relu", random(2)).shape == (2,)
 
 
+@pytest.mark.parametrize("name", ["gelu", "gelu_in_place"])
+def test_gelu_of_integers_is_an_error(name):
+    with pytest.raises(RuntimeError, match="gelu.* failed: .*(Long|Int)"):
+        operator(name, torch.arange(20))
+    with pytest.raises(RuntimeError, match="an operand is missing"):
+        operator(name)
+
+
 def test_missing_operand_is_an_error():
     with pytest.raises(RuntimeError, match="an operand is missing"):
         operator("mul", random(2))
@@ -253,6 +264,30 @@ grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 assert grown < 4 * 1024, f"{grown} KiB grew"
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+class Mallinfo(ctypes.Structure):
+    """malloc.h of glibc 2.33 and later."""
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+
+
+@pytest.mark.resident_memory
+@pytest.mark.parametrize("name", ["gelu", "gelu_in_place", "pad", "linear", "resize_nearest", "mean", "cat", "clamp", "group_norm"])
+def test_ten_thousand_calls_do_not_grow(name):
+    """Not even by one string a call: what the C library has handed out is read before and after."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        pytest.skip("this C library does not say how much memory it has handed out (glibc 2.33 does)")
+    mallinfo.restype = Mallinfo
+    tensors, numbers = ([random(5, 7)], ()) if name in IN_PLACE else cases()[name][:2]
+
+    def handed_out_after(calls):
+        for _ in range(calls):
+            operator(name, *tensors, numbers=numbers)
+        return mallinfo().uordblks
+
+    before = handed_out_after(1000)
+    assert handed_out_after(10_000) - before < 40_000
 
 
 def test_operands_may_come_from_inference_mode():

@@ -1,0 +1,72 @@
+// GELU, the only operator whose call through the stable interface leaks: libtorch copies the argument `approximate` into a string
+// that nobody frees (ToImpl<std::string> in torch/csrc/stable/stableivalue_conversions.h), 48 bytes a call and hundreds of calls a step.
+//
+// libtorch's own entry is therefore looked up by its full C++ name, which spells the types it takes: where it exists, it is this one. Where
+// it does not (Windows and macOS spell it differently), the stable call does the work.
+#include <cstring>
+#include <exception>
+#include <string_view>
+
+#if !defined(_WIN32)
+#include <dlfcn.h>
+#endif
+
+#include "torch/internal.h"
+
+using sonic::Call;
+
+namespace {
+
+// at::Tensor &at::_ops::gelu_out::call(const at::Tensor &self, std::string_view approximate, at::Tensor &out); a handle is an at::Tensor *
+// (tensor_handle_to_tensor_pointer in torch/csrc/inductor/aoti_torch/utils.h).
+using GeluOut = void *(*)(AtenTensorHandle self, std::string_view approximate, AtenTensorHandle out);
+
+GeluOut find_gelu_out()
+{
+#if defined(_WIN32)
+    return nullptr;
+#else
+    return (GeluOut)dlsym(RTLD_DEFAULT, "_ZN2at4_ops8gelu_out4callERKNS_6TensorESt17basic_string_viewIcSt11char_traitsIcEERS2_");
+#endif
+}
+
+GeluOut gelu_out()
+{
+    static const GeluOut found = find_gelu_out();
+    return found;
+}
+
+bool write_gelu(sonic_scope *scope, const sonic_tensor *out, const sonic_tensor *x)
+{
+    try {
+        gelu_out()(x->handle, "none", out->handle);
+        return true;
+    } catch (const std::exception &error) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "gelu failed: %.*s", (int)strcspn(error.what(), "\n"), error.what())); // a backtrace follows
+    }
+    return false;
+}
+
+} // namespace
+
+sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x)
+{
+    if (!gelu_out() || !x || scope->status)
+        return Call(scope, "aten::gelu").tensor(x).text("none").run();
+    bool taken = x->taken;
+    x->taken = false; // it is read after the first operator
+    sonic_tensor *y = Call(scope, "aten::empty_like").tensor(x).none().none().none().none().none().run();
+    bool written = y && write_gelu(scope, y, x);
+    if (taken)
+        st_release(x);
+    return written ? y : nullptr;
+}
+
+sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x)
+{
+    if (gelu_out() && x && !scope->status)
+        return write_gelu(scope, x, x) ? x : nullptr;
+    sonic_tensor *result = Call(scope, "aten::gelu_").tensor(x).text("none").run();
+    st_release(result);
+    return result ? x : nullptr;
+}
