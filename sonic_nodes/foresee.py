@@ -1,0 +1,218 @@
+"""What each stage of a run takes: operations and bytes, from running the very networks on torch's meta device (csrc/torch/meter.h).
+
+Nothing is allocated and nothing computed: every operator says how large its result would be. What an operator needs inside itself
+(workspace of cuDNN, packed copies in oneDNN) is not seen; plan.py adds a margin for it.
+"""
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from .model.unet import CONSTANTS, Conditions, UNet
+from .networks import METER, run
+from .weights import tables
+
+WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3  # frames of a window, of a decoded chunk, of a block of sound; branches of the guidance
+WHISPER_COLUMNS, CLIP_HEADS, WHISPER_HEADS, HEAD_DIM = 3000, 16, 6, 64
+NETWORKS = ("whisper", "clip_vision", "audio2token", "audio2bucket", "vae", "unet", "rife")
+STAGES = {  # stage: the networks that it needs beside the activations
+    "sound": ("whisper", "audio2token", "audio2bucket"),
+    "picture": ("clip_vision",),
+    "encoding": ("vae",),
+    "constants": ("unet",),
+    "sampling": ("unet",),
+    "decoding": ("vae",),
+    "in between": ("rife",),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one call of a network. Bytes are those of results, above weights and operands."""
+
+    convolution_flops: int
+    product_flops: int
+    attention_flops: int
+    live_bytes: int  # of what it returns
+    peak_bytes: int
+
+    @property
+    def flops(self) -> int:
+        return self.convolution_flops + self.product_flops + self.attention_flops
+
+    def times(self, count: float) -> "Cost":
+        """Of `count` calls, one after another, whose results are not kept."""
+        work = (round(count * f) for f in (self.convolution_flops, self.product_flops, self.attention_flops))
+        return Cost(*work, self.live_bytes, self.peak_bytes)
+
+    def then(self, other: "Cost") -> "Cost":
+        """Of one after the other; the first one's results are not kept."""
+        work = (a + b for a, b in zip(self.work, other.work, strict=True))
+        return Cost(*work, other.live_bytes, max(self.peak_bytes, other.peak_bytes))
+
+    @property
+    def work(self) -> tuple[int, int, int]:
+        return self.convolution_flops, self.product_flops, self.attention_flops
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network's names and shapes, and the type that it computes in."""
+
+    table: tuple[tuple[str, tuple[int, ...]], ...]
+    dtype: torch.dtype
+
+    @property
+    def bytes(self) -> int:
+        return self.dtype.itemsize * sum(math.prod(shape) for _, shape in self.table)
+
+    @property
+    def repacked_bytes(self) -> int:
+        """Of the convolutions that are stored in another order than files store them."""
+        spread = (shape for _, shape in self.table if len(shape) in (4, 5) and shape[1] > 1 and math.prod(shape[2:]) > 1)
+        return self.dtype.itemsize * sum(math.prod(shape) for shape in spread)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Without memory, but for the UNet's blend factors, which are read on the host."""
+        return {name: torch.zeros(shape, dtype=self.dtype, device="cpu" if name.endswith("time_mixer.mix_factor") else "meta")
+                for name, shape in self.table}
+
+
+@dataclass(frozen=True)
+class Model:
+    """All networks of a model and what their shapes do not tell."""
+
+    networks: tuple[tuple[str, Network], ...]
+    head_dim: int = HEAD_DIM
+    whisper_heads: int = WHISPER_HEADS
+    clip_heads: int = CLIP_HEADS
+
+    def __getitem__(self, key: str) -> Network:
+        return dict(self.networks)[key]
+
+    def bytes(self, keys) -> int:
+        return sum(self[key].bytes for key in keys)
+
+
+def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = None, **heads: int) -> Model:
+    """dtypes: of each network. sizes: as weights/tables.py takes them; None: the published ones. heads: of small networks, as Model's."""
+    sizes = sizes or {}
+    makers = {
+        "unet": tables.unet, "whisper": lambda **s: tables.under("model.", tables.whisper(**s)),
+        "audio2token": lambda **s: tables.under("audio2token.", tables.audio2token(**s)),
+        "audio2bucket": lambda **s: tables.under("audio2bucket.", tables.audio2bucket(**s)),
+        "vae": lambda **s: tables.under(tables.VAE_PREFIX, tables.vae_encoder(**s), tables.vae_decoder(**s)),
+        "clip_vision": tables.clip_open, "rife": tables.rife,
+    }
+    tables_of = {key: makers[key](**sizes.get(key, {})) for key in NETWORKS}
+    return Model(tuple((key, Network(tuple(tables_of[key].items()), dtypes[key])) for key in NETWORKS), **heads)
+
+
+def empty(*shape: int, dtype=torch.float32) -> torch.Tensor:
+    return torch.empty(shape, dtype=dtype, device="meta")
+
+
+def cost(reading: torch.Tensor) -> Cost:
+    values = dict(zip(METER, reading.tolist(), strict=True))
+    return Cost(**{name: values[name] for name in Cost.__dataclass_fields__})
+
+
+def metered(network: str, inputs, weights, numbers=(), outputs: int = 1) -> Cost:
+    return cost(run(network, inputs, packed(weights), numbers, meter=True)[outputs])
+
+
+def packed(weights):
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return {name: w.contiguous(memory_format=formats[w.dim()]) if w.dim() in formats else w for name, w in weights.items()}
+
+
+@lru_cache(maxsize=64)
+def sound(m: Model, latent_frames: int) -> Cost:
+    """Whisper in pieces of 30 s, tokens and motion numbers in blocks of as much."""
+    block = min(BLOCK, latent_frames)
+    whisper, tokens, bucket = m["whisper"], m["audio2token"], m["audio2bucket"]
+    mels = dict(whisper.table)["model.encoder.conv1.weight"][1]
+    heard = metered("whisper", {"mel": empty(mels, WHISPER_COLUMNS)}, whisper.weights(), [m.whisper_heads])
+    seen = dict(tokens.table)["audio2token.proj1.weight"][1]
+    made = metered("audio_tokens_from_windows", {"windows": empty(block, seen)}, tokens.weights())
+    dim = dict(tokens.table)["audio2token.norm.weight"][0]
+    both = dict(bucket.table)["audio2bucket.proj1.weight"][1]
+    moved = metered("motion_bucket_from_windows", {"windows": empty(block, both - dim), "image": empty(1, dim)}, bucket.weights())
+    kept = 3 * heard.live_bytes + 4 * block * max(seen, both - dim)  # states of three pieces, the windows cut from them
+    blocks, pieces = math.ceil(latent_frames / BLOCK), math.ceil(latent_frames / BLOCK)
+    all_of_it = heard.times(pieces).then(made.times(blocks)).then(moved.times(blocks))
+    return Cost(*all_of_it.work, 0, all_of_it.peak_bytes + kept)
+
+
+@lru_cache(maxsize=64)
+def picture(m: Model) -> Cost:
+    clip = m["clip_vision"]
+    kernel = next(shape for name, shape in clip.table if len(shape) == 4)
+    tokens = next(shape[0] for name, shape in clip.table if "position" in name)
+    side = kernel[2] * math.isqrt(tokens - 1)
+    return metered("clip_vision", {"pixels": empty(1, 3, side, side)}, clip.weights(), [m.clip_heads])
+
+
+@lru_cache(maxsize=64)
+def encoding(m: Model, rows: int, columns: int) -> Cost:
+    """rows and columns: of the latents, as everywhere here."""
+    return metered("vae_encoder", {"picture": empty(1, 3, 8 * rows, 8 * columns)}, m["vae"].weights(), outputs=2)
+
+
+@lru_cache(maxsize=64)
+def decoding(m: Model, rows: int, columns: int, frames: int = CHUNK) -> Cost:
+    latents = empty(frames, latent_channels(m), rows, columns)
+    chunk = metered("vae_decoder", {"latents": latents}, m["vae"].weights(), [CHUNK])
+    pictures = 4 * frames * 3 * 64 * rows * columns  # float32, beside what the decoder returned
+    return Cost(*chunk.work, pictures, max(chunk.peak_bytes, chunk.live_bytes + pictures))
+
+
+@lru_cache(maxsize=64)
+def in_between(m: Model, rows: int, columns: int) -> Cost:
+    """Of one pair, with the chunk whose frames it stands between."""
+    frame = empty(1, 3, 8 * rows, 8 * columns)
+    pair = metered("rife", {"before": frame, "after": frame}, m["rife"].weights())
+    chunk = (CHUNK + 1 + 2 * CHUNK + CHUNK) * pair.live_bytes  # the chunk, the frame before it, both with the frames between, joined
+    return Cost(*pair.work, chunk, pair.peak_bytes + chunk)
+
+
+def latent_channels(m: Model) -> int:
+    return dict(m["unet"].table)["conv_out.weight"][0]
+
+
+def unet_conditions(m: Model, rows: int, columns: int, window: int, latent_frames: int) -> Conditions:
+    """The whole frame is the face: sound then acts everywhere, the most it can cost."""
+    unet, tokens = m["unet"], m["audio2token"]
+    context = dict(unet.table)["down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"][1]
+    per_frame = dict(tokens.table)["audio2token.proj3.weight"][0] // context
+    part = empty(latent_channels(m), rows, columns)
+    return Conditions(
+        image=[empty(1, 1, context)] * BRANCHES, audio=[empty(1, per_frame, context)] * 2 + [empty(latent_frames, per_frame, context)],
+        face_mask=torch.ones(8 * rows, 8 * columns), rows=rows, columns=columns, window=window, image_latents=[part] * BRANCHES,
+    )
+
+
+@lru_cache(maxsize=64)
+def prepared(m: Model, rows: int, columns: int, latent_frames: int) -> tuple[UNet, Cost]:
+    net = UNet(m["unet"].weights(), m.head_dim)
+    reading, = net.prepare(unet_conditions(m, rows, columns, WINDOW, latent_frames), meter=True)
+    return net, cost(reading)
+
+
+def constants(m: Model, rows: int, columns: int, latent_frames: int) -> Cost:
+    return prepared(m, rows, columns, latent_frames)[1]
+
+
+def constants_bytes(m: Model, rows: int, columns: int, latent_frames: int) -> int:
+    net, _ = prepared(m, rows, columns, latent_frames)
+    return sum(net.constants[name].nbytes for name in CONSTANTS if name in net.constants)
+
+
+@lru_cache(maxsize=64)
+def window(m: Model, rows: int, columns: int, branches: int) -> Cost:
+    """One call of the UNet: a window for some branches of the guidance."""
+    net, _ = prepared(m, rows, columns, WINDOW)
+    sample = empty(WINDOW, latent_channels(m), rows, columns)
+    return cost(net.step(sample, 0.5, (12.5, 32.0, 16.0), range(WINDOW), first_branch=BRANCHES - branches, branches=branches, meter=True)[1])
