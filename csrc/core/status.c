@@ -3,13 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#if defined(_MSC_VER)
-#define THREAD_LOCAL __declspec(thread)
-#else
-#define THREAD_LOCAL _Thread_local
-#endif
+#include "core/thread_local.h"
 
-static THREAD_LOCAL char last_error[512];
+static SONIC_THREAD_LOCAL char last_error[512];
 
 const char *sonic_last_error(void) { return last_error; }
 

@@ -40,5 +40,7 @@ extern PyMethodDef sonic_py_audio_methods[];
 extern PyMethodDef sonic_py_face_methods[];
 extern PyMethodDef sonic_py_draft_voice_methods[];
 extern PyMethodDef sonic_py_draft_render_methods[];
+extern PyMethodDef sonic_py_sample_methods[];
+extern PyMethodDef sonic_py_watch_methods[];
 
 #endif

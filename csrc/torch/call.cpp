@@ -11,9 +11,31 @@
 
 #include <torch/headeronly/version.h>
 
+#include "core/watch.h"
 #include "torch/internal.h"
 
 namespace sonic {
+
+bool may_run(sonic_scope *scope) { return !scope->status && !sonic_scope_fail(scope, sonic_watch_poll()); }
+
+// What the allocators of libtorch for CPU and GPU say (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp).
+static bool is_about_memory(const char *message)
+{
+    for (const char *sign : {"out of memory", "allocate memory", "not enough memory"})
+        if (strstr(message, sign))
+            return true;
+    return false;
+}
+
+void fail_with_exception(sonic_scope *scope, const char *what)
+{
+    const char *message = torch_message();
+    if (is_about_memory(message))
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Choose a smaller size or a shorter clip, or close other programs: %s does not fit in memory. %s",
+                                           what, message));
+    else
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: %s", what, *message ? message : "libtorch gave no reason"));
+}
 
 // torch_exception_get_what_without_backtrace came with 2.13; the binary must load under 2.10, so it is looked up by name.
 const char *torch_message()
@@ -87,17 +109,18 @@ Call::~Call()
 static void describe(std::string *out, const sonic_tensor *x)
 {
     sonic_shape shape = st_shape(x);
-    *out += '[';
+    *out += " [";
     for (int32_t i = 0; i < shape.dims; i++)
         *out += (i ? "," : "") + std::to_string(shape.size[i]);
-    *out += "] ";
+    *out += ']';
 }
 
-void Call::fail(sonic_status status, const char *why)
+// The operator and the shapes of its operands.
+std::string Call::title() const
 {
-    std::string shapes;
-    each_operand([&](sonic_tensor *x) { return describe(&shapes, x), true; });
-    sonic_scope_fail(scope_, sonic_fail(status, "%s on %sfailed: %s", op_ + strlen("aten::"), shapes.c_str(), *why ? why : "libtorch gave no reason"));
+    std::string text = std::string(op_ + strlen("aten::")) + " on";
+    each_operand([&](sonic_tensor *x) { return describe(&text, x), true; });
+    return text;
 }
 
 static bool new_reference(const sonic_tensor *x, StableIValue *out)
@@ -157,19 +180,19 @@ bool Call::stack_value(const Argument &a, StableIValue *out) const
 
 bool Call::dispatch(StableIValue *stack)
 {
-    if (scope_->status)
+    if (!may_run(scope_))
         return false;
     if (!each_operand([](sonic_tensor *x) { return x != nullptr; })) {
-        fail(SONIC_ERROR_INTERNAL, "an operand is missing");
+        sonic_scope_fail(scope_, sonic_fail(SONIC_ERROR_INTERNAL, "%s failed: an operand is missing", title().c_str()));
         return false;
     }
     for (int32_t i = 0; i < count_; i++)
         if (!stack_value(arguments_[i], &stack[i])) {
-            fail(SONIC_ERROR_MEMORY, torch_message());
+            sonic_scope_fail(scope_, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to call %s.", title().c_str()));
             return false;
         }
     if (torch_call_dispatcher(op_, overload_, stack, TORCH_ABI_VERSION)) {
-        fail(SONIC_ERROR_TORCH, torch_message());
+        fail_with_exception(scope_, title().c_str());
         return false;
     }
     return true;

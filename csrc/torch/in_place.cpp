@@ -1,4 +1,5 @@
 // The operators of tensor.h that change a tensor where it lies: a residual network needs no second copy of its stream.
+#include <cstdio>
 #include <cstring>
 
 #if defined(_WIN32)
@@ -12,6 +13,7 @@
 #include "torch/internal.h"
 
 using sonic::Call;
+using sonic::may_run;
 
 // libtorch's in-place operators return a second handle of x; ours return x, so that its place in its scope stays.
 static sonic_tensor *same(sonic_tensor *x, sonic_tensor *result)
@@ -38,8 +40,10 @@ static sonic_tensor *full(sonic_scope *scope, double value, int32_t dtype, int32
 {
     AtenTensorHandle handle = nullptr;
     const int64_t one = 1;
+    if (!may_run(scope))
+        return nullptr;
     if (aoti_torch_aten_full(&one, dims, value, &dtype, nullptr, &device, index, nullptr, &handle)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "a number could not become a tensor: %s", sonic::torch_message()));
+        sonic::fail_with_exception(scope, "a number as a tensor");
         return nullptr;
     }
     return st_take(sonic::adopt(scope, handle));
@@ -58,8 +62,6 @@ static sonic_tensor *number_like(sonic_scope *scope, double value, const sonic_t
 // add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
 sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor)
 {
-    if (scope->status)
-        return nullptr;
     sonic_tensor *scalars = full(scope, factor, aoti_torch_dtype_float64(), aoti_torch_device_type_cpu(), 0, 1);
     Call call(scope, "aten::_foreach_addcmul_", "Tensor");
     return call.tensors(&x, 1).tensors(&a, 1).tensors(&b, 1).tensor(scalars).run_for_effect() ? x : nullptr;
@@ -90,15 +92,22 @@ static Addmm find_addmm()
 #endif
 }
 
+static void fail_in_addmm(sonic_scope *scope, const sonic_tensor *y, const sonic_tensor *weight)
+{
+    char what[96];
+    snprintf(what, sizeof what, "addmm on [%lld,%lld] [%lld,%lld]", (long long)st_size(y, 0), (long long)st_size(y, 1), (long long)st_size(weight, 0),
+             (long long)st_size(weight, 1));
+    sonic::fail_with_exception(scope, what);
+}
+
 sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight)
 {
     static const Addmm addmm = find_addmm();
-    if (!addmm || scope->status || !x || !y || !weight)
+    if (!addmm || !x || !y || !weight || !may_run(scope))
         return st_add_in_place(scope, x, st_take(st_linear(scope, y, weight, nullptr)));
     sonic_tensor *columns = st_transpose(scope, weight, 0, 1);
     if (columns && addmm(x->handle, x->handle, y->handle, columns->handle, 1.0f, 1.0f))
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "addmm on [%lld,%lld] [%lld,%lld] failed: %s", (long long)st_size(y, 0),
-                                           (long long)st_size(y, 1), (long long)st_size(weight, 0), (long long)st_size(weight, 1), sonic::torch_message()));
+        fail_in_addmm(scope, y, weight);
     const sonic_tensor *operands[] = {y, weight};
     if (scope->meter && !scope->status)
         sonic::meter_operation(scope->meter, "addmm", operands, x);

@@ -6,6 +6,7 @@
 #include <torch/csrc/stable/c/shim.h>
 
 #include <initializer_list>
+#include <string>
 
 #include "torch/tensor.h"
 
@@ -44,6 +45,13 @@ void meter_release(sonic_meter *meter, sonic_tensor *x);
 // Whether the result of the operator `op` shows the memory of its first operand x.
 bool meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result);
 void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, const sonic_tensor *result);
+
+// Whether an operator may run in `scope`: nothing failed so far, and no watch (core/watch.h) stops the work. Asked before each of them.
+bool may_run(sonic_scope *scope);
+
+// Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else SONIC_ERROR_TORCH.
+// `what`: the operator and the shapes it was called on.
+void fail_with_exception(sonic_scope *scope, const char *what);
 
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
 const char *torch_message();
@@ -90,7 +98,7 @@ private:
     Call &add(Argument argument);
     template <typename Work>
     bool each_operand(Work work) const;
-    void fail(sonic_status status, const char *why);
+    std::string title() const;
     bool dispatch(StableIValue *stack);
     void count(const sonic_tensor *result) const;
     bool stack_value(const Argument &argument, StableIValue *out) const;

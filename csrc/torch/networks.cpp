@@ -95,10 +95,10 @@ sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { ret
 static sonic_tensor *number(sonic_scope *scope, double value)
 {
     AtenTensorHandle handle = nullptr;
-    if (scope->status)
+    if (!sonic::may_run(scope))
         return nullptr;
     if (aoti_torch_scalar_to_tensor_float64(value, &handle)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "a number could not become a tensor: %s", sonic::torch_message()));
+        sonic::fail_with_exception(scope, "a number as a tensor");
         return nullptr;
     }
     return st_take(sonic::adopt(scope, handle));

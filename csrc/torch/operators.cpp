@@ -5,6 +5,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -141,6 +142,12 @@ void return_reading(sonic_operator_call *call, const sonic_meter *meter)
     sonic_operator_return(call, st_indices(call->scope, values, sizeof values / sizeof *values));
 }
 
+// Python sees a MemoryError.
+struct OutOfMemory : std::bad_alloc {
+    std::string text = sonic_last_error();
+    const char *what() const noexcept override { return text.c_str(); }
+};
+
 // Exceptions are how a boxed kernel reports failure to the dispatcher (torch/csrc/stable/library.h); C code has returned by then.
 template <void (*operation)(sonic_operator_call *)>
 void boxed(StableIValue *stack, uint64_t, uint64_t)
@@ -170,6 +177,8 @@ void boxed(StableIValue *stack, uint64_t, uint64_t)
         return_reading(&call, arguments.meter);
     if (!call.scope->status)
         check_probes(&call);
+    if (call.scope->status == SONIC_ERROR_MEMORY)
+        throw OutOfMemory();
     if (call.scope->status)
         throw std::runtime_error(sonic_last_error());
     stack[0] = write_outputs(call);
@@ -197,6 +206,7 @@ const Operator operators[] = {
     {"rife", boxed<sonic_rife_operator>},
     {"unet_prepare", boxed<sonic_unet_prepare_operator>},
     {"unet_step", boxed<sonic_unet_step_operator>},
+    {"sample", boxed<sonic_sample_operator>},
 };
 
 bool define(TorchLibraryHandle library, const char *name)

@@ -123,7 +123,7 @@ static AtenTensorHandle allocate(sonic_scope *scope, sonic_shape shape, int32_t 
 
 static sonic_tensor *from_memory(sonic_scope *scope, const void *data, size_t item_bytes, sonic_shape shape, int32_t dtype)
 {
-    if (scope->status)
+    if (!sonic::may_run(scope))
         return nullptr;
     AtenTensorHandle handle = allocate(scope, shape, dtype);
     sonic_tensor *x = handle ? sonic::adopt(scope, handle) : nullptr;
@@ -145,7 +145,7 @@ sonic_tensor *st_indices(sonic_scope *scope, const int64_t *values, int64_t coun
 
 sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape)
 {
-    if (scope->status)
+    if (!sonic::may_run(scope))
         return nullptr;
     AtenTensorHandle handle = allocate(scope, shape, aoti_torch_dtype_float32());
     if (handle)

@@ -15,14 +15,24 @@ sonic_tensor *st_max_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel,
     return Call(scope, "aten::max_pool2d").tensor(x).ints({kernel, kernel}).ints({stride, stride}).ints({0, 0}).ints({1, 1}).boolean(false).run();
 }
 
+static bool all_there(sonic_scope *scope, const char *name, std::initializer_list<sonic_tensor *> operands)
+{
+    for (const sonic_tensor *x : operands)
+        if (!x) {
+            sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_INTERNAL, "%s failed: an operand is missing", name));
+            return false;
+        }
+    return true;
+}
+
 // Not through the dispatcher's boxed call: there a string argument leaks about 100 bytes (torch 2.13).
 sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, int32_t count)
 {
-    if (scope->status)
+    if (!sonic::may_run(scope) || !all_there(scope, "pad", {x}))
         return nullptr;
     AtenTensorHandle padded = nullptr;
-    if (!x || aoti_torch_aten_pad(x->handle, sides, count, "constant", nullptr, &padded)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "pad failed: %s", x ? sonic::torch_message() : "an operand is missing"));
+    if (aoti_torch_aten_pad(x->handle, sides, count, "constant", nullptr, &padded)) {
+        sonic::fail_with_exception(scope, "pad");
         return nullptr;
     }
     if (x->taken)
@@ -39,11 +49,11 @@ sonic_tensor *st_sigmoid(sonic_scope *scope, sonic_tensor *x) { return Call(scop
 // aten::add takes a Scalar, which does not cross the stable ABI; subtract has a C function of its own, with alpha.
 static sonic_tensor *subtract(sonic_scope *scope, const char *name, sonic_tensor *a, sonic_tensor *b, double alpha)
 {
-    if (scope->status)
+    if (!sonic::may_run(scope) || !all_there(scope, name, {a, b}))
         return nullptr;
     AtenTensorHandle result = nullptr;
-    if (!a || !b || aoti_torch_aten_subtract_Tensor(a->handle, b->handle, alpha, &result)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: %s", name, a && b ? sonic::torch_message() : "an operand is missing"));
+    if (aoti_torch_aten_subtract_Tensor(a->handle, b->handle, alpha, &result)) {
+        sonic::fail_with_exception(scope, name);
         return nullptr;
     }
     bool same = a == b;

@@ -1,0 +1,11 @@
+/* thread_local.h - a variable of which every thread has its own, in C11 and in Microsoft's compiler. */
+#ifndef SONIC_CORE_THREAD_LOCAL_H
+#define SONIC_CORE_THREAD_LOCAL_H
+
+#if defined(_MSC_VER)
+#define SONIC_THREAD_LOCAL __declspec(thread)
+#else
+#define SONIC_THREAD_LOCAL _Thread_local
+#endif
+
+#endif

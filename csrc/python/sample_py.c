@@ -1,0 +1,70 @@
+/* The schedule and the windows of the sampler, for those who count and compare. */
+#include "python/binding.h"
+#include "sample/schedule.h"
+#include "sample/windows.h"
+
+#define PLACES_MAX 100000000
+
+static PyObject *karras(PyObject *self, PyObject *argument)
+{
+    (void)self;
+    float sigmas[SONIC_STEPS_MAX + 1];
+    long steps = PyLong_AsLong(argument);
+    if (steps == -1 && PyErr_Occurred())
+        return NULL;
+    sonic_status status = sonic_schedule_karras(sigmas, steps < 0 || steps > INT32_MAX ? -1 : (int32_t)steps);
+    if (status)
+        return sonic_py_raise(status);
+    npy_intp shape[1] = {steps + 1};
+    PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(1, shape, NPY_FLOAT32);
+    if (out)
+        memcpy(PyArray_DATA(out), sigmas, (size_t)shape[0] * sizeof *sigmas);
+    return (PyObject *)out;
+}
+
+static PyObject *euler_step(PyObject *self, PyObject *args)
+{
+    (void)self;
+    double sigma, next;
+    if (!PyArg_ParseTuple(args, "dd", &sigma, &next))
+        return NULL;
+    if (!(sigma > next && next >= 0))
+        return PyErr_Format(PyExc_ValueError, "Give a noise level above the next one, which is 0 or more.");
+    sonic_step step = sonic_schedule_step(sigma, next);
+    return Py_BuildValue("{s:d,s:d,s:d,s:d,s:d}", "input", step.input, "keep", step.keep, "move", step.move, "stay", step.stay, "timestep",
+                         sonic_schedule_timestep(sigma));
+}
+
+/* out [windows, window] */
+static void fill(int64_t *out, const sonic_windows *windows)
+{
+    for (int64_t i = 0, count = sonic_windows_count(windows); i < count; i++)
+        for (int64_t j = 0; j < windows->window; j++)
+            *out++ = sonic_windows_frame(windows, i, j);
+}
+
+static PyObject *sample_windows(PyObject *self, PyObject *args)
+{
+    (void)self;
+    long long frames, window, offset;
+    if (!PyArg_ParseTuple(args, "LLL", &frames, &window, &offset))
+        return NULL;
+    if (frames < 1 || window < 1 || offset < 0 || frames > PLACES_MAX || window > PLACES_MAX || offset > PLACES_MAX)
+        return PyErr_Format(PyExc_ValueError, "Choose 1 or more frames and frames of a window, and an offset of 0 or more: they are %lld, %lld and %lld.", frames,
+                            window, offset);
+    sonic_windows windows = {frames, window, offset};
+    npy_intp shape[2] = {(npy_intp)sonic_windows_count(&windows), (npy_intp)window};
+    PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_INT64);
+    if (out)
+        fill(PyArray_DATA(out), &windows);
+    return (PyObject *)out;
+}
+
+PyMethodDef sonic_py_sample_methods[] = {
+    {"karras", karras, METH_O, "karras(steps) -> float32[steps + 1]: the noise levels of a run, the last one 0 (csrc/sample/schedule.h)"},
+    {"euler_step", euler_step, METH_VARARGS, "euler_step(sigma, next) -> dict: what one step does to latents (sonic_step in csrc/sample/schedule.h)"},
+    {"sample_windows", sample_windows, METH_VARARGS,
+     "sample_windows(frames, window, offset) -> int64[windows, window]: the frames that are seen together when the windows have moved\n"
+     "by `offset` frames (csrc/sample/windows.h)"},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,278 @@
+#include "sample/sampler.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/watch.h"
+#include "sample/guidance.h"
+#include "sample/preview.h"
+#include "sample/schedule.h"
+#include "sample/windows.h"
+
+typedef struct job {
+    sonic_operator_call *call;
+    const sonic_unet *unet;
+    const sonic_unet_constants *constants;
+    const sonic_sample_settings *settings;
+    sonic_guidance guidance;
+    sonic_windows windows;                 /* of the step in progress */
+    int32_t step;
+    int64_t rows, columns, done, total;    /* calls of the network */
+    sonic_tensor *like;                    /* a weight: where the network computes */
+    float *buckets, *pixels;               /* [frames, 2]; [4, rows, columns] */
+    sonic_image preview;
+    bool has_preview;
+    int64_t order[SONIC_UNET_FRAMES_MAX];  /* the frames of the window in progress */
+    float sigmas[SONIC_STEPS_MAX + 1];
+} job;
+
+/* The watch */
+
+static void report(job *j, sonic_scope *scope)
+{
+    if (scope->status)
+        return;
+    sonic_scope_fail(scope, sonic_watch_progress(j->done, j->total, j->has_preview ? &j->preview : NULL));
+    j->has_preview = false;
+}
+
+/* The middle frame, denoised: (next - stay x) / (1 - stay). */
+static void draw_preview(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, double stay)
+{
+    const sonic_watch *watch = sonic_watch_current();
+    if (!watch || !watch->wants_preview || outer->status)
+        return;
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    int64_t middle = j->windows.frames / 2;
+    sonic_tensor *clean = st_add_scaled(&s, st_take(st_slice(&s, next, 0, middle, 1)), st_take(st_slice(&s, x, 0, middle, 1)), -stay);
+    st_to_host(&s, j->pixels, SONIC_LATENT_CHANNELS * j->rows * j->columns, st_take(st_scale(&s, st_take(clean), 1.0 / (1.0 - stay))));
+    if (!s.status)
+        sonic_preview_draw(j->preview.data, j->pixels, j->rows, j->columns);
+    j->has_preview = sonic_scope_close(&s) == SONIC_OK;
+}
+
+/* One window */
+
+/* Frame rate, and the mean of the motion buckets over the window's frames. */
+static sonic_status window_ids(double ids[SONIC_UNET_IDS], const job *j)
+{
+    double sums[2] = {0, 0}, count = (double)j->windows.window;
+    for (int64_t i = 0; i < j->windows.window; i++)
+        for (int32_t k = 0; k < 2; k++)
+            sums[k] += j->buckets[j->order[i] * 2 + k];
+    ids[0] = j->settings->frame_rate_id;
+    ids[1] = sums[0] / count * j->settings->dynamic_scale;
+    ids[2] = sums[1] / count * j->settings->dynamic_scale * j->settings->motion_scale;
+    if (!isfinite(ids[1]) || !isfinite(ids[2]))
+        return sonic_fail(SONIC_ERROR_FORMAT, "Use another recording or weight file: the motion of the sound is not finite (%g, %g).", ids[1], ids[2]);
+    return SONIC_OK;
+}
+
+/* v += weight part, or the first part itself; `out` [branches, frames, 4, rows, columns] */
+static sonic_tensor *add_branch(sonic_scope *scope, sonic_tensor *v, sonic_tensor *out, int32_t branch, double weight)
+{
+    sonic_tensor *part = st_slice(scope, out, 0, branch, 1);
+    part = st_reshape(scope, st_take(part), st_shape4(st_size(out, 1), st_size(out, 2), st_size(out, 3), st_size(out, 4)));
+    part = st_to_dtype(scope, st_take(part), SONIC_DTYPE_FLOAT32);
+    return v ? st_add_scaled_in_place(scope, v, st_take(part), weight) : st_scale(scope, st_take(part), weight);
+}
+
+/* The guided output of the network: float32 [window, 4, rows, columns] */
+static sonic_tensor *direction(job *j, sonic_scope *outer, const sonic_unet_step *window)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_tensor *v = NULL;
+    for (int32_t i = 0; i < j->guidance.call_count; i++) {
+        sonic_unet_step step = *window;
+        step.first_branch = j->guidance.calls[i].first_branch, step.branches = j->guidance.calls[i].branches;
+        report(j, &s);
+        sonic_tensor *out = sonic_unet_run(&s, j->unet, j->constants, &step);
+        for (int32_t b = 0; b < step.branches; b++)
+            v = add_branch(&s, v, out, b, j->guidance.weights[step.first_branch + b]);
+        st_release(out);
+        j->done++;
+    }
+    v = st_return(&s, v);
+    return sonic_scope_close(&s) == SONIC_OK ? v : NULL;
+}
+
+/* next += move v, in each of a frame's places its share of it */
+static void add_window(job *j, sonic_scope *scope, sonic_tensor *next, sonic_tensor *v, int64_t index, double move)
+{
+    const sonic_windows *w = &j->windows;
+    for (int64_t place = 0; place < w->window && !scope->status;) {
+        int64_t frame = j->order[place], run = sonic_windows_run(w, index, place);
+        sonic_tensor *target = st_slice(scope, next, 0, frame, run);
+        st_add_scaled_in_place(scope, target, st_take(st_slice(scope, v, 0, place, run)), move / (double)sonic_windows_places(w, frame));
+        st_release(target);
+        place += run;
+    }
+}
+
+static void run_window(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, int64_t index, const sonic_step *step)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_unet_step window = {0};
+    for (int64_t i = 0; i < j->windows.window; i++)
+        j->order[i] = sonic_windows_frame(&j->windows, index, i);
+    sonic_scope_fail(&s, s.status ? s.status : window_ids(window.ids, j));
+    sonic_tensor *order = st_to_device_of(&s, st_take(st_indices(&s, j->order, j->windows.window)), x);
+    window.sample = st_scale(&s, st_take(st_gather(&s, x, 0, st_take(order))), step->input);
+    window.frames = j->order, window.frame_count = (int32_t)j->windows.window;
+    window.timestep = sonic_schedule_timestep(j->sigmas[j->step]);
+    sonic_tensor *v = direction(j, &s, &window);
+    sonic_operator_probe(j->call, v, "direction.%d.%d", (int)j->step, (int)index);
+    add_window(j, &s, next, v, index, step->move);
+    sonic_scope_close(&s);
+}
+
+/* The loop */
+
+static void check_latents(job *j, sonic_scope *scope, sonic_tensor *x)
+{
+    if (scope->status || st_is_finite(scope, x) || scope->status)
+        return;
+    sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_FORMAT, "Choose precision fp32 or bf16, or other weight files: after step %d of %d the latents are not finite.",
+                                       (int)j->step + 1, (int)j->settings->steps));
+}
+
+/* x is released. */
+static sonic_tensor *run_step(job *j, sonic_scope *outer, sonic_tensor *x)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_step step = sonic_schedule_step(j->sigmas[j->step], j->sigmas[j->step + 1]);
+    j->windows.offset = j->settings->shift * j->step;
+    sonic_tensor *next = st_scale(&s, x, step.keep);
+    for (int64_t i = 0, count = sonic_windows_count(&j->windows); i < count && !s.status; i++)
+        run_window(j, &s, x, next, i, &step);
+    check_latents(j, &s, next);
+    draw_preview(j, &s, x, next, step.stay);
+    sonic_operator_probe(j->call, next, "latents.%d", (int)j->step);
+    st_release(x);
+    next = st_return(&s, next);
+    return sonic_scope_close(&s) == SONIC_OK ? next : NULL;
+}
+
+/* The picture's latents in every frame, under the noise of the first level. */
+static sonic_tensor *start(job *j, sonic_scope *outer, const sonic_sample_inputs *in)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_tensor *picture = st_to_device_of(&s, st_take(st_to_dtype(&s, in->image_latents, SONIC_DTYPE_FLOAT32)), j->like);
+    sonic_tensor *noise = st_to_device_of(&s, in->noise, j->like);
+    sonic_tensor *x = st_add_scaled(&s, st_take(st_scale(&s, st_take(picture), SONIC_LATENT_SCALE)), st_take(noise), j->sigmas[0]);
+    if (!s.status && !st_is_finite(&s, x) && !s.status)
+        sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_FORMAT, "Choose precision fp32 or bf16, or another picture: its latents are not finite."));
+    x = st_return(&s, x);
+    return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
+}
+
+static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sample_inputs *in)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    st_to_host(&s, j->buckets, j->windows.frames * 2, in->buckets);
+    sonic_tensor *x = start(j, &s, in);
+    for (j->step = 0; j->step < j->settings->steps && !s.status; j->step++)
+        x = run_step(j, &s, x);
+    report(j, &s);
+    x = st_to_device_of(&s, st_take(st_scale(&s, st_take(x), 1.0 / SONIC_LATENT_SCALE)), in->noise);
+    x = st_return(&s, x);
+    return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
+}
+
+/* What comes in */
+
+static bool in_range(double value, double low, double high) { return value >= low && value <= high; } /* false for NaN */
+
+static sonic_status check_settings(const sonic_sample_settings *s)
+{
+    enum { SCALE_MAX = 100 };
+    const double scales[] = {s->dynamic_scale, s->motion_scale, s->appearance_guidance, s->audio_guidance};
+    if (s->window < 1 || s->window > SONIC_UNET_FRAMES_MAX || s->shift < 0 || s->shift > SONIC_UNET_FRAMES_MAX)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose windows of 1 to %d frames that move by 0 to %d: %lld and %lld were asked for.", SONIC_UNET_FRAMES_MAX,
+                          SONIC_UNET_FRAMES_MAX, (long long)s->window, (long long)s->shift);
+    if (s->branches_at_once < 1 || s->branches_at_once > SONIC_GUIDANCE_BRANCHES)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d branches at once: %d were asked for.", SONIC_GUIDANCE_BRANCHES, (int)s->branches_at_once);
+    if (!in_range(s->frame_rate_id, 0, 1e3))
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a frame rate id from 0 to 1000: it is %g.", s->frame_rate_id);
+    for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
+        if (!in_range(scales[i], -SCALE_MAX, SCALE_MAX))
+            return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose scales and guidance up to %d: one is %g.", SCALE_MAX, scales[i]);
+    return SONIC_OK;
+}
+
+static sonic_status check_inputs(const sonic_sample_inputs *in)
+{
+    sonic_shape noise = st_shape(in->noise), image = st_shape(in->image_latents), buckets = st_shape(in->buckets);
+    if (noise.dims != 4 || noise.size[1] != SONIC_LATENT_CHANNELS || noise.size[0] < 1 || noise.size[0] > SONIC_SAMPLE_FRAMES_MAX ||
+        st_dtype(in->noise) != SONIC_DTYPE_FLOAT32)
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the noise as float32 [frames, 4, rows, columns] with 1 to %d frames.", SONIC_SAMPLE_FRAMES_MAX);
+    if (image.dims != 4 || image.size[0] != 1 || image.size[1] != SONIC_LATENT_CHANNELS || image.size[2] != noise.size[2] || image.size[3] != noise.size[3])
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the picture's latents as [1, 4, %lld, %lld], the size of the noise.", (long long)noise.size[2],
+                          (long long)noise.size[3]);
+    if (buckets.dims != 2 || buckets.size[0] != noise.size[0] || buckets.size[1] != 2)
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the motion buckets as [%lld, 2], one row for each frame of the noise.", (long long)noise.size[0]);
+    return SONIC_OK;
+}
+
+/* That the network was prepared for this clip. `layout` is [branches, 4], unet.h; libtorch checks the rest. */
+static sonic_status check_constants(const sonic_unet_constants *c, int64_t frames)
+{
+    const int64_t *layout = st_data(c->layout);
+    if (!layout || st_dtype(c->layout) != SONIC_DTYPE_INT64 || st_size(c->layout, 0) != SONIC_GUIDANCE_BRANCHES || st_size(c->layout, 1) != 4 || !c->latents)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give the constants that unet_prepare made for %d branches with image latents.", SONIC_GUIDANCE_BRANCHES);
+    for (int32_t i = 0; i < SONIC_GUIDANCE_BRANCHES; i++)
+        for (int32_t rows = 1; rows < 4; rows += 2)
+            if (layout[i * 4 + rows] != 1 && layout[i * 4 + rows] != frames)
+                return sonic_fail(SONIC_ERROR_SHAPE, "Give noise for the %lld frames that the network was prepared for: there are %lld.",
+                                  (long long)layout[i * 4 + rows], (long long)frames);
+    return SONIC_OK;
+}
+
+static sonic_status prepare(job *j, const sonic_sample_inputs *in)
+{
+    sonic_status status = check_settings(j->settings);
+    if (!status)
+        status = sonic_schedule_karras(j->sigmas, j->settings->steps);
+    if (!status)
+        status = check_inputs(in);
+    if (!status)
+        status = check_constants(j->constants, st_size(in->noise, 0));
+    if (status)
+        return status;
+    j->windows = (sonic_windows){st_size(in->noise, 0), j->settings->window, 0};
+    j->guidance = sonic_guidance_plan(j->settings->appearance_guidance, j->settings->audio_guidance, j->settings->branches_at_once);
+    j->total = j->settings->steps * sonic_windows_count(&j->windows) * j->guidance.call_count;
+    j->rows = st_size(in->noise, 2), j->columns = st_size(in->noise, 3);
+    j->buckets = calloc((size_t)j->windows.frames * 2, sizeof *j->buckets);
+    j->pixels = calloc((size_t)(j->rows * j->columns) * SONIC_LATENT_CHANNELS, sizeof *j->pixels);
+    j->preview = (sonic_image){calloc((size_t)(j->rows * j->columns), 3), (int32_t)j->columns, (int32_t)j->rows, 3, (ptrdiff_t)j->columns * 3};
+    return j->buckets && j->pixels && j->preview.data ? SONIC_OK : sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to sample %lld frames.",
+                                                                              (long long)j->windows.frames);
+}
+
+sonic_tensor *sonic_sample_run(sonic_scope *outer, sonic_operator_call *call, const sonic_unet *unet, const sonic_unet_constants *constants,
+                               const sonic_sample_inputs *inputs, const sonic_sample_settings *settings)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    job *j = s.status ? NULL : calloc(1, sizeof *j);
+    sonic_tensor *x = NULL;
+    if (j) {
+        j->call = call, j->unet = unet, j->constants = constants, j->settings = settings;
+        j->like = sonic_weights_get(&s, call->weights, "conv_in.weight");
+        if (!sonic_scope_fail(&s, s.status ? s.status : prepare(j, inputs)))
+            x = st_return(&s, run(j, &s, inputs));
+        free(j->buckets);
+        free(j->pixels);
+        free(j->preview.data);
+    } else
+        sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to sample."));
+    free(j);
+    return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
+}
