@@ -9,6 +9,7 @@ import sys
 
 from . import __version__
 from .errors import ResourceError, SonicError
+from .gate.options import add_parser as add_check
 from .weights.options import add_parser as add_models
 
 EXIT_INTERRUPTED = 130
@@ -21,6 +22,7 @@ def build_parser():
     add_render(commands)
     doctor = commands.add_parser("doctor", help="say what works on this machine, and why not where it does not")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    add_check(commands)
     add_models(commands)
     return parser
 
@@ -65,6 +67,10 @@ def run(arguments):
         from .weights.command import run as run_models
 
         return run_models(arguments)
+    if arguments.command == "check":
+        from .gate.command import run as run_check
+
+        return run_check(arguments)
     if arguments.command == "doctor":
         from .doctor import report
 

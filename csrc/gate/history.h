@@ -1,0 +1,36 @@
+/* history.h - what the counts of lattice.h tell of a picture's compressions. */
+#ifndef SONIC_GATE_HISTORY_H
+#define SONIC_GATE_HISTORY_H
+
+#include "gate/earlier.h"
+#include "gate/likelihood.h"
+
+/* Least sum of log likelihood ratios for a table to be believed. Pictures that never were JPEGs stay thousands below. */
+#define SONIC_HISTORY_THRESHOLD 150.0f
+
+/* One compression that the coefficients show. */
+typedef struct sonic_compression {
+    int32_t quality;  /* standard table 5..98; 0 when none is believed */
+    int32_t phase;    /* (y & 7) * 8 + (x & 7) of its grid */
+    int32_t turned;   /* 1 when the picture was rotated by a quarter since */
+    float sigma;      /* disturbance since, grey levels */
+    float likelihood; /* sum of log likelihood ratios */
+    float margin;     /* what it has above the best position that shares neither row nor column with it */
+} sonic_compression;
+
+typedef struct sonic_history {
+    sonic_compression strongest; /* the best explanation: as a rule the last compression */
+    sonic_compression coarsest;  /* the lowest quality that is believed; equal to `strongest` when there was one compression */
+    sonic_compression custom;    /* steps found one by one: quality is that of the standard table nearest to them */
+    sonic_earlier earlier;       /* a coarser compression on the grid of `strongest` */
+    int32_t custom_modes;        /* modes, of 14, whose step is certain */
+    int32_t grid_phase;          /* position at which the coefficients differ most from the others, whatever made them differ */
+    float grid_strength;         /* by how much: Kullback-Leibler divergence in nats a block, over the 14 modes; noise is taken off */
+    float grid_second;           /* the same of the next position that shares neither row nor column */
+    float grid_noise;            /* what chance alone gives, nats a block */
+} sonic_history;
+
+/* counts: [phase][mode][bin]. */
+void sonic_history_read(sonic_history *out, const sonic_likelihood *tables, const uint32_t *counts);
+
+#endif

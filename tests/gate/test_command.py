@@ -1,0 +1,78 @@
+"""`sonic check`: a row for every file, and what its exit code says."""
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from sonic_nodes.cli import main
+from sonic_nodes.errors import InputError
+from sonic_nodes.gate.old_rule import detect_jpeg_artifacts
+
+from .conftest import jpeg
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, clean, saved):
+    folder = tmp_path_factory.mktemp("pictures")
+    Image.fromarray(clean).save(folder / "a_clean.png")
+    (folder / "b_q40.jpg").write_bytes(jpeg(clean, 40))
+    Image.fromarray(saved(40)).save(folder / "c_q40.png")
+    (folder / "d_text.png").write_text("no picture")
+    (folder / "e_short.jpg").write_bytes(jpeg(clean, 90)[:3000])
+    (folder / "notes.txt").write_text("not looked at")
+    return folder
+
+
+def test_json_has_a_row_for_each_file(folder, capsys):
+    assert main(["check", str(folder), "--json"]) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["verdict"] for row in rows] == ["ok", "reject", "reject", "unreadable", "unreadable"]
+    assert [row["passed"] for row in rows] == [True, False, False, False, False]
+    assert rows[1]["jpeg_quality"] == rows[2]["jpeg_quality"] == 40
+    assert rows[0]["score"] > rows[2]["score"]
+    assert {"name", "value", "threshold", "confidence", "advice"} <= rows[2]["reasons"][0].keys()
+
+
+def test_csv_can_be_read_back(folder, capsys):
+    main(["check", str(folder), "--csv"])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["verdict"] for row in rows] == ["ok", "reject", "reject", "unreadable", "unreadable"]
+
+
+@pytest.mark.parametrize(("names", "code"), [(["a_clean.png"], 0), (["b_q40.jpg", "d_text.png"], 1), (["a_clean.png", "d_text.png"], 3)])
+def test_exit_codes(folder, capsys, names, code):
+    assert main(["check", *(str(folder / name) for name in names)]) == code
+
+
+def test_min_score_only_decides_what_passes(folder, capsys):
+    assert main(["check", str(folder / "a_clean.png"), "--min-score", "100", "--json"]) == 1
+    row = json.loads(capsys.readouterr().out)[0]
+    assert (row["verdict"], row["passed"]) == ("ok", False)
+
+
+def test_lenient_warns_where_strict_rejects(folder, clean, capsys):
+    (folder.parent / "q55.jpg").write_bytes(jpeg(clean, 55))
+    verdicts = {}
+    for profile in ("strict", "portrait", "lenient"):
+        main(["check", str(folder.parent / "q55.jpg"), "--profile", profile, "--json"])
+        verdicts[profile] = json.loads(capsys.readouterr().out)[0]["verdict"]
+    assert verdicts == {"strict": "reject", "portrait": "reject", "lenient": "ok"}
+
+
+def test_jobs_give_the_same_rows_in_the_same_order(folder):
+    command = [sys.executable, "-m", "sonic_nodes.cli", "check", str(folder), "--json", "--jobs"]
+    one, two = (subprocess.run([*command, jobs], capture_output=True, text=True, check=False).stdout for jobs in ("1", "2"))
+    assert json.loads(one) == json.loads(two)
+
+
+def test_the_old_name_keeps_its_meaning(folder):
+    assert detect_jpeg_artifacts(folder / "a_clean.png") is True
+    fine, report = detect_jpeg_artifacts(folder / "c_q40.png", details=True)
+    assert fine is False
+    assert report["old_rule"].keys() == {"gradient_variance", "high_energy", "file_bytes", "fine"}
+    with pytest.raises(InputError):
+        detect_jpeg_artifacts(folder / "d_text.png")
