@@ -307,7 +307,7 @@ def on_the_cpu(least: Plan, budget, sizes, heads) -> str | None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Of torch's allocators, and of our C code, which hands on their text."""
-    kinds = (torch.OutOfMemoryError, MemoryError)
+    kinds = (torch.OutOfMemoryError, MemoryError, ResourceError)
     return isinstance(error, kinds) or isinstance(error, RuntimeError) and any(
         sign in str(error) for sign in ("out of memory", "not fit in memory", "no memory", "not enough memory", "allocate memory"))
 

@@ -1,0 +1,24 @@
+"""What the machine has, and the plan that fits into it."""
+from dataclasses import replace
+
+from .. import plan
+from ..plan import Budget, Plan
+from ..weights.layouts import NETWORKS
+from .clip import Clip
+
+
+def budget_of(engine) -> Budget:
+    """What is free now, and what the engine itself holds: the plan counts that once more."""
+    free = Budget.of(engine.device)
+    if free.gpu is None:
+        return replace(free, host=free.host + engine.models.held_bytes("cpu"))
+    return replace(free, gpu=free.gpu + engine.models.held_bytes(engine.device))
+
+
+def plan_for(clip: Clip, steps: int, engine) -> Plan:
+    """plan.make for this clip on the engine's device; raises ResourceError with the numbers when nothing fits."""
+    models = engine.models
+    return plan.make(
+        clip.rows, clip.columns, clip.latents, engine.budget(), dtype=engine.dtype, steps=steps, speed=engine.speed, kind=engine.kind,
+        sizes={key: models.sizes(key) for key in NETWORKS}, head_dim=models.head_dim(), whisper_heads=models.heads("whisper"),
+        clip_heads=models.heads("clip_vision"))

@@ -1,0 +1,111 @@
+"""The sizes of a network, read off the shapes in its file; and what shapes do not say."""
+import re
+
+from .entries import Entry
+from .tables import VAE_PREFIX
+
+HEAD_CHANNELS = {"unet": 64, "whisper": 64, "clip_vision": 80}  # of the published networks
+
+
+class Shapes:
+    """Shapes by the names of `entries` without the first of `prefixes` that fits."""
+
+    def __init__(self, entries: dict[str, Entry], anchor: str, prefixes: tuple[str, ...]):
+        self.prefix = next((p for p in prefixes if p + anchor in entries), None)
+        self.entries = entries
+
+    def __call__(self, name: str) -> tuple[int, ...]:
+        """The shape, or KeyError."""
+        return self.entries[f"{self.prefix}{name}"].shape
+
+    def count(self, pattern: str) -> int:
+        """How many numbers in a row, from 0 on, stand at `{}` of the pattern."""
+        i = 0
+        while f"{self.prefix}{pattern.format(i)}" in self.entries:
+            i += 1
+        return i
+
+
+def unet(entries) -> dict:
+    shape = Shapes(entries, "conv_in.weight", ("",))
+    block = "down_blocks.{}.resnets.0.spatial_res_block.conv1.weight"
+    return {
+        "channels": tuple(shape(block.format(i))[0] for i in range(shape.count(block))),
+        "context": shape("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight")[1],
+        "ids": shape("add_embedding.linear_1.weight")[1] // 3,
+        "blocks": shape.count("down_blocks.0.resnets.{}.time_mixer.mix_factor"),
+        "latents": shape("conv_out.weight")[0],
+    }
+
+
+def audio2token(entries) -> dict:
+    shape = Shapes(entries, "proj1.weight", ("audio2token.", ""))
+    dim, = shape("norm.weight")
+    return {"states": shape("proj1.weight")[1], "hidden": shape("proj1.weight")[0], "tokens": shape("proj3.weight")[0] // dim, "dim": dim}
+
+
+def audio2bucket(entries, image: int = 1024) -> dict:
+    shape = Shapes(entries, "proj1.weight", ("audio2bucket.", ""))
+    hidden, both = shape("proj1.weight")
+    return {"states": both - image, "image": image, "hidden": hidden}
+
+
+def whisper(entries) -> dict:
+    shape = Shapes(entries, "encoder.conv1.weight", ("model.", ""))
+    d, mels, _ = shape("encoder.conv1.weight")
+    return {"d": d, "layers": shape.count("encoder.layers.{}.fc1.weight"), "inner": shape("encoder.layers.0.fc1.weight")[0],
+            "positions": shape("encoder.embed_positions.weight")[0], "mels": mels}
+
+
+def vae(entries) -> dict:
+    shape = Shapes(entries, "decoder.conv_in.weight", (VAE_PREFIX,))
+    block = "decoder.up.{}.block.0.conv1.weight"
+    return {
+        "channels": tuple(shape(block.format(i))[0] for i in range(shape.count(block))),
+        "latents": shape("decoder.conv_in.weight")[1],
+        "blocks": shape.count("decoder.up.0.block.{}.conv1.weight") - 1,
+    }
+
+
+def clip_vision(entries) -> dict:
+    open_clip = next((name for name in entries if name.endswith("visual.conv1.weight")), None)
+    if open_clip:
+        shape = Shapes(entries, "conv1.weight", (open_clip.removesuffix("conv1.weight"),))
+        patch, inner, tokens, out = "conv1.weight", "transformer.resblocks.{}.mlp.c_fc.weight", "positional_embedding", shape("proj")[1]
+    else:
+        shape = Shapes(entries, "visual_projection.weight", ("",))
+        patch, inner = "vision_model.embeddings.patch_embedding.weight", "vision_model.encoder.layers.{}.mlp.fc1.weight"
+        tokens, out = "vision_model.embeddings.position_embedding.weight", shape("visual_projection.weight")[0]
+    return {"d": shape(patch)[0], "layers": shape.count(inner), "inner": shape(inner.format(0))[0], "patch": shape(patch)[2],
+            "tokens": shape(tokens)[0], "out": out}
+
+
+def rife(entries) -> dict:
+    name = next(name for name in entries if re.fullmatch(r"(module\.)?block0\.conv0\.1\.0\.weight", name))
+    return {"c": entries[name].shape[0]}
+
+
+READERS = {read.__name__: read for read in (unet, audio2token, audio2bucket, whisper, vae, clip_vision, rife)}
+
+
+def sizes_of(key: str, entries: dict[str, Entry], **known) -> dict:
+    """The sizes that tables.py takes for the network `key`; {}, the published ones, where the file lacks what tells them."""
+    try:
+        return READERS[key](entries, **known)
+    except (KeyError, IndexError, ValueError, StopIteration):
+        return {}
+
+
+def heads(key: str, channels: int) -> int:
+    """Heads of a transformer of `channels`, which no shape tells: those of the published size; narrower ones get two."""
+    return max(2, channels // HEAD_CHANNELS[key])
+
+
+def head_dim(channels: int) -> int:
+    """Channels of one head of the UNet, whose first level has `channels`: 64, or all of a narrower first level."""
+    return min(HEAD_CHANNELS["unet"], channels)
+
+
+def uses_conditioner_encoder(weights: dict) -> bool:
+    """Whether an autoencoder's weights have only SVD's second encoder, with the quantising convolution beside it."""
+    return f"{VAE_PREFIX}encoder.conv_in.weight" not in weights
