@@ -1,61 +1,116 @@
-"""`sonic doctor`: every capability, whether it is there, and why not."""
-import importlib
+"""`sonic doctor`: every capability, whether it is there, and why not. It works, and says most, when nothing else does."""
 import json
+import os
 import platform
+import re
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
 
-MINIMUM = {"torch": (2, 10), "numpy": (1, 26), "av": (14, 2), "PIL": (10, 0), "safetensors": (0, 4)}
+from . import binary, versions
+from .errors import InstallError
+from .loading import PACK
+
+LEAST_MEMORY_BYTES = 2 << 30
+LEAST_DISK_BYTES = 1 << 30
+BUILDS = {"wheel": "from a wheel, its libraries inside", "local": "built for this machine"}
 
 
-def report(as_json=False):
+def report(as_json: bool = False) -> int:
     """Print the findings; returns 0 when the draft engine can work, else 7."""
     findings = examine()
     if as_json:
         print(json.dumps(findings))
     else:
         for item in findings:
-            print(f"{'ok ' if item['ok'] else 'NO '} {item['name']}: {item['detail']}")
+            mark = "ok " if item["ok"] else "NO " if item["required"] else " - "
+            print(f"{mark} {item['name']}: " + item["detail"].replace("\n", "\n    "))
     return 0 if all(item["ok"] for item in findings if item["required"]) else 7
 
 
-def examine():
-    """[{name, ok, required, detail}]"""
-    checks = [check_python(), *(check_library(name, low) for name, low in MINIMUM.items())]
-    for check in (check_extension, check_face_models, check_encoder):
-        checks.append(guarded(check))
-    checks.append(guarded(check_cuda, required=False))
-    return checks
+def examine() -> list[dict]:
+    """[{name, ok, required, detail}]; what is not required makes no exit code."""
+    return [finding(name, required, check) for name, required, check in CHECKS]
 
 
-def guarded(check, required=True):
-    name = check.__name__.removeprefix("check_").replace("_", " ")
+def finding(name: str, required: bool, check) -> dict:
     try:
-        detail, ok = check()
+        ok, detail = check()
+    except InstallError as error:
+        ok, detail = False, str(error) if name == "extension" else "not known while the extension does not load"
     except Exception as error:  # a doctor reports what is broken, whatever it is, and goes on
-        detail, ok = f"{type(error).__name__}: {error}", False
+        ok, detail = False, f"{type(error).__name__}: {error}"
     return {"name": name, "ok": ok, "required": required, "detail": detail}
 
 
 def check_python():
     version = platform.python_version()
-    ok = tuple(map(int, version.split(".")[:2])) >= (3, 10)
-    return {"name": "python", "ok": ok, "required": True, "detail": version if ok else f"{version}; install Python 3.10 or newer"}
+    return not versions.too_old("python", version), f"{version}, {sys.executable}"
 
 
-def check_library(name, low):
-    wanted = ".".join(map(str, low))
+def check_library(name: str) -> tuple[bool, str]:
+    wanted = f"{versions.title(name)} {versions.text(versions.MINIMUM[name])} or newer"
     try:
-        version = importlib.import_module(name).__version__
+        version = versions.module(name).__version__
+    except ModuleNotFoundError:
+        return False, f'Run `"{sys.executable}" -m pip install "{name}>={versions.text(versions.MINIMUM[name])}"`: it is not installed.'
     except Exception as error:  # also a library that is there but does not load
-        return {"name": name, "ok": False, "required": True, "detail": f"install {name} {wanted} or newer ({error})"}
-    ok = tuple(int(part) for part in version.split("+")[0].split(".")[:2]) >= low
-    return {"name": name, "ok": ok, "required": True, "detail": version if ok else f"{version}; update to {wanted} or newer"}
+        return False, f"Install {wanted}: what is there does not load ({error})."
+    old = versions.too_old(name, version)
+    return not old, f"{old}." if old else f"{version} ({versions.text(versions.MINIMUM[name])} or newer is needed)"
+
+
+def check_pillow():
+    ok, detail = check_library("pillow")
+    if ok:
+        from PIL import features
+
+        turbo = features.version_feature("libjpeg_turbo")
+        detail += f", JPEG by libjpeg-turbo {turbo}" if turbo else ", JPEG by libjpeg without SIMD"
+    return ok, detail
+
+
+def comfyui_version_file() -> Path | None:
+    """comfyui_version.py of the ComfyUI that this pack lies in, or that $COMFYUI_DIR names."""
+    folders = [PACK.parent.parent] if PACK.parent.name == "custom_nodes" else []
+    folders += [Path(os.environ["COMFYUI_DIR"])] if os.environ.get("COMFYUI_DIR") else []
+    return next((file for folder in folders if (file := folder / "comfyui_version.py").is_file()), None)
+
+
+def check_comfyui():
+    file = comfyui_version_file()
+    if file is None:
+        return False, "not found: this folder is not in a custom_nodes folder ($COMFYUI_DIR names one); the command line needs none"
+    version = re.search(r"__version__ = [\"'](.+?)[\"']", file.read_text("utf-8")).group(1)
+    old = versions.too_old("comfyui", version)
+    return not old, f"{old}." if old else f"{version}, {file.parent}"
+
+
+def build_info() -> dict:
+    from .native import _sonic
+
+    return _sonic.build_info()
 
 
 def check_extension():
-    from .native import _sonic
+    info = build_info()
+    return True, f"version {info['version']}, {BUILDS.get(info['build'], info['build'])}, {binary.find()}"
 
-    info = _sonic.build_info()
-    return f"OpenCV {info['opencv']}, {info['threads']} threads", True
+
+def check_threads():
+    return True, f"{build_info()['threads']} of PyTorch's pool, {os.cpu_count()} processors"
+
+
+def check_simd():
+    info = build_info()
+    return True, f"OpenCV {info['opencv']}: {info['simd']}"
+
+
+def check_optional():
+    missing = [f"{name}: {use}" for name, use, present in build_info()["optional"] if not present]
+    there = [use for _, use, present in build_info()["optional"] if present]
+    return not missing, "this PyTorch lacks " + "; ".join(missing) if missing else "; ".join(there)
 
 
 def check_face_models():
@@ -63,20 +118,92 @@ def check_face_models():
 
     from . import face
 
-    found = face.find_faces(np.zeros((64, 64, 3), np.uint8))
-    return "loaded; an empty picture has no face", not found
+    return not face.find_faces(np.zeros((64, 64, 3), np.uint8)), "loaded; an empty picture has no face"
 
 
 def check_encoder():
     import av
 
     missing = [name for name in ("libx264", "aac") if name not in av.codecs_available]
-    return (f"PyAV lacks {', '.join(missing)}: install PyAV from PyPI", False) if missing else ("H.264 and AAC", True)
+    return (False, f"Install PyAV from PyPI: this one lacks {', '.join(missing)}.") if missing else (True, "H.264 and AAC")
 
 
 def check_cuda():
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name(0), True
-    return "none; the draft engine needs none", False
+        free, total = torch.cuda.mem_get_info()
+        return True, f"{torch.cuda.get_device_name(0)}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
+    return False, f"none: {why_no_cuda(torch)}; the draft engine needs none"
+
+
+def why_no_cuda(torch) -> str:
+    if not torch.version.cuda:
+        return f"PyTorch {torch.__version__} was built without CUDA"
+    try:
+        torch.cuda.init()
+    except Exception as error:  # the driver's words
+        return str(error).splitlines()[0].rstrip(".")
+    return "the driver shows no device"
+
+
+def models_folder() -> Path | None:
+    named = os.environ.get("SONIC_MODELS")
+    comfyui = comfyui_version_file()
+    folders = [Path(named)] if named else [comfyui.parent / "models"] if comfyui else []
+    return next(iter([*folders, *(folder for folder in [Path("models")] if folder.is_dir())]), None)
+
+
+def check_weights():
+    from .weights.command import examine as examine_weights
+
+    folder = models_folder()
+    if folder is None:
+        return False, "not looked for: $SONIC_MODELS names ComfyUI's models folder; the draft engine needs none"
+    found = examine_weights(folder)
+    lacking = [item["name"] for item in found if not item["ok"]]
+    detail = f"{len(found) - len(lacking)} of {len(found)} files of the Sonic model in {folder}"
+    return not lacking, detail + (f"; not there or not usable: {', '.join(lacking)} (`sonic models` says more)" if lacking else "")
+
+
+def free_memory_bytes() -> int | None:
+    try:
+        return int(re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii")).group(1)) << 10
+    except (OSError, AttributeError):
+        pass
+    try:
+        import psutil  # ComfyUI brings it
+
+        return psutil.virtual_memory().available
+    except ImportError:
+        return None
+
+
+def check_memory():
+    free = free_memory_bytes()
+    if free is None:
+        return False, "not known on this system"
+    return free >= LEAST_MEMORY_BYTES, f"{free / 1e9:.1f} GB free" + ("" if free >= LEAST_MEMORY_BYTES else ": close other programs")
+
+
+def check_disk():
+    free = shutil.disk_usage(".").free
+    return free >= LEAST_DISK_BYTES, f"{free / 1e9:.1f} GB free in {Path.cwd()}" + ("" if free >= LEAST_DISK_BYTES else ": make room")
+
+
+# name, whether the draft engine needs it, the check: () -> (ok, detail)
+CHECKS = [
+    ("python", True, check_python),
+    *((name, True, check_pillow if name == "pillow" else partial(check_library, name)) for name in versions.LIBRARIES),
+    ("extension", True, check_extension),
+    ("face models", True, check_face_models),
+    ("encoder", True, check_encoder),
+    ("threads", False, check_threads),
+    ("simd", False, check_simd),
+    ("newer functions of PyTorch", False, check_optional),
+    ("comfyui", False, check_comfyui),
+    ("cuda", False, check_cuda),
+    ("weights", False, check_weights),
+    ("memory", False, check_memory),
+    ("disk", False, check_disk),
+]

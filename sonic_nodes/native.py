@@ -1,25 +1,13 @@
-"""Loads the C extension. `from .native import _sonic, call` is the only way the rest of the package reaches it."""
-import hashlib
+"""The C extension. `from .native import _sonic, call` is the only way the rest of the package reaches it."""
 import os
 
-import torch  # brings libtorch into the process; the extension links to what is already loaded
-
-from . import _sonic
 from .errors import ResourceError
+from .loading import load
 
 __all__ = ["_sonic", "call"]
 
-
-def _namespace() -> str:
-    """A dispatcher namespace of this very file: two copies of the package in one process must not meet there."""
-    path = os.path.realpath(_sonic.__file__)
-    stat = os.stat(path)
-    return "sonic_" + hashlib.sha256(f"{path}\n{stat.st_mtime_ns}\n{stat.st_size}".encode()).hexdigest()[:16]
-
-
-_SPACE = _namespace()
-_sonic.register_operators(_SPACE)
-_OPERATORS = getattr(torch.ops, _SPACE)
+torch, _sonic, _OPERATORS = load()
+_LOADED_IN = os.getpid()
 
 
 def call(name: str, tensors, names="", numbers=()):
@@ -28,6 +16,8 @@ def call(name: str, tensors, names="", numbers=()):
     `names` is a string with one tensor name a line. Raises RuntimeError with the C text, ResourceError when memory ran out, and what a
     watch (watch.py) raised.
     """
+    if os.getpid() != _LOADED_IN and torch.get_num_threads() > 1:
+        torch.set_num_threads(1)  # a forked child has none of the threads of OpenMP, and would wait for them for ever
     try:
         with torch.inference_mode():
             return getattr(_OPERATORS, name)(list(tensors), names, [float(n) for n in numbers])

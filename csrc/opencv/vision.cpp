@@ -1,6 +1,9 @@
 #include "opencv/vision.h"
 
+#include <string>
+
 #include <opencv2/core.hpp>
+#include <opencv2/core/utility.hpp>
 #include <opencv2/core/version.hpp>
 #include <opencv2/imgproc.hpp>
 
@@ -37,6 +40,12 @@ sonic_status guarded(const char *name, Work work)
 } // namespace
 
 extern "C" const char *sonic_vision_version(void) { return CV_VERSION; }
+
+extern "C" const char *sonic_vision_simd(void)
+{
+    static const std::string features = cv::getCPUFeaturesLine();
+    return features.c_str();
+}
 
 extern "C" sonic_status sonic_vision_resize(sonic_image target, sonic_image source, sonic_interpolation interpolation)
 {

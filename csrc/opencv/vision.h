@@ -19,6 +19,10 @@ typedef enum sonic_interpolation {
 /* "4.6.0": the library that is linked. */
 const char *sonic_vision_version(void);
 
+/* "SSE SSE2 SSE3 *SSE4.1 *AVX *AVX2": what it was compiled for, and with * what it uses beyond that because this processor has it; with ?
+ * what this processor lacks. */
+const char *sonic_vision_simd(void);
+
 /* Resizes `source` into `target` (same channels, 1 to 4). */
 sonic_status sonic_vision_resize(sonic_image target, sonic_image source, sonic_interpolation interpolation);
 

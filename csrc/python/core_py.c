@@ -1,15 +1,43 @@
-/* Versions of what is linked, for `sonic doctor`. */
+/* What this binary is and what it found, for `sonic doctor`. */
 #include "core/parallel.h"
+#include "core/version.h"
 #include "opencv/vision.h"
 #include "python/binding.h"
+#include "torch/optional.h"
+
+/* "wheel": made by `make wheel`, which links its libraries in; else for this machine, with the libraries of this machine. */
+#ifndef SONIC_BUILD
+#define SONIC_BUILD "local"
+#endif
+
+/* [(name, what is lost without it, whether libtorch has it)] */
+static PyObject *optional_functions(void)
+{
+    PyObject *list = PyList_New(0);
+    for (int which = 0; list && which < SONIC_TORCH_OPTIONAL_COUNT; which++) {
+        PyObject *present = sonic_torch_find((sonic_torch_optional)which) ? Py_True : Py_False;
+        PyObject *entry = Py_BuildValue("(ssO)", sonic_torch_optional_name((sonic_torch_optional)which),
+                                        sonic_torch_optional_use((sonic_torch_optional)which), present);
+        if (!entry || PyList_Append(list, entry) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(entry);
+    }
+    return list;
+}
 
 static PyObject *build_info(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    return Py_BuildValue("{s:s,s:i}", "opencv", sonic_vision_version(), "threads", (int)sonic_parallel_threads());
+    PyObject *optional = optional_functions();
+    if (!optional)
+        return NULL;
+    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:N}", "version", SONIC_VERSION, "build", SONIC_BUILD, "opencv", sonic_vision_version(), "simd",
+                         sonic_vision_simd(), "threads", (int)sonic_parallel_threads(), "optional", optional);
 }
 
 PyMethodDef sonic_py_core_methods[] = {
-    {"build_info", build_info, METH_NOARGS, "build_info() -> dict: versions of the linked libraries and the thread count"},
+    {"build_info", build_info, METH_NOARGS,
+     "build_info() -> dict: version and build of this binary, OpenCV's version and SIMD, the thread count, and the optional functions of libtorch "
+     "as (name, use, present)"},
     {NULL, NULL, 0, NULL},
 };

@@ -3,16 +3,11 @@
 #include <string>
 #include <vector>
 
-#if defined(_WIN32)
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
-
 #include <torch/headeronly/version.h>
 
 #include "core/watch.h"
 #include "torch/internal.h"
+#include "torch/optional.h"
 
 namespace sonic {
 
@@ -37,16 +32,9 @@ void fail_with_exception(sonic_scope *scope, const char *what)
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: %s", what, *message ? message : "libtorch gave no reason"));
 }
 
-// torch_exception_get_what_without_backtrace came with 2.13; the binary must load under 2.10, so it is looked up by name.
 const char *torch_message()
 {
-    using What = const char *(*)();
-#if defined(_WIN32)
-    HMODULE library = GetModuleHandleA("torch_cpu.dll");
-    What what = library ? (What)GetProcAddress(library, "torch_exception_get_what_without_backtrace") : nullptr;
-#else
-    What what = (What)dlsym(RTLD_DEFAULT, "torch_exception_get_what_without_backtrace");
-#endif
+    auto what = (const char *(*)())sonic_torch_find(SONIC_TORCH_MESSAGE);
     const char *text = what ? what() : nullptr;
     return text ? text : "";
 }

@@ -7,11 +7,8 @@
 #include <exception>
 #include <string_view>
 
-#if !defined(_WIN32)
-#include <dlfcn.h>
-#endif
-
 #include "torch/internal.h"
+#include "torch/optional.h"
 
 using sonic::Call;
 
@@ -21,18 +18,9 @@ namespace {
 // (tensor_handle_to_tensor_pointer in torch/csrc/inductor/aoti_torch/utils.h).
 using GeluOut = void *(*)(AtenTensorHandle self, std::string_view approximate, AtenTensorHandle out);
 
-GeluOut find_gelu_out()
-{
-#if defined(_WIN32)
-    return nullptr;
-#else
-    return (GeluOut)dlsym(RTLD_DEFAULT, "_ZN2at4_ops8gelu_out4callERKNS_6TensorESt17basic_string_viewIcSt11char_traitsIcEERS2_");
-#endif
-}
-
 GeluOut gelu_out()
 {
-    static const GeluOut found = find_gelu_out();
+    static const GeluOut found = (GeluOut)sonic_torch_find(SONIC_TORCH_GELU);
     return found;
 }
 

@@ -2,15 +2,10 @@
 #include <cstdio>
 #include <cstring>
 
-#if defined(_WIN32)
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
-
 #include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
 
 #include "torch/internal.h"
+#include "torch/optional.h"
 
 using sonic::Call;
 using sonic::may_run;
@@ -82,16 +77,6 @@ sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor
 // A C function of libtorch that newer releases may drop; without it the product takes memory of its own.
 using Addmm = AOTITorchError (*)(AtenTensorHandle out, AtenTensorHandle self, AtenTensorHandle a, AtenTensorHandle b, float beta, float alpha);
 
-static Addmm find_addmm()
-{
-#if defined(_WIN32)
-    HMODULE library = GetModuleHandleA("torch_cpu.dll");
-    return library ? (Addmm)GetProcAddress(library, "aoti_torch_addmm_out") : nullptr;
-#else
-    return (Addmm)dlsym(RTLD_DEFAULT, "aoti_torch_addmm_out");
-#endif
-}
-
 static void fail_in_addmm(sonic_scope *scope, const sonic_tensor *y, const sonic_tensor *weight)
 {
     char what[96];
@@ -102,7 +87,7 @@ static void fail_in_addmm(sonic_scope *scope, const sonic_tensor *y, const sonic
 
 sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight)
 {
-    static const Addmm addmm = find_addmm();
+    static const Addmm addmm = (Addmm)sonic_torch_find(SONIC_TORCH_ADDMM);
     if (!addmm || !x || !y || !weight || !may_run(scope))
         return st_add_in_place(scope, x, st_take(st_linear(scope, y, weight, nullptr)));
     sonic_tensor *columns = st_transpose(scope, weight, 0, 1);

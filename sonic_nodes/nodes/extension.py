@@ -9,11 +9,12 @@ import folder_paths
 import nodes as comfy_nodes
 from comfy_api.latest import ComfyExtension
 
+from ..loading import PACK
 from .decoder import SonicLatentDecoder
 from .inference import SonicInference
 from .load_image import SonicLoadImage
 from .loader import SonicLoader
-from .parts import PACK, install_problem
+from .parts import install_problem
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
 

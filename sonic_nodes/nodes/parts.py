@@ -4,7 +4,6 @@ import importlib
 import math
 import sys
 import time
-from pathlib import Path
 from types import ModuleType
 
 import comfy.model_management
@@ -13,10 +12,9 @@ import torch
 from comfy_api.latest import io
 from PIL import Image
 
-from ..doctor import MINIMUM, check_library
 from ..errors import InstallError, SonicError, UsageError
+from ..loading import PACK
 
-PACK = Path(__file__).absolute().parents[2]  # where ComfyUI found it, also when that is a link
 CATEGORY = "Sonic"
 BAR_EVERY_S = 0.05
 PREVIEW_EVERY_S = 0.2
@@ -38,21 +36,13 @@ def part(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"..{name}", __package__)
     except ImportError as error:
-        raise InstallError(f"{remedy(error)}, then restart ComfyUI: a part of the Sonic nodes does not load ({error}).") from None
-
-
-def remedy(error: ImportError) -> str:
-    """The one thing to do: for a PyTorch that is too old, a package of others that is missing, or our own compiled part."""
-    if not check_library("torch", MINIMUM["torch"])["ok"]:
-        return f"Update ComfyUI's PyTorch to {'.'.join(map(str, MINIMUM['torch']))} or newer (it is {torch.__version__})"
-    foreign = isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__package__.rpartition(".")[0])
-    if foreign:
-        return f"""Run `"{sys.executable}" -m pip install -r "{PACK / 'requirements.txt'}"`"""
-    return f'Run `make -C "{PACK}" build PYTHON="{sys.executable}"`'
+        raise InstallError(
+            f"""Run `"{sys.executable}" -m pip install -r "{PACK / 'requirements.txt'}"`, then restart ComfyUI: """
+            f"a part of the Sonic nodes does not load ({error}).") from None
 
 
 def install_problem() -> str | None:
-    """One sentence when the compiled part does not load here, else None."""
+    """What to do when the compiled part does not load here, else None."""
     try:
         part("native")
     except SonicError as error:
@@ -61,11 +51,13 @@ def install_problem() -> str | None:
 
 
 def plain_errors(execute):
-    """Lets an error of ours reach the page as its own words: the remedy first, and no chain of causes behind it."""
+    """Lets an error of ours reach the page as its own words: the remedy first, and no chain of causes behind it. A node that runs
+    without the compiled part says how to get it, also where its own work would not need it yet."""
 
     @functools.wraps(execute)
     def wrapped(cls, *args, **kwargs):
         try:
+            part("native")
             return execute(cls, *args, **kwargs)
         except SonicError as error:
             message = str(error)

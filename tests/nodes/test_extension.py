@@ -2,10 +2,14 @@
 import asyncio
 import importlib.util
 import logging
+import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from sonic_nodes import loading
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,27 +92,66 @@ def missing(monkeypatch, name):
         monkeypatch.delattr("sonic_nodes._sonic", raising=False)
 
 
-@pytest.mark.parametrize(("name", "command"), [
-    ("sonic_nodes._sonic", f'make -C "{ROOT}" build PYTHON="{sys.executable}"'),
-    ("numpy", f'"{sys.executable}" -m pip install -r "{ROOT / "requirements.txt"}"'),
-])
-def test_when_something_is_missing_nodes_are_there_and_name_the_command(extension, nodes, monkeypatch, caplog, name, command):
-    missing(monkeypatch, name)
-    with caplog.at_level(logging.WARNING):
-        listed = asyncio.run(extension.SonicExtension().get_node_list())
-    assert len(listed) == 6
+def test_a_missing_library_of_others_is_named(extension, nodes, monkeypatch):
+    missing(monkeypatch, "numpy")
+    assert len(asyncio.run(extension.SonicExtension().get_node_list())) == 6
+    command = f'"{sys.executable}" -m pip install -r "{ROOT / "requirements.txt"}"'
     with pytest.raises(ValueError) as raised:
         nodes["SonicLoader"].execute("built-in draft")
     assert str(raised.value).startswith(f"Run `{command}`, then restart ComfyUI: a part of the Sonic nodes does not load")
-    if name == "sonic_nodes._sonic":
-        assert command in caplog.text
 
 
 def test_a_pytorch_that_is_too_old_is_named(nodes, monkeypatch):
     missing(monkeypatch, "sonic_nodes._sonic")
     monkeypatch.setattr("torch.__version__", "2.9.1+cu128")
-    with pytest.raises(ValueError, match=r"^Update ComfyUI's PyTorch to 2\.10 or newer \(it is 2\.9\.1\+cu128\), then restart"):
+    with pytest.raises(ValueError, match=r"^Update PyTorch to 2\.10 or newer, then start again.*\n  1\. .*: it is 2\.9\.1\+cu128\."):
         nodes["SonicLoader"].execute("built-in draft")
+
+
+WHOLE = Path(loading.__file__).with_name("_sonic.abi3.so")
+UNUSABLE = {
+    "absent": (None, "a copy of the source code has none"),
+    "cut short": (lambda: WHOLE.read_bytes()[:5000], "is cut short: it has 5,000 of"),
+    "of another system": (lambda: b"MZ" + bytes(900), "is made for Windows, and this is Linux"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the file that is cut short is an ELF file")
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_without_the_compiled_part_every_node_names_the_command(comfy, tmp_path, caplog, case):
+    """A clone, an interrupted download, the file of another machine: the nodes are there, and each says what to do."""
+    content, reason = UNUSABLE[case]
+    folder = tmp_path / "custom_nodes" / "a clone"
+    for name in ("__init__.py", "Makefile", "requirements.txt", "sonic_nodes"):
+        source, target = ROOT / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    if content:
+        (folder / "sonic_nodes" / WHOLE.name).write_bytes(content())
+    before = set(sys.modules)
+    with caplog.at_level(logging.WARNING):
+        listed = register(import_as_comfy_does(folder, str(folder)))
+    command = f'Run `make -C "{folder}" build PYTHON="{sys.executable}"`, then start again'
+    assert len(listed) == 6 and f"Sonic nodes: {command}" in caplog.text
+    for node in listed:
+        node.define_schema()
+        with pytest.raises(ValueError) as raised:
+            node.execute()
+        assert str(raised.value).startswith(command) and reason in str(raised.value), node.NODE_ID
+    for name in set(sys.modules) - before:
+        if "custom_nodes" in name:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize(("version", "said"), [("0.3.63", True), ("0.3.64", False), ("0.10.0", False)])
+def test_a_comfyui_that_is_too_old_is_named(pack, monkeypatch, caplog, version, said):
+    monkeypatch.setitem(sys.modules, "comfyui_version", SimpleNamespace(__version__=version))
+    with caplog.at_level(logging.WARNING):
+        pack("one")
+    assert (f"Update ComfyUI to 0.3.64 or newer: it is {version}" in caplog.text) == said
 
 
 def test_samples_are_copied_once_and_overwrite_nothing(comfy, extension):

@@ -1,0 +1,29 @@
+/* optional.h - functions of libtorch that the binary can do without. They are looked up by name when they are wanted, because the
+ * file has to load under PyTorch 2.10, and under builds that lack them. `sonic doctor` shows each with what it is for. */
+#ifndef SONIC_TORCH_OPTIONAL_H
+#define SONIC_TORCH_OPTIONAL_H
+
+#include "sonic.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum sonic_torch_optional {
+    SONIC_TORCH_MESSAGE = 0,
+    SONIC_TORCH_ADDMM = 1,
+    SONIC_TORCH_GELU = 2,
+    SONIC_TORCH_OPTIONAL_COUNT = 3
+} sonic_torch_optional;
+
+/* The function's address in the libtorch of this process, or NULL. */
+void *sonic_torch_find(sonic_torch_optional which);
+
+/* Its name, and in words what is lost without it. */
+const char *sonic_torch_optional_name(sonic_torch_optional which);
+const char *sonic_torch_optional_use(sonic_torch_optional which);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+"""The extension as a file, looked at before it is loaded: a part of a file may end the whole process, and a file of another machine
+gives an error that nobody understands."""
+import platform
+import re
+import struct
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+FOLDER = Path(__file__).absolute().parent
+MACHINES = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}  # e_machine, ELF-64 Object File Format
+SAME = {"amd64": "x86_64", "arm64": "aarch64"}
+HEADER_BYTES = 64
+HEAD_BYTES = 4096  # the header, and behind it the table of segments
+
+
+def find(folder: Path = FOLDER) -> Path | None:
+    """The file that Python would load here; else one that was made for another system; else None."""
+    here = [folder / f"_sonic{suffix}" for suffix in EXTENSION_SUFFIXES]
+    anywhere = sorted(path for path in folder.glob("_sonic.*") if path.suffix in (".so", ".pyd", ".dylib"))
+    return next((path for path in [*here, *anywhere] if path.is_file()), None)
+
+
+def flaw(path: Path) -> str | None:
+    """What is wrong with the file, as words that follow "it is": "cut short: ..."; None when it may be loaded."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if head.startswith(b"version https://git-lfs"):
+        return "a note of Git LFS that stands for the file, not the file"
+    kind, machine = kind_of(head)
+    if kind is None:
+        return f"no program file but {size:,} bytes of something else"
+    if kind != system():
+        return f"made for {kind}, and this is {system()}"
+    if machine and machine != processor():
+        return f"made for {machine} processors, and this one is {processor()}"
+    if kind == "Linux" and size < (whole := elf_bytes(head)):
+        return f"cut short: it has {size:,} of {whole:,} bytes"
+    return None
+
+
+def kind_of(head: bytes) -> tuple[str | None, str]:
+    """(the system that a file with these first bytes is for, the processor if it is easily told)."""
+    if head[:4] == b"\x7fELF":
+        return "Linux", MACHINES.get(struct.unpack_from("<H", head.ljust(20, b"\0"), 18)[0], "")
+    if head[:2] == b"MZ":
+        return "Windows", ""
+    if head[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"):
+        return "macOS", ""
+    return None, ""
+
+
+def elf_bytes(head: bytes) -> int:
+    """How long the file has to be (ELF-64 Object File Format): the table of sections and every segment that gets mapped lie in it."""
+    if len(head) < HEADER_BYTES:
+        return HEADER_BYTES
+    segments, sections = struct.unpack_from("<QQ", head, 32)
+    segment_size, segment_count, section_size, section_count = struct.unpack_from("<HHHH", head, 54)
+    ends = [HEADER_BYTES, segments + segment_size * segment_count, sections + section_size * section_count]
+    for at in range(segments, segments + segment_size * segment_count, max(segment_size, 1)):
+        if at + 40 <= len(head):
+            offset, _, _, size = struct.unpack_from("<QQQQ", head, at + 8)
+            ends.append(offset + size)
+    return max(ends)
+
+
+def system() -> str:
+    return {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}.get(sys.platform, sys.platform)
+
+
+def processor() -> str:
+    name = platform.machine().lower()
+    return SAME.get(name, name)
+
+
+def needed_libc(text: str) -> str | None:
+    """"GLIBC_2.38" of a loader's complaint that this system has no such version."""
+    found = re.search(r"version [`'\"]((?:GLIBC|GLIBCXX|CXXABI|GCC)_[\w.]+)['\"] not found", text)
+    return found.group(1) if found else None

@@ -1,0 +1,67 @@
+"""The oldest versions that serve: the one place where they stand. pyproject.toml and requirements.txt are compared with it by a test.
+
+An old Python has to be able to read this file: it is what tells that Python is too old.
+"""
+import importlib
+import logging
+import platform
+import re
+import sys
+
+MINIMUM = {
+    "python": (3, 10), "torch": (2, 10), "numpy": (1, 26), "av": (14, 2), "pillow": (10,), "safetensors": (0, 4), "tqdm": (4, 60),
+    "comfyui": (0, 3, 64),
+}
+TITLES = {"python": "Python", "torch": "PyTorch", "numpy": "NumPy", "av": "PyAV", "pillow": "Pillow", "comfyui": "ComfyUI"}
+MODULES = {"pillow": "PIL", "comfyui": "comfyui_version"}  # where the name to import is another than the name to install
+LIBRARIES = tuple(name for name in MINIMUM if name not in ("python", "comfyui"))
+
+
+def text(version):
+    return ".".join(map(str, version))
+
+
+def title(name):
+    return TITLES.get(name, name)
+
+
+def numbers(version):
+    """(2, 10, 0) of "2.10.0a0+git1"; what is not a number ends it."""
+    parts = []
+    for part in version.split("+")[0].split("."):
+        digits = re.match(r"\d+", part)
+        if not digits:
+            break
+        parts.append(int(digits.group()))
+        if digits.group() != part:
+            break
+    return tuple(parts)
+
+
+def module(name):
+    """The library, imported; whatever importing it raises."""
+    return importlib.import_module(MODULES.get(name, name))
+
+
+def too_old(name, version):
+    """The sentence for a version that is too old ("Update PyTorch to 2.10 or newer: it is 2.9.1"), else None."""
+    if numbers(version) >= MINIMUM[name]:
+        return None
+    return "Update %s to %s or newer: it is %s" % (title(name), text(MINIMUM[name]), version)  # noqa: UP031
+
+
+def check_python():
+    """Called before anything else of the package: its other files are not readable to an older Python."""
+    if sys.version_info < MINIMUM["python"]:
+        raise ImportError(too_old("python", platform.python_version()) + " (%s)." % sys.executable)  # noqa: UP031
+
+
+def warn_of_old_comfyui():
+    """One line in the log of a ComfyUI that is too old; it would otherwise skip the nodes without a reason."""
+    try:
+        version = module("comfyui").__version__
+    except ImportError:  # not in ComfyUI, or one from before it had this file
+        return
+    problem = too_old("comfyui", version)
+    if problem:
+        logging.getLogger(__name__).warning("%s. Until then the Sonic nodes may be absent.", problem)
