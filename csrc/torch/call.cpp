@@ -1,7 +1,6 @@
 // One call into libtorch's dispatcher through the stable ABI (torch/csrc/stable/c/shim.h).
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include <torch/headeronly/version.h>
 
@@ -79,19 +78,23 @@ bool Call::each_operand(Work work) const
     return true;
 }
 
+// An operand may stand twice (x * x): it loses its mark when it is released, and a mark is looked for before any is released.
 Call::~Call()
 {
-    // An operand may stand twice (x * x): collect first, then release each once.
-    std::vector<sonic_tensor *> taken;
+    sonic_tensor *last = nullptr;
     each_operand([&](sonic_tensor *x) {
         if (x && x->taken) {
             x->taken = false;
-            taken.push_back(x);
+            x->next_taken = last;
+            last = x;
         }
         return true;
     });
-    for (sonic_tensor *x : taken)
+    while (last) {
+        sonic_tensor *x = last;
+        last = x->next_taken;
         st_release(x);
+    }
 }
 
 static void describe(std::string *out, const sonic_tensor *x)
@@ -188,7 +191,7 @@ bool Call::dispatch(StableIValue *stack)
 
 sonic_tensor *Call::run()
 {
-    StableIValue stack[MAX_ARGUMENTS] = {};
+    StableIValue stack[MAX_ARGUMENTS]; // dispatch sets as many as there are arguments
     if (!dispatch(stack))
         return nullptr;
     auto handle = (AtenTensorHandle)stack[0];
@@ -210,7 +213,7 @@ void Call::count(const sonic_tensor *result) const
 
 bool Call::run_for_effect()
 {
-    StableIValue stack[MAX_ARGUMENTS] = {};
+    StableIValue stack[MAX_ARGUMENTS]; // dispatch sets as many as there are arguments
     return dispatch(stack);
 }
 

@@ -31,13 +31,24 @@ sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor 
     return same(x, Call(scope, "aten::mul_", "Tensor").tensor(x).tensor(y).run());
 }
 
-static sonic_tensor *full(sonic_scope *scope, double value, int32_t dtype, int32_t device, int32_t index, int64_t dims)
+// A tensor of one number in host memory, with no or one dimension; `bits` hold the number in that dtype. nullptr when memory ran out.
+static AtenTensorHandle new_number(int64_t dims, int32_t dtype, const void *bits)
 {
-    AtenTensorHandle handle = nullptr;
     const int64_t one = 1;
+    AtenTensorHandle handle = nullptr;
+    void *data = nullptr;
+    if (aoti_torch_empty_strided(dims, &one, &one, dtype, aoti_torch_device_type_cpu(), 0, &handle) || aoti_torch_get_data_ptr(handle, &data))
+        return nullptr;
+    memcpy(data, bits, aoti_torch_dtype_element_size(dtype));
+    return handle;
+}
+
+static sonic_tensor *host_number(sonic_scope *scope, int64_t dims, int32_t dtype, const void *bits)
+{
     if (!may_run(scope))
         return nullptr;
-    if (aoti_torch_aten_full(&one, dims, value, &dtype, nullptr, &device, index, nullptr, &handle)) {
+    AtenTensorHandle handle = new_number(dims, dtype, bits);
+    if (!handle) {
         sonic::fail_with_exception(scope, "a number as a tensor");
         return nullptr;
     }
@@ -47,24 +58,62 @@ static sonic_tensor *full(sonic_scope *scope, double value, int32_t dtype, int32
 // A number as a 0-dim tensor beside x.
 static sonic_tensor *number_like(sonic_scope *scope, double value, const sonic_tensor *x)
 {
+    AtenTensorHandle handle = nullptr;
     int32_t dtype = 0, device = 0, index = 0;
+    float single = (float)value;
     if (scope->status || !x || aoti_torch_get_dtype(x->handle, &dtype) || aoti_torch_get_device_type(x->handle, &device) ||
         aoti_torch_get_device_index(x->handle, &index))
         return nullptr;
-    return full(scope, value, dtype, device, index, 0);
+    if (device == aoti_torch_device_type_cpu() && dtype == aoti_torch_dtype_float32())
+        return host_number(scope, 0, dtype, &single);
+    if (aoti_torch_aten_full(nullptr, 0, value, &dtype, nullptr, &device, index, nullptr, &handle)) {
+        sonic::fail_with_exception(scope, "a number as a tensor");
+        return nullptr;
+    }
+    return st_take(sonic::adopt(scope, handle));
 }
 
 // add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
 sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor)
 {
-    sonic_tensor *scalars = full(scope, factor, aoti_torch_dtype_float64(), aoti_torch_device_type_cpu(), 0, 1);
+    sonic_tensor *scalars = host_number(scope, 1, aoti_torch_dtype_float64(), &factor);
     Call call(scope, "aten::_foreach_addcmul_", "Tensor");
     return call.tensors(&x, 1).tensors(&a, 1).tensors(&b, 1).tensor(scalars).run_for_effect() ? x : nullptr;
 }
 
+static sonic_tensor without_scope(AtenTensorHandle handle)
+{
+    sonic_tensor x = {};
+    x.handle = handle;
+    return x;
+}
+
+// The number 1 in host memory: made once in each type that networks compute in, read by every sum, freed by nobody.
+static sonic_tensor *one_in_host_memory(int32_t dtype)
+{
+    static const float single = 1;
+    static const uint16_t half = 0x3c00, brain = 0x3f80;
+    static const int32_t dtypes[] = {aoti_torch_dtype_float32(), aoti_torch_dtype_float16(), aoti_torch_dtype_bfloat16()};
+    static sonic_tensor ones[] = {without_scope(new_number(0, dtypes[0], &single)), without_scope(new_number(0, dtypes[1], &half)),
+                                  without_scope(new_number(0, dtypes[2], &brain))};
+    for (int i = 0; i < 3; i++)
+        if (dtype == dtypes[i] && ones[i].handle)
+            return &ones[i];
+    return nullptr;
+}
+
+static sonic_tensor *one_like(sonic_scope *scope, const sonic_tensor *x)
+{
+    int32_t dtype = 0, device = -1;
+    if (!x || aoti_torch_get_dtype(x->handle, &dtype) || aoti_torch_get_device_type(x->handle, &device))
+        return nullptr;
+    sonic_tensor *one = device == aoti_torch_device_type_cpu() ? one_in_host_memory(dtype) : nullptr;
+    return one ? one : number_like(scope, 1.0, x);
+}
+
 sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor)
 {
-    return st_add_product_in_place(scope, x, y, number_like(scope, 1.0, x), factor);
+    return st_add_product_in_place(scope, x, y, one_like(scope, x), factor);
 }
 
 sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y) { return st_add_scaled_in_place(scope, x, y, 1.0); }

@@ -24,6 +24,7 @@ struct sonic_tensor {
     AtenTensorHandle handle;
     sonic_scope *scope;
     sonic_tensor *previous, *next;
+    sonic_tensor *next_taken; // while a Call releases what it took
     bool taken;
     sonic::Memory *memory; // nullptr: nobody counts
 };
@@ -105,7 +106,7 @@ private:
 
     sonic_scope *scope_;
     const char *op_, *overload_;
-    Argument arguments_[MAX_ARGUMENTS] = {};
+    Argument arguments_[MAX_ARGUMENTS]; // the first count_ are set
     int32_t count_ = 0;
 };
 

@@ -30,7 +30,7 @@ void link(sonic_scope *scope, sonic_tensor *x)
 
 sonic_tensor *sonic::adopt(sonic_scope *scope, AtenTensorHandle handle, const sonic_tensor *source)
 {
-    auto *x = new (std::nothrow) sonic_tensor{handle, scope, nullptr, nullptr, false, nullptr};
+    auto *x = new (std::nothrow) sonic_tensor{handle, scope, nullptr, nullptr, nullptr, false, nullptr};
     if (!x) {
         aoti_torch_delete_tensor_object(handle);
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));

@@ -1,5 +1,7 @@
 /* One function of tensor.h, chosen by name, as an operator: that is how each is tested against eager PyTorch.
- * tensors: the operands in their order; names: "op=" and the function; numbers: its numbers, in their order. */
+ * tensors: the operands in their order; names: "op=" and the function; numbers: its numbers, in their order. "op=relu*1000" runs it a
+ * thousand times more: bench/operator_call.py measures what a call costs without Python in between. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "torch/operators.h"
@@ -133,13 +135,34 @@ static const struct {
     ENTRY(add_scaled_in_place), ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
 };
 
+static operation find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0)
+            return table[i].run;
+    return NULL;
+}
+
+/* The same again and again, for measurements: each time in a scope of its own. */
+static void repeat(sonic_operator_call *call, operation run, long times)
+{
+    for (long i = 0; i < times && !call->scope->status; i++) {
+        sonic_scope s;
+        sonic_scope_open(&s, call->scope);
+        run(&s, call, at(call, 0));
+        sonic_scope_close(&s);
+    }
+}
+
 void sonic_tensor_operator(sonic_operator_call *call)
 {
-    size_t length = strcspn(call->names, "\n");
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (strlen(table[i].name) == length && memcmp(table[i].name, call->names, length) == 0) {
-            sonic_operator_return(call, table[i].run(call->scope, call, at(call, 0)));
-            return;
-        }
-    sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "tensor.h has no function for '%.60s'", call->names));
+    size_t length = strcspn(call->names, "*\n");
+    operation run = find(call->names, length);
+    if (!run) {
+        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "tensor.h has no function for '%.60s'", call->names));
+        return;
+    }
+    if (call->names[length] == '*')
+        repeat(call, run, strtol(call->names + length + 1, NULL, 10));
+    sonic_operator_return(call, run(call->scope, call, at(call, 0)));
 }
