@@ -2,7 +2,8 @@
 PORTRAIT ?= sonic_nodes/assets/sample/portrait.jpg
 SPEECH ?= sonic_nodes/assets/sample/speech.wav
 OUT ?= out/demo.mp4
-export PORTRAIT SPEECH OUT PYTHON TORCH
+ENGINE ?= draft
+export PORTRAIT SPEECH OUT ENGINE MODELS PYTHON TORCH
 
 .PHONY: help demo test build bench lint asan clean
 .DEFAULT_GOAL := help
@@ -17,12 +18,13 @@ help:
 	@echo "make clean   remove what was built; .venv stays"
 	@echo
 	@echo "PORTRAIT=picture SPEECH=recording OUT=video.mp4   for make demo"
+	@echo "ENGINE=sonic MODELS=folder   for make demo with the diffusion model, whose weights are ComfyUI's models folder"
 	@echo "PYTHON=python3.12   the Python to use        TORCH=torch.whl   the PyTorch to install (a pip requirement or a wheel)"
 
 demo:
 	@tools/bootstrap.sh run
 	@mkdir -p "$$(dirname "$$OUT")"
-	@video=$$(.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT") && echo "The portrait speaks: $$video"
+	@video=$$(.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT" --engine "$$ENGINE" $${MODELS:+--models "$$MODELS"}) && echo "The portrait speaks: $$video"
 
 test:
 	@tools/bootstrap.sh test

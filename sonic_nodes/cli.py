@@ -10,6 +10,7 @@ import sys
 from . import __version__
 from .errors import ResourceError, SonicError
 from .gate.options import add_parser as add_check
+from .render_options import add_parser as add_render
 from .weights.options import add_parser as add_models
 
 EXIT_INTERRUPTED = 130
@@ -25,41 +26,6 @@ def build_parser():
     add_check(commands)
     add_models(commands)
     return parser
-
-
-def add_render(commands):
-    render = commands.add_parser(
-        "render", help="make PORTRAIT speak SPEECH",
-        description="Make PORTRAIT speak SPEECH. Ask the person shown for consent; the file says that it is AI-generated.",
-    )
-    render.add_argument("portrait", metavar="PORTRAIT", help="picture with a face, any format Pillow opens")
-    render.add_argument("speech", metavar="SPEECH", help="recording, any sound or video file that PyAV opens")
-    render.add_argument("-o", "--output", required=True, metavar="OUT.mp4", help="the video to write (H.264 and AAC, 25 frames a second)")
-    render.add_argument("--engine", choices=["draft"], default="draft", help="draft: built in, needs no weights (default)")
-    render.add_argument("--min-resolution", type=int, default=512, metavar="N", help="shorter side in pixels, 128 to 2048 (512)")
-    render.add_argument("--opening", type=unit_range(0, 2), default=1.0, metavar="0-2", help="how far the mouth opens; 1 is natural")
-    render.add_argument("--sway", type=unit_range(0, 1), default=1.0, metavar="0-1", help="head motion; 0 keeps the head still")
-    render.add_argument("--blink", type=unit_range(0, 1), default=1.0, metavar="0-1", help="how often the eyes blink; 0 never")
-    render.add_argument("--seed", type=int, default=0, metavar="N", help="decides blinks and sway; the same seed gives the same video")
-    render.add_argument("--face", type=int, default=0, metavar="N", help="which face, 0 is the largest")
-    render.add_argument("--face-mask", metavar="MASK", help="picture of PORTRAIT's size, white where the face is: for statues and drawings")
-    render.add_argument("--expand-ratio", type=unit_range(0, 1), default=0.18, metavar="0-1", help="room around the face (0.18)")
-    render.add_argument("--paste-back", action="store_true", help="put the speaking face back into the whole picture")
-    render.add_argument("--frames", metavar="DIR", help="also write every frame as PNG into DIR")
-    render.add_argument("--lossless", action="store_true", help="encode without loss (large file, not every player opens it)")
-    render.add_argument("--json", action="store_true", help="print what was done as JSON on standard output")
-
-
-def unit_range(low, high):
-    """An argparse type: a number from `low` to `high`."""
-
-    def number(text):
-        value = float(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"choose a number from {low} to {high}, it is {text}")
-        return value
-
-    return number
 
 
 def run(arguments):
@@ -80,7 +46,7 @@ def run(arguments):
     result = render_file(arguments)
     if arguments.json:
         print(json.dumps(result))
-    else:
+    elif "output" in result:
         print(result["output"])
     return 0
 

@@ -10,39 +10,81 @@ from PIL import Image
 from tqdm import tqdm
 
 from . import pipeline
-from .engines.draft import OPENING, WIDTH, DraftEngine, DraftSettings
 from .errors import OutputError, UsageError
 from .media.audio import read_sound
 from .media.image import read_picture
 from .media.provenance import metadata
 from .media.video import VideoWriter
+from .render_engine import commanded, details_of, engine_of, tell_plan
+from .render_options import settle
 
 
 def render_file(options):
-    """Render and return what `--json` prints. `options`: the attributes that cli.add_render defines."""
+    """Render and return what `--json` prints. `options`: the attributes that render_options.py defines."""
     started = time.perf_counter()
+    settle(options)
+    if not options.output:
+        return foretold(options)
     check_output(options)
-    picture, sound = read_picture(options.portrait), read_sound(options.speech)
-    data = pipeline.prepare(
-        picture, sound, min_resolution=options.min_resolution, expand_ratio=options.expand_ratio, face_index=options.face,
-        face_mask=read_mask(options.face_mask), on_mismatch="refuse",
-    )
-    for note in data["notes"]:
-        print(f"sonic: {note}", file=sys.stderr)
-    engine = DraftEngine()
-    latent = engine.infer(data, options.seed, DraftSettings(options.opening, options.sway, options.blink))
-    render_seconds = write_video(engine, latent, data, options)
-    codes = latent["sonic"]["codes"]
+    engine, settings = engine_of(options)
+    data = prepared(options)
+    tell(data["notes"])
+    tell_plan(engine, data, settings)
+    with bar_of("sampling" if engine.name == "sonic" else None) as progress:
+        latent = engine.infer(data, options.seed, settings, progress)
+    tell(latent["sonic"].get("notes", ()))
+    frames, render_seconds = write_video(engine, latent, data, options)
     return {
         "output": os.path.abspath(options.output),
-        "frames": data["frames"],
-        "fps": pipeline.FPS,
+        "frames": frames,
+        "fps": fps_of(options),
         "duration_s": data["duration_s"],
         "seconds": time.perf_counter() - started,
         "render_seconds": render_seconds,
         "peak_memory_mb": peak_memory_mb(),
-        "commanded": {"opening": rounded(codes[:, OPENING]), "width": rounded(codes[:, WIDTH])},
+        **commanded(engine, latent),
     }
+
+
+def foretold(options):
+    """What `--plan-only` prints: the plan as a dict, its lines on standard error."""
+    engine, settings = engine_of(options)
+    plan = engine.planned(prepared(options), settings)
+    print("\n".join(plan.text), file=sys.stderr)
+    return {"plan": plan.as_dict()}
+
+
+def prepared(options):
+    """SONIC_PREDATA of the files."""
+    picture, sound = read_picture(options.portrait), read_sound(options.speech)
+    return pipeline.prepare(
+        picture, sound, min_resolution=options.min_resolution, expand_ratio=options.expand_ratio, face_index=options.face,
+        face_mask=read_mask(options.face_mask), on_mismatch="refuse",
+    )
+
+
+def tell(notes):
+    for note in notes:
+        print(f"sonic: {note}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def bar_of(what):
+    """A function for an engine's progress, which shows a bar with the time left; None, without a bar, where nothing takes long."""
+    if what is None:
+        yield None
+        return
+    form = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
+    with tqdm(desc=what, file=sys.stderr, disable=None, leave=False, bar_format=form) as bar:
+        def show(done, total, picture=None):
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def fps_of(options):
+    return pipeline.FPS / 2 if options.no_interpolate else pipeline.FPS
 
 
 def read_mask(path):
@@ -61,29 +103,30 @@ def check_output(options):
 
 
 def write_video(engine, latent, data, options):
-    """Stream frames from the engine to the encoder. Returns the seconds spent in the engine."""
+    """Stream frames from the engine to the encoder. Returns how many there were and the seconds spent in the engine."""
     size = data["source"].shape if options.paste_back else data["image"].shape
-    tags = metadata(engine=engine.name, seed=options.seed)
-    spent = 0.0
+    tags = metadata(engine=engine.name, seed=options.seed, **details_of(engine, latent))
+    spent, count = 0.0, 0
     with contextlib.ExitStack() as stack:
         still = stack.enter_context(FrameFolder(options.frames)) if options.frames else None
         writer = stack.enter_context(
-            VideoWriter(options.output, size[1], size[0], pipeline.FPS, data["speech"], lossless=options.lossless, metadata=tags)
+            VideoWriter(options.output, size[1], size[0], fps_of(options), data["speech"], lossless=options.lossless, metadata=tags)
         )
-        bar = stack.enter_context(tqdm(total=data["frames"], unit="frame", file=sys.stderr, disable=None, leave=False))
-        chunks = engine.decode(latent, data)
+        show = stack.enter_context(bar_of("drawing"))
+        chunks = engine.decode(latent, data, show, not options.no_interpolate)
+        stack.callback(chunks.close)
         while True:
             before = time.perf_counter()
             frames = next(chunks, None)
             spent += time.perf_counter() - before
             if frames is None:
-                return spent
+                return count, spent
+            count += len(frames)
             if options.paste_back:
                 frames = pipeline.paste_back(frames, data)
             writer.write(frames)
             if still:
                 still.write(frames)
-            bar.update(len(frames))
 
 
 class FrameFolder:
@@ -118,11 +161,6 @@ class FrameFolder:
         if self.made:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
-
-
-def rounded(values):
-    """A column of poses for JSON: a ten-thousandth of a face is far below what a picture shows."""
-    return [round(float(value), 5) for value in values]
 
 
 def peak_memory_mb():

@@ -26,5 +26,17 @@ def golden_dir():
 
 
 @pytest.fixture(scope="session")
+def small_models(tmp_path_factory):
+    """ComfyUI's `models` with every file of the model: random weights, networks of a few megabytes. Copy it to change it."""
+    import torch
+
+    from tests.tools.make_models import make
+
+    root = tmp_path_factory.mktemp("models")
+    assert len(list(make(root, torch.float32, small=True))) == 6
+    return root
+
+
+@pytest.fixture(scope="session")
 def sample_dir():
     return ROOT / "sonic_nodes" / "assets" / "sample"

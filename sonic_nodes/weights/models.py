@@ -80,7 +80,7 @@ class Models:
         missing = list(dict.fromkeys(file_of(key).name for key, path in paths.items() if path is None))
         if missing:
             wanted = " ".join(dict.fromkeys(advice(key) for key, path in paths.items() if path is None))
-            raise InputError(f"{wanted} {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing in {folder}.")
+            raise InputError(f"{wanted} Missing in {folder}: {', '.join(missing)}.")
         return cls(paths)
 
     @classmethod

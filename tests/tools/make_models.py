@@ -7,6 +7,7 @@ vanish nor grow, so timings, memory and rounding are those of real weights; pict
 """
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -20,6 +21,8 @@ from sonic_nodes.weights.files import FILES  # noqa: E402
 from sonic_nodes.weights.layouts import NETWORKS  # noqa: E402
 from tests.weights.golden_sizes import SIZES  # noqa: E402
 
+SMALL = SIZES | {"rife": {"c": 16}}
+
 
 def values(name: str, shape, generator) -> torch.Tensor:
     """Norms around 1, biases and single numbers small, matrices and kernels scaled by what they sum over."""
@@ -32,13 +35,14 @@ def values(name: str, shape, generator) -> torch.Tensor:
 
 def network(key: str, dtype: torch.dtype, small: bool) -> dict[str, torch.Tensor]:
     """In the names of the published file, which is the last layout for files of Sonic's own, else the first."""
-    layouts = NETWORKS[key].layouts(**(SIZES[key] if small else {}))
+    layouts = NETWORKS[key].layouts(**(SMALL[key] if small else {}))
     layout = layouts[-1] if key.startswith("audio2") else layouts[0]
     generator = torch.Generator().manual_seed(len(key))
     return {name: values(name, shape, generator).to(dtype) for name, shape in layout.table.items()}
 
 
-def make(folder: Path, dtype: torch.dtype = torch.float16, only=(), small: bool = False):
+def make(folder: Path, dtype: torch.dtype = torch.float16, only=(), small: bool = False) -> Iterator[Path]:
+    """Yields each file that was written."""
     for file in FILES:
         keys = [key for key in file.networks if not only or key in only]
         if not keys:
@@ -50,7 +54,7 @@ def make(folder: Path, dtype: torch.dtype = torch.float16, only=(), small: bool 
             write_safetensors(path, tensors)
         else:
             torch.save(tensors, path, _use_new_zipfile_serialization=path.suffix != ".pkl")
-        print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+        yield path
 
 
 if __name__ == "__main__":
@@ -58,6 +62,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--dtype", choices=DTYPES, default="fp16")
     parser.add_argument("--only", default="", help="networks, with commas between")
-    parser.add_argument("--small", action="store_true", help="the sizes of the golden files")
+    parser.add_argument("--small", action="store_true", help="networks of a few megabytes, with the same layers")
     options = parser.parse_args()
-    make(options.folder, DTYPES[options.dtype], [k for k in options.only.split(",") if k], options.small)
+    for written in make(options.folder, DTYPES[options.dtype], [k for k in options.only.split(",") if k], options.small):
+        print(f"{written}  {written.stat().st_size / 1e6:.1f} MB")

@@ -1,7 +1,4 @@
 """The script that makes random weights in the layout that users have, and every network running from its files."""
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -9,10 +6,8 @@ from sonic_nodes.networks import run
 from sonic_nodes.weights import files
 from sonic_nodes.weights.check import load
 from sonic_nodes.weights.layouts import NETWORKS
+from tests.tools.make_models import SMALL
 
-from .golden_sizes import SIZES
-
-SCRIPT = Path(__file__).resolve().parent.parent / "tools" / "make_models.py"
 INPUTS = {
     "whisper": ("whisper", {"mel": (80, 3000)}, [2], (1500, 5, 32)),
     "clip_vision": ("clip_vision", {"pixels": (1, 3, 56, 56)}, [2], (1, 32)),
@@ -23,14 +18,9 @@ INPUTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("make_models", SCRIPT)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    root = tmp_path_factory.mktemp("models")
-    tool.make(root, torch.float32, small=True)
-    return root
+@pytest.fixture
+def folder(small_models):
+    return small_models
 
 
 def place(folder, network):
@@ -39,7 +29,7 @@ def place(folder, network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_file_loads(network, folder):
-    assert load(network, place(folder, network), check_values=True, **SIZES[network])
+    assert load(network, place(folder, network), check_values=True, **SMALL[network])
 
 
 @pytest.mark.parametrize("network", INPUTS)
@@ -47,5 +37,5 @@ def test_every_network_runs_from_its_file(network, folder):
     operator, shapes, numbers, expected = INPUTS[network]
     generator = torch.Generator().manual_seed(0)
     inputs = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
-    out = run(operator, inputs, load(network, place(folder, network), **SIZES[network]), numbers, check_finite=True)[0]
+    out = run(operator, inputs, load(network, place(folder, network), **SMALL[network]), numbers, check_finite=True)[0]
     assert out.shape == expected and 1e-3 < out.std() < 1e3
