@@ -169,11 +169,22 @@ bool Call::stack_value(const Argument &a, StableIValue *out) const
     }
 }
 
+// The first of a list of tensors that comes first.
+const sonic_tensor *Call::some_operand() const
+{
+    return arguments_[0].kind == TENSORS && arguments_[0].number > 0 ? ((sonic_tensor *const *)arguments_[0].items)[0] : nullptr;
+}
+
+bool Call::has_operands() const
+{
+    return each_operand([](sonic_tensor *x) { return x != nullptr; });
+}
+
 bool Call::dispatch(StableIValue *stack)
 {
     if (!may_run(scope_))
         return false;
-    if (!each_operand([](sonic_tensor *x) { return x != nullptr; })) {
+    if (!has_operands()) {
         sonic_scope_fail(scope_, sonic_fail(SONIC_ERROR_INTERNAL, "%s failed: an operand is missing", title().c_str()));
         return false;
     }
@@ -192,10 +203,11 @@ bool Call::dispatch(StableIValue *stack)
 sonic_tensor *Call::run()
 {
     StableIValue stack[MAX_ARGUMENTS]; // dispatch sets as many as there are arguments
-    if (!dispatch(stack))
-        return nullptr;
-    auto handle = (AtenTensorHandle)stack[0];
     const sonic_tensor *first = arguments_[0].operand;
+    AtenTensorHandle handle = !scope_->status && has_operands() && is_foretold(scope_, first ? first : some_operand()) ? stand_in() : nullptr;
+    if (!handle && !dispatch(stack))
+        return nullptr;
+    handle = handle ? handle : (AtenTensorHandle)stack[0];
     sonic_tensor *result = adopt(scope_, handle, scope_->meter && meter_shares_memory(op_, first, handle) ? first : nullptr);
     if (result && scope_->meter)
         count(result);

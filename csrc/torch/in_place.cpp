@@ -76,6 +76,10 @@ static sonic_tensor *number_like(sonic_scope *scope, double value, const sonic_t
 // add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
 sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor)
 {
+    if (!scope->status && x && a && b && sonic::is_foretold(scope, x)) {
+        Call(scope, "nothing").tensor(a).tensor(b); // releases what was taken
+        return x;
+    }
     sonic_tensor *scalars = host_number(scope, 1, aoti_torch_dtype_float64(), &factor);
     Call call(scope, "aten::_foreach_addcmul_", "Tensor");
     return call.tensors(&x, 1).tensors(&a, 1).tensors(&b, 1).tensor(scalars).run_for_effect() ? x : nullptr;
@@ -140,7 +144,7 @@ sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_
     if (!addmm || !x || !y || !weight || !may_run(scope))
         return st_add_in_place(scope, x, st_take(st_linear(scope, y, weight, nullptr)));
     sonic_tensor *columns = st_transpose(scope, weight, 0, 1);
-    if (columns && addmm(x->handle, x->handle, y->handle, columns->handle, 1.0f, 1.0f))
+    if (columns && !sonic::is_foretold(scope, x) && addmm(x->handle, x->handle, y->handle, columns->handle, 1.0f, 1.0f))
         fail_in_addmm(scope, y, weight);
     const sonic_tensor *operands[] = {y, weight};
     if (scope->meter && !scope->status)

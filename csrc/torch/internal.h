@@ -54,6 +54,13 @@ bool may_run(sonic_scope *scope);
 // `what`: the operator and the shapes it was called on.
 void fail_with_exception(sonic_scope *scope, const char *what);
 
+// For which device the meter counts, where tensors have none.
+bool meter_is_for_gpu(const sonic_meter *meter);
+
+// stand_in.cpp. Whether x has no memory and a meter asks what there would be; and what an elementwise operator would make then.
+bool is_foretold(const sonic_scope *scope, const sonic_tensor *x);
+AtenTensorHandle stand_in_elementwise(const sonic_tensor *a, const sonic_tensor *b);
+
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
 const char *torch_message();
 
@@ -100,7 +107,10 @@ private:
     template <typename Work>
     bool each_operand(Work work) const;
     std::string title() const;
+    bool has_operands() const;
+    const sonic_tensor *some_operand() const;
     bool dispatch(StableIValue *stack);
+    AtenTensorHandle stand_in() const;
     void count(const sonic_tensor *result) const;
     bool stack_value(const Argument &argument, StableIValue *out) const;
 

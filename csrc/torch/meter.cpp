@@ -9,6 +9,7 @@
 
 struct sonic_meter {
     sonic_meter_reading reading = {};
+    bool for_gpu = false;
     bool off_host = false; // operands lie on another device than the CPU: only what is there counts
     std::unordered_map<const void *, sonic::Memory *> by_address;
 };
@@ -144,11 +145,12 @@ void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tens
         r.attention_flops += 2 * (product(st_shape(operands[0]), 0) + outputs) * st_size(operands[1], 2);
 }
 
-sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count)
+sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count, bool for_gpu)
 {
     *out = new (std::nothrow) sonic_meter;
     if (!*out)
         return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a meter.");
+    (*out)->for_gpu = for_gpu;
     (*out)->off_host = std::any_of(operands, operands + count, [](const sonic_tensor *x) { return !on_host(x); });
     for (int32_t i = 0; i < count; i++) {
         operands[i]->memory = memory_of(*out, operands[i], nullptr);
@@ -158,6 +160,8 @@ sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tens
     root->meter = *out;
     return SONIC_OK;
 }
+
+bool sonic::meter_is_for_gpu(const sonic_meter *meter) { return meter->for_gpu; }
 
 sonic_meter_reading sonic_meter_read(const sonic_meter *meter) { return meter->reading; }
 

@@ -22,8 +22,9 @@ typedef struct sonic_meter_reading {
     int64_t live_bytes, peak_bytes;
 } sonic_meter_reading;
 
-/* Hangs a meter on `root`, which must have been opened without a parent and hold the `count` operands alone. */
-sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count);
+/* Hangs a meter on `root`, which must have been opened without a parent and hold the `count` operands alone. Tensors of the meta device
+ * are counted as they would be on a GPU or, without `for_gpu`, on the CPU: kernels there lay out their results differently. */
+sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count, bool for_gpu);
 sonic_meter_reading sonic_meter_read(const sonic_meter *meter);
 void sonic_meter_free(sonic_meter *meter); /* after its scope was closed */
 

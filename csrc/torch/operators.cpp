@@ -107,13 +107,14 @@ bool skip_line(const char **at, const char *line)
 }
 
 // Lines behind the names of the tensors that begin with '?'.
-const char *split_probes(const Arguments &arguments, int32_t *count, bool *check_finite, bool *metered)
+const char *split_probes(const Arguments &arguments, int32_t *count, bool *check_finite, bool *metered, bool *for_gpu)
 {
     const char *at = arguments.names.c_str();
     while (*at && *at != '?')
         at = strchr(at, '\n') + 1;
     *check_finite = skip_line(&at, "?!\n");
-    *metered = skip_line(&at, "?#\n");
+    *for_gpu = skip_line(&at, "?#gpu\n");
+    *metered = *for_gpu || skip_line(&at, "?#\n");
     *count = 0;
     for (const char *line = at; *line; line = strchr(line, '\n') + 1)
         ++*count;
@@ -129,10 +130,10 @@ void check_probes(sonic_operator_call *call)
                                                      (int)strcspn(line + 1, "\n"), line + 1));
 }
 
-void attach_meter(Arguments *arguments)
+void attach_meter(Arguments *arguments, bool for_gpu)
 {
     sonic_scope *scope = &arguments->scope;
-    sonic_scope_fail(scope, sonic_meter_create(&arguments->meter, scope, arguments->tensors.data(), (int32_t)arguments->tensors.size()));
+    sonic_scope_fail(scope, sonic_meter_create(&arguments->meter, scope, arguments->tensors.data(), (int32_t)arguments->tensors.size(), for_gpu));
 }
 
 void return_reading(sonic_operator_call *call, const sonic_meter *meter)
@@ -163,14 +164,14 @@ void boxed(StableIValue *stack, uint64_t, uint64_t)
     call.names = arguments.names.c_str();
     call.numbers = arguments.numbers.data();
     call.number_count = (int32_t)arguments.numbers.size();
-    bool metered;
-    call.probe_names = split_probes(arguments, &call.probe_count, &call.check_finite, &metered);
+    bool metered, for_gpu;
+    call.probe_names = split_probes(arguments, &call.probe_count, &call.check_finite, &metered, &for_gpu);
     std::vector<sonic_tensor *> probes((size_t)call.probe_count, nullptr);
     call.probes = probes.data();
     sonic_scope_fail(call.scope, sonic_weights_create(&arguments.weights, call.tensors, call.count, call.names));
     call.weights = arguments.weights;
     if (metered)
-        attach_meter(&arguments);
+        attach_meter(&arguments, for_gpu);
     if (!call.scope->status)
         operation(&call);
     if (metered && !call.scope->status)

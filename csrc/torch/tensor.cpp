@@ -51,8 +51,8 @@ static sonic_tensor *subtract(sonic_scope *scope, const char *name, sonic_tensor
 {
     if (!sonic::may_run(scope) || !all_there(scope, name, {a, b}))
         return nullptr;
-    AtenTensorHandle result = nullptr;
-    if (aoti_torch_aten_subtract_Tensor(a->handle, b->handle, alpha, &result)) {
+    AtenTensorHandle result = sonic::is_foretold(scope, a) ? sonic::stand_in_elementwise(a, b) : nullptr;
+    if (!result && aoti_torch_aten_subtract_Tensor(a->handle, b->handle, alpha, &result)) {
         sonic::fail_with_exception(scope, name);
         return nullptr;
     }

@@ -98,6 +98,34 @@ def test_operator_equals_eager(name, dtype):
     assert torch.equal(got, expected)
 
 
+def metered(name, tensors, numbers):
+    """(result, bytes of it, bytes at the peak)."""
+    names = "\n".join([f"op={name}", *(f"operand.{i}" for i in range(1, len(tensors))), "?#"])
+    result, reading = call("tensor_operator", tensors, names, numbers)
+    return result, reading[3:].tolist()
+
+
+def laid_out(name, tensors):
+    """As they come, and as the networks have their images: pixel by pixel."""
+    yield tensors
+    if name.split()[0] not in ("view", "attention") and any(t.dim() == 4 for t in tensors):
+        yield [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+@pytest.mark.parametrize("name", cases())
+def test_operator_without_memory_foretells_shape_layout_and_bytes(name, dtype):
+    tensors, numbers, _ = cases()[name]
+    for operands in laid_out(name, [t.to(dtype) for t in tensors]):
+        there, measured = metered(name.split()[0], operands, numbers)
+        foretold, bytes_foretold = metered(name.split()[0], [t.to("meta") for t in operands], numbers)
+        assert foretold.is_meta and foretold.dtype == there.dtype and foretold.shape == there.shape
+        assert [s for s, n in zip(foretold.stride(), there.shape, strict=True) if n > 1] == \
+            [s for s, n in zip(there.stride(), there.shape, strict=True) if n > 1]
+        in_host_memory = 8 * (name in ("scale", "shift", "clamp", "lerp"))  # numbers become tensors there, beside a GPU's memory
+        assert bytes_foretold[0] == measured[0] and 0 <= measured[1] - bytes_foretold[1] <= 2 * in_host_memory
+
+
 def eager_group_norm_last(x, groups, weight, bias, epsilon):
     return F.group_norm(x.permute(0, 3, 1, 2), groups, weight, bias, epsilon).permute(0, 2, 3, 1)
 
