@@ -88,6 +88,11 @@ class Model:
     head_dim: int = HEAD_DIM
     whisper_heads: int = WHISPER_HEADS
     clip_heads: int = CLIP_HEADS
+    gpu: bool = False  # whether results are laid out as kernels on a GPU do
+
+    @property
+    def meter(self) -> bool | str:
+        return "gpu" if self.gpu else True
 
     def __getitem__(self, key: str) -> Network:
         return dict(self.networks)[key]
@@ -96,8 +101,8 @@ class Model:
         return sum(self[key].bytes for key in keys)
 
 
-def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = None, **heads: int) -> Model:
-    """dtypes: of each network. sizes: as weights/tables.py takes them; None: the published ones. heads: of small networks, as Model's."""
+def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = None, **options) -> Model:
+    """dtypes: of each network. sizes: as weights/tables.py takes them; None: the published ones. options: of Model."""
     sizes = sizes or {}
     makers = {
         "unet": tables.unet, "whisper": lambda **s: tables.under("model.", tables.whisper(**s)),
@@ -107,7 +112,7 @@ def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = 
         "clip_vision": tables.clip_open, "rife": tables.rife,
     }
     tables_of = {key: makers[key](**sizes.get(key, {})) for key in NETWORKS}
-    return Model(tuple((key, Network(tuple(tables_of[key].items()), dtypes[key])) for key in NETWORKS), **heads)
+    return Model(tuple((key, Network(tuple(tables_of[key].items()), dtypes[key])) for key in NETWORKS), **options)
 
 
 def empty(*shape: int, dtype=torch.float32) -> torch.Tensor:
@@ -119,8 +124,8 @@ def cost(reading: torch.Tensor) -> Cost:
     return Cost(**{name: values[name] for name in Cost.__dataclass_fields__})
 
 
-def metered(network: str, inputs, weights, numbers=(), outputs: int = 1) -> Cost:
-    return cost(run(network, inputs, packed(weights), numbers, meter=True)[outputs])
+def metered(m: Model, network: str, inputs, weights, numbers=(), outputs: int = 1) -> Cost:
+    return cost(run(network, inputs, packed(weights), numbers, meter=m.meter)[outputs])
 
 
 def packed(weights):
@@ -134,12 +139,12 @@ def sound(m: Model, latent_frames: int) -> Cost:
     block = min(BLOCK, latent_frames)
     whisper, tokens, bucket = m["whisper"], m["audio2token"], m["audio2bucket"]
     mels = dict(whisper.table)["model.encoder.conv1.weight"][1]
-    heard = metered("whisper", {"mel": empty(mels, WHISPER_COLUMNS)}, whisper.weights(), [m.whisper_heads])
+    heard = metered(m, "whisper", {"mel": empty(mels, WHISPER_COLUMNS)}, whisper.weights(), [m.whisper_heads])
     seen = dict(tokens.table)["audio2token.proj1.weight"][1]
-    made = metered("audio_tokens_from_windows", {"windows": empty(block, seen)}, tokens.weights())
+    made = metered(m, "audio_tokens_from_windows", {"windows": empty(block, seen)}, tokens.weights())
     dim = dict(tokens.table)["audio2token.norm.weight"][0]
     both = dict(bucket.table)["audio2bucket.proj1.weight"][1]
-    moved = metered("motion_bucket_from_windows", {"windows": empty(block, both - dim), "image": empty(1, dim)}, bucket.weights())
+    moved = metered(m, "motion_bucket_from_windows", {"windows": empty(block, both - dim), "image": empty(1, dim)}, bucket.weights())
     kept = 3 * heard.live_bytes + 4 * block * max(seen, both - dim)  # states of three pieces, the windows cut from them
     blocks, pieces = math.ceil(latent_frames / BLOCK), math.ceil(latent_frames / BLOCK)
     all_of_it = heard.times(pieces).then(made.times(blocks)).then(moved.times(blocks))
@@ -152,19 +157,19 @@ def picture(m: Model) -> Cost:
     kernel = next(shape for name, shape in clip.table if len(shape) == 4)
     tokens = next(shape[0] for name, shape in clip.table if "position" in name)
     side = kernel[2] * math.isqrt(tokens - 1)
-    return metered("clip_vision", {"pixels": empty(1, 3, side, side)}, clip.weights(), [m.clip_heads])
+    return metered(m, "clip_vision", {"pixels": empty(1, 3, side, side)}, clip.weights(), [m.clip_heads])
 
 
 @lru_cache(maxsize=64)
 def encoding(m: Model, rows: int, columns: int) -> Cost:
     """rows and columns: of the latents, as everywhere here."""
-    return metered("vae_encoder", {"picture": empty(1, 3, 8 * rows, 8 * columns)}, m["vae"].weights(), outputs=2)
+    return metered(m, "vae_encoder", {"picture": empty(1, 3, 8 * rows, 8 * columns)}, m["vae"].weights(), outputs=2)
 
 
 @lru_cache(maxsize=64)
 def decoding(m: Model, rows: int, columns: int, frames: int = CHUNK) -> Cost:
     latents = empty(frames, latent_channels(m), rows, columns)
-    chunk = metered("vae_decoder", {"latents": latents}, m["vae"].weights(), [CHUNK])
+    chunk = metered(m, "vae_decoder", {"latents": latents}, m["vae"].weights(), [CHUNK])
     pictures = 4 * frames * 3 * 64 * rows * columns  # float32, beside what the decoder returned
     return Cost(*chunk.work, pictures, max(chunk.peak_bytes, chunk.live_bytes + pictures))
 
@@ -173,7 +178,7 @@ def decoding(m: Model, rows: int, columns: int, frames: int = CHUNK) -> Cost:
 def in_between(m: Model, rows: int, columns: int) -> Cost:
     """Of one pair, with the chunk whose frames it stands between."""
     frame = empty(1, 3, 8 * rows, 8 * columns)
-    pair = metered("rife", {"before": frame, "after": frame}, m["rife"].weights())
+    pair = metered(m, "rife", {"before": frame, "after": frame}, m["rife"].weights())
     chunk = (CHUNK + 1 + 2 * CHUNK + CHUNK) * pair.live_bytes  # the chunk, the frame before it, both with the frames between, joined
     return Cost(*pair.work, chunk, pair.peak_bytes + chunk)
 
@@ -197,7 +202,7 @@ def unet_conditions(m: Model, rows: int, columns: int, window: int, latent_frame
 @lru_cache(maxsize=64)
 def prepared(m: Model, rows: int, columns: int, latent_frames: int) -> tuple[UNet, Cost]:
     net = UNet(m["unet"].weights(), m.head_dim)
-    reading, = net.prepare(unet_conditions(m, rows, columns, WINDOW, latent_frames), meter=True)
+    reading, = net.prepare(unet_conditions(m, rows, columns, WINDOW, latent_frames), meter=m.meter)
     return net, cost(reading)
 
 
@@ -215,4 +220,5 @@ def window(m: Model, rows: int, columns: int, branches: int) -> Cost:
     """One call of the UNet: a window for some branches of the guidance."""
     net, _ = prepared(m, rows, columns, WINDOW)
     sample = empty(WINDOW, latent_channels(m), rows, columns)
-    return cost(net.step(sample, 0.5, (12.5, 32.0, 16.0), range(WINDOW), first_branch=BRANCHES - branches, branches=branches, meter=True)[1])
+    ids, chosen = (12.5, 32.0, 16.0), {"first_branch": BRANCHES - branches, "branches": branches}
+    return cost(net.step(sample, 0.5, ids, range(WINDOW), meter=m.meter, **chosen)[1])

@@ -18,5 +18,7 @@ def run(
     check_finite  fail with the name of the first layer whose output holds NaN or infinity (slow: for looking into a fault)
     Raises RuntimeError with the C text.
     """
-    names = [*inputs, *weights, *(["?!"] if check_finite else []), *(["?#gpu" if meter == "gpu" else "?#"] if meter else []), *(f"?{probe}" for probe in probes)]
+    metered = "?#gpu" if meter == "gpu" else "?#"
+    asked = [*(["?!"] if check_finite else []), *([metered] if meter else []), *(f"?{probe}" for probe in probes)]
+    names = [*inputs, *weights, *asked]
     return call(network, (*inputs.values(), *weights.values()), "\n".join(names), numbers)

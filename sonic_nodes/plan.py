@@ -212,7 +212,7 @@ def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=N
     wanted = {"auto": lambda b, o: True, "batched": lambda b, o: b == 3, "sequential": lambda b, o: b == 1, "offload": lambda b, o: o}[kind]
     found = []
     for dtype in dtypes:
-        m = foresee.model(network_dtypes(dtype), sizes, **heads)
+        m = foresee.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
         ways, smaller = [], None
         for branches, offload in reversed(WAYS):
             parts = stages(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed)
@@ -258,7 +258,8 @@ def refuse(found: Sequence[Plan], budget: Budget, speed, sizes, heads):
     worst = max(least.stages, key=lambda stage: stage.peak)
     ways = [way for way in (smaller_picture(least, budget, sizes, heads), another_type(least, budget, sizes, heads),
                             shorter_clip(least, budget, sizes, heads), on_the_cpu(least, budget, sizes, heads)) if way]
-    ways.append(f"free {size(least.peak - least.budget)} more: close other programs that use the {'GPU' if least.device == 'gpu' else 'memory'}")
+    used = "the GPU" if least.device == "gpu" else "much memory"
+    ways.append(f"free {size(least.peak - least.budget)} more: close other programs that use {used}")
     raise ResourceError(
         f"{ways[0][0].upper()}{ways[0][1:]}, or {', or '.join(ways[1:])}. "
         f"{least.title}: {worst.name} alone takes {size(worst.peak)}.")
@@ -312,7 +313,13 @@ def is_out_of_memory(error: BaseException) -> bool:
         sign in str(error) for sign in ("out of memory", "not fit in memory", "no memory", "not enough memory", "allocate memory"))
 
 
-def with_retry(plan: Plan, run: Callable[[Plan], Result], free: Callable[[], None] = lambda: None, told: Callable[[str], None] = lambda _: None) -> Result:
+def nothing(*_):
+    pass
+
+
+def with_retry(
+    plan: Plan, run: Callable[[Plan], Result], free: Callable[[], None] = nothing, told: Callable[[str], None] = nothing,
+) -> Result:
     """run(plan). When memory runs out half way: free(), then once more with the next smaller plan. A second failure leaves as it came,
     so that a host that frees memory on its own kind of error still sees it; its notes say what was tried."""
     try:
