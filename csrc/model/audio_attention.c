@@ -1,7 +1,8 @@
 /* Cross-attention to the image token and to the audio tokens (attn2).
  *
  * out = to_out(V_image + M softmax(Q K^T / sqrt(d)) V), the same Q for both: attention to one image token is its value, so that
- * to_out(V_image) is a constant vector c, computed once a run. K and V come projected (sonic_unet_constants).
+ * to_out(V_image) is a constant vector c, computed once a run. K and V are projected for each window: kept for a whole clip they would
+ * take 3 MB a frame. Layers over time hear the mean of the window's tokens, whose projection is the mean of their projections.
  *
  * There are few audio tokens T beside many queries, hence the fold: with head h's columns W_h of to_q and O_h of to_out,
  *
@@ -13,15 +14,6 @@
 
 #include "model/unet_parts.h"
 
-/* The rows of a table of constants that the window of a branch shows: [1 or frames, ...], `width` columns from `offset` on. */
-static sonic_tensor *window_of(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *table, const int64_t span[2], int64_t offset, int64_t width)
-{
-    int32_t last = st_shape(table).dims - 1;
-    sonic_tensor *rows = st_slice(scope, table, 0, span[0], span[1]);
-    rows = st_slice(scope, st_take(rows), last, offset, width);
-    return span[1] == 1 ? rows : st_gather(scope, st_take(rows), 0, pass->frames);
-}
-
 /* First row and rows of a branch in the tables: of sound, and of the image. */
 static const int64_t *audio_span(const sonic_unet_pass *pass, int64_t branch)
 {
@@ -29,6 +21,35 @@ static const int64_t *audio_span(const sonic_unet_pass *pass, int64_t branch)
 }
 
 static const int64_t *image_span(const sonic_unet_pass *pass, int64_t branch) { return audio_span(pass, branch) + 2; }
+
+/* The image's vectors for one layer in the window: [1 or frames, channels] */
+static sonic_tensor *image_in_window(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *table, int64_t branch, const sonic_unet_attention *layer)
+{
+    const int64_t *span = image_span(pass, branch);
+    sonic_tensor *rows = st_slice(scope, table, 0, span[0], span[1]);
+    rows = st_slice(scope, st_take(rows), 1, layer->offset, layer->channels);
+    return span[1] == 1 ? rows : st_gather(scope, st_take(rows), 0, pass->frames);
+}
+
+/* The mean over a window: one row. `rows` may be taken by it. */
+static sonic_tensor *mean_of_window(sonic_scope *scope, sonic_tensor *rows) { return st_size(rows, 0) == 1 ? rows : st_mean(scope, rows, 0); }
+
+/* The tokens may lie in host memory: only a window's go to the weights. */
+void sonic_unet_hear(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *like)
+{
+    sonic_tensor *table = pass->constants->audio;
+    sonic_tensor *frames = st_to_device_of(scope, st_take(st_indices(scope, pass->step->frames, pass->step->frame_count)), table);
+    for (int64_t b = 0; b < pass->branch_count && !scope->status; b++) {
+        const int64_t *span = audio_span(pass, b);
+        sonic_tensor *rows = st_slice(scope, table, 0, span[0], span[1]);
+        rows = span[1] == 1 ? rows : st_gather(scope, st_take(rows), 0, frames);
+        pass->audio[b] = st_cast_like(scope, st_take(rows), like);
+        pass->audio_mean[b] = mean_of_window(scope, pass->audio[b]);
+    }
+    st_release(frames);
+}
+
+static double audio_scale(const sonic_unet_pass *pass) { return *(const float *)st_data(pass->constants->audio_scale); }
 
 /* [groups, keys, channels] -> [heads, groups keys, dim] */
 static sonic_tensor *rows_by_head(sonic_scope *scope, sonic_tensor *x, int64_t heads)
@@ -92,14 +113,15 @@ static bool folding_pays(const sonic_unet_pass *pass, int64_t queries, int64_t k
     return folded < plain && !(pass->step->options & SONIC_UNET_UNFOLDED);
 }
 
-/* n [groups, queries, channels], taken; kv [groups, keys, 2 channels] -> to_out's product without its bias */
-static sonic_tensor *attend(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *attn, sonic_tensor *n, sonic_tensor *kv)
+/* n [groups, queries, channels], taken; audio [groups, keys, context] -> to_out's product without its bias */
+static sonic_tensor *attend(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *attn, sonic_tensor *n, sonic_tensor *audio)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     int64_t channels = st_size(n, 2), dim = pass->unet->head_dim;
-    bool folded = folding_pays(pass, st_size(n, 1), st_size(kv, 1), channels);
-    sonic_tensor *k = st_slice(&s, kv, 2, 0, channels), *v = st_slice(&s, kv, 2, channels, channels);
+    bool folded = folding_pays(pass, st_size(n, 1), st_size(audio, 1), channels);
+    sonic_tensor *k = st_linear(&s, audio, sonic_layer_weight(&s, attn, "processor.to_k_ip.0.weight"), NULL);
+    sonic_tensor *v = st_linear(&s, audio, sonic_layer_weight(&s, attn, "processor.to_v_ip.0.weight"), NULL);
     sonic_tensor *y = folded ? attend_folded(&s, attn, dim, st_take(n), k, v) : attend_unfolded(&s, attn, dim, st_take(n), k, v);
     y = st_return(&s, y);
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
@@ -135,16 +157,16 @@ static sonic_tensor *mask_in(sonic_scope *scope, const sonic_unet_pass *pass, re
 }
 
 /* What sound adds to `part` [frames, rows, columns, channels], not yet masked; NULL where the mask is empty. */
-static sonic_tensor *heard_in(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *part, sonic_tensor *kv)
+static sonic_tensor *heard_in(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *part, sonic_tensor *audio)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn2");
     sonic_shape shape = st_shape(part);
-    int64_t groups = st_size(kv, 0), frames = shape.size[0], channels = shape.size[3];
+    int64_t groups = st_size(audio, 0), frames = shape.size[0], channels = shape.size[3];
     sonic_tensor *n = sonic_layer_norm(&s, block, "norm2", part);
     n = st_reshape(&s, st_take(n), st_shape3(groups, frames / (groups ? groups : 1) * shape.size[1] * shape.size[2], channels));
-    sonic_tensor *y = attend(&s, pass, &attn, n, kv);
+    sonic_tensor *y = attend(&s, pass, &attn, n, audio);
     y = st_return(&s, st_reshape(&s, st_take(y), shape));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
@@ -157,14 +179,12 @@ static void hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_scope_open(&s, outer);
     region r = region_of(pass);
     sonic_tensor *part = r.rows * r.columns > 0 ? cut(&s, x, r) : NULL, *y = NULL;
-    if (part) {
-        sonic_tensor *kv = window_of(&s, pass, pass->constants->audio_spatial, audio_span(pass, branch), 2 * layer->offset, 2 * layer->channels);
-        y = heard_in(&s, pass, block, part, kv);
-    }
-    sonic_tensor *image = window_of(&s, pass, pass->constants->image_spatial, image_span(pass, branch), layer->offset, layer->channels);
+    if (part)
+        y = heard_in(&s, pass, block, part, pass->audio[branch]);
+    sonic_tensor *image = image_in_window(&s, pass, pass->constants->image_spatial, branch, layer);
     st_add_in_place(&s, x, st_reshape(&s, image, st_shape4(st_size(image, 0), 1, 1, layer->channels)));
     if (part)
-        st_add_product_in_place(&s, part, st_take(y), mask_in(&s, pass, r), 1.0);
+        st_add_product_in_place(&s, part, st_take(y), mask_in(&s, pass, r), audio_scale(pass));
     sonic_scope_close(&s);
 }
 
@@ -183,9 +203,6 @@ void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, 
     sonic_scope_close(&s);
 }
 
-/* The mean over a window: one row. */
-static sonic_tensor *mean_of_window(sonic_scope *scope, sonic_tensor *rows) { return st_size(rows, 0) == 1 ? rows : st_mean(scope, st_take(rows), 0); }
-
 /* x [all tokens, channels] of one branch: every position and frame of a window hears the window's mean. */
 static void hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block,
                            sonic_tensor *x, int64_t branch)
@@ -193,11 +210,10 @@ static void hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn2");
-    sonic_tensor *kv = window_of(&s, pass, pass->constants->audio_temporal, audio_span(pass, branch), 2 * layer->offset, 2 * layer->channels);
-    sonic_tensor *image = window_of(&s, pass, pass->constants->image_temporal, image_span(pass, branch), layer->offset, layer->channels);
+    sonic_tensor *image = image_in_window(&s, pass, pass->constants->image_temporal, branch, layer);
     sonic_tensor *n = sonic_layer_norm(&s, block, "norm2", st_take(st_view(&s, x, st_shape3(1, st_size(x, 0), layer->channels))));
-    sonic_tensor *y = attend(&s, pass, &attn, n, mean_of_window(&s, kv));
-    st_add_in_place(&s, x, st_take(st_reshape(&s, st_take(y), st_shape(x))));
+    sonic_tensor *y = attend(&s, pass, &attn, n, pass->audio_mean[branch]);
+    st_add_scaled_in_place(&s, x, st_take(st_reshape(&s, st_take(y), st_shape(x))), audio_scale(pass));
     st_add_in_place(&s, x, mean_of_window(&s, image));
     sonic_scope_close(&s);
 }

@@ -321,9 +321,10 @@ static bool is_table(const sonic_tensor *x, sonic_dtype dtype, int64_t rows, int
 /* Tables that are read here and not by libtorch, which checks its own. */
 static sonic_status check_constants(const sonic_unet *unet, const sonic_unet_constants *c)
 {
-    if (!is_table(c->layout, SONIC_DTYPE_INT64, -1, 4) || !is_table(c->rectangles, SONIC_DTYPE_INT64, unet->levels, 4) ||
+    if (!is_table(c->layout, SONIC_DTYPE_INT64, -1, 4) || st_size(c->layout, 0) > SONIC_UNET_BRANCHES_MAX ||
+        !is_table(c->rectangles, SONIC_DTYPE_INT64, unet->levels, 4) ||
         !is_table(c->mixes, SONIC_DTYPE_FLOAT32, unet->res_count + unet->attention_count, -1) || !c->positions || !c->masks ||
-        !c->audio_spatial || !c->audio_temporal || !c->image_spatial || !c->image_temporal)
+        !c->audio || !is_table(c->audio_scale, SONIC_DTYPE_FLOAT32, 1, -1) || !c->image_spatial || !c->image_temporal)
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Give the constants that unet_prepare made for these very weights.");
     return SONIC_OK;
 }
@@ -366,6 +367,7 @@ sonic_tensor *sonic_unet_run(sonic_scope *outer, const sonic_unet *unet, const s
     sonic_tensor *weight = sonic_layer_weight(&s, &unet->network, "conv_in.weight"), *y = NULL;
     if (!s.status) {
         pass.frames = st_to_device_of(&s, st_take(st_indices(&s, step->frames, step->frame_count)), weight);
+        sonic_unet_hear(&s, &pass, weight);
         sonic_tensor *embedding = sonic_unet_embed_step(&s, unet, step->timestep, step->ids);
         pass.embedding = st_cast_like(&s, st_take(st_silu_in_place(&s, embedding)), weight);
         y = st_return(&s, forward(&s, &pass));

@@ -44,9 +44,10 @@ typedef struct sonic_unet_conditions {
 
 /* What stays the same in every step and window. `sum` is the sum of the attention layers' channels: each layer has its own columns. */
 typedef struct sonic_unet_constants {
-    sonic_tensor *layout;         /* int64 on the host [branches, 4]: first row and rows in audio_*, first row and rows in image_* */
-    sonic_tensor *audio_spatial;  /* [rows, audio tokens, 2 sum]: of each layer, keys and then values */
-    sonic_tensor *audio_temporal; /* the same for the layers over time: they use its mean over the window, since projecting is linear */
+    sonic_tensor *layout;         /* int64 on the host [branches, 4]: first row and rows in audio, first row and rows in image_* */
+    sonic_tensor *audio;          /* [rows, audio tokens, context] where they were given, in the dtype of the weights: the one constant
+                                     that grows with the clip. Each window projects its own, which is 1 operation in 2000 */
+    sonic_tensor *audio_scale;    /* float32 on the host [1] */
     sonic_tensor *image_spatial;  /* [rows, sum]: attention to the one image token is its value, whatever the query: a vector, with to_out's bias */
     sonic_tensor *image_temporal;
     sonic_tensor *positions;      /* [window, sum]: time_pos_embed */

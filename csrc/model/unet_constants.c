@@ -12,8 +12,8 @@ void sonic_unet_constants_each(sonic_unet_constants *c, void (*visit)(void *cont
         const char *name;
         sonic_tensor **tensor;
     } all[] = {{"layout", &c->layout},
-               {"audio_spatial", &c->audio_spatial},
-               {"audio_temporal", &c->audio_temporal},
+               {"audio", &c->audio},
+               {"audio_scale", &c->audio_scale},
                {"image_spatial", &c->image_spatial},
                {"image_temporal", &c->image_temporal},
                {"positions", &c->positions},
@@ -31,47 +31,35 @@ static sonic_tensor *stack(sonic_scope *scope, sonic_tensor *const *parts, int32
     return st_cast_like(scope, st_take(st_cat(scope, parts, count, 0)), like);
 }
 
-typedef sonic_tensor *(*projection)(sonic_scope *scope, const sonic_network *attn, sonic_tensor *rows, double scale);
-
-/* Keys and values side by side: [rows, tokens, 2 channels]. The adapters have no bias, so the values carry the scale. */
-static sonic_tensor *keys_and_values(sonic_scope *scope, const sonic_network *attn, sonic_tensor *rows, double scale)
-{
-    sonic_tensor *k = st_linear(scope, rows, sonic_layer_weight(scope, attn, "processor.to_k_ip.0.weight"), NULL);
-    sonic_tensor *v = st_linear(scope, rows, sonic_layer_weight(scope, attn, "processor.to_v_ip.0.weight"), NULL);
-    sonic_tensor *parts[2] = {st_take(k), st_take(st_scale(scope, st_take(v), scale))};
-    return st_cat(scope, parts, 2, 2);
-}
-
 /* to_out(to_v(image)): [rows, channels] */
-static sonic_tensor *image_vector(sonic_scope *scope, const sonic_network *attn, sonic_tensor *rows, double scale)
+static sonic_tensor *image_vector(sonic_scope *scope, const sonic_network *attn, sonic_tensor *rows)
 {
-    (void)scale;
     sonic_tensor *v = st_linear(scope, rows, sonic_layer_weight(scope, attn, "to_v.weight"), NULL);
     return sonic_layer_linear(scope, attn, "to_out.0", st_take(v));
 }
 
-/* The projection by every attention layer of one kind, side by side. */
-static sonic_tensor *by_layer(sonic_scope *outer, const sonic_unet *unet, const char *blocks, projection project, sonic_tensor *rows, double scale)
+/* The vectors of every attention layer of one kind, side by side. */
+static sonic_tensor *image_vectors(sonic_scope *outer, const sonic_unet *unet, const char *blocks, sonic_tensor *rows)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_tensor *parts[SONIC_UNET_ATTENTIONS_MAX];
     for (int32_t i = 0; i < unet->attention_count; i++) {
         sonic_network attn = sonic_network_part(&unet->network, "%s.%s.0.attn2", unet->attentions[i].name, blocks);
-        parts[i] = st_take(project(&s, &attn, rows, scale));
+        parts[i] = st_take(image_vector(&s, &attn, rows));
     }
-    sonic_tensor *y = st_return(&s, st_cat(&s, parts, unet->attention_count, st_shape(rows).dims - 1));
+    sonic_tensor *y = st_return(&s, st_cat(&s, parts, unet->attention_count, 1));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-static void prepare_audio(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet, const sonic_unet_conditions *in, sonic_tensor *like)
+static void prepare_audio(sonic_unet_constants *out, sonic_scope *scope, const sonic_unet_conditions *in, const sonic_tensor *like)
 {
-    sonic_scope s;
-    sonic_scope_open(&s, outer);
-    sonic_tensor *rows = stack(&s, in->audio, in->branches, like);
-    out->audio_spatial = st_return(&s, by_layer(&s, unet, "transformer_blocks", keys_and_values, rows, in->audio_scale));
-    out->audio_temporal = st_return(&s, by_layer(&s, unet, "temporal_transformer_blocks", keys_and_values, rows, in->audio_scale));
-    sonic_scope_close(&s);
+    const float scale = (float)in->audio_scale;
+    sonic_tensor *parts[SONIC_UNET_BRANCHES_MAX];
+    for (int32_t b = 0; b < in->branches; b++)
+        parts[b] = st_take(st_to_dtype(scope, in->audio[b], st_dtype(like)));
+    out->audio = st_cat(scope, parts, in->branches, 0);
+    out->audio_scale = st_from_host(scope, &scale, st_shape1(1));
 }
 
 static void prepare_image(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet, const sonic_unet_conditions *in, sonic_tensor *like)
@@ -80,8 +68,8 @@ static void prepare_image(sonic_unet_constants *out, sonic_scope *outer, const s
     sonic_scope_open(&s, outer);
     sonic_tensor *rows = stack(&s, in->image, in->branches, like); /* [rows, 1, context] */
     rows = st_reshape(&s, st_take(rows), st_shape2(st_size(rows, 0), st_size(rows, 2)));
-    out->image_spatial = st_return(&s, by_layer(&s, unet, "transformer_blocks", image_vector, rows, 1.0));
-    out->image_temporal = st_return(&s, by_layer(&s, unet, "temporal_transformer_blocks", image_vector, rows, 1.0));
+    out->image_spatial = st_return(&s, image_vectors(&s, unet, "transformer_blocks", rows));
+    out->image_temporal = st_return(&s, image_vectors(&s, unet, "temporal_transformer_blocks", rows));
     sonic_scope_close(&s);
 }
 
@@ -221,7 +209,7 @@ sonic_status sonic_unet_prepare(sonic_unet_constants *out, sonic_scope *outer, c
     sonic_tensor *weight = sonic_layer_weight(&s, &unet->network, "conv_in.weight");
     if (!s.status) {
         prepare_layout(out, &s, in);
-        prepare_audio(out, &s, unet, in, weight);
+        prepare_audio(out, &s, in, weight);
         prepare_image(out, &s, unet, in, weight);
         prepare_positions(out, &s, unet, in->window, weight);
         prepare_masks(out, &s, unet, in, weight);

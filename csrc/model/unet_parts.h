@@ -31,6 +31,8 @@ typedef struct sonic_unet_pass {
     const sonic_unet_constants *constants;
     const sonic_unet_step *step;
     sonic_tensor *frames;    /* int64 [frames] beside the weights */
+    sonic_tensor *audio[SONIC_UNET_BRANCHES_MAX];      /* what each branch hears in the window: [1 or frames, audio tokens, context] */
+    sonic_tensor *audio_mean[SONIC_UNET_BRANCHES_MAX]; /* over the window: what layers over time hear, [1, audio tokens, context] */
     sonic_tensor *embedding; /* [1, embedding]: SiLU of the embedding of time and ids, in the dtype of the weights */
     int64_t branch_count, frame_count, rows, columns; /* of the activations at this level */
     int32_t level, next_res, next_attention;
@@ -53,6 +55,9 @@ sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, co
 
 /* Transformers, transformer.c. Adds to x in place. */
 void sonic_unet_transformer(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x);
+
+/* The window's audio tokens, beside the weights: fills audio and audio_mean. */
+void sonic_unet_hear(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *like);
 
 /* Cross-attention to image and sound, audio_attention.c. Both add to x in place; `block` holds norm2 and attn2. */
 void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x);

@@ -8,7 +8,7 @@ from ..networks import run
 
 HEAD_DIM = 64
 CONSTANTS = (
-    "layout", "audio_spatial", "audio_temporal", "image_spatial", "image_temporal", "positions", "masks", "rectangles", "mixes", "latents",
+    "layout", "audio", "audio_scale", "image_spatial", "image_temporal", "positions", "masks", "rectangles", "mixes", "latents",
 )
 UNFOLDED, WHOLE_MASK = 1, 2
 

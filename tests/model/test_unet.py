@@ -151,6 +151,14 @@ def test_a_window_takes_its_frames_from_the_whole_clip(tiny_weights, golden):
     assert relative(got, expected) < EXACT
 
 
+def test_sound_stays_in_host_memory(tiny_weights, golden):
+    """Whatever the length of a clip: beside the weights lies only what a window hears."""
+    clip = conditions(golden, image=[golden["image_embeds"][:1]] * 3, audio=[random(200, TOKENS, CONTEXT)] * 3)
+    net = prepared(tiny_weights, clip)
+    grows = {name for name, constant in net.constants.items() if 600 in constant.shape}
+    assert grows == {"audio"} and net.constants["audio"].device.type == "cpu"
+
+
 def test_image_latents_once_a_run(tiny_weights, golden):
     noisy, latents = random(FRAMES, 4, ROWS, COLUMNS), [torch.zeros(4, ROWS, COLUMNS), random(4, ROWS, COLUMNS), random(4, ROWS, COLUMNS)]
     sample = torch.stack([torch.cat([noisy, part.expand(FRAMES, -1, -1, -1)], 1) for part in latents])
