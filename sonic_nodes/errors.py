@@ -31,6 +31,10 @@ class ResourceError(SonicError):
     exit_code = 5
 
 
+class OutOfMemoryError(ResourceError):
+    """Memory ran out during the work, although it was expected to fit."""
+
+
 class OutputError(SonicError):
     """The result could not be written."""
 

@@ -78,20 +78,23 @@ def require_memory(frames: int, height: int, width: int, free_bytes: int) -> Non
             f"{frames} pictures of {width}x{height} need {needed / 1e9:.1f} GB of memory, {free_bytes / 1e9:.1f} GB is free.")
 
 
-def image_from_chunks(chunks: Iterable[np.ndarray], frames: int, height: int, width: int, every: int = 1) -> torch.Tensor:
-    """Chunks of uint8 [n,H,W,3], `frames` pictures in all -> IMAGE float32 [ceil(frames / every),H,W,3] of each `every`-th picture.
-    One chunk at a time is held beside the result."""
-    image = torch.empty((frames + every - 1) // every, height, width, 3)
+def image_from_chunks(chunks: Iterable[np.ndarray], frames: int, height: int, width: int) -> torch.Tensor:
+    """Chunks of uint8 [n,H,W,3], `frames` pictures in all -> IMAGE float32 [frames,H,W,3]. One chunk at a time is held beside it."""
+    image = torch.empty(frames, height, width, 3)
     seen = 0
     for chunk in chunks:
-        kept = chunk[-seen % every::every]
-        start = (seen + every - 1) // every
-        if len(kept):
-            torch.div(torch.from_numpy(np.ascontiguousarray(kept)), 255, out=image[start:start + len(kept)])
+        if seen + len(chunk) <= frames:
+            torch.div(torch.from_numpy(np.ascontiguousarray(chunk)), 255, out=image[seen:seen + len(chunk)])
         seen += len(chunk)
     if seen != frames:
         raise AssertionError(f"the engine returned {seen} pictures instead of {frames}")
     return image
+
+
+def resampled(count: int, rate: float, wanted: float) -> torch.Tensor:
+    """Which of `count` pictures at `rate` a second to show, so that at `wanted` a second they last as long: int64, in order."""
+    shown = max(1, round(count * wanted / rate))
+    return ((torch.arange(shown, dtype=torch.float64) + 0.5) * rate / wanted).long().clamp_(max=count - 1)
 
 
 def even_size(height: int, width: int) -> tuple[int, int]:

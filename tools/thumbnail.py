@@ -1,15 +1,16 @@
-"""Draws workflows/draft.jpg, the template's card: the sample portrait speaking, and the voice that moves it.
+"""Draws the templates' cards, workflows/*.jpg: the sample portrait, and the voice that moves it.
 
-    python tools/thumbnail.py [-o workflows/draft.jpg]
+    python tools/thumbnail.py draft|fast|high_quality [-o FILE.jpg]
 
-It shows the sample face alone, rendered by the draft engine with the template's own settings.
+draft shows the sample face speaking, rendered by the draft engine with the template's own settings. The others show the portrait as it
+is, with the template's resolution: what the Sonic model makes of it depends on weights that are not part of this repository.
 """
 import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -22,6 +23,8 @@ from sonic_nodes.media.image import read_picture  # noqa: E402
 SIDE_PX = 512
 BAND_PX = 96
 BARS = 64
+LABEL_PX = 64
+LABELS = {"draft": None, "fast": "512", "high_quality": "1024"}
 PLAYED, AHEAD, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
 
 
@@ -53,16 +56,28 @@ def draw_voice(card, audio, played):
         draw.line((x, middle - half, x, middle + half), fill=PLAYED if i / BARS < played else AHEAD, width=4)
 
 
+def draw_label(card, text):
+    """The resolution in the upper right corner."""
+    draw, font = ImageDraw.Draw(card), ImageFont.load_default(LABEL_PX)
+    left, top, right, bottom = draw.textbbox((SIDE_PX - 16, 12), text, font=font, anchor="ra")
+    draw.rounded_rectangle((left - 12, top - 10, right + 12, bottom + 10), radius=12, fill=BACKGROUND)
+    draw.text((SIDE_PX - 16, 12), text, font=font, anchor="ra", fill=PLAYED)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("-o", "--output", default=ROOT / "workflows" / "draft.jpg", type=Path)
-    output = parser.parse_args().output
+    parser.add_argument("template", choices=LABELS)
+    parser.add_argument("-o", "--output", type=Path, help="workflows/TEMPLATE.jpg unless given")
+    options = parser.parse_args()
+    output = options.output or ROOT / "workflows" / f"{options.template}.jpg"
     sample = ROOT / "sonic_nodes" / "assets" / "sample"
-    sound = read_sound(sample / "speech.wav")
-    data = pipeline.prepare(read_picture(sample / "portrait.jpg"), sound, expand_ratio=0.5)
-    picture, played = speaking_frame(data)
+    label, sound = LABELS[options.template], read_sound(sample / "speech.wav")
+    data = pipeline.prepare(read_picture(sample / "portrait.jpg"), sound, expand_ratio=0.18 if label else 0.5)
+    picture, played = (data["image"], 0.0) if label else speaking_frame(data)
     card = Image.fromarray(picture).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
     draw_voice(card, data["audio"], played)
+    if label:
+        draw_label(card, label)
     card.save(output, quality=88, optimize=True)
     print(output)
 

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import torch
 
-from ..errors import InputError, ResourceError
+from ..errors import InputError, OutOfMemoryError, ResourceError
 
 
 @contextlib.contextmanager
 def explained(stage: str):
-    """RuntimeError of an operator as ResourceError (memory) or InputError; `stage` says where, as in "decoding frames"."""
+    """RuntimeError of an operator as OutOfMemoryError or InputError; `stage` says where, as in "decoding frames"."""
     try:
         yield
-    except ResourceError as error:
+    except (ResourceError, torch.OutOfMemoryError, MemoryError) as error:
         raise out_of_memory(stage, str(error)) from None
     except RuntimeError as error:
         if type(error) is not RuntimeError:  # not an operator's: what the caller's own progress raised
@@ -26,9 +26,9 @@ def is_memory(text: str) -> bool:
     return any(words in text.lower() for words in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
-def out_of_memory(stage: str, detail: str) -> ResourceError:
+def out_of_memory(stage: str, detail: str) -> OutOfMemoryError:
     why = detail.rstrip(".")
-    return ResourceError(f"Close other programs, choose a lower min_resolution or fp16: memory ran out while {stage} ({why}).")
+    return OutOfMemoryError(f"Close other programs, choose a lower min_resolution or fp16: memory ran out while {stage} ({why}).")
 
 
 def finite(result: torch.Tensor, stage: str, again: Callable[[], object]) -> torch.Tensor:

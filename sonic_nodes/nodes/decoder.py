@@ -1,7 +1,10 @@
 """Sonic Latent Decoder: latents -> pictures, chunk by chunk into system memory."""
 from comfy_api.latest import io
 
+from .connected import with_connected
 from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, free_memory_bytes, part, plain_errors
+
+FULL_RATE = 25.0  # pictures a second
 
 
 class SonicLatentDecoder(io.ComfyNode):
@@ -29,6 +32,7 @@ class SonicLatentDecoder(io.ComfyNode):
                 io.Float.Output(
                     "fps", display_name="fps", tooltip="Pictures a second: connect it to Create Video, else picture and sound run apart."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -36,10 +40,17 @@ class SonicLatentDecoder(io.ComfyNode):
     def execute(cls, model, latent, data, interpolate=True):
         check_model(model)
         check_data(data)
-        exchange = part("exchange")
-        height, width = data["image"].shape[:2]
-        exchange.require_memory(data["frames"], height, width, free_memory_bytes())
-        progress = Progress()
-        chunks = exchange.watched(model.decode(latent, data, progress), data["frames"], progress)
-        images = exchange.image_from_chunks(chunks, data["frames"], height, width, every=1 if interpolate else 2)
-        return io.NodeOutput(images, 25.0 if interpolate else 12.5)
+        return io.NodeOutput(*decode(model, latent, data, interpolate, cls.hidden.unique_id))
+
+
+def decode(model, latent, data, interpolate: bool, node_id: str | None):
+    """(IMAGE, pictures a second)."""
+    exchange = part("exchange")
+    height, width = data["image"].shape[:2]
+    every = 1 if interpolate else 2
+    count = -(-data["frames"] // every)
+    exchange.require_memory(count, height, width, free_memory_bytes())
+    model, data = with_connected(model, data)
+    progress = Progress(node_id, "Sonic Latent Decoder")
+    chunks = exchange.watched(model.decode(latent, data, progress, interpolate), count, progress)
+    return exchange.image_from_chunks(chunks, count, height, width), FULL_RATE / every

@@ -14,13 +14,15 @@ from .decoder import SonicLatentDecoder
 from .inference import SonicInference
 from .load_image import SonicLoadImage
 from .loader import SonicLoader
+from .model_files import register_folder
 from .parts import install_problem
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
+from .sonict import SonicTLoader, SonicTSampler
 
 log = logging.getLogger(__name__)
 
-NODES = [SonicLoadImage, SonicPreData, SonicLoader, SonicInference, SonicLatentDecoder, SonicPasteBack]
+NODES = [SonicLoadImage, SonicPreData, SonicLoader, SonicInference, SonicLatentDecoder, SonicPasteBack, SonicTLoader, SonicTSampler]
 
 SAMPLES = {"portrait.jpg": "sonic_sample_portrait.jpg", "speech.wav": "sonic_sample_speech.wav"}
 
@@ -35,6 +37,7 @@ class SonicExtension(ComfyExtension):
             log.warning("Remove one of two copies of the Sonic nodes: those of %s are in use, those of %s are not.", other, PACK)
             return []
         warn_of_foreign_nodes()
+        register_folder()
         copy_samples(Path(folder_paths.get_input_directory()))
         problem = install_problem()
         if problem:

@@ -1,7 +1,12 @@
 """Sonic Inference: speech and framed portrait -> latents, with progress and preview, stopped by Cancel."""
+import logging
+
 from comfy_api.latest import io
 
-from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, plain_errors, words
+from .connected import with_connected
+from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, part, plain_errors, words
+
+log = logging.getLogger(__name__)
 
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 
@@ -45,6 +50,7 @@ class SonicInference(io.ComfyNode):
             outputs=[
                 io.Latent.Output("latent", display_name="latent", tooltip="For the Sonic Latent Decoder, with the same model and data."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -52,7 +58,27 @@ class SonicInference(io.ComfyNode):
     def execute(cls, model, data, seed, **settings):
         check_model(model)
         check_data(data)
-        latent = model.infer(data, seed, model.settings(**settings), Progress())
-        ignored = [name for name in settings if name in model.ignored]
-        notes = [f"Without effect on the {model.name} engine: {', '.join(ignored)}."] if ignored else []
+        latent, notes = infer(model, data, seed, cls.hidden.unique_id, **settings)
         return io.NodeOutput(latent, ui=words(notes))
+
+
+def infer(model, data, seed: int, node_id: str | None, **settings):
+    """(LATENT, sentences for the user)."""
+    model, data = with_connected(model, data)
+    chosen, progress = model.settings(**settings), Progress(node_id, "Sonic Inference")
+    notes = planned(model, data, chosen, progress) if hasattr(model, "planned") else []
+    latent = model.infer(data, seed, chosen, progress)
+    ignored = [name for name in settings if name in model.ignored]
+    notes += [f"Without effect on the {model.name} engine: {', '.join(ignored)}."] if ignored else []
+    return latent, notes + list(latent["sonic"].get("notes", []))
+
+
+def planned(model, data, settings, progress: Progress) -> list[str]:
+    """Says under the node and in the log how the run will be done, and tells ComfyUI how much room it needs. Raises ResourceError with
+    ways out when it does not fit."""
+    with part("watch").watched(lambda *_: progress.check()):
+        plan = model.planned(data, settings)
+    log.info("Sonic Inference: %s", "\n".join(plan.text))
+    progress.say(plan.title)
+    model.models.work_bytes = max(stage.held + stage.results + stage.margin for stage in plan.stages)
+    return [plan.title, *plan.notes]

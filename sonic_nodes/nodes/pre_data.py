@@ -2,6 +2,7 @@
 those of the pack smthemex/ComfyUI_Sonic, so that its workflow files open."""
 from comfy_api.latest import io, ui
 
+from .connected import connected
 from .parts import CATEGORY, DType, PreData, expert, part, plain_errors, words
 
 CROPS = ["face", "off"]
@@ -36,10 +37,11 @@ class SonicPreData(io.ComfyNode):
                     tooltip="Room around the face, as a share of its size; 0.15 to 0.2 suits most portraits. Too small cuts chin and "
                             "hair when the head moves; too large makes the face small and soft."),
                 io.ClipVision.Input("clip_vision", optional=True,
-                                    tooltip="Not used by the draft engine. Leave it empty: it is there for workflows that bring their "
-                                            "own."),
+                                    tooltip="CLIP of Stable Video Diffusion from ComfyUI's Image Only Checkpoint Loader, used in place of "
+                                            "the Sonic Loader's. Best left empty. Another CLIP is refused."),
                 io.Vae.Input("vae", optional=True,
-                             tooltip="Not used by the draft engine. Leave it empty: it is there for workflows that bring their own."),
+                             tooltip="VAE of Stable Video Diffusion from ComfyUI's Image Only Checkpoint Loader, used in place of the "
+                                     "Sonic Loader's. Best left empty. Another VAE is refused."),
                 DType.Input(
                     "weight_dtype", optional=True, tooltip="Has no effect. It is there for workflows of ComfyUI_Sonic; leave it empty."),
                 io.Mask.Input(
@@ -79,6 +81,9 @@ class SonicPreData(io.ComfyNode):
     def execute(cls, audio, image, min_resolution, duration, expand_ratio, clip_vision=None, vae=None, weight_dtype=None, face_mask=None,
                 crop="face", face_index=0, on_mismatch="use shorter"):
         exchange = part("exchange")
+        for network, owner in (("clip_vision", clip_vision), ("vae", vae)):
+            if owner is not None:
+                connected(network, owner)
         picture, picture_notes = exchange.first_picture(image)
         sound, sound_notes = exchange.sound_from_audio(audio)
         data = part("pipeline").prepare(

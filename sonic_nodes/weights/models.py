@@ -15,6 +15,9 @@ from .sizes import head_dim, heads, sizes_of
 MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
+Place = Path | WeightFile  # a file, or one that is open already
+
+
 @dataclass(frozen=True)
 class Stamp:
     """What changes when a file is written again."""
@@ -24,7 +27,10 @@ class Stamp:
     mtime_ns: int
 
     @classmethod
-    def of(cls, path: Path) -> "Stamp":
+    def of(cls, place: "Place") -> "Stamp":
+        if isinstance(place, WeightFile):
+            return cls(place.path, place.size, getattr(place, "identity", id(place)))
+        path = place
         try:
             state = path.stat()
         except OSError as error:
@@ -60,7 +66,7 @@ class Models:
         models.tensors("unet", torch.float16, "cuda")           {name: tensor}, kept until release()
     """
 
-    def __init__(self, paths: dict[str, Path]):
+    def __init__(self, paths: dict[str, Place]):
         """`paths`: of each network; raises InputError when a file is not what it should be or does not fit the others."""
         self.paths = dict(paths)
         self._checked: dict[str, Checked] = {}
@@ -93,7 +99,7 @@ class Models:
 
     def refresh(self) -> list[str]:
         """Look at the files again. Networks whose file was written since are dropped and checked anew; their keys are returned."""
-        stamps = {key: Stamp.of(path) for key, path in self.paths.items()}
+        stamps = {key: Stamp.of(place) for key, place in self.paths.items()}
         changed = [key for key, stamp in stamps.items() if key not in self._checked or self._checked[key].stamp != stamp]
         for key in changed:
             self.release(key)
@@ -101,7 +107,7 @@ class Models:
         opened = {stamps[key]: None for key in changed}
         for key in sorted(changed, key=list(NETWORKS).index):
             stamp = stamps[key]
-            opened[stamp] = opened[stamp] or open_weights(stamp.path)
+            opened[stamp] = opened[stamp] or opening(self.paths[key])
             self._checked[key] = self._check(key, opened[stamp], stamp)
         if changed:
             check_together({key: checked.sizes for key, checked in self._checked.items()}, self._checked)
@@ -112,13 +118,18 @@ class Models:
         sizes = sizes_of(key, file.entries, **({"image": image} if image else {}))
         return Checked(file, stamp, matched(key, file, **sizes), sizes)
 
+    def _of(self, key: str) -> Checked:
+        if key not in self._checked:
+            raise InputError(f"{advice(key)} It is missing.")
+        return self._checked[key]
+
     def sizes(self, key: str) -> dict:
         """Of the network, as tables.py names them."""
-        return self._checked[key].sizes
+        return self._of(key).sizes
 
     def stamp(self, *keys: str) -> tuple[Stamp, ...]:
         """Equal as long as the files of these networks have not changed."""
-        return tuple(self._checked[key].stamp for key in keys)
+        return tuple(self._of(key).stamp for key in keys)
 
     def heads(self, key: str) -> int:
         return heads(key, self.sizes(key)["d"])
@@ -129,7 +140,7 @@ class Models:
 
     def file_bytes(self, key: str) -> int:
         """Of the network's tensors as its file has them."""
-        checked = self._checked[key]
+        checked = self._of(key)
         return sum(checked.file.entries[name].bytes for name in checked.names.values())
 
     def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
@@ -140,12 +151,7 @@ class Models:
         if kept and (kept.dtype, kept.device) == (dtype, device):
             return kept.tensors
         self.release(key)
-        checked = self._checked[key]
-        tensors, held = {}, 0
-        for native, name in checked.names.items():
-            mapped = checked.file.tensor(name)
-            tensors[native] = prepared(mapped, dtype, device)
-            held += 0 if tensors[native].data_ptr() == mapped.data_ptr() else tensors[native].nbytes
+        tensors, held = read(self._of(key), dtype, device)
         self._loaded[key] = Loaded(dtype, device, tensors, held)
         return tensors
 
@@ -159,27 +165,42 @@ class Models:
         return sum(kept.held_bytes for kept in self._loaded.values() if kept.device == torch.device(device))
 
 
+def opening(place: Place) -> WeightFile:
+    return place if isinstance(place, WeightFile) else open_weights(place)
+
+
+def read(checked: Checked, dtype: torch.dtype, device: torch.device) -> tuple[dict[str, torch.Tensor], int]:
+    """The tensors by the names that csrc/model asks for, and how many bytes of them are not views of the mapped file."""
+    tensors, held = {}, 0
+    for native, name in checked.names.items():
+        mapped = checked.file.tensor(name)
+        tensors[native] = prepared(mapped, dtype, device)
+        held += 0 if tensors[native].data_ptr() == mapped.data_ptr() else tensors[native].nbytes
+    return tensors, held
+
+
 def prepared(tensor: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Beside the activations, of their type and, for convolutions, in their memory format."""
     moved = tensor.to(device, dtype)
     return moved.contiguous(memory_format=MEMORY_FORMATS[moved.dim()]) if moved.dim() in MEMORY_FORMATS else moved
 
 
-def clip_width(path: Path) -> int | None:
+def clip_width(place: Place) -> int | None:
     """The length of the picture's embedding, of which audio2bucket's first layer says only the sum with the sound's."""
-    return sizes_of("clip_vision", open_weights(path).entries).get("out")
+    return sizes_of("clip_vision", opening(place).entries).get("out")
 
 
 def check_together(sizes: dict[str, dict], checked: dict[str, Checked]):
     """Raises InputError when networks that are right by themselves do not belong together."""
     states = 10 * (sizes["whisper"]["layers"] + 1) * sizes["whisper"]["d"]
     context = sizes["unet"]["context"]
+    there = {"clip_vision": {"out": context}, "vae": {"latents": sizes["unet"]["latents"]}} | sizes  # those two may come later
     rules = (
         ("whisper", sizes["audio2token"]["states"] == states, "audio2token takes states of another size"),
         ("audio2bucket", sizes["audio2bucket"]["states"] == 50 * sizes["whisper"]["d"], "whisper and CLIP give states of another size"),
         ("audio2token", sizes["audio2token"]["dim"] == context, "the UNet takes tokens of another size"),
-        ("clip_vision", sizes["clip_vision"]["out"] == context, "the UNet takes embeddings of another size"),
-        ("vae", sizes["vae"]["latents"] == sizes["unet"]["latents"], "the UNet has latents of another size"),
+        ("clip_vision", there["clip_vision"]["out"] == context, "the UNet takes embeddings of another size"),
+        ("vae", there["vae"]["latents"] == sizes["unet"]["latents"], "the UNet has latents of another size"),
     )
     for key, holds, why in rules:
         if not holds:

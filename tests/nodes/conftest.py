@@ -1,9 +1,12 @@
 """Just enough of ComfyUI to import the nodes and to call them: strict about names, so that a misspelt argument fails here."""
 import importlib
+import os
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
 
 COMMON = {"display_name", "optional", "tooltip", "lazy"}
 WIDGET = COMMON | {"default", "socketless"}
@@ -53,6 +56,20 @@ class PreviewImage:
         return {"images": [{"filename": "preview.png"}] * len(self.image), "animated": (False,)}
 
 
+class ComfyNode:
+    hidden = SimpleNamespace(unique_id="7")
+
+
+class ModelPatcher:
+    """What of ComfyUI's is called: tests with the real one are in tests/comfyui."""
+
+    def __init__(self, model, load_device, offload_device, size=0):
+        self.model, self.load_device, self.offload_device, self.size = model, load_device, offload_device, size
+
+    def detach(self, unpatch_all=True):
+        return self.model
+
+
 class Cancelled(Exception):
     """Stands for comfy.model_management.InterruptProcessingException."""
 
@@ -62,9 +79,12 @@ class Comfy:
 
     def __init__(self, input_folder):
         self.input_folder = input_folder
+        self.models = input_folder.parent / "models"
+        self.said = []
         self.free_bytes = 8 << 30
         self.cancelled = False
         self.progress = []
+        self.loaded = []
 
     def update(self, value, total, preview):
         self.progress.append((value, total, preview))
@@ -74,13 +94,47 @@ class Comfy:
             raise Cancelled
 
 
+def fake_folder_paths(comfy, module):
+    def annotated(name):
+        for kind in ("input", "output", "temp"):
+            if name.endswith(f"[{kind}]"):
+                return name[:-len(kind) - 3], str(comfy.input_folder)
+        return name, None
+
+    paths = module("folder_paths", models_dir=str(comfy.models))
+    paths.folder_names_and_paths = {"checkpoints": ([str(comfy.models / "checkpoints")], {".safetensors", ".ckpt"})}
+
+    def add(folder, path):
+        folders = paths.folder_names_and_paths.setdefault(folder, ([], set()))[0]
+        folders.extend([path] if path not in folders else [])
+
+    def names(folder):
+        roots, suffixes = paths.folder_names_and_paths[folder]
+        files = ((Path(root), file) for root in roots for file in Path(root).rglob("*") if not file.is_dir())
+        return sorted({str(file.relative_to(root)) for root, file in files if not suffixes or file.suffix in suffixes})
+
+    def full(folder, name):
+        files = (os.path.join(root, name) for root in paths.folder_names_and_paths[folder][0])
+        return next((file for file in files if os.path.isfile(file)), None)
+
+    paths.__dict__.update(
+        get_input_directory=lambda: str(comfy.input_folder),
+        get_annotated_filepath=lambda name: str(comfy.input_folder / annotated(name)[0]),
+        annotated_filepath=annotated,
+        exists_annotated_filepath=lambda name: (comfy.input_folder / annotated(name)[0]).exists(),
+        filter_files_content_types=lambda files, kinds: [f for f in files if f.lower().endswith((".jpg", ".png", ".webp"))],
+        add_model_folder_path=add, get_filename_list=names, get_full_path=full,
+        get_folder_paths=lambda folder: list(paths.folder_names_and_paths[folder][0]))
+    return paths
+
+
 def fake_modules(comfy):
     io = SimpleNamespace(
-        Custom=custom, ComfyNode=object, NodeOutput=NodeOutput, Schema=SimpleNamespace,
+        Custom=custom, ComfyNode=ComfyNode, Hidden=SimpleNamespace(unique_id="UNIQUE_ID"), NodeOutput=NodeOutput, Schema=SimpleNamespace,
         UploadType=SimpleNamespace(image="image_upload"), FolderType=SimpleNamespace(input="input"),
         **{name: custom(io_type) for name, io_type in {
             "Int": "INT", "Float": "FLOAT", "Boolean": "BOOLEAN", "Combo": "COMBO", "Image": "IMAGE", "Mask": "MASK", "Audio": "AUDIO",
-            "Latent": "LATENT", "ClipVision": "CLIP_VISION", "Vae": "VAE"}.items()})
+            "Latent": "LATENT", "ClipVision": "CLIP_VISION", "Vae": "VAE", "Model": "MODEL"}.items()})
 
     class ProgressBar:
         def __init__(self, total):
@@ -90,33 +144,28 @@ def fake_modules(comfy):
             comfy.throw_if_cancelled()
             comfy.update(value, total or self.total, preview)
 
-    def annotated(name):
-        for kind in ("input", "output", "temp"):
-            if name.endswith(f"[{kind}]"):
-                return name[:-len(kind) - 3], str(comfy.input_folder)
-        return name, None
-
     def module(name, **members):
         made = ModuleType(name)
         made.__dict__.update(members)
         return made
 
-    management = module("comfy.model_management", get_free_memory=lambda device: comfy.free_bytes,
-                        throw_exception_if_processing_interrupted=comfy.throw_if_cancelled)
+    management = module(
+        "comfy.model_management", get_free_memory=lambda device: comfy.free_bytes, get_torch_device=lambda: torch.device("cpu"),
+        unet_offload_device=lambda: torch.device("cpu"), throw_exception_if_processing_interrupted=comfy.throw_if_cancelled,
+        load_models_gpu=lambda patchers, **options: comfy.loaded.append((patchers, options)), OOM_EXCEPTION=torch.OutOfMemoryError)
+    patching = module("comfy.model_patcher", ModelPatcher=ModelPatcher)
     utils = module("comfy.utils", ProgressBar=ProgressBar)
     latest = module("comfy_api.latest", io=io, ui=SimpleNamespace(PreviewImage=PreviewImage), ComfyExtension=object)
+    prompt_server = SimpleNamespace(send_progress_text=lambda text, node_id: comfy.said.append((node_id, text)))
     return {
-        "comfy": module("comfy", model_management=management, utils=utils, __path__=[]),
+        "comfy": module("comfy", model_management=management, model_patcher=patching, utils=utils, __path__=[]),
+        "comfy.model_patcher": patching,
+        "server": module("server", PromptServer=SimpleNamespace(instance=prompt_server)),
         "comfy.model_management": management,
         "comfy.utils": utils,
         "comfy_api": module("comfy_api", latest=latest, __path__=[]),
         "comfy_api.latest": latest,
-        "folder_paths": module(
-            "folder_paths", get_input_directory=lambda: str(comfy.input_folder),
-            get_annotated_filepath=lambda name: str(comfy.input_folder / annotated(name)[0]),
-            annotated_filepath=annotated,
-            exists_annotated_filepath=lambda name: (comfy.input_folder / annotated(name)[0]).exists(),
-            filter_files_content_types=lambda files, kinds: [f for f in files if f.lower().endswith((".jpg", ".png", ".webp"))]),
+        "folder_paths": fake_folder_paths(comfy, module),
         "nodes": module("nodes", NODE_CLASS_MAPPINGS={}),
     }
 
@@ -139,7 +188,9 @@ def comfy(tmp_path, monkeypatch):
 
 @pytest.fixture
 def extension(comfy):
-    return importlib.import_module("sonic_nodes.nodes.extension")
+    module = importlib.import_module("sonic_nodes.nodes.extension")
+    module.register_folder()
+    return module
 
 
 @pytest.fixture

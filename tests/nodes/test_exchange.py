@@ -70,20 +70,28 @@ def test_what_is_no_recording_is_refused(audio):
         exchange.sound_from_audio(audio)
 
 
-@pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("sizes", [[8, 8, 1], [3, 5, 1], [1, 1, 1, 1, 1], [9]])
-def test_chunks_land_in_order(sizes, every):
+def test_chunks_land_in_order(sizes):
     total = sum(sizes)
     pictures = np.arange(total, dtype=np.uint8)[:, None, None, None].repeat(4, 1).repeat(6, 2).repeat(3, 3)
     edges = np.cumsum([0] + sizes)
     chunks = [pictures[a:b] for a, b in itertools.pairwise(edges)]
-    image = exchange.image_from_chunks(chunks, total, 4, 6, every=every)
-    assert np.array_equal(exchange.pictures_from_image(image), pictures[::every])
+    image = exchange.image_from_chunks(chunks, total, 4, 6)
+    assert np.array_equal(exchange.pictures_from_image(image), pictures)
 
 
-def test_an_engine_that_returns_too_few_pictures_is_found_out():
-    with pytest.raises(AssertionError, match="7 pictures instead of 8"):
-        exchange.image_from_chunks([np.zeros((7, 4, 4, 3), np.uint8)], 8, 4, 4)
+@pytest.mark.parametrize("made", [7, 9])
+def test_an_engine_that_returns_another_number_of_pictures_is_found_out(made):
+    with pytest.raises(AssertionError, match=f"{made} pictures instead of 8"):
+        exchange.image_from_chunks([np.zeros((made, 4, 4, 3), np.uint8)], 8, 4, 4)
+
+
+@pytest.mark.parametrize(("wanted", "shown"), [(25, 50), (12.5, 25), (30, 60), (5, 10), (120, 240), (24, 48)])
+def test_another_rate_shows_pictures_twice_or_leaves_some_out_and_lasts_as_long(wanted, shown):
+    order = exchange.resampled(50, 25, wanted)
+    assert len(order) == shown and bool((order[1:] >= order[:-1]).all()) and int(order[0]) <= 2 and int(order[-1]) >= 47
+    middle = (torch.arange(shown) + 0.5) / wanted
+    assert float(((order + 0.5) / 25 - middle).abs().max()) <= 0.0201, "a picture stands more than half a frame from its time"
 
 
 def test_memory_is_asked_before_the_work():

@@ -1,6 +1,7 @@
 """Registration: what happens when ComfyUI imports the folder, once, twice, beside another pack, and without the compiled part."""
 import asyncio
 import importlib.util
+import json
 import logging
 import shutil
 import sys
@@ -12,6 +13,7 @@ import pytest
 from sonic_nodes import loading
 
 ROOT = Path(__file__).resolve().parents[2]
+COUNT = len(json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8")))
 
 
 def import_as_comfy_does(folder: Path, name: str):
@@ -58,7 +60,7 @@ def test_the_folder_may_have_any_name(pack, name):
     module = pack(name)
     assert (ROOT / module.WEB_DIRECTORY).is_dir()
     assert not hasattr(module, "NODE_CLASS_MAPPINGS"), "with it ComfyUI never calls comfy_entrypoint"
-    assert len(register(module)) == 6
+    assert len(register(module)) == COUNT
 
 
 def test_importing_the_folder_alone_touches_nothing(comfy, pack, monkeypatch):
@@ -72,14 +74,14 @@ def test_a_second_copy_stays_away_and_says_so(pack, caplog):
     first = register(pack("one"))
     with caplog.at_level(logging.WARNING):
         second = node_list(pack("two"))
-    assert len(first) == 6 and second == []
+    assert len(first) == COUNT and second == []
     assert "Remove one of two copies of the Sonic nodes" in caplog.text
 
 
 def test_another_packs_node_of_the_same_name_is_named(pack, caplog):
     sys.modules["nodes"].NODE_CLASS_MAPPINGS["SONIC_PreData"] = object
     with caplog.at_level(logging.WARNING):
-        assert len(register(pack("one"))) == 6
+        assert len(register(pack("one"))) == COUNT
     assert "Keep one of the two packs that define SONIC_PreData" in caplog.text
 
 
@@ -94,7 +96,7 @@ def missing(monkeypatch, name):
 
 def test_a_missing_library_of_others_is_named(extension, nodes, monkeypatch):
     missing(monkeypatch, "numpy")
-    assert len(asyncio.run(extension.SonicExtension().get_node_list())) == 6
+    assert len(asyncio.run(extension.SonicExtension().get_node_list())) == COUNT
     command = f'"{sys.executable}" -m pip install -r "{ROOT / "requirements.txt"}"'
     with pytest.raises(ValueError) as raised:
         nodes["SonicLoader"].execute("built-in draft")
@@ -135,7 +137,7 @@ def test_without_the_compiled_part_every_node_names_the_command(comfy, tmp_path,
     with caplog.at_level(logging.WARNING):
         listed = register(import_as_comfy_does(folder, str(folder)))
     command = f'Run `make -C "{folder}" build PYTHON="{sys.executable}"`, then start again'
-    assert len(listed) == 6 and f"Sonic nodes: {command}" in caplog.text
+    assert len(listed) == COUNT and f"Sonic nodes: {command}" in caplog.text
     for node in listed:
         node.define_schema()
         with pytest.raises(ValueError) as raised:

@@ -15,7 +15,9 @@ INPUTS = {
         ("duration", "FLOAT", False, 0.0), ("expand_ratio", "FLOAT", False, 0.18), ("clip_vision", "CLIP_VISION", True, None),
         ("vae", "VAE", True, None), ("weight_dtype", "DTYPE", True, None), ("face_mask", "MASK", True, None),
         ("crop", "COMBO", True, "face"), ("face_index", "INT", True, 0), ("on_mismatch", "COMBO", True, "use shorter")],
-    "SonicLoader": [("model", "COMBO", False, "built-in draft")],
+    "SonicLoader": [
+        ("model", "COMBO", False, "built-in draft"), ("checkpoint", "COMBO", True, "automatic"), ("precision", "COMBO", True, "auto"),
+        ("audio_strength", "FLOAT", True, 1.0)],
     "SonicInference": [
         ("model", "MODEL_SONIC", False, None), ("data", "SONIC_PREDATA", False, None), ("seed", "INT", False, 0),
         ("inference_steps", "INT", False, 25), ("dynamic_scale", "FLOAT", False, 1.1), ("motion_scale", "FLOAT", False, 1.05),
@@ -24,6 +26,13 @@ INPUTS = {
         ("model", "MODEL_SONIC", False, None), ("latent", "LATENT", False, None), ("data", "SONIC_PREDATA", False, None),
         ("interpolate", "BOOLEAN", False, True)],
     "SonicPasteBack": [("images", "IMAGE", False, None), ("data", "SONIC_PREDATA", False, None), ("feather", "FLOAT", False, 0.1)],
+    # As smthemex/ComfyUI_Sonic has them.
+    "SONICTLoader": [
+        ("model", "MODEL", False, None), ("sonic_unet", "COMBO", False, None), ("ip_audio_scale", "FLOAT", False, 1.0),
+        ("use_interframe", "BOOLEAN", False, True), ("dtype", "COMBO", False, "fp16")],
+    "SONICSampler": [
+        ("model", "MODEL_SONIC", False, None), ("data_dict", "SONIC_PREDATA", False, None), ("seed", "INT", False, 0),
+        ("inference_steps", "INT", False, 25), ("dynamic_scale", "FLOAT", False, 1.0), ("fps", "FLOAT", False, 25.0)],
 }
 OUTPUTS = {
     "SonicLoadImage": [("image", "IMAGE"), ("mask", "MASK")],
@@ -32,6 +41,8 @@ OUTPUTS = {
     "SonicInference": [("latent", "LATENT")],
     "SonicLatentDecoder": [("images", "IMAGE"), ("fps", "FLOAT")],
     "SonicPasteBack": [("images", "IMAGE")],
+    "SONICTLoader": [("model", "MODEL_SONIC"), ("weight_dtype", "DTYPE")],
+    "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT")],
 }
 RANGES = {
     ("SONIC_PreData", "min_resolution"): (128, 2048, 64),
@@ -40,6 +51,12 @@ RANGES = {
     ("SonicInference", "dynamic_scale"): (0.5, 2.0, 0.05),
     ("SonicInference", "motion_scale"): (0.5, 2.0, 0.05),
     ("SonicPasteBack", "feather"): (0.0, 0.5, 0.01),
+    ("SonicLoader", "audio_strength"): (0.0, 2.0, 0.05),
+    ("SONICTLoader", "ip_audio_scale"): (0.5, 2.0, 0.1),
+    ("SONICSampler", "seed"): (0, 2147483647, None),
+    ("SONICSampler", "inference_steps"): (1, 1024, 1),
+    ("SONICSampler", "dynamic_scale"): (0.5, 2.0, 0.1),
+    ("SONICSampler", "fps"): (5.0, 120.0, 0.5),
 }
 CORE = {"LoadAudio", "CreateVideo", "SaveVideo", "MarkdownNote"}
 
@@ -116,14 +133,19 @@ def widget_values(schema, values):
     return dict(zip(ids, values, strict=True))
 
 
-@pytest.fixture(scope="session")
-def template():
-    return json.loads((ROOT / "workflows/draft.json").read_text(encoding="utf-8"))
+@pytest.fixture(scope="session", params=["draft", "fast", "high_quality"])
+def template_name(request):
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def api_graph():
-    return json.loads((ROOT / "docs/api/draft.json").read_text(encoding="utf-8"))
+def template(template_name):
+    return json.loads((ROOT / f"workflows/{template_name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def api_graph(template_name):
+    return json.loads((ROOT / f"docs/api/{template_name}.json").read_text(encoding="utf-8"))
 
 
 def test_template_and_api_file_say_the_same(schemas, template, api_graph):
@@ -148,11 +170,23 @@ def test_template_values_are_in_range(schemas, template, extension):
         values = widget_values(schema, node["widgets_values"])
         for slot in schema.inputs:
             if slot.options.get("options") and slot.id != "image":
-                assert values[slot.id] in slot.options["options"]
+                assert values[slot.id] in [*slot.options["options"], "unet.pth"]
             if slot.min is not None and slot.id in values:
                 assert slot.min <= values[slot.id] <= slot.max
     images = [n["widgets_values"][0] for n in template["nodes"] if n["type"] in ("SonicLoadImage", "LoadAudio")]
     assert sorted(images) == sorted(extension.SAMPLES.values())
+
+
+RECOMMENDED = {"fast": (512, 15), "high_quality": (1024, 25)}
+
+
+def test_templates_carry_the_recommended_values(schemas, template_name, template):
+    stored = {n["type"]: widget_values(schemas[n["type"]], n["widgets_values"]) for n in template["nodes"] if n["type"] in schemas}
+    inference, data = stored["SonicInference"], stored["SONIC_PreData"]
+    assert inference["dynamic_scale"] == 1.1 and inference["motion_scale"] == 1.05 and 0.15 <= data["expand_ratio"] <= 0.2
+    if template_name in RECOMMENDED:
+        assert (data["min_resolution"], inference["inference_steps"]) == RECOMMENDED[template_name]
+        assert stored["SonicLoader"]["model"] == "unet.pth" and stored["SonicLoader"]["checkpoint"] == "automatic"
 
 
 def test_template_links_fit_the_slots(schemas, template):

@@ -29,13 +29,14 @@ class Engine:
         progress(data["frames"], data["frames"])
         return {"samples": torch.zeros(1), "sonic": {"seed": seed, "settings": settings}}
 
-    def decode(self, latent, data, progress):
-        for start in range(0, data["frames"], 8):
-            levels = np.arange(start, min(start + 8, data["frames"]), dtype=np.uint8)
-            for level in levels:
+    def decode(self, latent, data, progress, interpolate=True):
+        shown = np.arange(0, data["frames"], 1 if interpolate else 2, dtype=np.uint8)
+        for start in range(0, len(shown), 8):
+            levels = shown[start:start + 8]
+            for i, level in enumerate(levels):
                 self.frames += 1
                 self.after_frame(int(level))
-                progress(int(level) + 1, data["frames"])
+                progress(start + i + 1, len(shown))
             yield np.broadcast_to(levels[:, None, None, None], (len(levels), HEIGHT, WIDTH, 3)).copy()
 
 
@@ -141,7 +142,9 @@ def test_errors_reach_the_page_as_their_own_words(nodes, monkeypatch):
 
 @pytest.mark.parametrize(("node", "values", "start"), [
     ("SonicLoadImage", {"image": "absent.png"}, "Choose another picture or upload it again: 'absent.png'"),
-    ("SonicLoader", {"model": "sonic_unet.safetensors"}, "Choose 'built-in draft' as the model"),
+    ("SonicLoader", {"model": "sonic_unet.safetensors"}, "Put unet.pth at models/sonic/unet.pth (6.30 GB, from https://huggingface.co/"),
+    ("SONICTLoader", {"sonic_unet": "none"}, "Choose Sonic's UNet (unet.pth) as sonic_unet"),
+    ("SONICTLoader", {"sonic_unet": "u.pth"}, "Put unet.pth at models/sonic/unet.pth"),
     ("SONIC_PreData", {"crop": "head"}, "Set crop to one of face, off"),
     ("SONIC_PreData", {"on_mismatch": "stretch"}, "Set on_mismatch to one of use shorter, refuse"),
 ])

@@ -1,0 +1,55 @@
+"""Nodes for the end-to-end tests, linked into custom_nodes beside the pack: they take weights away as ComfyUI does, and compare."""
+import gc
+
+import comfy.model_management
+import torch
+
+
+class ProbeEvict:
+    """After the first run: evicts all models, and hands the data on to the second."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = ("SONIC_PREDATA",), "run", "probe", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"after": ("LATENT",), "data": ("SONIC_PREDATA",)}}
+
+    def run(self, after, data):
+        loaded = comfy.model_management.loaded_models()
+        weights, before = sum(model.loaded_size() for model in loaded), live_bytes()
+        del loaded
+        comfy.model_management.unload_all_models()
+        freed = before - live_bytes()
+        if not 0 < weights <= freed * 1.001:
+            raise AssertionError(f"evicting {weights} bytes of weights freed {freed}")
+        return {"ui": {"text": (f"weights {weights} freed {freed}",)}, "result": (data,)}
+
+
+class ProbeEqual:
+    """Ends the run with an error unless both latents are the same, bit by bit."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "probe", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"one": ("LATENT",), "other": ("LATENT",)}}
+
+    def run(self, one, other):
+        one, other = one["samples"], other["samples"]
+        if one is other or not torch.equal(one, other):
+            raise AssertionError("the second run gave another latent")
+        return {"ui": {"text": (f"equal, {one.numel()} numbers",)}}
+
+
+def live_bytes() -> int:
+    """Of all tensors in this process, each storage once."""
+    gc.collect()
+    storages = {}
+    for thing in gc.get_objects():
+        if isinstance(thing, torch.Tensor) and thing.device.type != "meta":
+            storage = thing.untyped_storage()
+            storages[storage.data_ptr()] = max(storages.get(storage.data_ptr(), 0), storage.nbytes())
+    return sum(storages.values())
+
+
+NODE_CLASS_MAPPINGS = {"ProbeEvict": ProbeEvict, "ProbeEqual": ProbeEqual}
