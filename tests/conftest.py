@@ -11,6 +11,28 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser):
+    parser.addoption("--device", action="append", help="where operators and networks are tested; else the CPU, and CUDA when it is there")
+
+
+def pytest_generate_tests(metafunc):
+    if "device" in metafunc.fixturenames:
+        import torch
+
+        found = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+        metafunc.parametrize("device", metafunc.config.getoption("device") or found, indirect=True)
+
+
+@pytest.fixture
+def device(request):
+    """A device of PyTorch's, by name."""
+    import torch
+
+    if torch.device(request.param).type == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device, or this PyTorch is built without CUDA")
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def shared_dir():
     """Real photos and recordings, kept beside the checkout (../shared) or where SONIC_SHARED says; they are not part of the repository."""

@@ -2,28 +2,26 @@
  * and their blend. Everything is added to the residual stream in place. */
 #include "model/unet_parts.h"
 
-/* The projected product of attention goes into x [all tokens, channels]: x += to_out(y) */
-static void add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
+void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
 {
     sonic_tensor *rows = sonic_unet_rows(scope, x);
     st_add_linear_in_place(scope, rows, st_take(st_reshape(scope, st_take(y), st_shape(rows))), sonic_layer_weight(scope, attn, "to_out.0.weight"));
     st_add_in_place(scope, rows, sonic_layer_weight(scope, attn, "to_out.0.bias"));
 }
 
-/* Each token looks at the tokens of its frame. x [branches, frames, tokens, channels] */
-static void look_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x)
+void sonic_unet_look_in_frames(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, int64_t head_dim)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn1");
     int64_t channels = st_size(x, 3);
     sonic_tensor *before = sonic_unet_probe_before(&s, &attn, x);
-    sonic_tensor *n = st_take(st_view(&s, x, st_shape3(pass->branch_count * pass->frame_count, st_size(x, 2), channels)));
+    sonic_tensor *n = st_take(st_view(&s, x, st_shape3(st_size(x, 0) * st_size(x, 1), st_size(x, 2), channels)));
     n = sonic_layer_norm(&s, block, "norm1", n);
     sonic_tensor *q = sonic_layer_linear(&s, &attn, "to_q", n), *k = sonic_layer_linear(&s, &attn, "to_k", n);
     sonic_tensor *v = sonic_layer_linear(&s, &attn, "to_v", st_take(n));
-    sonic_tensor *y = sonic_layer_attention(&s, st_take(q), st_take(k), st_take(v), channels / pass->unet->head_dim);
-    add_output(&s, &attn, x, y);
+    sonic_tensor *y = sonic_layer_attention(&s, st_take(q), st_take(k), st_take(v), channels / head_dim);
+    sonic_unet_add_output(&s, &attn, x, y);
     sonic_unet_probe_added(&s, &attn, x, before, false);
     sonic_scope_close(&s);
 }
@@ -57,7 +55,7 @@ static void look_over_time(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_tensor *q = sonic_layer_linear(&s, &attn, "to_q", n), *k = sonic_layer_linear(&s, &attn, "to_k", n);
     sonic_tensor *v = sonic_layer_linear(&s, &attn, "to_v", st_take(n));
     for (int64_t b = 0; b < pass->branch_count && !s.status; b++)
-        add_output(&s, &attn, st_take(st_slice(&s, x, 0, b, 1)), attend_over_time(&s, q, k, v, b, pass->unet->head_dim));
+        sonic_unet_add_output(&s, &attn, st_take(st_slice(&s, x, 0, b, 1)), attend_over_time(&s, q, k, v, b, pass->unet->head_dim));
     sonic_unet_probe_added(&s, &attn, x, before, true);
     sonic_scope_close(&s);
 }
@@ -78,7 +76,7 @@ static void feed_rows(sonic_scope *outer, const sonic_network *block, const char
 }
 
 /* The inner width is 8 times the stream's, so tokens go through in tiles: an eighth of them, which then take as much as the stream. */
-static void feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name, sonic_tensor *x, bool over_time)
+void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name, sonic_tensor *x, bool over_time)
 {
     enum { TILES = 8, TILE_MIN = 1024 };
     sonic_scope s;
@@ -104,9 +102,9 @@ static void spatial_block(sonic_scope *outer, const sonic_unet_pass *pass, const
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network block = sonic_network_part(network, "transformer_blocks.0");
-    look_in_frames(&s, pass, &block, x);
+    sonic_unet_look_in_frames(&s, &block, x, pass->unet->head_dim);
     sonic_unet_hear_in_frames(&s, pass, layer, &block, x);
-    feed_forward(&s, &block, "norm3", "ff", x, false);
+    sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, false);
     probe_block(&s, &block, x);
     sonic_scope_close(&s);
 }
@@ -116,10 +114,10 @@ static void temporal_block(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network block = sonic_network_part(network, "temporal_transformer_blocks.0");
-    feed_forward(&s, &block, "norm_in", "ff_in", x, true);
+    sonic_unet_feed_forward(&s, &block, "norm_in", "ff_in", x, true);
     look_over_time(&s, pass, &block, x);
     sonic_unet_hear_over_time(&s, pass, layer, &block, x);
-    feed_forward(&s, &block, "norm3", "ff", x, true);
+    sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, true);
     probe_block(&s, &block, x);
     sonic_scope_close(&s);
 }

@@ -53,6 +53,11 @@ sonic_tensor *sonic_unet_norm_movie(sonic_scope *scope, const sonic_network *net
 /* Res blocks, res_block.c. x [branches, frames, tokens, in] is read; the result is new. */
 sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x, double epsilon);
 
+/* Parts of a transformer block, transformer.c: all add to x [branches, frames, tokens, channels] in place. */
+void sonic_unet_look_in_frames(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, int64_t head_dim); /* each token looks at its frame */
+void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name, sonic_tensor *x, bool over_time);
+void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y); /* x += to_out(y); y is taken */
+
 /* Transformers, transformer.c. Adds to x in place. */
 void sonic_unet_transformer(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x);
 

@@ -9,6 +9,7 @@
 
 using sonic::Call;
 using sonic::may_run;
+using sonic::number_like;
 
 // libtorch's in-place operators return a second handle of x; ours return x, so that its place in its scope stays.
 static sonic_tensor *same(sonic_tensor *x, sonic_tensor *result)
@@ -55,8 +56,7 @@ static sonic_tensor *host_number(sonic_scope *scope, int64_t dims, int32_t dtype
     return st_take(sonic::adopt(scope, handle));
 }
 
-// A number as a 0-dim tensor beside x.
-static sonic_tensor *number_like(sonic_scope *scope, double value, const sonic_tensor *x)
+sonic_tensor *sonic::number_like(sonic_scope *scope, double value, const sonic_tensor *x)
 {
     AtenTensorHandle handle = nullptr;
     int32_t dtype = 0, device = 0, index = 0;

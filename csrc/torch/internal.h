@@ -61,6 +61,12 @@ bool meter_is_for_gpu(const sonic_meter *meter);
 bool is_foretold(const sonic_scope *scope, const sonic_tensor *x);
 AtenTensorHandle stand_in_elementwise(const sonic_tensor *a, const sonic_tensor *b);
 
+// A number as 0-dim tensor of x's dtype beside x, taken: for operators that mix no types and devices.
+sonic_tensor *number_like(sonic_scope *scope, double value, const sonic_tensor *x);
+
+// x on that device in that dtype: x itself or new.
+sonic_tensor *to(sonic_scope *scope, sonic_tensor *x, int32_t device_type, int32_t device_index, int32_t dtype);
+
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
 const char *torch_message();
 

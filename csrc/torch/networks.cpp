@@ -110,13 +110,13 @@ sonic_tensor *st_shift(sonic_scope *scope, sonic_tensor *x, double summand) { re
 
 sonic_tensor *st_clamp(sonic_scope *scope, sonic_tensor *x, double low, double high)
 {
-    return Call(scope, "aten::clamp", "Tensor").tensor(x).optional(number(scope, low)).optional(number(scope, high)).run();
+    sonic_tensor *limits[2] = {sonic::number_like(scope, low, x), sonic::number_like(scope, high, x)};
+    return Call(scope, "aten::clamp", "Tensor").tensor(x).optional(limits[0]).optional(limits[1]).run();
 }
 
 sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double weight)
 {
-    sonic_tensor *w = st_to_dtype(scope, number(scope, weight), st_dtype(a));
-    return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(st_take(w)).run();
+    return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(sonic::number_like(scope, weight, a)).run();
 }
 
 sonic_tensor *st_mix(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight)
@@ -195,16 +195,21 @@ bool st_is_finite(sonic_scope *scope, sonic_tensor *x)
     return true;
 }
 
-static sonic_tensor *to(sonic_scope *scope, sonic_tensor *x, sonic_tensor *device_of, int32_t dtype)
+sonic_tensor *sonic::to(sonic_scope *scope, sonic_tensor *x, int32_t device_type, int32_t device_index, int32_t dtype)
+{
+    // A Device crosses as its index in the low and its type in the high half (stableivalue_conversions.h).
+    uint64_t device = (uint64_t)(uint32_t)device_index | (uint64_t)(uint32_t)device_type << 32;
+    return Call(scope, "aten::to", "device").tensor(x).integer((int64_t)device).integer(dtype).boolean(false).boolean(false).none().run();
+}
+
+static sonic_tensor *to_device_of(sonic_scope *scope, sonic_tensor *x, const sonic_tensor *like, int32_t dtype)
 {
     int32_t type = 0, index = 0;
-    if (scope->status || !x || !device_of)
+    if (scope->status || !x || !like)
         return nullptr;
-    aoti_torch_get_device_type(device_of->handle, &type);
-    aoti_torch_get_device_index(device_of->handle, &index);
-    // A Device crosses as its index in the low and its type in the high half (stableivalue_conversions.h).
-    uint64_t device = (uint64_t)(uint32_t)index | (uint64_t)(uint32_t)type << 32;
-    return Call(scope, "aten::to", "device").tensor(x).integer((int64_t)device).integer(dtype).boolean(false).boolean(false).none().run();
+    aoti_torch_get_device_type(like->handle, &type);
+    aoti_torch_get_device_index(like->handle, &index);
+    return sonic::to(scope, x, type, index, dtype);
 }
 
 sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)
@@ -212,7 +217,7 @@ sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor 
     int32_t dtype = 0;
     if (x)
         aoti_torch_get_dtype(x->handle, &dtype);
-    return to(scope, x, like, dtype);
+    return to_device_of(scope, x, like, dtype);
 }
 
 sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)
@@ -220,5 +225,5 @@ sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *li
     int32_t dtype = 0;
     if (like)
         aoti_torch_get_dtype(like->handle, &dtype);
-    return to(scope, x, like, dtype);
+    return to_device_of(scope, x, like, dtype);
 }

@@ -207,6 +207,7 @@ const Operator operators[] = {
     {"rife", boxed<sonic_rife_operator>},
     {"unet_prepare", boxed<sonic_unet_prepare_operator>},
     {"unet_step", boxed<sonic_unet_step_operator>},
+    {"transformer_block", boxed<sonic_transformer_block_operator>},
     {"sample", boxed<sonic_sample_operator>},
 };
 

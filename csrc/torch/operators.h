@@ -71,6 +71,7 @@ void sonic_vae_decoder_operator(sonic_operator_call *call);
 void sonic_rife_operator(sonic_operator_call *call);
 void sonic_unet_prepare_operator(sonic_operator_call *call); /* model/unet_operators.c */
 void sonic_unet_step_operator(sonic_operator_call *call);
+void sonic_transformer_block_operator(sonic_operator_call *call); /* model/block_operators.c: for bench/ */
 void sonic_sample_operator(sonic_operator_call *call); /* sample/sample_operators.c */
 
 #ifdef __cplusplus

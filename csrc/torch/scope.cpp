@@ -157,7 +157,7 @@ sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_ten
 {
     sonic_scope inner;
     sonic_scope_open(&inner, scope);
-    sonic_tensor *flat = st_contiguous(&inner, st_to_dtype(&inner, x, SONIC_DTYPE_FLOAT32));
+    sonic_tensor *flat = st_contiguous(&inner, sonic::to(&inner, x, aoti_torch_device_type_cpu(), -1, aoti_torch_dtype_float32()));
     void *source = nullptr;
     if (flat && st_count(flat) != count)
         sonic_scope_fail(&inner, sonic_fail(SONIC_ERROR_SHAPE, "a tensor of %lld numbers was read as %lld", (long long)st_count(flat), (long long)count));

@@ -52,7 +52,7 @@ def cases():
         "shift": ((x,), (-1.25,), lambda x: x - 1.25),
         "add_scaled": ((x, y), (-5.5,), lambda x, y: torch.add(x, y, alpha=-5.5)),
         "clamp": ((x,), (-0.5, 0.75), lambda x: x.clamp(-0.5, 0.75)),
-        "lerp": ((x, random(2, 6, 9, 11) * 2), (0.375,), lambda x, y: torch.lerp(x, y, torch.tensor(0.375, dtype=x.dtype))),
+        "lerp": ((x, random(2, 6, 9, 11) * 2), (0.375,), lambda x, y: torch.lerp(x, y, x.new_tensor(0.375))),
         "mix": ((x, random(2, 6, 9, 11) * 2, random(1)), (), torch.lerp),
         "mean": ((x,), (2,), lambda x: x.mean(2, keepdim=True)),
         "sum": ((x,), (-1,), lambda x: x.sum(-1, keepdim=True)),
@@ -90,9 +90,9 @@ def cases():
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", cases())
-def test_operator_equals_eager(name, dtype):
+def test_operator_equals_eager(name, dtype, device):
     tensors, numbers, eager = cases()[name]
-    tensors = [t.to(dtype) for t in tensors]
+    tensors = [t.to(device, dtype) for t in tensors]
     got, expected = operator(name.split()[0], *tensors, numbers=numbers), eager(*tensors)
     assert got.dtype == dtype and got.shape == expected.shape and got.stride() == expected.stride()
     assert torch.equal(got, expected)
@@ -132,13 +132,13 @@ def eager_group_norm_last(x, groups, weight, bias, epsilon):
 
 @pytest.mark.parametrize("shape", [(2, 3, 5, 12), (1, 25, 511, 24), (3, 1, 256, 4), (1, 1, 1, 8)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_group_norm_last(shape, dtype):
-    """In reduced precision libtorch's kernel, bit by bit; in float32 closer to the truth than either of its kernels."""
-    x, w, b = ((random(*s) * 2 + 3).to(dtype) for s in (shape, shape[-1:], shape[-1:]))
+def test_group_norm_last(shape, dtype, device):
+    """In reduced precision and off the host libtorch's kernel, bit by bit; in float32 closer to the truth than either of its kernels."""
+    x, w, b = ((random(*s) * 2 + 3).to(device, dtype) for s in (shape, shape[-1:], shape[-1:]))
     got = operator("group_norm_last", x, w, b, numbers=(4, 1e-6))
     assert got.is_contiguous() and got.dtype == dtype
     assert torch.equal(got, operator("group_norm_last_taken", x, w, b, numbers=(4, 1e-6)))
-    if dtype != torch.float32:
+    if dtype != torch.float32 or device != "cpu":
         assert torch.equal(got, eager_group_norm_last(x, 4, w, b, 1e-6))
         return
     truth = eager_group_norm_last(x.double(), 4, w.double(), b.double(), 1e-6)
@@ -173,20 +173,20 @@ IN_PLACE = {
     "mul_in_place": ((random(5, 1),), (), lambda x, y: x.mul_(y)),
     "add_in_place": ((random(5, 7),), (), lambda x, y: x.add_(y)),
     "add_in_place broadcast": ((random(7),), (), lambda x, y: x.add_(y)),
-    "add_scaled_in_place": ((random(5, 7),), (0.3,), lambda x, y: x.addcmul_(y, torch.ones((), dtype=y.dtype), value=0.3)),
+    "add_scaled_in_place": ((random(5, 7),), (0.3,), lambda x, y: x.addcmul_(y, y.new_ones(()), value=0.3)),
     "add_product_in_place": ((random(5, 7), random(5, 1)), (-1.25,), lambda x, a, b: x.addcmul_(a, b, value=-1.25)),
-    "lerp_in_place": ((random(5, 7),), (0.375,), lambda x, y: x.lerp_(y, torch.tensor(0.375, dtype=x.dtype))),
+    "lerp_in_place": ((random(5, 7),), (0.375,), lambda x, y: x.lerp_(y, x.new_tensor(0.375))),
     "add_linear_in_place": ((random(5, 3), random(7, 3)), (), lambda x, y, w: x.addmm_(y, w.T)),
 }
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", IN_PLACE)
-def test_operator_in_place_equals_eager(name, dtype):
+def test_operator_in_place_equals_eager(name, dtype, device):
     """On part of a tensor: the rest stays as it was."""
     operands, numbers, eager = IN_PLACE[name]
-    operands = [t.to(dtype) for t in operands]
-    whole = random(9, 7).to(dtype)
+    operands = [t.to(device, dtype) for t in operands]
+    whole = random(9, 7).to(device, dtype)
     expected = whole.clone()
     expected[2:7] = eager(whole[2:7].clone(), *operands)
     part = whole[2:7]
@@ -208,34 +208,49 @@ def test_view_never_copies():
         operator("view", random(3, 4).T, numbers=[12])
 
 
-def test_gather_takes_whole_slices():
-    x, index = random(4, 5, 3), torch.tensor([3, 0, 0, 2])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_gather_takes_whole_slices(dtype, device):
+    x, index = random(4, 5, 3).to(device, dtype), torch.tensor([3, 0, 0, 2], device=device)
     assert torch.equal(operator("gather", x, index, numbers=[0]), x[index])
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("value, finite", [(1.0, True), (torch.inf, False), (-torch.inf, False), (torch.nan, False)])
-def test_is_finite(value, finite, dtype):
-    x = torch.full((4, 5), torch.finfo(dtype).max, dtype=dtype)
+def test_is_finite(value, finite, dtype, device):
+    x = torch.full((4, 5), torch.finfo(dtype).max, dtype=dtype, device=device)
     x[2, 3] = value
     assert bool((operator("is_finite", x) == x).all()) == finite
     assert operator("is_finite", x[:0]).shape == (0, 5)
 
 
-def test_cast_like():
-    x, like = random(2, 3), torch.zeros(1, dtype=torch.bfloat16)
-    assert torch.equal(operator("cast_like", x, like), x.bfloat16())
+def test_cast_like(device):
+    x, like = random(2, 3), torch.zeros(1, dtype=torch.bfloat16, device=device)
+    assert torch.equal(operator("cast_like", x, like), x.to(like))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_to_device_of(dtype, device):
+    """There and back: the type stays."""
+    x, like = random(2, 3).to(dtype), torch.zeros(1, device=device)
+    there = operator("to_device_of", x, like)
+    assert there.device == like.device and torch.equal(there, x.to(device))
+    back = operator("to_device_of", there, x)
+    assert back.device == x.device and torch.equal(back, x)
 
 
 def test_indices():
     assert torch.equal(operator("indices", numbers=[3, -1, 2**40]), torch.tensor([3, -1, 2**40]))
 
 
-def test_to_dtype_and_zeros():
-    x = random(3, 5)
-    assert torch.equal(operator("to_dtype", x, numbers=[1]), x.half())
-    assert torch.equal(operator("to_dtype", x, numbers=[2]), x.bfloat16())
-    assert torch.equal(operator("zeros", x, numbers=[2, 3, 4]), torch.zeros(2, 3, 4))
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_to_dtype(dtype, device):
+    x = random(3, 5).to(device, dtype)
+    for number, target in enumerate([torch.float32, torch.float16, torch.bfloat16]):
+        assert torch.equal(operator("to_dtype", x, numbers=[number]), x.to(target))
+
+
+def test_zeros():
+    assert torch.equal(operator("zeros", numbers=[2, 3, 4]), torch.zeros(2, 3, 4))
 
 
 @pytest.mark.parametrize("dims", range(9))
