@@ -5,13 +5,14 @@ OUT ?= out/demo.mp4
 ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS PYTHON TORCH
 
-.PHONY: help demo test build bench lint asan clean
+.PHONY: help demo test build wheel bench lint asan clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install what is needed and let the sample portrait speak: $(OUT)"
 	@echo "make test    install what is needed and run the tests            (ARGS=\"-k audio\")"
 	@echo "make build   install what is needed and leave .venv/bin/sonic"
+	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
 	@echo "make bench   measure what the README claims"
 	@echo "make lint    ruff (make build has the C compiler's warnings as errors)"
 	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
@@ -33,6 +34,10 @@ test:
 build:
 	@tools/bootstrap.sh run
 	@echo "Ready: .venv/bin/sonic"
+
+wheel:
+	@tools/bootstrap.sh wheel
+	@tools/wheel.sh
 
 bench:
 	@tools/bootstrap.sh test

@@ -5,6 +5,8 @@ Environment
   SONIC_DEBUG=1      keep the symbols
   SONIC_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan: the normal extension stays as it is
   SONIC_WERROR=0     let a compiler newer than this code warn without stopping
+  SONIC_STATIC=DIR   link libjpeg-turbo and OpenCV into the binary, from the folder that tools/static_libraries.py made: the wheel's way
+  SONIC_STATIC=build the same, and make that folder first
 """
 import importlib.metadata
 import os
@@ -17,12 +19,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 SANITIZE = os.environ.get("SONIC_SANITIZE") == "1"
 DEBUG = SANITIZE or os.environ.get("SONIC_DEBUG") == "1"
-BUILD = ROOT / "build" / ("asan" if SANITIZE else "native")
+STATIC = os.environ.get("SONIC_STATIC")
+if STATIC == "build":
+    STATIC = subprocess.check_output([sys.executable, ROOT / "tools" / "static_libraries.py"], text=True).strip()
+STATIC = STATIC and Path(STATIC).resolve()
+BUILD = ROOT / "build" / ("asan" if SANITIZE else "wheel" if STATIC else "native")
+WINDOWS, APPLE = sys.platform == "win32", sys.platform == "darwin"
 
 # The oldest interfaces that one binary has to serve: CPython 3.10, NumPy 1.23's C API, PyTorch 2.10's stable ABI.
 MACROS = [
@@ -34,6 +43,7 @@ MACROS = [
 COMMON = ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno", "-fPIC"]
 PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"], ".cpp": ["-std=c++20"]}
 LINK = ["-Wl,--as-needed", "-Wl,--version-script=csrc/python/exports.map"]
+LIBRARIES = ["torch_cpu", "c10", *([] if STATIC else ["opencv_imgproc", "opencv_video", "opencv_core", "jpeg"]), "m"]
 SANITIZERS = ["-fsanitize=address,undefined"]
 if os.environ.get("SONIC_WERROR") != "0":
     COMMON += ["-Werror"]
@@ -41,9 +51,20 @@ if DEBUG:
     COMMON += ["-g", "-fno-omit-frame-pointer"]
 else:
     LINK += ["-Wl,-s"]
+if STATIC:
+    MACROS += [("SONIC_STATIC", "1")]
+    COMMON += ["-ffunction-sections", "-fdata-sections"]
+    LINK += ["-Wl,--gc-sections"]
 if SANITIZE:
     COMMON += ["-O1", *SANITIZERS, "-fno-sanitize-recover=all", "-fno-wrapv"]
     LINK += SANITIZERS
+# Not tried: there was no such machine. .github/workflows/wheels.yml is the recipe.
+if APPLE:
+    LINK = ["-Wl,-dead_strip", "-Wl,-exported_symbol,_PyInit__sonic"]
+elif WINDOWS:
+    COMMON, LINK = ["/O2", "/W3", "/utf-8", "/EHsc", "/Zc:__cplusplus", "/D_CRT_SECURE_NO_WARNINGS"], ["/OPT:REF"]
+    PER_LANGUAGE = {".c": ["/std:c11"], ".cpp": ["/std:c++20"]}
+    LIBRARIES.remove("m")
 
 # What the compiler has to find, and the sentence for a machine that lacks it.
 SYSTEM_HEADERS = {
@@ -69,9 +90,19 @@ def numpy_headers():
 
 
 def opencv_headers():
+    if STATIC:
+        return str(next(STATIC.glob("**/opencv2")).parent)
     prefixes = [os.environ.get("OPENCV_PREFIX", "/usr"), "/usr/local", "/opt/homebrew", sys.prefix]
     found = [f"{prefix}/include/opencv4" for prefix in prefixes]
     return next((folder for folder in found if os.path.isdir(folder)), found[0])
+
+
+def static_libraries():
+    """The archives in the order in which each finds what it needs in the next; a linker that gets nothing from one takes nothing."""
+    if not STATIC:
+        return []
+    names = ("opencv_video", "opencv_imgproc", "opencv_core", "jpeg-turbo", "zlib")
+    return [str(next((STATIC / "lib").glob(f"*{name}*"))) for name in names]
 
 
 def sources():
@@ -88,9 +119,9 @@ class BuildExt(build_ext):
 
     def run(self):
         self.build_temp = str(BUILD / "objects")
-        if SANITIZE:
+        if SANITIZE or STATIC:
             self.inplace = False
-        if SANITIZE or self.inplace or self.editable_mode:
+        if not STATIC and (SANITIZE or self.inplace or self.editable_mode):
             self.build_lib = str(BUILD)
         super().run()
 
@@ -103,7 +134,10 @@ class BuildExt(build_ext):
             flags.write_text(self.flags())
         names = "\n".join(self.extensions[0].sources)
         self.force = self.force or read(linked) != names
-        self.compiler.compile = self.compile_stale
+        if self.compiler.compiler_type == "unix":
+            self.compiler.compile = self.compile_stale
+        else:
+            self.compile_all, self.compiler.compile = self.compiler.compile, self.compile_by_language
         super().build_extensions()
         linked.write_text(names)
 
@@ -111,7 +145,7 @@ class BuildExt(build_ext):
         """Everything but the sources that decides what the compiler makes."""
         extension = self.extensions[0]
         versions = [importlib.metadata.version(name) for name in ("torch", "numpy")]
-        compiler = [self.compiler.compiler_so, getattr(self.compiler, "compiler_so_cxx", None), self.compiler.include_dirs]
+        compiler = [getattr(self.compiler, name, None) for name in ("compiler_so", "compiler_so_cxx", "include_dirs")]
         own = [extension.extra_compile_args, extension.extra_link_args, extension.define_macros, PER_LANGUAGE]
         return repr([versions, compiler, own])
 
@@ -135,8 +169,18 @@ class BuildExt(build_ext):
             list(pool.map(compile_one, stale))
         return objects
 
+    def compile_by_language(self, files, extra_postargs=None, **more):
+        """Stands in for a compiler whose own loop passes C++ the options that are meant for C."""
+        made = {}
+        for suffix, own in PER_LANGUAGE.items():
+            chosen = [path for path in files if path.endswith(suffix)]
+            made |= zip(chosen, self.compile_all(chosen, extra_postargs=[*(extra_postargs or []), *own], **more), strict=True)
+        return [made[path] for path in files]
+
     def check_system(self):
         """Ends with one sentence when the machine lacks a compiler or a library's headers."""
+        if self.compiler.compiler_type != "unix":
+            return
         compilers = [self.compiler.compiler_so[0], getattr(self.compiler, "compiler_so_cxx", self.compiler.compiler_cxx)[0]]
         packages = ["g++" for command in compilers if shutil.which(command) is None][:1] or self.missing_headers(compilers[1])
         if packages:
@@ -147,6 +191,26 @@ class BuildExt(build_ext):
         folders = [flag for folder in [*SYSTEM_INCLUDES, *self.compiler.include_dirs] for flag in ("-I", folder)]
         probe = subprocess.run([compiler, "-x", "c++", "-E", *folders, "-"], input=text, capture_output=True, text=True, check=False)
         return sorted(set(re.findall("#error @(.+?)@", probe.stderr)))
+
+
+class BuildPy(build_py):
+    """Takes the translations along, which ComfyUI looks for beside the package and a wheel has to have inside."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(ROOT / "locales", Path(self.build_lib, "sonic_nodes", "locales"), dirs_exist_ok=True)
+
+
+class Wheel(bdist_wheel):
+    """Takes along what the licences of the grafted libraries, of the face models and of the sample ask to be told."""
+
+    def write_wheelfile(self, wheelfile_base, *arguments, **more):
+        super().write_wheelfile(wheelfile_base, *arguments, **more)
+        target = Path(wheelfile_base, "licenses")
+        target.mkdir(exist_ok=True)
+        for path in [ROOT / "THIRD_PARTY.md", *((STATIC / "licenses").iterdir() if STATIC else [])]:
+            shutil.copy2(path, target)
 
 
 def read(path):
@@ -164,7 +228,11 @@ def older_than_its_parts(target, source):
 
 
 TORCH = package_folder("torch")
-SYSTEM_INCLUDES = [numpy_headers(), str(TORCH / "include"), opencv_headers()]
+SYSTEM_INCLUDES = [numpy_headers(), str(TORCH / "include"), opencv_headers(), *([str(STATIC / "include")] if STATIC else [])]
+if WINDOWS:
+    COMMON += [f"/external:I{path}" for path in SYSTEM_INCLUDES] + ["/external:W0"]
+else:
+    COMMON += [flag for path in SYSTEM_INCLUDES for flag in ("-isystem", path)]
 
 setup(
     ext_modules=[
@@ -174,13 +242,14 @@ setup(
             depends=[*headers(), "csrc/python/exports.map", "setup.py"],
             include_dirs=["csrc"],
             define_macros=MACROS,
-            extra_compile_args=[*COMMON, *(flag for path in SYSTEM_INCLUDES for flag in ("-isystem", path))],
+            extra_compile_args=COMMON,
             extra_link_args=LINK,
+            extra_objects=static_libraries(),
             library_dirs=[str(TORCH / "lib")],
-            libraries=["torch_cpu", "c10", "opencv_imgproc", "opencv_video", "opencv_core", "jpeg", "m"],
+            libraries=LIBRARIES,
             py_limited_api=True,
         )
     ],
-    cmdclass={"build_ext": BuildExt},
+    cmdclass={"build_ext": BuildExt, "build_py": BuildPy, "bdist_wheel": Wheel},
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
 )

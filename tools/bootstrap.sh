@@ -4,6 +4,7 @@
 #
 #   tools/bootstrap.sh run     what `sonic` needs
 #   tools/bootstrap.sh test    that, and what the tests need
+#   tools/bootstrap.sh wheel   what tools/wheel.sh needs: no OpenCV of the system, no extension in the checkout
 #
 # PYTHON=python3.12   the Python to build .venv from (the first python3 that is 3.10 or newer)
 # TORCH=...           the PyTorch to install, as a pip requirement or the path of a wheel
@@ -62,6 +63,11 @@ packages_of_python() {
 
 # Debian's packages for the compiler and the libraries, as far as they are not there.
 missing_libraries() {
+    if [ "$goal" = wheel ]; then
+        if ! command -v g++ >/dev/null || ! command -v gcc >/dev/null; then echo g++; fi
+        if [ "$(uname -m)" = x86_64 ] && ! command -v nasm >/dev/null; then echo nasm; fi
+        return
+    fi
     if ! command -v g++ >/dev/null || ! command -v gcc >/dev/null; then
         echo g++ libopencv-core-dev libopencv-imgproc-dev libopencv-video-dev libjpeg-dev
         return
@@ -92,7 +98,7 @@ install_packages() {
 }
 
 prepare_system() {
-    local packages; packages=$(missing_libraries)
+    local packages; packages=$(missing_libraries | xargs)
     if ! python=$(find_python); then
         [ -z "${PYTHON:-}" ] || stop "Choose a Python that is 3.10 or newer: PYTHON=$PYTHON is not, or does not start."
         packages="$packages python3 python3-venv python3-dev"
@@ -166,6 +172,7 @@ try_torch() {
 prepare_packages() {
     local files=(requirements.txt) now
     if [ "$goal" = test ]; then files+=(requirements-dev.txt); fi
+    if [ "$goal" = wheel ]; then files+=(tools/requirements-wheel.txt); fi
     now=$(key_of_packages "$goal" "${files[@]}")
     if stamped "$goal" "$now"; then return; fi
     install_torch
@@ -202,4 +209,4 @@ mkdir -p build
 prepare_system
 prepare_venv
 prepare_packages
-build_extension
+if [ "$goal" != wheel ]; then build_extension; fi

@@ -1,0 +1,29 @@
+"""The wheel that `make wheel` left in dist/, or that SONIC_WHEEL names."""
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sonic_nodes.native import _sonic
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = "sonic_nodes/_sonic.abi3.so"
+
+
+@pytest.fixture(scope="session")
+def wheel():
+    named = os.environ.get("SONIC_WHEEL")
+    found = [Path(named)] if named else sorted((ROOT / "dist").glob("sonic_talking_portrait-*.whl"))
+    if not found:
+        pytest.skip("type make wheel for this test: there is no wheel in dist/")
+    return found[-1]
+
+
+@pytest.fixture(scope="session", params=["build", "wheel"])
+def binary(request, tmp_path_factory):
+    """Path of the extension: the one that runs here, and the one in the wheel."""
+    if request.param == "build":
+        return Path(_sonic.__file__)
+    with zipfile.ZipFile(request.getfixturevalue("wheel")) as archive:
+        return Path(archive.extract(BINARY, tmp_path_factory.mktemp("wheel")))
