@@ -28,7 +28,7 @@ def read(wheel, names):
     """read("METADATA"): the text of a file in dist-info."""
     folder = next(name.split("/")[0] for name in names if ".dist-info/" in name)
     with zipfile.ZipFile(wheel) as archive:
-        return lambda name: archive.open(f"{folder}/{name}").read().decode()
+        yield lambda name: archive.read(f"{folder}/{name}").decode()
 
 
 def versions(binary):
