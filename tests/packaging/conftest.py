@@ -13,10 +13,12 @@ BINARY = "sonic_nodes/_sonic.abi3.so"
 
 @pytest.fixture(scope="session")
 def wheel():
-    named = os.environ.get("SONIC_WHEEL")
-    found = [Path(named)] if named else sorted((ROOT / "dist").glob("sonic_talking_portrait-*.whl"))
-    if not found:
-        pytest.skip("type make wheel for this test: there is no wheel in dist/")
+    if "SONIC_WHEEL" in os.environ:
+        return Path(os.environ["SONIC_WHEEL"])
+    found = sorted((ROOT / "dist").glob("sonic_talking_portrait-*.whl"))
+    sources = [path for name in ("sonic_nodes", "csrc", "locales") for path in (ROOT / name).rglob("*") if path.suffix not in (".so", ".pyc")]
+    if not found or found[-1].stat().st_mtime < max(path.stat().st_mtime for path in sources if path.is_file()):
+        pytest.skip("type make wheel for this test: there is no wheel in dist/, or it is older than the sources")
     return found[-1]
 
 
