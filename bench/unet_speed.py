@@ -1,11 +1,15 @@
-"""One UNet step beside diffusers' UNet with audio-attention processors: same weights, inputs, threads and batching, interleaved.
+"""One UNet step beside diffusers' UNet with audio-attention processors: same weights, inputs, threads and batching, in turns.
 
-    python bench/unet_speed.py [--size tiny|small|full] [--frames 25 --height 128 --width 128 --rounds 5] [--lean]
+    python bench/unet_speed.py [--size tiny|golden|small|full] [--frames 25 --height 128 --width 128 --rounds 3] [--lean] [--models DIR]
+
+--models reads the UNet from the files that users have (ComfyUI's models folder, or what tests/tools/make_models.py writes); without it the
+weights are random. Both networks hold the tensors that were read; ours has its convolutions again, stored the way it computes.
 
 The processors do what the published model does: sound is one more attention beside the image's, and over time its tokens are repeated
-for every position before they are projected. --lean projects them once a branch, as a careful eager implementation might. Prints
-the outputs' difference, median seconds, the peak of live memory above weights and inputs as torch's own allocator saw it in both, and
-where the time goes. Needs diffusers.
+for every position before they are projected. --lean projects them once a branch, as a careful eager implementation might. One run of each
+is profiled, which also warms it up, and then the timed rounds take turns. Prints the outputs' difference, median seconds, the peak of live
+memory above weights and inputs as torch's own allocator saw it in both, and where the time goes. Exits 1 when the outputs differ by
+more than 1e-4, when our median time is above theirs, or when our peak is above 0.7 of theirs. Needs diffusers.
 """
 import argparse
 import statistics
@@ -22,14 +26,17 @@ import unet_weights  # noqa: E402
 from unet_flops import rectangle_mask  # noqa: E402
 
 from sonic_nodes.model import unet as model  # noqa: E402
+from sonic_nodes.weights import check, files  # noqa: E402
 
 FULL = {"channels": unet_weights.CHANNELS, "attends": unet_weights.ATTENDS, "layers": 2, "context": 1024, "embedding": 1280, "ids": 768}
 SIZES = {
     "full": (64, FULL),
+    "golden": (32, FULL | {"channels": (32, 32, 64, 64), "context": 32, "embedding": 128, "ids": 48}),  # make_models.py --small
     "small": (64, FULL | {"channels": (320, 640), "attends": (True, False), "layers": 1}),
     "tiny": (32, {"channels": (64, 64, 96), "attends": (True, True, False), "layers": 1, "context": 64, "embedding": 256, "ids": 48}),
 }
 TIMESTEP, IDS = 0.5, [12.5, 32.0, 16.0]
+DIFFERENCE_LINE, TIME_LINE, BYTES_LINE = 1e-4, 1.0, 0.7
 
 
 class Sound:
@@ -81,10 +88,14 @@ def with_sound(net, weights, sound, lean):
     return net
 
 
-def peak_above_start(work) -> int:
-    """Bytes, from the allocator's own events: whatever an operator allocates inside itself counts too."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+def profiled(work, memory):
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=memory, acc_events=True) as profile:
         work()
+    return profile
+
+
+def peak_in(profile) -> int:
+    """Bytes, from the allocator's own events: whatever an operator allocates inside itself counts too."""
     events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
     live = peak = 0
     for event in sorted(events, key=lambda e: e.start_ns()):
@@ -93,17 +104,39 @@ def peak_above_start(work) -> int:
     return peak
 
 
-def where_time_goes(work, count=8):
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        work()
-    events = sorted(profile.key_averages(), key=lambda e: -e.self_cpu_time_total)
-    total = sum(e.self_cpu_time_total for e in events)
-    return [(e.key.removeprefix("aten::"), e.self_cpu_time_total / total) for e in events[:count]]
+def peak_above_start(work) -> int:
+    return peak_in(profiled(work, memory=True))
+
+
+def seconds_by_kernel(profile) -> dict[str, float]:
+    """What each operator spent outside the operators that it calls."""
+    return {e.key.split("::")[-1]: e.self_cpu_time_total * 1e-6 for e in profile.key_averages() if e.self_cpu_time_total > 0}
+
+
+def print_kernels(kernels: dict[str, dict[str, float]], rows=12):
+    """Seconds, those of the most first; the profiler slows each call down a little."""
+    names = sorted({name for table in kernels.values() for name in table}, key=lambda name: -max(t.get(name, 0) for t in kernels.values()))
+    print(f"{'seconds by kernel':44}" + "".join(f"{name:>12}" for name in kernels))
+    for name in names[:rows]:
+        print(f"{name[:43]:44}" + "".join(f"{table.get(name, 0):12.3f}" for table in kernels.values()))
+    print(f"{'all others':44}" + "".join(f"{sum(v for n, v in t.items() if n not in names[:rows]):12.3f}" for t in kernels.values()))
+
+
+def read_weights(folder, sizes) -> dict[str, torch.Tensor]:
+    """The UNet of the users' file, memory-mapped where it is in float32."""
+    path = files.first(Path(folder), files.file_of("unet"))
+    if path is None:
+        raise SystemExit(files.advice("unet"))
+    start = time.perf_counter()
+    own = {"channels": sizes["channels"], "context": sizes["context"], "ids": sizes["ids"] // 3, "blocks": sizes["layers"]}
+    weights = check.load("unet", path, torch.float32, **own)
+    print(f"{path}: {sum(w.nbytes for w in weights.values()) / 2**30:.2f} GiB of weights in {time.perf_counter() - start:.1f} s")
+    return weights
 
 
 def workloads(a):
     head_dim, sizes = SIZES[a.size]
-    weights = unet_weights.random(0, **sizes)
+    weights = read_weights(a.models, sizes) if a.models else unet_weights.random(0, **sizes)
     rows, columns, generator = a.height // 8, a.width // 8, torch.Generator().manual_seed(1)
     noise, latents = (torch.randn(n, 4, rows, columns, generator=generator) for n in (a.frames, 1))
     latents = [torch.zeros(4, rows, columns), latents[0], latents[0]]
@@ -123,32 +156,42 @@ def workloads(a):
     }
 
 
-def main():
+def timed(work, rounds):
+    outputs, seconds = {}, {name: [] for name in work}
+    for _ in range(rounds):
+        for name, run in work.items():
+            start = time.perf_counter()
+            outputs[name] = run()
+            seconds[name].append(time.perf_counter() - start)
+    return outputs, {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="small")
-    for name, default in (("frames", 25), ("height", 128), ("width", 128), ("rounds", 5)):
+    for name, default in (("frames", 25), ("height", 128), ("width", 128), ("rounds", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--lean", action="store_true", help="the peer projects sound once a branch")
+    parser.add_argument("--models", metavar="DIR", help="ComfyUI's models folder: read the UNet from there")
     a = parser.parse_args()
     with torch.inference_mode():
         work = workloads(a)
-        outputs, seconds = {}, {name: [] for name in work}
-        for _ in range(a.rounds):
-            for name, run in work.items():
-                start = time.perf_counter()
-                outputs[name] = run()
-                seconds[name].append(time.perf_counter() - start)
-        peaks = {name: peak_above_start(run) for name, run in work.items()}
-        difference = (outputs["ours"] - outputs["diffusers"]).norm() / outputs["diffusers"].norm()
-        print(f"{a.size}, 3 branches x {a.frames} frames, {a.height} x {a.width}, fp32, {torch.get_num_threads()} threads")
-        print(f"relative difference of the outputs {difference:.1e}")
-        medians = {name: statistics.median(times) for name, times in seconds.items()}
-        for label, values, unit in (("median seconds", medians, 1), ("peak MiB", peaks, 2**20)):
-            ours, theirs = values["ours"] / unit, values["diffusers"] / unit
-            print(f"{label:16} ours {ours:10.2f}   diffusers {theirs:10.2f}   ratio {ours / theirs:.3f}")
-        for name, run in work.items():
-            print(f"{name:10}", "  ".join(f"{key} {share:.0%}" for key, share in where_time_goes(run)))
+        profiles = {name: profiled(run, memory=True) for name, run in work.items()}
+        peaks = {name: peak_in(profile) for name, profile in profiles.items()}
+        kernels = {name: seconds_by_kernel(profile) for name, profile in profiles.items()}
+        del profiles
+        outputs, medians = timed(work, a.rounds)
+    difference = ((outputs["ours"] - outputs["diffusers"]).norm() / outputs["diffusers"].norm()).item()
+    print(f"{a.size}, 3 branches x {a.frames} frames, {a.height} x {a.width}, fp32, {torch.get_num_threads()} threads, {a.rounds} rounds")
+    print(f"relative difference of the outputs {difference:.1e}, at most {DIFFERENCE_LINE:.0e}")
+    holds = difference <= DIFFERENCE_LINE
+    for label, values, unit, line in (("median seconds", medians, 1, TIME_LINE), ("peak MiB", peaks, 2**20, BYTES_LINE)):
+        ours, theirs = values["ours"] / unit, values["diffusers"] / unit
+        holds = holds and ours / theirs <= line
+        print(f"{label:16} ours {ours:10.2f}   diffusers {theirs:10.2f}   ratio {ours / theirs:.3f}, the line {line}")
+    print_kernels(kernels)
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
