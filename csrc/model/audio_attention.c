@@ -51,11 +51,11 @@ void sonic_unet_hear(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *li
 
 static double audio_scale(const sonic_unet_pass *pass) { return *(const float *)st_data(pass->constants->audio_scale); }
 
-/* [groups, keys, channels] -> [heads, groups keys, dim] */
+/* [groups, keys, channels] -> [heads, groups keys, dim]; `heads` is 0 when the weight that told it could not be had */
 static sonic_tensor *rows_by_head(sonic_scope *scope, sonic_tensor *x, int64_t heads)
 {
     const int64_t order[4] = {2, 0, 1, 3};
-    int64_t groups = st_size(x, 0), keys = st_size(x, 1), dim = st_size(x, 2) / heads;
+    int64_t groups = st_size(x, 0), keys = st_size(x, 1), dim = heads ? st_size(x, 2) / heads : 0;
     sonic_tensor *split = st_reshape(scope, x, st_shape4(groups, keys, heads, dim));
     return st_reshape(scope, st_take(st_permute(scope, st_take(split), order, 4)), st_shape3(heads, groups * keys, dim));
 }

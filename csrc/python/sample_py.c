@@ -35,12 +35,13 @@ static PyObject *euler_step(PyObject *self, PyObject *args)
                          sonic_schedule_timestep(sigma));
 }
 
-/* out [windows, window] */
-static void fill(int64_t *out, const sonic_windows *windows)
+static void fill(int64_t *out, int64_t *places, const sonic_windows *windows)
 {
     for (int64_t i = 0, count = sonic_windows_count(windows); i < count; i++)
         for (int64_t j = 0; j < windows->window; j++)
             *out++ = sonic_windows_frame(windows, i, j);
+    for (int64_t i = 0; i < windows->frames; i++)
+        places[i] = sonic_windows_places(windows, i);
 }
 
 static PyObject *sample_windows(PyObject *self, PyObject *args)
@@ -53,18 +54,22 @@ static PyObject *sample_windows(PyObject *self, PyObject *args)
         return PyErr_Format(PyExc_ValueError, "Choose 1 or more frames and frames of a window, and an offset of 0 or more: they are %lld, %lld and %lld.", frames,
                             window, offset);
     sonic_windows windows = {frames, window, offset};
-    npy_intp shape[2] = {(npy_intp)sonic_windows_count(&windows), (npy_intp)window};
-    PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_INT64);
-    if (out)
-        fill(PyArray_DATA(out), &windows);
-    return (PyObject *)out;
+    npy_intp shape[2] = {(npy_intp)sonic_windows_count(&windows), (npy_intp)window}, count[1] = {(npy_intp)frames};
+    PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_INT64), *places = (PyArrayObject *)PyArray_SimpleNew(1, count, NPY_INT64);
+    if (out && places) {
+        fill(PyArray_DATA(out), PyArray_DATA(places), &windows);
+        return Py_BuildValue("NN", out, places);
+    }
+    Py_XDECREF(out);
+    Py_XDECREF(places);
+    return NULL;
 }
 
 PyMethodDef sonic_py_sample_methods[] = {
     {"karras", karras, METH_O, "karras(steps) -> float32[steps + 1]: the noise levels of a run, the last one 0 (csrc/sample/schedule.h)"},
     {"euler_step", euler_step, METH_VARARGS, "euler_step(sigma, next) -> dict: what one step does to latents (sonic_step in csrc/sample/schedule.h)"},
     {"sample_windows", sample_windows, METH_VARARGS,
-     "sample_windows(frames, window, offset) -> int64[windows, window]: the frames that are seen together when the windows have moved\n"
-     "by `offset` frames (csrc/sample/windows.h)"},
+     "sample_windows(frames, window, offset) -> (int64[windows, window], int64[frames]): the frames that are seen together when the windows\n"
+     "have moved by `offset` frames, and how many places each frame has in them (csrc/sample/windows.h)"},
     {NULL, NULL, 0, NULL},
 };

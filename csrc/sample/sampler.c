@@ -89,6 +89,7 @@ static sonic_tensor *direction(job *j, sonic_scope *outer, const sonic_unet_step
         step.first_branch = j->guidance.calls[i].first_branch, step.branches = j->guidance.calls[i].branches;
         report(j, &s);
         sonic_tensor *out = sonic_unet_run(&s, j->unet, j->constants, &step);
+        sonic_scope_fail(&s, j->call->scope->status); /* a layer that is not finite fails the call as a whole */
         for (int32_t b = 0; b < step.branches; b++)
             v = add_branch(&s, v, out, b, j->guidance.weights[step.first_branch + b]);
         st_release(out);

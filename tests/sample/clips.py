@@ -1,5 +1,7 @@
-"""The two recorded clips of tests/golden, and how they are sampled with the tiny networks."""
+"""The two recorded clips of tests/golden with their tiny networks, and a smaller network with a clip of noise, for tests of many runs."""
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -8,7 +10,12 @@ from sonic_nodes.model import unet as model
 
 from ..model.golden import read, weights
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+import unet_weights as layout  # noqa: E402
+
 HEAD_DIM, ROWS, COLUMNS, DECODED_AT_ONCE = 32, 8, 16, 3
+SMALL = {"channels": (32, 32), "attends": (True, False), "layers": 1, "context": 16, "embedding": 128, "ids": 48}
+SMALL_ROWS, SMALL_TOKENS = 4, 2
 
 
 @dataclass(frozen=True)
@@ -21,21 +28,42 @@ TWO_WINDOWS = Clip("pipeline_2window", sampler.Settings(steps=3, window=5, shift
 SHORT_CLIP = Clip("pipeline_shortclip", sampler.Settings(steps=2, window=9, shift=2, dynamic_scale=1.5))
 
 
-def unet_weights(dtype=torch.float32):
+def golden_weights(dtype=torch.float32):
     return weights("unet_tiny_weights_a", dtype) | weights("unet_tiny_weights_b", dtype)
 
 
-def prepared(unet, golden, window: int) -> model.UNet:
-    """The network (weights or a UNet), prepared for a clip."""
-    net = unet if isinstance(unet, model.UNet) else model.UNet(unet, HEAD_DIM)
-    image, silence, picture = golden["image_embeds"][None], golden["audio_tokens_uncond"][None], golden["vae_mean"][0]
-    net.prepare(model.Conditions(
-        [torch.zeros_like(image), image, image], [silence, silence, golden["audio_tokens"]], golden["face_mask"].float(), ROWS, COLUMNS,
-        window, [torch.zeros_like(picture), picture, picture]))
+def prepared(unet, image, silence, tokens, picture, mask, window: int) -> model.UNet:
+    """The network with these weights, prepared for the three branches: nothing, the picture alone, picture and sound."""
+    net = model.UNet(unet, HEAD_DIM)
+    nothing = torch.zeros_like
+    net.prepare(model.Conditions([nothing(image), image, image], [silence, silence, tokens], mask, *picture.shape[1:], window,
+                                 [nothing(picture), picture, picture]))
     return net
 
 
-def sampled(clip: Clip, unet, branches_at_once: int = 3, settings: sampler.Settings | None = None, **options) -> list[torch.Tensor]:
-    golden, settings = read(clip.name), settings or clip.settings
-    net, noise = prepared(unet, golden, settings.window), golden["noise_latents"][0]
-    return sampler.sample(net, noise, golden["vae_mean"], golden["bucket_scaled"], settings, branches_at_once, **options)
+def sampled(clip: Clip, unet, branches_at_once: int = 3, **options) -> list[torch.Tensor]:
+    """The recorded clip."""
+    g = read(clip.name)
+    image, silence, mask = g["image_embeds"][None], g["audio_tokens_uncond"][None], g["face_mask"].float()
+    net = prepared(unet, image, silence, g["audio_tokens"], g["vae_mean"][0], mask, clip.settings.window)
+    return sampler.sample(net, g["noise_latents"][0], g["vae_mean"], g["bucket_scaled"], clip.settings, branches_at_once, **options)
+
+
+class SmallClip:
+    """A clip of noise of any length with a network of one res block a level."""
+
+    def __init__(self, frames: int, window: int, seed: int = 0, **settings):
+        generator = torch.Generator().manual_seed(seed)
+
+        def random(*shape):
+            return torch.randn(shape, generator=generator)
+
+        self.settings = sampler.Settings(**{"steps": 1, "window": window, "shift": 1} | settings)
+        self.picture, self.noise = random(4, SMALL_ROWS, SMALL_ROWS), random(frames, 4, SMALL_ROWS, SMALL_ROWS)
+        self.buckets = 20 + random(frames, 2)
+        image, silence, tokens = (random(n, k, SMALL["context"]) for n, k in ((1, 1), (1, SMALL_TOKENS), (frames, SMALL_TOKENS)))
+        mask = torch.ones(8 * SMALL_ROWS, 8 * SMALL_ROWS)
+        self.net = prepared(layout.random(**SMALL), image, silence, tokens, self.picture, mask, window)
+
+    def sample(self, branches_at_once: int = 3, **options) -> list[torch.Tensor]:
+        return sampler.sample(self.net, self.noise, self.picture[None], self.buckets, self.settings, branches_at_once, **options)

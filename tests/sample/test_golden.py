@@ -6,7 +6,7 @@ from sonic_nodes import networks
 from sonic_nodes.native import _sonic
 
 from ..model.golden import read, relative, weights
-from .clips import DECODED_AT_ONCE, SHORT_CLIP, TWO_WINDOWS, sampled, unet_weights
+from .clips import DECODED_AT_ONCE, SHORT_CLIP, TWO_WINDOWS, golden_weights, sampled
 
 LATENT_SCALE = 0.18215
 STEPS = (1, 3, 10, 25, 30, 50)
@@ -14,7 +14,7 @@ STEPS = (1, 3, 10, 25, 30, 50)
 
 @pytest.fixture(scope="module")
 def unet():
-    return unet_weights()
+    return golden_weights()
 
 
 @pytest.mark.parametrize("steps", STEPS)

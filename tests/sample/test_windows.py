@@ -1,0 +1,78 @@
+"""Windows and lengths: what each clip length asks for, against five independent lines."""
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sonic_nodes.model import sampler
+from sonic_nodes.native import _sonic
+
+WINDOW, SHIFT = 25, 7
+
+
+def model(frames, window, moved):
+    """The published loop: a window every `window` frames, moved back, wrapped around."""
+    starts = range(0, frames, window)
+    return [[(start - moved + j) % frames for j in range(window)] for start in starts]
+
+
+@pytest.mark.parametrize("frames", range(1, 201))
+def test_every_frame_is_seen_in_every_step(frames):
+    for step in range(25):
+        windows, places = _sonic.sample_windows(frames, WINDOW, SHIFT * step)
+        assert windows.tolist() == model(frames, WINDOW, SHIFT * step)
+        assert places.tolist() == np.bincount(windows.ravel(), minlength=frames).tolist()
+        assert places.min() >= 1 and places.max() - places.min() <= 1
+
+
+@given(st.integers(1, 300), st.integers(1, 60), st.integers(0, 10**6))
+def test_any_window_and_shift(frames, window, moved):
+    windows, places = _sonic.sample_windows(frames, window, moved)
+    assert windows.tolist() == model(frames, window, moved)
+    assert places.tolist() == np.bincount(windows.ravel(), minlength=frames).tolist()
+
+
+@pytest.mark.parametrize("frames, window, offset", [(0, 25, 0), (-1, 25, 0), (8, 0, 0), (8, 25, -1), (10**12, 25, 0)])
+def test_windows_that_cannot_be(frames, window, offset):
+    with pytest.raises(ValueError, match="Choose 1 or more frames"):
+        _sonic.sample_windows(frames, window, offset)
+
+
+@given(st.integers(1, 1024))
+def test_any_number_of_steps(steps):
+    sigmas = _sonic.karras(steps)
+    assert sigmas.shape == (steps + 1,) and sigmas.dtype == np.float32
+    assert sigmas[0] == 700 and sigmas[-1] == 0 and (np.diff(sigmas) < 0).all()
+    if steps > 1:
+        assert sigmas[-2] == np.float32(0.002)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1025, 2**40])
+def test_steps_that_cannot_be(steps):
+    with pytest.raises(ValueError, match="Choose 1 to 1024 inference steps"):
+        _sonic.karras(steps)
+
+
+# Lengths: pictures at 25 a second, latents at 12.5; n latents decode to n pictures, or to 2 n - 1 with one between each two
+
+@given(st.integers(1, 100_000), st.booleans())
+def test_exactly_as_many_pictures_as_sound(frames, interpolate):
+    latents = sampler.latent_count(frames)
+    decoded = 2 * latents - 1 if interpolate else latents
+    pictures = sampler.picture_count(frames, interpolate=interpolate)
+    assert pictures == len(range(0, frames, 1 if interpolate else 2))
+    assert pictures <= decoded <= pictures + 1
+
+
+@given(st.integers(2, 100_000))
+def test_as_many_pictures_as_upstream(frames):
+    latents = sampler.latent_count(frames, "upstream")
+    assert latents == frames // 2
+    assert sampler.picture_count(frames, "upstream") == 2 * latents - 1
+    assert 1 <= frames - sampler.picture_count(frames, "upstream") <= 2
+    assert sampler.picture_count(frames, "upstream", interpolate=False) == latents
+
+
+def test_sound_of_one_picture_is_nothing_for_upstream():
+    assert sampler.latent_count(1, "upstream") == sampler.picture_count(1, "upstream") == 0
+    assert sampler.latent_count(1) == sampler.picture_count(1) == 1
