@@ -4,6 +4,7 @@
 #include "model/rife.h"
 #include "model/vae_decoder.h"
 #include "model/vae_encoder.h"
+#include "model/vae_video.h"
 #include "model/whisper.h"
 
 static int64_t number(const sonic_operator_call *call, int32_t i, int64_t otherwise)
@@ -63,11 +64,11 @@ void sonic_vae_encoder_operator(sonic_operator_call *call)
     sonic_operator_return(call, log_variance);
 }
 
-/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8). Returns [frames, 3, 8 h, 8 w]. */
+/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8), numbers in a part (SONIC_VAE_PART). Returns [frames, 3, 8 h, 8 w]. */
 void sonic_vae_decoder_operator(sonic_operator_call *call)
 {
     sonic_tensor *latents = sonic_operator_tensor(call, "latents");
-    sonic_operator_return(call, sonic_vae_decode(call->scope, call, latents, number(call, 0, SONIC_VAE_CHUNK_FRAMES)));
+    sonic_operator_return(call, sonic_vae_decode(call->scope, call, latents, number(call, 0, SONIC_VAE_CHUNK_FRAMES), number(call, 1, SONIC_VAE_PART)));
 }
 
 /* "before" and "after" [b, 3, rows, columns] in 0..1. Returns the frames between them. */

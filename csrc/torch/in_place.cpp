@@ -25,6 +25,31 @@ sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape)
 
 sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::clone").tensor(x).none().run(); }
 
+sonic_tensor *st_copy_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
+{
+    return same(x, Call(scope, "aten::copy_").tensor(x).tensor(y).boolean(false).run());
+}
+
+sonic_tensor *st_empty_images(sonic_scope *scope, sonic_tensor *x, int64_t count)
+{
+    int64_t strides[SONIC_TENSOR_MAX_DIMS] = {}, *of_x = nullptr;
+    int32_t dtype = 0, device = 0, index = 0;
+    AtenTensorHandle handle = nullptr;
+    sonic_shape shape = st_shape(x);
+    if (!x || !may_run(scope) || aoti_torch_get_strides(x->handle, &of_x) || aoti_torch_get_dtype(x->handle, &dtype) ||
+        aoti_torch_get_device_type(x->handle, &device) || aoti_torch_get_device_index(x->handle, &index))
+        return nullptr;
+    for (int32_t i = 1; i < shape.dims; i++)
+        strides[i] = of_x[i];
+    strides[0] = shape.size[0] ? st_count(x) / shape.size[0] : 0;
+    shape.size[0] = count;
+    if (aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, device, index, &handle)) {
+        sonic::fail_with_exception(scope, "a tensor for the parts of a video");
+        return nullptr;
+    }
+    return sonic::adopt(scope, handle);
+}
+
 sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x) { return same(x, Call(scope, "aten::silu_").tensor(x).run()); }
 
 sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)

@@ -174,6 +174,9 @@ sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor
 /* x += y W^T inside the matrix product: x [n, out] contiguous rows, y [n, in], weight [out, in]. */
 sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight);
 sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_copy_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y); /* x = y */
+/* [count, ...] of any values, laid out as x [n, ...], whose first dimension is the outermost in memory. */
+sonic_tensor *st_empty_images(sonic_scope *scope, sonic_tensor *x, int64_t count);
 
 #ifdef __cplusplus
 }

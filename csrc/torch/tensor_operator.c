@@ -80,6 +80,8 @@ FUNCTION(to_device_of, st_to_device_of(s, x, at(c, 1)))
 FUNCTION(cast_like, st_cast_like(s, x, at(c, 1)))
 FUNCTION(view, st_view(s, x, numbers_as_shape(c)))
 FUNCTION(clone, st_clone(s, x))
+FUNCTION(copy_in_place, st_copy_in_place(s, x, at(c, 1)))
+FUNCTION(empty_images, st_empty_images(s, x, number(c, 0)))
 FUNCTION(silu_in_place, st_silu_in_place(s, x))
 FUNCTION(gelu_in_place, st_gelu_in_place(s, x))
 FUNCTION(mul_in_place, st_mul_in_place(s, x, at(c, 1)))
@@ -131,7 +133,7 @@ static const struct {
     ENTRY(lerp), ENTRY(mix), ENTRY(is_finite), ENTRY(mean), ENTRY(sum), ENTRY(max), ENTRY(max_pool2d), ENTRY(avg_pool2d), ENTRY(resize_nearest),
     ENTRY(resize_bilinear), ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
     ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(group_norm_last), ENTRY(group_norm_last_taken), ENTRY(indices), ENTRY(zeros), ENTRY(normal), ENTRY(add_mul_in_inner_scope),
-    ENTRY(conv2d_padded), ENTRY(view), ENTRY(clone), ENTRY(silu_in_place), ENTRY(gelu_in_place), ENTRY(mul_in_place), ENTRY(add_in_place),
+    ENTRY(conv2d_padded), ENTRY(view), ENTRY(clone), ENTRY(copy_in_place), ENTRY(empty_images), ENTRY(silu_in_place), ENTRY(gelu_in_place), ENTRY(mul_in_place), ENTRY(add_in_place),
     ENTRY(add_scaled_in_place), ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
 };
 

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from sonic_nodes.networks import run
+from sonic_nodes.networks import METER, run
 
 from .golden import full_mel, read, relative, weights
 
@@ -69,6 +69,20 @@ def test_vae_decoder(name, frames, chunk):
     golden = read("vae_tiny_io")
     video, = run("vae_decoder", {"latents": golden["z"][:frames]}, weights("vae_tiny_weights"), [chunk])
     assert relative(video, golden[name]) < 2e-5
+
+
+@pytest.mark.parametrize("by_pixel", [False, True])
+@pytest.mark.parametrize("frames", [1, 5])
+def test_vae_decoder_in_parts(frames, by_pixel):
+    """As large videos are decoded: frame after frame, and over time in parts of the channels and of the positions."""
+    latents, tensors = {"latents": read("vae_tiny_io")["z"][:frames]}, weights("vae_tiny_weights")
+    if by_pixel:
+        tensors = {name: w.contiguous(memory_format=torch.channels_last) if w.dim() == 4 else w for name, w in tensors.items()}
+    whole, cost = run("vae_decoder", latents, tensors, [8], meter=True)
+    for part in (1, 3000, 100_000):
+        video, cost_in_parts = run("vae_decoder", latents, tensors, [8, part], meter=True)
+        assert relative(video, whole) < 2e-6
+        assert frames == 1 or cost_in_parts[METER.index("peak_bytes")] < cost[METER.index("peak_bytes")]
 
 
 def test_rife():

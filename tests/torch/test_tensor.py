@@ -167,7 +167,14 @@ def test_group_norm_last_of_the_wrong_size_is_an_error():
         operator("group_norm_last", random(2, 3, 5, 8), torch.ones(6), torch.zeros(8), numbers=(4, 1e-6))
 
 
+def test_empty_images_are_laid_out_as_their_example():
+    for x in (random(2, 6, 9, 11), random(2, 6, 9, 11).contiguous(memory_format=torch.channels_last)):
+        got = operator("empty_images", x[:1].half(), numbers=(5,))
+        assert got.dtype == torch.float16 and got.shape == (5, 6, 9, 11) and got.stride() == x.stride()
+
+
 IN_PLACE = {
+    "copy_in_place": ((random(5, 7),), (), lambda x, y: x.copy_(y)),
     "silu_in_place": ((), (), F.silu),
     "gelu_in_place": ((), (), F.gelu),
     "mul_in_place": ((random(5, 1),), (), lambda x, y: x.mul_(y)),
