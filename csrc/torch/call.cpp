@@ -202,7 +202,7 @@ bool Call::dispatch(StableIValue *stack)
 
 sonic_tensor *Call::run()
 {
-    StableIValue stack[MAX_ARGUMENTS]; // dispatch sets as many as there are arguments
+    StableIValue stack[MAX_ARGUMENTS] = {}; // an argument that a later release adds reads as none
     const sonic_tensor *first = arguments_[0].operand;
     AtenTensorHandle handle = !scope_->status && has_operands() && is_foretold(scope_, first ? first : some_operand()) ? stand_in() : nullptr;
     if (!handle && !dispatch(stack))
@@ -225,7 +225,7 @@ void Call::count(const sonic_tensor *result) const
 
 bool Call::run_for_effect()
 {
-    StableIValue stack[MAX_ARGUMENTS]; // dispatch sets as many as there are arguments
+    StableIValue stack[MAX_ARGUMENTS] = {}; // an argument that a later release adds reads as none
     return dispatch(stack);
 }
 

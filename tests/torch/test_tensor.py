@@ -287,6 +287,15 @@ def test_missing_operand_is_an_error():
         operator("add_mul_in_inner_scope", random(2))
 
 
+def test_again_and_again():
+    """What bench/operator_call.py measures is really run: three times more."""
+    x = torch.zeros(2)
+    operator("add_in_place*3", x, torch.ones(2))
+    assert torch.equal(x, torch.full((2,), 4.0))
+    with pytest.raises(RuntimeError, match="an operand is missing"):
+        operator("relu*3")
+
+
 def test_unknown_function_is_an_error():
     with pytest.raises(RuntimeError, match="tensor.h has no function for"):
         operator("transmogrify", random(2))
