@@ -98,18 +98,6 @@ sonic_tensor *sonic::number_like(sonic_scope *scope, double value, const sonic_t
     return st_take(sonic::adopt(scope, handle));
 }
 
-// add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
-sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor)
-{
-    if (!scope->status && x && a && b && sonic::is_foretold(scope, x)) {
-        Call(scope, "nothing").tensor(a).tensor(b); // releases what was taken
-        return x;
-    }
-    sonic_tensor *scalars = host_number(scope, 1, aoti_torch_dtype_float64(), &factor);
-    Call call(scope, "aten::_foreach_addcmul_", "Tensor");
-    return call.tensors(&x, 1).tensors(&a, 1).tensors(&b, 1).tensor(scalars).run_for_effect() ? x : nullptr;
-}
-
 static sonic_tensor without_scope(AtenTensorHandle handle)
 {
     sonic_tensor x = {};
@@ -117,7 +105,7 @@ static sonic_tensor without_scope(AtenTensorHandle handle)
     return x;
 }
 
-// The number 1 in host memory: made once in each type that networks compute in, read by every sum, freed by nobody.
+// The number 1 in host memory: made once in each type that networks compute in, read by every sum, freed by nobody. nullptr: make your own.
 static sonic_tensor *one_in_host_memory(int32_t dtype)
 {
     static const float single = 1;
@@ -129,6 +117,26 @@ static sonic_tensor *one_in_host_memory(int32_t dtype)
         if (dtype == dtypes[i] && ones[i].handle)
             return &ones[i];
     return nullptr;
+}
+
+static sonic_tensor *one_as_factors()
+{
+    static const double number = 1;
+    static sonic_tensor factors = without_scope(new_number(1, aoti_torch_dtype_float64(), &number));
+    return factors.handle ? &factors : nullptr;
+}
+
+// add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
+sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor)
+{
+    if (!scope->status && x && a && b && sonic::is_foretold(scope, x)) {
+        Call(scope, "nothing").tensor(a).tensor(b); // releases what was taken
+        return x;
+    }
+    sonic_tensor *scalars = factor == 1.0 ? one_as_factors() : nullptr;
+    scalars = scalars ? scalars : host_number(scope, 1, aoti_torch_dtype_float64(), &factor);
+    Call call(scope, "aten::_foreach_addcmul_", "Tensor");
+    return call.tensors(&x, 1).tensors(&a, 1).tensors(&b, 1).tensor(scalars).run_for_effect() ? x : nullptr;
 }
 
 static sonic_tensor *one_like(sonic_scope *scope, const sonic_tensor *x)
