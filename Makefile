@@ -5,7 +5,7 @@ OUT ?= out/demo.mp4
 ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS PYTHON TORCH
 
-.PHONY: help demo test build wheel bench lint asan clean
+.PHONY: help demo test build wheel pack bench lint asan clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test    install what is needed and run the tests            (ARGS=\"-k audio\")"
 	@echo "make build   install what is needed and leave .venv/bin/sonic"
 	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
+	@echo "make pack    dist/*.zip: the archive for ComfyUI's registry, with the wheel's compiled part inside"
 	@echo "make bench   measure what the README claims"
 	@echo "make lint    ruff (make build has the C compiler's warnings as errors)"
 	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
@@ -38,6 +39,9 @@ build:
 wheel:
 	@tools/bootstrap.sh wheel
 	@tools/wheel.sh
+
+pack: wheel
+	@tools/pack.sh
 
 bench:
 	@tools/bootstrap.sh test

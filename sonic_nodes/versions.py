@@ -9,7 +9,7 @@ import re
 import sys
 
 MINIMUM = {
-    "python": (3, 10), "torch": (2, 10), "numpy": (1, 26), "av": (14, 2), "pillow": (10,), "safetensors": (0, 4), "tqdm": (4, 60),
+    "python": (3, 10), "torch": (2, 10), "numpy": (1, 25), "av": (14, 2), "pillow": (10,), "safetensors": (0, 4), "tqdm": (4, 60),
     "comfyui": (0, 3, 64),
 }
 TITLES = {"python": "Python", "torch": "PyTorch", "numpy": "NumPy", "av": "PyAV", "pillow": "Pillow", "comfyui": "ComfyUI"}

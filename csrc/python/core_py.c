@@ -5,9 +5,11 @@
 #include "python/binding.h"
 #include "torch/optional.h"
 
-/* "wheel": made by `make wheel`, which links its libraries in; else for this machine, with the libraries of this machine. */
-#ifndef SONIC_BUILD
-#define SONIC_BUILD "local"
+/* "wheel": with its libraries linked in, as `make wheel` makes it; "local": with the libraries of the machine that built it. */
+#ifdef SONIC_STATIC
+#define BUILD "wheel"
+#else
+#define BUILD "local"
 #endif
 
 /* [(name, what is lost without it, whether libtorch has it)] */
@@ -31,7 +33,7 @@ static PyObject *build_info(PyObject *self, PyObject *unused)
     PyObject *optional = optional_functions();
     if (!optional)
         return NULL;
-    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:N}", "version", SONIC_VERSION, "build", SONIC_BUILD, "opencv", sonic_vision_version(), "simd",
+    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:N}", "version", SONIC_VERSION, "build", BUILD, "opencv", sonic_vision_version(), "simd",
                          sonic_vision_simd(), "threads", (int)sonic_parallel_threads(), "optional", optional);
 }
 

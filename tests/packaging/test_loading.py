@@ -203,7 +203,7 @@ def test_a_numpy_that_is_too_old(copy, monkeypatch):
     table[211] = ctypes.cast(old, ctypes.c_void_p).value
     monkeypatch.setattr(umath, "_ARRAY_API", capsule(ctypes.addressof(table), None, None))
     (copy / FILE).write_bytes(real())
-    assert complaint(copy).startswith("Update NumPy to 1.26 or newer, ")
+    assert complaint(copy).startswith("Update NumPy to 1.25 or newer, ")
 
 
 def test_a_file_of_another_version(copy):

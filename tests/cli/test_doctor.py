@@ -1,0 +1,91 @@
+"""`sonic doctor` on a machine where things are missing: it is there for that."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sonic_nodes import doctor, versions
+
+PACKAGE = Path(doctor.__file__).absolute().parent
+NAMES = {"python", "torch", "numpy", "av", "pillow", "safetensors", "tqdm", "extension", "face models", "encoder", "threads", "simd",
+         "newer functions of PyTorch", "comfyui", "cuda", "weights", "memory", "disk"}
+
+
+def findings():
+    return {item["name"]: item for item in doctor.examine()}
+
+
+def test_every_capability_is_named_with_its_reason():
+    found = findings()
+    assert found.keys() == NAMES and all(item["detail"] for item in found.values())
+    assert {name for name, item in found.items() if item["required"]} == {
+        "python", *versions.LIBRARIES, "extension", "face models", "encoder"}
+    assert str(PACKAGE) in found["extension"]["detail"] and "version 0." in found["extension"]["detail"]
+    assert "OpenCV 4." in found["simd"]["detail"] and "SSE" in found["simd"]["detail"] or os.uname().machine != "x86_64"
+
+
+def test_optional_functions_are_those_that_this_pytorch_has():
+    """torch_exception_get_what_without_backtrace came with PyTorch 2.13."""
+    import torch
+
+    from sonic_nodes.native import _sonic
+
+    present = {name: there for name, _, there in _sonic.build_info()["optional"]}
+    assert present["torch_exception_get_what_without_backtrace"] == (versions.numbers(torch.__version__) >= (2, 13))
+    assert findings()["newer functions of PyTorch"]["ok"] == all(present.values())
+
+
+def test_it_works_without_the_extension_and_without_libraries(tmp_path):
+    """A clone and a bare Python: not even torch and numpy are there. Exit code 7, one finding each, and nothing but JSON."""
+    shutil.copytree(PACKAGE, tmp_path / "sonic_nodes", ignore=shutil.ignore_patterns("__pycache__", "*.so", "assets"))
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+                           "from sonic_nodes.cli import main; sys.exit(main(['doctor', '--json']))"],
+                          check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 7, done.stderr
+    found = {item["name"]: item for item in json.loads(done.stdout)}
+    assert found.keys() == NAMES and found["python"]["ok"] and found["memory"]["ok"]
+    for name in versions.LIBRARIES:
+        least = versions.text(versions.MINIMUM[name])
+        assert found[name]["detail"].endswith(f'-m pip install "{name}>={least}"`: it is not installed.'), found[name]
+    assert "1. Run `" in found["extension"]["detail"] and "the compiled part is not in" in found["extension"]["detail"]
+    assert found["simd"]["detail"] == "not known while the extension does not load"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("name", "module"), [("numpy", "numpy"), ("pillow", "PIL"), ("av", "av")])
+def test_a_library_that_is_too_old(monkeypatch, capsys, name, module):
+    monkeypatch.setattr(f"{module}.__version__", "0.9.7")
+    least = versions.text(versions.MINIMUM[name])
+    assert findings()[name]["detail"] == f"Update {versions.title(name)} to {least} or newer: it is 0.9.7."
+    assert doctor.report() == 7
+    assert f"NO  {name}: Update" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("version", "ok", "words"), [
+    ("0.3.64", True, "0.3.64, "), ("0.12.0", True, "0.12.0, "), ("0.3.9", False, "Update ComfyUI to 0.3.64 or newer: it is 0.3.9.")])
+def test_comfyui_is_found_around_the_pack(monkeypatch, tmp_path, version, ok, words):
+    (tmp_path / "comfyui_version.py").write_text(f'__version__ = "{version}"\n')
+    monkeypatch.setattr(doctor, "PACK", tmp_path / "custom_nodes" / "sonic")
+    found = findings()["comfyui"]
+    assert found["ok"] == ok and found["detail"].startswith(words)
+
+
+def test_weights_are_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("SONIC_MODELS", str(tmp_path))
+    found = findings()["weights"]
+    assert not found["ok"]
+    assert found["detail"].startswith(f"0 of 6 files of the Sonic model in {tmp_path}; not there or not usable: unet.pth")
+    monkeypatch.setenv("SONIC_MODELS", str(tmp_path / "absent"))
+    assert findings()["weights"]["detail"].startswith("UsageError: Name ComfyUI's models folder")
+
+
+def test_too_little_memory_and_disk(monkeypatch):
+    monkeypatch.setattr(doctor, "free_memory_bytes", lambda: 5 << 20)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1, 1, 0))
+    found = findings()
+    assert not found["memory"]["ok"] and found["memory"]["detail"].endswith("close other programs")
+    assert not found["disk"]["ok"] and "make room" in found["disk"]["detail"]
