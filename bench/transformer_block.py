@@ -1,6 +1,6 @@
 """A transformer block of the UNet's shape, written on tensor.h, beside the same block in eager PyTorch: time and peak of live memory.
 
-    python bench/transformer_block.py [--tokens 4096 --channels 320 --frames 2 --rounds 9] [--dtype fp32]
+    python bench/transformer_block.py [--tokens 4096 --channels 320 --frames 2 --rounds 9] [--dtype fp32] [--device cpu]
 
 The block is the spatial one: layer norm and self-attention, layer norm and cross-attention to one token, layer norm and GEGLU. The
 default is the first level of a 512 x 512 picture. The eager one does what diffusers' BasicTransformerBlock does, in inference mode, and is
@@ -10,26 +10,23 @@ and takes back, in both, operators' own scratch included. Exits 1 when the outpu
 bytes, or when its median time is above eager's.
 """
 import argparse
-import statistics
 import sys
-import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
-from unet_speed import peak_above_start  # noqa: E402
+from unet_speed import DTYPES, peak_above_start, timed  # noqa: E402
 
 from sonic_nodes import networks  # noqa: E402
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 TOLERANCE = {"fp32": 2e-6, "fp16": 2e-3, "bf16": 1.5e-2}
 BYTES_LINE, TIME_LINE = 1.1, 1.0
 HEAD_DIM, CONTEXT = 64, 1024
 
 
-def random_weights(channels, dtype):
+def random_weights(channels, kind):
     generator = torch.Generator().manual_seed(0)
     shapes = {f"norm{i}.{part}": (channels,) for i in (1, 2, 3) for part in ("weight", "bias")}
     for attention, width in (("attn1", channels), ("attn2", CONTEXT)):
@@ -39,7 +36,7 @@ def random_weights(channels, dtype):
     shapes |= {"ff.net.0.proj.weight": (8 * channels, channels), "ff.net.0.proj.bias": (8 * channels,)}
     shapes |= {"ff.net.2.weight": (channels, 4 * channels), "ff.net.2.bias": (channels,)}
     made = {name: torch.randn(shape, generator=generator) * shape[-1] ** -0.5 for name, shape in shapes.items()}
-    return {name: (w + ("norm" in name and "weight" in name)).to(dtype) for name, w in made.items()}
+    return {name: (w + ("norm" in name and "weight" in name)).to(**kind) for name, w in made.items()}
 
 
 class Eager:
@@ -76,10 +73,10 @@ class Eager:
 
 
 def workloads(a):
-    dtype = DTYPES[a.dtype]
-    weights, generator = random_weights(a.channels, dtype), torch.Generator().manual_seed(1)
-    x = torch.randn(a.frames, a.tokens, a.channels, generator=generator).to(dtype)
-    context = torch.randn(a.frames, 1, CONTEXT, generator=generator).to(dtype)
+    kind = {"device": a.device, "dtype": DTYPES[a.dtype]}
+    weights, generator = random_weights(a.channels, kind), torch.Generator().manual_seed(1)
+    x = torch.randn(a.frames, a.tokens, a.channels, generator=generator).to(**kind)
+    context = torch.randn(a.frames, 1, CONTEXT, generator=generator).to(**kind)
     eager = Eager(weights)
     return {
         "ours": lambda: networks.run("transformer_block", {"x": x, "context": context}, weights, [HEAD_DIM])[0],
@@ -87,29 +84,21 @@ def workloads(a):
     }
 
 
-def timed(work, rounds):
-    outputs, seconds = {}, {name: [] for name in work}
-    for _ in range(rounds):
-        for name, run in work.items():
-            start = time.perf_counter()
-            outputs[name] = run()
-            seconds[name].append(time.perf_counter() - start)
-    return outputs, {name: statistics.median(times) for name, times in seconds.items()}
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("tokens", 4096), ("channels", 320), ("frames", 2), ("rounds", 9)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--dtype", choices=DTYPES, default="fp32")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     a = parser.parse_args()
     with torch.inference_mode():
         work = workloads(a)
-        outputs, medians = timed(work, a.rounds)
-        peaks = {name: peak_above_start(run) for name, run in work.items()}
+        outputs, medians = timed(work, a.rounds, a.device)
+        peaks = {name: peak_above_start(run, a.device) for name, run in work.items()}
     ours, eager = (output.double() for output in outputs.values())
     difference = ((ours - eager).norm() / eager.norm()).item()
-    print(f"{a.frames} frames x {a.tokens} tokens x {a.channels} channels, {a.dtype}, {torch.get_num_threads()} threads, {a.rounds} rounds")
+    where = f"{torch.get_num_threads()} threads" if a.device == "cpu" else torch.cuda.get_device_name()
+    print(f"{a.frames} frames x {a.tokens} tokens x {a.channels} channels, {a.dtype}, {where}, {a.rounds} rounds")
     print(f"relative difference of the outputs {difference:.1e}, at most {TOLERANCE[a.dtype]:.1e}")
     holds = difference <= TOLERANCE[a.dtype]
     for label, values, unit, line in (("median milliseconds", medians, 1e-3, TIME_LINE), ("peak MiB", peaks, 2**20, BYTES_LINE)):

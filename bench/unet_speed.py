@@ -1,6 +1,7 @@
 """One UNet step beside diffusers' UNet with audio-attention processors: same weights, inputs, threads and batching, in turns.
 
     python bench/unet_speed.py [--size tiny|golden|small|full] [--frames 25 --height 128 --width 128 --rounds 3] [--lean] [--models DIR]
+                               [--device cuda --dtype fp16]
 
 --models reads the UNet from the files that users have (ComfyUI's models folder, or what tests/tools/make_models.py writes); without it the
 weights are random. Both networks hold the tensors that were read; ours has its convolutions again, stored the way it computes.
@@ -9,7 +10,7 @@ The processors do what the published model does: sound is one more attention bes
 for every position before they are projected. --lean projects them once a branch, as a careful eager implementation might. One run of each
 is profiled, which also warms it up, and then the timed rounds take turns. Prints the outputs' difference, median seconds, the peak of live
 memory above weights and inputs as torch's own allocator saw it in both, and where the time goes. Exits 1 when the outputs differ by
-more than 1e-4, when our median time is above theirs, or when our peak is above 0.7 of theirs. Needs diffusers.
+more than 1e-4 (3e-2 in half precision), when our median time is above theirs, or when our peak is above 0.7 of theirs. Needs diffusers.
 """
 import argparse
 import statistics
@@ -36,7 +37,8 @@ SIZES = {
     "tiny": (32, {"channels": (64, 64, 96), "attends": (True, True, False), "layers": 1, "context": 64, "embedding": 256, "ids": 48}),
 }
 TIMESTEP, IDS = 0.5, [12.5, 32.0, 16.0]
-DIFFERENCE_LINE, TIME_LINE, BYTES_LINE = 1e-4, 1.0, 0.7
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+TIME_LINE, BYTES_LINE = 1.0, 0.7
 
 
 class Sound:
@@ -88,10 +90,18 @@ def with_sound(net, weights, sound, lean):
     return net
 
 
-def profiled(work, memory):
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=memory, acc_events=True) as profile:
+def profiled(work, device="cpu"):
+    kinds = [torch.profiler.ProfilerActivity.CPU] + [torch.profiler.ProfilerActivity.CUDA] * (device == "cuda")
+    with torch.profiler.profile(activities=kinds, profile_memory=True, acc_events=True) as profile:
         work()
+        finish(device)
     return profile
+
+
+def finish(device):
+    """Wait until the device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def peak_in(profile) -> int:
@@ -104,13 +114,20 @@ def peak_in(profile) -> int:
     return peak
 
 
-def peak_above_start(work) -> int:
-    return peak_in(profiled(work, memory=True))
+def peak_above_start(work, device="cpu") -> int:
+    if device != "cuda":
+        return peak_in(profiled(work))
+    start = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    work()
+    finish(device)
+    return torch.cuda.max_memory_allocated() - start
 
 
-def seconds_by_kernel(profile) -> dict[str, float]:
-    """What each operator spent outside the operators that it calls."""
-    return {e.key.split("::")[-1]: e.self_cpu_time_total * 1e-6 for e in profile.key_averages() if e.self_cpu_time_total > 0}
+def seconds_by_kernel(profile, device="cpu") -> dict[str, float]:
+    """What each operator spent outside the operators that it calls; on CUDA, what the device spent in each kernel."""
+    kind = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
+    return {e.key.split("::")[-1]: getattr(e, kind) * 1e-6 for e in profile.key_averages() if getattr(e, kind) > 0}
 
 
 def print_kernels(kernels: dict[str, dict[str, float]], rows=12):
@@ -136,34 +153,53 @@ def read_weights(folder, sizes) -> dict[str, torch.Tensor]:
 
 def workloads(a):
     head_dim, sizes = SIZES[a.size]
+    kind = {"device": a.device, "dtype": DTYPES[a.dtype]}
     weights = read_weights(a.models, sizes) if a.models else unet_weights.random(0, **sizes)
+    weights = {name: w.to(**kind) for name, w in weights.items()}
     rows, columns, generator = a.height // 8, a.width // 8, torch.Generator().manual_seed(1)
-    noise, latents = (torch.randn(n, 4, rows, columns, generator=generator) for n in (a.frames, 1))
-    latents = [torch.zeros(4, rows, columns), latents[0], latents[0]]
-    image, tokens = (torch.randn(n, 32 if n > 1 else 1, sizes["context"], generator=generator) for n in (1, a.frames + 1))
+    noise, latents = (torch.randn(n, 4, rows, columns, generator=generator).to(**kind) for n in (a.frames, 1))
+    latents = [torch.zeros_like(latents[0]), latents[0], latents[0]]
+    image, tokens = (torch.randn(n, 32 if n > 1 else 1, sizes["context"], generator=generator).to(**kind) for n in (1, a.frames + 1))
     images, audio = [image * 0, image, image], [tokens[:1], tokens[:1], tokens[1:]]
     mask = rectangle_mask(a.height, a.width, 0.5)
     net = model.UNet(weights, head_dim)
     conditions = {"image": images, "audio": audio, "image_latents": latents, "face_mask": mask}
     net.prepare(model.Conditions(**conditions, rows=rows, columns=columns, window=a.frames))
     sample = torch.stack([torch.cat([noise, part.expand(a.frames, -1, -1, -1)], 1) for part in latents])
-    sound = Sound(torch.cat([part.expand(a.frames, -1, -1) for part in audio]), mask[None, None], a.frames)
+    sound = Sound(torch.cat([part.expand(a.frames, -1, -1) for part in audio]), mask[None, None].to(**kind), a.frames)
     peer = with_sound(parity_unet.diffusers_unet(weights, head_dim, **sizes), weights, sound, a.lean)
-    ids = torch.tensor([IDS] * 3)
+    ids, timestep = torch.tensor([IDS] * 3, **kind), torch.tensor(TIMESTEP, device=a.device)
     return {
         "ours": lambda: net.step(noise, TIMESTEP, IDS, range(a.frames))[0],
-        "diffusers": lambda: peer(sample, torch.tensor(TIMESTEP), torch.cat(images), ids, return_dict=False)[0],
+        "diffusers": lambda: peer(sample, timestep, torch.cat(images), ids, return_dict=False)[0],
     }
 
 
-def timed(work, rounds):
+def timed(work, rounds, device):
     outputs, seconds = {}, {name: [] for name in work}
     for _ in range(rounds):
         for name, run in work.items():
             start = time.perf_counter()
             outputs[name] = run()
+            finish(device)
             seconds[name].append(time.perf_counter() - start)
     return outputs, {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def report(a, outputs, medians, peaks) -> bool:
+    """Whether every line holds."""
+    line = 1e-4 if a.dtype == "fp32" else 3e-2
+    ours, theirs = outputs["ours"].float(), outputs["diffusers"].float()
+    difference = ((ours - theirs).norm() / theirs.norm()).item()
+    threads = f"{torch.get_num_threads()} threads" if a.device == "cpu" else torch.cuda.get_device_name()
+    print(f"{a.size}, 3 branches x {a.frames} frames, {a.height} x {a.width}, {a.dtype}, {threads}, {a.rounds} rounds")
+    print(f"relative difference of the outputs {difference:.1e}, at most {line:.0e}")
+    holds = difference <= line
+    for label, values, unit, line in (("median seconds", medians, 1, TIME_LINE), ("peak MiB", peaks, 2**20, BYTES_LINE)):
+        ours, theirs = values["ours"] / unit, values["diffusers"] / unit
+        holds = holds and ours / theirs <= line
+        print(f"{label:16} ours {ours:10.2f}   diffusers {theirs:10.2f}   ratio {ours / theirs:.3f}, the line {line}")
+    return holds
 
 
 def main() -> int:
@@ -173,22 +209,19 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--lean", action="store_true", help="the peer projects sound once a branch")
     parser.add_argument("--models", metavar="DIR", help="ComfyUI's models folder: read the UNet from there")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=DTYPES, default="fp32")
     a = parser.parse_args()
     with torch.inference_mode():
         work = workloads(a)
-        profiles = {name: profiled(run, memory=True) for name, run in work.items()}
+        profiles = {name: profiled(run, a.device) for name, run in work.items()}
+        kernels = {name: seconds_by_kernel(profile, a.device) for name, profile in profiles.items()}
         peaks = {name: peak_in(profile) for name, profile in profiles.items()}
-        kernels = {name: seconds_by_kernel(profile) for name, profile in profiles.items()}
+        if a.device == "cuda":
+            peaks = {name: peak_above_start(run, a.device) for name, run in work.items()}
         del profiles
-        outputs, medians = timed(work, a.rounds)
-    difference = ((outputs["ours"] - outputs["diffusers"]).norm() / outputs["diffusers"].norm()).item()
-    print(f"{a.size}, 3 branches x {a.frames} frames, {a.height} x {a.width}, fp32, {torch.get_num_threads()} threads, {a.rounds} rounds")
-    print(f"relative difference of the outputs {difference:.1e}, at most {DIFFERENCE_LINE:.0e}")
-    holds = difference <= DIFFERENCE_LINE
-    for label, values, unit, line in (("median seconds", medians, 1, TIME_LINE), ("peak MiB", peaks, 2**20, BYTES_LINE)):
-        ours, theirs = values["ours"] / unit, values["diffusers"] / unit
-        holds = holds and ours / theirs <= line
-        print(f"{label:16} ours {ours:10.2f}   diffusers {theirs:10.2f}   ratio {ours / theirs:.3f}, the line {line}")
+        outputs, medians = timed(work, a.rounds, a.device)
+    holds = report(a, outputs, medians, peaks)
     print_kernels(kernels)
     return 0 if holds else 1
 
