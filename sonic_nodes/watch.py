@@ -20,7 +20,7 @@ def watched(callback: Callback | None, *, preview: bool = True, interval_ms: int
     interval_ms  between two steps of progress the operators ask at most this often, with the last numbers
     fail_at      for tests: the operator of this number (1, 2, ...) fails as one without memory would
     The exception that the callback raised leaves the block as it is, KeyboardInterrupt too. Blocks nest: the innermost is asked. A
-    block must be left in the thread that entered it.
+    block must be left in the thread that entered it; a generator therefore does not yield inside.
     """
     watch = _sonic.watch_begin(callback, preview, interval_ms, fail_at)
     try:
