@@ -10,17 +10,20 @@ from functools import lru_cache
 
 import torch
 
-from .model.unet import CONSTANTS, Conditions, UNet
+from .model.sampler import Settings, sample
+from .model.unet import Conditions, UNet
 from .networks import METER, run
 from .weights import tables
 
 WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3  # frames of a window, of a decoded chunk, of a block of sound; branches of the guidance
+SEEN = WINDOW + 1  # frames of the shortest clip whose latents are larger than a window's
 WHISPER_COLUMNS, CLIP_HEADS, WHISPER_HEADS, HEAD_DIM = 3000, 16, 6, 64
-NETWORKS = ("whisper", "clip_vision", "audio2token", "audio2bucket", "vae", "unet", "rife")
+FILES = ("whisper", "clip_vision", "audio2token", "audio2bucket", "vae", "unet", "rife")
+NETWORKS = (*FILES, "vae encoder")  # the autoencoder's file is loaded twice where its halves compute in different types
 STAGES = {  # stage: the networks that it needs beside the activations
-    "sound": ("whisper", "audio2token", "audio2bucket"),
     "picture": ("clip_vision",),
-    "encoding": ("vae",),
+    "encoding": ("vae encoder",),
+    "sound": ("whisper", "audio2token", "audio2bucket"),
     "constants": ("unet",),
     "sampling": ("unet",),
     "decoding": ("vae",),
@@ -35,6 +38,7 @@ class Cost:
     convolution_flops: int
     product_flops: int
     attention_flops: int
+    moved_bytes: int
     live_bytes: int  # of what it returns
     peak_bytes: int
 
@@ -42,19 +46,21 @@ class Cost:
     def flops(self) -> int:
         return self.convolution_flops + self.product_flops + self.attention_flops
 
+    @property
+    def work(self) -> tuple[int, int, int, int]:
+        return self.convolution_flops, self.product_flops, self.attention_flops, self.moved_bytes
+
     def times(self, count: float) -> "Cost":
         """Of `count` calls, one after another, whose results are not kept."""
-        work = (round(count * f) for f in (self.convolution_flops, self.product_flops, self.attention_flops))
-        return Cost(*work, self.live_bytes, self.peak_bytes)
+        return Cost(*(round(count * amount) for amount in self.work), self.live_bytes, self.peak_bytes)
 
     def then(self, other: "Cost") -> "Cost":
         """Of one after the other; the first one's results are not kept."""
         work = (a + b for a, b in zip(self.work, other.work, strict=True))
         return Cost(*work, other.live_bytes, max(self.peak_bytes, other.peak_bytes))
 
-    @property
-    def work(self) -> tuple[int, int, int]:
-        return self.convolution_flops, self.product_flops, self.attention_flops
+    def beside(self, held_bytes: int) -> "Cost":
+        return Cost(*self.work, self.live_bytes, self.peak_bytes + held_bytes)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,10 @@ class Model:
     def bytes(self, keys) -> int:
         return sum(self[key].bytes for key in keys)
 
+    def all_bytes(self) -> int:
+        """Of every file's network, in the larger type where it is needed in two."""
+        return self.bytes(FILES) + max(0, self["vae encoder"].bytes - self["vae"].bytes)
+
 
 def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = None, **options) -> Model:
     """dtypes: of each network. sizes: as weights/tables.py takes them; None: the published ones. options: of Model."""
@@ -111,7 +121,8 @@ def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = 
         "vae": lambda **s: tables.under(tables.VAE_PREFIX, tables.vae_encoder(**s), tables.vae_decoder(**s)),
         "clip_vision": tables.clip_open, "rife": tables.rife,
     }
-    tables_of = {key: makers[key](**sizes.get(key, {})) for key in NETWORKS}
+    tables_of = {key: makers[key](**sizes.get(key, {})) for key in FILES}
+    tables_of["vae encoder"] = tables_of["vae"]
     return Model(tuple((key, Network(tuple(tables_of[key].items()), dtypes[key])) for key in NETWORKS), **options)
 
 
@@ -146,9 +157,8 @@ def sound(m: Model, latent_frames: int) -> Cost:
     both = dict(bucket.table)["audio2bucket.proj1.weight"][1]
     moved = metered(m, "motion_bucket_from_windows", {"windows": empty(block, both - dim), "image": empty(1, dim)}, bucket.weights())
     kept = 3 * heard.live_bytes + 4 * block * max(seen, both - dim)  # states of three pieces, the windows cut from them
-    blocks, pieces = math.ceil(latent_frames / BLOCK), math.ceil(latent_frames / BLOCK)
-    all_of_it = heard.times(pieces).then(made.times(blocks)).then(moved.times(blocks))
-    return Cost(*all_of_it.work, 0, all_of_it.peak_bytes + kept)
+    blocks = math.ceil(latent_frames / BLOCK)  # of 30 s, as Whisper's pieces
+    return heard.then(made).then(moved).times(blocks).beside(kept)
 
 
 @lru_cache(maxsize=64)
@@ -163,7 +173,7 @@ def picture(m: Model) -> Cost:
 @lru_cache(maxsize=64)
 def encoding(m: Model, rows: int, columns: int) -> Cost:
     """rows and columns: of the latents, as everywhere here."""
-    return metered(m, "vae_encoder", {"picture": empty(1, 3, 8 * rows, 8 * columns)}, m["vae"].weights(), outputs=2)
+    return metered(m, "vae_encoder", {"picture": empty(1, 3, 8 * rows, 8 * columns)}, m["vae encoder"].weights(), outputs=2)
 
 
 @lru_cache(maxsize=64)
@@ -187,38 +197,55 @@ def latent_channels(m: Model) -> int:
     return dict(m["unet"].table)["conv_out.weight"][0]
 
 
-def unet_conditions(m: Model, rows: int, columns: int, window: int, latent_frames: int) -> Conditions:
-    """The whole frame is the face: sound then acts everywhere, the most it can cost."""
-    unet, tokens = m["unet"], m["audio2token"]
-    context = dict(unet.table)["down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"][1]
-    per_frame = dict(tokens.table)["audio2token.proj3.weight"][0] // context
+def token_shape(m: Model) -> tuple[int, int]:
+    """Of the sound in one frame: tokens, context."""
+    context = dict(m["unet"].table)["down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"][1]
+    return dict(m["audio2token"].table)["audio2token.proj3.weight"][0] // context, context
+
+
+def unet_conditions(m: Model, rows: int, columns: int) -> Conditions:
+    """The whole frame is the face: sound then acts everywhere, the most it can cost. The tokens stay in host memory, as in a run."""
+    tokens, context = token_shape(m)
     part = empty(latent_channels(m), rows, columns)
     return Conditions(
-        image=[empty(1, 1, context)] * BRANCHES, audio=[empty(1, per_frame, context)] * 2 + [empty(latent_frames, per_frame, context)],
-        face_mask=torch.ones(8 * rows, 8 * columns), rows=rows, columns=columns, window=window, image_latents=[part] * BRANCHES,
+        image=[empty(1, 1, context)] * BRANCHES, audio=[torch.zeros(n, tokens, context) for n in (1, 1, SEEN)],
+        face_mask=torch.ones(8 * rows, 8 * columns), rows=rows, columns=columns, window=WINDOW, image_latents=[part] * BRANCHES,
     )
 
 
 @lru_cache(maxsize=64)
-def prepared(m: Model, rows: int, columns: int, latent_frames: int) -> tuple[UNet, Cost]:
+def prepared(m: Model, rows: int, columns: int) -> tuple[UNet, Cost]:
     net = UNet(m["unet"].weights(), m.head_dim)
-    reading, = net.prepare(unet_conditions(m, rows, columns, WINDOW, latent_frames), meter=m.meter)
+    reading, = net.prepare(unet_conditions(m, rows, columns), meter=m.meter)
     return net, cost(reading)
 
 
-def constants(m: Model, rows: int, columns: int, latent_frames: int) -> Cost:
-    return prepared(m, rows, columns, latent_frames)[1]
+def constants(m: Model, rows: int, columns: int) -> Cost:
+    return prepared(m, rows, columns)[1]
 
 
-def constants_bytes(m: Model, rows: int, columns: int, latent_frames: int) -> int:
-    net, _ = prepared(m, rows, columns, latent_frames)
-    return sum(net.constants[name].nbytes for name in CONSTANTS if name in net.constants)
+def constants_bytes(m: Model, rows: int, columns: int) -> int:
+    """Of the constants beside the weights."""
+    net, _ = prepared(m, rows, columns)
+    return sum(t.nbytes for t in net.constants.values() if t.is_meta)
 
 
 @lru_cache(maxsize=64)
-def window(m: Model, rows: int, columns: int, branches: int) -> Cost:
-    """One call of the UNet: a window for some branches of the guidance."""
-    net, _ = prepared(m, rows, columns, WINDOW)
-    sample = empty(WINDOW, latent_channels(m), rows, columns)
-    ids, chosen = (12.5, 32.0, 16.0), {"first_branch": BRANCHES - branches, "branches": branches}
-    return cost(net.step(sample, 0.5, ids, range(WINDOW), meter=m.meter, **chosen)[1])
+def two_windows(m: Model, rows: int, columns: int, branches: int) -> Cost:
+    """One step of a clip of SEEN frames."""
+    net, _ = prepared(m, rows, columns)
+    channels = latent_channels(m)
+    noise, image = empty(SEEN, channels, rows, columns), empty(1, channels, rows, columns)
+    return cost(sample(net, noise, image, torch.zeros(SEEN, 2), Settings(steps=1, window=WINDOW), branches, meter=m.meter)[1])
+
+
+def sampling(m: Model, rows: int, columns: int, latent_frames: int, steps: int, branches: int) -> Cost:
+    """The whole loop. Beside what one window takes, the clip's latents are held twice, before and after a step."""
+    more = 2 * 4 * latent_channels(m) * rows * columns * (latent_frames - SEEN)
+    return two_windows(m, rows, columns, branches).times(steps * math.ceil(latent_frames / WINDOW) / 2).beside(more)
+
+
+def host_bytes(m: Model, rows: int, columns: int, latent_frames: int) -> int:
+    """What grows with a clip in host memory: tokens as they come and in the UNet's type, noise, latents."""
+    tokens = math.prod(token_shape(m)) * (4 + m["unet"].dtype.itemsize)
+    return latent_frames * (tokens + 2 * 4 * latent_channels(m) * rows * columns)

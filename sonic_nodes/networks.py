@@ -3,7 +3,7 @@ import torch
 
 from .native import call
 
-METER = ("convolution_flops", "product_flops", "attention_flops", "live_bytes", "peak_bytes")
+METER = ("convolution_flops", "product_flops", "attention_flops", "moved_bytes", "live_bytes", "peak_bytes")
 
 
 def run(

@@ -17,17 +17,16 @@ import torch
 
 from . import foresee
 from .errors import ResourceError, UsageError
-from .foresee import BRANCHES, CHUNK, STAGES, WINDOW, Cost, Model
+from .foresee import CHUNK, STAGES, WINDOW, Cost, Model
 
 GIB = 1 << 30
 STEPS, FPS_LATENT, FPS_PICTURE = 25, 12.5, 25
 MARGIN_BYTES, MARGIN_SHARE = 256 << 20, 0.1  # on a GPU: cuBLAS' and cuDNN's workspace, gaps between the allocator's blocks
 HOST_MARGIN_BYTES, HOST_MARGIN_SHARE = 64 << 20, 0.1  # on the CPU: oneDNN's packed weights and scratch
-LATENT_COPIES = 4  # float32 latents of the whole clip that the sampler holds: noise, now, next, counts
 KINDS = ("auto", "batched", "sequential", "offload")
 WAYS = ((3, False), (3, True), (1, False), (1, True))  # branches at once, offload: the quickest first
 SIDE_STEP, SIDE_MIN = 64, 128
-FP32_NETWORKS = ("whisper", "audio2token", "audio2bucket")
+FP32_NETWORKS = ("whisper", "audio2token", "audio2bucket", "vae encoder", "rife")
 
 Result = TypeVar("Result")
 
@@ -71,18 +70,20 @@ def free_host_bytes() -> int:
 
 @dataclass(frozen=True)
 class Speed:
-    """Operations a second, by kind (networks.METER)."""
+    """What the machine does in a second, by kind of work (networks.METER): multiply-adds count twice, `moved` are bytes."""
 
     convolution: float
     product: float
     attention: float
+    moved: float = math.inf
 
     @classmethod
-    def of(cls, flops_per_second: "float | Speed") -> "Speed":
-        return flops_per_second if isinstance(flops_per_second, Speed) else cls(*[float(flops_per_second)] * 3)
+    def of(cls, speed: "float | Speed") -> "Speed":
+        return speed if isinstance(speed, Speed) else cls(*[float(speed)] * 3)
 
     def seconds(self, cost: Cost) -> float:
-        return cost.convolution_flops / self.convolution + cost.product_flops / self.product + cost.attention_flops / self.attention
+        rates = self.convolution, self.product, self.attention, self.moved
+        return sum(amount / rate for amount, rate in zip(cost.work, rates, strict=True))
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def duration(seconds: float) -> str:
 
 
 def network_dtypes(dtype: torch.dtype) -> dict[str, torch.dtype]:
-    """In which type each network computes in a run of `dtype`: the small networks for sound always in float32."""
+    """In which type each network computes in a run of `dtype`."""
     return {key: torch.float32 if key in FP32_NETWORKS else dtype for key in foresee.NETWORKS}
 
 
@@ -224,30 +225,23 @@ def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=N
     return found
 
 
-def calls(latent_frames: int, steps: int) -> int:
-    """Of a window's three branches, in the whole run."""
-    return steps * math.ceil(latent_frames / WINDOW)
-
-
 def stages(m: Model, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed) -> tuple[Stage, ...]:
+    constants = foresee.constants_bytes(m, rows, columns)
     latents = 4 * latent_frames * foresee.latent_channels(m) * rows * columns
-    constants = foresee.constants_bytes(m, rows, columns, latent_frames)
-    window = foresee.window(m, rows, columns, branches)
-    chunks = math.ceil(latent_frames / CHUNK)
     costs = {
-        "sound": (foresee.sound(m, latent_frames), 0),
         "picture": (foresee.picture(m), 0),
         "encoding": (foresee.encoding(m, rows, columns), 0),
-        "constants": (foresee.constants(m, rows, columns, latent_frames), 0),
-        "sampling": (window.times(calls(latent_frames, steps) * BRANCHES / branches), constants + LATENT_COPIES * latents),
-        "decoding": (foresee.decoding(m, rows, columns).times(chunks), latents),
+        "sound": (foresee.sound(m, latent_frames), 0),
+        "constants": (foresee.constants(m, rows, columns), 0),
+        "sampling": (foresee.sampling(m, rows, columns, latent_frames, steps, branches), constants),
+        "decoding": (foresee.decoding(m, rows, columns).times(math.ceil(latent_frames / CHUNK)), latents),
         "in between": (foresee.in_between(m, rows, columns).times(latent_frames - 1), latents),
     }
-    loaded = m.bytes(foresee.NETWORKS)
+    grown = 0 if on_gpu else foresee.host_bytes(m, rows, columns, latent_frames)
     share, least = (MARGIN_SHARE, MARGIN_BYTES) if on_gpu else (HOST_MARGIN_SHARE, HOST_MARGIN_BYTES)
     return tuple(
-        Stage(name, m.bytes(STAGES[name]) if offload else loaded, held, cost.peak_bytes, least + round(share * cost.peak_bytes), cost.flops,
-              Speed.of(speed).seconds(cost) if speed else None)
+        Stage(name, m.bytes(STAGES[name]) if offload else m.all_bytes(), held + grown, cost.peak_bytes,
+              least + round(share * cost.peak_bytes), cost.flops, Speed.of(speed).seconds(cost) if speed else None)
         for name, (cost, held) in costs.items()
     )
 

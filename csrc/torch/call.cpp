@@ -1,6 +1,7 @@
 // One call into libtorch's dispatcher through the stable ABI (torch/csrc/stable/c/shim.h).
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include <torch/headeronly/version.h>
 
@@ -216,11 +217,9 @@ sonic_tensor *Call::run()
 
 void Call::count(const sonic_tensor *result) const
 {
-    const sonic_tensor *operands[MAX_ARGUMENTS] = {};
-    for (int32_t i = 0, found = 0; i < count_; i++)
-        if (arguments_[i].kind == TENSOR || arguments_[i].kind == OPTIONAL_TENSOR)
-            operands[found++] = arguments_[i].operand;
-    meter_operation(scope_->meter, op_, operands, result);
+    std::vector<const sonic_tensor *> operands;
+    each_operand([&](sonic_tensor *x) { return operands.push_back(x), true; });
+    meter_operation(scope_->meter, op_, operands.data(), (int32_t)operands.size(), result);
 }
 
 bool Call::run_for_effect()

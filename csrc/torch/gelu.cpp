@@ -26,6 +26,7 @@ GeluOut gelu_out()
 
 bool write_gelu(sonic_scope *scope, const sonic_tensor *out, const sonic_tensor *x)
 {
+    sonic::meter_moved(scope, {x, out});
     if (sonic::is_foretold(scope, x))
         return true;
     try {

@@ -129,6 +129,7 @@ static sonic_tensor *one_as_factors()
 // add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
 sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor)
 {
+    sonic::meter_moved(scope, {x, x, a, b});
     if (!scope->status && x && a && b && sonic::is_foretold(scope, x)) {
         Call(scope, "nothing").tensor(a).tensor(b); // releases what was taken
         return x;
@@ -181,7 +182,7 @@ sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_
         fail_in_addmm(scope, y, weight);
     const sonic_tensor *operands[] = {y, weight};
     if (scope->meter && !scope->status)
-        sonic::meter_operation(scope->meter, "addmm", operands, x);
+        sonic::meter_operation(scope->meter, "addmm", operands, 2, x);
     st_release(columns);
     for (sonic_tensor *operand : {y, weight})
         if (operand->taken)

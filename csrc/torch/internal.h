@@ -45,7 +45,9 @@ void meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor *source
 void meter_release(sonic_meter *meter, sonic_tensor *x);
 // Whether the result of the operator `op` shows the memory of its first operand x.
 bool meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result);
-void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, const sonic_tensor *result);
+void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count, const sonic_tensor *result);
+// The same for an operator that is not called through Call and multiplies nothing, where there is a meter.
+void meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written);
 
 // Whether an operator may run in `scope`: nothing failed so far, and no watch (core/watch.h) stops the work. Asked before each of them.
 bool may_run(sonic_scope *scope);

@@ -91,6 +91,16 @@ bool same_strides(AtenTensorHandle a, AtenTensorHandle b)
     return true;
 }
 
+// Whether both are stored by pixel or both are not: of images, the last dimension's stride tells.
+bool same_order(const sonic_tensor *a, const sonic_tensor *b)
+{
+    int64_t *strides[2] = {nullptr, nullptr};
+    return aoti_torch_get_strides(a->handle, &strides[0]) || aoti_torch_get_strides(b->handle, &strides[1]) ||
+           (strides[0][1] == 1) == (strides[1][1] == 1);
+}
+
+bool is_in_place(const char *op) { return op[strlen(op) - 1] == '_'; }
+
 bool is_one_of(const char *op, std::initializer_list<const char *> names)
 {
     return std::any_of(names.begin(), names.end(), [&](const char *name) { return strcmp(op, name) == 0; });
@@ -110,7 +120,7 @@ bool sonic::meter_shares_memory(const char *op, const sonic_tensor *x, AtenTenso
         return same_strides(x->handle, result);
     if (strcmp(op, "aten::to") == 0)
         return same_kind(x->handle, result);
-    return op[strlen(op) - 1] == '_' || is_one_of(op, {"aten::view", "aten::permute", "aten::transpose", "aten::narrow", "aten::expand"});
+    return is_in_place(op) || is_one_of(op, {"aten::view", "aten::permute", "aten::transpose", "aten::narrow", "aten::expand"});
 }
 
 void sonic::meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor *source)
@@ -133,7 +143,28 @@ void sonic::meter_release(sonic_meter *meter, sonic_tensor *x)
     delete memory;
 }
 
-void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, const sonic_tensor *result)
+static int64_t bytes_of(const sonic_tensor *x)
+{
+    int32_t dtype = 0;
+    return x && aoti_torch_get_dtype(x->handle, &dtype) == AOTI_TORCH_SUCCESS ? st_count(x) * (int64_t)aoti_torch_dtype_element_size(dtype) : 0;
+}
+
+// On a GPU these kernels first copy operands that are laid out differently: into one dense picture, or pixel by pixel.
+static void note_copy(sonic_meter *meter, const char *op, const sonic_tensor *x, const sonic_tensor *result)
+{
+    bool copies = strcmp(op, "aten::group_norm") == 0 ? !is_contiguous(x->handle) : !same_order(x, result);
+    if (meter->for_gpu && copies)
+        meter->reading.peak_bytes = std::max(meter->reading.peak_bytes, meter->reading.live_bytes + bytes_of(x));
+}
+
+void sonic::meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written)
+{
+    for (const sonic_tensor *x : read_and_written)
+        if (scope->meter)
+            scope->meter->reading.moved_bytes += bytes_of(x);
+}
+
+void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count, const sonic_tensor *result)
 {
     sonic_meter_reading &r = meter->reading;
     int64_t outputs = st_count(result);
@@ -143,6 +174,11 @@ void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tens
         r.product_flops += 2 * outputs * st_size(operands[0], st_shape(operands[0]).dims - 1);
     else if (strcmp(op, "aten::scaled_dot_product_attention") == 0) // q k^T, and the weights times v
         r.attention_flops += 2 * (product(st_shape(operands[0]), 0) + outputs) * st_size(operands[1], 2);
+    else if (!is_one_of(op, {"aten::empty_like"}) && (is_in_place(op) || !meter_shares_memory(op, operands[0], result->handle)))
+        for (int32_t i = -1; i < count; i++)
+            r.moved_bytes += bytes_of(i < 0 ? result : operands[i]);
+    if (is_one_of(op, {"aten::conv2d", "aten::group_norm"}))
+        note_copy(meter, op, operands[0], result);
 }
 
 sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count, bool for_gpu)

@@ -1,4 +1,4 @@
-/* meter.h - what a computation costs: multiply-adds issued, and bytes of tensors held at once.
+/* meter.h - what a computation costs: multiply-adds issued, bytes moved by what multiplies nothing, and bytes of tensors held at once.
  *
  * A meter hangs on a root scope and sees every operator and tensor of that scope and of those opened under it. Counted are results
  * and whatever else is made there, each memory once however many views it has; the operands that the meter starts with do not
@@ -19,6 +19,7 @@ typedef struct sonic_meter sonic_meter;
 
 typedef struct sonic_meter_reading {
     int64_t convolution_flops, product_flops, attention_flops; /* 2 for each multiply-add; norms, activations and sums are not counted */
+    int64_t moved_bytes; /* that all other operators read and write; views move nothing */
     int64_t live_bytes, peak_bytes;
 } sonic_meter_reading;
 

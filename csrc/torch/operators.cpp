@@ -139,7 +139,7 @@ void attach_meter(Arguments *arguments, bool for_gpu)
 void return_reading(sonic_operator_call *call, const sonic_meter *meter)
 {
     sonic_meter_reading r = sonic_meter_read(meter);
-    const int64_t values[] = {r.convolution_flops, r.product_flops, r.attention_flops, r.live_bytes, r.peak_bytes};
+    const int64_t values[] = {r.convolution_flops, r.product_flops, r.attention_flops, r.moved_bytes, r.live_bytes, r.peak_bytes};
     sonic_operator_return(call, st_indices(call->scope, values, sizeof values / sizeof *values));
 }
 

@@ -5,7 +5,7 @@
  * `names` gives each tensor its name, one a line, so that a network asks for its weights by the names of the weight file. Lines
  * behind the last tensor's that begin with '?' name layers whose output is wanted too (sonic_operator_probe), in that order.
  * Two lines may stand before them: "?!" makes the call fail with the name of the first layer whose output holds NaN or infinity;
- * "?#", the second, adds what the call cost (sonic_meter_reading, int64 [5]) to its results, before the layers' outputs; "?#gpu" in its
+ * "?#", the second, adds what the call cost (sonic_meter_reading, int64 [6]) to its results, before the layers' outputs; "?#gpu" in its
  * place counts tensors of the meta device as if they were on a GPU. */
 #ifndef SONIC_TORCH_OPERATORS_H
 #define SONIC_TORCH_OPERATORS_H

@@ -35,9 +35,11 @@ sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, 
         sonic::fail_with_exception(scope, "pad");
         return nullptr;
     }
+    sonic_tensor *y = sonic::adopt(scope, padded);
+    sonic::meter_moved(scope, {x, y});
     if (x->taken)
         st_release(x);
-    return sonic::adopt(scope, padded);
+    return y;
 }
 
 sonic_tensor *st_relu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::relu").tensor(x).run(); }
@@ -56,12 +58,14 @@ static sonic_tensor *subtract(sonic_scope *scope, const char *name, sonic_tensor
         sonic::fail_with_exception(scope, name);
         return nullptr;
     }
+    sonic_tensor *sum = sonic::adopt(scope, result);
+    sonic::meter_moved(scope, {a, b, sum});
     bool same = a == b;
     if (a->taken)
         st_release(a);
     if (!same && b->taken)
         st_release(b);
-    return sonic::adopt(scope, result);
+    return sum;
 }
 
 sonic_tensor *st_add(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return subtract(scope, "add", a, b, -1.0); }

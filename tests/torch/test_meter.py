@@ -40,10 +40,19 @@ def test_the_meta_device_counts_what_there_would_be():
 
 def test_bytes_are_counted_once_and_operands_never():
     x = torch.randn(256, 1024)
-    assert reading("relu", x)[1] == dict(zip(METER, (0, 0, 0, x.nbytes, x.nbytes), strict=True))
+    assert reading("relu", x)[1] == dict(zip(METER, (0, 0, 0, 2 * x.nbytes, x.nbytes, x.nbytes), strict=True))
     view = reading("transpose", x, numbers=(0, 1))[1]
-    assert view["live_bytes"] == view["peak_bytes"] == 0
+    assert view["moved_bytes"] == view["live_bytes"] == view["peak_bytes"] == 0
     assert reading("silu_in_place", x.clone())[1]["peak_bytes"] == 0
+
+
+def test_bytes_moved_by_what_multiplies_nothing():
+    x, y = torch.randn(256, 1024), torch.randn(1, 1024)
+    assert reading("add_in_place", x.clone(), y)[1]["moved_bytes"] in range(2 * x.nbytes + y.nbytes, 2 * x.nbytes + y.nbytes + 9)
+    assert reading("sub", x, y)[1]["moved_bytes"] == 2 * x.nbytes + y.nbytes
+    assert reading("gelu_in_place", x.clone())[1]["moved_bytes"] == 2 * x.nbytes
+    assert reading("cat", x, x.clone(), numbers=(0,))[1]["moved_bytes"] == 4 * x.nbytes
+    assert reading("linear", x, torch.randn(7, 1024))[1]["moved_bytes"] == 0
 
 
 def test_peak_lies_above_what_is_left():
