@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from ..errors import ResourceError
+from ..errors import InputError, ResourceError
 from ..model import picture, speech, video
 from ..model.faults import explained
 from ..model.sampler import Settings, sample
@@ -68,7 +68,13 @@ class Stages:
                 branches: int) -> torch.Tensor:
         """Latents float32 [N, 4, h, w], already / 0.18215."""
         with explained("sampling"):
-            return sample(net, start, mean, buckets, settings, branches)[0].cpu()
+            try:
+                return sample(net, start, mean, buckets, settings, branches)[0].cpu()
+            except RuntimeError as error:
+                if "not finite" not in str(error) or "after step 1 " not in str(error):
+                    raise
+            sample(net, start, mean, buckets, settings, branches, check_finite=True)  # stops at the layer, which it names
+            raise InputError("Choose precision fp32 or bf16, or other weight files: the latents are not finite (sampling).")
 
     def frames(self, latents: torch.Tensor, stand_in=None) -> torch.Tensor:
         """[n, 3, H, W] in -1..1 of the few latents that are decoded together."""
