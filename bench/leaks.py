@@ -1,0 +1,89 @@
+"""Twenty runs and twenty cancelled runs of the Sonic engine: what is left in memory and on disk.
+
+    bench/leaks.py [--models DIR] [--runs 20]      without DIR: small networks with random weights
+
+Exits 0 when the bytes of live tensors after the last run equal those after the second, resident memory (after malloc_trim) has grown by
+less than 50 MB, and no file is left in the temporary folder.
+"""
+import argparse
+import ctypes
+import gc
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from sonic_nodes.engines.sonic import SonicEngine, SonicSettings  # noqa: E402
+from sonic_nodes.weights.models import Models  # noqa: E402
+from tests.engines.conftest import clip_data, pictures  # noqa: E402
+from tests.engines.test_stopped import Stop, StopAt, live_bytes  # noqa: E402
+from tests.tools.make_models import make  # noqa: E402
+
+RSS_LIMIT_MB = 50
+
+
+def resident_mb() -> float:
+    """After everything that can be given back was given back; NaN where the system does not say."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, AttributeError):
+        return float("nan")
+
+
+def one_run(engine, number: int, stop_at: int | None):
+    """A clip of its own each time, so that nothing kept is used again."""
+    data = clip_data(0.4, seed=number % 7)
+    progress = StopAt(stop_at)
+    try:
+        latent = engine.infer(data, number, SonicSettings(steps=2), progress)
+        pictures(engine, latent, data, progress=progress)
+    except Stop:
+        return
+
+
+def measure(engine, runs: int, stops: bool):
+    """[(live bytes, resident MB)] after each run; what the engine keeps on purpose is let go, since it differs from clip to clip."""
+    readings = []
+    for number in range(runs):
+        one_run(engine, number, 3 + 5 * number if stops else None)
+        engine.kept.items.clear()
+        readings.append((live_bytes(), resident_mb()))
+    return readings
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--models", type=Path, help="ComfyUI's models folder")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        models = options.models or Path(folder) / "models"
+        if options.models is None:
+            list(make(models, torch.float32, small=True))
+        temporary = Path(folder) / "temporary"
+        temporary.mkdir()
+        os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+        failed = False
+        engine = SonicEngine(Models.in_folder(models), device=options.device)
+        for stops in (False, True):
+            readings = measure(engine, options.runs, stops)
+            (live, resident), (last_live, last_resident) = readings[1], readings[-1]
+            holds = live == last_live and not last_resident - resident > RSS_LIMIT_MB
+            failed |= not holds
+            print(f"{options.runs} {'cancelled runs' if stops else 'runs'}: live tensors {live / 1e6:.2f} MB after the second, "
+                  f"{last_live / 1e6:.2f} MB after the last; resident {resident:.0f} and {last_resident:.0f} MB{'' if holds else '   FAILS'}")
+        left = os.listdir(temporary)
+        print(f"files left in the temporary folder: {len(left)}")
+    return 1 if failed or left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

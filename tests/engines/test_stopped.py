@@ -1,0 +1,183 @@
+"""Runs that are stopped, or run out of memory, at any point: the exception as it was, nothing left behind, the next run as if nothing was."""
+import gc
+import os
+import tempfile
+
+import numpy as np
+import pytest
+import torch
+
+from sonic_nodes.engines.clip import Clip
+from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
+from sonic_nodes.engines.stages import Stages, noise_of
+from sonic_nodes.errors import ResourceError
+from sonic_nodes.watch import watched
+from sonic_nodes.weights.models import Models
+from tests.engines.conftest import clip_data, pictures
+
+ONE_STEP = SonicSettings(steps=1)
+
+
+class Stop(Exception):
+    """What a host raises when Cancel was pressed."""
+
+
+class StopAt:
+    """Progress that raises at its `call`-th call."""
+
+    def __init__(self, call=None):
+        self.call, self.calls = call, 0
+
+    def __call__(self, done, total, picture=None):
+        self.calls += 1
+        if self.calls == self.call:
+            raise Stop(f"at {done} of {total}")
+
+
+def live_bytes() -> int:
+    """Of all tensors that Python can reach, each memory once."""
+    gc.collect()
+    found = {}
+    for item in gc.get_objects():
+        if type(item) is torch.Tensor:
+            storage = item.untyped_storage()
+            found[storage.data_ptr()] = storage.nbytes()
+    return sum(found.values())
+
+
+def run(engine, data, infer_progress=None, decode_progress=None):
+    latent = engine.infer(data, 1, ONE_STEP, infer_progress)
+    return latent["samples"], pictures(engine, latent, data, progress=decode_progress)
+
+
+@pytest.fixture(scope="module")
+def usual(small_models):
+    """What an undisturbed run makes, and how often its progress is told."""
+    infer, decode = StopAt(), StopAt()
+    samples, made = run(SonicEngine(Models.in_folder(small_models)), clip_data(0.4), infer, decode)
+    return samples, made, infer.calls, decode.calls
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder for temporary files, empty and of this test alone."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_stopped_at_any_point_of_infer(small_models, usual, temporary):
+    """Every call for the first ones, then some: which networks run when does not depend on the machine, how often a watch asks does."""
+    engine, data = SonicEngine(Models.in_folder(small_models)), clip_data(0.4)
+    run(engine, data)
+    engine.kept.items.clear()
+    before = live_bytes()
+    reached = 0
+    for call in (1, 2, 3, 4, 5, 7, 9, 12, usual[2] // 2, usual[2]):
+        stop = StopAt(call)
+        try:
+            engine.infer(data, 1, ONE_STEP, stop)
+        except Stop:
+            reached += 1
+        engine.kept.items.clear()
+        assert live_bytes() == before, call
+    assert reached >= 8
+    assert os.listdir(temporary) == []
+    samples, made = run(engine, data)
+    assert torch.equal(samples, usual[0]) and np.array_equal(made, usual[1])
+
+
+def test_stopped_while_drawing(small_models, usual):
+    engine, data = SonicEngine(Models.in_folder(small_models)), clip_data(0.4)
+    latent = engine.infer(data, 1, ONE_STEP)
+    pictures(engine, latent, data)
+    before = live_bytes()
+    reached = 0
+    for call in (1, 2, 3, usual[3] // 2):
+        try:
+            pictures(engine, latent, data, progress=StopAt(call))
+        except Stop:
+            reached += 1
+        assert live_bytes() == before, call
+    assert reached >= 2
+    chunks = engine.decode(latent, data)
+    next(chunks)
+    chunks.close()
+    del chunks
+    assert live_bytes() == before
+    assert np.array_equal(pictures(engine, latent, data), usual[1])
+
+
+def test_ctrl_c_comes_through(small_models):
+    def pressed(done, total, picture=None):
+        raise KeyboardInterrupt
+
+    engine = SonicEngine(Models.in_folder(small_models))
+    with pytest.raises(KeyboardInterrupt):
+        engine.infer(clip_data(0.2), 1, ONE_STEP, pressed)
+
+
+def operators_of(work) -> int:
+    """How many operators `work` runs."""
+    count = [0]
+
+    def another(*_):
+        count[0] += 1
+
+    with watched(another, preview=False, interval_ms=0):
+        work()
+    return count[0]
+
+
+def test_memory_that_runs_out_once_costs_time_only(small_models, usual):
+    """At every kind of operator: the work is done once more, smaller, and the result is what it would have been."""
+    data = clip_data(0.4)
+
+    def fresh():
+        return SonicEngine(Models.in_folder(small_models))
+
+    total = operators_of(lambda: run(fresh(), data))
+    for share in (0.0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.9, 0.97, 0.999):
+        with watched(None, fail_at=1 + int(share * (total - 1))):
+            samples, made = run(fresh(), data)
+        assert (samples - usual[0]).norm() <= 1e-5 * usual[0].norm(), share
+        assert np.abs(made.astype(int) - usual[1]).max() <= 1, share
+
+
+def test_any_operator_of_the_loop_may_fail(small_models):
+    """What a failed operator leaves is operands that are not there, for all that follows it: a sentence, never the end of the process."""
+    models, data = Models.in_folder(small_models), clip_data(0.2)
+    stages, clip = Stages(models, torch.device("cpu"), torch.float32, False), Clip.of(data, "exact")
+    embedding, mean = stages.portrait(data)
+    heard = stages.speech(clip, embedding, lambda *_: None)
+
+    def work():
+        net = stages.prepared(clip, embedding, mean, heard, 1.0)
+        stages.sampled(net, noise_of(clip, 1), mean, heard.buckets, ONE_STEP.sampling(), 3)
+
+    total = operators_of(work)
+    for number in (*range(1, 1200, 19), *range(1200, total, 331)):
+        with pytest.raises(ResourceError, match="memory ran out while"), watched(None, fail_at=number):
+            work()
+
+
+def test_memory_that_stays_away(small_models, monkeypatch):
+    from sonic_nodes.engines import stages
+
+    tried = []
+
+    def never(net, start, mean, buckets, settings, branches, **_):
+        tried.append(branches)
+        raise ResourceError("no memory")
+
+    monkeypatch.setattr(stages, "sample", never)
+    engine = SonicEngine(Models.in_folder(small_models))
+    before = live_bytes()
+    with pytest.raises(ResourceError, match="^Close other programs, choose a lower min_resolution or fp16: memory ran out while sampling"):
+        engine.infer(clip_data(0.2), 1, ONE_STEP)
+    assert tried == [3, 1] or tried == [3, 3]
+    engine.models.release()
+    engine.kept.items.clear()
+    assert live_bytes() <= before
