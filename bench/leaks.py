@@ -78,8 +78,9 @@ def main(argv=None) -> int:
             (live, resident), (last_live, last_resident) = readings[1], readings[-1]
             holds = live == last_live and not last_resident - resident > RSS_LIMIT_MB
             failed |= not holds
-            print(f"{options.runs} {'cancelled runs' if stops else 'runs'}: live tensors {live / 1e6:.2f} MB after the second, "
-                  f"{last_live / 1e6:.2f} MB after the last; resident {resident:.0f} and {last_resident:.0f} MB{'' if holds else '   FAILS'}")
+            what = "cancelled runs" if stops else "runs"
+            print(f"{options.runs} {what}: live tensors {live / 1e6:.2f} MB after the second, "
+                  f"{last_live / 1e6:.2f} MB after the last; resident {resident:.0f} and {last_resident:.0f} MB" + ("" if holds else "   FAILS"))
         left = os.listdir(temporary)
         print(f"files left in the temporary folder: {len(left)}")
     return 1 if failed or left else 0

@@ -55,7 +55,7 @@ def add_sonic(group):
     add("--appearance-guidance", type=float, metavar="1-10", help="how strictly frames keep to the portrait (2)")
     add("--audio-guidance", type=float, metavar="1-20", help="how strictly the mouth follows the voice (7.5)")
     add("--audio-strength", type=float, metavar="0-2", help="how strongly the voice acts (1)")
-    add("--precision", choices=["auto", "fp16", "bf16", "fp32"], help="auto: fp16 on a graphics card, else fp32, or bf16 if memory is short")
+    add("--precision", choices=["auto", "fp16", "bf16", "fp32"], help="auto: fp16 on a graphics card, else fp32, or bf16 to save memory")
     add("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ... (auto: cuda where there is one)")
     add("--plan", choices=PLANS, help="how to use memory: three branches at once, one by one, networks dropped after use (auto)")
     add("--plan-only", action="store_true", default=None, help="say how long it takes and what memory it needs, and stop")

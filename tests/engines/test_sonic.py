@@ -104,7 +104,10 @@ def test_latents_of_others_are_refused(engine, sample_dir):
         next(DraftEngine().decode(latent, data))
 
 
-@pytest.mark.parametrize("change", [{"steps": 0}, {"steps": 2000}, {"dynamic_scale": float("nan")}, {"audio_guidance": -1}, {"length": "long"}])
+WRONG = [{"steps": 0}, {"steps": 2000}, {"dynamic_scale": float("nan")}, {"audio_guidance": -1}, {"length": "long"}]
+
+
+@pytest.mark.parametrize("change", WRONG)
 def test_settings_out_of_range(change):
     with pytest.raises(UsageError, match="^Choose "):
         SonicSettings(**change)

@@ -1,4 +1,4 @@
-"""Runs that are stopped, or run out of memory, at any point: the exception as it was, nothing left behind, the next run as if nothing was."""
+"""Runs that are stopped, or run out of memory, at any point: the exception as it was, nothing left, the next run as if nothing was."""
 import gc
 import os
 import tempfile
