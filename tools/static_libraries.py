@@ -167,7 +167,8 @@ def main():
             unpack(source(prefix.parent, log), sources)
             build(sources, work, made, log)
             collect(sources, work, made)
-            made.rename(prefix)
+            if not prefix.is_dir():  # another build may have been quicker
+                made.rename(prefix)
     print(prefix)
 
 
