@@ -1,7 +1,8 @@
 """What each stage of a run takes: operations and bytes, from running the very networks on torch's meta device (csrc/torch/meter.h).
 
 Nothing is allocated and nothing computed: every operator says how large its result would be. What an operator needs inside itself
-(workspace of cuDNN, packed copies in oneDNN) is not seen; plan.py adds a margin for it.
+(workspace of cuDNN, packed copies in oneDNN) is not seen; plan.py adds a margin for it. With another device the same calls are made
+with random weights and measured: that is what foresight is tested against.
 """
 import math
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from .weights import tables
 
 WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3  # frames of a window, of a decoded chunk, of a block of sound; branches of the guidance
 SEEN = WINDOW + 1  # frames of the shortest clip whose latents are larger than a window's
+MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 WHISPER_COLUMNS, CLIP_HEADS, WHISPER_HEADS, HEAD_DIM = 3000, 16, 6, 64
 FILES = ("whisper", "clip_vision", "audio2token", "audio2bucket", "vae", "unet", "rife")
 NETWORKS = (*FILES, "vae encoder")  # the autoencoder's file is loaded twice where its halves compute in different types
@@ -74,16 +76,6 @@ class Network:
     def bytes(self) -> int:
         return self.dtype.itemsize * sum(math.prod(shape) for _, shape in self.table)
 
-    @property
-    def repacked_bytes(self) -> int:
-        """Of the convolutions that are stored in another order than files store them."""
-        spread = (shape for _, shape in self.table if len(shape) in (4, 5) and shape[1] > 1 and math.prod(shape[2:]) > 1)
-        return self.dtype.itemsize * sum(math.prod(shape) for shape in spread)
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        """Without memory, but for the UNet's blend factors, which are read on the host."""
-        return {name: torch.zeros(shape, dtype=self.dtype, device="cpu" if name.endswith("time_mixer.mix_factor") else "meta")
-                for name, shape in self.table}
 
 
 @dataclass(frozen=True)
@@ -95,6 +87,7 @@ class Model:
     whisper_heads: int = WHISPER_HEADS
     clip_heads: int = CLIP_HEADS
     gpu: bool = False  # whether results are laid out as kernels on a GPU do
+    device: str = "meta"
 
     @property
     def meter(self) -> bool | str:
@@ -126,8 +119,27 @@ def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = 
     return Model(tuple((key, Network(tuple(tables_of[key].items()), dtypes[key])) for key in NETWORKS), **options)
 
 
-def empty(*shape: int, dtype=torch.float32) -> torch.Tensor:
-    return torch.empty(shape, dtype=dtype, device="meta")
+@lru_cache(maxsize=32)
+def weights(network: Network, device: str) -> dict[str, torch.Tensor]:
+    """Random ones that keep activations near 1, or none on the meta device. The UNet's blend factors are read on the host."""
+    generator = torch.Generator().manual_seed(0)
+
+    def tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+        if device == "meta":
+            return torch.zeros(shape, dtype=network.dtype, device="cpu" if name.endswith("time_mixer.mix_factor") else "meta")
+        values = torch.randn(shape, generator=generator) * math.prod(shape[1:]) ** -0.5 if len(shape) > 1 else torch.full(shape, 0.5)
+        return values.to(device, network.dtype)
+
+    return {name: prepared_weight(tensor(name, shape)) for name, shape in network.table}
+
+
+def prepared_weight(w: torch.Tensor) -> torch.Tensor:
+    """As weights/models.py hands them to the networks: convolutions stored pixel by pixel."""
+    return w.contiguous(memory_format=MEMORY_FORMATS[w.dim()]) if w.dim() in MEMORY_FORMATS else w
+
+
+def blank(m: Model, *shape: int) -> torch.Tensor:
+    return torch.zeros(shape, device=m.device)
 
 
 def cost(reading: torch.Tensor) -> Cost:
@@ -135,13 +147,8 @@ def cost(reading: torch.Tensor) -> Cost:
     return Cost(**{name: values[name] for name in Cost.__dataclass_fields__})
 
 
-def metered(m: Model, network: str, inputs, weights, numbers=(), outputs: int = 1) -> Cost:
-    return cost(run(network, inputs, packed(weights), numbers, meter=m.meter)[outputs])
-
-
-def packed(weights):
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    return {name: w.contiguous(memory_format=formats[w.dim()]) if w.dim() in formats else w for name, w in weights.items()}
+def metered(m: Model, operator: str, inputs, network: Network, numbers=(), outputs: int = 1) -> Cost:
+    return cost(run(operator, inputs, weights(network, m.device), numbers, meter=m.meter)[outputs])
 
 
 @lru_cache(maxsize=64)
@@ -150,12 +157,12 @@ def sound(m: Model, latent_frames: int) -> Cost:
     block = min(BLOCK, latent_frames)
     whisper, tokens, bucket = m["whisper"], m["audio2token"], m["audio2bucket"]
     mels = dict(whisper.table)["model.encoder.conv1.weight"][1]
-    heard = metered(m, "whisper", {"mel": empty(mels, WHISPER_COLUMNS)}, whisper.weights(), [m.whisper_heads])
+    heard = metered(m, "whisper", {"mel": blank(m, mels, WHISPER_COLUMNS)}, whisper, [m.whisper_heads])
     seen = dict(tokens.table)["audio2token.proj1.weight"][1]
-    made = metered(m, "audio_tokens_from_windows", {"windows": empty(block, seen)}, tokens.weights())
+    made = metered(m, "audio_tokens_from_windows", {"windows": blank(m, block, seen)}, tokens)
     dim = dict(tokens.table)["audio2token.norm.weight"][0]
     both = dict(bucket.table)["audio2bucket.proj1.weight"][1]
-    moved = metered(m, "motion_bucket_from_windows", {"windows": empty(block, both - dim), "image": empty(1, dim)}, bucket.weights())
+    moved = metered(m, "motion_bucket_from_windows", {"windows": blank(m, block, both - dim), "image": blank(m, 1, dim)}, bucket)
     kept = 3 * heard.live_bytes + 4 * block * max(seen, both - dim)  # states of three pieces, the windows cut from them
     blocks = math.ceil(latent_frames / BLOCK)  # of 30 s, as Whisper's pieces
     return heard.then(made).then(moved).times(blocks).beside(kept)
@@ -167,19 +174,19 @@ def picture(m: Model) -> Cost:
     kernel = next(shape for name, shape in clip.table if len(shape) == 4)
     tokens = next(shape[0] for name, shape in clip.table if "position" in name)
     side = kernel[2] * math.isqrt(tokens - 1)
-    return metered(m, "clip_vision", {"pixels": empty(1, 3, side, side)}, clip.weights(), [m.clip_heads])
+    return metered(m, "clip_vision", {"pixels": blank(m, 1, 3, side, side)}, clip, [m.clip_heads])
 
 
 @lru_cache(maxsize=64)
 def encoding(m: Model, rows: int, columns: int) -> Cost:
     """rows and columns: of the latents, as everywhere here."""
-    return metered(m, "vae_encoder", {"picture": empty(1, 3, 8 * rows, 8 * columns)}, m["vae encoder"].weights(), outputs=2)
+    return metered(m, "vae_encoder", {"picture": blank(m, 1, 3, 8 * rows, 8 * columns)}, m["vae encoder"], outputs=2)
 
 
 @lru_cache(maxsize=64)
 def decoding(m: Model, rows: int, columns: int, frames: int = CHUNK) -> Cost:
-    latents = empty(frames, latent_channels(m), rows, columns)
-    chunk = metered(m, "vae_decoder", {"latents": latents}, m["vae"].weights(), [CHUNK])
+    latents = blank(m, frames, latent_channels(m), rows, columns)
+    chunk = metered(m, "vae_decoder", {"latents": latents}, m["vae"], [CHUNK])
     pictures = 4 * frames * 3 * 64 * rows * columns  # float32, beside what the decoder returned
     return Cost(*chunk.work, pictures, max(chunk.peak_bytes, chunk.live_bytes + pictures))
 
@@ -187,8 +194,8 @@ def decoding(m: Model, rows: int, columns: int, frames: int = CHUNK) -> Cost:
 @lru_cache(maxsize=64)
 def in_between(m: Model, rows: int, columns: int) -> Cost:
     """Of one pair, with the chunk whose frames it stands between."""
-    frame = empty(1, 3, 8 * rows, 8 * columns)
-    pair = metered(m, "rife", {"before": frame, "after": frame}, m["rife"].weights())
+    frame = blank(m, 1, 3, 8 * rows, 8 * columns)
+    pair = metered(m, "rife", {"before": frame, "after": frame}, m["rife"])
     chunk = (CHUNK + 1 + 2 * CHUNK + CHUNK) * pair.live_bytes  # the chunk, the frame before it, both with the frames between, joined
     return Cost(*pair.work, chunk, pair.peak_bytes + chunk)
 
@@ -206,16 +213,16 @@ def token_shape(m: Model) -> tuple[int, int]:
 def unet_conditions(m: Model, rows: int, columns: int) -> Conditions:
     """The whole frame is the face: sound then acts everywhere, the most it can cost. The tokens stay in host memory, as in a run."""
     tokens, context = token_shape(m)
-    part = empty(latent_channels(m), rows, columns)
+    part = blank(m, latent_channels(m), rows, columns)
     return Conditions(
-        image=[empty(1, 1, context)] * BRANCHES, audio=[torch.zeros(n, tokens, context) for n in (1, 1, SEEN)],
+        image=[blank(m, 1, 1, context)] * BRANCHES, audio=[torch.zeros(n, tokens, context) for n in (1, 1, SEEN)],
         face_mask=torch.ones(8 * rows, 8 * columns), rows=rows, columns=columns, window=WINDOW, image_latents=[part] * BRANCHES,
     )
 
 
 @lru_cache(maxsize=64)
 def prepared(m: Model, rows: int, columns: int) -> tuple[UNet, Cost]:
-    net = UNet(m["unet"].weights(), m.head_dim)
+    net = UNet(weights(m["unet"], m.device), m.head_dim)
     reading, = net.prepare(unet_conditions(m, rows, columns), meter=m.meter)
     return net, cost(reading)
 
@@ -235,7 +242,7 @@ def two_windows(m: Model, rows: int, columns: int, branches: int) -> Cost:
     """One step of a clip of SEEN frames."""
     net, _ = prepared(m, rows, columns)
     channels = latent_channels(m)
-    noise, image = empty(SEEN, channels, rows, columns), empty(1, channels, rows, columns)
+    noise, image = blank(m, SEEN, channels, rows, columns), blank(m, 1, channels, rows, columns)
     return cost(sample(net, noise, image, torch.zeros(SEEN, 2), Settings(steps=1, window=WINDOW), branches, meter=m.meter)[1])
 
 

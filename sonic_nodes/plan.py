@@ -9,7 +9,7 @@ Bytes come from the meter on the meta device (foresee.py), plus a margin for wha
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -214,13 +214,12 @@ def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=N
     found = []
     for dtype in dtypes:
         m = foresee.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
-        ways, smaller = [], None
+        ways: list[Plan] = []
         for branches, offload in reversed(WAYS):
             parts = stages(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed)
             plan = Plan(rows, columns, latent_frames, steps, dtype, "gpu" if on_gpu else "cpu", branches, offload, parts,
-                        budget.gpu if on_gpu else budget.host, smaller=smaller)
-            ways.insert(0, plan)
-            smaller = plan if smaller is None or plan.peak > smaller.peak else smaller
+                        budget.gpu if on_gpu else budget.host)
+            ways.insert(0, replace(plan, smaller=next((way for way in ways if way.peak < plan.peak), None)))
         found += [plan for plan in ways if wanted(plan.branches_at_once, plan.offload)]
     return found
 
@@ -315,7 +314,7 @@ def with_retry(
     plan: Plan, run: Callable[[Plan], Result], free: Callable[[], None] = nothing, told: Callable[[str], None] = nothing,
 ) -> Result:
     """run(plan). When memory runs out half way: free(), then once more with the next smaller plan. A second failure leaves as it came,
-    so that a host that frees memory on its own kind of error still sees it; its notes say what was tried."""
+    so that a host that frees memory on its own kind of error still sees it."""
     try:
         return run(plan)
     except Exception as error:

@@ -1,0 +1,89 @@
+"""What is foretold without memory against what the same calls take with it: bytes to the byte, operations exactly."""
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from sonic_nodes import foresee
+from sonic_nodes.plan import network_dtypes
+from tests.weights.golden_sizes import SIZES
+
+SHAPES = [(8, 8), (16, 8), (8, 24)]
+HEADS = {"head_dim": 32, "whisper_heads": 2, "clip_heads": 2}
+
+
+def both(dtype):
+    """(a model without memory, the same with)."""
+    return (foresee.model(network_dtypes(dtype), SIZES, device=device, **HEADS) for device in ("meta", "cpu"))
+
+
+def stages(m, rows, columns):
+    return {
+        "sound": foresee.sound(m, 40), "picture": foresee.picture(m), "encoding": foresee.encoding(m, rows, columns),
+        "sampling": foresee.two_windows(m, rows, columns, 1), "batched": foresee.two_windows(m, rows, columns, 3),
+        "decoding": foresee.decoding(m, rows, columns), "five frames": foresee.decoding(m, rows, columns, 5),
+        "in between": foresee.in_between(m, rows, columns),
+    }
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("rows, columns", SHAPES)
+def test_foretold_is_what_is_taken(rows, columns, dtype):
+    """But for some tables and numbers in host memory, which do not count beside another device."""
+    without, with_memory = both(dtype)
+    foretold, taken = stages(without, rows, columns), stages(with_memory, rows, columns)
+    for name, cost in foretold.items():
+        assert cost.work[:3] == taken[name].work[:3], name
+        assert cost.peak_bytes == pytest.approx(taken[name].peak_bytes, rel=2e-3, abs=4096), name
+        assert cost.live_bytes == pytest.approx(taken[name].live_bytes, rel=2e-3, abs=256), name
+        assert cost.moved_bytes == pytest.approx(taken[name].moved_bytes, rel=0.1), name
+
+
+def test_constants_but_for_the_sound_which_stays_in_host_memory():
+    without, with_memory = both(torch.float32)
+    foretold, taken = (foresee.constants(m, 8, 16) for m in (without, with_memory))
+    tokens, context = foresee.token_shape(without)
+    sound = 4 * (foresee.SEEN + 2) * tokens * context
+    assert 0 <= taken.peak_bytes - foretold.peak_bytes <= sound + 4096
+    assert foresee.constants_bytes(without, 8, 16) <= foretold.live_bytes
+
+
+@pytest.mark.parametrize("branches", [1, 3])
+def test_latents_of_a_longer_clip(branches):
+    """A run of 60 frames and two steps, as it is foretold from a clip of 26."""
+    without, with_memory = both(torch.float32)
+    net, _ = foresee.prepared(with_memory, 8, 8)
+    conditions = foresee.unet_conditions(with_memory, 8, 8)
+    conditions.audio = [part[:1].expand(60, -1, -1) if len(part) > 1 else part for part in conditions.audio]
+    net = foresee.UNet(net.weights, net.head_dim)
+    net.prepare(conditions)
+    noise, image = torch.randn(60, 4, 8, 8), torch.zeros(1, 4, 8, 8)
+    taken = foresee.cost(foresee.sample(net, noise, image, torch.zeros(60, 2), foresee.Settings(steps=2), branches, meter=True)[1])
+    foretold = foresee.sampling(without, 8, 8, 60, 2, branches)
+    assert foretold.peak_bytes == pytest.approx(taken.peak_bytes, rel=0.01)
+    assert foretold.flops == taken.flops
+
+
+def test_on_a_gpu_results_are_laid_out_otherwise():
+    """Normalisation there copies pictures that are stored by pixel; in float32 the CPU has a kernel of our own."""
+    cpu, gpu = (foresee.two_windows(foresee.model(network_dtypes(torch.float16), gpu=gpu), 64, 64, 3) for gpu in (False, True))
+    assert gpu.peak_bytes > 1.2 * cpu.peak_bytes and gpu.moved_bytes > cpu.moved_bytes
+    assert gpu.flops == cpu.flops
+
+
+def test_a_published_model_is_foretold_quickly_and_without_pythons_kernels():
+    """In a fresh process: ten minutes at full size. torch._dynamo is what PyTorch's own answers for the meta device import first."""
+    code = """
+import json, sys, time
+import torch
+from sonic_nodes import plan
+started, before = time.process_time(), set(sys.modules)
+p = plan.make(128, 128, 7501, plan.Budget(24 << 30, 64 << 30))
+print(json.dumps({"seconds": time.process_time() - started, "peak": p.peak, "new": sorted(set(sys.modules) - before)}))
+"""
+    made = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert made["seconds"] < 2
+    assert made["peak"] > 5e9
+    assert "torch._dynamo" not in made["new"]

@@ -1,0 +1,163 @@
+"""Which plan is chosen for how much memory, what is said when none fits, and what happens when memory runs out all the same."""
+import builtins
+import json
+import re
+
+import pytest
+import torch
+
+from sonic_nodes import plan
+from sonic_nodes.errors import ResourceError, UsageError
+from sonic_nodes.plan import GIB, WAYS, Budget, Speed, make, plans, with_retry
+
+PLENTY = 64 * GIB
+TEN_SECONDS = 126
+SPEED = Speed(2e14, 2e14, 1e14, 2e12)
+
+
+def on_gpu(gib, **options):
+    return {"budget": Budget(round(gib * GIB), PLENTY), **options}
+
+
+def way(p):
+    return WAYS.index((p.branches_at_once, p.offload))
+
+
+@pytest.mark.parametrize("side", [512, 1024])
+def test_more_memory_never_gives_a_slower_plan_and_no_plan_exceeds_it(side):
+    best = None
+    for gib in (3, 4, 5, 5.5, 6, 7, 8, 10, 12, 16, 24, 48):
+        try:
+            p = make(side // 8, side // 8, TEN_SECONDS, speed=SPEED, **on_gpu(gib))
+        except ResourceError:
+            assert best is None, f"{gib} GiB are refused, less was enough"
+            continue
+        assert p.fits and p.peak <= gib * GIB
+        assert best is None or way(p) <= way(best) and p.seconds <= best.seconds
+        best = p
+    assert way(best) == 0
+
+
+@pytest.mark.parametrize("gib, side, expected", [
+    (6, 512, "batched, offload"), (8, 512, "batched"), (12, 512, "batched"), (24, 512, "batched"),
+    (8, 1024, "sequential, offload"), (12, 1024, "sequential"), (24, 1024, "batched"),
+])
+def test_cards_that_people_have(gib, side, expected):
+    assert make(side // 8, side // 8, TEN_SECONDS, **on_gpu(gib)).kind == expected
+
+
+def test_refusal_has_numbers_and_ways_out_that_work():
+    with pytest.raises(ResourceError) as refused:
+        make(128, 128, TEN_SECONDS, **on_gpu(5.5))
+    text = str(refused.value)
+    side, = map(int, re.findall(r"min_resolution to (\d+)", text))
+    assert make(side // 8, side // 8, TEN_SECONDS, **on_gpu(5.5)).fits
+    with pytest.raises(ResourceError):
+        make(side // 8 + 8, side // 8 + 8, TEN_SECONDS, **on_gpu(5.5))
+    more, = map(float, re.findall(r"free ([\d.]+) GB more", text))
+    assert make(128, 128, TEN_SECONDS, Budget(round(5.5 * GIB + (more + 0.01) * 1e9), PLENTY)).fits
+    assert text.startswith("Set min_resolution") and "run on the CPU" in text and "5.91 GB free" in text
+
+
+def test_a_clip_too_long_names_the_longest():
+    budget = Budget(round(5.5 * GIB), 4 * GIB)
+    with pytest.raises(ResourceError) as refused:
+        make(64, 64, 200_000, budget)
+    seconds, = map(int, re.findall(r"set duration to (\d+) s", str(refused.value).lower()))
+    assert make(64, 64, round(12.5 * seconds), budget).fits
+    with pytest.raises(ResourceError):
+        make(64, 64, round(12.5 * seconds) + 2 * plan.WINDOW, budget)
+
+
+def test_on_the_cpu_precision_follows_memory():
+    assert make(64, 64, TEN_SECONDS, Budget(None, 24 * GIB)).dtype == torch.float32
+    smaller = make(64, 64, TEN_SECONDS, Budget(None, 7 * GIB))
+    assert smaller.dtype == torch.bfloat16 and smaller.fits
+    with pytest.raises(ResourceError, match="precision to bf16"):
+        make(64, 64, TEN_SECONDS, Budget(None, 7 * GIB), dtype=torch.float32)
+
+
+def test_a_plan_can_be_forced():
+    for kind, holds in (("batched", lambda p: p.branches_at_once == 3), ("sequential", lambda p: p.branches_at_once == 1),
+                        ("offload", lambda p: p.offload)):
+        assert holds(make(64, 64, TEN_SECONDS, kind=kind, **on_gpu(24)))
+        assert all(holds(p) for p in plans(64, 64, TEN_SECONDS, kind=kind, **on_gpu(24)))
+    with pytest.raises(ResourceError):
+        make(64, 64, TEN_SECONDS, kind="batched", **on_gpu(5))
+    with pytest.raises(UsageError, match="Choose the plan among auto, batched"):
+        make(64, 64, TEN_SECONDS, kind="fast", **on_gpu(24))
+
+
+def test_time_grows_with_steps_and_windows():
+    def sampling(frames, steps):
+        return make(64, 64, frames, steps=steps, speed=SPEED, **on_gpu(24)).stage("sampling").seconds
+
+    assert sampling(25, 20) == pytest.approx(2 * sampling(25, 10))
+    assert sampling(26, 10) == sampling(50, 10) == pytest.approx(2 * sampling(25, 10))
+    assert make(64, 64, 25, **on_gpu(24)).seconds is None
+
+
+def test_what_a_person_and_what_a_program_reads():
+    p = make(64, 64, TEN_SECONDS, speed=SPEED, **on_gpu(8))
+    assert p.title.startswith("512x512, 10.1 s, fp16: fits, ") and p.title in p.text[0]
+    assert all(any(line.startswith(stage.name) for line in p.text) for stage in p.stages)
+    described = json.loads(json.dumps(p.as_dict()))
+    assert described["peak"] == p.peak == max(stage["peak"] for stage in described["stages"])
+    assert described["chunk"] == 8 and described["branches_at_once"] == p.branches_at_once
+
+
+def test_free_memory_is_found_without_psutil(monkeypatch):
+    real = builtins.__import__
+
+    def without_psutil(name, *rest):
+        if name == "psutil":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_psutil)
+    assert 1e8 < plan.free_host_bytes() < 1e14
+    monkeypatch.setattr(plan.Path, "read_text", lambda self: "")
+    assert 1e8 < plan.free_host_bytes() < 1e14
+
+
+# Memory that runs out all the same
+
+class Fails:
+    """Runs out of memory `times` times, then returns the plan's kind."""
+
+    def __init__(self, error, times):
+        self.error, self.times, self.seen = error, times, []
+
+    def __call__(self, p):
+        self.seen.append(p)
+        if len(self.seen) <= self.times:
+            raise self.error
+        return p.kind
+
+
+OUT_OF_MEMORY = [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), ResourceError("Choose a smaller size: no memory left.")]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda e: type(e).__name__)
+def test_once_more_with_less(error):
+    p, work, said, freed = make(64, 64, TEN_SECONDS, **on_gpu(24)), Fails(error, 1), [], []
+    assert with_retry(p, work, lambda: freed.append(len(work.seen)), said.append) == "batched, offload"
+    assert freed == [1] and work.seen[1].peak < work.seen[0].peak
+    assert said == ["Memory ran out (batched): once more, batched, offload."]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda e: type(e).__name__)
+def test_the_second_failure_leaves_as_it_came(error):
+    work = Fails(error, 2)
+    with pytest.raises(type(error)) as failed:
+        with_retry(make(64, 64, TEN_SECONDS, **on_gpu(24)), work)
+    assert failed.value is error and len(work.seen) == 2
+
+
+def test_the_smallest_plan_and_other_errors_are_not_tried_again():
+    smallest = plans(64, 64, TEN_SECONDS, **on_gpu(24))[-1]
+    for p, error in ((smallest, torch.OutOfMemoryError()), (make(64, 64, TEN_SECONDS, **on_gpu(24)), ValueError("other"))):
+        work = Fails(error, 1)
+        with pytest.raises(type(error)):
+            with_retry(p, work)
+        assert len(work.seen) == 1
