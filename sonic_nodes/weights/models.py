@@ -6,7 +6,7 @@ import torch
 
 from ..errors import InputError
 from .check import matched
-from .files import advice, file_of, find, first
+from .files import advice, file_of, find
 from .identify import identify
 from .layouts import NETWORKS
 from .reader import WeightFile, open_weights
@@ -89,14 +89,6 @@ class Models:
             raise InputError(f"{wanted} Missing in {folder}: {', '.join(missing)}.")
         return cls(paths)
 
-    @classmethod
-    def beside(cls, unet, checkpoint=None) -> "Models":
-        """`unet` and, in its folder, the other files; `checkpoint` unless it lies there or in ComfyUI's `checkpoints`."""
-        folder = Path(unet).parent
-        if checkpoint is None and first(folder, file_of("vae")) is None:
-            checkpoint = first(folder.parent, file_of("vae"))
-        return cls.in_folder(folder, unet, checkpoint)
-
     def refresh(self) -> list[str]:
         """Look at the files again. Networks whose file was written since are dropped and checked anew; their keys are returned."""
         stamps = {key: Stamp.of(place) for key, place in self.paths.items()}
@@ -137,11 +129,6 @@ class Models:
     def head_dim(self) -> int:
         """Of the UNet."""
         return head_dim(self.sizes("unet")["channels"][0])
-
-    def file_bytes(self, key: str) -> int:
-        """Of the network's tensors as its file has them."""
-        checked = self._of(key)
-        return sum(checked.file.entries[name].bytes for name in checked.names.values())
 
     def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
         """{name that csrc/model asks for: tensor}. Kept, so that the next call is free; on the CPU and in the file's own type

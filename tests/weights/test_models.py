@@ -1,0 +1,129 @@
+"""A whole model: found, checked together, loaded network by network."""
+import shutil
+
+import pytest
+import torch
+
+from sonic_nodes.errors import InputError, UsageError
+from sonic_nodes.weights import sizes
+from sonic_nodes.weights.convert import write_safetensors
+from sonic_nodes.weights.layouts import NETWORKS
+from sonic_nodes.weights.models import Models
+from sonic_nodes.weights.tables import clip_transformers
+from tests.tools.make_models import SMALL, values
+
+FULL = {
+    "unet": {"channels": (320, 640, 1280, 1280), "context": 1024, "ids": 256, "blocks": 2, "latents": 4},
+    "audio2token": {"states": 19200, "hidden": 1024, "tokens": 32, "dim": 1024},
+    "audio2bucket": {"states": 19200, "image": 1024, "hidden": 1024},
+    "whisper": {"d": 384, "layers": 4, "inner": 1536, "positions": 1500, "mels": 80},
+    "vae": {"channels": (128, 256, 512, 512), "latents": 4, "blocks": 2},
+    "clip_vision": {"d": 1280, "layers": 32, "inner": 5120, "patch": 14, "tokens": 257, "out": 1024},
+    "rife": {"c": 90},
+}
+
+
+class Shape:
+    def __init__(self, shape):
+        self.shape = shape
+
+
+@pytest.fixture
+def folder(small_models, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(small_models, tmp_path / "models")
+
+
+@pytest.mark.parametrize("key", NETWORKS)
+def test_published_sizes_are_read_off_every_layout(key):
+    for layout in NETWORKS[key].layouts():
+        entries = {name: Shape(shape) for name, shape in layout.table.items()}
+        assert sizes.sizes_of(key, entries) == FULL[key]
+
+
+def test_heads_of_the_published_networks():
+    assert sizes.heads("whisper", 384) == 6 and sizes.heads("clip_vision", 1280) == 16 and sizes.head_dim(320) == 64
+
+
+def test_sizes_of_a_file_that_does_not_tell_them_are_the_published_ones():
+    assert all(sizes.sizes_of(key, {}) == {} for key in NETWORKS)
+
+
+def test_every_network_of_a_folder(small_models):
+    models = Models.in_folder(small_models)
+    for key in NETWORKS:
+        tensors = models.tensors(key, torch.float32)
+        expected = {layout.native(name) for layout in NETWORKS[key].layouts(**SMALL[key]) for name in layout.table}
+        assert tensors.keys() <= expected and {t.dtype for t in tensors.values()} == {torch.float32}
+        assert models.tensors(key, torch.float32) is tensors
+    assert models.heads("whisper") == 2 and models.heads("clip_vision") == 2 and models.head_dim() == 32
+    half = models.tensors("unet", torch.bfloat16)
+    assert {t.dtype for t in half.values()} == {torch.bfloat16}
+    assert all(t.is_contiguous(memory_format=torch.channels_last) for t in half.values() if t.dim() == 4)
+
+
+def test_views_of_the_file_are_not_counted_as_held(small_models):
+    models = Models.in_folder(small_models)
+    whisper = models.tensors("whisper", torch.float32)
+    assert models.held_bytes("cpu") == 0 and whisper
+    models.tensors("whisper", torch.float16)
+    assert models.held_bytes("cpu") == sum(t.nbytes // 2 for t in whisper.values())
+    models.release("whisper")
+    assert models.held_bytes("cpu") == 0
+
+
+def test_found_in_the_folder_of_sonic_too(small_models, folder):
+    with pytest.raises(InputError, match="^Put svd_xt.safetensors at models/checkpoints/.* Missing in .*sonic: svd_xt.safetensors.$"):
+        Models.in_folder(folder / "sonic")
+    assert Models.in_folder(folder / "sonic", checkpoint=folder / "checkpoints/svd_xt.safetensors").sizes("rife") == {"c": 16}
+    (folder / "checkpoints/svd_xt.safetensors").rename(folder / "checkpoints/svd_xt_1_1.safetensors")
+    assert Models.in_folder(folder).paths["vae"].name == "svd_xt_1_1.safetensors"
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match="^Name ComfyUI's models folder"):
+        Models.in_folder(tmp_path / "nothing")
+    with pytest.raises(InputError, match="Missing in .*: unet.pth, audio2token.pth, audio2bucket.pth, whisper-tiny/model.safetensors"):
+        Models.in_folder(tmp_path)
+
+
+def network(key, **other):
+    """Random weights in the names of the first layout."""
+    generator = torch.Generator().manual_seed(0)
+    table = NETWORKS[key].layouts(**SMALL[key] | other)[-1 if key.startswith("audio2") else 0].table
+    return {name: values(name, shape, generator) for name, shape in table.items()}
+
+
+@pytest.mark.parametrize("key, place, other, words", [
+    ("whisper", "sonic/whisper-tiny/model.safetensors", {"d": 48}, "Whisper of another size.*audio2token takes states of another size"),
+    ("audio2token", "sonic/audio2token.pth", {"dim": 64, "tokens": 4}, "Sonic's audio2token.pth.*the UNet takes tokens of another size"),
+    ("audio2bucket", "sonic/audio2bucket.pth", {"states": 800}, "Sonic's audio2bucket.pth.*whisper and CLIP give states"),
+])
+def test_networks_that_do_not_belong_together(folder, key, place, other, words):
+    weights = network(key, **other)
+    write_safetensors(folder / place, weights) if place.endswith("safetensors") else torch.save(weights, folder / place)
+    with pytest.raises(InputError, match=f"^Put .* holds {words}"):
+        Models.in_folder(folder)
+
+
+def test_a_file_in_the_wrong_place(folder):
+    shutil.copy(folder / "sonic/audio2bucket.pth", folder / "sonic/unet.pth")
+    with pytest.raises(InputError, match="^Put unet.pth at .* is Sonic's audio2bucket.pth, and does not fit Sonic's UNet"):
+        Models.in_folder(folder)
+
+
+def test_clip_in_the_names_of_transformers():
+    generator = torch.Generator().manual_seed(0)
+    table = clip_transformers(**SMALL["clip_vision"])
+    assert sizes.sizes_of("clip_vision", {name: Shape(values(name, shape, generator).shape) for name, shape in table.items()}) == {
+        **SMALL["clip_vision"], "patch": 14}
+
+
+def test_files_written_since_are_noticed(folder):
+    models = Models.in_folder(folder)
+    assert models.refresh() == []
+    before, kept = models.stamp("rife"), models.tensors("whisper", torch.float32)
+    rife = network("rife", c=24)
+    torch.save(rife, folder / "sonic/RIFE/flownet.pkl")
+    assert models.refresh() == ["rife"] and models.sizes("rife") == {"c": 24} and models.stamp("rife") != before
+    assert models.tensors("whisper", torch.float32) is kept
