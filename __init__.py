@@ -1,10 +1,12 @@
 """What ComfyUI imports when this folder sits in custom_nodes. It says when Python or ComfyUI is too old, and does nothing else: the work is
 in `comfy_entrypoint`, which a ComfyUI that is too old never calls."""
-from .sonic_nodes.versions import warn_of_old_comfyui
 
 WEB_DIRECTORY = "./sonic_nodes/web"
 
-warn_of_old_comfyui()
+if __package__:  # pytest imports this file by itself when the folder's name is no Python name, as sonic-talking-portrait is none
+    from .sonic_nodes.versions import warn_of_old_comfyui
+
+    warn_of_old_comfyui()
 
 
 async def comfy_entrypoint():

@@ -1,4 +1,5 @@
 """What the repository promises about itself: pages whose links lead somewhere, a version told once, lists that agree."""
+import importlib.util
 import json
 import re
 import subprocess
@@ -108,3 +109,11 @@ def test_nothing_of_one_machine_is_in_the_files():
 def test_scripts_can_be_run():
     for path in tracked("*.sh", ".ci/run"):
         assert path.stat().st_mode & 0o111, path
+
+
+def test_a_clone_may_have_any_name():
+    """In a folder whose name is no Python name, pytest imports what ComfyUI imports, but as a file without a package."""
+    spec = importlib.util.spec_from_file_location("__init__", ROOT / "__init__.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.WEB_DIRECTORY == "./sonic_nodes/web"

@@ -47,9 +47,9 @@ check() {
     local name=$1 bin="$place/$1/bin" package
     package=$(cd / && "$bin/python" -c 'import os, sonic_nodes.native as n; print(os.path.dirname(os.path.realpath(n._sonic.__file__)))') || return
     case $package in "$(realpath "$place/$name")"/*) ;; *) echo "$package is not what pip installed" >&2; return 1 ;; esac
-    lay_out "$place/$name-checkout" "$package"
+    lay_out "$place/checkout-$name" "$package"
     (
-        cd "$place/$name-checkout"
+        cd "$place/checkout-$name" || exit
         "$bin/sonic" doctor
         "$bin/python" bench/fingerprint.py >"$place/$name.fingerprint" &&
             SONIC_WHEEL=$wheel "$bin/pytest" -p no:cacheprovider --ignore=tests/e2e --ignore=tests/test_repository.py ${TESTS:-}
