@@ -9,79 +9,7 @@
 #define PHASES SONIC_LATTICE_PHASES
 #define MODES SONIC_LATTICE_MODES
 #define CANDIDATES 12
-#define COARSE 14
 #define CERTAIN_MODE 25.0f /* sum of one mode's log likelihood ratios */
-
-typedef uint32_t coarse_counts[PHASES][MODES][COARSE];
-
-/* First fine bin of each coarse one: a level wide at first, then wider like the coefficients' spread. */
-static const int16_t coarse_start[COARSE + 1] = {0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, SONIC_LATTICE_BINS - 1};
-
-static void merge_bins(coarse_counts out, const uint32_t *counts)
-{
-    for (int p = 0; p < PHASES; p++)
-        for (int m = 0; m < MODES; m++, counts += SONIC_LATTICE_BINS)
-            for (int c = 0; c < COARSE; c++) {
-                uint32_t sum = 0;
-                for (int bin = coarse_start[c]; bin < coarse_start[c + 1]; bin++)
-                    sum += counts[bin];
-                out[p][m][c] = sum;
-            }
-}
-
-/* Counts of all positions that share neither row nor column with p: their blocks are cut by the grid of p both ways. */
-static void pool_others(double pooled[COARSE], coarse_counts counts, int p, int m)
-{
-    for (int c = 0; c < COARSE; c++)
-        pooled[c] = 0.5;
-    for (int o = 0; o < PHASES; o++)
-        if (o / 8 != p / 8 && o % 8 != p % 8)
-            for (int c = 0; c < COARSE; c++)
-                pooled[c] += counts[o][m][c];
-}
-
-static double divergence(const uint32_t own[COARSE], const double pooled[COARSE])
-{
-    double n = 0, all = 0, sum = 0;
-    for (int c = 0; c < COARSE; c++)
-        n += own[c], all += pooled[c];
-    if (n < 1)
-        return 0;
-    for (int c = 0; c < COARSE; c++)
-        if (own[c])
-            sum += own[c] / n * log(own[c] / n * all / pooled[c]);
-    return sum - (COARSE - 1) / (2 * n);
-}
-
-static double blocks_of(coarse_counts counts, int p)
-{
-    double n = 0;
-    for (int c = 0; c < COARSE; c++)
-        n += counts[p][0][c];
-    return n;
-}
-
-static void measure_grid(sonic_history *out, float strength[PHASES], coarse_counts counts)
-{
-    double pooled[COARSE];
-    for (int p = 0; p < PHASES; p++) {
-        double sum = 0;
-        for (int m = 0; m < MODES; m++) {
-            pool_others(pooled, counts, p, m);
-            sum += divergence(counts[p][m], pooled);
-        }
-        strength[p] = (float)sum;
-        if (strength[p] > strength[out->grid_phase])
-            out->grid_phase = p;
-    }
-    out->grid_strength = strength[out->grid_phase];
-    out->grid_second = -1e9f;
-    for (int p = 0; p < PHASES; p++)
-        if (p / 8 != out->grid_phase / 8 && p % 8 != out->grid_phase % 8 && strength[p] > out->grid_second)
-            out->grid_second = strength[p];
-    double n = blocks_of(counts, out->grid_phase);
-    out->grid_noise = (float)(MODES * (COARSE - 1) / (2 * (n > 1 ? n : 1)));
-}
 
 static void take_strongest(int candidates[CANDIDATES], const float strength[PHASES])
 {
@@ -173,7 +101,7 @@ static void read_phase(sonic_history *out, float best_of_phase[PHASES], const so
                        sonic_likelihood_sums *sums)
 {
     curve c = {.phase = phase};
-    sonic_likelihood_sum(sums, tables, counts + (size_t)phase * MODES * SONIC_LATTICE_BINS);
+    sonic_likelihood_sum(sums, tables, counts);
     for (c.sigma = 0; c.sigma < SONIC_LIKELIHOOD_SIGMAS; c.sigma++) {
         for (c.turned = 0; c.turned < 2; c.turned++) {
             draw_curve(&c, tables, sums);
@@ -214,22 +142,33 @@ static void find_earlier(sonic_history *out, const uint32_t *counts)
 
 void sonic_history_read(sonic_history *out, const sonic_likelihood *tables, const uint32_t *counts)
 {
-    coarse_counts coarse;
     sonic_likelihood_sums sums;
     float strength[PHASES], best_of_phase[PHASES];
     int candidates[CANDIDATES];
     memset(out, 0, sizeof *out);
     for (int p = 0; p < PHASES; p++)
         best_of_phase[p] = -INFINITY;
-    merge_bins(coarse, counts);
-    measure_grid(out, strength, coarse);
+    sonic_grid_measure(&out->grid, strength, counts);
     take_strongest(candidates, strength);
     for (int i = 0; i < CANDIDATES; i++)
-        read_phase(out, best_of_phase, tables, counts, candidates[i], &sums);
+        read_phase(out, best_of_phase, tables, counts + (size_t)candidates[i] * MODES * SONIC_LATTICE_BINS, candidates[i], &sums);
     out->strongest.margin = margin_of(best_of_phase, &out->strongest);
     out->coarsest.margin = margin_of(best_of_phase, &out->coarsest);
     if (out->strongest.likelihood <= SONIC_HISTORY_THRESHOLD)
         out->strongest.quality = 0;
     if (out->strongest.quality && out->strongest.sigma < 2)
         find_earlier(out, counts);
+}
+
+void sonic_history_read_position(sonic_compression *out, const sonic_likelihood *tables, const uint32_t *counts, int32_t phase)
+{
+    sonic_history history;
+    sonic_likelihood_sums sums;
+    float best_of_phase[PHASES];
+    memset(&history, 0, sizeof history);
+    best_of_phase[phase] = -INFINITY;
+    read_phase(&history, best_of_phase, tables, counts, phase, &sums);
+    *out = history.coarsest;
+    if (!out->quality && history.custom_modes >= 6)
+        *out = history.custom;
 }

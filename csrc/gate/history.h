@@ -3,6 +3,7 @@
 #define SONIC_GATE_HISTORY_H
 
 #include "gate/earlier.h"
+#include "gate/grid.h"
 #include "gate/likelihood.h"
 
 /* Least sum of log likelihood ratios for a table to be believed. Pictures that never were JPEGs stay thousands below. */
@@ -24,13 +25,14 @@ typedef struct sonic_history {
     sonic_compression custom;    /* steps found one by one: quality is that of the standard table nearest to them */
     sonic_earlier earlier;       /* a coarser compression on the grid of `strongest` */
     int32_t custom_modes;        /* modes, of 14, whose step is certain */
-    int32_t grid_phase;          /* position at which the coefficients differ most from the others, whatever made them differ */
-    float grid_strength;         /* by how much: Kullback-Leibler divergence in nats a block, over the 14 modes; noise is taken off */
-    float grid_second;           /* the same of the next position that shares neither row nor column */
-    float grid_noise;            /* what chance alone gives, nats a block */
+    sonic_grid grid;
 } sonic_history;
 
 /* counts: [phase][mode][bin]. */
 void sonic_history_read(sonic_history *out, const sonic_likelihood *tables, const uint32_t *counts);
+
+/* The coarsest compression that the counts [mode][bin] of one position tell of, tables that are not the standard's included; quality is 0 when there
+ * is none. */
+void sonic_history_read_position(sonic_compression *out, const sonic_likelihood *tables, const uint32_t *counts, int32_t phase);
 
 #endif

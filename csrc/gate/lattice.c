@@ -1,4 +1,4 @@
-#include "gate/lattice.h"
+#include "gate/cells.h"
 
 #include <math.h>
 #include <string.h>
@@ -197,19 +197,22 @@ static void down_group(const rows *r, int32_t top, int v, int32_t count)
 }
 
 /* All blocks whose first row is `top`. */
-static void count_row(uint32_t *counts, const rows *r, int32_t top, int32_t count)
+static void count_row(uint32_t *counts, sonic_cells *cells, const rows *r, int32_t top, int32_t count)
 {
     const size_t phase = (size_t)SONIC_LATTICE_MODES * SONIC_LATTICE_BINS;
     clipped_block(r->column_clip, r->clipped, count);
     uint32_t *first = counts + (size_t)(top & 7) * 8 * phase;
     for (int v = 0, mode = 0; v < FREQUENCIES; v++) {
         down_group(r, top, v, count);
-        for (int u = v == 0; u + v < FREQUENCIES; u++, mode++)
+        for (int u = v == 0; u + v < FREQUENCIES; u++, mode++) {
             tally(first + (size_t)mode * SONIC_LATTICE_BINS, phase, r->index[u], count);
+            if (cells)
+                sonic_cells_add(cells, r->index[u], count);
+        }
     }
 }
 
-void sonic_lattice_count(uint32_t *counts, const sonic_plane *luma, void *scratch)
+void sonic_lattice_count(uint32_t *counts, sonic_cells *cells, const sonic_plane *luma, void *scratch)
 {
     rows r;
     memset(counts, 0, SONIC_LATTICE_COUNTS * sizeof *counts);
@@ -221,7 +224,10 @@ void sonic_lattice_count(uint32_t *counts, const sonic_plane *luma, void *scratc
         float **o = r.across[y & 7];
         across_row(o[0], o[1], o[2], o[3], o[4], sonic_plane_row(luma, y), count);
         clipped_row(r.clipped[y & 7], sonic_plane_row(luma, y), count);
-        if (y >= 7)
-            count_row(counts, &r, y - 7, count);
+        if (y < 7)
+            continue;
+        count_row(counts, cells, &r, y - 7, count);
+        if (cells)
+            sonic_cells_end_row(cells, y - 7, luma->height_px - 8, count);
     }
 }

@@ -38,3 +38,41 @@ int32_t sonic_luma_quantile(const uint32_t histogram[256], double share)
     }
     return 255;
 }
+
+/* flags: 1 for a step, 2 for equal neighbours. */
+SONIC_WIDE
+static void flag_row(uint8_t *restrict flags, const float *restrict row, int32_t count)
+{
+    for (int32_t x = 0; x < count; x++) {
+        float d = row[x + 1] - row[x];
+        d = d < 0 ? -d : d;
+        flags[x] = (uint8_t)((d > 4.0f ? 1 : 0) | (d < 0.01f ? 2 : 0));
+    }
+}
+
+SONIC_WIDE
+static void count_flags(uint32_t *near_step, uint32_t *equal, const uint8_t *restrict flags, int32_t count)
+{
+    uint32_t steps = 0, both = 0;
+    for (int32_t x = 2; x < count - 2; x++) {
+        uint32_t beside = (flags[x - 2] | flags[x - 1] | flags[x + 1] | flags[x + 2]) & 1u;
+        steps += beside;
+        both += beside & (uint32_t)(flags[x] >> 1);
+    }
+    *near_step += steps;
+    *equal += both;
+}
+
+/* In pieces that fit the stack, overlapping by the neighbourhood. */
+double sonic_luma_repeated(const sonic_plane *luma)
+{
+    uint8_t flags[1028];
+    uint32_t near_step = 0, equal = 0;
+    for (int32_t y = 0; y < luma->height_px; y++)
+        for (int32_t x = 0; x + 5 < luma->width_px; x += 1024) {
+            int32_t count = luma->width_px - 1 - x < 1028 ? luma->width_px - 1 - x : 1028;
+            flag_row(flags, sonic_plane_row(luma, y) + x, count);
+            count_flags(&near_step, &equal, flags, count);
+        }
+    return near_step ? (double)equal / near_step : 0;
+}

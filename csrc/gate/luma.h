@@ -13,4 +13,7 @@ void sonic_luma_histogram(uint32_t out[256], const sonic_plane *luma);
 /* Least level that `share` of the pixels do not exceed. */
 int32_t sonic_luma_quantile(const uint32_t histogram[256], double share);
 
+/* Share of equal neighbours along rows within two pixels of a step of more than 4 levels: pictures enlarged by repeating pixels have many. */
+double sonic_luma_repeated(const sonic_plane *luma);
+
 #endif

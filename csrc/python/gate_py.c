@@ -1,4 +1,5 @@
 /* The quality gate for Python: evidence as dicts of numbers, the tables of likelihoods as a capsule. */
+#include "gate/cells.h"
 #include "gate/evidence.h"
 #include "gate/jpeg.h"
 #include "python/binding.h"
@@ -51,24 +52,45 @@ static PyObject *evidence_dict(const sonic_evidence *evidence)
     return dict_of(numbers, sizeof numbers / sizeof *numbers);
 }
 
+/* A new reference to the map to be written, of the size that belongs to the picture; NULL without one or with an exception. */
+static PyArrayObject *heat_output(PyObject *object, PyArrayObject *image)
+{
+    if (object == Py_None)
+        return NULL;
+    PyArrayObject *heat = sonic_py_output(object, NPY_UINT8, 2, "heat");
+    npy_intp rows = PyArray_DIM(image, 0) / SONIC_CELL_PX, columns = PyArray_DIM(image, 1) / SONIC_CELL_PX;
+    if (heat && (PyArray_DIM(heat, 0) != rows || PyArray_DIM(heat, 1) != columns)) {
+        PyErr_Format(PyExc_ValueError, "Give heat as [%zd, %zd], a value for each %d x %d pixels", (Py_ssize_t)rows, (Py_ssize_t)columns, SONIC_CELL_PX,
+                     SONIC_CELL_PX);
+        Py_CLEAR(heat);
+    }
+    return heat;
+}
+
 static PyObject *gate_evidence(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *capsule, *image_object;
-    if (!PyArg_ParseTuple(args, "OO:gate_evidence", &capsule, &image_object))
+    PyObject *capsule, *image_object, *heat_object = Py_None;
+    int box[4] = {0, 0, 0, 0};
+    if (!PyArg_ParseTuple(args, "OO|(iiii)O:gate_evidence", &capsule, &image_object, &box[0], &box[1], &box[2], &box[3], &heat_object))
         return NULL;
     const sonic_likelihood *tables = PyCapsule_IsValid(capsule, tables_name) ? PyCapsule_GetPointer(capsule, tables_name) : NULL;
     if (!tables)
         return PyErr_Format(PyExc_TypeError, "Give tables made by gate_tables");
     PyArrayObject *image = sonic_py_array(image_object, NPY_UINT8, 3, "image");
-    if (!image)
+    PyArrayObject *heat = image ? heat_output(heat_object, image) : NULL;
+    if (!image || PyErr_Occurred()) {
+        Py_XDECREF(image);
         return NULL;
+    }
+    const sonic_box face = {box[0], box[1], box[2], box[3]};
     sonic_evidence evidence;
     sonic_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = sonic_evidence_read(&evidence, tables, sonic_py_image(image));
+    status = sonic_evidence_read(&evidence, tables, sonic_py_image(image), face, heat ? PyArray_DATA(heat) : NULL);
     Py_END_ALLOW_THREADS
     Py_DECREF(image);
+    Py_XDECREF(heat);
     return status ? sonic_py_raise(status) : evidence_dict(&evidence);
 }
 
@@ -103,7 +125,9 @@ static PyObject *gate_jpeg(PyObject *self, PyObject *args)
 
 PyMethodDef sonic_py_gate_methods[] = {
     {"gate_tables", gate_tables, METH_NOARGS, "gate_tables() -> tables for gate_evidence; made once, used from any thread"},
-    {"gate_evidence", gate_evidence, METH_VARARGS, "gate_evidence(tables, image u8[H,W,3]) -> {name: float} of csrc/gate/evidence.h"},
+    {"gate_evidence", gate_evidence, METH_VARARGS, 
+     "gate_evidence(tables, image u8[H,W,3], face (x0, y0, x1, y1) = none, heat u8[H/32,W/32] = None) -> {name: float} of csrc/gate/evidence.h; heat is "
+     "written as csrc/gate/cells.h says"},
     {"gate_jpeg", gate_jpeg, METH_VARARGS, "gate_jpeg(bytes, coefficients=True) -> {name: float} of csrc/gate/jpeg.h"},
     {NULL, NULL, 0, NULL},
 };

@@ -1,0 +1,240 @@
+#include "gate/comb.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/fourier.h"
+
+#define TURN 6.283185307179586476925
+#define LANES 16
+#define SMOOTH 33   /* width of the running mean that is taken off a profile */
+#define OVERSAMPLED 4
+#define PERIOD_STEP 0.02
+
+/* One direction: spectrum of the profile, as heights over their median. */
+typedef struct spectrum {
+    float *re, *im, *height;
+    int32_t count, length; /* of the transform, of the profile */
+} spectrum;
+
+static int32_t transform_count(int32_t length)
+{
+    int32_t count = 256;
+    while (count < OVERSAMPLED * length)
+        count *= 2;
+    return count;
+}
+
+size_t sonic_comb_scratch_size(int32_t width_px, int32_t height_px)
+{
+    size_t row = ((size_t)width_px + 15) / 16 * 16, floats = 6 * row + 2 * (size_t)height_px + 64;
+    floats += 3 * ((size_t)transform_count(width_px) + (size_t)transform_count(height_px));
+    return floats * sizeof(float);
+}
+
+/* b - c is the step in question, a and d lie beside it. Busy places hide edges: they count less. */
+static inline float edge(float a, float b, float c, float d)
+{
+    float before = b - a, here = c - b, after = d - c;
+    before = before < 0 ? -before : before;
+    here = here < 0 ? -here : here;
+    after = after < 0 ? -after : after;
+    return (here - 0.5f * (before + after)) / (1.0f + before + here + after);
+}
+
+SONIC_WIDE
+static void add_across(float *restrict columns, const float *restrict row, int32_t count)
+{
+    for (int32_t x = 0; x < count; x++)
+        columns[x] += edge(row[x], row[x + 1], row[x + 2], row[x + 3]);
+}
+
+SONIC_WIDE
+static float sum_down(const float *restrict a, const float *restrict b, const float *restrict c, const float *restrict d, int32_t count)
+{
+    float lane[LANES] = {0}, sum = 0;
+    int32_t x = 0;
+    for (; x + LANES <= count; x += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] += edge(a[x + k], b[x + k], c[x + k], d[x + k]);
+    for (; x < count; x++)
+        sum += edge(a[x], b[x], c[x], d[x]);
+    for (int k = 0; k < LANES; k++)
+        sum += lane[k];
+    return sum;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The profile without its slow changes, under a Hann window, transformed. height is scratch for the median first. */
+static void transform_profile(spectrum *s, const float *profile)
+{
+    const int32_t n = s->length;
+    memset(s->re, 0, (size_t)s->count * sizeof *s->re);
+    memset(s->im, 0, (size_t)s->count * sizeof *s->im);
+    for (int32_t i = 0; i < n; i++) {
+        float mean = 0;
+        for (int32_t k = i - SMOOTH / 2; k <= i + SMOOTH / 2; k++)
+            mean += profile[k < 0 ? -k % n : k >= n ? (2 * n - 2 - k + n) % n : k];
+        s->re[i] = (profile[i] - mean / SMOOTH) * (float)(0.5 - 0.5 * cos(TURN * (i + 0.5) / n));
+    }
+    sonic_fourier_sequence(s->re, s->im, s->count);
+    const int32_t half = s->count / 2;
+    for (int32_t i = 0; i < half; i++)
+        s->height[i] = sqrtf(s->re[i] * s->re[i] + s->im[i] * s->im[i]);
+    memcpy(s->height + half, s->height, (size_t)half * sizeof *s->height);
+    qsort(s->height + half, (size_t)half, sizeof *s->height, ascending);
+    float median = s->height[half + half / 2] + 1e-9f;
+    for (int32_t i = 0; i < half; i++)
+        s->height[i] /= median;
+}
+
+/* Height of the line at `cycles` a pixel, the nearest bins included; 1 at the least, which says nothing. */
+static float line(const spectrum *s, double cycles)
+{
+    int32_t at = (int32_t)(cycles * s->count + 0.5), half = s->count / 2;
+    float best = 1.0f;
+    for (int32_t i = at - 1; i <= at + 1; i++)
+        if (i > 0 && i < half && s->height[i] > best)
+            best = s->height[i];
+    return best;
+}
+
+static double evidence(const spectrum *x, const spectrum *y, double period_x, double period_y)
+{
+    double sum = 0, least = INFINITY;
+    int used = 0;
+    for (int k = 1; k <= 5; k += 2) {
+        if (k / period_x > 0.5 || k / period_y > 0.5)
+            break;
+        double value = log(line(x, k / period_x)) + log(line(y, k / period_y));
+        sum += value;
+        least = value < least ? value : least;
+        used++;
+    }
+    return used ? 0.5 * sum / used + 0.5 * least : 0;
+}
+
+/* Leaves the lines of the period 8 out, the width of the window's main lobe and the slope of strong lines included. */
+static void blank_eight(spectrum *s)
+{
+    int32_t reach = (int32_t)(3.0 * s->count / s->length) + 2;
+    for (int k = 1; k <= 4; k++) {
+        int32_t at = (int32_t)((double)k / 8 * s->count + 0.5);
+        for (int32_t i = at - reach; i <= at + reach; i++)
+            if (i >= 0 && i < s->count / 2)
+                s->height[i] = 1.0f;
+    }
+}
+
+/* The highest bin near the fundamental and its odd harmonics, in units of the period: long harmonics are the finest ruler. */
+static double refine(const spectrum *s, double period)
+{
+    double best_period = period, best = -1;
+    double reach = 1.2 * period * period / s->length;
+    for (double p = period - reach; p <= period + reach; p += reach / 40) {
+        double sum = 0;
+        for (int k = 1; k / p < 0.5 && k <= 5; k += 2) {
+            double at = k / p * s->count;
+            int32_t i = (int32_t)at;
+            if (i + 1 < s->count / 2)
+                sum += log(1.0 + s->height[i] * (1 - (at - i)) + s->height[i + 1] * (at - i));
+        }
+        if (sum > best)
+            best = sum, best_period = p;
+    }
+    return best_period;
+}
+
+/* Where the comb's first tooth stands: the phase of its fundamental. Sample i of the profile is the step between pixels i + 1 and i + 2. */
+static double edge_of(const spectrum *s, double period)
+{
+    int32_t at = (int32_t)(s->count / period + 0.5);
+    double off = (double)at / s->count - 1 / period; /* the bin's frequency is not quite the comb's: the window's middle keeps the phase */
+    double offset = (-atan2(s->im[at], s->re[at]) / TURN - off * s->length / 2) * period + 2.0;
+    offset = fmod(offset, period);
+    return offset < 0 ? offset + period : offset;
+}
+
+#define PERIODS 768
+
+/* The highest evidence farther than `APART` from the candidates that were taken. */
+#define APART 0.35
+
+static int32_t best_apart(const float *values, int32_t count, const sonic_comb_candidate *taken, int32_t taken_count)
+{
+    int32_t best = -1;
+    for (int32_t i = 0; i < count; i++) {
+        double period = SONIC_COMB_SHORTEST + PERIOD_STEP * i;
+        int free = 1;
+        for (int32_t k = 0; k < taken_count; k++)
+            free = free && fabs(period - taken[k].period_px) > APART;
+        if (free && (best < 0 || values[i] > values[best]))
+            best = i;
+    }
+    return best;
+}
+
+static void search(sonic_comb *out, const spectrum *x, const spectrum *y)
+{
+    float values[PERIODS];
+    int32_t count = 0;
+    for (double p = SONIC_COMB_SHORTEST; p <= SONIC_COMB_LONGEST && count < PERIODS; p += PERIOD_STEP)
+        values[count++] = (float)evidence(x, y, p, p);
+    for (int32_t k = 0; k < SONIC_COMB_CANDIDATES; k++) {
+        sonic_comb_candidate *c = &out->other[k];
+        int32_t best = best_apart(values, count, out->other, k);
+        c->evidence = values[best];
+        c->period_px = SONIC_COMB_SHORTEST + PERIOD_STEP * best;
+        c->period_x_px = refine(x, c->period_px);
+        c->period_y_px = refine(y, c->period_px);
+        c->edge_x_px = edge_of(x, c->period_x_px);
+        c->edge_y_px = edge_of(y, c->period_y_px);
+    }
+    qsort(values, (size_t)count, sizeof *values, ascending);
+    out->contrast = out->other[0].evidence - values[count * 95 / 100];
+}
+
+static float *cut_spectrum(spectrum *s, int32_t length, float *memory)
+{
+    s->length = length;
+    s->count = transform_count(length);
+    s->re = memory;
+    s->im = s->re + s->count;
+    s->height = s->im + s->count;
+    return s->height + s->count;
+}
+
+static void profiles(float *columns, float *rows, const sonic_plane *luma)
+{
+    const int32_t w = luma->width_px, h = luma->height_px;
+    memset(columns, 0, (size_t)w * sizeof *columns);
+    for (int32_t y = 0; y < h; y++)
+        add_across(columns, sonic_plane_row(luma, y), w - 3);
+    for (int32_t x = 0; x < w - 3; x++)
+        columns[x] /= (float)h;
+    for (int32_t y = 0; y < h - 3; y++)
+        rows[y] = sum_down(sonic_plane_row(luma, y), sonic_plane_row(luma, y + 1), sonic_plane_row(luma, y + 2), sonic_plane_row(luma, y + 3), w) / (float)w;
+}
+
+void sonic_comb_measure(sonic_comb *out, const sonic_plane *luma, void *scratch)
+{
+    spectrum x, y;
+    float *columns = scratch, *rows = columns + luma->width_px;
+    memset(out, 0, sizeof *out);
+    if (luma->width_px < 64 || luma->height_px < 64)
+        return;
+    cut_spectrum(&y, luma->height_px - 3, cut_spectrum(&x, luma->width_px - 3, rows + luma->height_px));
+    profiles(columns, rows, luma);
+    transform_profile(&x, columns);
+    transform_profile(&y, rows);
+    out->eight = evidence(&x, &y, 8, 8);
+    blank_eight(&x);
+    blank_eight(&y);
+    search(out, &x, &y);
+}
