@@ -1,7 +1,7 @@
 """What can happen to a good photo on its way: every manipulation that bench/gate.py judges, with what the verdict should be.
 
-A variant is bad (a face would be animated badly), good, or neutral (either verdict is right). Its file is made as such a file would come: .jpg
-stays .jpg. Families share a manipulation; each has bad variants and, where there is one, the same manipulation of a good picture.
+A variant is bad (a face would be animated badly), good, or neutral (either verdict is right). Its file is made as such a file would come:
+.jpg stays .jpg. Families share a manipulation; each has bad variants and, where there is one, the same manipulation of a good picture.
 """
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from PIL import Image
 
 BAD, GOOD, NEUTRAL = "bad", "good", "neutral"
 QUALITIES = (20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95)
+PNG_LEVEL = 3    # of compression, 0 to 9
 AREA, LINEAR, CUBIC, LANCZOS, NEAREST = cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_NEAREST
 
 
@@ -31,7 +32,7 @@ class Variant:
 
 def png(picture: np.ndarray, family: str, name: str, label: str, **more) -> Variant:
     stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(stream, "PNG", compress_level=3)
+    Image.fromarray(np.ascontiguousarray(picture)).save(stream, "PNG", compress_level=PNG_LEVEL)
     return Variant(family, name, label, ".png", stream.getvalue(), **more)
 
 
@@ -183,7 +184,8 @@ def stress(photo: np.ndarray) -> Iterator[Variant]:
     for first, last in ((85, 75), (75, 90), (90, 75), (95, 85)):
         yield jpg(saved(photo, first), last, "double2", f"q{first}>q{last}", GOOD)
         yield png(saved(saved(photo, first), last), "double2", f"q{first}>q{last}>png", GOOD)
-    flat, uneven = [[24] * 64] * 2, [[max(1, round(v * (1.15 if i % 2 else 0.85))) for i, v in enumerate(table)] for table in standard_tables()]
+    flat = [[24] * 64] * 2
+    uneven = [[max(1, round(v * (1.15 if i % 2 else 0.85))) for i, v in enumerate(table)] for table in standard_tables()]
     yield png(saved(photo, 50, qtables=flat), "tables", "flat 24", BAD)
     yield png(saved(photo, 50, qtables=uneven), "tables", "uneven q50", BAD)
     yield png(saved(photo, 90, qtables=uneven), "tables", "uneven q90", GOOD)

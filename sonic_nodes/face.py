@@ -58,13 +58,13 @@ def check_picture(picture: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(picture)
 
 
-def find_faces(picture: np.ndarray) -> list[Face]:
+def find_faces(picture: np.ndarray, thorough: bool = True) -> list[Face]:
     """The faces in a picture u8 [H, W, 3] (RGB), largest first; [] when there is none.
 
     A face counts when the detector and the mesh network both see one. Turned, small and cut faces are looked for when the picture
-    as a whole shows none (csrc/face/find.h). May be called from several threads.
+    as a whole shows none and `thorough` is true (csrc/face/find.h). May be called from several threads.
     """
-    return _faces("face_find", picture)
+    return _faces("face_find", picture, () if thorough else (0.0,))
 
 
 def _faces(operator: str, picture: np.ndarray, numbers=()) -> list[Face]:

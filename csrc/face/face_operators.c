@@ -41,7 +41,7 @@ static void return_faces(sonic_operator_call *call, const sonic_face *faces, int
     sonic_operator_return(call, st_from_host(call->scope, (const float *)faces, st_shape2(count, (int64_t)(sizeof *faces / sizeof(float)))));
 }
 
-/* tensors: picture uint8 [height, width, 3] named "picture", weights. Returns [faces, 1426]: score, presence, box [4],
+/* tensors: picture uint8 [height, width, 3] named "picture", weights; number (may be absent): 0 for the quick search. Returns [faces, 1426]: score, presence, box [4],
  * keypoints [6, 2], mesh [468, 3], hull [4]. */
 void sonic_face_find_operator(sonic_operator_call *call)
 {
@@ -54,7 +54,7 @@ void sonic_face_find_operator(sonic_operator_call *call)
         sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the faces' points."));
         return;
     }
-    int32_t count = sonic_face_find(faces, call->scope, call, picture);
+    int32_t count = sonic_face_find(faces, call->scope, call, picture, call->number_count == 0 || call->numbers[0] != 0);
     return_faces(call, faces, count);
     free(faces);
 }

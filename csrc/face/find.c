@@ -272,13 +272,13 @@ static search *search_create(sonic_scope *scope, sonic_operator_call *weights, s
     return s;
 }
 
-int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture)
+int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture, int32_t thorough)
 {
     search *s = search_create(scope, weights, picture);
     if (!s)
         return 0;
     s->faces = out;
-    if (!look_at_whole(s))
+    if (!look_at_whole(s) && thorough)
         look_closer(s);
     int32_t count = scope->status ? 0 : s->face_count;
     qsort(out, (size_t)count, sizeof *out, by_size);

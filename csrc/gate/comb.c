@@ -11,6 +11,7 @@
 #define SMOOTH 33   /* width of the running mean that is taken off a profile */
 #define OVERSAMPLED 4
 #define PERIOD_STEP 0.02
+#define LEFT_OUT -1.0f
 
 /* One direction: spectrum of the profile, as heights over their median. */
 typedef struct spectrum {
@@ -94,14 +95,17 @@ static void transform_profile(spectrum *s, const float *profile)
         s->height[i] /= median;
 }
 
-/* Height of the line at `cycles` a pixel, the nearest bins included; 1 at the least, which says nothing. */
+/* Height of the line at `cycles` a pixel, the nearest bins included; 1 at the least, which says nothing; 0 when it was left out. */
 static float line(const spectrum *s, double cycles)
 {
     int32_t at = (int32_t)(cycles * s->count + 0.5), half = s->count / 2;
     float best = 1.0f;
-    for (int32_t i = at - 1; i <= at + 1; i++)
+    for (int32_t i = at - 1; i <= at + 1; i++) {
+        if (i > 0 && i < half && s->height[i] <= LEFT_OUT)
+            return 0;
         if (i > 0 && i < half && s->height[i] > best)
             best = s->height[i];
+    }
     return best;
 }
 
@@ -112,7 +116,10 @@ static double evidence(const spectrum *x, const spectrum *y, double period_x, do
     for (int k = 1; k <= 5; k += 2) {
         if (k / period_x > 0.5 || k / period_y > 0.5)
             break;
-        double value = log(line(x, k / period_x)) + log(line(y, k / period_y));
+        float a = line(x, k / period_x), b = line(y, k / period_y);
+        if (a <= 0 || b <= 0)
+            continue;
+        double value = log(a) + log(b);
         sum += value;
         least = value < least ? value : least;
         used++;
@@ -128,23 +135,29 @@ static void blank_eight(spectrum *s)
         int32_t at = (int32_t)((double)k / 8 * s->count + 0.5);
         for (int32_t i = at - reach; i <= at + reach; i++)
             if (i >= 0 && i < s->count / 2)
-                s->height[i] = 1.0f;
+                s->height[i] = LEFT_OUT;
     }
 }
 
-/* The highest bin near the fundamental and its odd harmonics, in units of the period: long harmonics are the finest ruler. */
+/* Height between two bins at `cycles`, which may lie above half a cycle: sampling folds it back. */
+static double folded_height(const spectrum *s, double cycles)
+{
+    cycles -= floor(cycles);
+    double at = (cycles > 0.5 ? 1 - cycles : cycles) * s->count;
+    int32_t i = (int32_t)at, last = s->count / 2 - 1;
+    if (i >= last || s->height[i] < 0 || s->height[i + 1] < 0)
+        return 0;
+    return s->height[i] * (1 - (at - i)) + s->height[i + 1] * (at - i);
+}
+
+/* All harmonics up to the eighth, which is the pixel grid before the picture was resized: high ones are the finest ruler. */
 static double refine(const spectrum *s, double period)
 {
-    double best_period = period, best = -1;
-    double reach = 1.2 * period * period / s->length;
-    for (double p = period - reach; p <= period + reach; p += reach / 40) {
-        double sum = 0;
-        for (int k = 1; k / p < 0.5 && k <= 5; k += 2) {
-            double at = k / p * s->count;
-            int32_t i = (int32_t)at;
-            if (i + 1 < s->count / 2)
-                sum += log(1.0 + s->height[i] * (1 - (at - i)) + s->height[i + 1] * (at - i));
-        }
+    double best_period = period, best = -1, reach = 0.7 * period * period / s->length;
+    for (int i = -60; i <= 60; i++) {
+        double p = period + reach * i / 60, sum = 0;
+        for (int k = 1; k <= 8; k++)
+            sum += log(1.0 + folded_height(s, k / p));
         if (sum > best)
             best = sum, best_period = p;
     }
@@ -161,7 +174,7 @@ static double edge_of(const spectrum *s, double period)
     return offset < 0 ? offset + period : offset;
 }
 
-#define PERIODS 768
+#define PERIODS 800
 
 /* The highest evidence farther than `APART` from the candidates that were taken. */
 #define APART 0.35

@@ -8,7 +8,7 @@
 
 #include "gate/plane.h"
 
-#define SONIC_COMB_SHORTEST 5.8 /* periods looked for, pixels */
+#define SONIC_COMB_SHORTEST 5.0 /* periods looked for, pixels */
 #define SONIC_COMB_LONGEST 20.0
 
 #define SONIC_COMB_CANDIDATES 3

@@ -9,6 +9,9 @@
 #define MODES SONIC_LATTICE_MODES
 #define BINS SONIC_LATTICE_BINS
 #define COARSE 14
+#define EMPTIED_MODES 5     /* that lost coefficients: half a block, an edge of a resized one, is special in one or two modes only */
+#define EMPTIED_SHARE 0.01f /* of a mode's coefficients */
+#define EMPTIED_BINS 24     /* six levels: what was zero is still near it, even under noise */
 
 typedef uint32_t coarse_counts[PHASES][MODES][COARSE];
 
@@ -56,8 +59,8 @@ static double divergence(const uint32_t own[COARSE], const double pooled[COARSE]
     return sum - (COARSE - 1) / (2 * n);
 }
 
-/* Cumulated shares of a mode's coefficients, at the position and at those apart from it; 0 when it has none. */
-static int cumulate(float own[BINS], float others[BINS], const uint32_t *counts, int phase, int mode)
+/* Cumulated shares of a mode's coefficients, at the position and at those apart from it; returns how many the position has. */
+static double cumulate(float own[BINS], float others[BINS], const uint32_t *counts, int phase, int mode)
 {
     double a = 0, b = 0;
     memset(others, 0, BINS * sizeof *others);
@@ -74,17 +77,19 @@ static int cumulate(float own[BINS], float others[BINS], const uint32_t *counts,
         others[bin] = (float)(b += others[bin]);
     for (int bin = 0; bin < BINS - 1; bin++)
         own[bin] /= (float)(a > 0 ? a : 1), others[bin] /= (float)(b > 0 ? b : 1);
-    return a > 0 && b > 0;
+    return b > 0 ? a : 0;
 }
 
-/* Where the own share of small coefficients exceeds the others' most, the step's dead zone ends: the others reach that share at half a step. */
-static float emptied_step(float *excess, const float own[BINS], const float others[BINS])
+/* Where the own share of small coefficients exceeds the others' most, all that the step emptied lies below: the others reach that share at half a
+ * step. What chance may give, two standard deviations, is taken off the excess. */
+static float emptied_step(float *excess, const float own[BINS], const float others[BINS], double count)
 {
     int widest = 0, half = 0;
-    for (int bin = 0; bin < BINS - 1; bin++)
+    for (int bin = 0; bin < EMPTIED_BINS; bin++)
         if (own[bin] - others[bin] > own[widest] - others[widest])
             widest = bin;
-    *excess = own[widest] - others[widest];
+    float chance = 2 * sqrtf(own[widest] * (1 - own[widest]) / (float)count);
+    *excess = fmaxf(own[widest] - others[widest] - chance, 0);
     while (half < BINS - 2 && others[half] < own[widest])
         half++;
     return 2 * ((float)half + 0.5f) * SONIC_LATTICE_BIN;
@@ -94,16 +99,21 @@ static float emptied_step(float *excess, const float own[BINS], const float othe
 static void measure_quality(sonic_grid *out, const uint32_t *counts)
 {
     float own[BINS], others[BINS], step[MODES], weight[MODES], sum = 0;
+    int emptied = 0;
     double least = INFINITY;
     for (int m = 0; m < MODES; m++) {
         weight[m] = 0;
         step[m] = 1;
-        if (cumulate(own, others, counts, out->phase, m))
-            step[m] = emptied_step(&weight[m], own, others);
+        double count = cumulate(own, others, counts, out->phase, m);
+        if (count > 0)
+            step[m] = emptied_step(&weight[m], own, others, count);
         sum += weight[m];
+        emptied += weight[m] > EMPTIED_SHARE;
     }
     out->emptied = sum / MODES;
     out->quality = SONIC_QUALITY_MAX;
+    if (emptied < EMPTIED_MODES)
+        return;
     for (int32_t quality = 1; quality <= SONIC_QUALITY_MAX; quality++) {
         double distance = 0;
         for (int m = 0; m < MODES; m++)

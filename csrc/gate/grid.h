@@ -12,7 +12,7 @@ typedef struct sonic_grid {
     float strength;   /* Kullback-Leibler divergence from the others in nats a block, summed over the 14 modes; chance is taken off */
     float second;     /* of the next position that shares neither row nor column: resampling makes several special */
     float chance;     /* standard deviation of what chance gives */
-    float quality;    /* of the standard table whose dead zones would have emptied as many coefficients; 100 when none are */
+    float quality;    /* of the standard table whose dead zones would have emptied as many coefficients; 100 when fewer than 5 modes lost any */
     float emptied;    /* mean share of coefficients that are near zero only at this position */
 } sonic_grid;
 

@@ -171,19 +171,23 @@ static double log_density(double power, double noise)
     return log10(fmax(power - noise, 0) + 0.02 * noise + 1e-4);
 }
 
-static int inside(const block_power *block, sonic_box box)
+/* A face is round: the corners of its box are background. */
+static int inside(const block_power *block, sonic_box box, int32_t round)
 {
-    return block->x >= box.x0 && block->x < box.x1 && block->y >= box.y0 && block->y < box.y1;
+    if (block->x < box.x0 || block->x >= box.x1 || block->y < box.y0 || block->y >= box.y1)
+        return 0;
+    float x = (float)(2 * block->x - box.x0 - box.x1) / (float)(box.x1 - box.x0), y = (float)(2 * block->y - box.y0 - box.y1) / (float)(box.y1 - box.y0);
+    return !round || x * x + y * y <= 1.0f;
 }
 
-static void summarise(sonic_sharpness *out, const block_power *blocks, int32_t count, sonic_box box, float noise, float *values)
+static void summarise(sonic_sharpness *out, const block_power *blocks, int32_t count, sonic_box box, int32_t round, float noise, float *values)
 {
     double sums[GROUPS] = {0};
     int32_t used = 0, contrasted = 0;
     memset(out, 0, sizeof *out);
     out->noise = sqrt(noise);
     for (int32_t i = 0; i < count; i++) {
-        if (!inside(&blocks[i], box))
+        if (!inside(&blocks[i], box, round))
             continue;
         used++;
         for (int group = 0; group < GROUPS; group++)
@@ -210,6 +214,6 @@ void sonic_sharpness_measure(sonic_sharpness *whole, sonic_sharpness *part, cons
     lay_out(groups);
     int32_t count = measure_blocks(blocks, luma, groups);
     float *values = (float *)(blocks + count), noise = noise_of(blocks, count, values);
-    summarise(whole, blocks, count, all, noise, values);
-    summarise(part, blocks, count, box, noise, values);
+    summarise(whole, blocks, count, all, 0, noise, values);
+    summarise(part, blocks, count, box, 1, noise, values);
 }

@@ -30,7 +30,7 @@ typedef struct sonic_box {
 /* Bytes of scratch memory. */
 size_t sonic_sharpness_scratch_size(int32_t width_px, int32_t height_px);
 
-/* whole: of the picture. part: of the blocks whose middle lies in `box`; zeros when there are none. */
+/* whole: of the picture. part: of the blocks whose middle lies in the ellipse in `box`; zeros when there are none. */
 void sonic_sharpness_measure(sonic_sharpness *whole, sonic_sharpness *part, const sonic_plane *luma, sonic_box box, void *scratch);
 
 #endif

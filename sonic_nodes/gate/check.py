@@ -5,14 +5,17 @@ import functools
 import os
 
 import numpy as np
+from PIL import Image
 
 from ..errors import InputError, SonicError
 from ..face import check_picture as checked
+from ..face import find_faces
 from ..media.files import regular_file
 from ..media.image import MAX_FILE_BYTES, read_picture
 from ..native import _sonic
 from .verdict import judge
 
+CELL_PX = 32    # csrc/gate/cells.h
 JPEG_START = b"\xff\xd8\xff"
 
 
@@ -22,18 +25,22 @@ def tables():
     return _sonic.gate_tables()
 
 
-def check_picture(picture: np.ndarray, profile: str = "portrait", min_score: float = 0.0, path: str = "") -> dict:
-    """The verdict on u8 [H, W, 3] RGB pixels (verdict.judge). Raises InputError for what is no such picture."""
-    return judge(evidence_of_picture(picture), None, profile, min_score, path)
+def check_picture(picture: np.ndarray, profile: str = "portrait", min_score: float = 0.0, path: str = "", face_box=None) -> dict:
+    """The verdict on u8 [H, W, 3] RGB pixels (verdict.judge).
+
+    face_box: x0, y0, x1, y1 in pixels, "find" to look for the largest face, None to judge the picture as a whole. Raises InputError for
+    what is no such picture.
+    """
+    return judge(evidence_of_picture(picture, face_box), None, profile, min_score, path)
 
 
-def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: float = 0.0) -> dict:
+def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: float = 0.0, face_box="find") -> dict:
     """The verdict on a file; one that cannot be read has the verdict "unreadable" and the error's text as its only reason."""
     name = os.fspath(path)
     try:
         data = read_bytes(name)
         container = evidence_of_container(data)
-        return judge(evidence_of_picture(read_picture(data)), container, profile, min_score, name)
+        return judge(evidence_of_picture(read_picture(data), face_box), container, profile, min_score, name)
     except SonicError as error:
         return unreadable(name, str(error))
 
@@ -55,12 +62,37 @@ def read_bytes(path: str) -> bytes:
     return data
 
 
-def evidence_of_picture(picture: np.ndarray) -> dict[str, float]:
-    """Everything that csrc/gate/evidence.h measures in the pixels."""
+def evidence_of_picture(picture: np.ndarray, face_box=None, heat: np.ndarray | None = None) -> dict[str, float]:
+    """Everything that csrc/gate/evidence.h measures in the pixels, and face_side_px when there is a face. `heat` is for heat_map."""
+    picture = checked(picture)
+    box = largest_face(picture) if face_box == "find" else face_box
+    whole = (0, 0, 0, 0) if box is None else tuple(round(float(v)) for v in box)
     try:
-        return _sonic.gate_evidence(tables(), checked(picture))
+        evidence = _sonic.gate_evidence(tables(), picture, whole, heat)
     except ValueError as error:
         raise InputError(str(error)) from None
+    return evidence if box is None else evidence | {"face_side_px": float(min(whole[2] - whole[0], whole[3] - whole[1]))}
+
+
+def largest_face(picture: np.ndarray) -> np.ndarray | None:
+    """x0, y0, x1, y1 of the largest face that a quick search finds."""
+    faces = find_faces(picture, thorough=False)
+    return faces[0].hull_xyxy if faces else None
+
+
+def heat_map(picture: np.ndarray) -> np.ndarray:
+    """u8 [H, W] of a picture u8 [H, W, 3]: where traces of JPEG blocks are, 0 none to 255 as strong as they come.
+
+    Smoothly enlarged from one value for 32 x 32 pixels; smaller pictures are 0.
+    """
+    height, width = picture.shape[:2]
+    heat = np.zeros((height // CELL_PX, width // CELL_PX), np.uint8)
+    evidence_of_picture(picture, heat=heat)
+    if not heat.size:
+        return np.zeros((height, width), np.uint8)
+    covered = Image.fromarray(heat).resize((heat.shape[1] * CELL_PX, heat.shape[0] * CELL_PX), Image.Resampling.BILINEAR)
+    edges = ((0, height - covered.height), (0, width - covered.width))
+    return np.pad(np.asarray(covered), edges, mode="edge")
 
 
 def evidence_of_container(data: bytes) -> dict[str, float] | None:

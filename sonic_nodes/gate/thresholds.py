@@ -1,9 +1,11 @@
 """The one table of limits. A picture at a limit or beyond it is warned about or rejected; `None` never does.
 
-Limits of the form (warn, reject). Where `rising` is false, lower values are worse.
   strict    for pictures that a client pays for: any visible compression counts
   portrait  the default: what ruins an animation is rejected, what may be seen in it is warned about
   lenient   only what certainly ruins an animation
+
+What is certain (a table found in the pixels or the file, missing sharpness beyond doubt, repeated pixels) can reject; what only ranks
+pictures, because another history may look alike, can only warn. docs/gate.md says how each value is measured.
 """
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limit:
-    rising: bool                                   # True: larger values are worse
+    """Each profile's (warn, reject). `fades`: how far on the good side of a warning the value still costs points."""
+
+    rising: bool        # larger values are worse
+    fades: float
     strict: tuple[float | None, float | None]
     portrait: tuple[float | None, float | None]
     lenient: tuple[float | None, float | None]
@@ -24,12 +29,24 @@ class Limit:
 PROFILES = ("strict", "portrait", "lenient")
 
 LIMITS = {
-    # Quality of the coarsest JPEG compression found, 1..100.
-    "jpeg_container": Limit(False, (82.0, 72.0), (66.0, 56.0), (50.0, 40.0)),
-    "jpeg_history": Limit(False, (82.0, 72.0), (66.0, 56.0), (50.0, 40.0)),
-    # Shorter side in pixels.
-    "too_small": Limit(False, (256.0, 128.0), (120.0, 64.0), (96.0, 48.0)),
+    # Quality of the coarsest JPEG compression, 1..100: said by the file, found in its pixels, found in a part of them.
+    "jpeg_container": Limit(False, 14, (82, 72), (68, 56), (50, 41)),
+    "jpeg_history": Limit(False, 14, (82, 72), (68, 56), (50, 41)),
+    "jpeg_region": Limit(False, 14, (82, 72), (68, 46), (50, 30)),
+    # Quality that would have emptied as many coefficients; later processing hides the table itself.
+    "post_processed_jpeg": Limit(False, 4, (91.5, None), (88.5, None), (78, None)),
+    # Log odds of the fitted models (assets/gate.json): blur, defocus and enlargement; motion.
+    "blur": Limit(True, 6, (-1, 3), (0.5, 5), (3, 9)),
+    "face_blur": Limit(True, 6, (-1, 3), (0.5, 5), (3, 9)),
+    "motion": Limit(True, 6, (-1, None), (1, None), (3, None)),
+    # Share of equal neighbours beside steps.
+    "duplicated_pixels": Limit(True, 0.2, (0.35, 0.6), (0.4, 0.8), (0.6, 0.9)),
+    # Standard deviation of the noise in the calmest parts, levels.
+    "noise": Limit(True, 8, (9, None), (16, None), (30, None)),
+    # Shorter side, and the face's, in pixels.
+    "too_small": Limit(False, 20, (256, 128), (120, 64), (96, 48)),
+    "face_too_small": Limit(False, 10, (128, 48), (64, None), (40, None)),
     # Share of pixels at the darkest or brightest levels.
-    "underexposed": Limit(True, (0.3, None), (0.5, None), (0.7, None)),
-    "overexposed": Limit(True, (0.3, None), (0.5, None), (0.7, None)),
+    "underexposed": Limit(True, 0.2, (0.3, None), (0.5, None), (0.7, None)),
+    "overexposed": Limit(True, 0.2, (0.3, None), (0.5, None), (0.7, None)),
 }

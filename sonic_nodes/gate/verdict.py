@@ -4,11 +4,10 @@ from __future__ import annotations
 import math
 
 from ..errors import UsageError
+from .findings import MEASURES, jpeg_quality
 from .thresholds import LIMITS, PROFILES
 
 WARN, REJECT = 1.0, 2.0     # severities at the limits
-LIKELIHOOD = 150.0          # csrc/gate/history.h: below, no table is believed
-SAME_QUALITY = 4            # the pixels say what the container says
 
 
 def judge(evidence: dict, container: dict | None, profile: str = "portrait", min_score: float = 0.0, path: str = "") -> dict:
@@ -20,8 +19,9 @@ def judge(evidence: dict, container: dict | None, profile: str = "portrait", min
     if profile not in PROFILES:
         raise UsageError(f"Choose a profile from {', '.join(PROFILES)}: it is {profile!r}.")
     findings = [finding for measure in MEASURES for finding in measure(evidence, container)]
-    severities = [severity(f["value"], *limit_of(f, profile)) for f in findings]
+    severities = [severity(f["name"], f["value"], profile) for f in findings]
     reasons = [reason(f, s, profile) for f, s in zip(findings, severities, strict=True) if s >= WARN]
+    reasons.sort(key=lambda r: r["verdict"] != "reject")
     worst = max(severities, default=0.0)
     verdict = "reject" if worst >= REJECT else "warn" if worst >= WARN else "ok"
     score = round(score_of(worst), 2)
@@ -32,93 +32,31 @@ def judge(evidence: dict, container: dict | None, profile: str = "portrait", min
     }
 
 
-def limit_of(finding: dict, profile: str):
-    limit = LIMITS[finding["name"]]
-    return (*limit.of(profile), limit.rising)
+def severity(name: str, value: float, profile: str) -> float:
+    """0 is harmless, 1 at the limit for a warning, 2 at that for a rejection, at most 3.
 
-
-def severity(value: float, warn: float | None, reject: float | None, rising: bool) -> float:
-    """0 is harmless, 1 at the limit for a warning, 2 at that for a rejection; straight lines between, and on beyond."""
-    if warn is None:
-        return 0.0
-    sign = 1.0 if rising else -1.0
-    width = (reject - warn) * sign if reject is not None else max(abs(warn), 1e-6)
-    above = (value - warn) * sign / width
+    Straight lines below 2; beyond, and beyond a warning that never becomes a rejection, the curve bends so that worse stays worse.
+    """
+    limit = LIMITS[name]
+    warn, reject = limit.of(profile)
+    beyond = (value - warn) * (1 if limit.rising else -1)
+    if beyond < 0:
+        return max(WARN + beyond / limit.fades, 0.0)
     if reject is None:
-        return min(WARN + above, REJECT - 1e-6) if above >= 0 else max(WARN + above, 0.0)
-    return max(WARN + above, 0.0) if above < 1 else REJECT + 1 - math.exp(1 - above)
+        return WARN + 0.999 * (1 - math.exp(-beyond / (4 * limit.fades)))
+    width = abs(reject - warn)
+    return WARN + beyond / width if beyond < width else REJECT + 1 - math.exp(1 - beyond / width)
 
 
 def score_of(worst: float) -> float:
     """100 without any finding, 60 where warnings begin, 30 where rejections begin, 0 at the worst."""
-    return 100 - 40 * worst if worst < WARN else 60 - 30 * (worst - WARN) if worst < REJECT else 30 - 30 * (worst - REJECT)
+    return 100 - 40 * worst if worst < WARN else 60 - 30 * (worst - WARN)
 
 
 def reason(finding: dict, how_bad: float, profile: str) -> dict:
-    warn, reject, _ = limit_of(finding, profile)
+    warn, reject = LIMITS[finding["name"]].of(profile)
     rejected = how_bad >= REJECT
     return {
         "name": finding["name"], "verdict": "reject" if rejected else "warn", "value": round(finding["value"], 4),
         "threshold": reject if rejected else warn, "confidence": round(finding["confidence"], 4), "advice": finding["advice"],
     }
-
-
-def found(name: str, value: float, confidence: float, advice: str) -> dict:
-    return {"name": name, "value": float(value), "confidence": confidence, "advice": advice}
-
-
-def believed(likelihood: float) -> float:
-    """Confidence from a sum of log likelihood ratios: a half at the threshold."""
-    return 1 - 0.5 * math.exp(-(likelihood - LIKELIHOOD) / LIKELIHOOD)
-
-
-def jpeg_quality(evidence: dict, container: dict | None) -> int | None:
-    """Quality of the coarsest compression that the file or the pixels show."""
-    qualities = [q for q in (container_quality(container), history_quality(evidence)[0]) if q]
-    return int(min(qualities)) if qualities else None
-
-
-def container_quality(container: dict | None) -> float:
-    if not container:
-        return 0.0
-    return min(q for q in (container["luma_quality"], container["earlier_quality"] or 100.0) if q)
-
-
-def history_quality(evidence: dict) -> tuple[float, float]:
-    """(quality, log likelihood) of the coarsest compression in the pixels; 0 when there is none."""
-    found = [
-        (evidence["coarsest_quality"], evidence["coarsest_likelihood"]),
-        (evidence["earlier_quality"], evidence["earlier_likelihood"]),
-        (evidence["custom_quality"], evidence["custom_likelihood"]) if evidence["custom_modes"] >= 6 else (0.0, 0.0),
-    ]
-    return min((f for f in found if f[0] and f[1] > LIKELIHOOD), default=(0.0, 0.0))
-
-
-def measure_container(evidence: dict, container: dict | None):
-    quality = container_quality(container)
-    if quality:
-        last = container["luma_quality"]
-        how = f"saved as JPEG quality {quality:.0f}" + (f" and later as quality {last:.0f}" if quality < last else "")
-        yield found("jpeg_container", quality, 1.0, f"Ask for the original, or choose policy repair: the picture was {how}.")
-
-
-def measure_history(evidence: dict, container: dict | None):
-    quality, likelihood = history_quality(evidence)
-    if quality and not (container and quality > container_quality(container) - SAME_QUALITY):
-        later = "later saved again in this file" if container else "later saved again without loss"
-        yield found("jpeg_history", quality, believed(likelihood),
-                    f"Ask for the original, or choose policy repair: the picture was saved as JPEG quality {quality:.0f}, {later}.")
-
-
-def measure_size(evidence: dict, container: dict | None):
-    side = min(evidence["width_px"], evidence["height_px"])
-    yield found("too_small", side, 1.0, f"Choose a larger picture: its shorter side has {side:.0f} pixels.")
-
-
-def measure_exposure(evidence: dict, container: dict | None):
-    dark, bright = evidence["dark_share"], evidence["bright_share"]
-    yield found("underexposed", dark, 1.0, f"Choose a brighter picture: {dark:.0%} of its pixels are black.")
-    yield found("overexposed", bright, 1.0, f"Choose a darker picture: {bright:.0%} of its pixels are white.")
-
-
-MEASURES = (measure_container, measure_history, measure_size, measure_exposure)

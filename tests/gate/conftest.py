@@ -1,4 +1,4 @@
-"""Pictures with a known history, made from the sample portrait at three quarters of its size: nothing of its own compression is left there."""
+"""Pictures with a known history, made from the sample portrait at three quarters of its size: its own compression is gone there."""
 import io
 
 import numpy as np

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sonic_nodes.gate.check import evidence_of_picture
-from sonic_nodes.gate.verdict import history_quality
+from sonic_nodes.gate.findings import history_quality
 
 from .conftest import decoded, jpeg
 
