@@ -52,7 +52,7 @@ check() {
         cd "$place/checkout-$name" || exit
         "$bin/sonic" doctor
         "$bin/python" bench/fingerprint.py >"$place/$name.fingerprint" &&
-            SONIC_WHEEL=$wheel "$bin/pytest" -p no:cacheprovider --ignore=tests/e2e --ignore=tests/test_repository.py ${TESTS:-}
+            SONIC_WHEEL=$wheel "$bin/python" -m pytest -rs -p no:cacheprovider --ignore=tests/e2e --ignore=tests/test_repository.py ${TESTS:-}
     )
 }
 
