@@ -17,7 +17,8 @@ import torch
 
 from . import foresee
 from .errors import ResourceError, UsageError
-from .foresee import CHUNK, STAGES, WINDOW, Cost, Model
+from .foresee import CHUNK, STAGES, WINDOW, Model
+from .speed import Speed
 
 GIB = 1 << 30
 STEPS, FPS_LATENT, FPS_PICTURE = 25, 12.5, 25
@@ -66,24 +67,6 @@ def free_host_bytes() -> int:
     if hasattr(os, "sysconf"):  # macOS without psutil: half of what there is
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return 8 * GIB
-
-
-@dataclass(frozen=True)
-class Speed:
-    """What the machine does in a second, by kind of work (networks.METER): multiply-adds count twice, `moved` are bytes."""
-
-    convolution: float
-    product: float
-    attention: float
-    moved: float = math.inf
-
-    @classmethod
-    def of(cls, speed: "float | Speed") -> "Speed":
-        return speed if isinstance(speed, Speed) else cls(*[float(speed)] * 3)
-
-    def seconds(self, cost: Cost) -> float:
-        rates = self.convolution, self.product, self.attention, self.moved
-        return sum(amount / rate for amount, rate in zip(cost.work, rates, strict=True))
 
 
 @dataclass(frozen=True)
@@ -195,7 +178,7 @@ def make(
 
     rows, columns   of the latents: an eighth of the picture's
     dtype           None: float16 on a GPU, float32 on the CPU, there bfloat16 where float32 does not fit
-    speed           of this machine (calibrate()); None: the plan has no times
+    speed           of this machine (speed.calibrate()); None: the plan has no times
     kind            one of KINDS, to force how
     sizes, heads    of networks that are not the published ones: weights/tables.py; head_dim, whisper_heads, clip_heads
     Raises ResourceError when nothing fits: the first line is the remedy. UsageError for another `kind`.

@@ -1,0 +1,133 @@
+"""What a plan foretells beside what is measured on this machine: bytes of live tensors and seconds, stage by stage.
+
+    python bench/plan.py [--size small|middle|full] [--rows 16 --columns 16] [--dtype fp32] [--device cpu]
+    python bench/plan.py --table      the plans of docs/memory.md
+
+Weights are random. Each stage runs once as foreseen (one block of sound, one chunk, one pair, one step of two windows, one branch at a
+time and all at once), after one that warms up where it is short, and one calibration before all. The UNet's constants are left out: half
+of what they take on the CPU is sound, which a plan counts apart (tests/plan has them). Exit 1 where a stage's bytes are off by more than
+10 % or the seconds of all by more than 25 %. Seconds want a machine that does nothing else.
+"""
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from sonic_nodes import foresee, plan  # noqa: E402
+from sonic_nodes.errors import ResourceError  # noqa: E402
+from sonic_nodes.speed import calibrate, wait_for  # noqa: E402
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+BYTES_OFF, SECONDS_OFF = 0.10, 0.25
+GIB = 1 << 30
+DRIVER_BYTES = 600 << 20  # of a card's memory, what driver, desktop and PyTorch itself have before a run
+TEN_SECONDS = 126
+
+
+def model_sizes(size: str) -> tuple[dict, dict]:
+    """(sizes, heads) as plan.make takes them."""
+    if size == "full":
+        return {}, {}
+    channels, d = ((64, 128, 256, 256), 128) if size == "small" else ((160, 320, 640, 640), 256)
+    sizes = {
+        "unet": {"channels": channels, "context": d}, "audio2token": {"states": 10 * 5 * d, "hidden": 256, "tokens": 32, "dim": d},
+        "audio2bucket": {"states": 50 * d, "image": d, "hidden": 256}, "whisper": {"d": d, "inner": 4 * d},
+        "vae": {"channels": (64, 128, 256, 256)}, "clip_vision": {"d": 4 * d, "layers": 8, "inner": 16 * d, "out": d}, "rife": {},
+    }
+    return sizes, {"head_dim": 32, "whisper_heads": 2, "clip_heads": 8}
+
+
+def stages(a) -> dict:
+    """What runs, by name; each takes a foresee.Model."""
+    return {
+        "sound": lambda m: foresee.sound(m, foresee.SEEN),
+        "picture": foresee.picture,
+        "encoding": lambda m: foresee.encoding(m, a.rows, a.columns),
+        "one branch": lambda m: foresee.two_windows(m, a.rows, a.columns, 1),
+        "batched": lambda m: foresee.two_windows(m, a.rows, a.columns, 3),
+        "decoding": lambda m: foresee.decoding(m, a.rows, a.columns),
+        "in between": lambda m: foresee.in_between(m, a.rows, a.columns),
+    }
+
+
+def timed(work, m, device) -> tuple[foresee.Cost, float]:
+    """The second of two runs where the first is short: that one reads weights and fills caches."""
+    took = 0.0
+    for _ in range(2):
+        for function in (foresee.sound, foresee.picture, foresee.encoding, foresee.two_windows, foresee.decoding, foresee.in_between):
+            function.cache_clear()
+        wait_for(device)
+        started = time.perf_counter()
+        cost = work(m)
+        wait_for(device)
+        took = time.perf_counter() - started
+        if took > 20:
+            break
+    return cost, took
+
+
+def compare(a) -> bool:
+    device, dtype = torch.device(a.device), DTYPES[a.dtype]
+    sizes, heads = model_sizes(a.size)
+    dtypes = plan.network_dtypes(dtype)
+    foretold, real = (foresee.model(dtypes, sizes, gpu=device.type == "cuda", device=d, **heads) for d in ("meta", a.device))
+    for network in foresee.NETWORKS:
+        foresee.weights(real[network], a.device)
+    speed = calibrate(device, dtype)
+    rates = (speed.convolution / 1e9, speed.product / 1e9, speed.attention / 1e9, speed.moved / 1e9)
+    print(f"{a.size} networks, {8 * a.columns}x{8 * a.rows}, {a.dtype}, {a.device}, {torch.get_num_threads()} threads; calibrated:"
+          " convolution {:.0f}, product {:.0f}, attention {:.0f} GFLOP/s, moved {:.1f} GB/s".format(*rates))
+    print(f"{'stage':<12}{'MB foretold':>12}{'measured':>10}{'ratio':>8}{'s foretold':>13}{'measured':>10}{'ratio':>8}")
+    total, good = [0.0, 0.0], True
+    for name, work in stages(a).items():
+        expected = work(foretold)
+        cost, took = timed(work, real, device)
+        expected_s = speed.seconds(expected)
+        ratios = expected.peak_bytes / cost.peak_bytes, expected_s / took
+        total = [total[0] + expected_s, total[1] + took]
+        good = good and abs(ratios[0] - 1) <= BYTES_OFF
+        print(f"{name:<12}{expected.peak_bytes / 1e6:>12.1f}{cost.peak_bytes / 1e6:>10.1f}{ratios[0]:>8.3f}{expected_s:>13.3f}{took:>10.3f}"
+              f"{ratios[1]:>8.3f}")
+    print(f"{'all':<42}{total[0]:>13.3f}{total[1]:>10.3f}{total[0] / total[1]:>8.3f}")
+    return good and abs(total[0] / total[1] - 1) <= SECONDS_OFF
+
+
+def table():
+    """Markdown: 10 s on the cards that people have, in fp16."""
+    print("| picture | card | plan | picture, sound | encoding | sampling | decoding | in between | peak of what is free |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for side in (512, 1024):
+        for card in (6, 8, 12, 24):
+            budget = plan.Budget(card * GIB - DRIVER_BYTES, 64 * GIB)
+            try:
+                p = plan.make(side // 8, side // 8, TEN_SECONDS, budget)
+            except ResourceError as error:
+                print(f"| {side} x {side} | {card} GB | {str(error).split('. ')[0]} |" + " |" * 6)
+                continue
+            peak = {stage.name: f"{stage.peak / 1e9:.2f}" for stage in p.stages}
+            early = f"{max(p.stage('picture').peak, p.stage('sound').peak) / 1e9:.2f}"
+            print(f"| {side} x {side} | {card} GB | {p.kind} | {early} | {peak['encoding']} | {peak['sampling']} | {peak['decoding']} | "
+                  f"{peak['in between']} | {p.peak / 1e9:.2f} of {p.budget / 1e9:.2f} GB |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=["small", "middle", "full"], default="small")
+    parser.add_argument("--rows", type=int, default=16, help="of the latents: an eighth of the picture's")
+    parser.add_argument("--columns", type=int, default=16)
+    parser.add_argument("--dtype", choices=DTYPES, default="fp32")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--table", action="store_true", help="print the table of docs/memory.md instead")
+    options = parser.parse_args()
+    if options.table:
+        table()
+    else:
+        sys.exit(0 if compare(options) else 1)
+
+
+if __name__ == "__main__":
+    main()
