@@ -52,5 +52,6 @@ def decode(model, latent, data, interpolate: bool, node_id: str | None):
     exchange.require_memory(count, height, width, free_memory_bytes())
     model, data = with_connected(model, data)
     progress = Progress(node_id, "Sonic Latent Decoder")
+    progress.say(f"{count} pictures of {width}x{height}")  # at once: a page puts words that come after a picture on top of it
     chunks = exchange.watched(model.decode(latent, data, progress, interpolate), count, progress)
     return exchange.image_from_chunks(chunks, count, height, width), FULL_RATE / every

@@ -107,10 +107,11 @@ class Progress:
 
     def forecast(self, done: int, total: int, now: float) -> None:
         spent = now - self.started
-        if not 0 < done < total or spent < SURE_AFTER_S or now - self.said_at < WORDS_EVERY_S:
+        if done <= 0 or spent < SURE_AFTER_S or (done < total and now - self.said_at < WORDS_EVERY_S):
             return
         self.said_at = now
-        line = f"{100 * done // total} %, {duration_words(spent * (total - done) / done)} left"
+        left = f"{100 * done // total} %, {duration_words(spent * (total - done) / done)} left"
+        line = left if done < total else f"done in {duration_words(spent)}"
         say(self.node_id, f"{self.plan}\n{line}".lstrip())
         if now - self.logged_at >= LOG_EVERY_S:
             self.logged_at = now

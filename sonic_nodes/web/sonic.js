@@ -1,8 +1,9 @@
 // Shows what a node said about its last run ("2 faces: the largest was chosen") as words under its widgets.
 import { app } from "../../scripts/app.js";
 
-const NODES = new Set(["SonicLoadImage", "SONIC_PreData", "SonicInference"]);
+const NODES = new Set(["SonicLoadImage", "SONIC_PreData", "SonicLoader", "SonicInference", "SONICTLoader", "SONICSampler"]);
 const WIDGET = "sonic_notes";
+const PROGRESS = "$$node-text-preview"; // where the page shows what a node says while it runs
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
 const LINE_PX = 16;
 const CHARACTER_PX = 7; // of 11 px type, on the safe side
@@ -38,7 +39,16 @@ function makeWidget(node) {
   return widget;
 }
 
+// What a node said while it ran is part of its notes, or over.
+function removeProgress(node) {
+  const at = node.widgets?.findIndex((other) => other.name === PROGRESS) ?? -1;
+  if (at < 0) return;
+  node.widgets[at].onRemove?.();
+  node.widgets.splice(at, 1);
+}
+
 function showNotes(node, text) {
+  removeProgress(node);
   const widget = node.widgets?.find((other) => other.name === WIDGET);
   if (!widget && !text) return;
   (widget ?? makeWidget(node)).value = text;

@@ -106,9 +106,13 @@ class Models:
         return changed
 
     def _check(self, key: str, file: WeightFile, stamp: Stamp) -> Checked:
-        image = clip_width(self.paths["clip_vision"]) if key == "audio2bucket" and "clip_vision" in self.paths else None
-        sizes = sizes_of(key, file.entries, **({"image": image} if image else {}))
+        sizes = sizes_of(key, file.entries, **({"image": self._image_width()} if key == "audio2bucket" else {}))
         return Checked(file, stamp, matched(key, file, **sizes), sizes)
+
+    def _image_width(self) -> int:
+        """The length of the picture's embedding, of which audio2bucket's first layer says only the sum with the sound's."""
+        clip = opening(self.paths["clip_vision"]).entries if "clip_vision" in self.paths else {}
+        return sizes_of("clip_vision", clip).get("out") or self._checked["unet"].sizes.get("context") or 1024
 
     def _of(self, key: str) -> Checked:
         if key not in self._checked:
@@ -170,11 +174,6 @@ def prepared(tensor: torch.Tensor, dtype: torch.dtype, device: torch.device) -> 
     """Beside the activations, of their type and, for convolutions, in their memory format."""
     moved = tensor.to(device, dtype)
     return moved.contiguous(memory_format=MEMORY_FORMATS[moved.dim()]) if moved.dim() in MEMORY_FORMATS else moved
-
-
-def clip_width(place: Place) -> int | None:
-    """The length of the picture's embedding, of which audio2bucket's first layer says only the sum with the sound's."""
-    return sizes_of("clip_vision", opening(place).entries).get("out")
 
 
 def check_together(sizes: dict[str, dict], checked: dict[str, Checked]):

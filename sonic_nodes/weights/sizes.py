@@ -91,9 +91,11 @@ READERS = {read.__name__: read for read in (unet, audio2token, audio2bucket, whi
 def sizes_of(key: str, entries: dict[str, Entry], **known) -> dict:
     """The sizes that tables.py takes for the network `key`; {}, the published ones, where the file lacks what tells them."""
     try:
-        return READERS[key](entries, **known)
-    except (KeyError, IndexError, ValueError, StopIteration):
+        found = READERS[key](entries, **known)
+    except (KeyError, IndexError, ValueError, StopIteration, ZeroDivisionError):
         return {}
+    numbers = [n for value in found.values() for n in (value if isinstance(value, tuple) else (value,))]
+    return found if min(numbers) > 0 and () not in found.values() else {}
 
 
 def heads(key: str, channels: int) -> int:

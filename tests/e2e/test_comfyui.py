@@ -1,28 +1,18 @@
-"""The pack in a real ComfyUI server and on its real page, headless. Runs where COMFYUI_DIR names a checkout.
-
-    COMFYUI_DIR=... COMFYUI_PYTHON=.../bin/python [SONIC_E2E_OUT=folder for screenshots] python -m pytest tests/e2e
-
-COMFYUI_PYTHON is the Python that runs ComfyUI (with websocket-client and playwright). The harness, comfy_e2e.py, is looked for in
-../shared/tools or $SONIC_SHARED/tools; it starts the server, presses the buttons and writes result.json, which is judged here.
-"""
+"""The pack in a real ComfyUI server and on its real page, headless, with the draft engine (conftest.py says how to run it)."""
 import copy
 import json
-import os
 import shutil
-import subprocess
-import sys
 import wave
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-PACK_NAME = "sonic-talking-portrait"
-NODES = ["SonicLoadImage", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLatentDecoder", "SonicPasteBack"]
-PORTRAIT, SPEECH = ROOT / "sonic_nodes/assets/sample/portrait.jpg", ROOT / "sonic_nodes/assets/sample/speech.wav"
-CANCEL_S = 0.5
+from .common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, video_of, write_wav
+
+NODES = [
+    "SonicLoadImage", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLatentDecoder", "SonicPasteBack", "SONICTLoader",
+    "SONICSampler"]
 
 # Changes to docs/api/draft.json by node id, and what the run must end in: None (a video) or the start of the error's words.
 LOAD, SOUND, PRE, INFER, DECODE, VIDEO, SAVE = "1", "2", "3", "5", "6", "7", "8"
@@ -42,12 +32,6 @@ CASES = {
     "fails_resolution": ({PRE: {"min_resolution": 64}}, "smaller than min of 128"),
     "cancel": ({SOUND: {"audio": "long.wav"}, PRE: {"min_resolution": 1024}}, None),
 }
-
-
-def write_wav(path, samples):
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(samples.astype("<i2").tobytes())
 
 
 def make_inputs(folder):
@@ -86,37 +70,19 @@ def make_workflows(folder):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, shared_dir):
-    comfyui = os.environ.get("COMFYUI_DIR")
-    if not comfyui:
-        pytest.skip("no ComfyUI at hand: set COMFYUI_DIR to a checkout and COMFYUI_PYTHON to its Python")
-    harness = shared_dir / "tools" / "comfy_e2e.py"
-    if not harness.exists():
-        pytest.skip(f"the harness is not at hand: {harness}")
+def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comfyui")
     for name in ("inputs", "workflows"):
         (folder / name).mkdir()
     make_inputs(folder / "inputs")
     make_workflows(folder / "workflows")
-    return comfyui, harness, folder
-
-
-def run_harness(place, out_name, *options):
-    comfyui, harness, folder = place
-    out = Path(os.environ.get("SONIC_E2E_OUT", folder)) / out_name
-    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    command = [python, str(harness), "--comfyui", comfyui, "--node-pack", str(ROOT), "--pack-name", PACK_NAME, "--python", python,
-               "--inputs", str(folder / "inputs"), "--workflows", str(folder / "workflows"), "--out", str(out), *options]
-    subprocess.run(command, check=False)
-    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
-    result["server_log"] = (out / "server.log").read_text(errors="replace")
-    return result
+    return folder
 
 
 @pytest.fixture(scope="module")
-def result(place):
+def result(harness, place, small_models):
     options = [option for node in NODES for option in ("--expect-node", node)]
-    return run_harness(place, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S))
+    return harness(place, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S), "--models", str(small_models))
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +102,10 @@ def test_the_pack_imported(result):
 
 
 def test_the_template_opens_from_the_dialog(result):
-    card, = result["templates"]["cards"]
-    assert card["shown"] and card["thumbnail_width"] > 100 and card["nodes"] == 9
-
-
-def video_of(run):
-    return next(f for f in run["outputs"] if f["filename"].endswith(".mp4"))
+    cards = result["templates"]["cards"]
+    assert {card["name"] for card in cards} == {path.stem for path in (ROOT / "workflows").glob("*.json")}
+    for card in cards:
+        assert card["shown"] and card["thumbnail_width"] > 100 and card["nodes"] == 9
 
 
 @pytest.mark.parametrize("name", ["draft", "page_draft"])
@@ -201,8 +165,8 @@ def test_chinese_titles_are_shown(result):
     assert "Sonic 推理" in titles and "Sonic 加载器" in titles
 
 
-def test_two_copies_do_not_crash_the_server(place):
-    second = place[2] / "second-copy"
+def test_two_copies_do_not_crash_the_server(harness, place):
+    second = place / "second-copy"
     second.mkdir()
     for name in ("__init__.py", "sonic_nodes", "locales", "workflows"):
         source = ROOT / name
@@ -210,7 +174,7 @@ def test_two_copies_do_not_crash_the_server(place):
             shutil.copytree(source, second / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, second / name)
-    result = run_harness(place, "two", "--no-ui", "--extra-pack", str(second), "--only", "^use_shorter$")
+    result = harness(place, "two", "--no-ui", "--extra-pack", str(second), "--only", "^use_shorter$")
     # Which of the two ComfyUI imports first is the file system's choice; the other one stays away.
     unexpected = [p for p in result["problems"] if p != f"no node of custom_nodes.{PACK_NAME} in /object_info"]
     assert unexpected == [] and result["workflows"][0]["end"] == "execution_success"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sonic_nodes.errors import NoFaceError, UsageError
+from sonic_nodes.errors import NoFaceError, OutOfMemoryError, ResourceError, UsageError
 
 HEIGHT, WIDTH, FRAMES = 64, 96, 20
 
@@ -216,3 +216,101 @@ def test_load_image_says_that_there_is_no_gate_and_keeps_showing_the_picture(nod
     shown = nodes["SonicLoadImage"].execute("a.png [input]", "off").ui
     assert shown["text"] == ("Quality gate off: this version does not judge the picture.",)
     assert shown["images"] == [{"filename": "a.png", "subfolder": "", "type": "input"}]
+
+
+def test_time_left_is_said_under_the_node_and_is_over_at_the_end(nodes, comfy, monkeypatch):
+    parts = sys.modules["sonic_nodes.nodes.parts"]
+    now = [100.0]
+    monkeypatch.setattr(parts.time, "monotonic", lambda: now[0])
+    progress = parts.Progress("7", "Sonic Inference")
+    progress.say("the plan")
+    for done in range(201):
+        progress(done, 200)
+        now[0] += 1.5
+    assert comfy.said[0] == ("7", "the plan") and all(node == "7" for node, _ in comfy.said)
+    assert comfy.said[1] == ("7", "the plan\n1 %, 5 min left")
+    assert comfy.said[-2][1].endswith("99 %, 2 s left") and comfy.said[-1] == ("7", "the plan\ndone in 5 min")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [
+    (0.2, "1 s"), (89, "89 s"), (90, "2 min"), (3500, "58 min"), (3700, "1 h 2 min"), (36000, "10 h 0 min")])
+def test_times_as_people_say_them(nodes, seconds, words):
+    assert sys.modules["sonic_nodes.nodes.parts"].duration_words(seconds) == words
+
+
+class Planned(Engine):
+    """An engine with a plan and with weights."""
+
+    plan = SimpleNamespace(title="fits, about 4 min", text=["fits, about 4 min", "stage ..."], notes=("a note",), stages=[
+        SimpleNamespace(weights=100, held=1, results=20, margin=3), SimpleNamespace(weights=900, held=5, results=2, margin=3)])
+
+    def __init__(self):
+        self.models = SimpleNamespace(work_bytes=0)
+
+    def planned(self, data, settings):
+        if isinstance(self.plan, Exception):
+            raise self.plan
+        return self.plan
+
+
+def test_the_plan_is_said_before_the_work_and_tells_comfyui_the_room_it_needs(nodes, data, comfy, caplog):
+    engine, order = Planned(), []
+    comfy.update = lambda *args: order.append("work")
+    comfy.said = order
+    with caplog.at_level("INFO"):
+        out = nodes["SonicInference"].execute(engine, data, 7, **SETTINGS)
+    assert order[0] == ("7", "fits, about 4 min") and order[1] == "work"
+    assert out.ui["text"][0].startswith("fits, about 4 min\na note\n") and "stage ..." in caplog.text
+    assert engine.models.work_bytes == 24
+
+
+def test_a_run_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
+    engine = Planned()
+    engine.plan = ResourceError("Set min_resolution to 512 (5 GB), or set duration to 8 s, or free 2 GB more. 1024x1024: does not fit.")
+    with pytest.raises(ValueError, match="^Set min_resolution to 512"):
+        nodes["SonicInference"].execute(engine, data, 7, **SETTINGS)
+    assert comfy.progress == []
+
+
+def test_memory_that_runs_out_reaches_comfyui_as_its_own_error(nodes, data):
+    engine = Engine()
+
+    def infer(*args):
+        raise OutOfMemoryError("Close other programs: memory ran out while sampling.")
+
+    engine.infer = infer
+    with pytest.raises(torch.OutOfMemoryError, match="^Close other programs") as raised:
+        nodes["SonicInference"].execute(engine, data, 7, **SETTINGS)
+    assert raised.value.__context__ is None
+
+
+def test_cancel_ends_the_planning(nodes, data, comfy):
+    engine = Planned()
+    comfy.cancelled = True
+    with pytest.raises(Exception) as raised:
+        nodes["SonicInference"].execute(engine, data, 7, **SETTINGS)
+    assert type(raised.value).__name__ == "Cancelled"
+
+
+@pytest.mark.parametrize(("fps", "frames", "words"), [
+    (25.0, 20, "Without effect on the test engine"), (30.0, 24, "The model makes 25 pictures a second; for 30 some were shown twice."), (5.0, 4, "some were left out.")])
+def test_sonic_sampler_hands_on_the_wanted_rate(nodes, data, fps, frames, words):
+    out = nodes["SONICSampler"].execute(Engine(), data, 7, 25, 1.2, fps)
+    images, rate = out.args
+    assert rate == fps and len(images) == frames
+    assert words in out.ui["text"][0] and ("The model makes" in out.ui["text"][0]) == (fps != 25)
+
+
+def test_sonic_sampler_is_inference_as_published_and_decoder(nodes, data):
+    engine, seen = Engine(), []
+    engine.infer = lambda *args: seen.append(args) or Engine.infer(engine, *args)
+    nodes["SONICSampler"].execute(engine, data, 7, 30, 1.2, 25.0)
+    assert seen[0][1:3] == (7, {"inference_steps": 30, "dynamic_scale": 1.2, "motion_scale": 1.0})
+
+
+def test_sonic_sampler_without_interframe_says_the_true_rate(nodes, data):
+    engine = Engine()
+    engine.interpolate = False
+    out = nodes["SONICSampler"].execute(engine, data, 7, 30, 1.2, 25.0)
+    assert len(out.args[0]) == 10 and out.args[1] == 12.5
+    assert "use_interframe is off: 12.5 pictures a second, not 25." in out.ui["text"][0]

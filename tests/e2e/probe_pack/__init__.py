@@ -1,8 +1,13 @@
 """Nodes for the end-to-end tests, linked into custom_nodes beside the pack: they take weights away as ComfyUI does, and compare."""
 import gc
+import hashlib
+import os
+import shutil
+
+import folder_paths
+import torch
 
 import comfy.model_management
-import torch
 
 
 class ProbeEvict:
@@ -41,15 +46,59 @@ class ProbeEqual:
         return {"ui": {"text": (f"equal, {one.numel()} numbers",)}}
 
 
+class ProbeModel:
+    """Stands where workflows of ComfyUI_Sonic have SVD's MODEL, which SONICTLoader does not read."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "run", "probe"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def run(self):
+        return (None,)
+
+
+class ProbePrint:
+    """Writes a digest of a latent into the server's log."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "probe", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"latent": ("LATENT",), "label": ("STRING", {"default": ""})}}
+
+    def run(self, latent, label):
+        digest = hashlib.sha256(latent["samples"].contiguous().numpy().tobytes()).hexdigest()[:16]
+        print(f"probe {label}: {digest}", flush=True)
+        return {"ui": {"text": (digest,)}}
+
+
+class ProbeReplace:
+    """After the video: puts another file in a weight file's place, as a user does who downloads it again."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "probe", True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"after": ("LATENT",), "name": ("STRING", {"default": ""}), "source": ("STRING", {"default": ""})}}
+
+    def run(self, after, name, source):
+        target = folder_paths.get_full_path_or_raise("sonic", name)
+        shutil.copyfile(folder_paths.get_full_path_or_raise("sonic", source), target + ".part")
+        os.replace(target + ".part", target)
+        return {"ui": {"text": (name,)}}
+
+
 def live_bytes() -> int:
     """Of all tensors in this process, each storage once."""
     gc.collect()
     storages = {}
     for thing in gc.get_objects():
-        if isinstance(thing, torch.Tensor) and thing.device.type != "meta":
+        if issubclass(type(thing), torch.Tensor) and thing.device.type != "meta":
             storage = thing.untyped_storage()
             storages[storage.data_ptr()] = max(storages.get(storage.data_ptr(), 0), storage.nbytes())
     return sum(storages.values())
 
 
-NODE_CLASS_MAPPINGS = {"ProbeEvict": ProbeEvict, "ProbeEqual": ProbeEqual}
+NODE_CLASS_MAPPINGS = {node.__name__: node for node in (ProbeEvict, ProbeEqual, ProbeModel, ProbePrint, ProbeReplace)}

@@ -1,0 +1,18 @@
+"""Places, and what both test files need of inputs and results."""
+import wave
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK_NAME = "sonic-talking-portrait"
+PORTRAIT, SPEECH = ROOT / "sonic_nodes/assets/sample/portrait.jpg", ROOT / "sonic_nodes/assets/sample/speech.wav"
+CANCEL_S = 0.5
+
+
+def write_wav(path, samples):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+def video_of(run):
+    return next(f for f in run["outputs"] if f["filename"].endswith(".mp4"))

@@ -1,0 +1,225 @@
+"""The Sonic model in a real ComfyUI server and on its real page, with small networks of random weights in the users' files.
+
+Full size, some minutes and 8 GB of memory: SONIC_FULL_MODELS=DIR (what tests/tools/make_models.py made, fp16) beside COMFYUI_DIR.
+"""
+import copy
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tools.make_models import network
+
+from .common import CANCEL_S, ROOT, SPEECH, video_of, write_wav
+from .test_comfyui import DECODE, INFER, PRE, SOUND, VIDEO
+
+LOADER, PROBE_PACK = "4", ROOT / "tests/e2e/probe_pack"
+SHORT_S, STEPS, SIDE_PX = 0.6, 2, 128
+FRAMES = round(25 * SHORT_S)
+SHORT = {PRE: {"min_resolution": SIDE_PX}, INFER: {"inference_steps": STEPS}, SOUND: {"audio": "short.wav"}}
+
+
+def graph(*changes, probes=None):
+    """docs/api/fast.json, small and short, with the changes {node: {input: value}}, and more nodes."""
+    made = json.loads((ROOT / "docs/api/fast.json").read_text(encoding="utf-8"))
+    for change in (SHORT, *changes):
+        for node, values in change.items():
+            made[node]["inputs"].update(values)
+    return made | copy.deepcopy(probes or {})
+
+
+def second_run(first_data):
+    """A second loop over `first_data`'s output, after ComfyUI took the weights away; its latent must be equal."""
+    again = {"class_type": "SonicInference", "inputs": {
+        "model": [LOADER, 0], "data": first_data, "seed": 0, "inference_steps": STEPS, "dynamic_scale": 1.1, "motion_scale": 1.05,
+        "appearance_guidance": 2.0, "audio_guidance": 7.5}}
+    return {
+        "20": {"class_type": "ProbeEvict", "inputs": {"after": [INFER, 0], "data": [PRE, 0]}},
+        "21": again,
+        "22": {"class_type": "ProbeEqual", "inputs": {"one": [INFER, 0], "other": ["21", 0]}},
+    }
+
+
+def printed(label, unet):
+    return graph({LOADER: {"model": unet}}, probes={"20": {"class_type": "ProbePrint", "inputs": {"latent": [INFER, 0], "label": label}}})
+
+
+def sonict(**sampler):
+    """A workflow of ComfyUI_Sonic."""
+    made = graph({PRE: {"on_mismatch": "use shorter", "expand_ratio": 0.5}})
+    made[LOADER] = {"class_type": "SONICTLoader", "inputs": {
+        "model": ["20", 0], "sonic_unet": "unet.pth", "ip_audio_scale": 1.0, "use_interframe": True, "dtype": "fp32"}}
+    made[PRE]["inputs"]["weight_dtype"] = [LOADER, 1]
+    made[INFER] = {"class_type": "SONICSampler", "inputs": {
+        "model": [LOADER, 0], "data_dict": [PRE, 0], "seed": 0, "inference_steps": STEPS, "dynamic_scale": 1.0, "fps": 25.0, **sampler}}
+    del made[DECODE]
+    made[VIDEO]["inputs"] |= {"images": [INFER, 0], "fps": [INFER, 1]}
+    made["20"] = {"class_type": "ProbeModel", "inputs": {}}
+    return made
+
+
+GRAPHS = {
+    "1_sonic": graph(),
+    "2_evicted": graph(probes=second_run(["20", 0])),
+    "3_turn_a": printed("turn a", "unet.pth"),
+    "3_turn_b": printed("turn b", "other/unet_b.safetensors"),
+    "3_turn_c": printed("turn a again", "unet.pth"),
+    "4_change_1": printed("before", "changing.safetensors") | {"21": {"class_type": "ProbeReplace", "inputs": {
+        "after": [INFER, 0], "name": "changing.safetensors", "source": "other/unet_b.safetensors"}}},
+    "4_change_2": printed("after", "changing.safetensors"),
+    "5_sonict": sonict(),
+    "5_sonict_fps": sonict(fps=30.0),
+    "6_every_second": graph({DECODE: {"interpolate": False}}),
+    "fails_absent": graph({LOADER: {"model": "absent.pth"}}),
+    "fails_not_a_unet": graph({LOADER: {"model": "audio2token.pth"}}),
+    "cancel": graph({SOUND: {"audio": "long.wav"}, INFER: {"inference_steps": 100}}),
+}
+
+
+def make_page(folder, steps=STEPS):
+    """The template `fast` as a user shrinks it on the page."""
+    page = json.loads((ROOT / "workflows/fast.json").read_text(encoding="utf-8"))
+    by_type = {node["type"]: node for node in page["nodes"]}
+    by_type["SONIC_PreData"]["widgets_values"][0] = SIDE_PX
+    by_type["SonicInference"]["widgets_values"][2] = steps
+    by_type["LoadAudio"]["widgets_values"][0] = "short.wav"
+    (folder / "page_fast.json").write_text(json.dumps(page), encoding="utf-8")
+    older = json.loads((ROOT / "workflows/draft.json").read_text(encoding="utf-8"))
+    loader = next(node for node in older["nodes"] if node["type"] == "SonicLoader")
+    loader["widgets_values"], loader["inputs"] = loader["widgets_values"][:1], loader["inputs"][:1]
+    (folder / "page_older.json").write_text(json.dumps(older), encoding="utf-8")
+
+
+def make_place(folder, graphs):
+    for name in ("inputs", "workflows"):
+        (folder / name).mkdir()
+    speech = np.frombuffer(SPEECH.read_bytes()[44:], "<i2")
+    write_wav(folder / "inputs/short.wav", speech[8000:8000 + round(16000 * SHORT_S)])
+    write_wav(folder / "inputs/long.wav", np.tile(speech, 6))
+    for name, made in graphs.items():
+        (folder / f"workflows/{name}.json").write_text(json.dumps(made), encoding="utf-8")
+    make_page(folder / "workflows")
+    return folder
+
+
+def add_unets(models):
+    """A second UNet in a folder of its own, one that will be replaced, and files that are none."""
+    from safetensors.torch import save_file
+
+    unet = network("unet", torch.float32, small=True)
+    other = {name: value * 1.01 for name, value in unet.items()}
+    (models / "sonic/other").mkdir()
+    save_file(unet, models / "sonic/changing.safetensors")
+    save_file(other, models / "sonic/other/unet_b.safetensors")
+    (models / "sonic/README.pth").write_text("not a weight file")
+    (models / "checkpoints/sd15.safetensors").write_bytes(b"\0" * 64)
+
+
+@pytest.fixture(scope="module")
+def result(harness, small_models, tmp_path_factory):
+    models = tmp_path_factory.mktemp("models") / "models"
+    shutil.copytree(small_models, models)
+    add_unets(models)
+    place = make_place(tmp_path_factory.mktemp("sonic"), GRAPHS)
+    return harness(place, "sonic", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--cancel-timeout", str(CANCEL_S))
+
+
+@pytest.fixture(scope="module")
+def runs(result):
+    return {run["name"]: run for run in result["workflows"]}
+
+
+def test_the_harness_found_no_problem(result):
+    assert result["problems"] == []
+
+
+@pytest.mark.parametrize("name", ["1_sonic", "page_fast"])
+def test_the_small_model_makes_a_video(runs, name):
+    made = video_of(runs[name])["video"]
+    assert (made["frames"], made["fps"], made["width"], made["height"]) == (FRAMES, 25, SIDE_PX, SIDE_PX)
+
+
+@pytest.mark.parametrize("name", ["1_sonic", "page_fast"])
+def test_steps_and_previews_are_seen(runs, name):
+    steps = runs[name]["step_progress"]
+    assert steps[INFER]["events"] >= 3 and steps[INFER]["last"] == steps[INFER]["max"]
+    assert steps[DECODE]["last"] == steps[DECODE]["max"] and runs[name]["previews"] >= 2
+
+
+def test_weights_taken_away_and_read_again_give_the_same(runs):
+    """ProbeEvict and ProbeEqual end the run with an error otherwise."""
+    assert runs["2_evicted"]["end"] == "execution_success"
+
+
+def digests(result):
+    lines = (line.partition("probe ")[2].split(": ") for line in result["server_log"].splitlines() if line.startswith("probe "))
+    return dict(lines)
+
+
+def test_two_models_in_turn(result):
+    found = digests(result)
+    assert found["turn a"] == found["turn a again"] != found["turn b"]
+
+
+def test_weights_that_changed_on_disk_are_read_again(result):
+    found = digests(result)
+    assert found["before"] == found["turn a"] and found["after"] == found["turn b"]
+
+
+def test_lists_show_what_fits_and_nothing_else(result):
+    schema = result["pack"]["nodes"]["SonicLoader"]
+    text = json.dumps(schema)
+    assert "changing.safetensors" in text and "unet_b.safetensors" in text and "svd_xt.safetensors" in text
+    assert "README.pth" not in text and "audio2token" not in text and "sd15" not in text
+
+
+def test_workflows_of_comfyui_sonic_run(runs):
+    assert video_of(runs["5_sonict"])["video"]["frames"] == FRAMES
+    faster = video_of(runs["5_sonict_fps"])["video"]
+    assert (faster["fps"], faster["frames"]) == (30, round(30 * SHORT_S))
+
+
+def test_without_interpolation_every_second_picture(runs):
+    made = video_of(runs["6_every_second"])["video"]
+    assert (made["fps"], made["frames"]) == (12.5, (FRAMES + 1) // 2)
+
+
+def test_a_file_with_one_widget_of_the_loader_still_opens(runs):
+    assert runs["page_older"]["ok"]
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("fails_absent", "Put unet.pth at models/sonic/unet.pth (6.30 GB, from https://huggingface.co/LeonJoe13/Sonic)"),
+    ("fails_not_a_unet", "Put unet.pth at models/sonic/unet.pth"),
+])
+def test_errors_begin_with_the_remedy(runs, name, words):
+    error = runs[name]["error"]
+    assert words in (error if isinstance(error, str) else error["exception_message"])
+
+
+def test_cancel_stops_within_half_a_second(result):
+    assert len(result["cancel"]) == 2
+    for cancel in result["cancel"]:
+        assert cancel["end"] == "execution_interrupted" and cancel["seconds_to_stop"] <= CANCEL_S, cancel
+
+
+@pytest.fixture(scope="module")
+def full(harness, tmp_path_factory):
+    models = os.environ.get("SONIC_FULL_MODELS")
+    if not models:
+        pytest.skip("full-size networks take minutes and 8 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py")
+    graphs = {"2_evicted": GRAPHS["2_evicted"], "cancel": graph({INFER: {"inference_steps": 50}})}
+    place = make_place(tmp_path_factory.mktemp("full"), graphs)
+    (place / "workflows/page_older.json").unlink()
+    return harness(place, "full", "--models", models, "--extra-pack", str(PROBE_PACK), "--cancel-timeout", "60", "--timeout", "3000")
+
+
+def test_full_size_runs_from_the_page_to_a_video(full):
+    assert full["problems"] == []
+    page = next(run for run in full["workflows"] if run["name"] == "page_fast")
+    made = video_of(page)["video"]
+    assert (made["frames"], made["width"]) == (FRAMES, SIDE_PX) and page["previews"] >= 2
+    print("full size:", {run["name"]: run["seconds"] for run in full["workflows"]}, "cancel:", full["cancel"])

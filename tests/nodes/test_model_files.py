@@ -1,0 +1,178 @@
+"""What the loaders list, and where they find the files that belong to a choice."""
+import shutil
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from sonic_nodes.weights.layouts import NETWORKS
+
+
+@pytest.fixture
+def models(extension, comfy, small_models):
+    """ComfyUI's models folder with small networks."""
+    shutil.copytree(small_models, comfy.models)
+    return comfy.models
+
+
+@pytest.fixture
+def files(models):
+    return sys.modules["sonic_nodes.nodes.model_files"]
+
+
+def options(node, name):
+    return next(slot for slot in node.define_schema().inputs if slot.id == name).options["options"]
+
+
+def test_lists_show_what_fits_by_content(nodes, models):
+    (models / "sonic/more").mkdir()
+    shutil.copy(models / "sonic/unet.pth", models / "sonic/more/renamed.pth")
+    (models / "sonic/broken.pth").write_bytes(b"PK\x03\x04 broken")
+    shutil.copy(models / "checkpoints/svd_xt.safetensors", models / "checkpoints/another.safetensors")
+    assert options(nodes["SonicLoader"], "model") == ["built-in draft", "more/renamed.pth", "unet.pth"]
+    assert options(nodes["SonicLoader"], "checkpoint") == ["automatic", "another.safetensors", "svd_xt.safetensors"]
+    assert options(nodes["SONICTLoader"], "sonic_unet") == ["none", "more/renamed.pth", "unet.pth"]
+
+
+def test_without_any_model_folder_the_draft_is_there(nodes):
+    assert options(nodes["SonicLoader"], "model") == ["built-in draft"]
+
+
+def test_a_list_that_fails_takes_no_node_off_the_page(nodes, monkeypatch, caplog):
+    monkeypatch.setattr("folder_paths.get_filename_list", lambda folder: 1 / 0)
+    assert options(nodes["SonicLoader"], "model") == ["built-in draft"] and "Look into the folders" in caplog.text
+
+
+def test_folders_that_others_registered_stay(extension, comfy):
+    paths = sys.modules["folder_paths"]
+    paths.folder_names_and_paths["sonic"] = (["/elsewhere/sonic"], set())
+    extension.register_folder()
+    extension.register_folder()
+    assert paths.folder_names_and_paths["sonic"] == (["/elsewhere/sonic", str(comfy.models / "sonic")], set())
+
+
+def test_the_other_files_are_found_beside_the_unet_or_in_any_folder(files, models, tmp_path):
+    found = files.paths_for("unet.pth", "automatic")
+    assert set(found) == set(NETWORKS) and found["rife"] == models / "sonic/RIFE/flownet.pkl"
+    assert found["vae"] == found["clip_vision"] == models / "checkpoints/svd_xt.safetensors"
+    second = tmp_path / "disk two"
+    second.mkdir()
+    shutil.move(models / "sonic/unet.pth", second / "unet.pth")
+    shutil.move(models / "sonic/audio2token.pth", second / "a2t.pth")
+    sys.modules["folder_paths"].add_model_folder_path("sonic", str(second))
+    found = files.paths_for("unet.pth", "automatic")
+    assert found["unet"] == second / "unet.pth" and found["audio2token"] == second / "a2t.pth"
+    assert found["whisper"] == models / "sonic/whisper-tiny/model.safetensors"
+
+
+def test_a_folder_downloaded_whole_works(files, models):
+    """Sonic's own layout keeps the UNet in a folder of its own."""
+    (models / "sonic/Sonic").mkdir()
+    for name in ("unet.pth", "audio2token.pth", "audio2bucket.pth"):
+        shutil.move(models / "sonic" / name, models / "sonic/Sonic" / name)
+    found = files.paths_for("Sonic\\unet.pth", "automatic")
+    assert set(found) == set(NETWORKS)
+
+
+def test_missing_files_are_named_with_folder_size_and_source(nodes, models):
+    shutil.rmtree(models / "sonic/RIFE")
+    (models / "checkpoints/svd_xt.safetensors").unlink()
+    with pytest.raises(ValueError) as raised:
+        nodes["SonicLoader"].execute("unet.pth")
+    text = str(raised.value)
+    assert text.startswith("Put RIFE/flownet.pkl at models/sonic/RIFE/flownet.pkl (12.2 MB, from https://huggingface.co/LeonJoe13/Sonic).")
+    assert "Put svd_xt.safetensors at models/checkpoints/svd_xt.safetensors (9.56 GB, from" in text
+    assert text.endswith(f"2 of the files that unet.pth needs are missing; looked in {models}/sonic, {models}/checkpoints.")
+
+
+def test_sonict_loader_works_without_a_checkpoint(nodes, models, comfy):
+    (models / "checkpoints/svd_xt.safetensors").unlink()
+    engine, dtype = nodes["SONICTLoader"].execute(None, "unet.pth", 1.0, False, "bf16").args
+    assert dtype == torch.bfloat16 and engine.interpolate is False and "vae" not in engine.models.paths
+
+
+def test_a_changed_file_is_read_again(nodes, models):
+    fingerprint = nodes["SonicLoader"].fingerprint_inputs
+    first = fingerprint("unet.pth")
+    assert fingerprint("unet.pth", "automatic", precision="fp16") == first
+    torch.save(torch.load(models / "sonic/audio2bucket.pth"), models / "sonic/audio2bucket.pth")
+    assert fingerprint("unet.pth") != first
+    shutil.rmtree(models / "checkpoints")
+    assert fingerprint("unet.pth").startswith("Put svd_xt.safetensors")
+    assert fingerprint("built-in draft") is None
+
+
+def test_the_terms_stand_under_the_loader(nodes, models):
+    text, = nodes["SonicLoader"].execute("unet.pth").ui["text"]
+    assert text.startswith("UNet: unet.pth, checkpoint: svd_xt.safetensors.") and "non-commercial" in text
+
+
+@pytest.mark.parametrize("values", [{"model": "unet.pth", "checkpoint": "absent.safetensors"}, {"model": "absent.pth"}])
+def test_an_absent_choice_is_refused_before_the_run(nodes, models, values):
+    words = nodes["SonicLoader"].validate_inputs(**values)
+    assert words.startswith("Put ") and "absent" in words and "huggingface.co" in words
+
+
+def test_precision_is_checked(nodes, models):
+    assert nodes["SonicLoader"].validate_inputs("unet.pth", precision="fp8").startswith("Set precision to one of auto, fp16")
+    assert nodes["SonicLoader"].validate_inputs("unet.pth", "svd_xt.safetensors", "bf16") is True
+
+
+# ComfyUI's own objects
+
+class Holder(torch.nn.Module):
+    """A module with tensors of the given names and shapes, none of which takes memory."""
+
+    def __init__(self, shapes):
+        super().__init__()
+        for name, shape in shapes.items():
+            *path, last = name.split(".")
+            module = self
+            for step in path:
+                if step not in module._modules:
+                    module.add_module(step, torch.nn.Module())
+                module = module._modules[step]
+            module.register_parameter(last, torch.nn.Parameter(torch.empty(shape, device="meta"), requires_grad=False))
+
+
+def held(shapes):
+    return SimpleNamespace(patcher=SimpleNamespace(model=Holder(shapes)))
+
+
+def vae_shapes():
+    layout = NETWORKS["vae"].layouts()[0]
+    return {name.removeprefix("first_stage_model."): shape for name, shape in layout.table.items()}
+
+
+def clip_shapes(**sizes):
+    return dict(NETWORKS["clip_vision"].layouts(**sizes)[1].table)
+
+
+def picture_vae_shapes():
+    return {name: shape for name, shape in vae_shapes().items() if "time_" not in name and "mix_factor" not in name}
+
+
+def test_the_objects_of_svd_are_taken(extension):
+    connected = sys.modules["sonic_nodes.nodes.connected"].connected
+    vae, clip = held(vae_shapes()), held(clip_shapes())
+    weights = connected("vae", vae)
+    assert weights.entries["first_stage_model.decoder.conv_in.weight"].shape == (512, 4, 3, 3)
+    assert connected("clip_vision", clip).entries["visual_projection.weight"].shape == (1024, 1280)
+    assert connected("vae", vae).identity == weights.identity != connected("vae", held(vae_shapes())).identity
+
+
+@pytest.mark.parametrize(("network", "shapes", "words"), [
+    ("vae", picture_vae_shapes(), "the vae connected to SONIC_PreData is a VAE for single pictures."),
+    ("vae", {"decoder.middle.0.residual.0.gamma": (8,)}, "is the VAE of another model."),
+    ("vae", {}, "is an object of another pack."),
+    ("clip_vision", clip_shapes(d=1024, layers=24, inner=4096, out=768), "is another CLIP (its embeddings have 768 numbers"),
+    ("clip_vision", {"embeddings.weight": (8, 8)}, "is no CLIP ViT-H."),
+])
+def test_other_objects_are_refused_in_one_sentence(nodes, network, shapes, words):
+    audio = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
+    with pytest.raises(ValueError) as raised:
+        nodes["SONIC_PreData"].execute(audio, torch.zeros(1, 8, 8, 3), 512, 0.0, 0.18, **{network: held(shapes)})
+    text = str(raised.value)
+    assert text.startswith(f"Connect the {network} output of Image Only Checkpoint Loader (svd_xt.safetensors), or nothing: ")
+    assert words in text and text.count(". ") == 0

@@ -1,0 +1,72 @@
+"""Files recognised by content: whatever they are called, and whatever else lies beside them."""
+import logging
+import os
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sonic_nodes.weights.catalogue import Catalogue, mark_of
+
+
+@pytest.fixture
+def folder(small_models, tmp_path):
+    shutil.copytree(small_models, tmp_path / "models")
+    return tmp_path / "models"
+
+
+EXPECTED = {
+    "sonic/unet.pth": {"unet"}, "sonic/audio2token.pth": {"audio2token"}, "sonic/audio2bucket.pth": {"audio2bucket"},
+    "sonic/whisper-tiny/model.safetensors": {"whisper"}, "sonic/RIFE/flownet.pkl": {"rife"},
+    "checkpoints/svd_xt.safetensors": {"vae", "clip_vision"},
+}
+
+
+@pytest.mark.parametrize(("place", "networks"), EXPECTED.items())
+def test_each_file_is_known_by_content(folder, place, networks):
+    renamed = folder / ("anything" + (folder / place).suffix)
+    shutil.move(folder / place, renamed)
+    assert Catalogue().networks(renamed) == networks
+
+
+def test_what_is_none_of_them_is_nothing(folder):
+    others = folder / "others"
+    others.mkdir()
+    (others / "empty.safetensors").write_bytes(b"")
+    (others / "page.pth").write_text("<!DOCTYPE html><html>")
+    (others / "cut.pth").write_bytes((folder / "sonic/unet.pth").read_bytes()[:5000])
+    save_file({"lora_unet.weight": torch.zeros(2, 2)}, others / "lora.safetensors")
+    os.mkfifo(others / "pipe.pth")
+    (others / "link.pth").symlink_to(others / "nowhere")
+    tensors = load_file(folder / "checkpoints/svd_xt.safetensors")
+    save_file({name: value for name, value in tensors.items() if "decoder.up.0" not in name}, others / "incomplete.safetensors")
+    found = {path.name: set(Catalogue().networks(path)) for path in others.iterdir()}
+    assert found.pop("incomplete.safetensors") == {"clip_vision"}
+    assert len(found) == 6 and not any(found.values()), found
+
+
+def test_a_file_is_read_once_until_it_changes(folder, monkeypatch):
+    from sonic_nodes.weights import catalogue
+
+    opened, real = [], catalogue.open_weights
+    monkeypatch.setattr(catalogue, "open_weights", lambda path: opened.append(path) or real(path))
+    known, path = Catalogue(), folder / "sonic/unet.pth"
+    assert known.networks(path) == known.networks(path) == {"unet"} and len(opened) == 1
+    before = mark_of(path)
+    shutil.copy(folder / "sonic/audio2token.pth", path)
+    assert mark_of(path) != before and known.networks(path) == {"audio2token"} and len(opened) == 2
+
+
+def test_many_files_on_a_slow_disk_do_not_hold_up_the_page(folder, caplog):
+    known, paths = Catalogue(), [folder / place for place in EXPECTED]
+    with caplog.at_level(logging.WARNING):
+        assert known.holding(["unet"], paths, budget_s=-1) == []
+    assert "Refresh the page's lists (key R) to see more models" in caplog.text and "6 are left" in caplog.text
+    assert known.holding(["unet"], paths) == [folder / "sonic/unet.pth"]
+    assert known.holding(["unet"], paths, budget_s=-1) == [folder / "sonic/unet.pth"], "what is known takes no time"
+
+
+def test_a_checkpoint_needs_both_networks(folder):
+    paths = [folder / place for place in EXPECTED]
+    assert Catalogue().holding(["vae", "clip_vision"], paths) == [folder / "checkpoints/svd_xt.safetensors"]
