@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tools.make_models import network
+from tests.tools.make_models import make, network
 
 from .common import CANCEL_S, ROOT, SPEECH, video_of, write_wav
 from .test_comfyui import DECODE, INFER, PRE, SOUND, VIDEO
@@ -93,6 +93,38 @@ def make_page(folder, steps=STEPS):
     (folder / "page_older.json").write_text(json.dumps(older), encoding="utf-8")
 
 
+def make_old_page(folder):
+    """As ComfyUI_Sonic's users saved it early in 2025: slots without widgets, values by order, nodes of its pack."""
+    def slots(**links):
+        return [{"name": name, "type": kind, "link": link} for name, (kind, link) in links.items()]
+
+    def outs(*pairs):
+        return [{"name": name, "type": kind, "links": links, "slot_index": i} for i, (name, kind, links) in enumerate(pairs)]
+
+    nodes = [
+        ("ProbeModel", [], outs(("MODEL", "MODEL", [1])), []),
+        ("LoadAudio", [], outs(("AUDIO", "AUDIO", [2, 8])), ["short.wav", None, ""]),
+        ("LoadImage", [], outs(("IMAGE", "IMAGE", [3]), ("MASK", "MASK", None)), ["sonic_sample_portrait.jpg", "image"]),
+        ("SONICTLoader", slots(model=("MODEL", 1)), outs(("model", "MODEL_SONIC", [4]), ("weight_dtype", "DTYPE", [5])),
+         ["unet.pth", 1, True, "fp32"]),
+        ("SONIC_PreData", slots(clip_vision=("CLIP_VISION", None), vae=("VAE", None), audio=("AUDIO", 2), image=("IMAGE", 3),
+                                weight_dtype=("DTYPE", 5)), outs(("data_dict", "SONIC_PREDATA", [6])), [SIDE_PX, 10, 0.5]),
+        ("SONICSampler", slots(model=("MODEL_SONIC", 4), data_dict=("SONIC_PREDATA", 6)),
+         outs(("image", "IMAGE", [7]), ("fps", "FLOAT", [9])), [7, "fixed", STEPS, 1, 25]),
+        ("CreateVideo", [*slots(images=("IMAGE", 7), audio=("AUDIO", 8)), slots(fps=("FLOAT", 9))[0] | {"widget": {"name": "fps"}}],
+         outs(("VIDEO", "VIDEO", [10])), [25]),
+        ("SaveVideo", slots(video=("VIDEO", 10)), [], ["video/old", "auto", "auto"]),
+    ]
+    links = [[1, 1, 0, 4, 0, "MODEL"], [2, 2, 0, 5, 2, "AUDIO"], [3, 3, 0, 5, 3, "IMAGE"], [4, 4, 0, 6, 0, "MODEL_SONIC"],
+             [5, 4, 1, 5, 4, "DTYPE"], [6, 5, 0, 6, 1, "SONIC_PREDATA"], [7, 6, 0, 7, 0, "IMAGE"], [8, 2, 0, 7, 1, "AUDIO"],
+             [9, 6, 1, 7, 2, "FLOAT"], [10, 7, 0, 8, 0, "VIDEO"]]
+    stored = [{"id": i + 1, "type": kind, "pos": [i % 4 * 420, i // 4 * 520], "size": [380, 300], "flags": {}, "order": i, "mode": 0,
+               "inputs": ins, "outputs": made, "properties": {"Node name for S&R": kind}, "widgets_values": values}
+              for i, (kind, ins, made, values) in enumerate(nodes)]
+    page = {"last_node_id": 8, "last_link_id": 10, "nodes": stored, "links": links, "groups": [], "config": {}, "extra": {}, "version": 0.4}
+    (folder / "page_comfyui_sonic.json").write_text(json.dumps(page), encoding="utf-8")
+
+
 def make_place(folder, graphs):
     for name in ("inputs", "workflows"):
         (folder / name).mkdir()
@@ -102,6 +134,7 @@ def make_place(folder, graphs):
     for name, made in graphs.items():
         (folder / f"workflows/{name}.json").write_text(json.dumps(made), encoding="utf-8")
     make_page(folder / "workflows")
+    make_old_page(folder / "workflows")
     return folder
 
 
@@ -182,6 +215,12 @@ def test_workflows_of_comfyui_sonic_run(runs):
     assert (faster["fps"], faster["frames"]) == (30, round(30 * SHORT_S))
 
 
+def test_a_page_file_of_comfyui_sonic_opens_and_runs(runs):
+    run = runs["page_comfyui_sonic"]
+    made = video_of(run)["video"]
+    assert run["ok"] and (made["frames"], made["fps"], made["width"]) == (FRAMES, 25, SIDE_PX)
+
+
 def test_without_interpolation_every_second_picture(runs):
     made = video_of(runs["6_every_second"])["video"]
     assert (made["fps"], made["frames"]) == (12.5, (FRAMES + 1) // 2)
@@ -206,6 +245,66 @@ def test_cancel_stops_within_half_a_second(result):
         assert cancel["end"] == "execution_interrupted" and cancel["seconds_to_stop"] <= CANCEL_S, cancel
 
 
+# The tensors by whose shapes ComfyUI knows the UNet of Stable Video Diffusion. Nothing reads it, so the others may be missing.
+BLOCKS = {1: 320, 2: 320, 4: 640, 5: 640, 7: 1280, 8: 1280, 10: 1280, 11: 1280}
+OUTPUT_BLOCKS = [  # channels that come in and go out
+    (2560, 1280), (2560, 1280), (2560, 1280), (2560, 1280), (2560, 1280), (1920, 1280), (1920, 640), (1280, 640), (960, 640), (960, 320),
+    (640, 320), (640, 320)]
+
+
+def outline_of_svd():
+    shapes = {"input_blocks.0.0.weight": (320, 8, 3, 3), "label_emb.0.0.weight": (1280, 768), "out.2.weight": (4, 320, 3, 3),
+              "middle_block.1.proj_in.weight": (1280, 1280), "middle_block.1.transformer_blocks.0.norm1.weight": (1280,)}
+    for i, c in BLOCKS.items():
+        block = f"input_blocks.{i}"
+        shapes |= {f"{block}.0.in_layers.0.weight": (c,), f"{block}.0.out_layers.3.weight": (c, c, 3, 3)}
+        if i < 10:
+            shapes |= {f"{block}.1.transformer_blocks.0.attn2.to_k.weight": (c, 1024), f"{block}.1.proj_in.weight": (c, c)}
+            shapes |= {f"{block}.1.time_stack.0.{name}.to_q.weight": (c, c) for name in ("attn1", "attn2")}
+    for i, (inward, c) in enumerate(OUTPUT_BLOCKS):
+        shapes[f"output_blocks.{i}.0.in_layers.0.weight"] = (inward,)
+        if i >= 3:
+            block = f"output_blocks.{i}.1"
+            shapes |= {f"{block}.transformer_blocks.0.attn2.to_k.weight": (c, 1024), f"{block}.proj_in.weight": (c, c)}
+    shapes |= {f"input_blocks.{i}.0.op.weight": (c, c, 3, 3) for i, c in ((3, 320), (6, 640), (9, 1280))}
+    return {f"model.diffusion_model.{name}": torch.zeros(shape, dtype=torch.float16) for name, shape in shapes.items()}
+
+
+@pytest.fixture(scope="module")
+def connected(harness, tmp_path_factory):
+    """A small Sonic between SVD's own CLIP and VAE, which ComfyUI builds in full size only."""
+    from safetensors.torch import load_file, save_file
+
+    full = os.environ.get("SONIC_FULL_MODELS")
+    if not full:
+        pytest.skip("SVD's CLIP and VAE take 5 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py")
+    models = tmp_path_factory.mktemp("connected") / "models"
+    list(make(models, torch.float32, only=("whisper", "rife"), small=True))
+    for key, sizes in (("unet", {"context": 1024}), ("audio2token", {"dim": 1024}), ("audio2bucket", {"image": 1024})):
+        torch.save(network(key, torch.float32, small=True, **sizes), models / f"sonic/{key}.pth")
+    (models / "checkpoints").mkdir()
+    svd = os.path.join(full, "checkpoints/svd_xt.safetensors")
+    save_file(load_file(svd) | outline_of_svd(), models / "checkpoints/svd_xt.safetensors")
+    objects = {"clip_vision": ["20", 1], "vae": ["20", 2]}
+    loader = {"20": {"class_type": "ImageOnlyCheckpointLoader", "inputs": {"ckpt_name": "svd_xt.safetensors"}}}
+    old = sonict() | loader
+    old[PRE]["inputs"] |= objects
+    old[LOADER]["inputs"]["model"] = ["20", 0]
+    both = printed("objects", "unet.pth")
+    both = both | {"21": both["20"]} | loader
+    both[PRE]["inputs"] |= objects
+    graphs = {"1_old": old, "2_files": printed("files", "unet.pth"), "3_objects": both}
+    place = make_place(tmp_path_factory.mktemp("objects"), graphs)
+    return harness(place, "connected", "--no-ui", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--timeout", "1500")
+
+
+def test_the_objects_of_comfyui_give_what_the_files_give(connected):
+    assert connected["problems"] == []
+    assert video_of(connected["workflows"][0])["video"]["frames"] == FRAMES
+    found = digests(connected)
+    assert found["files"] == found["objects"]
+
+
 @pytest.fixture(scope="module")
 def full(harness, tmp_path_factory):
     models = os.environ.get("SONIC_FULL_MODELS")
@@ -213,7 +312,8 @@ def full(harness, tmp_path_factory):
         pytest.skip("full-size networks take minutes and 8 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py")
     graphs = {"2_evicted": GRAPHS["2_evicted"], "cancel": graph({INFER: {"inference_steps": 50}})}
     place = make_place(tmp_path_factory.mktemp("full"), graphs)
-    (place / "workflows/page_older.json").unlink()
+    for name in ("page_older", "page_comfyui_sonic"):
+        (place / f"workflows/{name}.json").unlink()
     return harness(place, "full", "--models", models, "--extra-pack", str(PROBE_PACK), "--cancel-timeout", "60", "--timeout", "3000")
 
 

@@ -33,9 +33,9 @@ def values(name: str, shape, generator) -> torch.Tensor:
     return noise / (noise[0].numel() ** 0.5)
 
 
-def network(key: str, dtype: torch.dtype, small: bool) -> dict[str, torch.Tensor]:
-    """In the names of the published file, which is the last layout for files of Sonic's own, else the first."""
-    layouts = NETWORKS[key].layouts(**(SMALL[key] if small else {}))
+def network(key: str, dtype: torch.dtype, small: bool, **sizes) -> dict[str, torch.Tensor]:
+    """In the names of the published file, which is the last layout for files of Sonic's own, else the first. `sizes`: tables.py."""
+    layouts = NETWORKS[key].layouts(**((SMALL[key] if small else {}) | sizes))
     layout = layouts[-1] if key.startswith("audio2") else layouts[0]
     generator = torch.Generator().manual_seed(len(key))
     return {name: values(name, shape, generator).to(dtype) for name, shape in layout.table.items()}
