@@ -1,7 +1,6 @@
 """Sonic Loader: the engine that makes the frames, the built-in draft or the Sonic model from the user's files."""
-from comfy_api.latest import io
-
 import comfy.model_management
+from comfy_api.latest import io
 
 from . import model_files
 from .model_files import AUTOMATIC

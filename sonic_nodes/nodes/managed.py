@@ -3,10 +3,9 @@ read again from their files (memory-mapped, so mostly from memory) when they are
 import copy
 from functools import partial
 
-import torch
-
 import comfy.model_management
 import comfy.model_patcher
+import torch
 
 from ..plan import Budget
 from ..weights.models import Models, read

@@ -4,10 +4,9 @@ import hashlib
 import os
 import shutil
 
+import comfy.model_management
 import folder_paths
 import torch
-
-import comfy.model_management
 
 
 class ProbeEvict:
