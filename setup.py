@@ -8,6 +8,7 @@ Environment
   SONIC_STATIC=DIR   link libjpeg-turbo and OpenCV into the binary, from the folder that tools/static_libraries.py made: the wheel's way
   SONIC_STATIC=build the same, and make that folder first
 """
+import filecmp
 import importlib.metadata
 import os
 import re
@@ -123,7 +124,16 @@ class BuildExt(build_ext):
             self.inplace = False
         if not STATIC and (SANITIZE or self.inplace or self.editable_mode):
             self.build_lib = str(BUILD)
+        if self.inplace:
+            self.drop_what_was_not_built_here()
         super().run()
+
+    def drop_what_was_not_built_here(self):
+        """A file in the package that is newer than what was built last would stay: a download cut short, or one for another machine."""
+        name = self.get_ext_filename(self.extensions[0].name)
+        built, used = BUILD / name, ROOT / name
+        if used.is_file() and not (built.is_file() and filecmp.cmp(built, used, shallow=False)):
+            used.unlink()
 
     def build_extensions(self):
         self.check_system()
@@ -147,7 +157,8 @@ class BuildExt(build_ext):
         versions = [importlib.metadata.version(name) for name in ("torch", "numpy")]
         compiler = [getattr(self.compiler, name, None) for name in ("compiler_so", "compiler_so_cxx", "include_dirs")]
         own = [extension.extra_compile_args, extension.extra_link_args, extension.define_macros, PER_LANGUAGE]
-        return repr([versions, compiler, own])
+        opencv = [read(Path(opencv_headers(), "opencv2", "core", "version.hpp"))]  # system headers are not in the compiler's lists
+        return repr([versions, compiler, own, opencv])
 
     def compile_stale(
         self, files, output_dir=None, macros=None, include_dirs=None, debug=0, extra_preargs=None, extra_postargs=None, depends=None

@@ -42,7 +42,7 @@ wheel, tree = zipfile.ZipFile(sys.argv[1]), Path(sys.argv[2])
 for name in wheel.namelist():
     path = Path(name)
     compiled = path.parent.name == "sonic_nodes" and path.suffix in (".so", ".pyd")
-    licence = "licenses" in path.parts and path.name not in ("LICENSE", "THIRD_PARTY.md")
+    licence = path.parent.name == "licenses" and not name.endswith("/") and path.name not in ("LICENSE", "THIRD_PARTY.md")
     if compiled or licence:
         target = tree / ("sonic_nodes" if compiled else "licenses") / path.name
         target.write_bytes(wheel.read(name))

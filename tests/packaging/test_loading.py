@@ -248,6 +248,23 @@ def test_an_installed_wheel_is_installed_again(monkeypatch, tmp_path):
     assert loading.command().startswith(f'"{sys.executable}" -m pip install --force-reinstall --no-deps sonic_talking_portrait-')
 
 
+def test_building_again_replaces_a_file_that_is_no_good(tmp_path):
+    """The command that is named has to help: the file is newer than all that it would be built from."""
+    root = PACKAGE.parent
+    if not (root / "csrc").is_dir() or not (root / "build" / "native" / "sonic_nodes" / FILE).is_file():
+        pytest.skip("type make build for this test: it links what that compiled")
+    (tmp_path / "csrc").symlink_to(root / "csrc")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, tmp_path)
+    shutil.copytree(root / "build" / "native", tmp_path / "build" / "native")
+    target = tmp_path / "sonic_nodes" / FILE
+    target.parent.mkdir()
+    (target.parent / "__init__.py").touch()
+    target.write_bytes(b"MZ")
+    subprocess.run([sys.executable, "setup.py", "build_ext", "--inplace"], cwd=tmp_path, check=True, capture_output=True, timeout=600)
+    assert target.read_bytes() == (root / "build" / "native" / "sonic_nodes" / FILE).read_bytes()
+
+
 def test_the_command_line_says_the_same(copy):
     """Exit code 7 and no traceback."""
     done = subprocess.run([sys.executable, "-m", "sonic_copy.cli", "render", "a.jpg", "b.wav", "-o", "c.mp4"], cwd=copy.parent,
