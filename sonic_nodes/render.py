@@ -15,7 +15,7 @@ from .media.audio import read_sound
 from .media.image import read_picture
 from .media.provenance import metadata
 from .media.video import VideoWriter
-from .render_engine import commanded, details_of, engine_of, tell_plan
+from .render_engine import commanded, details_of, engine_of, tell, tell_plan
 from .render_options import settle
 
 
@@ -28,11 +28,13 @@ def render_file(options):
     check_output(options)
     engine, settings = engine_of(options)
     data = prepared(options)
-    tell(data["notes"])
+    for note in data["notes"]:
+        tell(note)
     tell_plan(engine, data, settings)
     with bar_of("sampling" if engine.name == "sonic" else None) as progress:
         latent = engine.infer(data, options.seed, settings, progress)
-    tell(latent["sonic"].get("notes", ()))
+    for note in latent["sonic"].get("notes", ()):
+        tell(note)
     frames, render_seconds = write_video(engine, latent, data, options)
     return {
         "output": os.path.abspath(options.output),
@@ -61,11 +63,6 @@ def prepared(options):
         picture, sound, min_resolution=options.min_resolution, expand_ratio=options.expand_ratio, face_index=options.face,
         face_mask=read_mask(options.face_mask), on_mismatch="refuse",
     )
-
-
-def tell(notes):
-    for note in notes:
-        print(f"sonic: {note}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,8 @@ def engine_of(options):
         options.steps, options.dynamic_scale, options.motion_scale, options.appearance_guidance, options.audio_guidance)
     models = Models.in_folder(options.models, options.unet, options.checkpoint)
     engine = SonicEngine(
-        models, precision=options.precision, audio_strength=options.audio_strength, device=device_of(options.device), plan=options.plan)
+        models, precision=options.precision, audio_strength=options.audio_strength, device=device_of(options.device), plan=options.plan,
+        told=tell)
     return engine, settings
 
 
@@ -35,10 +36,14 @@ def device_of(name: str) -> torch.device:
         raise UsageError(f"Choose --device cpu, or cuda on a machine that has it: {name!r} cannot be used ({why}).") from None
 
 
+def tell(sentence: str):
+    print(f"sonic: {sentence}", file=sys.stderr)
+
+
 def tell_plan(engine, data, settings):
     """Says before the work what it takes; ResourceError when nothing fits."""
     if engine.name == "sonic":
-        print(f"sonic: {engine.planned(data, settings).title}", file=sys.stderr)
+        tell(engine.planned(data, settings).title)
 
 
 def details_of(engine, latent) -> dict:

@@ -59,6 +59,7 @@ class SonicEngine:
     plan            "auto", or which of plan.KINDS to force
     budget          what tells the plan.Budget; None: all that is free on the machine
     speed           plan.Speed of the machine, for times in the plan
+    told            is given sentences for the user while a run goes on
 
     In SONIC_PREDATA two objects stand in for the model's own networks where they are there and not None: `clip_vision` with
     embed(image uint8 [H, W, 3]) -> [1, context], and `vae` with encode(image) -> [1, 4, h, w], not scaled, and
@@ -69,7 +70,7 @@ class SonicEngine:
     ignored = ()
 
     def __init__(self, models: Models, *, precision: str = "auto", audio_strength: float = 1.0, device="cpu", plan: str = "auto",
-                 budget: Callable[[], Budget] | None = None, speed: Speed | None = None):
+                 budget: Callable[[], Budget] | None = None, speed: Speed | None = None, told: Callable[[str], None] = lambda _: None):
         if precision != "auto" and precision not in PRECISIONS:
             raise UsageError(f"Choose the precision auto, fp16, bf16 or fp32: it is {precision!r}.")
         if not 0 <= audio_strength <= 4:
@@ -77,7 +78,7 @@ class SonicEngine:
         self.models, self.audio_strength, self.kind, self.speed = models, audio_strength, plan, speed
         self.device, self.dtype = torch.device(device), PRECISIONS.get(precision)
         self.budget = budget or (lambda: budget_of(self))
-        self.kept = Recent(KEPT_BYTES)
+        self.kept, self.told = Recent(KEPT_BYTES), told
         self.offload = False
 
     @staticmethod
@@ -109,7 +110,7 @@ class SonicEngine:
                 return stages.sampled(net, start, mean, heard.buckets, settings.sampling(), plan.branches_at_once)
 
         try:
-            latents = with_retry(plan, attempt, self._stages(plan.dtype, plan.offload).make_room)
+            latents = with_retry(plan, attempt, self._stages(plan.dtype, plan.offload).make_room, self.told)
         finally:
             if plan.offload:
                 self.models.release("unet")
@@ -132,7 +133,7 @@ class SonicEngine:
 
     def _stages(self, dtype: torch.dtype, offload: bool) -> Stages:
         self.offload = offload
-        return Stages(self.models, self.device, dtype, offload)
+        return Stages(self.models, self.device, dtype, offload, self.told)
 
     def _conditions(self, clip: Clip, plan: Plan, settings: SonicSettings, progress) -> tuple:
         """CLIP's embedding, the autoencoder's mean, the speech's tokens; computed, or kept from the last run. And the Progress."""

@@ -24,9 +24,12 @@ Result = TypeVar("Result")
 class Stages:
     """Each method is a stage. When memory runs out in one, everything is dropped and it is tried once more."""
 
-    def __init__(self, models: Models, device: torch.device, dtype: torch.dtype, offload: bool):
-        """dtype: of CLIP, the UNet and the decoder; all else is float32. offload: drop each network after its stage."""
-        self.models, self.device, self.dtype, self.offload = models, device, dtype, offload
+    def __init__(self, models: Models, device: torch.device, dtype: torch.dtype, offload: bool,
+                 told: Callable[[str], None] = lambda _: None):
+        """dtype: of CLIP, the UNet and the decoder; all else is float32. offload: drop each network after its stage. told: is given
+        sentences for the user."""
+        self.models, self.device, self.dtype, self.offload, self.told = models, device, dtype, offload, told
+        self.decoder_dtype = dtype
 
     def portrait(self, data) -> tuple[torch.Tensor, torch.Tensor]:
         """CLIP's embedding [1, context] and the autoencoder's mean, not scaled, [1, 4, h, w] of the picture; float32 in host memory.
@@ -80,7 +83,16 @@ class Stages:
         """[n, 3, H, W] in -1..1 of the few latents that are decoded together."""
         if stand_in is not None:
             return stand_in.decode(latents)
-        return self._twice(lambda: video.decode_chunk(latents, self._weights("vae", self.dtype)))
+        try:
+            return self._twice(lambda: video.decode_chunk(latents, self._weights("vae", self.decoder_dtype)))
+        except InputError:
+            if self.decoder_dtype != torch.float16:
+                raise
+        # An hour's latents are at stake: SVD's decoder is known to leave fp16's range with some pictures.
+        self.decoder_dtype = torch.float32
+        made = self._twice(lambda: video.decode_chunk(latents, self._weights("vae", torch.float32)))
+        self.told("The decoder left the range of fp16: frames from here on are decoded in fp32, which takes longer.")
+        return made
 
     def between(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
         return self._twice(lambda: video.between(before, after, self._weights("rife", torch.float32)))

@@ -6,6 +6,8 @@ import torch
 
 from ..errors import InputError, OutOfMemoryError, ResourceError
 
+WHILE = "memory ran out while"
+
 
 @contextlib.contextmanager
 def explained(stage: str):
@@ -13,7 +15,9 @@ def explained(stage: str):
     try:
         yield
     except (ResourceError, torch.OutOfMemoryError, MemoryError) as error:
-        raise out_of_memory(stage, str(error)) from None
+        if WHILE in str(error):  # said by a stage inside this one
+            raise
+        raise out_of_memory(stage, str(error).split("\n")[0]) from None
     except RuntimeError as error:
         if type(error) is not RuntimeError:  # not an operator's: what the caller's own progress raised
             raise
@@ -28,7 +32,7 @@ def is_memory(text: str) -> bool:
 
 def out_of_memory(stage: str, detail: str) -> OutOfMemoryError:
     why = detail.rstrip(".")
-    return OutOfMemoryError(f"Close other programs, choose a lower min_resolution or fp16: memory ran out while {stage} ({why}).")
+    return OutOfMemoryError(f"Close other programs, choose a lower min_resolution or fp16: {WHILE} {stage} ({why}).")
 
 
 def finite(result: torch.Tensor, stage: str, again: Callable[[], object]) -> torch.Tensor:

@@ -174,6 +174,19 @@ def test_bf16_is_near_fp32(small_models, engine):
     assert 0 < distance < 6e-2  # 8 bits, and guidance makes differences of the branches larger
 
 
+def test_a_decoder_that_leaves_the_range_of_fp16(small_models, tmp_path):
+    """Its first convolution gives values beyond 65504, which the normalisation behind it takes back in any wider type."""
+    name = "first_stage_model.decoder.conv_in.weight"
+    folder = changed_copy(small_models, tmp_path, "checkpoints/svd_xt.safetensors", name, lambda t: t * 3e4)
+    said, data = [], clip_data(1.0)
+    engine = SonicEngine(Models.in_folder(folder), precision="fp16", told=said.append)
+    latent = engine.infer(data, 1, FAST)
+    made = pictures(engine, latent, data)
+    assert len(made) == 25 and len(said) == 1 and said[0].startswith("The decoder left the range of fp16")
+    exact = pictures(SonicEngine(Models.in_folder(folder), precision="fp32"), latent, data)
+    assert np.array_equal(made, exact)
+
+
 def test_two_models_in_turn(small_models, tmp_path):
     folder = changed_copy(small_models, tmp_path, "sonic/unet.pth", "conv_in.weight", lambda t: -t)
     data = clip_data(0.4)
