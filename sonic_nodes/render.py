@@ -15,7 +15,7 @@ from .media.audio import read_sound
 from .media.image import read_picture
 from .media.provenance import metadata
 from .media.video import VideoWriter
-from .render_engine import commanded, details_of, engine_of, tell, tell_plan
+from .render_engine import commanded, details_of, engine_of, planned, tell
 from .render_options import settle
 
 
@@ -30,7 +30,8 @@ def render_file(options):
     data = prepared(options)
     for note in data["notes"]:
         tell(note)
-    tell_plan(engine, data, settings)
+    if engine.name == "sonic":
+        tell(planned(engine, data, settings).title)
     with bar_of("sampling" if engine.name == "sonic" else None) as progress:
         latent = engine.infer(data, options.seed, settings, progress)
     for note in latent["sonic"].get("notes", ()):
@@ -51,7 +52,7 @@ def render_file(options):
 def foretold(options):
     """What `--plan-only` prints: the plan as a dict, its lines on standard error."""
     engine, settings = engine_of(options)
-    plan = engine.planned(prepared(options), settings)
+    plan = planned(engine, prepared(options), settings)
     print("\n".join(plan.text), file=sys.stderr)
     return {"plan": plan.as_dict()}
 

@@ -6,8 +6,10 @@ import torch
 from .engines.draft import OPENING, WIDTH, DraftEngine, DraftSettings
 from .engines.sonic import SonicEngine, SonicSettings
 from .errors import UsageError
+from .speed import calibrate
 from .weights.models import Models
 
+WORTH_MEASURING_FLOP = 10**13  # less takes a minute or two even on a CPU
 TERMS = "The weights of Sonic are published for non-commercial use, those of Stable Video Diffusion under Stability AI's licences."
 
 
@@ -40,10 +42,13 @@ def tell(sentence: str):
     print(f"sonic: {sentence}", file=sys.stderr)
 
 
-def tell_plan(engine, data, settings):
-    """Says before the work what it takes; ResourceError when nothing fits."""
-    if engine.name == "sonic":
-        tell(engine.planned(data, settings).title)
+def planned(engine, data, settings):
+    """The plan with its times, from a measurement of this machine where the run is long enough for that to matter."""
+    plan = engine.planned(data, settings)
+    if sum(stage.flops for stage in plan.stages) < WORTH_MEASURING_FLOP:
+        return plan
+    engine.speed = calibrate(engine.device, plan.dtype)
+    return engine.planned(data, settings)
 
 
 def details_of(engine, latent) -> dict:

@@ -103,9 +103,10 @@ def test_the_plan_alone(command, speech, tmp_path):
     foretold = json.loads(said)["plan"]
     assert foretold["latent_frames"] == 26 and foretold["steps"] == 25 and foretold["fits"] and foretold["peak"] > 0
     assert "sampling" in complained and "decoding" in complained
-    code, said, *_ = command(speech(600), "--plan-only", "--plan", "sequential", "--json", output=None)
+    code, said, complained, _ = command(speech(600), "--plan-only", "--plan", "sequential", "--json", output=None)
     foretold = json.loads(said)["plan"]
     assert code == 0 and foretold["latent_frames"] == 7501 and foretold["branches_at_once"] == 1
+    assert foretold["seconds"] > 60 and "about" in complained
 
 
 def test_options_of_the_other_engine_are_refused(command, speech, sample_dir):
