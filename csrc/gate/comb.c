@@ -8,9 +8,11 @@
 
 #define TURN 6.283185307179586476925
 #define LANES 16
+#define HALF_WAY 4.0f /* levels */
 #define SMOOTH 33   /* width of the running mean that is taken off a profile */
 #define OVERSAMPLED 4
-#define PERIOD_STEP 0.02
+#define PERIOD_STEP 0.005
+#define PIXEL_GRID_MOST 6.0
 #define LEFT_OUT -1.0f
 
 /* One direction: spectrum of the profile, as heights over their median. */
@@ -34,14 +36,12 @@ size_t sonic_comb_scratch_size(int32_t width_px, int32_t height_px)
     return floats * sizeof(float);
 }
 
-/* b - c is the step in question, a and d lie beside it. Busy places hide edges: they count less. */
+/* The third difference around the step from b to c, saturating: neither busy places nor a few strong edges outvote the many faint ones. */
 static inline float edge(float a, float b, float c, float d)
 {
-    float before = b - a, here = c - b, after = d - c;
-    before = before < 0 ? -before : before;
-    here = here < 0 ? -here : here;
-    after = after < 0 ? -after : after;
-    return (here - 0.5f * (before + after)) / (1.0f + before + here + after);
+    float third = d - a + 3.0f * (b - c);
+    third = third < 0 ? -third : third;
+    return third / (HALF_WAY + third);
 }
 
 SONIC_WIDE
@@ -109,22 +109,36 @@ static float line(const spectrum *s, double cycles)
     return best;
 }
 
-static double evidence(const spectrum *x, const spectrum *y, double period_x, double period_y)
+/* Both directions' lines as one value; 0 where one of them was left out. */
+static double both_lines(const spectrum *x, const spectrum *y, double cycles)
+{
+    float a = line(x, cycles), b = line(y, cycles);
+    return a > 0 && b > 0 ? log(a) + log(b) : 0;
+}
+
+static double evidence(const spectrum *x, const spectrum *y, double period)
 {
     double sum = 0, least = INFINITY;
     int used = 0;
-    for (int k = 1; k <= 5; k += 2) {
-        if (k / period_x > 0.5 || k / period_y > 0.5)
-            break;
-        float a = line(x, k / period_x), b = line(y, k / period_y);
-        if (a <= 0 || b <= 0)
+    for (int k = 1; k <= 5 && k / period <= 0.5; k += 2) {
+        if (line(x, k / period) <= 0 || line(y, k / period) <= 0)
             continue;
-        double value = log(a) + log(b);
+        double value = both_lines(x, y, k / period);
         sum += value;
         least = value < least ? value : least;
         used++;
     }
     return used ? 0.5 * sum / used + 0.5 * least : 0;
+}
+
+/* The line of the pixel grid before the picture was resized, eight to a block, folded below half a cycle. It says nothing about compression, but tells
+ * the period of one sharply. */
+static double pixel_grid(const spectrum *x, const spectrum *y, double period)
+{
+    double cycles = 8 / period - floor(8 / period);
+    cycles = cycles > 0.5 ? 1 - cycles : cycles;
+    double value = cycles > 0.09 && cycles < 0.495 ? both_lines(x, y, cycles) : 0;
+    return 0.3 * (value < PIXEL_GRID_MOST ? value : PIXEL_GRID_MOST);
 }
 
 /* Leaves the lines of the period 8 out, the width of the window's main lobe and the slope of strong lines included. */
@@ -150,14 +164,14 @@ static double folded_height(const spectrum *s, double cycles)
     return s->height[i] * (1 - (at - i)) + s->height[i + 1] * (at - i);
 }
 
-/* All harmonics up to the eighth, which is the pixel grid before the picture was resized: high ones are the finest ruler. */
-static double refine(const spectrum *s, double period)
+/* All harmonics up to the eighth: high ones are the finest ruler. `other` is the other direction's, or NULL. */
+static double refine(const spectrum *s, const spectrum *other, double period, double reach)
 {
-    double best_period = period, best = -1, reach = 0.7 * period * period / s->length;
+    double best_period = period, best = -1;
     for (int i = -60; i <= 60; i++) {
         double p = period + reach * i / 60, sum = 0;
         for (int k = 1; k <= 8; k++)
-            sum += log(1.0 + folded_height(s, k / p));
+            sum += log(1.0 + folded_height(s, k / p)) + (other ? log(1.0 + folded_height(other, k / p)) : 0);
         if (sum > best)
             best = sum, best_period = p;
     }
@@ -174,10 +188,21 @@ static double edge_of(const spectrum *s, double period)
     return offset < 0 ? offset + period : offset;
 }
 
-#define PERIODS 800
+/* Both directions were resized alike, but for whole pixels at the end. */
+static void refine_candidate(sonic_comb_candidate *c, const spectrum *x, const spectrum *y)
+{
+    double shorter = x->length < y->length ? x->length : y->length;
+    double both = refine(x, y, c->period_px, 0.35 * c->period_px * c->period_px / shorter);
+    c->period_x_px = refine(x, NULL, both, 0.6 * both / x->length);
+    c->period_y_px = refine(y, NULL, both, 0.6 * both / y->length);
+    c->edge_x_px = edge_of(x, c->period_x_px);
+    c->edge_y_px = edge_of(y, c->period_y_px);
+}
 
-/* The highest evidence farther than `APART` from the candidates that were taken. */
-#define APART 0.35
+#define PERIODS 3072
+
+/* Share of a period that candidates lie apart. */
+#define APART 0.05
 
 static int32_t best_apart(const float *values, int32_t count, const sonic_comb_candidate *taken, int32_t taken_count)
 {
@@ -186,29 +211,39 @@ static int32_t best_apart(const float *values, int32_t count, const sonic_comb_c
         double period = SONIC_COMB_SHORTEST + PERIOD_STEP * i;
         int free = 1;
         for (int32_t k = 0; k < taken_count; k++)
-            free = free && fabs(period - taken[k].period_px) > APART;
+            free = free && fabs(period - taken[k].period_px) > APART * period;
         if (free && (best < 0 || values[i] > values[best]))
             best = i;
     }
     return best;
 }
 
+static void add_candidate(sonic_comb *out, int32_t *taken, double period, double strength)
+{
+    if (period >= SONIC_COMB_SHORTEST && period <= SONIC_COMB_LONGEST && *taken < SONIC_COMB_CANDIDATES)
+        out->other[(*taken)++] = (sonic_comb_candidate){.evidence = strength, .period_px = period};
+}
+
+/* The best periods. Half of a period and three times it share lines with it, so the best one's double and third are looked at, too. */
 static void search(sonic_comb *out, const spectrum *x, const spectrum *y)
 {
     float values[PERIODS];
-    int32_t count = 0;
+    int32_t count = 0, taken = 0;
     for (double p = SONIC_COMB_SHORTEST; p <= SONIC_COMB_LONGEST && count < PERIODS; p += PERIOD_STEP)
-        values[count++] = (float)evidence(x, y, p, p);
-    for (int32_t k = 0; k < SONIC_COMB_CANDIDATES; k++) {
-        sonic_comb_candidate *c = &out->other[k];
-        int32_t best = best_apart(values, count, out->other, k);
-        c->evidence = values[best];
-        c->period_px = SONIC_COMB_SHORTEST + PERIOD_STEP * best;
-        c->period_x_px = refine(x, c->period_px);
-        c->period_y_px = refine(y, c->period_px);
-        c->edge_x_px = edge_of(x, c->period_x_px);
-        c->edge_y_px = edge_of(y, c->period_y_px);
+        values[count++] = (float)(evidence(x, y, p) + pixel_grid(x, y, p));
+    while (taken < SONIC_COMB_CANDIDATES) {
+        int32_t best = best_apart(values, count, out->other, taken), first = taken == 0;
+        double period = SONIC_COMB_SHORTEST + PERIOD_STEP * best;
+        add_candidate(out, &taken, period, values[best]);
+        refine_candidate(&out->other[taken - 1], x, y);
+        if (first) {
+            double exact = 0.5 * (out->other[0].period_x_px + out->other[0].period_y_px);
+            add_candidate(out, &taken, 2 * exact, values[best]);
+            add_candidate(out, &taken, exact / 3, values[best]);
+        }
     }
+    for (int32_t k = 1; k < SONIC_COMB_CANDIDATES; k++)
+        refine_candidate(&out->other[k], x, y);
     qsort(values, (size_t)count, sizeof *values, ascending);
     out->contrast = out->other[0].evidence - values[count * 95 / 100];
 }
@@ -235,7 +270,7 @@ static void profiles(float *columns, float *rows, const sonic_plane *luma)
         rows[y] = sum_down(sonic_plane_row(luma, y), sonic_plane_row(luma, y + 1), sonic_plane_row(luma, y + 2), sonic_plane_row(luma, y + 3), w) / (float)w;
 }
 
-void sonic_comb_measure(sonic_comb *out, const sonic_plane *luma, void *scratch)
+void sonic_comb_measure(sonic_comb *out, const sonic_plane *luma, int32_t has_eight, void *scratch)
 {
     spectrum x, y;
     float *columns = scratch, *rows = columns + luma->width_px;
@@ -246,8 +281,13 @@ void sonic_comb_measure(sonic_comb *out, const sonic_plane *luma, void *scratch)
     profiles(columns, rows, luma);
     transform_profile(&x, columns);
     transform_profile(&y, rows);
-    out->eight = evidence(&x, &y, 8, 8);
-    blank_eight(&x);
-    blank_eight(&y);
+    out->eight = evidence(&x, &y, 8);
+    out->sixteen.evidence = out->eight;
+    out->sixteen.period_px = 16;
+    refine_candidate(&out->sixteen, &x, &y);
+    if (has_eight) {
+        blank_eight(&x);
+        blank_eight(&y);
+    }
     search(out, &x, &y);
 }

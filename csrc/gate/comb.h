@@ -1,17 +1,16 @@
 /* comb.h - the period of block edges, also of blocks that were resized since.
  *
- * Differences between neighbouring pixels, over what their neighbours differ by, averaged along columns and rows, show the edges of blocks as a comb
- * (after Z. Wang, A. Bovik, B. Evans, "Blind measurement of blocking artifacts in images", ICIP 2000). Its odd harmonics 1/P, 3/P, 5/P count:
- * resampling by itself leaves lines at even ones. */
+ * Third differences of neighbouring pixels, averaged along columns and rows, show the edges of blocks as a comb (after Z. Wang, A. Bovik, B. Evans, "Blind
+ * measurement of blocking artifacts in images", ICIP 2000). Its odd harmonics 1/P, 3/P, 5/P count: resampling by itself leaves lines at even ones. */
 #ifndef SONIC_GATE_COMB_H
 #define SONIC_GATE_COMB_H
 
 #include "gate/plane.h"
 
 #define SONIC_COMB_SHORTEST 5.0 /* periods looked for, pixels */
-#define SONIC_COMB_LONGEST 20.0
+#define SONIC_COMB_LONGEST 17.0
 
-#define SONIC_COMB_CANDIDATES 3
+#define SONIC_COMB_CANDIDATES 4
 
 /* A period that the profiles show. */
 typedef struct sonic_comb_candidate {
@@ -23,11 +22,13 @@ typedef struct sonic_comb_candidate {
 
 typedef struct sonic_comb {
     double eight;    /* evidence at the period 8 */
+    sonic_comb_candidate sixteen; /* the period 16, whose even lines are those of 8 */
     double contrast; /* of the best other period, above the 95th percentile of all */
     sonic_comb_candidate other[SONIC_COMB_CANDIDATES]; /* best first; lines of the period 8 are left out */
 } sonic_comb;
 
 size_t sonic_comb_scratch_size(int32_t width_px, int32_t height_px);
-void sonic_comb_measure(sonic_comb *out, const sonic_plane *luma, void *scratch);
+/* has_eight: there are blocks of 8 pixels; only then are their lines left out of the search for others. */
+void sonic_comb_measure(sonic_comb *out, const sonic_plane *luma, int32_t has_eight, void *scratch);
 
 #endif

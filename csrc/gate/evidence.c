@@ -10,7 +10,8 @@
 #include "gate/luma.h"
 #include "gate/resize.h"
 
-#define WORTH_TRYING 1.5 /* evidence of a comb: most pictures without one stay below */
+#define NO_GRID 0.5      /* nats a block: above, a grid is there beyond doubt and no other is looked for */
+#define WORTH_TRYING 2.0 /* evidence of a comb: most pictures without one stay below */
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
@@ -119,31 +120,39 @@ static void keep_resized(sonic_evidence *out, const sonic_history *history, cons
     out->resized_custom_modes = history->custom_modes;
 }
 
-/* Blocks that were resized: brought back to 8 pixels, they are looked at as those of the picture itself. */
-static void measure_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb *comb, uint32_t *counts,
-                            unsigned char *scratch)
+/* Blocks that were resized: brought back to 8 pixels, they are looked at as those of the picture itself. Returns their contrast. */
+static float try_period(sonic_evidence *out, float best, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb_candidate *c,
+                        uint32_t *counts, unsigned char *scratch)
 {
-    const size_t resize = sonic_arena_piece(sonic_resize_scratch_size(luma->height_px));
+    sonic_plane part;
+    sonic_history history;
+    if (c->evidence < WORTH_TRYING)
+        return best;
+    sonic_resize_part(&part, luma, c->period_x_px / 8, c->period_y_px / 8, c->edge_x_px, c->edge_y_px, scratch);
+    if (!part.width_px)
+        return best;
+    sonic_lattice_count(counts, NULL, &part, scratch + sonic_arena_piece(sonic_resize_scratch_size(luma->height_px)));
+    sonic_history_read(&history, tables, counts);
+    if (contrast_of(&history.grid) <= best)
+        return best;
+    keep_resized(out, &history, c);
+    return contrast_of(&history.grid);
+}
+
+/* A comb of period 8 without a grid of that size is that of blocks twice as large. */
+static void measure_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb *comb, uint32_t *counts,
+                            void *scratch)
+{
     float best = 0;
-    for (int k = 0; k < SONIC_COMB_CANDIDATES && comb->other[k].evidence > WORTH_TRYING; k++) {
-        const sonic_comb_candidate *c = &comb->other[k];
-        sonic_plane part;
-        sonic_history history;
-        sonic_resize_part(&part, luma, c->period_x_px / 8, c->period_y_px / 8, c->edge_x_px, c->edge_y_px, scratch);
-        if (!part.width_px)
-            continue;
-        sonic_lattice_count(counts, NULL, &part, scratch + resize);
-        sonic_history_read(&history, tables, counts);
-        if (contrast_of(&history.grid) > best) {
-            best = contrast_of(&history.grid);
-            keep_resized(out, &history, c);
-        }
-    }
+    for (int k = 0; k < SONIC_COMB_CANDIDATES && best < NO_GRID; k++)
+        best = try_period(out, best, tables, luma, &comb->other[k], counts, scratch);
+    if (best < NO_GRID && out->grid_strength - out->grid_second < NO_GRID)
+        try_period(out, best, tables, luma, &comb->sixteen, counts, scratch);
 }
 
 static void measure_comb(sonic_evidence *out, sonic_comb *comb, const sonic_plane *luma, void *scratch)
 {
-    sonic_comb_measure(comb, luma, scratch);
+    sonic_comb_measure(comb, luma, out->grid_strength - out->grid_second > NO_GRID, scratch);
     out->comb_eight = comb->eight;
     out->comb_other = comb->other[0].evidence;
     out->comb_contrast = comb->contrast;
@@ -207,8 +216,8 @@ sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *ta
     measure_exposure(out, &luma);
     out->repeated_share = sonic_luma_repeated(&luma);
     measure_sharpness(out, &luma, face, scratch);
-    measure_comb(out, &comb, &luma, scratch);
     measure_parts(out, heat, tables, &luma, counts, cells, scratch);
+    measure_comb(out, &comb, &luma, scratch);
     measure_resized(out, tables, &luma, &comb, counts, scratch);
     sonic_arena_free(arena);
     return SONIC_OK;

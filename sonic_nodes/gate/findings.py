@@ -12,6 +12,7 @@ SAME_QUALITY = 4            # the pixels say what the container says
 CUSTOM_MODES = 6            # of 14: steps of tables that are not standard ones
 GRID_CONTRAST = 0.08        # nats a block that one position of the grid has above the next, and
 GRID_CHANCE = 8             # standard deviations of chance, before its blocks are believed
+GRID_EMPTIED = 0.012        # share of coefficients that only this position has lost
 ALTERED = 12                # qualities between the last table and what the coefficients have lost: more was lost before
 FACE_BLOCKS = 3             # blocks with contrast that a face needs to be judged by itself
 ASK = "Ask for the original, or choose policy repair"
@@ -83,6 +84,8 @@ def measure_region(evidence: dict, container: dict | None):
 def grid_contrast(evidence: dict, prefix: str) -> float:
     """Nats a block by which one position differs from all others; 0 when chance or resampling could do that."""
     contrast = evidence[f"{prefix}_strength"] - max(evidence[f"{prefix}_second"], 0.0)
+    if evidence[f"{prefix}_emptied"] < GRID_EMPTIED:
+        return 0.0
     believable = max(GRID_CONTRAST, GRID_CHANCE * evidence[f"{prefix}_chance"], 0.5 * evidence[f"{prefix}_second"])
     return contrast if contrast > believable else 0.0
 

@@ -48,8 +48,11 @@ def test_exit_codes(folder, capsys, names, code):
     assert main(["check", *(str(folder / name) for name in names)]) == code
 
 
-def test_min_score_only_decides_what_passes(folder, capsys):
-    assert main(["check", str(folder / "a_clean.png"), "--min-score", "100", "--json"]) == 1
+def test_min_score_only_decides_what_passes(folder, clean, capsys):
+    (folder.parent / "q72.jpg").write_bytes(jpeg(clean, 72))
+    assert main(["check", str(folder.parent / "q72.jpg"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["passed"] is True
+    assert main(["check", str(folder.parent / "q72.jpg"), "--min-score", "90", "--json"]) == 1
     row = json.loads(capsys.readouterr().out)[0]
     assert (row["verdict"], row["passed"]) == ("ok", False)
 
