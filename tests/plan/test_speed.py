@@ -1,0 +1,21 @@
+"""From operations to seconds."""
+import math
+
+import pytest
+import torch
+
+from sonic_nodes import speed
+from sonic_nodes.foresee import Cost
+from sonic_nodes.speed import Speed
+
+
+def test_each_kind_of_work_at_its_rate():
+    assert Speed(2, 4, 8, 16).seconds(Cost(2, 8, 24, 64, 0, 10**9)) == 1 + 2 + 3 + 4
+    assert Speed.of(2.0).seconds(Cost(2, 8, 24, 10**9, 0, 0)) == 17
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_calibration_gives_rates(monkeypatch, dtype):
+    monkeypatch.setattr(speed, "ROUNDS", 1)
+    rates = speed.calibrate("cpu", dtype)
+    assert all(1e6 < rate < math.inf for rate in (rates.convolution, rates.product, rates.attention, rates.moved))
