@@ -1,6 +1,6 @@
 """What a plan foretells beside what is measured on this machine: bytes of live tensors and seconds, stage by stage.
 
-    python bench/plan.py [--size small|middle|full] [--rows 16 --columns 16] [--dtype fp32] [--device cpu]
+    python bench/plan.py [--size small|middle|full] [--rows 8 --columns 16] [--dtype fp32] [--device cpu]
     python bench/plan.py --table      the plans of docs/memory.md
 
 Weights are random. Each stage runs once as foreseen (one block of sound, one chunk, one pair, one step of two windows, one branch at a
@@ -117,7 +117,7 @@ def table():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=["small", "middle", "full"], default="small")
-    parser.add_argument("--rows", type=int, default=16, help="of the latents: an eighth of the picture's")
+    parser.add_argument("--rows", type=int, default=8, help="of the latents: an eighth of the picture's")
     parser.add_argument("--columns", type=int, default=16)
     parser.add_argument("--dtype", choices=DTYPES, default="fp32")
     parser.add_argument("--device", default="cpu")
