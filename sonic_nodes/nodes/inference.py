@@ -1,6 +1,8 @@
 """Sonic Inference: speech and framed portrait -> latents, with progress and preview, stopped by Cancel."""
+import functools
 import logging
 
+import torch
 from comfy_api.latest import io
 
 from .connected import with_connected
@@ -76,9 +78,18 @@ def infer(model, data, seed: int, node_id: str | None, **settings):
 def planned(model, data, settings, progress: Progress) -> list[str]:
     """Says under the node and in the log how the run will be done, and tells ComfyUI how much room it needs. Raises ResourceError with
     ways out when it does not fit."""
-    with part("watch").watched(lambda *_: progress.check()):
+    if getattr(model, "speed", 0) is None:
+        model.speed = speed_of(model.device, model.dtype)
+    with part("watch").watched(lambda *_: progress.check(), preview=False):
         plan = model.planned(data, settings)
     log.info("Sonic Inference: %s", "\n".join(plan.text))
     progress.say(plan.title)
     model.models.work_bytes = max(stage.held + stage.results + stage.margin for stage in plan.stages)
     return [plan.title, *plan.notes]
+
+
+@functools.cache
+def speed_of(device, dtype):
+    """Measured once for each: a second or two on a processor."""
+    usual = torch.float32 if device.type == "cpu" else torch.float16
+    return part("speed").calibrate(device, dtype or usual)

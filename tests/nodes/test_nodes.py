@@ -293,7 +293,8 @@ def test_cancel_ends_the_planning(nodes, data, comfy):
 
 
 @pytest.mark.parametrize(("fps", "frames", "words"), [
-    (25.0, 20, "Without effect on the test engine"), (30.0, 24, "The model makes 25 pictures a second; for 30 some were shown twice."), (5.0, 4, "some were left out.")])
+    (25.0, 20, "Without effect on the test engine"),
+    (30.0, 24, "The model makes 25 pictures a second; for 30 some were shown twice."), (5.0, 4, "some were left out.")])
 def test_sonic_sampler_hands_on_the_wanted_rate(nodes, data, fps, frames, words):
     out = nodes["SONICSampler"].execute(Engine(), data, 7, 25, 1.2, fps)
     images, rate = out.args

@@ -85,3 +85,45 @@ def test_another_engines_latent_is_refused(nodes, chain):
     latent = {"samples": None, "sonic": {"engine": "draft", "codes": np.zeros((3, 8), np.float32)}}
     with pytest.raises(ValueError, match="^Connect the data that made this latent: it has 3 frames, the data 25"):
         nodes["SonicLatentDecoder"].execute(model, latent, data, True)
+
+
+@pytest.fixture
+def small(nodes, extension, comfy, sample_dir, small_models):
+    """The template `fast` with small networks, up to Sonic Inference."""
+    comfy.models.symlink_to(small_models)
+    sound = read_sound(sample_dir / "speech.wav")
+    extension.copy_samples(comfy.input_folder)
+    image, _ = nodes["SonicLoadImage"].execute("sonic_sample_portrait.jpg").args
+    audio = {"waveform": torch.from_numpy(sound.waveform)[None], "sample_rate": sound.rate}
+    data = nodes["SONIC_PreData"].execute(audio, image, 128, 0.4, 0.18).args[0]
+    return nodes["SonicLoader"].execute("unet.pth").args[0], data
+
+
+def test_the_small_model_runs_with_plan_progress_and_preview(nodes, comfy, small):
+    model, data = small
+    out = nodes["SonicInference"].execute(model, data, 3, **SETTINGS | {"inference_steps": 2})
+    assert out.args[0]["samples"].shape == (6, 4, 16, 16)
+    assert out.ui["text"][0].startswith("128x128, ") and ": fits, " in out.ui["text"][0] and ", about " in out.ui["text"][0]
+    assert comfy.said[0][1] == out.ui["text"][0].split("\n")[0]
+    assert model.models.work_bytes > 1 << 20 and comfy.loaded[-1][1]["memory_required"] == model.models.work_bytes
+    assert comfy.progress[-1][0] == comfy.progress[-1][1] and any(preview for _, _, preview in comfy.progress)
+    images, fps = nodes["SonicLatentDecoder"].execute(model, out.args[0], data, True).args
+    assert images.shape == (10, 128, 128, 3) and fps == 25
+
+
+@pytest.mark.parametrize("calls", [0, 1, 20, 60])
+def test_cancel_reaches_every_stage_and_the_next_run_is_whole(nodes, comfy, small, calls, monkeypatch):
+    model, data = small
+    asked = []
+
+    def throw():
+        asked.append(0)
+        if len(asked) > calls:
+            raise RuntimeWarning("stands for ComfyUI's exception")
+
+    monkeypatch.setattr("comfy.model_management.throw_exception_if_processing_interrupted", throw)
+    with pytest.raises(RuntimeWarning):
+        nodes["SonicInference"].execute(model, data, 3, **SETTINGS | {"inference_steps": 20})
+    assert len(asked) == calls + 1
+    monkeypatch.undo()
+    assert nodes["SonicInference"].execute(model, data, 3, **SETTINGS | {"inference_steps": 1}).args[0]["samples"].isfinite().all()
