@@ -1,7 +1,6 @@
 #include "gate/earlier.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "gate/quality.h"
@@ -20,71 +19,94 @@ static double below(double x)
     return 0.5 * erfc(-x * 0.70710678118654752440);
 }
 
-/* Share of coefficients that were k * q1 and become n * q2. */
-static double falls_on(int n, int q2, double centre, double rounding)
+/* One mode: its counts, how many of them matter, and what one compression would have left. */
+typedef struct histogram {
+    const uint32_t *counts; /* [levels] */
+    int levels;             /* beyond, there are none */
+    double sums[LEVELS + 1]; /* of counts[1 ..] below each level */
+    double plain[LEVELS];
+} histogram;
+
+static void load(histogram *h, const uint32_t counts[LEVELS])
 {
-    return below(((n + 0.5) * q2 - centre) / rounding) - below(((n - 0.5) * q2 - centre) / rounding);
+    h->counts = counts;
+    h->levels = LEVELS - 1; /* the last one holds all that is larger */
+    while (h->levels > 1 && !counts[h->levels - 1])
+        h->levels--;
+    h->sums[0] = h->sums[1] = 0; /* zeros are far more than any neighbour: they would fill everything */
+    for (int n = 1; n < h->levels; n++)
+        h->sums[n + 1] = h->sums[n] + counts[n];
 }
 
-/* What one compression would have left: the counts with the gaps filled, by a triangle of the width of a step of q1. */
-static void smooth(double out[LEVELS], const uint32_t counts[LEVELS], double width)
+static double sum_between(const histogram *h, int low, int high)
 {
-    int reach = (int)ceil(width);
-    for (int n = 0; n < LEVELS; n++) {
-        double sum = 0, weights = 0;
-        for (int d = -reach; d <= reach; d++) {
-            int at = n + d < 0 ? -(n + d) : n + d;
-            double weight = 1 - abs(d) / (width + 1);
-            if (at >= LEVELS || at == 0 || weight <= 0) /* zeros are far more than any neighbour: they would fill everything */
-                continue;
-            sum += weight * counts[at];
-            weights += weight;
-        }
-        out[n] = weights > 0 ? sum / weights : 0;
+    low = low < 1 ? 1 : low;
+    high = high >= h->levels ? h->levels - 1 : high;
+    return low > high ? 0 : h->sums[high + 1] - h->sums[low];
+}
+
+/* The gaps filled by means over the width of a step of q1; over less near zero, where the histogram is steep. */
+static void fill_gaps(histogram *h, double ratio)
+{
+    int widest = (int)ceil(0.5 * ratio);
+    for (int n = 1; n < h->levels; n++) {
+        int reach = n / 2 < 1 ? 1 : n / 2 < widest ? n / 2 : widest, low = n - reach < 1 ? 1 : n - reach;
+        h->plain[n] = sum_between(h, low, n + reach) / (n + reach - low + 1);
     }
 }
 
-/* Log likelihood ratio of "first q1, then q2" against "q2 alone", for one mode. */
-static double of_step(const uint32_t counts[LEVELS], int q2, int q1, double rounding)
+/* Log likelihood ratio of "first q1, then q2" against "q2 alone"; fill_gaps has run for this pair. Of coefficients that were k * q1, those that become
+ * n * q2 are the normal distribution's share of n's cell. */
+static double of_step(const histogram *h, int q2, int q1, double rounding)
 {
-    double plain[LEVELS], twice[LEVELS] = {0}, ratio = (double)q1 / q2, sum = 0, plain_sum = 0, twice_sum = 0;
-    smooth(plain, counts, ratio);
-    for (int k = 0; k * ratio < LEVELS - 2 - ratio; k++) {
-        double centre = (double)k * q1, mass = 0;
-        int low = (int)ceil((k - 0.5) * ratio), high = (int)floor((k + 0.5) * ratio), middle = (int)floor(k * ratio + 0.5);
-        for (int n = low < 1 ? 1 : low; n <= high && n < LEVELS; n++)
-            mass += plain[n];
+    double twice[LEVELS] = {0}, ratio = (double)q1 / q2, sum = 0, plain_sum = 0, twice_sum = 0;
+    int spread = 1 + (int)(2.5 * rounding / q2 + 0.5);
+    for (int k = 0; (k - 0.5) * ratio < h->levels; k++) {
+        double mass = sum_between(h, (int)ceil((k - 0.5) * ratio), (int)floor((k + 0.5) * ratio));
+        int middle = (int)floor(k * ratio + 0.5), low = middle - spread < 1 ? 1 : middle - spread;
         if (mass <= 0)
             continue;
-        for (int n = middle - 2 < 1 ? 1 : middle - 2; n <= middle + 2 && n < LEVELS; n++)
-            twice[n] += mass * falls_on(n, q2, centre, rounding);
+        double before = below(((low - 0.5) * q2 - (double)k * q1) / rounding);
+        for (int n = low; n <= middle + spread && n < h->levels; n++) {
+            double next = below(((n + 0.5) * q2 - (double)k * q1) / rounding);
+            twice[n] += mass * (next - before);
+            before = next;
+        }
     }
-    int last = (int)(LEVELS - 3 - 2 * ratio);
-    for (int n = 1; n < last; n++)
-        plain_sum += plain[n], twice_sum += twice[n];
+    for (int n = 1; n < h->levels; n++)
+        plain_sum += h->plain[n], twice_sum += twice[n];
     if (plain_sum <= 0 || twice_sum <= 0)
         return 0;
-    for (int n = 1; n < last; n++)
-        if (counts[n] && plain[n] > 0)
-            sum += counts[n] * log((1 - OUTLIERS) * (twice[n] / twice_sum) / (plain[n] / plain_sum) + OUTLIERS);
+    for (int n = 1; n < h->levels; n++)
+        if (h->counts[n] && h->plain[n] > 0)
+            sum += h->counts[n] * log((1 - OUTLIERS) * (twice[n] / twice_sum) / (h->plain[n] / plain_sum) + OUTLIERS);
     return sum;
 }
 
 /* Of the decoded picture between the compressions, in the DCT's levels: plain pictures, and those whose colours were clipped. */
 static const double rounding_sigma[2] = {0.6, 2.0};
 
-static double of_quality(const sonic_earlier_counts *counts, int32_t quality, double rounding, float cached[SONIC_LATTICE_MODES][256])
+/* Every step that a quality may ask for, once: [mode][step], 0 where nothing can be told. */
+typedef float step_likelihoods[SONIC_LATTICE_MODES][256];
+
+static void weigh_steps(step_likelihoods out[2], const sonic_earlier_counts *counts)
 {
-    double sum = 0;
+    memset(out, 0, 2 * sizeof *out);
     for (int m = 0; m < SONIC_LATTICE_MODES; m++) {
-        int32_t q1 = sonic_quality_step(quality, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1]), q2 = counts->step[m];
-        if (q2 < 1 || q2 > HIDDEN * q1 || q1 > 64 * q2)
-            continue;
-        if (isnan(cached[m][q1]))
-            cached[m][q1] = (float)of_step(counts->of[m], q2, q1, rounding);
-        sum += cached[m][q1];
+        histogram h;
+        uint8_t done[256] = {0};
+        const int q2 = counts->step[m], mode = sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1];
+        load(&h, counts->of[m]);
+        for (int32_t quality = LOWEST; quality <= HIGHEST; quality++) {
+            int32_t q1 = sonic_quality_step(quality, 0, mode);
+            if (done[q1] || q2 < 1 || q2 > HIDDEN * q1 || q1 > 64 * q2)
+                continue;
+            done[q1] = 1;
+            fill_gaps(&h, (double)q1 / q2);
+            for (int r = 0; r < 2; r++)
+                out[r][m][q1] = (float)of_step(&h, q2, q1, rounding_sigma[r]);
+        }
     }
-    return sum;
 }
 
 static double threshold_of(const sonic_earlier_counts *counts)
@@ -99,17 +121,17 @@ static double threshold_of(const sonic_earlier_counts *counts)
 void sonic_earlier_find(sonic_earlier *out, const sonic_earlier_counts *counts)
 {
     double best = threshold_of(counts);
-    float cached[SONIC_LATTICE_MODES][256];
+    step_likelihoods steps[2];
     memset(out, 0, sizeof *out);
-    for (int r = 0; r < 2; r++) {
-        for (int i = 0; i < SONIC_LATTICE_MODES * 256; i++)
-            cached[i / 256][i % 256] = NAN;
+    weigh_steps(steps, counts);
+    for (int r = 0; r < 2; r++)
         for (int32_t quality = LOWEST; quality <= HIGHEST; quality++) {
-            double sum = of_quality(counts, quality, rounding_sigma[r], cached);
+            double sum = 0;
+            for (int m = 0; m < SONIC_LATTICE_MODES; m++)
+                sum += steps[r][m][sonic_quality_step(quality, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1])];
             if (sum > best) {
                 best = sum;
                 *out = (sonic_earlier){quality, (float)sum};
             }
         }
-    }
 }
