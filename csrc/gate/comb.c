@@ -116,11 +116,12 @@ static double both_lines(const spectrum *x, const spectrum *y, double cycles)
     return a > 0 && b > 0 ? log(a) + log(b) : 0;
 }
 
+/* Lines that were left out count as absent: what is seen of a comb between them is weak. */
 static double evidence(const spectrum *x, const spectrum *y, double period)
 {
     double sum = 0, least = INFINITY;
-    int used = 0;
-    for (int k = 1; k <= 5 && k / period <= 0.5; k += 2) {
+    int used = 0, all = 0;
+    for (int k = 1; k <= 5 && k / period <= 0.5; k += 2, all++) {
         if (line(x, k / period) <= 0 || line(y, k / period) <= 0)
             continue;
         double value = both_lines(x, y, k / period);
@@ -128,7 +129,7 @@ static double evidence(const spectrum *x, const spectrum *y, double period)
         least = value < least ? value : least;
         used++;
     }
-    return used ? 0.5 * sum / used + 0.5 * least : 0;
+    return used ? (0.5 * sum / used + 0.5 * least) * used / all : 0;
 }
 
 /* The line of the pixel grid before the picture was resized, eight to a block, folded below half a cycle. It says nothing about compression, but tells
@@ -141,12 +142,12 @@ static double pixel_grid(const spectrum *x, const spectrum *y, double period)
     return 0.3 * (value < PIXEL_GRID_MOST ? value : PIXEL_GRID_MOST);
 }
 
-/* Leaves the lines of the period 8 out, the width of the window's main lobe and the slope of strong lines included. */
+/* Leaves the lines of the period 8 out, and of 16, which is that of chroma at half the size, the width of the window's main lobe and the slope of strong lines included. */
 static void blank_eight(spectrum *s)
 {
     int32_t reach = (int32_t)(3.0 * s->count / s->length) + 2;
-    for (int k = 1; k <= 4; k++) {
-        int32_t at = (int32_t)((double)k / 8 * s->count + 0.5);
+    for (int k = 1; k <= 8; k++) {
+        int32_t at = (int32_t)((double)k / 16 * s->count + 0.5);
         for (int32_t i = at - reach; i <= at + reach; i++)
             if (i >= 0 && i < s->count / 2)
                 s->height[i] = LEFT_OUT;

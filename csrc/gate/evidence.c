@@ -11,7 +11,7 @@
 #include "gate/resize.h"
 
 #define NO_GRID 0.5      /* nats a block: above, a grid is there beyond doubt and no other is looked for */
-#define WORTH_TRYING 2.0 /* evidence of a comb: most pictures without one stay below */
+#define WORTH_TRYING 1.7 /* evidence of a comb: most pictures without one stay below */
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 

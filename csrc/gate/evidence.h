@@ -98,7 +98,7 @@ typedef struct sonic_evidence {
 #undef SONIC_EVIDENCE_MEMBER
 } sonic_evidence;
 
-/* Bytes of memory that sonic_evidence_read takes for a picture of this size: 4 a pixel and 3 MB, and some for each column. */
+/* Bytes of memory that sonic_evidence_read takes for a picture of this size: 4 a pixel, 5 MB, and some for each column. */
 size_t sonic_evidence_memory(int32_t width_px, int32_t height_px);
 
 /* image: 3 channels, RGB. face: empty when there is none. heat: [height / 32][width / 32] as in cells.h, or NULL. */
