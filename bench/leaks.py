@@ -79,8 +79,8 @@ def main(argv=None) -> int:
             holds = live == last_live and not last_resident - resident > RSS_LIMIT_MB
             failed |= not holds
             what = "cancelled runs" if stops else "runs"
-            print(f"{options.runs} {what}: live tensors {live / 1e6:.2f} MB after the second, "
-                  f"{last_live / 1e6:.2f} MB after the last; resident {resident:.0f} and {last_resident:.0f} MB" + ("" if holds else "   FAILS"))
+            print(f"{options.runs} {what}, after the second and the last: live tensors {live / 1e6:.2f} and {last_live / 1e6:.2f} MB, "
+                  f"resident {resident:.0f} and {last_resident:.0f} MB" + ("" if holds else "   FAILS"))
         left = os.listdir(temporary)
         print(f"files left in the temporary folder: {len(left)}")
     return 1 if failed or left else 0
