@@ -11,6 +11,7 @@ from . import __version__
 from .errors import ResourceError, SonicError
 from .gate.options import add_parser as add_check
 from .render_options import add_parser as add_render
+from .sync.options import add_parser as add_sync
 from .weights.options import add_parser as add_models
 
 EXIT_INTERRUPTED = 130
@@ -24,6 +25,7 @@ def build_parser():
     doctor = commands.add_parser("doctor", help="say what works on this machine, and why not where it does not")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     add_check(commands)
+    add_sync(commands)
     add_models(commands)
     return parser
 
@@ -37,6 +39,10 @@ def run(arguments):
         from .gate.command import run as run_check
 
         return run_check(arguments)
+    if arguments.command == "sync":
+        from .sync.command import run as run_sync
+
+        return run_sync(arguments)
     if arguments.command == "doctor":
         from .doctor import report
 

@@ -144,6 +144,18 @@ def fit_face(picture: np.ndarray, box_xyxy) -> Face:
     return _faces("face_fit", picture, [float(v) for v in box_xyxy])[0]
 
 
+def track_face(picture: np.ndarray, before: np.ndarray) -> Face:
+    """The face whose mesh was `before` [468, 3] in the last picture of a video, in the next one: one run of the mesh network. A
+    `presence` below 0.5 says that it is lost."""
+    tensors, names = network_weights()
+    points = torch.from_numpy(np.ascontiguousarray(before, np.float32))
+    try:
+        rows, = call("face_track", (torch.from_numpy(check_picture(picture)), points, *tensors), f"picture\nbefore\n{names}")
+    except RuntimeError as error:
+        raise _explained(error) from error
+    return Face.from_row(rows.numpy()[0])
+
+
 def crop_square(shape: tuple[int, ...], face_xyxy, expand_ratio: float) -> tuple[int, int, int, int]:
     """The square around a face of a picture of `shape` [H, W, ...]: x0, y0, x1, y1 in whole pixels (csrc/face/geometry.h)."""
     return _checked(_sonic.crop_square, tuple(float(v) for v in face_xyxy), float(expand_ratio), int(shape[1]), int(shape[0]))

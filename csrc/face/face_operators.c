@@ -73,3 +73,24 @@ void sonic_face_fit_operator(sonic_operator_call *call)
         return_faces(call, &face, 1);
     }
 }
+
+/* tensors: as for face_find, and "before" float32 [468, 3], the points in the picture before. Returns [1, 1426]. */
+void sonic_face_track_operator(sonic_operator_call *call)
+{
+    sonic_image picture;
+    sonic_face face;
+    sonic_tensor *x = sonic_operator_tensor(call, "picture"), *before = sonic_operator_tensor(call, "before");
+    if (!x || !before || sonic_scope_fail(call->scope, picture_view(&picture, x)) != SONIC_OK)
+        return;
+    float (*points)[3] = malloc(sizeof face.mesh);
+    if (!points) {
+        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the face's points."));
+        return;
+    }
+    st_to_host(call->scope, points[0], SONIC_MESH_POINTS * 3, before);
+    if (!call->scope->status)
+        sonic_face_track(&face, call->scope, call, picture, (const float(*)[3])points);
+    if (!call->scope->status)
+        return_faces(call, &face, 1);
+    free(points);
+}

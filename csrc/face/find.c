@@ -307,3 +307,23 @@ void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *we
     refine(s, out);
     free(s);
 }
+
+void sonic_face_track(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture,
+                      const float before[SONIC_MESH_POINTS][3])
+{
+    sonic_detection whole = {0};
+    memset(out, 0, sizeof *out);
+    sonic_mesh_hull(whole.box_xyxy, before);
+    if (!is_sound(&whole)) {
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give the face's last mesh in pixels of the picture: its hull is %g, %g, %g, %g.",
+                                           (double)whole.box_xyxy[0], (double)whole.box_xyxy[1], (double)whole.box_xyxy[2], (double)whole.box_xyxy[3]));
+        return;
+    }
+    search *s = search_create(scope, weights, picture);
+    if (!s)
+        return;
+    sonic_mesh_crop crop = sonic_mesh_crop_from_mesh(before);
+    run_mesh(s, out, &crop);
+    memcpy(out->box_xyxy, out->hull_xyxy, sizeof out->box_xyxy);
+    free(s);
+}

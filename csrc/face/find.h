@@ -33,4 +33,10 @@ int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, son
  * SONIC_ERROR_ARGUMENT: a box without area or far outside the picture. */
 void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture, const float box_xyxy[4]);
 
+/* The mesh of a face in the next picture of a video: one run of the mesh network around the points `before`, without detector or
+ * refinement; `presence` below 0.5 says that the face is lost. `score` and `keypoints` are 0, the box is the hull.
+ * SONIC_ERROR_ARGUMENT: points without area or far outside the picture. */
+void sonic_face_track(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture,
+                      const float before[SONIC_MESH_POINTS][3]);
+
 #endif

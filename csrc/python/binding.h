@@ -43,5 +43,6 @@ extern PyMethodDef sonic_py_draft_render_methods[];
 extern PyMethodDef sonic_py_sample_methods[];
 extern PyMethodDef sonic_py_watch_methods[];
 extern PyMethodDef sonic_py_gate_methods[];
+extern PyMethodDef sonic_py_post_methods[];
 
 #endif

@@ -196,6 +196,7 @@ const Operator operators[] = {
     {"face_mesh", boxed<sonic_face_mesh_operator>},
     {"face_find", boxed<sonic_face_find_operator>},
     {"face_fit", boxed<sonic_face_fit_operator>},
+    {"face_track", boxed<sonic_face_track_operator>},
     {"whisper", boxed<sonic_whisper_operator>},
     {"clip_vision", boxed<sonic_clip_vision_operator>},
     {"audio_tokens", boxed<sonic_audio_tokens_operator>},

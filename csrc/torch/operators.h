@@ -56,10 +56,11 @@ sonic_status sonic_operators_register(const char *space);
 
 /* The operators themselves, each where its networks live. */
 void sonic_tensor_operator(sonic_operator_call *call); /* tensor_operator.c: one function of tensor.h by name, for tests */
-void sonic_face_detector_operator(sonic_operator_call *call); /* face/face_operators.c, as the next three */
+void sonic_face_detector_operator(sonic_operator_call *call); /* face/face_operators.c, as the next four */
 void sonic_face_mesh_operator(sonic_operator_call *call);
 void sonic_face_find_operator(sonic_operator_call *call);
 void sonic_face_fit_operator(sonic_operator_call *call);
+void sonic_face_track_operator(sonic_operator_call *call);
 void sonic_whisper_operator(sonic_operator_call *call); /* model/network_operators.c, as the next eight */
 void sonic_clip_vision_operator(sonic_operator_call *call);
 void sonic_audio_tokens_operator(sonic_operator_call *call);

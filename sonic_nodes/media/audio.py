@@ -95,7 +95,14 @@ def read_sound(path: str | os.PathLike) -> Sound:
     """The first sound track of a sound or video file. Whatever is wrong with the file ends in an InputError that names it."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, _container(file, name) as container:
-        return _decoded(container, name)
+        return _decoded(container, name)[0]
+
+
+def read_sound_at(path: str | os.PathLike) -> tuple[Sound, float]:
+    """(the sound as read_sound reads it, but without silence in front; when it begins, in seconds on the clock of the file's pictures)."""
+    name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
+    with regular_file(path, name) as file, _container(file, name) as container:
+        return _decoded(container, name, on_its_own=True)
 
 
 def _checked(waveform: np.ndarray, rate: int, name: str, notes: tuple[str, ...] = ()) -> Sound:
@@ -164,7 +171,8 @@ def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
-def _decoded(container, name: str) -> Sound:
+def _decoded(container, name: str, on_its_own: bool = False) -> tuple[Sound, float]:
+    """(sound, presentation time of its first sample in seconds)."""
     if not container.streams.audio:
         raise InputError(f"Choose a recording: {name} contains no sound, only a picture or a silent video.")
     stream = container.streams.audio[0]
@@ -179,8 +187,9 @@ def _decoded(container, name: str) -> Sound:
         raise InputError(f"Choose an intact recording: {reader.damaged} of {reader.packets} parts of {name} are damaged.")
     if container.format.name.startswith("mov,"):
         reader.trim_to_packets(stream.time_base)
-    reader.delay(_pictures_start_s(container))
-    return _checked(reader.waveform(), reader.rate, name, reader.notes())
+    if not on_its_own:
+        reader.delay(_pictures_start_s(container))
+    return _checked(reader.waveform(), reader.rate, name, reader.notes()), float(max(reader.start_s or 0, 0))
 
 
 def _check_declared(container, stream, name: str) -> None:

@@ -1,0 +1,127 @@
+#include "post/sync_mouth.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MOUTH_POINTS (SONIC_SYNC_MOUTH_VALUES / 2)
+#define JACOBI_SWEEPS 30
+
+const int16_t sonic_sync_rigid_point[SONIC_SYNC_RIGID_POINTS] = {
+    10,  67,  109, 338, 297, 103, 332, 54,  284, 21,  251, 127, 356, 162, 389, 234, 454, 93,  323, 168, 6,   197,
+    195, 5,   4,   33,  133, 362, 263, 9,   8,   151, 108, 337, 69,  299, 104, 333, 68,  298, 71,  301, 139, 368,
+    34,  264, 143, 372, 116, 345, 117, 346, 50,  280, 101, 330, 36,  266, 198, 420, 217, 437, 129, 358,
+};
+
+static const int16_t mouth_point[MOUTH_POINTS] = {
+    61,  146, 91,  181, 84,  17,  314, 405, 321, 375, 291, 185, 40,  39,  37,  0,   267, 269, 270, 409, /* outer line of the lips */
+    78,  95,  88,  178, 87,  14,  317, 402, 318, 324, 308, 191, 80,  81,  82,  13,  312, 311, 310, 415, /* inner line */
+    152, 148, 176, 149, 377, 400, 378, 199, 200, 175, 18,  83,  313, 201, 421,                          /* chin */
+};
+
+typedef struct turn {
+    double matrix[3][3], scale, from[3], to[3];
+} turn;
+
+static void rotate(double a[4][4], double v[4][4], int p, int q)
+{
+    if (fabs(a[p][q]) < 1e-300)
+        return;
+    double theta = (a[q][q] - a[p][p]) / (2 * a[p][q]);
+    double t = (theta >= 0 ? 1 : -1) / (fabs(theta) + sqrt(theta * theta + 1)), c = 1 / sqrt(t * t + 1), s = t * c;
+    for (int k = 0; k < 4; k++) {
+        double x = a[k][p], y = a[k][q];
+        a[k][p] = c * x - s * y, a[k][q] = s * x + c * y;
+    }
+    for (int k = 0; k < 4; k++) {
+        double x = a[p][k], y = a[q][k];
+        a[p][k] = c * x - s * y, a[q][k] = s * x + c * y;
+        x = v[k][p], y = v[k][q];
+        v[k][p] = c * x - s * y, v[k][q] = s * x + c * y;
+    }
+}
+
+/* The eigenvector of the largest eigenvalue of a symmetric matrix, by Jacobi's rotations; `a` is overwritten. */
+static void largest_eigenvector(double out[4], double a[4][4])
+{
+    double v[4][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}};
+    for (int sweep = 0; sweep < JACOBI_SWEEPS; sweep++)
+        for (int p = 0; p < 3; p++)
+            for (int q = p + 1; q < 4; q++)
+                rotate(a, v, p, q);
+    int best = 0;
+    for (int i = 1; i < 4; i++)
+        if (a[i][i] > a[best][best])
+            best = i;
+    for (int i = 0; i < 4; i++)
+        out[i] = v[i][best];
+}
+
+static void matrix_of(double m[3][3], const double q[4])
+{
+    double w = q[0], x = q[1], y = q[2], z = q[3];
+    double rows[3][3] = {{w * w + x * x - y * y - z * z, 2 * (x * y - w * z), 2 * (x * z + w * y)},
+                         {2 * (x * y + w * z), w * w - x * x + y * y - z * z, 2 * (y * z - w * x)},
+                         {2 * (x * z - w * y), 2 * (y * z + w * x), w * w - x * x - y * y + z * z}};
+    memcpy(m, rows, sizeof rows);
+}
+
+static void centres(turn *t, const float mesh[][3], const float rest[][3])
+{
+    for (int axis = 0; axis < 3; axis++) {
+        t->from[axis] = t->to[axis] = 0;
+        for (int i = 0; i < SONIC_SYNC_RIGID_POINTS; i++) {
+            t->from[axis] += mesh[sonic_sync_rigid_point[i]][axis] / (double)SONIC_SYNC_RIGID_POINTS;
+            t->to[axis] += rest[i][axis] / (double)SONIC_SYNC_RIGID_POINTS;
+        }
+    }
+}
+
+/* Sums of products of the centred points, m[from][to], and of the squares of the mesh's. */
+static double products(double m[3][3], const turn *t, const float mesh[][3], const float rest[][3])
+{
+    double squares = 0;
+    memset(m, 0, 9 * sizeof(double));
+    for (int i = 0; i < SONIC_SYNC_RIGID_POINTS; i++)
+        for (int a = 0; a < 3; a++) {
+            double x = mesh[sonic_sync_rigid_point[i]][a] - t->from[a];
+            squares += x * x;
+            for (int b = 0; b < 3; b++)
+                m[a][b] += x * (rest[i][b] - t->to[b]);
+        }
+    return squares;
+}
+
+static int find_turn(turn *t, const float mesh[][3], const float rest[][3])
+{
+    double s[3][3], q[4];
+    centres(t, mesh, rest);
+    double squares = products(s, t, mesh, rest);
+    if (!(squares > 1e-12) || !isfinite(squares))
+        return 0;
+    double n[4][4] = {{s[0][0] + s[1][1] + s[2][2], s[1][2] - s[2][1], s[2][0] - s[0][2], s[0][1] - s[1][0]},
+                      {s[1][2] - s[2][1], s[0][0] - s[1][1] - s[2][2], s[0][1] + s[1][0], s[2][0] + s[0][2]},
+                      {s[2][0] - s[0][2], s[0][1] + s[1][0], -s[0][0] + s[1][1] - s[2][2], s[1][2] + s[2][1]},
+                      {s[0][1] - s[1][0], s[2][0] + s[0][2], s[1][2] + s[2][1], -s[0][0] - s[1][1] + s[2][2]}};
+    largest_eigenvector(q, n);
+    matrix_of(t->matrix, q);
+    double along = 0;
+    for (int a = 0; a < 3; a++)
+        for (int b = 0; b < 3; b++)
+            along += t->matrix[b][a] * s[a][b];
+    t->scale = along / squares;
+    return t->scale > 0;
+}
+
+int sonic_sync_mouth(float out[SONIC_SYNC_MOUTH_VALUES], const float mesh[SONIC_SYNC_MESH_POINTS][3], const float rest[SONIC_SYNC_RIGID_POINTS][3])
+{
+    turn t;
+    int found = find_turn(&t, mesh, rest);
+    for (int i = 0; i < MOUTH_POINTS; i++)
+        for (int axis = 0; axis < 2; axis++) {
+            double sum = t.to[axis];
+            for (int k = 0; k < 3 && found; k++)
+                sum += t.scale * t.matrix[axis][k] * (mesh[mouth_point[i]][k] - t.from[k]);
+            out[i * 2 + axis] = found ? (float)sum : NAN;
+        }
+    return found;
+}

@@ -1,0 +1,131 @@
+"""The sound moved so that it fits the mouth: in memory, and in a copy of the file whose pictures are the original's, packet by packet."""
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from ..errors import OutputError, UsageError
+from ..media.audio import Sound
+from ..media.files import regular_file
+from ..media.tags import ANY_ENCODING
+from ..media.video import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, _in_words, _reserve
+from ..native import _sonic
+from .estimate import MAX_OFFSET_MS, Estimate
+from .video import picture_stream
+
+FADE_S = 0.005
+UNNOTICED_MS = 40.0  # ITU-R BT.1359-1, figure 2: earlier sound is noticed from 45 ms on, later sound from 125 ms
+
+
+def check_max_offset(max_offset_ms: float) -> float:
+    if not 0 <= max_offset_ms <= MAX_OFFSET_MS:
+        raise UsageError(f"Choose the largest offset to mend from 0 to {MAX_OFFSET_MS} ms: it is {max_offset_ms:g}.")
+    return float(max_offset_ms)
+
+
+def decide(found: Estimate, max_offset_ms: float) -> tuple[float, str]:
+    """(ms by which the sound is to be moved later, 0 when it stays; what to say)."""
+    if not found.is_sure:
+        return 0.0, found.reason
+    if abs(found.offset_ms) < UNNOTICED_MS:
+        return 0.0, f"{found.reason} It stays: less than {UNNOTICED_MS:.0f} ms is not noticed."
+    if abs(found.offset_ms) > max_offset_ms:
+        return 0.0, f"{found.reason} It stays: that is more than the {max_offset_ms:.0f} ms that may be mended (max_offset_ms)."
+    return -found.offset_ms, f"{found.reason} It was moved."
+
+
+def moved(sound: Sound, later_ms: float) -> Sound:
+    """The sound `later_ms` later (below 0: earlier), to the nearest sample; of the same length, silent where there is none."""
+    later = round(later_ms * sound.rate / 1000)
+    if later == 0:
+        return sound
+    return replace(sound, waveform=_sonic.sync_move(np.ascontiguousarray(sound.waveform), later, round(FADE_S * sound.rate)))
+
+
+def write_moved(source: str, target: str, sound: Sound, start_s: float) -> None:
+    """A copy of the video `source` with `sound`, which begins at `start_s`; written whole or not at all. OutputError when it cannot be."""
+    _write(source, target, lambda file, temporary: _remux(file, temporary, sound, start_s, os.path.basename(source)))
+
+
+def write_copy(source: str, target: str) -> None:
+    """The file as it is, for those who go on with what `--fix` names."""
+
+    def copy(file, temporary: str) -> None:
+        with open(temporary, "wb") as out:
+            shutil.copyfileobj(file, out)
+
+    _write(source, target, copy)
+
+
+def _write(source: str, target: str, work) -> None:
+    path = os.path.abspath(os.fspath(target))
+    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(source, path):
+        raise OutputError("Choose another name for the mended video: the original is not written over.")
+    with regular_file(source, repr(os.path.basename(source))) as file, _in_words(path):
+        temporary = _reserve(path)
+        try:
+            work(file, temporary)
+            os.replace(temporary, path)
+        finally:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+
+
+def _remux(file, temporary: str, sound: Sound, start_s: float, name: str) -> None:
+    with av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING) as old:
+        pictures = picture_stream(old, name)
+        options = {"movflags": "+faststart"}
+        with closing(av.open("file:" + temporary, "w", format="mp4", options=options, **ANY_ENCODING)) as new:
+            try:
+                stream = new.add_stream_from_template(pictures)
+            except ValueError as error:
+                raise OutputError(f"Convert {name!r} to H.264 first: its pictures cannot go into an MP4 as they are ({error}).") from None
+            track = _Track(new, sound, start_s)
+            for packet in old.demux(pictures):
+                if packet.dts is None:
+                    continue
+                track.write_until(float(packet.dts * packet.time_base) + 0.5)
+                packet.stream = stream
+                new.mux(packet)
+            track.close()
+
+
+class _Track:
+    """AAC that begins at `start_s`."""
+
+    def __init__(self, container, sound: Sound, start_s: float):
+        self.container = container
+        if sound.waveform.shape[0] not in AAC_LAYOUTS:
+            sound = replace(sound, waveform=sound.mono()[None])
+        if sound.rate not in AAC_RATES_HZ:
+            channels = [_sonic.resample(np.ascontiguousarray(channel), sound.rate, 48000) for channel in sound.waveform]
+            sound = Sound(np.stack(channels), 48000)
+        self.sound, self.at, self.first = sound, 0, round(start_s * sound.rate)
+        channels = sound.waveform.shape[0]
+        self.layout = AAC_LAYOUTS[channels]
+        self.stream = container.add_stream("aac", rate=sound.rate)
+        self.stream.codec_context.layout = self.layout
+        self.stream.codec_context.bit_rate = 2 * AAC_BITS_PER_S[channels]
+        self.stream.codec_context.time_base = Fraction(1, sound.rate)
+
+    def write_until(self, seconds: float) -> None:
+        while self.at + AAC_FRAME <= min(seconds * self.sound.rate - self.first, self.sound.samples):
+            self._write(AAC_FRAME)
+
+    def _write(self, count: int) -> None:
+        piece = np.clip(self.sound.waveform[:, self.at : self.at + count], -1.0, 1.0)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=self.layout)
+        frame.sample_rate, frame.time_base, frame.pts = self.sound.rate, Fraction(1, self.sound.rate), self.first + self.at
+        self.at += count
+        self.container.mux(self.stream.encode(frame))
+
+    def close(self) -> None:
+        while self.at < self.sound.samples:
+            self._write(min(AAC_FRAME, self.sound.samples - self.at))
+        self.container.mux(self.stream.encode(None))

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""Fits what `sonic sync` knows about mouths and voices, and writes sonic_nodes/assets/sync.safetensors.
+
+    python tools/fit_sync.py --clips DIR --cache DIR [--exclude NAME ...] [--check]
+
+DIR holds clips of people talking, with sound, called SOURCE__NAME.mp4; clips of one SOURCE are left out together when the fit is
+checked. What is taken from a clip (its meshes and its log-mel) is kept under --cache.
+
+1. A head at rest: the mean of the meshes' rigid points, each mesh turned onto the first.
+2. A basis of the mouth's movements: principal components, every clip weighing the same.
+3. Canonical correlation of the two curves with their neighbourhoods (Sargin et al. 2007), ridge added to both covariances.
+4. Clips are dubbed, cut and shifted by their editors: the fit is repeated on clips shifted by the lag that it found itself, and clips
+   that agree with it nowhere are left out. Zero is the median over sources of these lags.
+5. Confidence: logistic regression on windows with their own sound against windows with that of other sources, by models that never
+   saw either source.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from sonic_nodes.media.audio import read_sound_at
+from sonic_nodes.native import _sonic
+from sonic_nodes.sync import estimate
+from sonic_nodes.sync.track import Follower
+from sonic_nodes.sync.video import pictures
+
+OUT = Path(__file__).resolve().parent.parent / "sonic_nodes" / "assets" / "sync.safetensors"
+COMPONENTS, PAIRS, RIDGE = 12, 10, 0.03
+MOUTH_TAPS, MOUTH_STEP = 5, 3
+SOUND_TAPS, SOUND_STEP = 11, 4
+ROUNDS = 4
+WINDOWS_S = (4.0, 8.0, 16.0)
+
+
+def read_clip(path: Path, cache: Path) -> dict:
+    kept = cache / f"{path.name}.npz"
+    if not kept.exists():
+        follower = Follower(lambda mesh: mesh.ravel())
+        for time_s, picture in pictures(path):
+            follower.see(picture, time_s)
+        sound, start_s = read_sound_at(path)
+        track = follower.track
+        np.savez(kept, times=track.times_s, meshes=np.array(track.values), scene=track.scene, crowded=track.crowded, checks=track.checks,
+                 mel=_sonic.log_mel(sound.mono_16k()), sound_s=sound.duration_s, start_s=start_s)
+    clip = dict(np.load(kept))
+    clip["meshes"] = clip["meshes"].reshape(-1, 468, 3)
+    return clip | {"name": path.stem, "source": source_of(path.stem)}
+
+
+def source_of(stem: str) -> str:
+    """VExpress holds three collections."""
+    for part in ("vasa", "emo_talk"):
+        if part in stem:
+            return part
+    return stem.split("__")[0].replace("-", "")
+
+
+def rest_of(clips) -> np.ndarray:
+    """f32 [64, 3], in units of the distance of the eyes' outer corners, turned so that the middle of the clip's head looks ahead."""
+    points = _sonic.sync_rigid_points()
+    heads = []
+    for clip in clips:
+        meshes = clip["meshes"][np.isfinite(clip["meshes"][:, 0, 0])]
+        heads += [m - m[points].mean(0) for m in meshes[:: max(1, len(meshes) // 5)]]
+    heads = [head / np.linalg.norm(head[33] - head[263]) for head in heads]
+    rest = np.mean([head[points] for head in heads], 0)
+    for _ in range(3):
+        turned = []
+        for head in heads:
+            u, s, vt = np.linalg.svd(head[points].T @ rest)
+            turned.append(head[points] @ u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt)
+        rest = np.mean(turned, 0)
+    left, right = (list(points).index(i) for i in (33, 263))
+    return np.ascontiguousarray(rest / np.linalg.norm(rest[left] - rest[right]), np.float32)
+
+
+def curves_of(clips, rest) -> None:
+    """Adds to each clip: mouth [cells, 110] filtered, sound [cells, 26] filtered, seen [cells], sound_cells."""
+    everything = np.eye(_sonic.sync_mouth(clips[0]["meshes"][0], rest).shape[0], dtype=np.float32)
+    for clip in clips:
+        values = np.array([_sonic.sync_mouth(m, rest) for m in clip["meshes"]])
+        cells = estimate.cells_of(clip["times"], float(clip["start_s"]), float(clip["sound_s"]))
+        scene = clip["scene"].astype(np.int32)
+        mouth, seen = _sonic.sync_mouth_curves(values, clip["times"], scene, everything, float(clip["start_s"]), cells)
+        sound_cells = min(cells, int(float(clip["sound_s"]) * 100))
+        sound = _sonic.sync_sound_curves(np.ascontiguousarray(clip["mel"][:, :max(1, sound_cells)]), cells)
+        clip |= {"values": values, "mouth": mouth.T.astype(np.float64), "sound": sound.T.astype(np.float64), "seen": seen.astype(bool),
+                 "sound_cells": sound_cells}
+
+
+def basis_of(clips, components=COMPONENTS) -> np.ndarray:
+    total = 0
+    for clip in clips:
+        seen = clip["mouth"][clip["seen"]]
+        covariance = seen.T @ seen
+        total = total + covariance / max(np.trace(covariance), 1e-12)
+    return np.linalg.eigh(total)[1][:, ::-1][:, :components]
+
+
+def taps_of(curves, taps, step) -> np.ndarray:
+    """[cells, channels * taps], in the order of csrc/post/sync_curves.h."""
+    at = np.clip(np.arange(len(curves))[:, None] + (np.arange(taps) - taps // 2) * step, 0, len(curves) - 1)
+    return curves[at].transpose(0, 2, 1).reshape(len(curves), -1)
+
+
+def moments(clip, basis, scale, lag) -> tuple:
+    mouth = clip["mouth"] @ basis
+    mouth = mouth / max(np.sqrt((mouth[clip["seen"]] ** 2).sum(1).mean()), 1e-9)
+    sound = clip["sound"] / scale
+    sound = sound / max(np.sqrt((sound**2).mean()), 1e-9)
+    at = np.flatnonzero(clip["seen"])[::2]
+    at = at[(at + lag >= 0) & (at + lag < clip["sound_cells"])]
+    y, x = taps_of(mouth, MOUTH_TAPS, MOUTH_STEP)[at], taps_of(sound, SOUND_TAPS, SOUND_STEP)[at + lag]
+    y, x = y - y.mean(0), x - x.mean(0)
+    return np.array([x.T @ x, y.T @ y, x.T @ y], dtype=object), len(at)
+
+
+def root_of_inverse(covariance) -> np.ndarray:
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors @ np.diag((np.maximum(values, 0) + RIDGE * values.mean()) ** -0.5) @ vectors.T
+
+
+def correlate(clips, rest, lags) -> dict:
+    """The model of these clips, each heard `lags[name]` cells later."""
+    basis = basis_of(clips)
+    scale = np.sqrt(np.mean([(clip["sound"] ** 2).mean(0) for clip in clips], 0))
+    sums, count = 0, 0
+    for clip in clips:
+        part, cells = moments(clip, basis, scale, lags.get(clip["name"], 0))
+        sums, count = sums + part, count + cells
+    xx, yy, xy = (np.asarray(s, np.float64) / count for s in sums)
+    wx, wy = root_of_inverse(xx), root_of_inverse(yy)
+    u, s, vt = np.linalg.svd(wx @ xy @ wy)
+    mouth = (wy @ vt[:PAIRS].T).reshape(COMPONENTS, MOUTH_TAPS, PAIRS)
+    sound = (wx @ u[:, :PAIRS]).reshape(26, SOUND_TAPS, PAIRS) / scale[:, None, None]
+    arrays = {"rest": rest, "basis": basis, "mouth": mouth, "sound": sound, "correlations": s[:PAIRS]}
+    return {key: np.ascontiguousarray(value, np.float32) for key, value in arrays.items()} | {"zero_cells": np.zeros(1, np.float32)}
+
+
+def project(clip, model, sound=None) -> estimate.Pair:
+    """`sound`: another clip whose sound takes the place of its own."""
+    sound = sound or clip
+    cells = len(clip["seen"])
+    mouth = np.ascontiguousarray((clip["mouth"] @ model["basis"]).T, np.float32)
+    heard = np.ascontiguousarray(sound["sound"].T[:, :cells], np.float32)
+    sound_cells = min(cells, sound["sound_cells"])
+    heard = np.pad(heard, ((0, 0), (0, cells - heard.shape[1])), mode="edge")
+    return estimate.Pair(_sonic.sync_project(mouth, model["mouth"], MOUTH_STEP), _sonic.sync_project(heard, model["sound"], SOUND_STEP),
+                         clip["seen"].astype(np.uint8), sound_cells, model["correlations"])
+
+
+def lag_of(clip, model) -> tuple:
+    return _sonic.sync_peak(project(clip, model).score(0, len(clip["seen"]))[0])
+
+
+def fit(clips, rest) -> tuple[dict, dict]:
+    """(model, lags in cells by name), the clips aligned by the model itself; those that agree with it nowhere are left out."""
+    lags, used = {}, clips
+    for _ in range(ROUNDS):
+        model = correlate(used, rest, lags)
+        found = {clip["name"]: lag_of(clip, model) for clip in clips}
+        used = [clip for clip in clips if found[clip["name"]][2] > 0.05 and abs(found[clip["name"]][0]) < 25] or clips
+        zero = middle_of_sources(used, found)
+        lags = {name: int(round(peak[0] - zero)) for name, peak in found.items()}
+    return correlate(used, rest, lags), {clip["name"]: found[clip["name"]][0] - zero for clip in used}
+
+
+def middle_of_sources(clips, found) -> float:
+    sources = sorted({clip["source"] for clip in clips})
+    return float(np.median([np.median([found[c["name"]][0] for c in clips if c["source"] == s]) for s in sources]))
+
+
+def held_out(clips, rest):
+    """(clip, model that never saw its source) for each clip."""
+    for source in sorted({clip["source"] for clip in clips}):
+        model, lags = fit([clip for clip in clips if clip["source"] != source], rest)
+        yield from ((clip, model) for clip in clips if clip["source"] == source)
+
+
+def windows_of(clip, seconds):
+    at = np.flatnonzero(clip["seen"])
+    size = int(seconds * 100)
+    if len(at) < 200:
+        return []
+    first, last = int(at[0]), int(at[-1]) + 1
+    return [(begin, begin + size) for begin in range(first, max(first + 1, last - size + 1), size // 2)]
+
+
+def confidence_rows(clips, rest):
+    """(features, 1 for own sound and 0 for another's) of windows."""
+    rows, own = [], []
+    for index, (clip, model) in enumerate(held_out(clips, rest)):
+        others = [c for c in clips if c["source"] != clip["source"]]
+        sounds = [None, *(others[(index * 7 + k * 5) % len(others)] for k in range(4))]
+        for sound in sounds:
+            pair = project(clip, model, sound)
+            for seconds in WINDOWS_S:
+                for begin, end in windows_of(clip, seconds):
+                    scores, compared = pair.score(begin, end)
+                    if compared >= 100:
+                        rows.append(estimate.features_of(scores, compared))
+                        own.append(sound is None)
+    return np.array(rows), np.array(own, float)
+
+
+def logistic(rows, own, penalty=1.0) -> np.ndarray:
+    """[features + 1], Newton's method; both classes weigh the same."""
+    x = np.c_[rows, np.ones(len(rows))]
+    share = np.where(own > 0, 0.5 / own.sum(), 0.5 / (1 - own).sum()) * len(own)
+    weights, ridge = np.zeros(x.shape[1]), np.diag([penalty] * rows.shape[1] + [1e-6])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ weights))
+        weights -= np.linalg.solve(x.T @ (x * (share * p * (1 - p))[:, None]) + ridge, x.T @ (share * (p - own)) + ridge @ weights)
+    return weights.astype(np.float32)
+
+
+def area_under(scores, own) -> float:
+    order = np.argsort(np.argsort(scores)) + 1
+    n1, n0 = own.sum(), (1 - own).sum()
+    return float((order[own > 0].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+
+
+def report(clips, rest) -> None:
+    for clip, model in held_out(clips, rest):
+        peak = lag_of(clip, model)
+        windows = [_sonic.sync_peak(project(clip, model).score(*w)[0]) for w in windows_of(clip, 8)]
+        print(f"{clip['name'][:44]:44s} {peak[0] * 10:6.0f} ms  margin {peak[2]:5.2f} distance {peak[3]:4.1f}  "
+              + " ".join(f"{p[0] * 10:.0f}({p[2]:.2f})" for p in windows))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--cache", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--exclude", nargs="*", default=[], metavar="NAME", help="clips (beginnings of names) that are not fitted on")
+    parser.add_argument("--check", action="store_true", help="print each clip's lag by a model that never saw its source; write nothing")
+    options = parser.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    paths = [p for p in sorted(options.clips.glob("*.mp4")) if not p.name.startswith(tuple(options.exclude) or ("\0",))]
+    clips = [read_clip(path, options.cache) for path in paths]
+    clips = [clip for clip in clips if np.isfinite(clip["meshes"][:, 0, 0]).mean() > 0.5]
+    rest = rest_of(clips)
+    curves_of(clips, rest)
+    clips = [clip for clip in clips if clip["seen"].sum() >= 200]
+    if options.check:
+        report(clips, rest)
+        return 0
+    rows, own = confidence_rows(clips, rest)
+    confidence = logistic(rows, own)
+    print(f"confidence: {len(rows)} windows, AUC {area_under(rows @ confidence[:-1], own):.3f}")
+    model, lags = fit(clips, rest)
+    print(f"{len(lags)} of {len(clips)} clips agree with the model; correlations {np.round(model['correlations'], 2)}")
+    save_file(model | {"confidence": confidence}, OUT)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
