@@ -1,0 +1,368 @@
+#include "post/smooth.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/arena.h"
+#include "core/parallel.h"
+#include "post/smooth_guard.h"
+#include "post/smooth_measure.h"
+#include "post/smooth_noise.h"
+#include "post/smooth_path.h"
+#include "post/smooth_shift.h"
+
+enum { AHEAD_MAX = 20, AHEAD_MIN = 4, PAST = 40, ROWS_AT_ONCE = 16, SLOTS_MAX = AHEAD_MAX + 1, STEPS = 128, SIDE_MAX_PX = 8192, SIDE_MIN_PX = 64 };
+static const int64_t ring_bytes = 256 << 20;
+
+/* From which measured fault on it is mended, and from which on fully: far above what clean recordings show, below what is seen. */
+static const double shake_px[2] = {0.12, 0.22}, flicker_gain[2] = {0.003, 0.006}, noise_levels[2] = {1.0, 1.5};
+static const double error_max_px = 0.1, error_max_gain = 0.004;
+
+struct sonic_smooth {
+    sonic_arena *arena;
+    int32_t width, height, ahead, ended, idle;
+    double amount, least, loss; /* of the corrections; of a new frame; of the face's detail */
+    int64_t pushed, pulled;
+    uint8_t *frames, *masks; /* [ahead + 1, height, width, 3] and [ahead + 1, height, width] */
+    sonic_planes planes[2];
+    float *scratch, *raw, *moved, *before;
+    sonic_step steps[STEPS]; /* of frame i, at i % STEPS */
+    int64_t scene;           /* first frame of the scene that the next pulled frame is in */
+    sonic_noise_filter noise;
+    double sigma;
+    int32_t measured, remembers, compares; /* noise measurements of the scene; whether memory and `before` hold a frame of it */
+    sonic_path_table table;
+    sonic_smooth_report report;
+};
+
+static size_t frame_bytes(const sonic_smooth *s)
+{
+    return (size_t)s->width * s->height * 3;
+}
+
+static size_t arena_bytes(const sonic_smooth *s, size_t plane_floats, size_t scratch_floats)
+{
+    const size_t slots = (size_t)s->ahead + 1, picture = sonic_arena_piece(frame_bytes(s) * sizeof(float));
+    return sonic_arena_piece(slots * frame_bytes(s)) + sonic_arena_piece(slots * frame_bytes(s) / 3) + 2 * sonic_arena_piece(plane_floats * sizeof(float)) +
+           sonic_arena_piece(scratch_floats * sizeof(float)) + 6 * picture;
+}
+
+static void take_pieces(sonic_smooth *s, size_t plane_floats, size_t scratch_floats)
+{
+    const size_t slots = (size_t)s->ahead + 1, picture = frame_bytes(s) * sizeof(float);
+    s->frames = sonic_arena_take(s->arena, slots * frame_bytes(s));
+    s->masks = sonic_arena_take(s->arena, slots * frame_bytes(s) / 3);
+    for (int i = 0; i < 2; i++)
+        sonic_planes_place(&s->planes[i], sonic_arena_take(s->arena, plane_floats * sizeof(float)));
+    s->scratch = sonic_arena_take(s->arena, scratch_floats * sizeof(float));
+    s->raw = sonic_arena_take(s->arena, picture);
+    s->moved = sonic_arena_take(s->arena, picture);
+    s->before = sonic_arena_take(s->arena, picture);
+    s->noise.memory = sonic_arena_take(s->arena, picture);
+    s->noise.variance = sonic_arena_take(s->arena, picture / 3);
+    s->noise.scratch = sonic_arena_take(s->arena, picture);
+    s->noise.width = s->width, s->noise.height = s->height;
+}
+
+static void choose_amounts(sonic_smooth *s, double strength)
+{
+    s->amount = strength < 0.5 ? 2.0 * strength : 1.0;
+    s->least = 0.2 - 0.1 * (strength > 0.5 ? 2.0 * strength - 1.0 : 0.0);
+    s->loss = strength < 0.5 ? 0.02 : 0.02 + 0.5 * (strength - 0.5);
+}
+
+static void choose_delay(sonic_smooth *s)
+{
+    int64_t slots = ring_bytes / (int64_t)(frame_bytes(s) / 3 * 4);
+    s->ahead = slots > SLOTS_MAX ? AHEAD_MAX : slots < AHEAD_MIN + 1 ? AHEAD_MIN : (int32_t)slots - 1;
+}
+
+static sonic_status reserve(sonic_smooth *s)
+{
+    sonic_planes layout;
+    const size_t plane_floats = sonic_planes_layout(&layout, s->width, s->height), scratch_floats = sonic_step_scratch(&layout);
+    sonic_status status = sonic_arena_create(&s->arena, arena_bytes(s, plane_floats, scratch_floats));
+    if (status)
+        return status;
+    s->planes[0] = s->planes[1] = layout;
+    take_pieces(s, plane_floats, scratch_floats);
+    sonic_path_table_fill(&s->table);
+    return SONIC_OK;
+}
+
+sonic_status sonic_smooth_create(sonic_smooth **out, int32_t width_px, int32_t height_px, double strength)
+{
+    *out = NULL;
+    if (width_px < 1 || height_px < 1 || width_px > SIDE_MAX_PX || height_px > SIDE_MAX_PX)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose frames with sides of 1 to %d px: these have %d x %d.", SIDE_MAX_PX, (int)width_px, (int)height_px);
+    if (!(strength >= 0.0 && strength <= 1.0))
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a strength from 0 to 1: it is %g.", strength);
+    sonic_smooth *s = calloc(1, sizeof *s);
+    if (!s)
+        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: memory for the smoother is not free.");
+    s->width = width_px, s->height = height_px;
+    s->idle = strength == 0.0 || width_px < SIDE_MIN_PX || height_px < SIDE_MIN_PX;
+    choose_amounts(s, strength);
+    choose_delay(s);
+    sonic_status status = reserve(s);
+    if (status) {
+        free(s);
+        return status;
+    }
+    *out = s;
+    return SONIC_OK;
+}
+
+void sonic_smooth_free(sonic_smooth *smooth)
+{
+    if (smooth)
+        sonic_arena_free(smooth->arena);
+    free(smooth);
+}
+
+int32_t sonic_smooth_delay(const sonic_smooth *smooth) { return smooth->ahead; }
+
+void sonic_smooth_end(sonic_smooth *smooth) { smooth->ended = 1; }
+
+sonic_smooth_report sonic_smooth_tell(const sonic_smooth *smooth)
+{
+    sonic_smooth_report r = smooth->report;
+    r.shake_px /= r.shaken ? (double)r.shaken : 1.0;
+    r.flicker /= r.flickering ? (double)r.flickering : 1.0;
+    r.noise /= r.noisy ? (double)r.noisy : 1.0;
+    return r;
+}
+
+static uint8_t *frame_slot(const sonic_smooth *s, int64_t i) { return s->frames + (size_t)(i % (s->ahead + 1)) * frame_bytes(s); }
+
+static uint8_t *mask_slot(const sonic_smooth *s, int64_t i) { return s->masks + (size_t)(i % (s->ahead + 1)) * (frame_bytes(s) / 3); }
+
+static void copy_rows(uint8_t *out, ptrdiff_t out_stride, const uint8_t *in, ptrdiff_t in_stride, int32_t width, int32_t height)
+{
+    for (int32_t y = 0; y < height; y++)
+        memcpy(out + y * out_stride, in + y * in_stride, (size_t)width * 3);
+}
+
+static sonic_status check_frame(const sonic_smooth *s, sonic_image frame)
+{
+    if (frame.width_px == s->width && frame.height_px == s->height && frame.channels == 3)
+        return SONIC_OK;
+    return sonic_fail(SONIC_ERROR_SHAPE, "Give frames of one size, %d x %d with 3 channels: this one has %d x %d with %d.", (int)s->width,
+                      (int)s->height, (int)frame.width_px, (int)frame.height_px, (int)frame.channels);
+}
+
+sonic_status sonic_smooth_push(sonic_smooth *s, sonic_image frame, const float *meshes, int32_t count)
+{
+    sonic_status status = check_frame(s, frame);
+    if (status)
+        return status;
+    if (s->pushed - s->pulled > s->ahead || s->ended)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Pull a frame first: %lld are waiting.", (long long)(s->pushed - s->pulled));
+    const int64_t i = s->pushed++;
+    const ptrdiff_t stride = (ptrdiff_t)s->width * 3;
+    copy_rows(frame_slot(s, i), stride, frame.data, frame.stride, s->width, s->height);
+    if (s->idle)
+        return SONIC_OK;
+    if (count >= 0)
+        sonic_guard_draw(mask_slot(s, i), s->width, s->height, meshes, count);
+    else if (i)
+        memcpy(mask_slot(s, i), mask_slot(s, i - 1), frame_bytes(s) / 3);
+    else
+        memset(mask_slot(s, i), 0, frame_bytes(s) / 3);
+    sonic_planes_fill(&s->planes[i % 2], s->scratch, frame);
+    if (i)
+        sonic_step_measure(&s->steps[i % STEPS], &s->planes[(i + 1) % 2], &s->planes[i % 2], s->scratch);
+    else
+        s->steps[0].cut = 1;
+    return SONIC_OK;
+}
+
+static const sonic_step *step_at(const sonic_smooth *s, int64_t i) { return &s->steps[i % STEPS]; }
+
+/* 0 below range[0], 1 above range[1], smooth between. */
+static double ramp(double value, const double range[2])
+{
+    double t = (value - range[0]) / (range[1] - range[0]);
+    t = t < 0 ? 0 : t > 1 ? 1 : t;
+    return t * t * (3 - 2 * t);
+}
+
+/* Frames first .. last of the scene around `at` on which its correction rests. */
+typedef struct span {
+    int64_t first, last, at;
+} span;
+
+static span span_around(const sonic_smooth *s, int64_t at)
+{
+    span w = {at - PAST > s->scene ? at - PAST : s->scene, at, at};
+    while (w.last + 1 < s->pushed && w.last < at + s->ahead && !step_at(s, w.last + 1)->cut)
+        w.last++;
+    return w;
+}
+
+/* Steps of one kind in the span (0, 1: shift; 2 .. 4: gain); those that could not be measured count as 0. Returns the share that could. */
+static double collect(double *out, const sonic_smooth *s, span w, int kind)
+{
+    int32_t known = 0;
+    for (int64_t i = w.first + 1; i <= w.last; i++) {
+        const sonic_step *step = step_at(s, i);
+        int sure = kind < 2 ? step->error_px[kind] < error_max_px : step->gain_error < error_max_gain;
+        out[i - w.first - 1] = !sure ? 0.0 : kind < 2 ? step->shift_px[kind] : step->gain[kind - 2];
+        known += sure;
+    }
+    return w.last > w.first ? (double)known / (double)(w.last - w.first) : 0.0;
+}
+
+typedef struct mending {
+    double shift_px[2], gain[3], sigma_px, sigma_gain;
+} mending;
+
+/* The correction of one kind, faded in with the size of the fault. */
+static double correction(double *sigma, const sonic_smooth *s, span w, int kind, const double range[2])
+{
+    double steps[SONIC_PATH_MAX];
+    *sigma = 0;
+    if (collect(steps, s, w, kind) < 0.8)
+        return 0.0;
+    sonic_path_fit fit = sonic_path_smooth(&s->table, steps, (int32_t)(w.last - w.first), (int32_t)(w.at - w.first));
+    double sure = s->amount * fit.whiteness * ramp(fit.sigma, range);
+    *sigma = sure > 0 ? fit.sigma : 0;
+    return sure * fit.correction;
+}
+
+static mending find_mending(const sonic_smooth *s, int64_t at)
+{
+    mending m = {{0}, {0}, 0, 0};
+    span w = span_around(s, at);
+    for (int kind = 0; kind < 5; kind++) {
+        double sigma, value = correction(&sigma, s, w, kind, kind < 2 ? shake_px : flicker_gain);
+        if (kind < 2)
+            m.shift_px[kind] = -value, m.sigma_px = fmax(m.sigma_px, sigma);
+        else
+            m.gain[kind - 2] = exp(value), m.sigma_gain = fmax(m.sigma_gain, sigma);
+    }
+    return m;
+}
+
+typedef struct convert_job {
+    const sonic_smooth *smooth;
+    const uint8_t *in;
+    float *out_floats;
+    const float *in_floats;
+    sonic_image out;
+    const mending *mending;
+    float share;
+} convert_job;
+
+static void widen_rows(int64_t begin, int64_t end, void *context)
+{
+    const convert_job *job = context;
+    const int32_t width = job->smooth->width;
+    const float r = (float)job->mending->gain[0], g = (float)job->mending->gain[1], b = (float)job->mending->gain[2];
+    for (int64_t y = begin; y < end; y++) {
+        const uint8_t *in = job->in + y * width * 3;
+        float *out = job->out_floats + y * width * 3;
+        for (int32_t x = 0; x < 3 * width; x += 3)
+            out[x] = r * in[x], out[x + 1] = g * in[x + 1], out[x + 2] = b * in[x + 2];
+    }
+}
+
+static void narrow_rows(int64_t begin, int64_t end, void *context)
+{
+    const convert_job *job = context;
+    const int32_t count = 3 * job->smooth->width;
+    for (int64_t y = begin; y < end; y++) {
+        const float *in = job->in_floats + y * count;
+        uint8_t *out = job->out.data + y * job->out.stride;
+        for (int32_t x = 0; x < count; x++) {
+            float value = in[x] + 0.5f;
+            out[x] = (uint8_t)(value < 0.0f ? 0.0f : value > 255.0f ? 255.0f : value);
+        }
+    }
+}
+
+/* out = frame + share * (memory - frame) */
+static void mix_rows(int64_t begin, int64_t end, void *context)
+{
+    const convert_job *job = context;
+    const int32_t count = 3 * job->smooth->width;
+    for (int64_t y = begin; y < end; y++) {
+        const float *frame = job->in_floats + y * count, *memory = job->smooth->noise.memory + y * count;
+        float *out = job->out_floats + y * count;
+        for (int32_t x = 0; x < count; x++)
+            out[x] = frame[x] + job->share * (memory[x] - frame[x]);
+    }
+}
+
+static void learn_noise(sonic_smooth *s)
+{
+    if (!s->compares)
+        return;
+    double sigma = sonic_noise_measure(s->moved, s->before, s->width, s->height);
+    s->measured += s->measured < 12;
+    s->sigma += (sigma - s->sigma) / s->measured;
+}
+
+/* The frame in `moved`, cleaned, in `raw`; or 0 when there is no noise to take away. */
+static int clean(sonic_smooth *s, const uint8_t *mask)
+{
+    learn_noise(s);
+    double share = s->amount * ramp(s->sigma, noise_levels);
+    if (share <= 0 || !s->remembers)
+        sonic_noise_start(&s->noise, s->moved);
+    s->remembers = 1;
+    if (share <= 0)
+        return 0;
+    sonic_noise_take(&s->noise, s->moved, s->sigma, s->least);
+    convert_job job = {s, NULL, s->raw, s->moved, {0}, NULL, (float)share};
+    sonic_parallel_for(s->height, ROWS_AT_ONCE, mix_rows, &job);
+    sonic_guard_apply(s->raw, s->moved, mask, s->width, s->height, s->loss);
+    s->report.noisy++, s->report.noise += s->sigma;
+    return 1;
+}
+
+static void count_up(sonic_smooth *s, const mending *m)
+{
+    s->report.shaken += m->sigma_px > 0, s->report.shake_px += m->sigma_px;
+    s->report.flickering += m->sigma_gain > 0, s->report.flicker += m->sigma_gain;
+}
+
+static void finish_frame(sonic_image out, sonic_smooth *s, int64_t at)
+{
+    const mending m = find_mending(s, at);
+    convert_job job = {s, frame_slot(s, at), s->raw, NULL, out, &m, 0};
+    sonic_parallel_for(s->height, ROWS_AT_ONCE, widen_rows, &job);
+    sonic_shift(s->moved, s->noise.scratch, s->raw, s->width, s->height, 3, m.shift_px[0], m.shift_px[1]);
+    const int cleaned = clean(s, mask_slot(s, at));
+    count_up(s, &m);
+    if (!cleaned && m.sigma_px == 0 && m.sigma_gain == 0) {
+        copy_rows(out.data, out.stride, job.in, (ptrdiff_t)s->width * 3, s->width, s->height);
+    } else {
+        job.in_floats = cleaned ? s->raw : s->moved;
+        sonic_parallel_for(s->height, ROWS_AT_ONCE, narrow_rows, &job);
+    }
+    float *swap = s->before;
+    s->before = s->moved, s->moved = swap, s->compares = 1;
+}
+
+sonic_status sonic_smooth_pull(sonic_smooth *s, sonic_image out, int32_t *ready)
+{
+    *ready = 0;
+    sonic_status status = check_frame(s, out);
+    if (status || s->pulled == s->pushed || !(s->ended || s->pushed - s->pulled > s->ahead))
+        return status;
+    const int64_t at = s->pulled;
+    if (s->idle) {
+        copy_rows(out.data, out.stride, frame_slot(s, at), (ptrdiff_t)s->width * 3, s->width, s->height);
+    } else {
+        if (step_at(s, at)->cut) {
+            s->scene = at, s->compares = s->remembers = s->measured = 0, s->sigma = 0;
+            s->report.cuts += at > 0;
+        }
+        finish_frame(out, s, at);
+    }
+    s->pulled++, s->report.frames++;
+    *ready = 1;
+    return SONIC_OK;
+}

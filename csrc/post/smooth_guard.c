@@ -1,0 +1,113 @@
+#include "post/smooth_guard.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/parallel.h"
+
+enum { FACE = 128, KEPT = 255 };
+
+/* Points of MediaPipe's canonical mesh around the lips, the eyes, and the face. */
+static const int16_t lips[] = {61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409};
+static const int16_t eye_a[] = {33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246};
+static const int16_t eye_b[] = {263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466};
+static const int16_t oval[] = {10,  338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+                               152, 148, 176, 149, 150, 136, 172, 58,  132, 93,  234, 127, 162, 21,  54,  103, 67,  109};
+
+/* An ellipse around points: x in terms of the inverse covariance m, inside where the form is below 1. */
+typedef struct ellipse {
+    double x, y, xx, xy, yy, reach;
+} ellipse;
+
+static ellipse around(const float *mesh, const int16_t *points, int count, double scale, double margin_px)
+{
+    double x = 0, y = 0, xx = 0, xy = 0, yy = 0;
+    for (int i = 0; i < count; i++)
+        x += mesh[3 * points[i]] / count, y += mesh[3 * points[i] + 1] / count;
+    for (int i = 0; i < count; i++) {
+        double u = mesh[3 * points[i]] - x, v = mesh[3 * points[i] + 1] - y;
+        xx += u * u / count, xy += u * v / count, yy += v * v / count;
+    }
+    /* Points evenly on an ellipse have half the squared axes as variances. */
+    double grow = 2.0 * scale * scale, add = margin_px * margin_px;
+    xx = xx * grow + add, yy = yy * grow + add, xy *= grow;
+    double determinant = xx * yy - xy * xy;
+    ellipse e = {x, y, yy / determinant, -xy / determinant, xx / determinant, sqrt(fmax(xx, yy)) * 1.5};
+    return e;
+}
+
+static int32_t within(double value, int32_t most)
+{
+    return value < 0 ? 0 : value > most ? most : (int32_t)value;
+}
+
+static void draw(uint8_t *mask, int32_t width, int32_t height, ellipse e, uint8_t value)
+{
+    if (!(e.reach > 0) || !(e.reach < 1e5))
+        return;
+    for (int32_t y = within(e.y - e.reach, height); y < within(e.y + e.reach + 1, height); y++)
+        for (int32_t x = within(e.x - e.reach, width); x < within(e.x + e.reach + 1, width); x++) {
+            double u = x - e.x, v = y - e.y;
+            if (u * (u * e.xx + 2 * v * e.xy) + v * v * e.yy < 1.0 && mask[(size_t)y * width + x] < value)
+                mask[(size_t)y * width + x] = value;
+        }
+}
+
+void sonic_guard_draw(uint8_t *mask, int32_t width, int32_t height, const float *meshes, int32_t count)
+{
+    memset(mask, 0, (size_t)width * height);
+    for (int32_t i = 0; i < count; i++) {
+        const float *mesh = meshes + (size_t)i * SONIC_MESH_POINTS * 3;
+        double size = hypot(mesh[3 * 10] - mesh[3 * 152], mesh[3 * 10 + 1] - mesh[3 * 152 + 1]);
+        draw(mask, width, height, around(mesh, oval, sizeof oval / sizeof *oval, 1.1, 0.03 * size), FACE);
+        draw(mask, width, height, around(mesh, lips, sizeof lips / sizeof *lips, 1.15, 0.07 * size), KEPT);
+        draw(mask, width, height, around(mesh, eye_a, sizeof eye_a / sizeof *eye_a, 1.15, 0.04 * size), KEPT);
+        draw(mask, width, height, around(mesh, eye_b, sizeof eye_b / sizeof *eye_b, 1.15, 0.04 * size), KEPT);
+    }
+}
+
+static float laplacian(const float *green, ptrdiff_t stride)
+{
+    return 4.0f * green[0] - green[-3] - green[3] - green[-stride] - green[stride];
+}
+
+/* The largest share of the cleaned picture, 0..1, at which the energy is no less than 1 - loss of the frame's. Energies of the frame, of the
+ * frame times the change, and of the change make it a quadratic. */
+static double share_of(double frame, double mixed, double change, double loss)
+{
+    double c = loss * frame;
+    if (frame <= 0 || frame + 2 * mixed + change >= (1 - loss) * frame)
+        return 1.0;
+    double root = mixed * mixed - change * c;
+    if (root < 0 || change <= 0)
+        return 1.0;
+    double share = c / (-mixed + sqrt(root));
+    return share < 0 ? 0 : share > 1 ? 1 : share;
+}
+
+static double face_share(const float *cleaned, const float *frame, const uint8_t *mask, int32_t width, int32_t height, double loss)
+{
+    const ptrdiff_t stride = 3 * (ptrdiff_t)width;
+    double own = 0, mixed = 0, change = 0;
+    for (int32_t y = 1; y < height - 1; y++)
+        for (int32_t x = 1; x < width - 1; x++) {
+            if (mask[(size_t)y * width + x] != FACE)
+                continue;
+            const ptrdiff_t at = y * stride + 3 * x + 1;
+            double a = laplacian(frame + at, stride), d = laplacian(cleaned + at, stride) - a;
+            own += a * a, mixed += a * d, change += d * d;
+        }
+    return share_of(own, mixed, change, loss);
+}
+
+void sonic_guard_apply(float *cleaned, const float *frame, const uint8_t *mask, int32_t width, int32_t height, double loss)
+{
+    const float share = (float)face_share(cleaned, frame, mask, width, height, loss);
+    for (size_t i = 0; i < (size_t)width * height; i++) {
+        if (!mask[i])
+            continue;
+        float keep = mask[i] == FACE ? share : 0.0f;
+        for (int c = 0; c < 3; c++)
+            cleaned[3 * i + c] = frame[3 * i + c] + keep * (cleaned[3 * i + c] - frame[3 * i + c]);
+    }
+}

@@ -1,0 +1,258 @@
+#include "post/smooth_measure.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/parallel.h"
+#include "post/smooth_shift.h"
+
+enum { BLOCK = 16, MARGIN = 4, SUMS = 10, LANES = 16, WARPS = 2, REWEIGHTS = 6 };
+/* The sums of a block. J is the derivative by x, y and gain, r the difference now - before. */
+enum { XX, XY, XG, YY, YG, GG, XR, YR, GR, RR };
+
+typedef struct sums_job {
+    float *sums; /* [rows, columns, SUMS] */
+    const float *before, *now;
+    int32_t width, height, columns, rows;
+    float gain;
+} sums_job;
+
+size_t sonic_step_scratch(const sonic_planes *planes)
+{
+    size_t area = (size_t)planes->width[0] * planes->height[0];
+    return 2 * area + (area / (BLOCK * BLOCK) + 1) * (SUMS + 1);
+}
+
+static void add_row(float lanes[SUMS][LANES], const float *a, const float *b, int32_t width, float gain)
+{
+    for (int i = 0; i < LANES; i++) {
+        float x = ((a[i + 1] - a[i - 1]) + (b[i + 1] - b[i - 1])) * 0.25f;
+        float y = ((a[i + width] - a[i - width]) + (b[i + width] - b[i - width])) * 0.25f;
+        float g = -a[i] * (1.0f / 128.0f), r = b[i] - gain * a[i];
+        lanes[XX][i] += x * x, lanes[XY][i] += x * y, lanes[XG][i] += x * g, lanes[YY][i] += y * y, lanes[YG][i] += y * g;
+        lanes[GG][i] += g * g, lanes[XR][i] += x * r, lanes[YR][i] += y * r, lanes[GR][i] += g * r, lanes[RR][i] += r * r;
+    }
+}
+
+static void sum_blocks(int64_t begin, int64_t end, void *context)
+{
+    const sums_job *job = context;
+    for (int64_t row = begin; row < end; row++)
+        for (int32_t column = 0; column < job->columns; column++) {
+            float lanes[SUMS][LANES] = {{0}}, *out = job->sums + (row * job->columns + column) * SUMS;
+            for (int32_t j = 0; j < BLOCK; j++) {
+                ptrdiff_t at = (ptrdiff_t)(MARGIN + row * BLOCK + j) * job->width + MARGIN + column * BLOCK;
+                add_row(lanes, job->before + at, job->now + at, job->width, job->gain);
+            }
+            for (int s = 0; s < SUMS; s++) {
+                out[s] = 0.0f;
+                for (int i = 0; i < LANES; i++)
+                    out[s] += lanes[s][i];
+            }
+        }
+}
+
+/* Mean squared difference of a block after the step d (x, y, gain). */
+static double rest(const float *s, const double d[3])
+{
+    double linear = d[0] * s[XR] + d[1] * s[YR] + d[2] * s[GR];
+    double square = d[0] * (d[0] * s[XX] + 2 * d[1] * s[XY] + 2 * d[2] * s[XG]) + d[1] * (d[1] * s[YY] + 2 * d[2] * s[YG]) + d[2] * d[2] * s[GG];
+    double value = (s[RR] + 2 * linear + square) / (BLOCK * BLOCK);
+    return value > 0 ? value : 0;
+}
+
+/* The value below which `share` of values[count] lie, to about 3 %: from a histogram of logarithms. */
+static double quantile(const float *values, int32_t count, double share)
+{
+    int32_t bins[512] = {0}, seen = 0;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t bin = (int32_t)((log(values[i] + 1e-4) + 10.0) * 22.0);
+        bins[bin < 0 ? 0 : bin > 511 ? 511 : bin]++;
+    }
+    for (int32_t bin = 0; bin < 512; bin++)
+        if ((seen += bins[bin]) >= share * count)
+            return exp((bin + 0.5) / 22.0 - 10.0);
+    return 0.0;
+}
+
+/* inverse of the symmetric m = {xx, xy, xg, yy, yg, gg}; 0 when it has none. */
+static int invert(double out[6], const double m[6])
+{
+    double a = m[3] * m[5] - m[4] * m[4], b = m[2] * m[4] - m[1] * m[5], c = m[1] * m[4] - m[2] * m[3];
+    double determinant = m[0] * a + m[1] * b + m[2] * c;
+    if (!(determinant > 1e-9 * m[0] * m[3] * m[5]) || !(m[0] > 0) || !(m[3] > 0))
+        return 0;
+    out[0] = a / determinant, out[1] = b / determinant, out[2] = c / determinant;
+    out[3] = (m[0] * m[5] - m[2] * m[2]) / determinant, out[4] = (m[1] * m[2] - m[0] * m[4]) / determinant;
+    out[5] = (m[0] * m[3] - m[1] * m[1]) / determinant;
+    return 1;
+}
+
+typedef struct fit {
+    double d[3], inverse[6], floor;
+} fit;
+
+static int weighted_step(fit *f, const float *sums, const float *rests, int32_t count, double scale)
+{
+    double m[6] = {0}, v[3] = {0};
+    for (int32_t i = 0; i < count; i++) {
+        const float *s = sums + (size_t)i * SUMS;
+        double t = rests[i] / scale, w = 1.0 / ((1.0 + t * t) * (1.0 + t * t));
+        for (int k = 0; k < 6; k++)
+            m[k] += w * s[k];
+        for (int k = 0; k < 3; k++)
+            v[k] -= w * s[XR + k];
+    }
+    if (!invert(f->inverse, m))
+        return 0;
+    const double *n = f->inverse;
+    f->d[0] = n[0] * v[0] + n[1] * v[1] + n[2] * v[2];
+    f->d[1] = n[1] * v[0] + n[3] * v[1] + n[4] * v[2];
+    f->d[2] = n[2] * v[0] + n[4] * v[1] + n[5] * v[2];
+    return 1;
+}
+
+static int solve(fit *f, const float *sums, float *rests, int32_t count, double start_scale)
+{
+    memset(f, 0, sizeof *f);
+    for (int k = 0; k < REWEIGHTS; k++) {
+        for (int32_t i = 0; i < count; i++)
+            rests[i] = (float)rest(sums + (size_t)i * SUMS, f->d);
+        f->floor = quantile(rests, count, 0.3) + 0.02;
+        double scale = k == 0 ? start_scale * f->floor : 2.5 * f->floor;
+        if (!weighted_step(f, sums, rests, count, scale))
+            return 0;
+    }
+    return 1;
+}
+
+/* Shift in pixels of level 0 and gain, refined at one level; 0 when the picture has nothing to hold on to. */
+static int refine(double shift[2], double *gain, fit *f, const sonic_planes *before, const sonic_planes *now, int32_t level, float *scratch)
+{
+    const int32_t width = now->width[level], height = now->height[level];
+    const size_t area = (size_t)width * height;
+    sums_job job = {scratch + 2 * area, before->luma[level], scratch, width, height, (width - 2 * MARGIN) / BLOCK, (height - 2 * MARGIN) / BLOCK, 0};
+    const int32_t count = job.columns * job.rows;
+    float *rests = job.sums + (size_t)count * SUMS;
+    const double unit = 1 << level;
+    if (count < 4)
+        return level != 0;
+    for (int k = 0; k < WARPS; k++) {
+        sonic_shift(scratch, scratch + area, now->luma[level], width, height, 1, shift[0] / unit, shift[1] / unit);
+        job.gain = (float)*gain;
+        sonic_parallel_for(job.rows, 4, sum_blocks, &job);
+        if (!solve(f, job.sums, rests, count, k == 0 && level ? 10.0 : 4.0))
+            return 0;
+        double longest = fmax(fabs(f->d[0]), fabs(f->d[1])), damp = longest > 2.0 ? 2.0 / longest : 1.0;
+        shift[0] += f->d[0] * damp * unit, shift[1] += f->d[1] * damp * unit, *gain *= 1.0 + f->d[2] / 128.0;
+    }
+    return 1;
+}
+
+static double cell_luma(const float *cell)
+{
+    return 0.25 * cell[0] + 0.5 * cell[1] + 0.25 * cell[2];
+}
+
+/* Another scene: the colour cells have little in common, whatever the exposure. */
+static int is_cut(const sonic_planes *before, const sonic_planes *now)
+{
+    double a = 0, b = 0, aa = 0, bb = 0, ab = 0, apart = 0;
+    const int32_t count = now->columns * now->rows;
+    for (int32_t i = 0; i < count; i++) {
+        double p = cell_luma(before->cells + 3 * i), q = cell_luma(now->cells + 3 * i);
+        a += p, b += q, aa += p * p, bb += q * q, ab += p * q, apart += fabs(p - q);
+    }
+    if (!count)
+        return 0;
+    double covariance = ab - a * b / count, product = (aa - a * a / count) * (bb - b * b / count);
+    return apart > 4.0 * count && covariance < 0.7 * sqrt(product > 0 ? product : 0);
+}
+
+static int usable(const float *cell)
+{
+    for (int c = 0; c < 3; c++)
+        if (cell[c] < 20.0f || cell[c] > 232.0f)
+            return 0;
+    return 1;
+}
+
+/* The cells of `now` moved back by the shift: bilinear, which is exact enough for means over 8 x 8 pixels. */
+static void moved_cell(float out[3], const sonic_planes *now, double x, double y)
+{
+    int32_t i = (int32_t)x, j = (int32_t)y;
+    float u = (float)(x - i), v = (float)(y - j);
+    const float *p = now->cells + ((size_t)j * now->columns + i) * 3, *q = p + (size_t)now->columns * 3;
+    for (int c = 0; c < 3; c++)
+        out[c] = (1 - v) * ((1 - u) * p[c] + u * p[c + 3]) + v * ((1 - u) * q[c] + u * q[c + 3]);
+}
+
+typedef struct gain_sums {
+    double top[3], bottom[3], rest, weight, squares;
+} gain_sums;
+
+static void add_cell(gain_sums *s, const float *a, const float *b, const double ratio[3], double scale)
+{
+    double squared = 0;
+    for (int c = 0; c < 3; c++)
+        squared += (b[c] - ratio[c] * a[c]) * (b[c] - ratio[c] * a[c]);
+    double t = squared / (3 * scale * scale), w = 1.0 / ((1.0 + t) * (1.0 + t));
+    for (int c = 0; c < 3; c++)
+        s->top[c] += w * a[c] * b[c], s->bottom[c] += w * a[c] * a[c];
+    s->rest += w * squared / 3, s->weight += w, s->squares += w * w;
+}
+
+static gain_sums gain_pass(const sonic_planes *before, const sonic_planes *now, const double shift[2], const double ratio[3], double scale)
+{
+    gain_sums sums = {{0}, {0}, 0, 0, 0};
+    for (int32_t j = 1; j < now->rows - 1; j++)
+        for (int32_t i = 1; i < now->columns - 1; i++) {
+            double x = i + shift[0] / SONIC_CELL_PX, y = j + shift[1] / SONIC_CELL_PX;
+            const float *a = before->cells + ((size_t)j * now->columns + i) * 3;
+            float b[3];
+            if (x < 0 || y < 0 || x >= now->columns - 1 || y >= now->rows - 1 || !usable(a))
+                continue;
+            moved_cell(b, now, x, y);
+            if (usable(b))
+                add_cell(&sums, a, b, ratio, scale);
+        }
+    return sums;
+}
+
+static void measure_gains(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const double shift[2], double gain)
+{
+    const double scales[] = {4.0, 2.0, 1.0, 0.7, 0.5, 0.5};
+    double ratio[3] = {gain, gain, gain};
+    out->gain_error = 2.0;
+    for (size_t k = 0; k < sizeof scales / sizeof *scales; k++) {
+        gain_sums s = gain_pass(before, now, shift, ratio, scales[k]);
+        if (s.weight < 8.0)
+            return;
+        for (int c = 0; c < 3; c++)
+            ratio[c] = s.top[c] / s.bottom[c];
+        out->gain_error = sqrt(s.rest / s.weight * (s.squares / s.weight) / s.weight / (s.bottom[1] / s.weight));
+    }
+    for (int c = 0; c < 3; c++)
+        out->gain[c] = log(ratio[c]);
+}
+
+void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, float *scratch)
+{
+    double shift[2] = {0, 0}, gain = 1.0;
+    fit f = {{0}, {0}, 0};
+    memset(out, 0, sizeof *out);
+    out->error_px[0] = out->error_px[1] = 1e3, out->gain_error = 2.0;
+    if ((out->cut = is_cut(before, now)))
+        return;
+    int held = 1;
+    for (int32_t level = now->levels - 1; level >= 0 && held; level--)
+        held = refine(shift, &gain, &f, before, now, level, scratch);
+    if (held && f.inverse[0] > 0) {
+        for (int axis = 0; axis < 2; axis++) {
+            out->shift_px[axis] = shift[axis] * now->factor;
+            out->error_px[axis] = now->factor * sqrt(f.floor * f.inverse[axis == 0 ? 0 : 3]);
+        }
+    } else
+        shift[0] = shift[1] = 0, gain = 1.0;
+    measure_gains(out, before, now, shift, gain);
+}

@@ -1,0 +1,24 @@
+/* smooth_measure.h - how the picture as a whole moved and brightened from one frame to the next.
+ *
+ * Translation and gain minimise the squared difference (Lucas and Kanade 1981, "An iterative image registration technique"), coarse to
+ * fine, with gradients of both frames so that noise does not pull towards 0. The sums are kept per block, and blocks that
+ * move otherwise than most of the picture lose their weight (iteratively reweighted; Geman and McClure 1987). */
+#ifndef SONIC_POST_SMOOTH_MEASURE_H
+#define SONIC_POST_SMOOTH_MEASURE_H
+
+#include "post/smooth_planes.h"
+
+typedef struct sonic_step {
+    double shift_px[2];  /* x, y in pixels of the frame: now(p + shift) shows what before(p) showed */
+    double error_px[2];  /* standard deviation of that */
+    double gain[3];      /* ln(now / before) of R, G, B */
+    double gain_error;   /* standard deviation of that; over 1 when there was nothing to measure */
+    int32_t cut;         /* 1: another scene, or no frame before */
+} sonic_step;
+
+/* Floats of scratch that sonic_step_measure needs. */
+size_t sonic_step_scratch(const sonic_planes *planes);
+
+void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, float *scratch);
+
+#endif

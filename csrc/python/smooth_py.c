@@ -1,0 +1,123 @@
+/* Motion smooth for Python: the smoother is a capsule, frames go in and out one at a time. */
+#include "face/face_mesh.h"
+#include "post/smooth.h"
+#include "python/binding.h"
+
+static const char *const smooth_name = "sonic_smooth";
+
+static void free_capsule(PyObject *capsule)
+{
+    sonic_smooth_free(PyCapsule_GetPointer(capsule, smooth_name));
+}
+
+static PyObject *smooth_create(PyObject *self, PyObject *args)
+{
+    (void)self;
+    int width, height;
+    double strength;
+    if (!PyArg_ParseTuple(args, "iid:smooth_create", &width, &height, &strength))
+        return NULL;
+    sonic_smooth *smooth;
+    sonic_status status = sonic_smooth_create(&smooth, width, height, strength);
+    if (status)
+        return sonic_py_raise(status);
+    PyObject *capsule = PyCapsule_New(smooth, smooth_name, free_capsule);
+    if (!capsule)
+        sonic_smooth_free(smooth);
+    return capsule;
+}
+
+static sonic_smooth *smooth_of(PyObject *capsule)
+{
+    sonic_smooth *smooth = PyCapsule_IsValid(capsule, smooth_name) ? PyCapsule_GetPointer(capsule, smooth_name) : NULL;
+    if (!smooth)
+        PyErr_Format(PyExc_TypeError, "Give a smoother made by smooth_create");
+    return smooth;
+}
+
+/* [n, 468, 3], or NULL with an exception. */
+static PyArrayObject *meshes_of(PyObject *object)
+{
+    PyArrayObject *meshes = sonic_py_array(object, NPY_FLOAT32, 3, "meshes");
+    if (meshes && (PyArray_DIM(meshes, 1) != SONIC_MESH_POINTS || PyArray_DIM(meshes, 2) != 3 || PyArray_DIM(meshes, 0) > 64)) {
+        PyErr_Format(PyExc_ValueError, "Give meshes as [faces, 468, 3], of at most 64 faces");
+        Py_CLEAR(meshes);
+    }
+    return meshes;
+}
+
+static PyObject *smooth_push(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *capsule, *frame_object, *meshes_object = Py_None;
+    if (!PyArg_ParseTuple(args, "OO|O:smooth_push", &capsule, &frame_object, &meshes_object))
+        return NULL;
+    sonic_smooth *smooth = smooth_of(capsule);
+    PyArrayObject *frame = smooth ? sonic_py_array(frame_object, NPY_UINT8, 3, "frame") : NULL;
+    PyArrayObject *meshes = frame && meshes_object != Py_None ? meshes_of(meshes_object) : NULL;
+    if (!frame || PyErr_Occurred()) {
+        Py_XDECREF(frame);
+        return NULL;
+    }
+    const int32_t count = meshes ? (int32_t)PyArray_DIM(meshes, 0) : -1;
+    sonic_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_smooth_push(smooth, sonic_py_image(frame), meshes ? PyArray_DATA(meshes) : NULL, count);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(frame);
+    Py_XDECREF(meshes);
+    if (status)
+        return sonic_py_raise(status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *smooth_end(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    sonic_smooth *smooth = smooth_of(capsule);
+    if (!smooth)
+        return NULL;
+    sonic_smooth_end(smooth);
+    Py_RETURN_NONE;
+}
+
+static PyObject *smooth_pull(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *capsule, *out_object;
+    if (!PyArg_ParseTuple(args, "OO:smooth_pull", &capsule, &out_object))
+        return NULL;
+    sonic_smooth *smooth = smooth_of(capsule);
+    PyArrayObject *out = smooth ? sonic_py_output(out_object, NPY_UINT8, 3, "out") : NULL;
+    if (!out)
+        return NULL;
+    int32_t ready;
+    sonic_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_smooth_pull(smooth, sonic_py_image(out), &ready);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(out);
+    return status ? sonic_py_raise(status) : PyBool_FromLong(ready);
+}
+
+static PyObject *smooth_report(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    sonic_smooth *smooth = smooth_of(capsule);
+    if (!smooth)
+        return NULL;
+    const sonic_smooth_report r = sonic_smooth_tell(smooth);
+    return Py_BuildValue("{sLsLsLsLsLsdsdsd}", "frames", (long long)r.frames, "cuts", (long long)r.cuts, "shaken", (long long)r.shaken,
+                         "flickering", (long long)r.flickering, "noisy", (long long)r.noisy, "shake_px", r.shake_px, "flicker", r.flicker,
+                         "noise", r.noise);
+}
+
+PyMethodDef sonic_py_smooth_methods[] = {
+    {"smooth_create", smooth_create, METH_VARARGS, "smooth_create(width, height, strength) -> smoother (csrc/post/smooth.h)"},
+    {"smooth_push", smooth_push, METH_VARARGS,
+     "smooth_push(smoother, frame u8[H,W,3], meshes f32[n,468,3] = those of the frame before): takes the next frame"},
+    {"smooth_end", smooth_end, METH_O, "smooth_end(smoother): no more frames come"},
+    {"smooth_pull", smooth_pull, METH_VARARGS, "smooth_pull(smoother, out u8[H,W,3]) -> whether a finished frame was written"},
+    {"smooth_report", smooth_report, METH_O, "smooth_report(smoother) -> {name: number} of csrc/post/smooth.h"},
+    {NULL, NULL, 0, NULL},
+};
