@@ -5,6 +5,9 @@
 
 static const double stiffnesses[SONIC_PATH_STIFFNESSES] = {0.5, 2, 8, 32, 128, 512, 4096, 65536};
 
+/* Weight of the degrees of freedom in cross-validation: with a few dozen points plain 1 too often follows the noise. */
+static const double caution = 1.4;
+
 /* Cholesky factor L of I + lambda D'D, D the second differences: L[i][0] the diagonal, L[i][k] the entry k to its left. */
 typedef struct band {
     double row[SONIC_PATH_MAX][3];
@@ -94,8 +97,9 @@ sonic_path_fit sonic_path_smooth(const sonic_path_table *table, const double *st
         solve(curve, &l, n);
         for (int32_t i = 0; i < n; i++)
             left += (path[i] - curve[i]) * (path[i] - curve[i]);
-        if (left / (free * free) < least) {
-            least = left / (free * free);
+        const double spare = n - caution * table->freedom[s][n];
+        if (spare > 0 && left / (spare * spare) < least) {
+            least = left / (spare * spare);
             best.correction = curve[at] - path[at];
             best.sigma = sqrt(left / free);
         }

@@ -1,7 +1,7 @@
 /* smooth_path.h - shake told apart from movement: a path as a smooth curve plus white noise.
  *
  * The curve is Whittaker's ("On a new method of graduation", 1923): it minimises the squared distance to the path plus lambda times its
- * squared second differences. Generalised cross-validation (Craven and Wahba 1978) chooses lambda, so that a moving camera keeps its
+ * squared second differences. Generalised cross-validation (Craven and Wahba 1978; weighted by 1.4 as Kim and Gu 2004 advise) chooses lambda, so that a moving camera keeps its
  * movement and a tripod becomes still. What is left of the path is the shake. */
 #ifndef SONIC_POST_SMOOTH_PATH_H
 #define SONIC_POST_SMOOTH_PATH_H

@@ -10,6 +10,7 @@ import errno
 import os
 import queue
 import secrets
+import shutil
 import stat
 import threading
 from contextlib import contextmanager
@@ -69,6 +70,9 @@ class VideoWriter:
     Frames of odd width or height are widened by repeating their last column or row, since H.264 in 4:2:0 has even sides; with
     `lossless` (exact RGB, for measuring; browsers do not play it) they stay as they are. Colours are BT.709, limited range.
     The target appears when the block ends without an exception. OutputError: the target cannot be written.
+
+    With `time_base` (in seconds) every frame comes with its time, for videos of variable frame rate. With `copied_sound`, a stream of an
+    open container, the sound comes as that stream's packets through `write_sound` and is copied as it is.
     """
 
     def __init__(
@@ -80,6 +84,8 @@ class VideoWriter:
         sound: Sound | None = None,
         lossless: bool = False,
         metadata: dict[str, str] | None = None,
+        time_base: Fraction | None = None,
+        copied_sound: av.AudioStream | None = None,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             raise OutputError(f"Choose a smaller picture: videos have sides of 1 to {MAX_SIDE_PX} px, not {width} x {height}.")
@@ -87,7 +93,9 @@ class VideoWriter:
         self.width, self.height = width, height
         self.fps = Fraction(fps).limit_denominator(1001)
         self.frames = 0
+        self.time_base = time_base or 1 / self.fps
         self._sound, self._metadata = sound, dict(metadata or {})
+        self._copied_sound = copied_sound
         self._coding = _LOSSLESS if lossless else _STANDARD
         self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
         self._error: BaseException | None = None
@@ -106,8 +114,11 @@ class VideoWriter:
                 raise
         return self
 
-    def write(self, frames: np.ndarray) -> None:
-        """Takes uint8 [n, height, width, 3] or [height, width, 3]; the array may be reused when this returns."""
+    def write(self, frames: np.ndarray, time: int | None = None) -> None:
+        """Takes uint8 [n, height, width, 3] or [height, width, 3]; the array may be reused when this returns.
+
+        `time`, for a single frame: when it is shown, in units of `time_base`; each later than the one before. Else frames follow at `fps`.
+        """
         frames = np.asarray(frames)
         frames = frames[None] if frames.ndim == 3 else frames
         if frames.dtype != np.uint8 or frames.shape[1:] != (self.height, self.width, 3):
@@ -116,8 +127,14 @@ class VideoWriter:
             self._raise_failure()
             with _in_words(self.path):
                 picture = self._encoder.picture(frame)
+            picture.pts = self.frames if time is None else time
             self._queue.put(picture)
             self.frames += 1
+
+    def write_sound(self, packet: av.Packet) -> None:
+        """Takes the next packet of `copied_sound`."""
+        self._raise_failure()
+        self._queue.put(packet)
 
     def __exit__(self, kind, error, traceback) -> None:
         self._cancelled = kind is not None
@@ -134,7 +151,7 @@ class VideoWriter:
         while (picture := self._queue.get()) is not None:
             if self._error is None and not self._cancelled:
                 try:
-                    self._encoder.write(picture)
+                    self._encoder.mux_sound(picture) if isinstance(picture, av.Packet) else self._encoder.write(picture)
                 except BaseException as error:  # noqa: BLE001 (handed to the caller's thread, which raises it)
                     self._error = error
 
@@ -208,6 +225,20 @@ def _reserve(path: str) -> str:
     return temporary
 
 
+def copy_video(file, path: str | os.PathLike) -> None:
+    """Copies an open file byte for byte to `path`, all or nothing. OutputError: the target cannot be written."""
+    path = os.path.abspath(os.fspath(path))
+    with _in_words(path):
+        temporary = _reserve(path)
+        try:
+            with open(temporary, "wb") as target:
+                shutil.copyfileobj(file, target, 1 << 20)
+            os.replace(temporary, path)
+        finally:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+
+
 def _append(path: str, content: bytes) -> None:
     with open(path, "ab") as file:
         file.write(content)
@@ -236,7 +267,7 @@ class _Encoder:
         coding = writer._coding
         self.even = 2 if coding.pixels == "yuv420p" else 1
         self.reformatter = VideoReformatter()
-        self.coding, self.fps, self.frames = coding, writer.fps, 0
+        self.coding, self.fps, self.time_base = coding, writer.fps, writer.time_base
         self.container = av.open(
             "file:" + writer._temporary, "w", format="mp4", options={"movflags": "+faststart"}, **ANY_ENCODING
         )
@@ -244,12 +275,13 @@ class _Encoder:
         width, height = (-(-side // self.even) * self.even for side in (writer.width, writer.height))
         self.video = self._video_stream(width, height)
         self.sound = _SoundTrack(self.container, writer._sound) if writer._sound is not None else None
+        self.copied = self.container.add_stream_from_template(writer._copied_sound) if writer._copied_sound is not None else None
 
     def _video_stream(self, width: int, height: int):
         stream = self.container.add_stream(self.coding.codec, rate=self.fps, options=dict(self.coding.options))
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = width, height, self.coding.pixels
-        context.time_base = 1 / self.fps
+        context.time_base = self.time_base
         context.thread_count = ENCODER_THREADS
         context.color_primaries = context.color_trc = _BT709
         context.colorspace, context.color_range = self.coding.matrix, self.coding.range
@@ -263,13 +295,17 @@ class _Encoder:
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
 
     def write(self, picture: av.VideoFrame) -> None:
+        time = picture.pts
         if self.coding.pixels != "rgb24":
             picture = self.reformatter.reformat(picture, format=self.coding.pixels, **_CONVERSION)
-        picture.pts, picture.time_base = self.frames, 1 / self.fps
-        self.frames += 1
+        picture.pts, picture.time_base = time, self.time_base
         self.container.mux(self.video.encode(picture))
         if self.sound is not None:
-            self.sound.write_until(Fraction(self.frames) / self.fps)
+            self.sound.write_until(time * self.time_base + 1 / self.fps)
+
+    def mux_sound(self, packet: av.Packet) -> None:
+        packet.stream = self.copied
+        self.container.mux(packet)
 
     def close(self) -> None:
         self.container.mux(self.video.encode(None))

@@ -1,0 +1,162 @@
+"""A video file through the smoother. Pictures keep their times, the sound is copied as it is where MP4 can hold it."""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.stream import Disposition
+from tqdm import tqdm
+
+from ..errors import InputError
+from ..media.audio import read_sound
+from ..media.files import regular_file
+from ..media.tags import ANY_ENCODING
+from ..media.video import MAX_SIDE_PX, VideoWriter, copy_video
+from .frames import Smoother
+
+COPIED_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
+# Tags that describe the file that was read, not what it shows.
+_OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool")
+_UNSPECIFIED, _BT709 = 2, 1  # ITU-T H.273
+
+
+class _Unchanged(Exception):
+    """Ends the writing of a video in which nothing was mended."""
+
+
+def smooth_file(path: str, output: str, strength: float = 0.5, protect_mouth: bool = True, lossless: bool = False) -> dict:
+    """Writes `output`; what was done as {"output", "changed", "reason", "frames", ...}.
+
+    An MP4 in which nothing is mended is copied byte for byte, unless `lossless` asks for its exact pictures.
+    """
+    name = repr(os.path.basename(path) or path)
+    smoother = Smoother(strength, protect_mouth)
+    with regular_file(path, name) as file:
+        try:
+            with _Source(file, name) as source:
+                _transfer(source, smoother, path, output, lossless)
+        except _Unchanged:
+            file.seek(0)
+            copy_video(file, output)
+    found = smoother.report()
+    changed = any(found[kind] for kind in ("shaken", "flickering", "noisy"))
+    return {"output": os.path.abspath(output), "changed": changed, "reason": smoother.words(), **found}
+
+
+def _transfer(source: _Source, smoother: Smoother, path: str, output: str, lossless: bool) -> None:
+    first = source.first()
+    height, width = first.shape[:2]
+    copied = source.sound if source.sound is not None and source.sound.codec_context.name in COPIED_SOUND else None
+    sound = read_sound(path) if source.sound is not None and copied is None else None
+    with VideoWriter(
+        output, width, height, source.fps, sound, lossless, source.tags(), time_base=source.time_base, copied_sound=copied
+    ) as writer, tqdm(desc="smoothing", total=source.video.frames or None, file=sys.stderr, disable=None, leave=False) as bar:
+        times: list[int] = []
+        for frame in smoother.run(source.frames(first, times, writer if copied is not None else None)):
+            writer.write(frame, times.pop(0))
+            bar.update()
+        found = smoother.report()
+        if not lossless and source.is_mp4 and not (found["shaken"] or found["flickering"] or found["noisy"]):
+            raise _Unchanged
+
+
+class _Source:
+    """Pictures as RGB, upright, with their times; packets of the sound go past them to the writer."""
+
+    def __init__(self, file, name: str):
+        self.name = name
+        try:
+            self.container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
+        except av.error.FFmpegError as error:
+            raise InputError(f"Choose a video file: {name} cannot be read as one ({error.strerror}).") from None
+        videos = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic and s.codec_context]
+        if not videos:
+            self.container.close()
+            raise InputError(f"Choose a video: {name} contains no moving pictures that can be decoded.")
+        self.video = videos[0]
+        self.video.thread_type = "AUTO"
+        sounds = [s for s in self.container.streams.audio if s.codec_context is not None]
+        self.sound = sounds[0] if sounds else None
+        self.fps = Fraction(self.video.average_rate or self.video.guessed_rate or 25)
+        self.time_base = Fraction(self.video.time_base)
+        self.is_mp4 = self.container.format.name.startswith("mov,")
+        self._packets = self.container.demux([self.video, *sounds[:1]])
+        self._held: list = []
+        self._last: int | None = None
+
+    def __enter__(self) -> _Source:
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self.container.close()
+
+    def tags(self) -> dict[str, str]:
+        return {key: value for key, value in self.container.metadata.items() if key not in _OF_THE_FILE}
+
+    def first(self) -> np.ndarray:
+        """The first picture; the sound before it is held."""
+        for kind, item in self._decoded():
+            if kind == "picture":
+                self._held.append(item)
+                return self._rgb(item)
+            self._held.append(item)
+        raise InputError(f"Choose an intact video: no picture of {self.name} can be decoded.")
+
+    def frames(self, first: np.ndarray, times: list[int], writer: VideoWriter | None) -> Iterator[np.ndarray]:
+        """Every picture, the time of each appended to `times`; packets of the sound to `writer`."""
+        held, self._held = self._held, []
+        for item in held:
+            yield from self._passed(item, times, writer, first)
+        for _, item in self._decoded():
+            yield from self._passed(item, times, writer, None)
+
+    def _passed(self, item, times: list[int], writer: VideoWriter | None, rgb: np.ndarray | None) -> Iterator[np.ndarray]:
+        if isinstance(item, av.Packet):
+            if writer is not None:
+                writer.write_sound(item)
+            return
+        times.append(self._time(item))
+        yield self._rgb(item) if rgb is None else rgb
+
+    def _decoded(self) -> Iterator[tuple[str, object]]:
+        """Damaged packets are passed over; a file that breaks off ends there."""
+        packets = iter(self._packets)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError):
+                return
+            if packet.stream is not self.video and packet.stream.index != self.video.index:
+                if packet.dts is not None:
+                    yield "sound", packet
+                continue
+            try:
+                pictures = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for picture in pictures:
+                yield "picture", picture
+
+    def _time(self, picture) -> int:
+        """In units of the stream's time base, always later than the one before."""
+        step = max(1, round(1 / self.fps / self.time_base))
+        at = picture.pts if picture.pts is not None else 0 if self._last is None else self._last + step
+        if self._last is not None and at <= self._last:
+            at = self._last + 1
+        self._last = at
+        return at
+
+    def _rgb(self, picture) -> np.ndarray:
+        if max(picture.width, picture.height) > MAX_SIDE_PX:
+            size = f"{picture.width} x {picture.height}"
+            raise InputError(f"Choose a smaller video: {self.name} has {size} pixels, {MAX_SIDE_PX} a side can be read.")
+        # Who says nothing means BT.709 from 720 lines on, as players take it.
+        matrix = {"src_colorspace": "ITU709"} if picture.colorspace == _UNSPECIFIED and picture.height >= 720 else {}
+        context = self.video.codec_context
+        rgb = picture.reformat(width=context.width, height=context.height, format="rgb24", **matrix).to_ndarray()
+        turns = round(getattr(picture, "rotation", 0) / 90) % 4
+        return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
