@@ -11,11 +11,8 @@ from . import __version__
 from .errors import ResourceError, SonicError
 from .gate.options import add_parser as add_check
 from .render_options import add_parser as add_render
-<<<<<<< HEAD
-from .sync.options import add_parser as add_sync
-=======
 from .smooth.options import add_parser as add_smooth
->>>>>>> 00dc4b3 (sonic smooth: a video without its flicker, shake and noise, streamed, sound copied)
+from .sync.options import add_parser as add_sync
 from .weights.options import add_parser as add_models
 
 EXIT_INTERRUPTED = 130
@@ -29,11 +26,8 @@ def build_parser():
     doctor = commands.add_parser("doctor", help="say what works on this machine, and why not where it does not")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     add_check(commands)
-<<<<<<< HEAD
     add_sync(commands)
-=======
     add_smooth(commands)
->>>>>>> 00dc4b3 (sonic smooth: a video without its flicker, shake and noise, streamed, sound copied)
     add_models(commands)
     return parser
 
@@ -47,17 +41,14 @@ def run(arguments):
         from .gate.command import run as run_check
 
         return run_check(arguments)
-<<<<<<< HEAD
     if arguments.command == "sync":
         from .sync.command import run as run_sync
 
         return run_sync(arguments)
-=======
     if arguments.command == "smooth":
         from .smooth.command import run as run_smooth
 
         return run_smooth(arguments)
->>>>>>> 00dc4b3 (sonic smooth: a video without its flicker, shake and noise, streamed, sound copied)
     if arguments.command == "doctor":
         from .doctor import report
 
