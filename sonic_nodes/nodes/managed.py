@@ -36,7 +36,7 @@ class SonicWeights(torch.nn.Module):
         self.held_bytes = 0
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        return {name.replace(DOT, "."): tensor for name, tensor in self.named_buffers()}
+        return {name.replace(DOT, "."): tensor for name, tensor in self.named_buffers(remove_duplicate=False)}
 
 
 class SonicPatcher(comfy.model_patcher.ModelPatcher):

@@ -14,7 +14,6 @@ from .sizes import sizes_of
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = {".safetensors", ".sft", ".pth", ".pt", ".pkl", ".bin", ".ckpt"}
 BUDGET_S = 3.0  # for files not seen before; a page waits for the answer
 
 
