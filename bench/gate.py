@@ -210,6 +210,9 @@ def check_unseen(lines, rows):
     kinds = [fit_kind(r) for r in rows]
     permitted = [any(Path(f"{r['photo']}.png").match(p) for p in fit_gate.PERMISSIVE) for r in rows]
     verdicts = []
+    if "soft" not in {kind for kind, ok in zip(kinds, permitted, strict=True) if ok}:
+        print("\nunseen families: none of the photos may be fitted on")
+        return
     for family in sorted({r["family"] for r in rows if r["part"] != "face"}):
         chosen = [(r, k) for r, k, ok in zip(rows, kinds, permitted, strict=True) if k and ok and r["family"] != family]
         used = [(k, findings.soft_features(r["evidence"])) for r, k in chosen]

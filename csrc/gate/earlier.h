@@ -9,6 +9,8 @@
 #include "gate/lattice.h"
 
 #define SONIC_EARLIER_LEVELS 256
+/* A last compression below this hides nothing that would matter, and its few levels mislead. */
+#define SONIC_EARLIER_LAST_QUALITY 55
 
 /* Multiples of the last step, absolute: [mode][n]. */
 typedef struct sonic_earlier_counts {

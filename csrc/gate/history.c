@@ -156,7 +156,7 @@ void sonic_history_read(sonic_history *out, const sonic_likelihood *tables, cons
     out->coarsest.margin = margin_of(best_of_phase, &out->coarsest);
     if (out->strongest.likelihood <= SONIC_HISTORY_THRESHOLD)
         out->strongest.quality = 0;
-    if (out->strongest.quality && out->strongest.sigma < 2)
+    if (out->strongest.quality >= SONIC_EARLIER_LAST_QUALITY && out->strongest.sigma < 2)
         find_earlier(out, counts);
 }
 

@@ -150,7 +150,7 @@ sonic_status sonic_jpeg_read(sonic_jpeg_facts *out, const uint8_t *bytes, size_t
     } else {
         sonic_fail(status, "Close other programs: there is not enough memory to read the file's headers.");
     }
-    if (status == SONIC_OK && out->coefficients) {
+    if (status == SONIC_OK && out->coefficients && out->luma_quality >= SONIC_EARLIER_LAST_QUALITY) {
         sonic_earlier earlier;
         sonic_earlier_find(&earlier, counts);
         out->earlier_quality = earlier.quality;

@@ -36,9 +36,9 @@ LIMITS = {
     # Quality that would have emptied as many coefficients; later processing hides the table itself.
     "post_processed_jpeg": Limit(False, 4, (91.5, None), (88.5, None), (78, None)),
     # Log odds of the fitted models (assets/gate.json): blur, defocus and enlargement; motion.
-    "blur": Limit(True, 6, (-1, 3), (0.5, 5), (3, 9)),
-    "face_blur": Limit(True, 6, (-1, 3), (0.5, 5), (3, 9)),
-    "motion": Limit(True, 6, (-1, None), (1, None), (3, None)),
+    "blur": Limit(True, 6, (0, 3), (1.2, 5), (3, 9)),
+    "face_blur": Limit(True, 6, (0, 3), (1.2, 5), (3, 9)),
+    "motion": Limit(True, 6, (0, None), (1, None), (3, None)),
     # Share of equal neighbours beside steps.
     "duplicated_pixels": Limit(True, 0.2, (0.35, 0.6), (0.4, 0.8), (0.6, 0.9)),
     # Standard deviation of the noise in the calmest parts, levels.
