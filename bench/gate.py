@@ -6,7 +6,7 @@
 DIR holds good photos as PNG. Variants are made from them, written as files and judged with the limits of the profile "portrait".
 AUC: how often a bad variant scores below a good one, all good variants of all photos being the other side; 1 is always, 0.5 is a coin.
   old rule   how many of its three limits a file violates (old_rule.py)
-  BRISQUE    the package `brisque` run by another Python (--brisque), where it is installed; on four photos
+  BRISQUE    the package `brisque` run by another Python (--brisque), where it is installed; standard variants of four photos
   identify   the quality that ImageMagick prints (--identify), for .jpg files alone
 Unseen families: the fitted models are fitted again without one family, which is then judged.
 Times are processor time on one thread, medians; interleaved with Pillow's decoding of the same picture as PNG.
@@ -110,7 +110,8 @@ def judge_one(photo, part, variant, folder, brisque, identify) -> dict:
         "photo": photo, "part": part, "family": variant.family, "name": variant.name, "label": variant.label, "quality": variant.quality,
         "suffix": variant.suffix, "score": verdict["score"], "verdict": verdict["verdict"], "read": verdict["jpeg_quality"],
         "reasons": [r["name"] for r in verdict["reasons"]], "evidence": verdict["evidence"], "container": container,
-        "lattice": findings.history_quality(verdict["evidence"])[0], "old": old_score(path), "brisque": brisque.score(path),
+        "lattice": findings.history_quality(verdict["evidence"])[0], "old": old_score(path),
+        "brisque": brisque.score(path) if part == "standard" else None,
         "identify": identify_quality(identify, path) if variant.suffix == ".jpg" else None,
     }
 
