@@ -10,6 +10,7 @@ import nodes as comfy_nodes
 from comfy_api.latest import ComfyExtension
 
 from ..loading import PACK
+from .calibrate import SonicLipSyncCalibrate
 from .decoder import SonicLatentDecoder
 from .inference import SonicInference
 from .load_image import SonicLoadImage
@@ -22,7 +23,8 @@ from .sonict import SonicTLoader, SonicTSampler
 
 log = logging.getLogger(__name__)
 
-NODES = [SonicLoadImage, SonicPreData, SonicLoader, SonicInference, SonicLatentDecoder, SonicPasteBack, SonicTLoader, SonicTSampler]
+NODES = [SonicLoadImage, SonicPreData, SonicLoader, SonicInference, SonicLatentDecoder, SonicPasteBack, SonicLipSyncCalibrate,
+         SonicTLoader, SonicTSampler]
 
 SAMPLES = {"portrait.jpg": "sonic_sample_portrait.jpg", "speech.wav": "sonic_sample_speech.wav"}
 

@@ -97,7 +97,8 @@ def _remux(file, temporary: str, sound: Sound, start_s: float, name: str) -> Non
 
 
 class _Track:
-    """AAC that begins at `start_s`."""
+    """AAC from 0 s on, silent until the sound begins: only there do MP4 files say how much of the encoder's own beginning is to be
+    left out."""
 
     def __init__(self, container, sound: Sound, start_s: float):
         self.container = container
@@ -106,7 +107,8 @@ class _Track:
         if sound.rate not in AAC_RATES_HZ:
             channels = [_sonic.resample(np.ascontiguousarray(channel), sound.rate, 48000) for channel in sound.waveform]
             sound = Sound(np.stack(channels), 48000)
-        self.sound, self.at, self.first = sound, 0, round(start_s * sound.rate)
+        waiting = np.zeros((sound.waveform.shape[0], round(start_s * sound.rate)), np.float32)
+        self.sound, self.at = replace(sound, waveform=np.concatenate([waiting, sound.waveform], axis=1)), 0
         channels = sound.waveform.shape[0]
         self.layout = AAC_LAYOUTS[channels]
         self.stream = container.add_stream("aac", rate=sound.rate)
@@ -115,13 +117,13 @@ class _Track:
         self.stream.codec_context.time_base = Fraction(1, sound.rate)
 
     def write_until(self, seconds: float) -> None:
-        while self.at + AAC_FRAME <= min(seconds * self.sound.rate - self.first, self.sound.samples):
+        while self.at + AAC_FRAME <= min(seconds * self.sound.rate, self.sound.samples):
             self._write(AAC_FRAME)
 
     def _write(self, count: int) -> None:
         piece = np.clip(self.sound.waveform[:, self.at : self.at + count], -1.0, 1.0)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=self.layout)
-        frame.sample_rate, frame.time_base, frame.pts = self.sound.rate, Fraction(1, self.sound.rate), self.first + self.at
+        frame.sample_rate, frame.time_base, frame.pts = self.sound.rate, Fraction(1, self.sound.rate), self.at
         self.at += count
         self.container.mux(self.stream.encode(frame))
 

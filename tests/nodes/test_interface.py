@@ -26,6 +26,9 @@ INPUTS = {
         ("model", "MODEL_SONIC", False, None), ("latent", "LATENT", False, None), ("data", "SONIC_PREDATA", False, None),
         ("interpolate", "BOOLEAN", False, True)],
     "SonicPasteBack": [("images", "IMAGE", False, None), ("data", "SONIC_PREDATA", False, None), ("feather", "FLOAT", False, 0.1)],
+    "SonicLipSyncCalibrate": [
+        ("images", "IMAGE", False, None), ("audio", "AUDIO", False, None), ("fps", "FLOAT", False, 25.0), ("mode", "COMBO", False, "fix"),
+        ("max_offset_ms", "FLOAT", False, 200.0)],
     # As smthemex/ComfyUI_Sonic has them.
     "SONICTLoader": [
         ("model", "MODEL", False, None), ("sonic_unet", "COMBO", False, None), ("ip_audio_scale", "FLOAT", False, 1.0),
@@ -41,6 +44,8 @@ OUTPUTS = {
     "SonicInference": [("latent", "LATENT")],
     "SonicLatentDecoder": [("images", "IMAGE"), ("fps", "FLOAT")],
     "SonicPasteBack": [("images", "IMAGE")],
+    "SonicLipSyncCalibrate": [
+        ("images", "IMAGE"), ("audio", "AUDIO"), ("offset_ms", "FLOAT"), ("confidence", "FLOAT"), ("plot", "IMAGE")],
     "SONICTLoader": [("model", "MODEL_SONIC"), ("weight_dtype", "DTYPE")],
     "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT")],
 }
@@ -52,6 +57,8 @@ RANGES = {
     ("SonicInference", "motion_scale"): (0.5, 2.0, 0.05),
     ("SonicPasteBack", "feather"): (0.0, 0.5, 0.01),
     ("SonicLoader", "audio_strength"): (0.0, 2.0, 0.05),
+    ("SonicLipSyncCalibrate", "fps"): (1.0, 240.0, 0.01),
+    ("SonicLipSyncCalibrate", "max_offset_ms"): (0.0, 600.0, 1.0),
     ("SONICTLoader", "ip_audio_scale"): (0.5, 2.0, 0.1),
     ("SONICSampler", "seed"): (0, 2147483647, None),
     ("SONICSampler", "inference_steps"): (1, 1024, 1),

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""Does `sonic sync` find how far a clip's sound is from its mouth, and know when it does not?
+
+    python bench/sync.py --clips DIR [DIR ...] [--cache DIR] [--draft]
+
+Takes every video of DIR that has sound as a matched clip, shifts its sound by +-35, +-70, +-150 and +-330 ms, and estimates on whole clips
+and on windows of 8 s every 4 s. The truth is the shift; an unshifted clip's own offset is unknown, so errors are estimate minus the
+unshifted estimate against the shift. Mismatched pairs are every clip with every other recording of DIR (sound files too). Plain
+correlation of mouth opening and loudness, over the same lags, stands beside. --draft adds clips of the built-in draft engine, whose
+truth is exact. Ends with 0 only when every target holds.
+"""
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from sonic_nodes.errors import InputError  # noqa: E402
+from sonic_nodes.media.audio import read_sound_at  # noqa: E402
+from sonic_nodes.native import _sonic  # noqa: E402
+from sonic_nodes.sync import fix  # noqa: E402
+from sonic_nodes.sync.estimate import FIX_CONFIDENCE, estimate, follower  # noqa: E402
+from sonic_nodes.sync.track import Track  # noqa: E402
+from sonic_nodes.sync.video import pictures  # noqa: E402
+
+SHIFTS_MS = (-330, -150, -70, -35, 35, 70, 150, 330)
+WINDOW_S, HOP_S = 8.0, 4.0
+VIDEOS, SOUNDS = (".mp4", ".mov", ".mkv", ".webm"), (".wav", ".mp3", ".m4a", ".flac")
+INNER_LIPS = (2 * 35 + 1, 2 * 25 + 1)  # y of points 13 and 14 of the mesh in sync_mouth's values
+SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
+
+
+class Clip:
+    def __init__(self, path, cache):
+        self.name, self.sound, self.start_s = path.stem, *read_sound_at(path)
+        kept = cache / f"{path.name}.bench.npz" if cache else None
+        if kept is not None and kept.exists():
+            found = np.load(kept)
+            self.track = Track(list(found["times_s"]), list(found["values"]), list(found["scene"]), *map(int, found["counts"]))
+            return
+        eyes = follower()
+        for time_s, picture in pictures(path):
+            eyes.see(picture, time_s)
+        self.track = track = eyes.track
+        if kept is not None:
+            np.savez(kept, times_s=track.times_s, values=track.values, scene=track.scene, counts=[track.seen, track.checks, track.crowded])
+
+    @property
+    def end_s(self):
+        return min(self.track.times_s[-1], self.start_s + self.sound.duration_s)
+
+    def windows(self):
+        """[(begin, end)] in seconds: 8 s every 4 s, the whole clip when it is shorter."""
+        begin = max(self.track.times_s[0], self.start_s)
+        starts = np.arange(begin, self.end_s - WINDOW_S + 0.1, HOP_S)
+        return [(s, s + WINDOW_S) for s in starts] if len(starts) else [(begin, self.end_s)]
+
+    def estimate(self, sound, begin=-np.inf, end=np.inf):
+        """Of a stretch, with `sound` beginning where the clip's does."""
+        track, times = self.track, np.array(self.track.times_s)
+        at = np.flatnonzero((times >= begin) & (times < end))
+        part = Track([track.times_s[i] for i in at], [track.values[i] for i in at], [track.scene[i] for i in at],
+                     sum(bool(np.isfinite(track.values[i][0])) for i in at), track.checks, track.crowded)
+        first = max(0, round((begin - self.start_s) * sound.rate)) if np.isfinite(begin) else 0
+        last = round((end - self.start_s) * sound.rate) if np.isfinite(end) else sound.samples
+        cut = replace(sound, waveform=sound.waveform[:, first:last])
+        return part, cut, self.start_s + first / sound.rate
+
+
+def loudness_lag(track, sound, start_s):
+    """ms, by plain correlation of the lips' opening and the sound's level at 100 a second."""
+    cells = int(sound.duration_s * 100)
+    values, times = np.array(track.values), np.array(track.times_s)
+    seen = np.isfinite(values[:, 0])
+    if seen.sum() < 20 or cells < 200:
+        return 0.0
+    opening = values[seen][:, INNER_LIPS[1]] - values[seen][:, INNER_LIPS[0]]
+    mouth = np.interp(start_s + np.arange(cells) / 100, times[seen], opening)
+    loud = _sonic.envelope(sound.mono(), sound.rate, 100.0, cells)
+    best = {}
+    for lag in range(-60, 61):
+        a, b = mouth[max(0, -lag): cells - max(0, lag)], loud[max(0, lag): cells - max(0, -lag)]
+        best[lag] = np.corrcoef(a, b)[0, 1] if a.std() > 0 and b.std() > 0 else 0.0
+    return 10.0 * max(best, key=best.get)
+
+
+def stretches(clip):
+    """Whole clip first, then its windows when there is more than one."""
+    windows = clip.windows()
+    return [(-np.inf, np.inf), *windows] if clip.end_s - clip.track.times_s[0] > WINDOW_S + 0.5 else [(-np.inf, np.inf)]
+
+
+def measure_matched(clip):
+    """[row]: clip, whole, shift, estimate less unshifted, confidences, the same by loudness."""
+    rows, zero = [], {}
+    for shift in (0, *SHIFTS_MS):
+        sound = fix.moved(clip.sound, shift)
+        for index, (begin, end) in enumerate(stretches(clip)):
+            part, cut, start_s = clip.estimate(sound, begin, end)
+            found, loud = estimate(part, cut, start_s), loudness_lag(part, cut, start_s)
+            if shift == 0:
+                zero[index] = (found, loud)
+            base = zero[index]
+            rows.append({"clip": clip.name, "whole": index == 0, "shift": shift, "offset": found.offset_ms, "confidence": found.confidence,
+                         "sure": found.is_sure and base[0].is_sure, "error": found.offset_ms - base[0].offset_ms - shift,
+                         "loud": loud, "loud_error": loud - base[1] - shift, "found": found})
+    return rows
+
+
+def measure_mismatched(clip, others):
+    rows = []
+    for name, sound in others:
+        for index, (begin, end) in enumerate(stretches(clip)):
+            if np.isfinite(begin) and end - clip.start_s > sound.duration_s + 1:
+                continue
+            part, cut, start = clip.estimate(sound, begin, end)
+            found = estimate(part, cut, start)
+            rows.append({"clip": clip.name, "sound": name, "whole": index == 0, "confidence": found.confidence, "found": found})
+    return rows
+
+
+def area_under(own, other):
+    own, other = np.asarray(own)[:, None], np.asarray(other)[None]
+    return float(((own > other) + 0.5 * (own == other)).mean())
+
+
+def repaired(rows):
+    """Whole clips shifted by 150 ms or more: the share that fix brings to within 60 ms of where they were."""
+    far = [r for r in rows if r["whole"] and abs(r["shift"]) >= 150]
+    return np.mean([abs(r["shift"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far])
+
+
+def targets_of(rows, mismatched):
+    shifted = [r for r in rows if r["shift"]]
+    sure = [r for r in shifted if r["sure"]]
+    still = [r for r in rows if r["shift"] == 0]
+    error, loud = np.abs([r["error"] for r in shifted]), np.abs([r["loud_error"] for r in shifted])
+    spreads, offsets = [], []
+    for name in sorted({r["clip"] for r in rows}):
+        own = [r["offset"] for r in still if r["clip"] == name and r["sure"]]
+        spreads += [max(own) - min(own)] if own else []
+        offsets += [abs(o) for o in own]
+    own_confidence = [r["confidence"] for r in still]
+    moved = [abs(fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) for r in still if r["whole"]]
+    touched = [fix.decide(r["found"], fix.MAX_OFFSET_MS)[0] != 0 for r in mismatched]
+    nothing = float("nan")
+    return [
+        ("median error of shifts, all, ms", float(np.median(error)), "<=", 15),
+        ("  the same by loudness, ms", float(np.median(loud)), None, 0),
+        ("within 60 ms where sure", float(np.mean([abs(r["error"]) <= 60 for r in sure])) if sure else nothing, ">=", 0.90),
+        ("  by loudness, all", float((loud <= 60).mean()), None, 0),
+        ("sure, of all matched", len(sure) / max(len(shifted), 1), ">=", 0.60),
+        ("largest spread in a clip where sure, ms", max(spreads, default=nothing), "<=", 80),
+        ("largest offset of unshifted, sure, ms", max(offsets, default=nothing), "<=", 120),
+        ("AUC of confidence", area_under(own_confidence, [r["confidence"] for r in mismatched]) if mismatched else nothing, ">=", 0.85),
+        ("fix: most that an unshifted clip moves, ms", max(moved), "<=", 80),
+        ("fix: repaired of 150 ms and more", float(repaired(rows)), ">=", 0.70),
+        ("fix: mismatched touched", float(np.mean(touched)) if touched else nothing, "<=", 0.0),
+    ]
+
+
+def judge(targets):
+    held = True
+    for name, value, sign, limit in targets:
+        if sign is None:
+            print(f"       {name:44s} {value:8.3f}")
+            continue
+        holds = value <= limit if sign == "<=" else value >= limit
+        held &= bool(holds)
+        print(f"{'held  ' if holds else 'MISSED'} {name:44s} {value:8.3f} {sign} {limit:g}")
+    return held
+
+
+def print_clip(rows):
+    still = [r for r in rows if r["shift"] == 0]
+    error = [abs(r["error"]) for r in rows if r["shift"]]
+    loud = [abs(r["loud_error"]) for r in rows if r["shift"]]
+    windows = " ".join(f"{r['offset']:+.0f}({r['confidence']:.2f})" for r in still[1:])
+    whole = f"{still[0]['clip'][:40]:40s} {still[0]['offset']:+6.0f} {still[0]['confidence']:5.2f}"
+    print(f"{whole}  {np.median(error):6.1f} {np.median(loud):6.1f}  {windows}", flush=True)
+
+
+def draft_targets():
+    """Sample portrait speaking the sample recording: the estimate of each window, unshifted and shifted, against the truth."""
+    from sonic_nodes import pipeline
+    from sonic_nodes.engines.draft import DraftEngine
+    from sonic_nodes.media.audio import read_sound
+    from sonic_nodes.media.image import read_picture
+
+    sound = read_sound(SAMPLE / "speech.wav")
+    data = pipeline.prepare(read_picture(SAMPLE / "portrait.jpg"), sound, min_resolution=512)
+    engine, eyes, count = DraftEngine(), follower(), 0
+    for chunk in engine.decode(engine.infer(data, 1), data):
+        for frame in chunk:
+            eyes.see(frame, count / 25)
+            count += 1
+    errors = []
+    for shift in (0, *SHIFTS_MS):
+        found = estimate(eyes.track, fix.moved(sound, shift))
+        errors.append(abs(found.offset_ms - shift))
+        print(f"draft {shift:+4d} ms: {found.offset_ms:+7.1f} ms, confidence {found.confidence:.2f}")
+    return [("draft: within 20 ms", float(np.mean(np.array(errors) <= 20)), ">=", 0.95)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, metavar="DIR")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what was seen of each clip here")
+    parser.add_argument("--draft", action="store_true", help="measure clips of the draft engine too")
+    options = parser.parse_args()
+    files = [path for folder in options.clips for path in sorted(folder.iterdir())]
+    clips, sounds = [], []
+    for path in files:
+        if path.suffix in VIDEOS:
+            try:
+                clips.append(Clip(path, options.cache))
+            except InputError as error:
+                print(f"left out: {error}")
+        elif path.suffix in SOUNDS:
+            sounds.append((path.stem, read_sound_at(path)[0]))
+    print(f"{len(clips)} clips, {len(sounds)} more recordings; sure from a confidence of {FIX_CONFIDENCE} on\n")
+    print(f"{'clip':40s} offset conf.  error   loud  windows: offset(confidence)")
+    rows, mismatched = [], []
+    for clip in clips:
+        own = measure_matched(clip)
+        print_clip(own)
+        rows += own
+        mismatched += measure_mismatched(clip, [(c.name, c.sound) for c in clips if c is not clip] + sounds)
+    print()
+    targets = targets_of(rows, mismatched) + (draft_targets() if options.draft else [])
+    return 0 if judge(targets) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
