@@ -10,8 +10,9 @@
 #include "gate/luma.h"
 #include "gate/resize.h"
 
+#define FAINT_GRID 0.03  /* nats a block: below, nothing is kept */
 #define NO_GRID 0.5      /* nats a block: above, a grid is there beyond doubt and no other is looked for */
-#define WORTH_TRYING 1.7 /* evidence of a comb: most pictures without one stay below */
+#define WORTH_TRYING 2.0 /* evidence of a comb: most pictures without one stay below */
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
@@ -125,16 +126,19 @@ static float try_period(sonic_evidence *out, float best, const sonic_likelihood 
                         uint32_t *counts, unsigned char *scratch)
 {
     sonic_plane part;
+    sonic_grid grid;
     sonic_history history;
+    float strength[SONIC_LATTICE_PHASES];
     if (c->evidence < WORTH_TRYING)
         return best;
     sonic_resize_part(&part, luma, c->period_x_px / 8, c->period_y_px / 8, c->edge_x_px, c->edge_y_px, scratch);
     if (!part.width_px)
         return best;
     sonic_lattice_count(counts, NULL, &part, scratch + sonic_arena_piece(sonic_resize_scratch_size(luma->height_px)));
-    sonic_history_read(&history, tables, counts);
-    if (contrast_of(&history.grid) <= best)
+    sonic_grid_measure(&grid, strength, counts);
+    if (contrast_of(&grid) <= best)
         return best;
+    sonic_history_read(&history, tables, counts);
     keep_resized(out, &history, c);
     return contrast_of(&history.grid);
 }
@@ -143,7 +147,7 @@ static float try_period(sonic_evidence *out, float best, const sonic_likelihood 
 static void measure_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb *comb, uint32_t *counts,
                             void *scratch)
 {
-    float best = 0;
+    float best = FAINT_GRID;
     for (int k = 0; k < SONIC_COMB_CANDIDATES && best < NO_GRID; k++)
         best = try_period(out, best, tables, luma, &comb->other[k], counts, scratch);
     if (best < NO_GRID && out->grid_strength - out->grid_second < NO_GRID)
