@@ -3,6 +3,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -287,24 +288,30 @@ def test_the_innermost_is_asked():
 
 
 def test_left_in_any_order_and_in_another_thread():
-    first, second = watched(Calls(), interval_ms=0), watched(Calls(), interval_ms=0)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    call("tensor_operator", [random(2)], "op=relu")
-    refused = []
+    """The watch that cannot be left stays with its thread, which therefore is one of the test's own."""
+    second = watched(Calls(), interval_ms=0)
 
-    def leave():
+    def work():
+        first = watched(Calls(), interval_ms=0)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        call("tensor_operator", [random(2)], "op=relu")
+        entered.set()
+        refused.wait()
+        call("tensor_operator", [random(2)], "op=relu")  # it is still asked: nothing was freed under its feet
+        return True
+
+    entered, refused = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        worked = pool.submit(work)
         try:
-            second.__exit__(None, None, None)
-        except ValueError as error:
-            refused.append(error)
-
-    thread = threading.Thread(target=leave)
-    thread.start()
-    thread.join()
-    assert "in the thread that began it" in str(refused[0])
-    call("tensor_operator", [random(2)], "op=relu")  # it is still asked: nothing was freed under its feet
+            assert entered.wait(60)
+            with pytest.raises(ValueError, match="in the thread that began it"):
+                second.__exit__(None, None, None)
+        finally:
+            refused.set()
+        assert worked.result()
 
 
 def test_asks_python_at_most_every_interval():
