@@ -95,14 +95,21 @@ def read_sound(path: str | os.PathLike) -> Sound:
     """The first sound track of a sound or video file. Whatever is wrong with the file ends in an InputError that names it."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, _container(file, name) as container:
-        return _decoded(container, name)[0]
+        return _decoded(container, _Reader(name))[0]
 
 
 def read_sound_at(path: str | os.PathLike) -> tuple[Sound, float]:
     """(the sound as read_sound reads it, but without silence in front; when it begins, in seconds on the clock of the file's pictures)."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, _container(file, name) as container:
-        return _decoded(container, name, on_its_own=True)
+        return _decoded(container, _Reader(name), on_its_own=True)
+
+
+def read_speech_at(path: str | os.PathLike) -> tuple[Sound, float]:
+    """As read_sound_at, but mono at 16000 Hz, in the memory of that alone: the sound is resampled as it is read."""
+    name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
+    with regular_file(path, name) as file, _container(file, name) as container:
+        return _decoded(container, _SpeechReader(name), on_its_own=True)
 
 
 def _checked(waveform: np.ndarray, rate: int, name: str, notes: tuple[str, ...] = ()) -> Sound:
@@ -171,15 +178,15 @@ def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
-def _decoded(container, name: str, on_its_own: bool = False) -> tuple[Sound, float]:
+def _decoded(container, reader: _Reader, on_its_own: bool = False) -> tuple[Sound, float]:
     """(sound, presentation time of its first sample in seconds)."""
+    name = reader.name
     if not container.streams.audio:
         raise InputError(f"Choose a recording: {name} contains no sound, only a picture or a silent video.")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise InputError(f"Convert the recording to WAV or MP3: the sound in {name} has a format that cannot be decoded.")
     _check_declared(container, stream, name)
-    reader = _Reader(name)
     _run(reader, container, stream)
     if reader.rate == 0:
         raise InputError(f"Choose a recording that contains sound: nothing in {name} can be decoded.")
@@ -189,7 +196,7 @@ def _decoded(container, name: str, on_its_own: bool = False) -> tuple[Sound, flo
         reader.trim_to_packets(stream.time_base)
     if not on_its_own:
         reader.delay(_pictures_start_s(container))
-    return _checked(reader.waveform(), reader.rate, name, reader.notes()), float(max(reader.start_s or 0, 0))
+    return _checked(*reader.sound(), name, reader.notes()), float(max(reader.start_s or 0, 0))
 
 
 def _check_declared(container, stream, name: str) -> None:
@@ -281,8 +288,8 @@ class _Reader:
         self.pieces.insert(0, np.zeros((self.channels, count), np.float32))
         self.samples += count
 
-    def waveform(self) -> np.ndarray:
-        """Joins the pieces; each is released as soon as it is copied, so that the sound is held once."""
+    def sound(self) -> tuple[np.ndarray, int]:
+        """(waveform, rate). Joins the pieces; each is released as soon as it is copied, so that the sound is held once."""
         out = np.empty((self.channels, self.samples), np.float32)
         at = 0
         for i, piece in enumerate(self.pieces):
@@ -290,7 +297,7 @@ class _Reader:
             out[:, at : at + count] = piece[:, :count]
             self.pieces[i] = None
             at += count
-        return out
+        return out, self.rate
 
     def notes(self) -> tuple[str, ...]:
         notes = []
@@ -299,6 +306,48 @@ class _Reader:
         if self.broken_off:
             notes.append(f"{self.name} breaks off: only its first {self.samples / self.rate:.2f} s can be read.")
         return tuple(notes)
+
+
+class _SpeechReader(_Reader):
+    """Turns what it is given into mono 16 kHz, ten seconds at a time with a second of its neighbours on either side, which is more than the
+    resampler's kernel reaches: the samples are those of the whole sound resampled at once."""
+
+    BLOCK_S = 10
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.speech: list[np.ndarray] = []
+        self.held = self.turned = 0  # samples in `pieces`; samples from the sound's beginning that are in `speech`
+
+    def append(self, piece: np.ndarray) -> None:
+        self.samples += piece.shape[1]
+        _check_bounds(1, self.samples, self.rate, self.name)
+        _check_values(piece, self.rate, self.name)
+        self.pieces.append(piece.mean(axis=0, dtype=np.float32))
+        self.held += piece.shape[1]
+        while self._first() + self.held >= self.turned + (self.BLOCK_S + 1) * self.rate:
+            self._turn(self.BLOCK_S * SPEECH_RATE_HZ)
+
+    def _first(self) -> int:
+        return max(0, self.turned - self.rate)
+
+    def _turn(self, count: int) -> None:
+        """Resamples `count` samples more, and forgets what is no neighbour any longer."""
+        samples = np.concatenate(self.pieces)
+        speech = samples if self.rate == SPEECH_RATE_HZ else _sonic.resample(samples, self.rate, SPEECH_RATE_HZ)
+        start = (self.turned - self._first()) // self.rate * SPEECH_RATE_HZ
+        self.speech.append(speech[start : start + count].copy())
+        before = self._first()
+        self.turned += self.BLOCK_S * self.rate
+        rest = samples[self._first() - before :].copy()
+        self.pieces, self.held = [rest], len(rest)
+
+    def sound(self) -> tuple[np.ndarray, int]:
+        left = -(-(self.samples - self.turned) * SPEECH_RATE_HZ // self.rate)
+        if left > 0:
+            self._turn(left)
+        wanted = -(-self.samples * SPEECH_RATE_HZ // self.rate)
+        return np.concatenate(self.speech or [np.zeros(0, np.float32)])[None, :wanted], SPEECH_RATE_HZ
 
 
 def _floats(frame, name: str) -> np.ndarray:

@@ -7,7 +7,7 @@ import sys
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..media.audio import Sound, read_sound_at
+from ..media.audio import read_sound_at, read_speech_at
 from . import fix
 from .estimate import Estimate, estimate, follower
 from .video import pictures
@@ -15,12 +15,13 @@ from .video import pictures
 
 def run(options) -> int:
     max_offset_ms = fix.check_max_offset(options.max_offset_ms)
-    found, sound, start_s = measure(options.video)
+    found = measure(options.video)
     result = {"offset_ms": round(found.offset_ms, 1), "confidence": round(found.confidence, 3), "reason": found.reason}
     if options.fix:
         later_ms, result["reason"] = fix.decide(found, max_offset_ms)
         result["moved_ms"] = round(later_ms, 1)
         if later_ms:
+            sound, start_s = read_sound_at(options.video)
             fix.write_moved(options.video, options.fix, fix.moved(sound, later_ms), start_s)
         else:
             fix.write_copy(options.video, options.fix)
@@ -32,13 +33,11 @@ def run(options) -> int:
     return 0
 
 
-def measure(path: str) -> tuple[Estimate, Sound | None, float]:
-    """(what was found, the sound and when it begins on the pictures' clock; None without sound)."""
+def measure(path: str) -> Estimate:
     eyes = follower()
     for time_s, picture in tqdm(pictures(path), unit="frame", file=sys.stderr, disable=None, leave=False):
         eyes.see(picture, time_s)
     try:
-        sound, start_s = read_sound_at(path)
+        return estimate(eyes.track, *read_speech_at(path))
     except InputError as error:
-        return Estimate(0.0, 0.0, f"Nothing was measured: {error}"), None, 0.0
-    return estimate(eyes.track, sound, start_s), sound, start_s
+        return Estimate(0.0, 0.0, f"Nothing was measured: {error}")
