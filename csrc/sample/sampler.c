@@ -40,7 +40,7 @@ static void report(job *j, sonic_scope *scope)
 static void draw_preview(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, double stay)
 {
     const sonic_watch *watch = sonic_watch_current();
-    if (!watch || !watch->wants_preview || outer->status)
+    if (!watch || !watch->wants_preview || outer->status || !st_has_values(outer, next))
         return;
     sonic_scope s;
     sonic_scope_open(&s, outer);

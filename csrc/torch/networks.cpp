@@ -181,9 +181,14 @@ sonic_tensor *st_channels_last(sonic_scope *scope, sonic_tensor *x)
 }
 
 // The largest and the smallest value: NaN carries through both, and neither can overflow as a sum can.
+bool st_has_values(const sonic_scope *scope, const sonic_tensor *x)
+{
+    return x && !sonic::is_foretold(scope, x);
+}
+
 bool st_is_finite(sonic_scope *scope, sonic_tensor *x)
 {
-    if (st_count(x) == 0 || sonic::is_foretold(scope, x))
+    if (st_count(x) == 0 || !st_has_values(scope, x))
         return true;
     for (const char *extreme : {"aten::amax", "aten::amin"}) {
         float value = 0;

@@ -81,6 +81,8 @@ static inline sonic_shape st_shape4(int64_t a, int64_t b, int64_t c, int64_t d) 
 
 /* True when no value is NaN or infinite. Waits for the device: a check for people who look for a fault, not for every run. */
 bool st_is_finite(sonic_scope *scope, sonic_tensor *x);
+/* False where a meter only asks what a computation would take (meter.h): there are no values to look at then. */
+bool st_has_values(const sonic_scope *scope, const sonic_tensor *x);
 
 /* Operators. Images are [batch, channels, rows, columns]; every result is a new tensor of `scope`. */
 

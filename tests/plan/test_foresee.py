@@ -8,6 +8,7 @@ import torch
 
 from sonic_nodes import foresee
 from sonic_nodes.plan import network_dtypes
+from sonic_nodes.watch import watched
 from tests.weights.golden_sizes import SIZES
 
 SHAPES = [(8, 8), (16, 8), (8, 24)]
@@ -39,6 +40,14 @@ def test_foretold_is_what_is_taken(rows, columns, dtype):
         assert cost.peak_bytes == pytest.approx(taken[name].peak_bytes, rel=2e-3, abs=4096), name
         assert cost.live_bytes == pytest.approx(taken[name].live_bytes, rel=2e-3, abs=256), name
         assert cost.moved_bytes == pytest.approx(taken[name].moved_bytes, rel=0.1), name
+
+
+def test_a_watch_that_wants_previews_gets_none_of_what_is_only_foretold():
+    m, pictures = next(both(torch.float32)), []
+    foresee.two_windows.cache_clear()
+    with watched(lambda done, total, picture: pictures.append(picture), interval_ms=0):
+        assert foresee.two_windows(m, 8, 8, 1).flops
+    assert pictures and set(pictures) == {None}
 
 
 def test_constants_but_for_the_sound_which_stays_in_host_memory():
