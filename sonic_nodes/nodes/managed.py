@@ -9,6 +9,7 @@ import torch
 
 from ..plan import Budget
 from ..weights.models import Models, read
+from .parts import Progress
 
 DOT = "|"  # in place of the dot, which no name of a buffer may have
 
@@ -85,7 +86,7 @@ class ManagedModels(Models):
 def patcher_for(key: str, checked, dtype: torch.dtype, device: torch.device) -> SonicPatcher:
     size = dtype.itemsize * sum(checked.file.entries[name].count for name in checked.names.values())
     named = type(f"Sonic_{key}", (SonicWeights,), {})  # as ComfyUI's log calls it
-    module = named(device, partial(read, checked, dtype, device))
+    module = named(device, partial(read, checked, dtype, device, Progress.check))
     return SonicPatcher(module, device, comfy.model_management.unet_offload_device(), size=size)
 
 

@@ -1,4 +1,5 @@
 """The weights of a whole model: its files found, checked before anything large is read, loaded network by network when needed."""
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,10 +161,13 @@ def opening(place: Place) -> WeightFile:
     return place if isinstance(place, WeightFile) else open_weights(place)
 
 
-def read(checked: Checked, dtype: torch.dtype, device: torch.device) -> tuple[dict[str, torch.Tensor], int]:
-    """The tensors by the names that csrc/model asks for, and how many bytes of them are not views of the mapped file."""
+def read(checked: Checked, dtype: torch.dtype, device: torch.device, before_each: Callable[[], None] = lambda: None,
+         ) -> tuple[dict[str, torch.Tensor], int]:
+    """The tensors by the names that csrc/model asks for, and how many bytes of them are not views of the mapped file. before_each()
+    may raise to end it."""
     tensors, held = {}, 0
     for native, name in checked.names.items():
+        before_each()
         mapped = checked.file.tensor(name)
         tensors[native] = prepared(mapped, dtype, device)
         held += 0 if tensors[native].data_ptr() == mapped.data_ptr() else tensors[native].nbytes

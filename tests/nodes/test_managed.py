@@ -35,6 +35,15 @@ def test_tensors_go_when_evicted_and_come_back_equal(managed, comfy):
     assert again.keys() == kept.keys() and all(torch.equal(again[n], kept[n]) for n in kept)
 
 
+def test_cancel_ends_the_reading_and_leaves_nothing(managed, comfy):
+    comfy.cancelled = True
+    with pytest.raises(Exception) as raised:
+        managed.tensors("vae", torch.float32)
+    assert type(raised.value).__name__ == "Cancelled" and managed.held_bytes("cpu") == 0
+    comfy.cancelled = False
+    assert len(managed.tensors("vae", torch.float32)) > 300
+
+
 def test_comfyui_is_told_sizes_and_the_room_for_the_work(managed, comfy):
     managed.work_bytes = 12345
     tensors = managed.tensors("unet", torch.float16)
