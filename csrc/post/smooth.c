@@ -172,7 +172,7 @@ sonic_status sonic_smooth_push(sonic_smooth *s, sonic_image frame, const float *
         memset(mask_slot(s, i), 0, frame_bytes(s) / 3);
     sonic_planes_fill(&s->planes[i % 2], s->scratch, frame);
     if (i)
-        sonic_step_measure(&s->steps[i % STEPS], &s->planes[(i + 1) % 2], &s->planes[i % 2], s->scratch);
+        sonic_step_measure(&s->steps[i % STEPS], &s->planes[(i + 1) % 2], &s->planes[i % 2], &s->steps[(i - 1) % STEPS], s->scratch);
     else
         s->steps[0].cut = 1;
     return SONIC_OK;

@@ -6,7 +6,7 @@
 #include "core/parallel.h"
 #include "post/smooth_shift.h"
 
-enum { BLOCK = 16, MARGIN = 4, SUMS = 10, LANES = 16, WARPS = 2, REWEIGHTS = 6 };
+enum { BLOCK = 16, MARGIN = 4, SUMS = 10, LANES = 16, WARPS = 2, REWEIGHTS = 6, STARTS = 3 };
 /* The sums of a block. J is the derivative by x, y and gain, r the difference now - before. */
 enum { XX, XY, XG, YY, YG, GG, XR, YR, GR, RR };
 
@@ -20,7 +20,7 @@ typedef struct sums_job {
 size_t sonic_step_scratch(const sonic_planes *planes)
 {
     size_t area = (size_t)planes->width[0] * planes->height[0];
-    return 2 * area + (area / (BLOCK * BLOCK) + 1) * (SUMS + 1);
+    return 2 * area + (area / (BLOCK * BLOCK) + 1) * (SUMS + STARTS);
 }
 
 static void add_row(float lanes[SUMS][LANES], const float *a, const float *b, int32_t width, float gain)
@@ -92,12 +92,32 @@ typedef struct fit {
     double d[3], inverse[6], floor;
 } fit;
 
-static int weighted_step(fit *f, const float *sums, const float *rests, int32_t count, double scale)
+/* Blocks of a level, their sums, and what is left in them. */
+typedef struct blocks {
+    const float *sums;
+    float *rests;
+    int32_t columns, rows, count;
+} blocks;
+
+/* People stand in the middle and reach the lower edge; the other edges show the background, whose movement is the camera's. */
+static double prior(const blocks *b, int32_t i)
+{
+    int32_t x = i % b->columns, y = i / b->columns;
+    return 5 * x < b->columns || 5 * (x + 1) > 4 * b->columns || 6 * y < b->rows ? 1.0 : 0.3;
+}
+
+static double agreement(double rest_of_block, double scale)
+{
+    double t = rest_of_block / scale;
+    return 1.0 / ((1.0 + t * t) * (1.0 + t * t));
+}
+
+static int weighted_step(fit *f, const blocks *b, double scale)
 {
     double m[6] = {0}, v[3] = {0};
-    for (int32_t i = 0; i < count; i++) {
-        const float *s = sums + (size_t)i * SUMS;
-        double t = rests[i] / scale, w = 1.0 / ((1.0 + t * t) * (1.0 + t * t));
+    for (int32_t i = 0; i < b->count; i++) {
+        const float *s = b->sums + (size_t)i * SUMS;
+        double w = prior(b, i) * agreement(b->rests[i], scale);
         for (int k = 0; k < 6; k++)
             m[k] += w * s[k];
         for (int k = 0; k < 3; k++)
@@ -112,41 +132,110 @@ static int weighted_step(fit *f, const float *sums, const float *rests, int32_t 
     return 1;
 }
 
-static int solve(fit *f, const float *sums, float *rests, int32_t count, double start_scale)
+static int solve(fit *f, const blocks *b, double start_scale)
 {
     memset(f, 0, sizeof *f);
-    for (int k = 0; k < REWEIGHTS; k++) {
-        for (int32_t i = 0; i < count; i++)
-            rests[i] = (float)rest(sums + (size_t)i * SUMS, f->d);
-        f->floor = quantile(rests, count, 0.3) + 0.02;
-        double scale = k == 0 ? start_scale * f->floor : 2.5 * f->floor;
-        if (!weighted_step(f, sums, rests, count, scale))
+    for (int k = 0; k <= REWEIGHTS; k++) {
+        for (int32_t i = 0; i < b->count; i++)
+            b->rests[i] = (float)rest(b->sums + (size_t)i * SUMS, f->d);
+        f->floor = quantile(b->rests, b->count, 0.3) + 0.02;
+        if (k < REWEIGHTS && !weighted_step(f, b, (k == 0 ? start_scale : 2.5) * f->floor))
             return 0;
     }
     return 1;
 }
 
-/* Shift in pixels of level 0 and gain, refined at one level; 0 when the picture has nothing to hold on to. */
-static int refine(double shift[2], double *gain, fit *f, const sonic_planes *before, const sonic_planes *now, int32_t level, float *scratch)
+/* A shift in pixels of level 0, the gain, and how they were found. */
+typedef struct estimate {
+    double shift[2], gain;
+    fit fit;
+} estimate;
+
+typedef struct pair {
+    const sonic_planes *before, *now;
+    float *scratch;
+} pair;
+
+static blocks blocks_of(const pair *p, int32_t level)
 {
-    const int32_t width = now->width[level], height = now->height[level];
-    const size_t area = (size_t)width * height;
-    sums_job job = {scratch + 2 * area, before->luma[level], scratch, width, height, (width - 2 * MARGIN) / BLOCK, (height - 2 * MARGIN) / BLOCK, 0};
-    const int32_t count = job.columns * job.rows;
-    float *rests = job.sums + (size_t)count * SUMS;
+    const int32_t width = p->now->width[level], height = p->now->height[level];
+    blocks b = {p->scratch + 2 * (size_t)width * height, NULL, (width - 2 * MARGIN) / BLOCK, (height - 2 * MARGIN) / BLOCK, 0};
+    b.count = b.columns * b.rows;
+    b.rests = p->scratch + 2 * (size_t)width * height + (size_t)b.count * SUMS;
+    return b;
+}
+
+/* Refines an estimate at one level; 0 when the picture has nothing to hold on to. */
+static int refine(estimate *e, const pair *p, int32_t level, blocks b, double start_scale)
+{
+    const int32_t width = p->now->width[level], height = p->now->height[level];
     const double unit = 1 << level;
-    if (count < 4)
-        return level != 0;
+    sums_job job = {(float *)b.sums, p->before->luma[level], p->scratch, width, height, b.columns, b.rows, 0};
     for (int k = 0; k < WARPS; k++) {
-        sonic_shift(scratch, scratch + area, now->luma[level], width, height, 1, shift[0] / unit, shift[1] / unit);
-        job.gain = (float)*gain;
+        sonic_shift(p->scratch, p->scratch + (size_t)width * height, p->now->luma[level], width, height, 1, e->shift[0] / unit, e->shift[1] / unit);
+        job.gain = (float)e->gain;
         sonic_parallel_for(job.rows, 4, sum_blocks, &job);
-        if (!solve(f, job.sums, rests, count, k == 0 && level ? 10.0 : 4.0))
+        if (!solve(&e->fit, &b, k == 0 ? start_scale : 2.5))
             return 0;
-        double longest = fmax(fabs(f->d[0]), fabs(f->d[1])), damp = longest > 2.0 ? 2.0 / longest : 1.0;
-        shift[0] += f->d[0] * damp * unit, shift[1] += f->d[1] * damp * unit, *gain *= 1.0 + f->d[2] / 128.0;
+        const double *d = e->fit.d;
+        double longest = fmax(fabs(d[0]), fabs(d[1])), damp = longest > 2.0 ? 2.0 / longest : 1.0;
+        e->shift[0] += d[0] * damp * unit, e->shift[1] += d[1] * damp * unit, e->gain *= 1.0 + d[2] / 128.0;
     }
     return 1;
+}
+
+/* How much of the picture agrees; blocks count by their texture, up to a limit. */
+static double support(const blocks *b, double floor)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < b->count; i++) {
+        const float *s = b->sums + (size_t)i * SUMS;
+        double texture = (s[XX] + s[YY]) / (BLOCK * BLOCK);
+        sum += prior(b, i) * texture / (texture + 4.0 * floor) * agreement(b->rests[i], 2.5 * floor);
+    }
+    return sum;
+}
+
+/* The best of several beginnings at one level: the whole picture can follow the background or whoever moves in front of it, and it
+ * has to be the same from frame to frame. */
+static int choose(estimate *best, const pair *p, int32_t level, const double starts[STARTS][2], double gain)
+{
+    estimate found[STARTS];
+    blocks b = blocks_of(p, level);
+    float *rests = b.rests;
+    double floor = INFINITY, most = -1.0;
+    int held[STARTS];
+    for (int i = 0; i < STARTS; i++) {
+        found[i] = (estimate){{starts[i][0], starts[i][1]}, gain, {{0}, {0}, 0}};
+        b.rests = rests + (size_t)i * b.count;
+        held[i] = refine(&found[i], p, level, b, 4.0);
+        if (held[i])
+            floor = fmin(floor, found[i].fit.floor);
+    }
+    for (int i = 0; i < STARTS; i++) {
+        b.rests = rests + (size_t)i * b.count;
+        double value = held[i] ? support(&b, floor) : -1.0;
+        if (value > most * 1.02)
+            most = value, *best = found[i];
+    }
+    return most >= 0;
+}
+
+/* Coarse to fine. `last` is the step before. */
+static int follow(estimate *e, const pair *p, const sonic_step *last)
+{
+    const int32_t top = p->now->levels - 1;
+    for (int32_t level = top; level > 1; level--) {
+        estimate coarse = *e;
+        if (blocks_of(p, level).count >= 4 && refine(&coarse, p, level, blocks_of(p, level), level == top ? 10.0 : 4.0))
+            *e = coarse;
+    }
+    const double unit = p->now->factor;
+    const double starts[STARTS][2] = {{0, 0}, {last ? last->shift_px[0] / unit : 0, last ? last->shift_px[1] / unit : 0}, {e->shift[0], e->shift[1]}};
+    const int32_t level = top > 0 && blocks_of(p, 1).count >= 16 ? 1 : 0;
+    if (blocks_of(p, 0).count < 4 || !choose(e, p, level, starts, e->gain))
+        return 0;
+    return level == 0 || refine(e, p, 0, blocks_of(p, 0), 2.5);
 }
 
 static double cell_luma(const float *cell)
@@ -236,23 +325,20 @@ static void measure_gains(sonic_step *out, const sonic_planes *before, const son
         out->gain[c] = log(ratio[c]);
 }
 
-void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, float *scratch)
+void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last, float *scratch)
 {
-    double shift[2] = {0, 0}, gain = 1.0;
-    fit f = {{0}, {0}, 0};
+    estimate e = {{0, 0}, 1.0, {{0}, {0}, 0}};
+    const pair p = {before, now, scratch};
     memset(out, 0, sizeof *out);
     out->error_px[0] = out->error_px[1] = 1e3, out->gain_error = 2.0;
     if ((out->cut = is_cut(before, now)))
         return;
-    int held = 1;
-    for (int32_t level = now->levels - 1; level >= 0 && held; level--)
-        held = refine(shift, &gain, &f, before, now, level, scratch);
-    if (held && f.inverse[0] > 0) {
+    if (!follow(&e, &p, last))
+        e = (estimate){{0, 0}, 1.0, {{0}, {0}, 0}};
+    else
         for (int axis = 0; axis < 2; axis++) {
-            out->shift_px[axis] = shift[axis] * now->factor;
-            out->error_px[axis] = now->factor * sqrt(f.floor * f.inverse[axis == 0 ? 0 : 3]);
+            out->shift_px[axis] = e.shift[axis] * now->factor;
+            out->error_px[axis] = now->factor * sqrt(e.fit.floor * e.fit.inverse[axis == 0 ? 0 : 3]);
         }
-    } else
-        shift[0] = shift[1] = 0, gain = 1.0;
-    measure_gains(out, before, now, shift, gain);
+    measure_gains(out, before, now, e.shift, e.gain);
 }

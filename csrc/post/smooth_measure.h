@@ -19,6 +19,7 @@ typedef struct sonic_step {
 /* Floats of scratch that sonic_step_measure needs. */
 size_t sonic_step_scratch(const sonic_planes *planes);
 
-void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, float *scratch);
+/* `last` is the step to `before`, or NULL: a hint that keeps the measurement on the same part of the picture. */
+void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last, float *scratch);
 
 #endif

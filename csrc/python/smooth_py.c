@@ -1,6 +1,9 @@
 /* Motion smooth for Python: the smoother is a capsule, frames go in and out one at a time. */
+#include <stdlib.h>
+
 #include "face/face_mesh.h"
 #include "post/smooth.h"
+#include "post/smooth_measure.h"
 #include "python/binding.h"
 
 static const char *const smooth_name = "sonic_smooth";
@@ -112,12 +115,58 @@ static PyObject *smooth_report(PyObject *self, PyObject *capsule)
                          "noise", r.noise);
 }
 
+static sonic_status measure(sonic_step *out, sonic_image before, sonic_image now)
+{
+    sonic_planes planes[2];
+    const size_t floats = sonic_planes_layout(&planes[0], now.width_px, now.height_px), scratch = sonic_step_scratch(&planes[0]);
+    float *memory = malloc((2 * floats + scratch) * sizeof *memory);
+    if (!memory)
+        return sonic_fail(SONIC_ERROR_MEMORY, "Use smaller frames: memory to measure them is not free.");
+    planes[1] = planes[0];
+    for (int i = 0; i < 2; i++) {
+        sonic_planes_place(&planes[i], memory + scratch + (size_t)i * floats);
+        sonic_planes_fill(&planes[i], memory, i ? now : before);
+    }
+    sonic_step_measure(out, &planes[0], &planes[1], NULL, memory);
+    free(memory);
+    return SONIC_OK;
+}
+
+static PyObject *smooth_step(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *before_object, *now_object;
+    if (!PyArg_ParseTuple(args, "OO:smooth_step", &before_object, &now_object))
+        return NULL;
+    PyArrayObject *before = sonic_py_array(before_object, NPY_UINT8, 3, "before");
+    PyArrayObject *now = before ? sonic_py_array(now_object, NPY_UINT8, 3, "now") : NULL;
+    sonic_step step;
+    sonic_status status = SONIC_OK;
+    if (now && (!PyArray_SAMESHAPE(before, now) || PyArray_DIM(now, 2) != 3 || PyArray_SIZE(now) == 0 || PyArray_DIM(now, 0) > 8192 ||
+                PyArray_DIM(now, 1) > 8192)) {
+        PyErr_SetString(PyExc_ValueError, "Give both frames as [height, width, 3] of one size, with sides of 1 to 8192 px");
+    } else if (now) {
+        Py_BEGIN_ALLOW_THREADS
+        status = measure(&step, sonic_py_image(before), sonic_py_image(now));
+        Py_END_ALLOW_THREADS
+        if (status)
+            sonic_py_raise(status);
+    }
+    Py_XDECREF(before);
+    Py_XDECREF(now);
+    if (PyErr_Occurred())
+        return NULL;
+    return Py_BuildValue("{s(dd)s(dd)s(ddd)sdsi}", "shift_px", step.shift_px[0], step.shift_px[1], "error_px", step.error_px[0], step.error_px[1],
+                         "gain", step.gain[0], step.gain[1], step.gain[2], "gain_error", step.gain_error, "cut", (int)step.cut);
+}
+
 PyMethodDef sonic_py_smooth_methods[] = {
     {"smooth_create", smooth_create, METH_VARARGS, "smooth_create(width, height, strength) -> smoother (csrc/post/smooth.h)"},
     {"smooth_push", smooth_push, METH_VARARGS,
      "smooth_push(smoother, frame u8[H,W,3], meshes f32[n,468,3] = those of the frame before): takes the next frame"},
     {"smooth_end", smooth_end, METH_O, "smooth_end(smoother): no more frames come"},
     {"smooth_pull", smooth_pull, METH_VARARGS, "smooth_pull(smoother, out u8[H,W,3]) -> whether a finished frame was written"},
+    {"smooth_step", smooth_step, METH_VARARGS, "smooth_step(before u8[H,W,3], now u8[H,W,3]) -> {name: value} of csrc/post/smooth_measure.h"},
     {"smooth_report", smooth_report, METH_O, "smooth_report(smoother) -> {name: number} of csrc/post/smooth.h"},
     {NULL, NULL, 0, NULL},
 };
