@@ -3,32 +3,40 @@
 #include <math.h>
 #include <string.h>
 
-static const double stiffnesses[SONIC_PATH_STIFFNESSES] = {0.5, 2, 8, 32, 128, 512, 4096, 65536};
+enum { KINDS = 2, STIFFNESSES = 8, ROUNDS = 6 };
+static const double stiffnesses[STIFFNESSES] = {0.5, 2, 8, 32, 128, 512, 4096, 65536};
 
 /* Weight of the degrees of freedom in cross-validation: with a few dozen points plain 1 too often follows the noise. */
 static const double caution = 1.4;
 
-/* Cholesky factor L of I + lambda D'D, D the second differences: L[i][0] the diagonal, L[i][k] the entry k to its left. */
+/* Differences of order 1 and 2. */
+static const double differences[KINDS][3] = {{-1, 1, 0}, {1, -2, 1}};
+
+/* Cholesky factor L of I + lambda D'WD: L[i][0] is the diagonal, L[i][k] the entry k to its left. */
 typedef struct band {
     double row[SONIC_PATH_MAX][3];
 } band;
 
-static double entry(int32_t n, int32_t i, int32_t back, double lambda)
+typedef struct roughness {
+    int32_t order;
+    double lambda, weights[SONIC_PATH_MAX];
+} roughness;
+
+static double entry(const roughness *r, int32_t n, int32_t i, int32_t back)
 {
-    static const double weights[3] = {1, -2, 1};
+    const double *d = differences[r->order - 1];
     double sum = back == 0 ? 1.0 : 0.0;
-    for (int32_t d = i - 2; d <= i; d++)
-        if (d >= 0 && d + 2 < n && i - back >= d)
-            sum += lambda * weights[i - d] * weights[i - back - d];
+    for (int32_t first = i - r->order < 0 ? 0 : i - r->order; first <= i - back && first + r->order < n; first++)
+        sum += r->lambda * r->weights[first] * d[i - first] * d[i - back - first];
     return sum;
 }
 
-static void factor(band *l, int32_t n, double lambda)
+static void factor(band *l, const roughness *r, int32_t n)
 {
     memset(l, 0, sizeof *l);
     for (int32_t i = 0; i < n; i++)
         for (int32_t back = i < 2 ? i : 2; back >= 0; back--) {
-            double sum = entry(n, i, back, lambda);
+            double sum = entry(r, n, i, back);
             for (int32_t k = back + 1; k <= 2 && i - k >= 0; k++)
                 sum -= l->row[i][k] * l->row[i - back][k - back];
             l->row[i][back] = back ? sum / l->row[i - back][0] : sqrt(sum);
@@ -49,38 +57,55 @@ static void solve(double *x, const band *l, int32_t n)
     }
 }
 
-void sonic_path_table_fill(sonic_path_table *table)
+/* Trace of the inverse, from its entries within the band alone (Takahashi, Fagan and Chin 1973). inverse[i][k] is the entry k to the right. */
+static double freedom(const band *l, int32_t n)
 {
-    memset(table, 0, sizeof *table);
-    for (int s = 0; s < SONIC_PATH_STIFFNESSES; s++)
-        for (int32_t n = 3; n <= SONIC_PATH_MAX; n++) {
-            band l;
-            factor(&l, n, stiffnesses[s]);
-            for (int32_t i = 0; i < n; i++) {
-                double x[SONIC_PATH_MAX] = {0};
-                x[i] = 1.0;
-                solve(x, &l, n);
-                table->freedom[s][n] += x[i];
-            }
-        }
+    double inverse[SONIC_PATH_MAX + 2][3], trace = 0;
+    memset(inverse, 0, sizeof inverse);
+    for (int32_t i = n - 1; i >= 0; i--) {
+        const double pivot = l->row[i][0], a = i + 1 < n ? l->row[i + 1][1] / pivot : 0, b = i + 2 < n ? l->row[i + 2][2] / pivot : 0;
+        inverse[i][1] = -a * inverse[i + 1][0] - b * inverse[i + 1][1];
+        inverse[i][2] = -a * inverse[i + 1][1] - b * inverse[i + 2][0];
+        inverse[i][0] = 1.0 / (pivot * pivot) - a * inverse[i][1] - b * inverse[i][2];
+        trace += inverse[i][0];
+    }
+    return trace;
 }
 
-/* White shake has steps whose neighbours correlate by -1/2, movement by more than 0. */
-static double whiteness(const double *steps, int32_t count)
+/* White shake answers every step with half of it back; what is left of a movement goes on. */
+static double whiteness(const double *rest, int32_t n)
 {
-    double mean = 0, square = 0, product = 0;
-    for (int32_t i = 0; i < count; i++)
-        mean += steps[i] / count;
-    for (int32_t i = 0; i < count; i++) {
-        square += (steps[i] - mean) * (steps[i] - mean);
-        if (i)
-            product += (steps[i] - mean) * (steps[i - 1] - mean);
+    double square = 0, product = 0;
+    for (int32_t i = 1; i < n; i++) {
+        double step = rest[i] - rest[i - 1];
+        square += step * step;
+        if (i > 1)
+            product += step * (rest[i - 1] - rest[i - 2]);
     }
     double answer = square > 0 ? -product / square : 0.0;
-    return answer < 0.1 ? 0.0 : answer > 0.25 ? 1.0 : (answer - 0.1) / 0.15;
+    return answer < 0.15 ? 0.0 : answer > 0.3 ? 1.0 : (answer - 0.15) / 0.15;
 }
 
-sonic_path_fit sonic_path_smooth(const sonic_path_table *table, const double *steps, int32_t count, int32_t at)
+/* The curve of one roughness; returns its degrees of freedom. */
+static double draw(double *curve, const double *path, int32_t n, int32_t order, double lambda, double jump)
+{
+    roughness r = {order, lambda, {0}};
+    band l;
+    for (int32_t i = 0; i < n; i++)
+        r.weights[i] = 1.0;
+    for (int round = 0; round < (order == 1 ? ROUNDS : 1); round++) {
+        for (int32_t i = 0; round && i + 1 < n; i++) {
+            double step = (curve[i + 1] - curve[i]) / jump;
+            r.weights[i] = 1.0 / (1.0 + step * step);
+        }
+        memcpy(curve, path, (size_t)n * sizeof *curve);
+        factor(&l, &r, n);
+        solve(curve, &l, n);
+    }
+    return freedom(&l, n);
+}
+
+sonic_path_fit sonic_path_smooth(const double *steps, int32_t count, int32_t at, double jump)
 {
     sonic_path_fit best = {0, 0, 0};
     double path[SONIC_PATH_MAX] = {0}, least = INFINITY;
@@ -89,21 +114,15 @@ sonic_path_fit sonic_path_smooth(const sonic_path_table *table, const double *st
         return best;
     for (int32_t i = 1; i < n; i++)
         path[i] = path[i - 1] + steps[i - 1];
-    for (int s = 0; s < SONIC_PATH_STIFFNESSES; s++) {
-        band l;
-        double curve[SONIC_PATH_MAX], left = 0, free = n - table->freedom[s][n];
-        memcpy(curve, path, sizeof curve);
-        factor(&l, n, stiffnesses[s]);
-        solve(curve, &l, n);
+    for (int k = jump > 0 ? 0 : STIFFNESSES; k < KINDS * STIFFNESSES; k++) {
+        double curve[SONIC_PATH_MAX], rest[SONIC_PATH_MAX], left = 0;
+        const double used = draw(curve, path, n, 1 + k / STIFFNESSES, stiffnesses[k % STIFFNESSES], jump), spare = n - caution * used;
         for (int32_t i = 0; i < n; i++)
-            left += (path[i] - curve[i]) * (path[i] - curve[i]);
-        const double spare = n - caution * table->freedom[s][n];
-        if (spare > 0 && left / (spare * spare) < least) {
-            least = left / (spare * spare);
-            best.correction = curve[at] - path[at];
-            best.sigma = sqrt(left / free);
-        }
+            rest[i] = path[i] - curve[i], left += rest[i] * rest[i];
+        if (spare <= 0 || left / (spare * spare) >= least)
+            continue;
+        least = left / (spare * spare);
+        best = (sonic_path_fit){-rest[at], sqrt(left / (n - used)), whiteness(rest, n)};
     }
-    best.whiteness = whiteness(steps, count);
     return best;
 }

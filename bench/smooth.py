@@ -1,0 +1,257 @@
+"""Motion smooth against faults that were put into real clips, and on the clips as they are.
+
+    python bench/smooth.py --clips DIR [--frames 100] [--quick]
+
+Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2 levels, last) put in; undone with
+the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker, hqdn3d, atadenoise, chains of them and OpenCV's
+multi-frame NLM. Exit 1 when a limit is missed. NLM takes seconds a frame, so it is judged on a few frames; --quick leaves it out.
+"""
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from sonic_nodes.face import find_faces
+from sonic_nodes.smooth.frames import Smoother
+
+SIDE, GAIN, SHAKE_PX, NOISE = 512, 0.015, 0.5, 2.0
+CHAINS = {
+    "deflicker": "deflicker", "hqdn3d": "hqdn3d", "atadenoise": "atadenoise", "deflicker+hqdn3d": "deflicker,hqdn3d",
+    "deflicker+atadenoise": "deflicker,atadenoise", "deflicker+atadenoise+hqdn3d": "deflicker,atadenoise,hqdn3d",
+}
+ABSENT = {"deflicker", "hqdn3d", "atadenoise"} - av.filter.filters_available  # PyAV's own FFmpeg leaves GPL filters out
+LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409]
+EYES = [[33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
+        [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466]]
+
+
+def read_clip(path, count):
+    frames = []
+    with av.open(str(path)) as container:
+        for picture in container.decode(container.streams.video[0]):
+            scale = SIDE / min(picture.width, picture.height)
+            size = {"width": round(picture.width * scale), "height": round(picture.height * scale)}
+            rgb = picture.reformat(format="rgb24", interpolation="AREA", **size).to_ndarray()
+            top, left = (rgb.shape[0] - SIDE) // 4, (rgb.shape[1] - SIDE) // 2
+            frames.append(rgb[top : top + SIDE, left : left + SIDE].copy())
+            if len(frames) == count:
+                break
+    return np.stack(frames)
+
+
+def moved(frame, shift):
+    matrix = np.float64([[1, 0, shift[0]], [0, 1, shift[1]]])
+    return cv2.warpAffine(frame.astype(np.float32), matrix, frame.shape[1::-1], flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+
+
+def to_bytes(frame):
+    return np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+
+
+def inject(frames, seed):
+    """(the clip with faults, the oracle: that clip undone with the true path and gains)."""
+    random = np.random.default_rng(seed)
+    gains, path = 1 + GAIN * random.standard_normal(len(frames)), SHAKE_PX * random.standard_normal((len(frames), 2))
+    bad = np.stack([to_bytes(moved(f, p) * g + NOISE * random.standard_normal(f.shape)) for f, g, p in zip(frames, gains, path, strict=True)])
+    oracle = np.stack([to_bytes(moved(f / g, -p)) for f, g, p in zip(bad, gains, path, strict=True)])
+    return bad, oracle
+
+
+def smooth(frames):
+    smoother = Smoother()
+    return np.stack(list(smoother.run(frames))), smoother.words()
+
+
+def ffmpeg(frames, chain):
+    graph = av.filter.Graph()
+    last = graph.add_buffer(width=SIDE, height=SIDE, format="rgb24", time_base="1/25")
+    for step in ["format=pix_fmts=yuv444p", *chain.split(","), "format=pix_fmts=rgb24"]:
+        name, _, arguments = step.partition("=")
+        node = graph.add(name, arguments or None)
+        last.link_to(node)
+        last = node
+    sink = graph.add("buffersink")
+    last.link_to(sink)
+    graph.configure()
+    out = []
+    for i, frame in enumerate([*frames, None]):
+        if frame is not None:
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts = i
+            graph.push(picture)
+        else:
+            graph.push(None)
+        while True:
+            try:
+                out.append(graph.pull().to_ndarray(format="rgb24"))
+            except (av.error.BlockingIOError, av.error.EOFError):
+                break
+    return np.stack(out)
+
+
+def nlm(frames, indices):
+    return np.stack([cv2.fastNlMeansDenoisingColoredMulti(list(frames), int(i), 5, None, 3, 3, 7, 21) for i in indices])
+
+
+def psnr(a, b):
+    errors = [np.mean((x.astype(np.float32) - y) ** 2) for x, y in zip(a, b, strict=True)]
+    return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-4))))
+
+
+def ssim_pair(a, b):
+    """Wang et al. 2004, on luma, Gaussian window of 1.5 px."""
+    a, b = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32) for x in (a, b))
+    blur = lambda x: cv2.GaussianBlur(x, (11, 11), 1.5)  # noqa: E731
+    ma, mb = blur(a), blur(b)
+    va, vb, cov = blur(a * a) - ma * ma, blur(b * b) - mb * mb, blur(a * b) - ma * mb
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return float((((2 * ma * mb + c1) * (2 * cov + c2)) / ((ma * ma + mb * mb + c1) * (va + vb + c2))).mean())
+
+
+def ssim(a, b):
+    return float(np.mean([ssim_pair(x, y) for x, y in zip(a[::4], b[::4], strict=True)]))
+
+
+def cell_means(frames):
+    n = len(frames)
+    return frames.astype(np.float32).mean(-1).reshape(n, SIDE // 16, 16, SIDE // 16, 16).mean((2, 4))
+
+
+def flicker_energy(frames, static):
+    return float(np.mean(np.diff(cell_means(frames), axis=0)[:, static] ** 2))
+
+
+def static_cells(clean):
+    """Cells of 16 x 16 pixels that stand still in the clean clip: the stillest fifth, at least those below a third of a level."""
+    change = np.sqrt(np.mean(np.diff(cell_means(clean), axis=0) ** 2, axis=0))
+    return change <= max(1 / 3, float(np.quantile(change, 0.2)))
+
+
+def laplacian_energy(frames, masks):
+    """Mean square of the Laplacian of the green channel within the mask of each frame."""
+    return float(np.mean([np.mean(cv2.Laplacian(f[..., 1].astype(np.float32), -1)[m] ** 2) for f, m in zip(frames, masks, strict=True)]))
+
+
+def hull_mask(meshes, points):
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for mesh in meshes:
+        cv2.fillConvexPoly(mask, cv2.convexHull(mesh[points, :2].round().astype(np.int32)), 1)
+    return mask.astype(bool)
+
+
+def meshes_of(frames):
+    return [[face.mesh for face in find_faces(frame, thorough=False)[:1]] for frame in frames]
+
+
+def openings(meshes):
+    """Inner lips apart over the height of the face; NaN without one."""
+    def between(mesh, a, b):
+        return np.linalg.norm(mesh[a, :2] - mesh[b, :2])
+
+    return np.array([between(m[0], 13, 14) / between(m[0], 10, 152) if m else np.nan for m in meshes])
+
+
+def slope(out, clean):
+    """How far `out` opens where `clean` does: the least-squares slope."""
+    both = np.isfinite(out) & np.isfinite(clean)
+    x, y = clean[both] - clean[both].mean(), out[both] - out[both].mean()
+    return float((x * y).sum() / (x * x).sum())
+
+
+def masked_psnr(a, b, masks):
+    errors = [np.mean((x.astype(np.float32)[m] - y[m]) ** 2) for x, y, m in zip(a, b, masks, strict=True) if m.any()]
+    return float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-4)))) if errors else float("inf")
+
+
+class Report:
+    def __init__(self):
+        self.missed = 0
+
+    def line(self, what, value, limit, holds):
+        self.missed += not holds
+        print(f"  {what:44s} {value:>10s}   {limit:>16s}   {'ok' if holds else 'MISSED'}", flush=True)
+
+
+def judge_injected(report, clean, seed, quick):
+    bad, oracle = inject(clean, seed)
+    started = time.perf_counter()
+    ours, words = smooth(bad)
+    seconds = time.perf_counter() - started
+    print(f"  {words} {len(bad) / seconds:.0f} frames/s")
+    base, best = {}, {}
+    for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
+        base[name], best[name] = measure(bad, clean), measure(oracle, clean)
+        share = (measure(ours, clean) - base[name]) / (best[name] - base[name])
+        print(f"  {name}: injected {base[name]:.4f}, oracle {best[name]:.4f}, ours {measure(ours, clean):.4f}")
+        report.line(f"{name} gained, of the oracle's", f"{100 * share:.0f} %", ">= 60 %", share >= 0.6)
+    others = {name: ffmpeg(bad, chain) for name, chain in CHAINS.items() if not ABSENT & set(chain.split(','))}
+    for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
+        values = {key: measure(value, clean) for key, value in others.items()}
+        winner = max(values, key=values.get)
+        report.line(f"{name} over {winner}", f"{measure(ours, clean) - values[winner]:+.4f}", "> 0", measure(ours, clean) > values[winner])
+    if not quick:
+        at = np.linspace(2, len(bad) - 3, 4).astype(int)
+        theirs = nlm(bad, at)
+        for name, measure in (("PSNR", psnr), ("SSIM", lambda a, b: float(np.mean([ssim_pair(x, y) for x, y in zip(a, b, strict=True)])))):
+            ahead = measure(ours[at], clean[at]) - measure(theirs, clean[at])
+            report.line(f"{name} over multi-frame NLM", f"{ahead:+.4f}", "> 0", ahead > 0)
+    judge_details(report, clean, bad, oracle, ours)
+
+
+def judge_details(report, clean, bad, oracle, ours):
+    static = static_cells(clean)
+    own = flicker_energy(clean, static)
+    left = max(0.0, flicker_energy(ours, static) - own) / (flicker_energy(bad, static) - own)
+    report.line("flicker energy in static regions", f"-{100 * (1 - left):.0f} %", ">= 70 % less", left <= 0.3)
+    meshes = meshes_of(clean[::2])
+    opening, seen = openings(meshes), [i for i, m in enumerate(meshes) if m]
+    if len(seen) < 8:
+        print("  no face: mouth and face are not judged")
+        return
+    kept = slope(openings(meshes_of(ours[::2])), opening) / slope(openings(meshes_of(oracle[::2])), opening)
+    report.line("mouth opening kept, of the oracle's", f"{100 * kept:.1f} %", ">= 98 %", kept >= 0.98)
+    masks = [hull_mask(meshes[i], np.arange(468)) for i in seen]
+    ratio = laplacian_energy(ours[::2][seen], masks) / laplacian_energy(oracle[::2][seen], masks)
+    report.line("Laplacian energy of the face, of the oracle's", f"{ratio:.3f}", "0.95 to 1.05", 0.95 <= ratio <= 1.05)
+
+
+def judge_untouched(report, clean):
+    ours, words = smooth(clean)
+    print(f"  as it is: {words}")
+    meshes = meshes_of(clean[::4])
+    parts = [hull_mask(m, LIPS) | hull_mask(m, EYES[0]) | hull_mask(m, EYES[1]) for m in meshes]
+    whole = [np.ones((SIDE, SIDE), bool)] * len(clean)
+    value, inner = psnr(ours, clean), masked_psnr(ours[::4], clean[::4], parts)
+    ratio = laplacian_energy(ours, whole) / laplacian_energy(clean, whole)
+    report.line("untouched: PSNR to the clip", f"{value:.1f} dB", ">= 42 dB", value >= 42)
+    report.line("untouched: mouth and eyes", f"{inner:.1f} dB", ">= 45 dB", inner >= 45)
+    report.line("untouched: Laplacian energy", f"{100 * ratio:.1f} %", ">= 97 %", ratio >= 0.97)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="folder of clean real clips (*.mp4)")
+    parser.add_argument("--frames", type=int, default=100, metavar="N", help="frames of each clip (100)")
+    parser.add_argument("--quick", action="store_true", help="40 frames of each clip, without NLM")
+    options = parser.parse_args()
+    if ABSENT:
+        print(f"This PyAV's FFmpeg lacks {', '.join(sorted(ABSENT))}: what needs it is left out.")
+    paths, report = sorted(options.clips.glob("*.mp4")), Report()
+    if not paths:
+        sys.exit(f"Choose a folder with clips: there is no .mp4 in {options.clips}.")
+    for seed, path in enumerate(paths):
+        clean = read_clip(path, 40 if options.quick else options.frames)
+        print(f"{path.name}: {len(clean)} frames")
+        judge_injected(report, clean, seed, options.quick)
+        judge_untouched(report, clean)
+    print(f"{report.missed} limits missed." if report.missed else "Every limit holds.")
+    return 1 if report.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
