@@ -105,24 +105,40 @@ static double draw(double *curve, const double *path, int32_t n, int32_t order, 
     return freedom(&l, n);
 }
 
+/* One curve and its score in cross-validation; 0 where it has more freedom than the path has points. */
+static double try_curve(sonic_path_fit *out, const double *path, int32_t n, int32_t at, int32_t order, double lambda, double jump)
+{
+    double curve[SONIC_PATH_MAX], rest[SONIC_PATH_MAX], left = 0;
+    const double used = draw(curve, path, n, order, lambda, jump), spare = n - caution * used;
+    for (int32_t i = 0; i < n; i++)
+        rest[i] = path[i] - curve[i], left += rest[i] * rest[i];
+    if (spare <= 0)
+        return 0;
+    *out = (sonic_path_fit){-rest[at], sqrt(left / (n - used)), whiteness(rest, n)};
+    return left / (spare * spare) + 1e-12;
+}
+
 sonic_path_fit sonic_path_smooth(const double *steps, int32_t count, int32_t at, double jump)
 {
-    sonic_path_fit best = {0, 0, 0};
-    double path[SONIC_PATH_MAX] = {0}, least = INFINITY;
+    sonic_path_fit fits[KINDS * STIFFNESSES], mean = {0, 0, 0};
+    double path[SONIC_PATH_MAX] = {0}, scores[KINDS * STIFFNESSES] = {0}, least = INFINITY, sum = 0;
     const int32_t n = count + 1;
     if (count < SONIC_PATH_MIN || n > SONIC_PATH_MAX)
-        return best;
+        return mean;
     for (int32_t i = 1; i < n; i++)
         path[i] = path[i - 1] + steps[i - 1];
     for (int k = jump > 0 ? 0 : STIFFNESSES; k < KINDS * STIFFNESSES; k++) {
-        double curve[SONIC_PATH_MAX], rest[SONIC_PATH_MAX], left = 0;
-        const double used = draw(curve, path, n, 1 + k / STIFFNESSES, stiffnesses[k % STIFFNESSES], jump), spare = n - caution * used;
-        for (int32_t i = 0; i < n; i++)
-            rest[i] = path[i] - curve[i], left += rest[i] * rest[i];
-        if (spare <= 0 || left / (spare * spare) >= least)
-            continue;
-        least = left / (spare * spare);
-        best = (sonic_path_fit){-rest[at], sqrt(left / (n - used)), whiteness(rest, n)};
+        scores[k] = try_curve(&fits[k], path, n, at, 1 + k / STIFFNESSES, stiffnesses[k % STIFFNESSES], jump);
+        if (scores[k] > 0 && scores[k] < least)
+            least = scores[k];
     }
-    return best;
+    for (int k = 0; k < KINDS * STIFFNESSES; k++) {
+        const double weight = scores[k] > 0 ? pow(least / scores[k], 0.5 * n) : 0;
+        if (weight > 0)
+            mean.correction += weight * fits[k].correction, mean.sigma += weight * fits[k].sigma, mean.whiteness += weight * fits[k].whiteness;
+        sum += weight;
+    }
+    if (sum > 0)
+        mean.correction /= sum, mean.sigma /= sum, mean.whiteness /= sum;
+    return mean;
 }

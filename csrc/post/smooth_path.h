@@ -3,7 +3,8 @@
  * The curve minimises its squared distance to the path plus lambda times a roughness. Two kinds of roughness are tried: squared second
  * differences (Whittaker, "On a new method of graduation", 1923), for a camera that moves evenly, and first differences of which large
  * ones count little (weights 1 / (1 + (step / jump)^2), iterated), for one that rests and then moves on. Generalised cross-validation (Craven and
- * Wahba 1978; degrees of freedom weighted by 1.4 as Kim and Gu 2004 advise) chooses kind and lambda. What is left is the shake. */
+ * Wahba 1978; degrees of freedom weighted by 1.4 as Kim and Gu 2004 advise) weighs the curves of all kinds and lambdas, by its score to the
+ * power of half the points, as a likelihood would. What is left is the shake. */
 #ifndef SONIC_POST_SMOOTH_PATH_H
 #define SONIC_POST_SMOOTH_PATH_H
 
