@@ -215,7 +215,7 @@ static int choose(estimate *best, const pair *p, int32_t level, const double sta
     for (int i = 0; i < STARTS; i++) {
         b.rests = rests + (size_t)i * b.count;
         double value = held[i] ? support(&b, floor) : -1.0;
-        if (value > most * 1.02)
+        if (value > most * 1.2)
             most = value, *best = found[i];
     }
     return most >= 0;
