@@ -2,9 +2,10 @@
 
     python bench/smooth.py --clips DIR [--frames 100] [--quick]
 
-Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2 levels, last) put in; undone with
-the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker, hqdn3d, atadenoise, chains of them and OpenCV's
-multi-frame NLM. Exit 1 when a limit is missed. NLM takes seconds a frame, so it is judged on a few frames; --quick leaves it out.
+Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2 levels, last) put
+in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker, hqdn3d, atadenoise, chains of them
+and OpenCV's multi-frame NLM. Exit 1 when a limit is missed. NLM takes seconds a frame, so it is judged on a few
+frames; --quick leaves it out.
 """
 import argparse
 import sys
@@ -57,9 +58,10 @@ def inject(frames, seed):
     """(the clip with faults, the oracle: that clip undone with the true path and gains)."""
     random = np.random.default_rng(seed)
     gains, path = 1 + GAIN * random.standard_normal(len(frames)), SHAKE_PX * random.standard_normal((len(frames), 2))
-    bad = np.stack([to_bytes(moved(f, p) * g + NOISE * random.standard_normal(f.shape)) for f, g, p in zip(frames, gains, path, strict=True)])
-    oracle = np.stack([to_bytes(moved(f / g, -p)) for f, g, p in zip(bad, gains, path, strict=True)])
-    return bad, oracle
+    faults = list(zip(gains, path, strict=True))
+    bad = [to_bytes(moved(f, p) * g + NOISE * random.standard_normal(f.shape)) for f, (g, p) in zip(frames, faults, strict=True)]
+    oracle = [to_bytes(moved(f / g, -p)) for f, (g, p) in zip(bad, faults, strict=True)]
+    return np.stack(bad), np.stack(oracle)
 
 
 def smooth(frames):

@@ -71,7 +71,7 @@ class _Source:
         self.name = name
         try:
             self.container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
-        except av.error.FFmpegError as error:
+        except (OSError, av.error.FFmpegError) as error:
             raise InputError(f"Choose a video file: {name} cannot be read as one ({error.strerror}).") from None
         videos = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic and s.codec_context]
         if not videos:

@@ -1,0 +1,137 @@
+"""`sonic smooth` on video files: sound, times, sizes and everything that may be wrong with them."""
+import json
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from sonic_nodes.cli import main
+from sonic_nodes.media.video import VideoWriter
+from tests.media.clips import write_sound
+from tests.post.test_smooth import clip
+
+FAULTS = {"shake": 0.5, "flicker": 0.015, "noise": 2.0}
+
+
+def write_clip(path, frames, times=None, time_base=None, fps=25, lossless=True):
+    height, width = frames[0].shape[:2]
+    with VideoWriter(path, width, height, fps, None, lossless, time_base=time_base) as writer:
+        for i, frame in enumerate(frames):
+            writer.write(frame, None if times is None else times[i])
+    return path
+
+
+def read_clip(path):
+    """(pictures, their times in seconds)"""
+    with av.open(str(path)) as container:
+        pictures = list(container.decode(container.streams.video[0]))
+        return [p.to_ndarray(format="rgb24") for p in pictures], [p.pts * p.time_base for p in pictures]
+
+
+def run(capsys, *arguments):
+    """(exit code, what it printed as JSON, what stderr says)"""
+    code = main(["smooth", *map(str, arguments), "--json"])
+    said = capsys.readouterr()
+    return code, json.loads(said.out) if said.out else None, said.err
+
+
+@pytest.fixture
+def faulty(tmp_path):
+    return write_clip(tmp_path / "faulty.mp4", clip(np.random.default_rng(1), **FAULTS))
+
+
+def test_the_file_holds_what_the_smoother_makes(capsys, tmp_path, faulty):
+    code, result, _ = run(capsys, faulty, "-o", tmp_path / "out.mp4", "--lossless")
+    assert code == 0 and result["changed"] and result["frames"] == 40
+    before, after = read_clip(faulty), read_clip(tmp_path / "out.mp4")
+    assert after[1] == before[1]
+    assert np.mean(np.square(np.diff(np.float32(after[0]), axis=0))) < 0.3 * np.mean(np.square(np.diff(np.float32(before[0]), axis=0)))
+
+
+def test_strength_0_keeps_every_picture(capsys, tmp_path, faulty):
+    _, result, _ = run(capsys, faulty, "-o", tmp_path / "out.mp4", "--lossless", "--strength", "0")
+    assert not result["changed"] and "strength is 0" in result["reason"]
+    assert np.array_equal(read_clip(faulty)[0], read_clip(tmp_path / "out.mp4")[0])
+
+
+def test_a_clean_clip_is_copied_byte_for_byte(capsys, tmp_path):
+    source = write_clip(tmp_path / "clean.mp4", clip(np.random.default_rng(2)), lossless=False)
+    code, result, said = run(capsys, source, "-o", tmp_path / "out.mp4")
+    assert code == 0 and not result["changed"] and "Nothing was changed" in said
+    assert (tmp_path / "out.mp4").read_bytes() == source.read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_times_of_a_variable_frame_rate_are_kept(capsys, tmp_path):
+    times = list(np.cumsum(np.random.default_rng(3).integers(20, 90, 40)))
+    source = write_clip(tmp_path / "vfr.mp4", clip(np.random.default_rng(4), **FAULTS), [int(t) for t in times], Fraction(1, 1000))
+    assert run(capsys, source, "-o", tmp_path / "out.mp4", "--lossless")[0] == 0
+    assert read_clip(tmp_path / "out.mp4")[1] == read_clip(source)[1]
+
+
+@pytest.mark.parametrize(("codec", "name"), [("aac", "a.mp4"), ("pcm_s16le", "a.mkv")])
+def test_sound_comes_along(capsys, tmp_path, codec, name):
+    tone = np.sin(np.arange(48000, dtype=np.float32) / 20)[None] * np.float32(0.3)
+    write_sound(tmp_path / name, tone, 48000, codec, pictures=25)
+    code, result, _ = run(capsys, tmp_path / name, "-o", tmp_path / "out.mp4", "--lossless")
+    assert code == 0 and result["frames"] == 25
+    packets = []
+    for path in (tmp_path / name, tmp_path / "out.mp4"):
+        with av.open(str(path)) as container:
+            packets.append([(p.pts * p.time_base, bytes(p)) for p in container.demux(container.streams.audio[0]) if p.size])
+    assert packets[0] == packets[1] if codec == "aac" else abs(float(packets[1][-1][0]) - 1.0) < 0.1
+
+
+@pytest.mark.parametrize(("count", "fps"), [(3, 25), (30, 1), (30, 240)])
+def test_few_frames_and_any_rate(capsys, tmp_path, count, fps):
+    source = write_clip(tmp_path / "in.mp4", clip(np.random.default_rng(5), noise=2)[:count], fps=fps)
+    code, result, _ = run(capsys, source, "-o", tmp_path / "out.mp4", "--lossless")
+    assert code == 0 and result["frames"] == count
+    assert read_clip(tmp_path / "out.mp4")[1] == read_clip(source)[1]
+
+
+def test_odd_sides_and_black_frames(capsys, tmp_path):
+    frames = [frame[:101, :99].copy() for frame in clip(np.random.default_rng(6), **FAULTS)]
+    frames[10:20] = [np.zeros_like(frames[0])] * 10
+    source = write_clip(tmp_path / "in.mp4", frames)
+    assert run(capsys, source, "-o", tmp_path / "out.mp4", "--lossless")[0] == 0
+    out = read_clip(tmp_path / "out.mp4")[0]
+    assert np.array_equal(out[10:20], frames[10:20])
+    assert [f.shape for f in out] == [(101, 99, 3)] * 40
+
+
+@pytest.mark.parametrize(("content", "remedy"), [
+    (None, "Check the file's name"), (b"", "Choose a video file"), (b"no video" * 99, "Choose a video file"),
+])
+def test_what_is_no_video_is_refused(capsys, tmp_path, content, remedy):
+    path = tmp_path / "in.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    code, _, said = run(capsys, path, "-o", tmp_path / "out.mp4")
+    assert code == 3 and said.startswith(f"sonic: {remedy}")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_sound_alone_is_refused(capsys, tmp_path, sample_dir):
+    code, _, said = run(capsys, sample_dir / "speech.wav", "-o", tmp_path / "out.mp4")
+    assert code == 3 and said.startswith("sonic: Choose a video: ")
+
+
+def test_a_file_that_breaks_off_is_done_as_far_as_it_goes(capsys, tmp_path, faulty):
+    whole = faulty.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    code, result, _ = run(capsys, tmp_path / "cut.mp4", "-o", tmp_path / "out.mp4", "--lossless")
+    assert code == 0 and 5 < result["frames"] < 40
+
+
+@pytest.mark.parametrize("arguments", [["--strength", "1.5"], ["--strength", "nan"]])
+def test_wrong_options_are_refused(capsys, tmp_path, faulty, arguments):
+    assert run(capsys, faulty, "-o", tmp_path / "out.mp4", *arguments)[0] == 2
+
+
+def test_the_video_that_is_read_is_not_written(capsys, faulty):
+    before = faulty.read_bytes()
+    code, _, said = run(capsys, faulty, "-o", faulty)
+    assert code == 2 and said.startswith("sonic: Choose another --output")
+    assert faulty.read_bytes() == before
