@@ -24,6 +24,12 @@ def pictures_from_image(image: torch.Tensor) -> np.ndarray:
     return levels.mul(255).round_().clamp_(0, 255).to(torch.uint8).numpy()
 
 
+def put_levels(picture: torch.Tensor, levels: np.ndarray, where: np.ndarray) -> None:
+    """Writes levels uint8 [H,W,3] over a picture float32 [H,W,C>=3] where the mask bool [H,W,3] says so; the rest stays to the bit."""
+    colours, wanted = picture[..., :3], image_from_pictures(levels).to(picture)
+    colours.copy_(torch.where(torch.from_numpy(where).to(picture.device), wanted, colours))
+
+
 def first_picture(image: torch.Tensor) -> tuple[np.ndarray, list[str]]:
     """The portrait of an IMAGE -> uint8 [H,W,3], and what has to be said about it."""
     if not isinstance(image, torch.Tensor) or image.ndim != 4 or image.shape[-1] < 3 or 0 in image.shape:

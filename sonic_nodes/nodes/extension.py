@@ -19,12 +19,13 @@ from .model_files import register_folder
 from .parts import install_problem
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
+from .smooth import SonicMotionSmooth
 from .sonict import SonicTLoader, SonicTSampler
 
 log = logging.getLogger(__name__)
 
 NODES = [SonicLoadImage, SonicPreData, SonicLoader, SonicInference, SonicLatentDecoder, SonicPasteBack, SonicLipSyncCalibrate,
-         SonicTLoader, SonicTSampler]
+         SonicMotionSmooth, SonicTLoader, SonicTSampler]
 
 SAMPLES = {"portrait.jpg": "sonic_sample_portrait.jpg", "speech.wav": "sonic_sample_speech.wav"}
 

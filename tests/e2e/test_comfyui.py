@@ -12,7 +12,7 @@ from .common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, video_of, write
 
 NODES = [
     "SonicLoadImage", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLatentDecoder", "SonicPasteBack",
-    "SonicLipSyncCalibrate", "SONICTLoader", "SONICSampler"]
+    "SonicLipSyncCalibrate", "SonicMotionSmooth", "SONICTLoader", "SONICSampler"]
 
 # Changes to docs/api/draft.json by node id, and what the run must end in: None (a video) or the start of the error's words.
 LOAD, SOUND, PRE, INFER, DECODE, VIDEO, SAVE = "1", "2", "3", "5", "6", "7", "8"

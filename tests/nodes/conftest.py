@@ -134,7 +134,7 @@ def fake_modules(comfy):
         UploadType=SimpleNamespace(image="image_upload"), FolderType=SimpleNamespace(input="input"),
         **{name: custom(io_type) for name, io_type in {
             "Int": "INT", "Float": "FLOAT", "Boolean": "BOOLEAN", "Combo": "COMBO", "Image": "IMAGE", "Mask": "MASK", "Audio": "AUDIO",
-            "Latent": "LATENT", "ClipVision": "CLIP_VISION", "Vae": "VAE", "Model": "MODEL"}.items()})
+            "Latent": "LATENT", "String": "STRING", "ClipVision": "CLIP_VISION", "Vae": "VAE", "Model": "MODEL"}.items()})
 
     class ProgressBar:
         def __init__(self, total):

@@ -29,6 +29,7 @@ INPUTS = {
     "SonicLipSyncCalibrate": [
         ("images", "IMAGE", False, None), ("audio", "AUDIO", False, None), ("fps", "FLOAT", False, 25.0), ("mode", "COMBO", False, "fix"),
         ("max_offset_ms", "FLOAT", False, 200.0)],
+    "SonicMotionSmooth": [("images", "IMAGE", False, None), ("strength", "FLOAT", False, 0.5), ("protect_mouth", "BOOLEAN", False, True)],
     # As smthemex/ComfyUI_Sonic has them.
     "SONICTLoader": [
         ("model", "MODEL", False, None), ("sonic_unet", "COMBO", False, None), ("ip_audio_scale", "FLOAT", False, 1.0),
@@ -46,6 +47,7 @@ OUTPUTS = {
     "SonicPasteBack": [("images", "IMAGE")],
     "SonicLipSyncCalibrate": [
         ("images", "IMAGE"), ("audio", "AUDIO"), ("offset_ms", "FLOAT"), ("confidence", "FLOAT"), ("plot", "IMAGE")],
+    "SonicMotionSmooth": [("images", "IMAGE"), ("report", "STRING")],
     "SONICTLoader": [("model", "MODEL_SONIC"), ("weight_dtype", "DTYPE")],
     "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT")],
 }
@@ -59,6 +61,7 @@ RANGES = {
     ("SonicLoader", "audio_strength"): (0.0, 2.0, 0.05),
     ("SonicLipSyncCalibrate", "fps"): (1.0, 240.0, 0.01),
     ("SonicLipSyncCalibrate", "max_offset_ms"): (0.0, 600.0, 1.0),
+    ("SonicMotionSmooth", "strength"): (0.0, 1.0, 0.05),
     ("SONICTLoader", "ip_audio_scale"): (0.5, 2.0, 0.1),
     ("SONICSampler", "seed"): (0, 2147483647, None),
     ("SONICSampler", "inference_steps"): (1, 1024, 1),
