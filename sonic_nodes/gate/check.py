@@ -5,7 +5,6 @@ import functools
 import os
 
 import numpy as np
-from PIL import Image
 
 from ..errors import InputError, SonicError
 from ..face import check_picture as checked
@@ -13,9 +12,9 @@ from ..face import find_faces
 from ..media.files import regular_file
 from ..media.image import MAX_FILE_BYTES, read_picture
 from ..native import _sonic
+from .heat import CELL_PX, enlarged
 from .verdict import judge
 
-CELL_PX = 32    # csrc/gate/cells.h
 JPEG_START = b"\xff\xd8\xff"
 
 
@@ -31,7 +30,7 @@ def check_picture(picture: np.ndarray, profile: str = "portrait", min_score: flo
     face_box: x0, y0, x1, y1 in pixels, "find" to look for the largest face, None to judge the picture as a whole. Raises InputError for
     what is no such picture.
     """
-    return judge(evidence_of_picture(picture, face_box), None, profile, min_score, path)
+    return judged(checked(picture), None, profile, min_score, path, face_box)[0]
 
 
 def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: float = 0.0, face_box="find") -> dict:
@@ -39,10 +38,17 @@ def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: fl
     name = os.fspath(path)
     try:
         data = read_bytes(name)
-        container = evidence_of_container(data)
-        return judge(evidence_of_picture(read_picture(data), face_box), container, profile, min_score, name)
+        return judged(read_picture(data), evidence_of_container(data), profile, min_score, name, face_box)[0]
     except SonicError as error:
         return unreadable(name, str(error))
+
+
+def judged(picture: np.ndarray, container: dict | None = None, profile: str = "portrait", min_score: float = 0.0, path: str = "",
+           face_box="find") -> tuple[dict, np.ndarray]:
+    """(verdict, cells of the heat map u8 [H // 32, W // 32]) from one pass over u8 [H, W, 3]; `container`: see evidence_of_container."""
+    cells = np.zeros((picture.shape[0] // CELL_PX, picture.shape[1] // CELL_PX), np.uint8)
+    evidence = evidence_of_picture(picture, face_box, cells)
+    return judge(evidence, container, profile, min_score, path), cells
 
 
 def unreadable(path: str, text: str) -> dict:
@@ -63,7 +69,7 @@ def read_bytes(path: str) -> bytes:
 
 
 def evidence_of_picture(picture: np.ndarray, face_box=None, heat: np.ndarray | None = None) -> dict[str, float]:
-    """Everything that csrc/gate/evidence.h measures in the pixels, and face_side_px when there is a face. `heat` is for heat_map."""
+    """Everything that csrc/gate/evidence.h measures in the pixels, and face_side_px when there is a face. `heat`: see judged."""
     picture = checked(picture)
     box = largest_face(picture) if face_box == "find" else face_box
     whole = (0, 0, 0, 0) if box is None else tuple(round(float(v)) for v in box)
@@ -85,14 +91,7 @@ def heat_map(picture: np.ndarray) -> np.ndarray:
 
     Smoothly enlarged from one value for 32 x 32 pixels; smaller pictures are 0.
     """
-    height, width = picture.shape[:2]
-    heat = np.zeros((height // CELL_PX, width // CELL_PX), np.uint8)
-    evidence_of_picture(picture, heat=heat)
-    if not heat.size:
-        return np.zeros((height, width), np.uint8)
-    covered = Image.fromarray(heat).resize((heat.shape[1] * CELL_PX, heat.shape[0] * CELL_PX), Image.Resampling.BILINEAR)
-    edges = ((0, height - covered.height), (0, width - covered.width))
-    return np.pad(np.asarray(covered), edges, mode="edge")
+    return enlarged(judged(checked(picture), face_box=None)[1], picture.shape)
 
 
 def evidence_of_container(data: bytes) -> dict[str, float] | None:

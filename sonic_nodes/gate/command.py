@@ -1,24 +1,22 @@
 """The command `sonic check`: verdicts on files and folders, one row for each, whatever they hold."""
 from __future__ import annotations
 
-import csv
-import json
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from contextlib import ExitStack
 
 from tqdm import tqdm
 
-from ..errors import UsageError
-from .check import check_file, unreadable
+from ..errors import OutputError, UsageError
+from ..media.fetch import is_url
+from .reports import CsvReport, HtmlReport, JsonReport, TextReport
+from .row import Row, Wanted
+from .workers import rows_of
 
 FINE, REJECTED, WARNED, UNREADABLE = 0, 1, 2, 3
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm",
             ".tga", ".qoi", ".ico", ".psd"}
-COLUMNS = ("path", "verdict", "score", "passed", "jpeg_quality", "reasons", "advice")
 
 
 def run(options) -> int:
@@ -26,19 +24,29 @@ def run(options) -> int:
         raise UsageError(f"Choose --jobs from 1 to 256: it is {options.jobs}.")
     if not 0 <= options.min_score <= 100:
         raise UsageError(f"Choose --min-score from 0 to 100: it is {options.min_score}.")
-    paths = list(files_of(options.paths))
-    if not paths:
+    sources = list(files_of(options.paths))
+    if not sources:
         raise UsageError("Name at least one picture: the folders given hold none.")
-    check = partial(check_file, profile=options.profile, min_score=options.min_score)
-    results = list(tqdm(verdicts(paths, check, options.jobs), total=len(paths), unit="picture", file=sys.stderr, disable=None, leave=False))
-    write(results, options)
-    return exit_code(results, options.warnings_fail)
+    if options.html:
+        check_html(options.html, sources)
+    wanted = Wanted(options.profile, options.min_score, options.allow_url, thumbnails=bool(options.html))
+    found = set()
+    with ExitStack() as stack:
+        reports = [stack.enter_context(report) for report in reports_of(options)]
+        rows = rows_of(sources, heat_files(sources, options.heat_map), wanted, options.jobs)
+        stack.callback(rows.close)
+        for row in tqdm(rows, total=len(sources), unit="picture", file=sys.stderr, disable=None, leave=False):
+            found.add(outcome(row))
+            with tqdm.external_write_mode(file=sys.stdout):
+                for report in reports:
+                    report.add(row)
+    return exit_code(found, options.warnings_fail)
 
 
 def files_of(paths: list[str]) -> Iterator[str]:
-    """Files as they are named, folders with every picture below them in the order of names."""
+    """Files and addresses as they are named, folders with every picture below them in the order of names."""
     for path in paths:
-        if not os.path.isdir(path):
+        if is_url(path) or not os.path.isdir(path):
             yield path
             continue
         for folder, folders, names in os.walk(path):
@@ -46,42 +54,61 @@ def files_of(paths: list[str]) -> Iterator[str]:
             yield from (os.path.join(folder, name) for name in sorted(names) if os.path.splitext(name)[1].lower() in SUFFIXES)
 
 
-def verdicts(paths: list[str], check, jobs: int) -> Iterator[dict]:
-    """In the order of paths. Processes are started afresh: libtorch's threads do not survive a fork."""
-    if jobs == 1 or len(paths) == 1:
-        yield from map(check, paths)
-        return
-    with ProcessPoolExecutor(min(jobs, len(paths)), mp_context=get_context("spawn")) as pool:
-        tasks = [pool.submit(check, path) for path in paths]
-        for path, task in zip(paths, tasks, strict=True):
-            try:
-                yield task.result()
-            except Exception as error:  # noqa: BLE001 (a worker that died is a row, not the end)
-                yield unreadable(path, f"Save the picture again: judging it ended early ({type(error).__name__}).")
+def heat_files(sources: list[str], out: str | None) -> list[str | None]:
+    """Where each source's heat map goes: `out` itself for one picture, else a file in the folder `out`, which is made."""
+    if not out:
+        return [None] * len(sources)
+    if out.lower().endswith(".png"):
+        if len(sources) > 1:
+            raise UsageError(f"Name a folder for --heat-map: {len(sources)} pictures do not go into {out!r}.")
+        if is_same(out, sources[0]):
+            raise UsageError(f"Choose another name for the heat map: {out!r} is the picture itself.")
+        return [out]
+    try:
+        os.makedirs(out, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"Choose a folder that can be made for --heat-map: {out!r} cannot ({error}).") from None
+    taken: set[str] = {name.lower() for name in os.listdir(out)} & {os.path.basename(source).lower() for source in sources}
+    return [os.path.join(out, free_name(source, taken)) for source in sources]
 
 
-def write(results: list[dict], options) -> None:
+def free_name(source: str, taken: set[str]) -> str:
+    """NAME_heat.png, numbered when folders have pictures of the same name."""
+    stem = os.path.splitext(os.path.basename(source.partition("?")[0].rstrip("/") if is_url(source) else source))[0][:80]
+    names = (f"{stem}_heat{'' if i == 1 else f'_{i}'}.png" for i in range(1, len(taken) + 2))
+    name = next(name for name in names if name.lower() not in taken)
+    taken.add(name.lower())
+    return name
+
+
+def check_html(path: str, sources: list[str]) -> None:
+    if not path.lower().endswith((".html", ".htm")):
+        raise UsageError(f"Name the report with .html at its end: it is {path!r}.")
+    if any(is_same(path, source) for source in sources):
+        raise UsageError(f"Choose another name for the report: {path!r} is one of the pictures.")
+
+
+def is_same(path: str, other: str) -> bool:
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+
+
+def reports_of(options) -> Iterator:
     if options.json:
-        json.dump(results, sys.stdout, indent=1)
-        print()
+        yield JsonReport(sys.stdout)
     elif options.csv:
-        table = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        table.writeheader()
-        table.writerows(flat(result) for result in results)
-    else:
-        for result in results:
-            print(f"{result['verdict']:<10} {result['score']:5.1f}  {result['path']}")
-            for reason in result["reasons"]:
-                print(f"{'':18}{reason['advice']}")
+        yield CsvReport(sys.stdout)
+    elif not options.html:
+        yield TextReport(sys.stdout)
+    if options.html:
+        yield HtmlReport(options.html, options.profile)
 
 
-def flat(result: dict) -> dict:
-    reasons = result["reasons"]
-    return result | {"reasons": " ".join(r["name"] for r in reasons), "advice": " ".join(r["advice"] for r in reasons)}
+def outcome(row: Row) -> str:
+    verdict = row.verdict["verdict"]
+    return verdict if verdict == "unreadable" or row.verdict["passed"] else "reject"
 
 
-def exit_code(results: list[dict], warnings_fail: bool) -> int:
-    found = {"unreadable" if r["verdict"] == "unreadable" else "reject" if not r["passed"] else r["verdict"] for r in results}
+def exit_code(found: set[str], warnings_fail: bool) -> int:
     if "reject" in found:
         return REJECTED
     if "unreadable" in found:
