@@ -1,65 +1,17 @@
 #include "gate/jpeg.h"
 
-#include <setjmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jpeglib.h>
-
 #include "gate/earlier.h"
-
-typedef struct reader {
-    struct jpeg_decompress_struct jpeg;
-    struct jpeg_error_mgr errors;
-    struct jpeg_progress_mgr progress;
-    jmp_buf escape;
-    char text[JMSG_LENGTH_MAX];
-    int32_t too_many_scans;
-} reader;
+#include "gate/jpeg_reader.h"
 
 int32_t sonic_jpeg_is(const uint8_t *bytes, size_t size)
 {
     return size > 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
 }
 
-static void on_error(j_common_ptr common)
-{
-    reader *r = common->client_data;
-    common->err->format_message(common, r->text);
-    longjmp(r->escape, 1);
-}
-
-static void on_message(j_common_ptr common, int level)
-{
-    if (level < 0)
-        common->err->num_warnings++;
-}
-
-static void say_nothing(j_common_ptr common) { (void)common; }
-
-/* libjpeg calls this several times a scan: a small file can claim thousands of scans of many pixels. */
-static void on_progress(j_common_ptr common)
-{
-    reader *r = common->client_data;
-    if (r->jpeg.input_scan_number <= SONIC_JPEG_SCANS_MAX)
-        return;
-    r->too_many_scans = 1;
-    longjmp(r->escape, 1);
-}
-
-static void prepare(reader *r)
-{
-    memset(r, 0, sizeof *r);
-    r->jpeg.err = jpeg_std_error(&r->errors);
-    r->errors.error_exit = on_error;
-    r->errors.emit_message = on_message;
-    r->errors.output_message = say_nothing;
-    r->jpeg.client_data = r;
-    r->progress.progress_monitor = on_progress;
-}
-
-static void read_table(int32_t *quality, int32_t *standard, const jpeg_component_info *component, const reader *r, int32_t chroma)
+static void read_table(int32_t *quality, int32_t *standard, const jpeg_component_info *component, const sonic_jpeg_reader *r, int32_t chroma)
 {
     const JQUANT_TBL *table = component->quant_table ? component->quant_table : r->jpeg.quant_tbl_ptrs[component->quant_tbl_no & 3];
     if (!table)
@@ -72,7 +24,7 @@ static void read_table(int32_t *quality, int32_t *standard, const jpeg_component
     *standard = estimate.standard;
 }
 
-static sonic_status read_headers(sonic_jpeg_facts *out, reader *r)
+static sonic_status read_headers(sonic_jpeg_facts *out, sonic_jpeg_reader *r)
 {
     jpeg_read_header(&r->jpeg, TRUE);
     const struct jpeg_decompress_struct *j = &r->jpeg;
@@ -101,7 +53,7 @@ static void tally_row(sonic_earlier_counts *counts, const JBLOCK *blocks, JDIMEN
         }
 }
 
-static void read_coefficients(sonic_jpeg_facts *out, sonic_earlier_counts *counts, reader *r)
+static void read_coefficients(sonic_jpeg_facts *out, sonic_earlier_counts *counts, sonic_jpeg_reader *r)
 {
     jvirt_barray_ptr *arrays = jpeg_read_coefficients(&r->jpeg);
     const jpeg_component_info *luma = &r->jpeg.comp_info[0];
@@ -118,16 +70,14 @@ static void read_coefficients(sonic_jpeg_facts *out, sonic_earlier_counts *count
 }
 
 /* Between setjmp and the end nothing may live in registers that is read after a jump: facts and counts are the caller's. */
-static sonic_status read_all(sonic_jpeg_facts *out, sonic_earlier_counts *counts, reader *r, const uint8_t *bytes, size_t size, int32_t with_coefficients)
+static sonic_status read_all(sonic_jpeg_facts *out, sonic_earlier_counts *counts, sonic_jpeg_reader *r, const uint8_t *bytes, size_t size, int32_t with_coefficients)
 {
     if (setjmp(r->escape)) {
         if (r->too_many_scans)
             return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file has more than %d scans.", SONIC_JPEG_SCANS_MAX);
         return out->width_px ? SONIC_OK : sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file's headers cannot be read (%s).", r->text);
     }
-    jpeg_create_decompress(&r->jpeg);
-    r->jpeg.progress = &r->progress;
-    jpeg_mem_src(&r->jpeg, bytes, (unsigned long)size);
+    sonic_jpeg_reader_open(r, bytes, size);
     sonic_status status = read_headers(out, r);
     if (status == SONIC_OK && with_coefficients && (int64_t)out->width_px * out->height_px <= SONIC_JPEG_COEFFICIENT_PIXELS_MAX)
         read_coefficients(out, counts, r);
@@ -139,11 +89,11 @@ sonic_status sonic_jpeg_read(sonic_jpeg_facts *out, const uint8_t *bytes, size_t
     memset(out, 0, sizeof *out);
     if (!sonic_jpeg_is(bytes, size))
         return sonic_fail(SONIC_ERROR_FORMAT, "Give the bytes of a JPEG file: these are not.");
-    reader *r = malloc(sizeof *r);
+    sonic_jpeg_reader *r = malloc(sizeof *r);
     sonic_earlier_counts *counts = calloc(1, sizeof *counts);
     sonic_status status = SONIC_ERROR_MEMORY;
     if (r && counts) {
-        prepare(r);
+        sonic_jpeg_reader_prepare(r);
         status = read_all(out, counts, r, bytes, size, with_coefficients);
         out->warnings = (int32_t)r->errors.num_warnings + (with_coefficients && status == SONIC_OK && r->text[0]);
         jpeg_destroy_decompress(&r->jpeg);

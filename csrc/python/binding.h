@@ -45,5 +45,6 @@ extern PyMethodDef sonic_py_watch_methods[];
 extern PyMethodDef sonic_py_gate_methods[];
 extern PyMethodDef sonic_py_post_methods[];
 extern PyMethodDef sonic_py_smooth_methods[];
+extern PyMethodDef sonic_py_repair_methods[];
 
 #endif

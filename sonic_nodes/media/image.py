@@ -55,6 +55,14 @@ def read_picture_and_alpha(source: str | os.PathLike | bytes, on_white: bool = T
         raise InputError(f"Save the picture again, as PNG or JPEG: {name} is damaged or incomplete ({_reason(error)}).") from None
 
 
+def as_shown(data: bytes, pixels: np.ndarray) -> np.ndarray:
+    """u8 [H, W, 3] RGB pixels that another decoder made of the file's bytes, turned and coloured as read_picture does."""
+    with _opened(data, "the picture") as header:
+        image = Image.fromarray(pixels)
+        image.info = {key: value for key, value in header.info.items() if key != "icc_profile" or header.mode == "RGB"}
+    return np.array(_as_srgb(_upright(image)))
+
+
 def _read_file(path, name: str) -> bytes:
     with regular_file(path, name) as file:
         size = os.fstat(file.fileno()).st_size

@@ -1,0 +1,57 @@
+/* repair_block.h - single 8x8 blocks to frequencies and back, as products with the matrix of the orthonormal DCT (ITU-T T.81, A.3.3). Rows of eight
+ * floats: compilers keep each in a register or two. */
+#ifndef SONIC_GATE_REPAIR_BLOCK_H
+#define SONIC_GATE_REPAIR_BLOCK_H
+
+typedef struct sonic_block {
+    float of[8][8]; /* [row][column], or [vertical frequency][horizontal] */
+} sonic_block;
+
+#define SONIC_COSINES(C)                                                                                                              \
+    C(0, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f)                      \
+    C(1, 0.49039264f, 0.41573481f, 0.27778512f, 0.09754516f, -0.09754516f, -0.27778512f, -0.41573481f, -0.49039264f)                  \
+    C(2, 0.46193977f, 0.19134172f, -0.19134172f, -0.46193977f, -0.46193977f, -0.19134172f, 0.19134172f, 0.46193977f)                  \
+    C(3, 0.41573481f, -0.09754516f, -0.49039264f, -0.27778512f, 0.27778512f, 0.49039264f, 0.09754516f, -0.41573481f)                  \
+    C(4, 0.35355339f, -0.35355339f, -0.35355339f, 0.35355339f, 0.35355339f, -0.35355339f, -0.35355339f, 0.35355339f)                  \
+    C(5, 0.27778512f, -0.49039264f, 0.09754516f, 0.41573481f, -0.41573481f, -0.09754516f, 0.49039264f, -0.27778512f)                  \
+    C(6, 0.19134172f, -0.46193977f, 0.46193977f, -0.19134172f, -0.19134172f, 0.46193977f, -0.46193977f, 0.19134172f)                  \
+    C(7, 0.09754516f, -0.27778512f, 0.41573481f, -0.49039264f, 0.49039264f, -0.41573481f, 0.27778512f, -0.09754516f)
+
+#define SONIC_COSINE_ROW(k, a, b, c, d, e, f, g, h) {a, b, c, d, e, f, g, h},
+static const sonic_block sonic_block_cosine = {{SONIC_COSINES(SONIC_COSINE_ROW)}};
+
+/* out = left * right, or left's transpose * right. */
+static inline void sonic_block_multiply(sonic_block *out, const sonic_block *left, const sonic_block *right)
+{
+    for (int i = 0; i < 8; i++)
+        for (int x = 0; x < 8; x++) {
+            float sum = 0;
+            for (int k = 0; k < 8; k++)
+                sum += left->of[i][k] * right->of[k][x];
+            out->of[i][x] = sum;
+        }
+}
+
+static inline void sonic_block_transpose(sonic_block *out, const sonic_block *in)
+{
+    for (int i = 0; i < 8; i++)
+        for (int x = 0; x < 8; x++)
+            out->of[x][i] = in->of[i][x];
+}
+
+/* turned: the cosine's transpose (sonic_block_transpose), made once for many blocks. `out` may be `in`. */
+static inline void sonic_block_forward(sonic_block *out, const sonic_block *in, const sonic_block *turned)
+{
+    sonic_block half;
+    sonic_block_multiply(&half, &sonic_block_cosine, in);
+    sonic_block_multiply(out, &half, turned);
+}
+
+static inline void sonic_block_inverse(sonic_block *out, const sonic_block *in, const sonic_block *turned)
+{
+    sonic_block half;
+    sonic_block_multiply(&half, turned, in);
+    sonic_block_multiply(out, &half, &sonic_block_cosine);
+}
+
+#endif

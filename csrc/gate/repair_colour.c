@@ -1,0 +1,129 @@
+#include "gate/repair_colour.h"
+
+#include "core/parallel.h"
+
+#define CHUNK 256 /* pixels of a row worked on at a time */
+#define GRAIN 16  /* rows */
+
+/* A place between two samples: the first's index, and the second's share. */
+typedef struct place {
+    int32_t first;
+    float share;
+} place;
+
+static inline place place_of(int32_t pixel, int32_t factor)
+{
+    const float at = ((float)pixel + 0.5f) / (float)factor - 0.5f;
+    const int32_t first = pixel < factor / 2 ? -1 : (int32_t)at;
+    const place found = {first, at - (float)first};
+    return found;
+}
+
+static inline int32_t within(int32_t i, int32_t length)
+{
+    return i < 0 ? 0 : i >= length ? length - 1 : i;
+}
+
+SONIC_WIDE
+static void copy_row(float *restrict out, const float *restrict in, int32_t count)
+{
+    for (int32_t x = 0; x < count; x++)
+        out[x] = in[x];
+}
+
+/* The samples between two rows; x from `begin`, clamped to those that are shown. */
+static void between_rows(float *restrict out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
+{
+    const place p = place_of(y, c->down);
+    const float *a = sonic_plane_row(&c->plane, within(p.first, c->height_px)), *b = sonic_plane_row(&c->plane, within(p.first + 1, c->height_px));
+    for (int32_t x = 0; x < count; x++) {
+        const int32_t at = within(begin + x, c->width_px);
+        out[x] = a[at] + (b[at] - a[at]) * p.share;
+    }
+}
+
+SONIC_WIDE
+static void double_row(float *restrict out, const float *restrict in, int32_t pairs)
+{
+    for (int32_t x = 0; x < pairs; x++) {
+        out[2 * x] = 0.25f * in[x] + 0.75f * in[x + 1];
+        out[2 * x + 1] = 0.75f * in[x + 1] + 0.25f * in[x + 2];
+    }
+}
+
+/* `count` pixels of row y from `begin`, a multiple of CHUNK. */
+static void enlarge(float *restrict out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
+{
+    float samples[CHUNK + 2];
+    if (c->across == 1 && c->down == 1) {
+        copy_row(out, sonic_plane_row(&c->plane, y) + begin, count);
+        return;
+    }
+    const int32_t first = begin / c->across - 1;
+    between_rows(samples, c, y, first, CHUNK / c->across + 2);
+    if (c->across == 2) {
+        double_row(out, samples, CHUNK / 2);
+        return;
+    }
+    for (int32_t x = 0; x < count; x++) {
+        const place p = place_of(begin + x, c->across);
+        out[x] = samples[p.first - first] + (samples[p.first + 1 - first] - samples[p.first - first]) * p.share;
+    }
+}
+
+static inline uint8_t level(float value)
+{
+    const float rounded = value + 128.5f;
+    return (uint8_t)(rounded < 0 ? 0 : rounded > 255 ? 255 : rounded);
+}
+
+SONIC_WIDE
+static void convert_ycc(uint8_t *restrict rgb, const float *restrict luma, const float *restrict blue, const float *restrict red, int32_t count)
+{
+    for (int32_t x = 0; x < count; x++) {
+        rgb[3 * x] = level(luma[x] + 1.402f * red[x]);
+        rgb[3 * x + 1] = level(luma[x] - 0.344136286f * blue[x] - 0.714136286f * red[x]);
+        rgb[3 * x + 2] = level(luma[x] + 1.772f * blue[x]);
+    }
+}
+
+SONIC_WIDE
+static void interleave(uint8_t *restrict rgb, const float *restrict a, const float *restrict b, const float *restrict c, int32_t count)
+{
+    for (int32_t x = 0; x < count; x++) {
+        rgb[3 * x] = level(a[x]);
+        rgb[3 * x + 1] = level(b[x]);
+        rgb[3 * x + 2] = level(c[x]);
+    }
+}
+
+typedef struct job {
+    sonic_image rgb;
+    const sonic_components *components;
+} job;
+
+static void convert_rows(int64_t first, int64_t last, void *context)
+{
+    const job *j = context;
+    const sonic_components *c = j->components;
+    float rows[3][CHUNK];
+    for (int32_t y = (int32_t)first; y < (int32_t)last; y++)
+        for (int32_t begin = 0; begin < j->rgb.width_px; begin += CHUNK) {
+            const int32_t count = j->rgb.width_px - begin < CHUNK ? j->rgb.width_px - begin : CHUNK;
+            uint8_t *rgb = j->rgb.data + y * j->rgb.stride + (ptrdiff_t)begin * 3;
+            for (int32_t i = 0; i < c->count; i++)
+                enlarge(rows[i], &c->of[i], y, begin, count);
+            if (c->count == 1)
+                interleave(rgb, rows[0], rows[0], rows[0], count);
+            else if (c->ycc)
+                convert_ycc(rgb, rows[0], rows[1], rows[2], count);
+            else
+                interleave(rgb, rows[0], rows[1], rows[2], count);
+        }
+}
+
+void sonic_components_to_rgb(sonic_image rgb, const sonic_components *components)
+{
+    job j = {rgb, components};
+    sonic_parallel_for(rgb.height_px, GRAIN, convert_rows, &j);
+}

@@ -1,0 +1,157 @@
+#include "gate/repair_plane.h"
+
+#include <string.h>
+
+#include "core/arena.h"
+#include "core/parallel.h"
+#include "core/watch.h"
+#include "gate/repair_block.h"
+#include "gate/repair_shrink.h"
+
+#define STRIDE SONIC_SHRINK_STRIDE
+#define HALO SONIC_SHRINK_HALO
+#define TILES 16 /* worked on between two questions of the watch; their scratch memory is held at a time */
+
+#ifndef TUNE
+#define LIMIT 0.5f
+#define FRACTION 0.6f
+#define FIRST 0
+#define STEP 2
+#endif
+
+typedef struct projection {
+    float step[8][8], per_step[8][8], reach[8][8];
+    sonic_block turned;
+} projection;
+
+typedef struct job {
+    const sonic_plane *out, *in;
+    const sonic_repair_grid *grid;
+    float limits[64];
+    projection projection;
+    int32_t across, first_tile; /* tiles in a row; the first of this batch */
+    sonic_shrink_tile *tiles;
+} job;
+
+/* Tiles begin on the grid, the first of a row or column before the picture when the grid does. */
+static int32_t tiles_along(int32_t length_px, int32_t offset_px, int32_t tile_px)
+{
+    const int32_t begin = offset_px ? offset_px - 8 : 0;
+    return (length_px - begin + tile_px - 1) / tile_px;
+}
+
+static inline int32_t within(int32_t i, int32_t length)
+{
+    return i < 0 ? 0 : i >= length ? length - 1 : i;
+}
+
+static void load_tile(sonic_shrink_tile *tile, const sonic_plane *in, int32_t y0, int32_t x0, int32_t rows)
+{
+    for (int32_t y = 0; y < rows + 2 * HALO; y++) {
+        const float *row = sonic_plane_row(in, within(y0 - HALO + y, in->height_px));
+        float *to = tile->in + y * STRIDE;
+        const int32_t left = x0 - HALO;
+        if (left >= 0 && left + STRIDE <= in->width_px)
+            memcpy(to, row + left, STRIDE * sizeof *to);
+        else
+            for (int32_t x = 0; x < STRIDE; x++)
+                to[x] = row[within(left + x, in->width_px)];
+    }
+}
+
+static inline void load_block(sonic_block *out, const float *in)
+{
+    for (int y = 0; y < 8; y++)
+        for (int x = 0; x < 8; x++)
+            out->of[y][x] = in[y * STRIDE + x];
+}
+
+/* Adding 1.5 * 2^23 leaves no bits for the fraction: the nearest integer, for values below 2^22. */
+static inline float nearest(float value)
+{
+    return (value + 12582912.0f) - 12582912.0f;
+}
+
+SONIC_WIDE
+static void project_block(float *restrict levels, const float *restrict compressed, const projection *p)
+{
+    sonic_block is, was;
+    load_block(&was, compressed);
+    load_block(&is, levels);
+    sonic_block_forward(&was, &was, &p->turned);
+    sonic_block_forward(&is, &is, &p->turned);
+    for (int y = 0; y < 8; y++)
+        for (int x = 0; x < 8; x++) {
+            const float centre = nearest(was.of[y][x] * p->per_step[y][x]) * p->step[y][x];
+            const float low = centre - p->reach[y][x], high = centre + p->reach[y][x];
+            const float raised = is.of[y][x] < low ? low : is.of[y][x];
+            is.of[y][x] = raised > high ? high : raised;
+        }
+    sonic_block_inverse(&is, &is, &p->turned);
+    for (int y = 0; y < 8; y++)
+        for (int x = 0; x < 8; x++)
+            levels[y * STRIDE + x] = is.of[y][x];
+}
+
+static void project(sonic_shrink_tile *tile, const projection *p, int32_t rows, int32_t columns, int32_t y0, int32_t x0)
+{
+    for (int32_t y = y0 < 0 ? 8 : 0; y + 8 <= rows; y += 8)
+        for (int32_t x = x0 < 0 ? 8 : 0; x + 8 <= columns; x += 8) {
+            const ptrdiff_t at = (ptrdiff_t)(y + HALO) * STRIDE + x + HALO;
+            project_block(tile->sum + at, tile->in + at, p);
+        }
+}
+
+static void repair_tile(const job *j, int32_t index, sonic_shrink_tile *tile)
+{
+    const sonic_plane *out = j->out;
+    const int32_t begin_y = j->grid->row_px ? j->grid->row_px - 8 : 0, begin_x = j->grid->column_px ? j->grid->column_px - 8 : 0;
+    const int32_t y0 = begin_y + index / j->across * SONIC_SHRINK_ROWS, x0 = begin_x + index % j->across * SONIC_SHRINK_COLUMNS;
+    const int32_t rows = out->height_px - y0 < SONIC_SHRINK_ROWS ? out->height_px - y0 : SONIC_SHRINK_ROWS;
+    const int32_t columns = out->width_px - x0 < SONIC_SHRINK_COLUMNS ? out->width_px - x0 : SONIC_SHRINK_COLUMNS;
+    load_tile(tile, j->in, y0, x0, rows);
+    sonic_shrink(tile, rows, FIRST, STEP, j->limits);
+    project(tile, &j->projection, rows, columns, y0, x0);
+    const int32_t skip = x0 < 0 ? -x0 : 0;
+    for (int32_t y = y0 < 0 ? -y0 : 0; y < rows; y++)
+        memcpy(out->data + (ptrdiff_t)(y0 + y) * out->width_px + x0 + skip, tile->sum + (y + HALO) * STRIDE + HALO + skip,
+               (size_t)(columns - skip) * sizeof(float));
+}
+
+static void repair_tiles(int64_t begin, int64_t end, void *context)
+{
+    job *j = context;
+    for (int64_t i = begin; i < end; i++)
+        repair_tile(j, j->first_tile + (int32_t)i, j->tiles + i);
+}
+
+static void prepare(job *j, const sonic_repair_grid *grid)
+{
+    sonic_block_transpose(&j->projection.turned, &sonic_block_cosine);
+    for (int k = 0; k < 64; k++) {
+        const float step = grid->steps[k];
+        j->limits[k] = LIMIT * step;
+        j->projection.step[k / 8][k % 8] = step;
+        j->projection.per_step[k / 8][k % 8] = 1 / step;
+        j->projection.reach[k / 8][k % 8] = FRACTION * 0.5f * step;
+    }
+}
+
+sonic_status sonic_repair_plane(const sonic_plane *out, const sonic_plane *in, const sonic_repair_grid *grid)
+{
+    job j = {.out = out, .in = in, .grid = grid, .across = tiles_along(in->width_px, grid->column_px, SONIC_SHRINK_COLUMNS)};
+    const int32_t tiles = j.across * tiles_along(in->height_px, grid->row_px, SONIC_SHRINK_ROWS);
+    sonic_arena *arena;
+    sonic_status status = sonic_arena_create(&arena, (tiles < TILES ? tiles : TILES) * sizeof(sonic_shrink_tile));
+    if (status != SONIC_OK)
+        return status;
+    j.tiles = sonic_arena_take(arena, (tiles < TILES ? tiles : TILES) * sizeof(sonic_shrink_tile));
+    prepare(&j, grid);
+    for (; j.first_tile < tiles && status == SONIC_OK; j.first_tile += TILES) {
+        status = sonic_watch_poll();
+        if (status == SONIC_OK)
+            sonic_parallel_for(tiles - j.first_tile < TILES ? tiles - j.first_tile : TILES, 1, repair_tiles, &j);
+    }
+    sonic_arena_free(arena);
+    return status;
+}
