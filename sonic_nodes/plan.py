@@ -100,6 +100,8 @@ class Plan:
     offload: bool  # drop each network when its stage is done; else all stay loaded
     stages: tuple[Stage, ...]
     budget: int
+    host: int = 0  # bytes that the clip itself takes in system memory while a GPU computes; on the CPU they are part of the stages
+    host_budget: int = 0
     notes: tuple[str, ...] = ()
     smaller: "Plan | None" = field(default=None, repr=False)  # the next that takes less memory, for with_retry
     window: int = WINDOW
@@ -116,7 +118,7 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        return self.peak <= self.budget
+        return self.peak <= self.budget and self.host <= self.host_budget
 
     def stage(self, name: str) -> Stage:
         return next(stage for stage in self.stages if stage.name == name)
@@ -131,8 +133,9 @@ class Plan:
         """One line."""
         length = self.latent_frames / FPS_LATENT
         where = "GPU" if self.device == "gpu" else "system memory"
+        host = f" and {size(self.host)} of {size(self.host_budget)} free (system memory)" if self.host > self.host_budget else ""
         return (f"{8 * self.columns}x{8 * self.rows}, {length:.1f} s, {dtype_text(self.dtype)}: {'fits' if self.fits else 'does not fit'}, "
-                f"{size(self.peak)} of {size(self.budget)} free ({where}), {self.kind}"
+                f"{size(self.peak)} of {size(self.budget)} free ({where}){host}, {self.kind}"
                 + (f", about {duration(self.seconds)}" if self.seconds is not None else ""))
 
     @property
@@ -200,8 +203,9 @@ def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=N
         ways: list[Plan] = []
         for branches, offload in reversed(WAYS):
             parts = stages(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed)
+            grown = foresee.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
             plan = Plan(rows, columns, latent_frames, steps, dtype, "gpu" if on_gpu else "cpu", branches, offload, parts,
-                        budget.gpu if on_gpu else budget.host)
+                        budget.gpu if on_gpu else budget.host, grown, budget.host)
             ways.insert(0, replace(plan, smaller=next((way for way in ways if way.peak < plan.peak), None)))
         found += [plan for plan in ways if wanted(plan.branches_at_once, plan.offload)]
     return found
@@ -234,11 +238,10 @@ def refuse(found: Sequence[Plan], budget: Budget, speed, sizes, heads):
     worst = max(least.stages, key=lambda stage: stage.peak)
     ways = [way for way in (smaller_picture(least, budget, sizes, heads), another_type(least, budget, sizes, heads),
                             shorter_clip(least, budget, sizes, heads), on_the_cpu(least, budget, sizes, heads)) if way]
-    used = "the GPU" if least.device == "gpu" else "much memory"
-    ways.append(f"free {size(least.peak - least.budget)} more: close other programs that use {used}")
-    raise ResourceError(
-        f"{ways[0][0].upper()}{ways[0][1:]}, or {', or '.join(ways[1:])}. "
-        f"{least.title}: {worst.name} alone takes {size(worst.peak)}.")
+    short = {"the GPU" if least.device == "gpu" else "much memory": least.peak - least.budget, "much system memory": least.host - least.host_budget}
+    ways += [f"free {size(missing)} more: close other programs that use {used}" for used, missing in short.items() if missing > 0]
+    first, rest = ways[0], "".join(f", or {way}" for way in ways[1:])
+    raise ResourceError(f"{first[0].upper()}{first[1:]}{rest}. {least.title}: {worst.name} alone takes {size(worst.peak)}.")
 
 
 def fitting(least: Plan, budget: Budget, sizes, heads, **changes) -> Plan | None:

@@ -2,11 +2,12 @@
 import functools
 import logging
 
+import comfy.model_management
 import torch
 from comfy_api.latest import io
 
 from .connected import with_connected
-from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, part, plain_errors, words
+from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, free_memory_bytes, part, plain_errors, words
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,19 @@ def planned(model, data, settings, progress: Progress) -> list[str]:
     log.info("Sonic Inference: %s", "\n".join(plan.text))
     progress.say(plan.title)
     model.models.work_bytes = max(stage.held + stage.results + stage.margin for stage in plan.stages)
-    return [plan.title, *plan.notes]
+    return [plan.title, *plan.notes, *room_for_pictures(data)]
+
+
+def room_for_pictures(data) -> list[str]:
+    """What the Latent Decoder will need, said before the long work. Raises ResourceError when the machine could never hold it; a note when
+    it does not fit into what is free now."""
+    exchange, size = part("exchange"), (data["frames"], *data["image"].shape[:2])
+    exchange.require_memory(*size, comfy.model_management.get_total_memory(torch.device("cpu")))
+    try:
+        exchange.require_memory(*size, free_memory_bytes())
+    except part("errors").ResourceError as error:
+        return [f"The decoder would refuse now. {error}"]
+    return []
 
 
 @functools.cache

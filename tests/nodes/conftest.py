@@ -82,6 +82,7 @@ class Comfy:
         self.models = input_folder.parent / "models"
         self.said = []
         self.free_bytes = 8 << 30
+        self.total_bytes = 16 << 30
         self.cancelled = False
         self.progress = []
         self.loaded = []
@@ -151,6 +152,7 @@ def fake_modules(comfy):
 
     management = module(
         "comfy.model_management", get_free_memory=lambda device: comfy.free_bytes, get_torch_device=lambda: torch.device("cpu"),
+        get_total_memory=lambda device: comfy.total_bytes,
         unet_offload_device=lambda: torch.device("cpu"), throw_exception_if_processing_interrupted=comfy.throw_if_cancelled,
         load_models_gpu=lambda patchers, **options: comfy.loaded.append((patchers, options)), OOM_EXCEPTION=torch.OutOfMemoryError)
     patching = module("comfy.model_patcher", ModelPatcher=ModelPatcher)

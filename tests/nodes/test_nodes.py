@@ -272,6 +272,19 @@ def test_a_run_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
     assert comfy.progress == []
 
 
+def test_pictures_that_the_machine_can_never_hold_are_refused_before_the_work(nodes, data, comfy):
+    comfy.total_bytes = 1000
+    with pytest.raises(ValueError, match="^Shorten the recording or lower min_resolution, or use `sonic render`"):
+        nodes["SonicInference"].execute(Planned(), data, 7, **SETTINGS)
+    assert comfy.progress == []
+
+
+def test_pictures_that_do_not_fit_now_are_foretold(nodes, data, comfy):
+    comfy.free_bytes = 1000
+    out = nodes["SonicInference"].execute(Planned(), data, 7, **SETTINGS)
+    assert "The decoder would refuse now. Shorten the recording" in out.ui["text"][0]
+
+
 def test_memory_that_runs_out_reaches_comfyui_as_its_own_error(nodes, data):
     engine = Engine()
 

@@ -69,6 +69,15 @@ def test_a_clip_too_long_names_the_longest():
         make(64, 64, round(12.5 * seconds) + 2 * plan.WINDOW, budget)
 
 
+def test_a_card_with_room_does_not_hide_that_system_memory_lacks_it():
+    long = 200_000
+    assert make(64, 64, long, Budget(64 * GIB, PLENTY)).fits
+    with pytest.raises(ResourceError, match="system memory") as refused:
+        make(64, 64, long, Budget(64 * GIB, 4 * GIB))
+    more, = map(float, re.findall(r"free ([\d.]+) GB more", str(refused.value)))
+    assert make(64, 64, long, Budget(64 * GIB, round(4 * GIB + (more + 0.01) * 1e9))).fits
+
+
 def test_on_the_cpu_precision_follows_memory():
     assert make(64, 64, TEN_SECONDS, Budget(None, 24 * GIB)).dtype == torch.float32
     smaller = make(64, 64, TEN_SECONDS, Budget(None, 7 * GIB))
