@@ -8,6 +8,8 @@ import comfy.model_management
 import folder_paths
 import torch
 
+PRINTED = {}
+
 
 class ProbeEvict:
     """After the first run: evicts all models, and hands the data on to the second."""
@@ -59,15 +61,19 @@ class ProbeModel:
 
 
 class ProbePrint:
-    """Writes a digest of a latent into the server's log."""
+    """Writes a digest of a latent into the server's log, and how far it is from the one that was printed as `like`."""
 
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "probe", True
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"latent": ("LATENT",), "label": ("STRING", {"default": ""})}}
+        label = ("STRING", {"default": ""})
+        return {"required": {"latent": ("LATENT",), "label": label}, "optional": {"like": label}}
 
-    def run(self, latent, label):
+    def run(self, latent, label, like=""):
+        PRINTED[label] = latent["samples"].clone()
+        if like:
+            print(f"probe {label} off: {float((PRINTED[label] - PRINTED[like]).norm() / PRINTED[like].norm()):.3e}", flush=True)
         digest = hashlib.sha256(latent["samples"].contiguous().numpy().tobytes()).hexdigest()[:16]
         print(f"probe {label}: {digest}", flush=True)
         return {"ui": {"text": (digest,)}}
