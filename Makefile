@@ -3,7 +3,7 @@ PORTRAIT ?= sonic_nodes/assets/sample/portrait.jpg
 SPEECH ?= sonic_nodes/assets/sample/speech.wav
 OUT ?= out/demo.mp4
 ENGINE ?= draft
-export PORTRAIT SPEECH OUT ENGINE MODELS PYTHON TORCH
+export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH
 
 .PHONY: help demo test build wheel pack bench lint asan clean
 .DEFAULT_GOAL := help
@@ -21,12 +21,13 @@ help:
 	@echo
 	@echo "PORTRAIT=picture SPEECH=recording OUT=video.mp4   for make demo"
 	@echo "ENGINE=sonic MODELS=folder   for make demo with the diffusion model, whose weights are ComfyUI's models folder"
+	@echo "OPTIONS=\"--min-resolution 256 --steps 10\"   for make demo, handed to sonic render: sonic render --help lists them"
 	@echo "PYTHON=python3.12   the Python to use        TORCH=torch.whl   the PyTorch to install (a pip requirement or a wheel)"
 
 demo:
 	@tools/bootstrap.sh run
 	@mkdir -p "$$(dirname "$$OUT")"
-	@video=$$(.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT" --engine "$$ENGINE" $${MODELS:+--models "$$MODELS"}) && echo "The portrait speaks: $$video"
+	@video=$$(.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT" --engine "$$ENGINE" $${MODELS:+--models "$$MODELS"} $$OPTIONS) && echo "The portrait speaks: $$video"
 
 test:
 	@tools/bootstrap.sh test
