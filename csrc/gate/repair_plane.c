@@ -141,11 +141,12 @@ sonic_status sonic_repair_plane(const sonic_plane *out, const sonic_plane *in, c
 {
     job j = {.out = out, .in = in, .grid = grid, .across = tiles_along(in->width_px, grid->column_px, SONIC_SHRINK_COLUMNS)};
     const int32_t tiles = j.across * tiles_along(in->height_px, grid->row_px, SONIC_SHRINK_ROWS);
+    const size_t bytes = (size_t)(tiles < TILES ? tiles : TILES) * sizeof(sonic_shrink_tile);
     sonic_arena *arena;
-    sonic_status status = sonic_arena_create(&arena, (tiles < TILES ? tiles : TILES) * sizeof(sonic_shrink_tile));
+    sonic_status status = sonic_arena_create(&arena, sonic_arena_piece(bytes));
     if (status != SONIC_OK)
         return status;
-    j.tiles = sonic_arena_take(arena, (tiles < TILES ? tiles : TILES) * sizeof(sonic_shrink_tile));
+    j.tiles = sonic_arena_take(arena, bytes);
     prepare(&j, grid);
     for (; j.first_tile < tiles && status == SONIC_OK; j.first_tile += TILES) {
         status = sonic_watch_poll();
