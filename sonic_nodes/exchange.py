@@ -30,11 +30,16 @@ def put_levels(picture: torch.Tensor, levels: np.ndarray, where: np.ndarray) -> 
     colours.copy_(torch.where(torch.from_numpy(where).to(picture.device), wanted, colours))
 
 
-def first_picture(image: torch.Tensor) -> tuple[np.ndarray, list[str]]:
-    """The portrait of an IMAGE -> uint8 [H,W,3], and what has to be said about it."""
+def check_image(image) -> None:
+    """InputError for what is no IMAGE."""
     if not isinstance(image, torch.Tensor) or image.ndim != 4 or image.shape[-1] < 3 or 0 in image.shape:
         shape = list(image.shape) if isinstance(image, torch.Tensor) else type(image).__name__
         raise InputError(f"Connect one colour picture: an IMAGE of shape [1, height, width, 3] is expected, {shape} was given.")
+
+
+def first_picture(image: torch.Tensor) -> tuple[np.ndarray, list[str]]:
+    """The portrait of an IMAGE -> uint8 [H,W,3], and what has to be said about it."""
+    check_image(image)
     notes = [f"{len(image)} pictures were given: the first was taken."] if len(image) > 1 else []
     return pictures_from_image(image[:1])[0], notes
 
@@ -44,6 +49,13 @@ def mask_from_alpha(alpha: np.ndarray | None, height: int, width: int) -> torch.
     if alpha is None:
         return torch.zeros(1, height, width)
     return 1 - image_from_pictures(alpha[None])
+
+
+def mask_from_image(image: torch.Tensor) -> torch.Tensor:
+    """IMAGE [B,H,W,C] -> MASK float32 [B,H,W]: 1 where a fourth channel says transparent, else 0."""
+    if image.shape[-1] < 4:
+        return torch.zeros(image.shape[:3])
+    return 1 - image[..., 3].to("cpu", torch.float32).clamp(0, 1)
 
 
 def array_from_mask(mask: torch.Tensor | None, height: int, width: int) -> np.ndarray | None:

@@ -71,7 +71,7 @@ def read_bytes(path: str) -> bytes:
 def evidence_of_picture(picture: np.ndarray, face_box=None, heat: np.ndarray | None = None) -> dict[str, float]:
     """Everything that csrc/gate/evidence.h measures in the pixels, and face_side_px when there is a face. `heat`: see judged."""
     picture = checked(picture)
-    box = largest_face(picture) if face_box == "find" else face_box
+    box = largest_face(picture) if isinstance(face_box, str) else face_box
     whole = (0, 0, 0, 0) if box is None else tuple(round(float(v)) for v in box)
     try:
         evidence = _sonic.gate_evidence(tables(), picture, whole, heat)

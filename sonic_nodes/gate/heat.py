@@ -23,7 +23,7 @@ def enlarged(cells: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def drawn(picture: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """u8 [H, W, 3] of the picture's size."""
-    return np.asarray(_drawn(Image.fromarray(picture), Image.fromarray(enlarged(cells, picture.shape))))
+    return np.array(_drawn(Image.fromarray(picture), Image.fromarray(enlarged(cells, picture.shape))))
 
 
 def _drawn(picture: Image.Image, heat: Image.Image) -> Image.Image:

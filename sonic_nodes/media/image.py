@@ -34,12 +34,14 @@ def read_picture(source: str | os.PathLike | bytes) -> np.ndarray:
     return read_picture_and_alpha(source)[0]
 
 
-def read_picture_and_alpha(source: str | os.PathLike | bytes, on_white: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
+def read_picture_and_alpha(source: str | os.PathLike | bytes, on_white: bool = True, name: str = "the picture",
+                           ) -> tuple[np.ndarray, np.ndarray | None]:
     """(u8 [H, W, 3] RGB composited on white, opacity u8 [H, W] or None when all of it is opaque).
 
-    With on_white False the colours stored under transparent parts stay, for files whose transparency is a painted mask.
+    With on_white False the colours stored under transparent parts stay, for files whose transparency is a painted mask. `name` is what
+    errors call a file's bytes.
     """
-    name = "the picture" if isinstance(source, bytes) else repr(os.path.basename(os.fspath(source)) or os.fspath(source))
+    name = name if isinstance(source, bytes) else repr(os.path.basename(os.fspath(source)) or os.fspath(source))
     data = source if isinstance(source, bytes) else _read_file(source, name)
     if not data:
         raise InputError(f"Choose a picture, for example PNG or JPEG: {name} is empty.")

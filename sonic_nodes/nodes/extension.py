@@ -12,6 +12,7 @@ from comfy_api.latest import ComfyExtension
 from ..loading import PACK
 from .calibrate import SonicLipSyncCalibrate
 from .decoder import SonicLatentDecoder
+from .gate import SonicImageGate
 from .inference import SonicInference
 from .load_image import SonicLoadImage
 from .loader import SonicLoader
@@ -24,8 +25,8 @@ from .sonict import SonicTLoader, SonicTSampler
 
 log = logging.getLogger(__name__)
 
-NODES = [SonicLoadImage, SonicPreData, SonicLoader, SonicInference, SonicLatentDecoder, SonicPasteBack, SonicLipSyncCalibrate,
-         SonicMotionSmooth, SonicTLoader, SonicTSampler]
+NODES = [SonicLoadImage, SonicImageGate, SonicPreData, SonicLoader, SonicInference, SonicLatentDecoder, SonicPasteBack,
+         SonicLipSyncCalibrate, SonicMotionSmooth, SonicTLoader, SonicTSampler]
 
 SAMPLES = {"portrait.jpg": "sonic_sample_portrait.jpg", "speech.wav": "sonic_sample_speech.wav"}
 

@@ -1,16 +1,14 @@
-"""Load Image: reads the portrait from its file. The quality gate is not built yet, so its policy is `off`, and the node says so."""
+"""Load Image: reads the portrait from its file and judges it there, because the file says more than its pixels (gate.py)."""
 import hashlib
 import os
 
 import folder_paths
 from comfy_api.latest import io
 
-from ..errors import UsageError
-from .parts import CATEGORY, part, plain_errors, words
+from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input, policy_problem
+from .parts import CATEGORY, part, plain_errors
 
-POLICIES = ["off"]
 MASK_EDITOR_FOLDER = "clipspace"  # where the page's mask editor stores pictures, what was painted made transparent
-NO_GATE = "Quality gate off: this version does not judge the picture."
 
 
 class SonicLoadImage(io.ComfyNode):
@@ -23,46 +21,47 @@ class SonicLoadImage(io.ComfyNode):
             display_name="Load Image (Sonic)",
             category=CATEGORY,
             description="Loads the portrait from ComfyUI's input folder: turned as the camera recorded it, any colour mode, any bit "
-                        "depth. The quality gate is not part of this version, so the picture is not judged.",
+                        "depth. The quality gate says what compression, blur or enlarging did to the picture, also where its file looks "
+                        "innocent.",
             inputs=[
                 io.Combo.Input(
                     "image", options=input_pictures(), upload=io.UploadType.image, image_folder=io.FolderType.input,
                     tooltip="The portrait. One face, seen from the front, mouth visible: a profile or a covered mouth cannot be made to "
                             "speak. Smaller than 512 pixels turns soft."),
-                io.Combo.Input(
-                    "policy", options=POLICIES, default="off",
-                    tooltip="What to do about a poor picture. This version has no quality gate: only 'off' exists, and a blurred or "
-                            "over-compressed portrait gives a blurred video without a warning."),
+                policy_input(), min_score_input(optional=True),
             ],
             outputs=[
-                io.Image.Output("picture", display_name="image", tooltip="The picture in its own size."),
+                io.Image.Output("picture", display_name="image",
+                                tooltip="The picture in its own size; with policy repair, without the traces of compression."),
                 io.Mask.Output("alpha", display_name="mask",
                                tooltip="1 where the picture is transparent or painted in the mask editor, else 0."),
+                *gate_outputs(),
             ],
         )
 
     @classmethod
-    def validate_inputs(cls, image):
+    def validate_inputs(cls, image, policy=WARN):
         if not folder_paths.exists_annotated_filepath(image):
             return f"Choose another picture or upload it again: '{image}' is not in ComfyUI's input folder."
-        return True
+        return policy_problem(policy)
 
     @classmethod
-    def fingerprint_inputs(cls, image, policy="off"):
+    def fingerprint_inputs(cls, image, policy=WARN, min_score=MIN_SCORE):
         with open(folder_paths.get_annotated_filepath(image), "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
 
     @classmethod
     @plain_errors
-    def execute(cls, image, policy="off"):
-        if policy not in POLICIES:
-            raise UsageError(f"Set policy to off: this version has no quality gate, so '{policy}' cannot be kept.")
-        exchange = part("exchange")
-        file = file_on_page(image)
+    def execute(cls, image, policy=WARN, min_score=MIN_SCORE):
+        exchange, check, file = part("exchange"), part("gate.check"), file_on_page(image)
         painted = file["subfolder"].startswith(MASK_EDITOR_FOLDER)
-        picture, alpha = part("media.image").read_picture_and_alpha(folder_paths.get_annotated_filepath(image), on_white=not painted)
-        shown = {"images": [file]} | words([NO_GATE])
-        return io.NodeOutput(exchange.image_from_pictures(picture[None]), exchange.mask_from_alpha(alpha, *picture.shape[:2]), ui=shown)
+        data = check.read_bytes(folder_paths.get_annotated_filepath(image))
+        picture, alpha = part("media.image").read_picture_and_alpha(data, on_white=not painted, name=repr(file["filename"]))
+        gate = Gate(policy, min_score, (1, *picture.shape))
+        mended = gate.see(picture, data)
+        shown = exchange.image_from_pictures((picture if mended is None else mended)[None])
+        mask = exchange.mask_from_alpha(alpha, *picture.shape[:2])
+        return io.NodeOutput(shown, mask, *gate.outputs(), ui=gate.shown(cls, [file]))
 
 
 def input_pictures() -> list[str]:

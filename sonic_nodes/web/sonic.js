@@ -1,7 +1,10 @@
 // Shows what a node said about its last run ("2 faces: the largest was chosen") as words under its widgets.
 import { app } from "../../scripts/app.js";
 
-const NODES = new Set(["SonicLoadImage", "SONIC_PreData", "SonicLoader", "SonicInference", "SONICTLoader", "SONICSampler"]);
+const NODES = new Set([
+  "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate", "SonicMotionSmooth",
+  "SONICTLoader", "SONICSampler",
+]);
 const WIDGET = "sonic_notes";
 const PROGRESS = "$$node-text-preview"; // where the page shows what a node says while it runs
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file

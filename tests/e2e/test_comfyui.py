@@ -11,17 +11,21 @@ from PIL import Image
 from .common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, video_of, write_wav
 
 NODES = [
-    "SonicLoadImage", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLatentDecoder", "SonicPasteBack",
+    "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLatentDecoder", "SonicPasteBack",
     "SonicLipSyncCalibrate", "SonicMotionSmooth", "SONICTLoader", "SONICSampler"]
 
 # Changes to docs/api/draft.json by node id, and what the run must end in: None (a video) or the start of the error's words.
-LOAD, SOUND, PRE, INFER, DECODE, VIDEO, SAVE = "1", "2", "3", "5", "6", "7", "8"
+LOAD, SOUND, PRE, INFER, DECODE, VIDEO, SAVE, CALIBRATE, SMOOTH = "1", "2", "3", "5", "6", "7", "8", "10", "11"
+OLDER = ROOT / "tests/e2e/older"  # the draft template as it was before the gate judged pictures
 CASES = {
     "draft": ({}, None),
     "names": ({LOAD: {"image": "it's a \"图片\" (1).png"}, SOUND: {"audio": "说话 it's.wav"}}, None),
     "silence": ({SOUND: {"audio": "silence.wav"}}, None),
     "two_faces": ({LOAD: {"image": "two.png"}}, None),
     "every_second_frame": ({DECODE: {"interpolate": False}}, None),
+    "gate_repair": ({LOAD: {"image": "q30.jpg", "policy": "repair"}, PRE: {"min_resolution": 256}}, None),
+    "fails_gate_strict": ({LOAD: {"image": "q30.jpg", "policy": "strict"}}, "Ask for the original"),
+    "fails_gate_policy": ({LOAD: {"policy": "none"}}, "Set policy to one of off, warn, repair, strict"),
     "use_shorter": ({PRE: {"duration": 2.0, "on_mismatch": "use shorter"}}, None),
     "fails_no_face": ({LOAD: {"image": "grey.png"}}, "Choose"),
     "fails_corrupt_picture": ({LOAD: {"image": "corrupt.jpg"}}, "Save the picture again"),
@@ -48,6 +52,7 @@ def make_inputs(folder):
     two.paste(portrait.resize((portrait.width * 2 // 3, portrait.height * 2 // 3)), (portrait.width, 50))
     two.save(folder / "two.png")
     portrait.crop((0, 0, portrait.width - 1, portrait.height - 1)).save(folder / "odd.png")
+    portrait.save(folder / "q30.jpg", quality=30)
     Image.new("RGB", (512, 512), "grey").save(folder / "grey.png")
     (folder / "corrupt.jpg").write_bytes(PORTRAIT.read_bytes()[:700])
 
@@ -63,10 +68,16 @@ def make_workflows(folder):
     pasted = graphs["paste_back"] = copy.deepcopy(draft)
     pasted[LOAD]["inputs"]["image"] = "odd.png"
     pasted["9"] = {"class_type": "SonicPasteBack", "inputs": {"images": [DECODE, 0], "data": [PRE, 0], "feather": 0.1}}
-    pasted[VIDEO]["inputs"]["images"] = ["9", 0]
+    pasted[CALIBRATE]["inputs"]["images"] = ["9", 0]
+    gated = graphs["gate_of_pictures"] = copy.deepcopy(draft)
+    gated["9"] = {"class_type": "SonicImageGate", "inputs": {"pixels": [LOAD, 0], "policy": "warn", "min_score": 60.0}}
+    gated["12"] = {"class_type": "PreviewImage", "inputs": {"images": ["9", 5]}}
+    gated[PRE]["inputs"] |= {"image": ["9", 0], "min_resolution": 256}
+    graphs["older_api"] = json.loads((OLDER / "api.json").read_text(encoding="utf-8"))
     for name, graph in graphs.items():
         (folder / f"{name}.json").write_text(json.dumps(graph), encoding="utf-8")
     shutil.copy(ROOT / "workflows/draft.json", folder / "page_draft.json")
+    shutil.copy(OLDER / "page.json", folder / "page_older_draft.json")
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +116,10 @@ def test_the_template_opens_from_the_dialog(result):
     cards = result["templates"]["cards"]
     assert {card["name"] for card in cards} == {path.stem for path in (ROOT / "workflows").glob("*.json")}
     for card in cards:
-        assert card["shown"] and card["thumbnail_width"] > 100 and card["nodes"] == 9
+        assert card["shown"] and card["thumbnail_width"] > 100 and card["nodes"] == 11
 
 
-@pytest.mark.parametrize("name", ["draft", "page_draft"])
+@pytest.mark.parametrize("name", ["draft", "page_draft", "older_api", "page_older_draft"])
 def test_the_sample_speaks(runs, name):
     made = video_of(runs[name])
     with wave.open(str(SPEECH)) as file:
@@ -141,6 +152,11 @@ def test_errors_begin_with_the_remedy(runs, name):
 def test_other_lengths(runs):
     assert video_of(runs["use_shorter"])["video"]["frames"] == 50
     assert video_of(runs["every_second_frame"])["video"]["fps"] == 12.5
+
+
+@pytest.mark.parametrize("name", ["gate_repair", "gate_of_pictures"])
+def test_gated_pictures_speak(runs, name):
+    assert video_of(runs[name])["video"]["width"] == 256
 
 
 def test_paste_back_has_the_portraits_size(runs):

@@ -14,7 +14,7 @@ import torch
 from tests.tools.make_models import make, network
 
 from .common import CANCEL_S, ROOT, SPEECH, video_of, write_wav
-from .test_comfyui import DECODE, INFER, PRE, SOUND, VIDEO
+from .test_comfyui import CALIBRATE, DECODE, INFER, PRE, SMOOTH, SOUND, VIDEO
 
 LOADER, PROBE_PACK = "4", ROOT / "tests/e2e/probe_pack"
 SHORT_S, STEPS, SIDE_PX = 0.6, 2, 128
@@ -55,8 +55,9 @@ def sonict(**sampler):
     made[PRE]["inputs"]["weight_dtype"] = [LOADER, 1]
     made[INFER] = {"class_type": "SONICSampler", "inputs": {
         "model": [LOADER, 0], "data_dict": [PRE, 0], "seed": 0, "inference_steps": STEPS, "dynamic_scale": 1.0, "fps": 25.0, **sampler}}
-    del made[DECODE]
-    made[VIDEO]["inputs"] |= {"images": [INFER, 0], "fps": [INFER, 1]}
+    for node in (DECODE, CALIBRATE, SMOOTH):
+        del made[node]
+    made[VIDEO]["inputs"] |= {"images": [INFER, 0], "fps": [INFER, 1], "audio": [PRE, 2]}
     made["20"] = {"class_type": "ProbeModel", "inputs": {}}
     return made
 

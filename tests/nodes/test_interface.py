@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # input: (id, type, optional, default); output: (name, type)
 INPUTS = {
-    "SonicLoadImage": [("image", "COMBO", False, None), ("policy", "COMBO", False, "off")],
+    "SonicLoadImage": [("image", "COMBO", False, None), ("policy", "COMBO", False, "warn"), ("min_score", "FLOAT", True, 60.0)],
+    "SonicImageGate": [("pixels", "IMAGE", False, None), ("policy", "COMBO", False, "warn"), ("min_score", "FLOAT", False, 60.0)],
     "SONIC_PreData": [
         ("audio", "AUDIO", False, None), ("image", "IMAGE", False, None), ("min_resolution", "INT", False, 512),
         ("duration", "FLOAT", False, 0.0), ("expand_ratio", "FLOAT", False, 0.18), ("clip_vision", "CLIP_VISION", True, None),
@@ -39,7 +40,10 @@ INPUTS = {
         ("inference_steps", "INT", False, 25), ("dynamic_scale", "FLOAT", False, 1.0), ("fps", "FLOAT", False, 25.0)],
 }
 OUTPUTS = {
-    "SonicLoadImage": [("image", "IMAGE"), ("mask", "MASK")],
+    "SonicLoadImage": [
+        ("image", "IMAGE"), ("mask", "MASK"), ("score", "FLOAT"), ("passed", "BOOLEAN"), ("report", "STRING"), ("heat_map", "IMAGE")],
+    "SonicImageGate": [
+        ("image", "IMAGE"), ("mask", "MASK"), ("score", "FLOAT"), ("passed", "BOOLEAN"), ("report", "STRING"), ("heat_map", "IMAGE")],
     "SONIC_PreData": [("data", "SONIC_PREDATA"), ("preview", "IMAGE"), ("audio", "AUDIO"), ("duration", "FLOAT")],
     "SonicLoader": [("model", "MODEL_SONIC")],
     "SonicInference": [("latent", "LATENT")],
@@ -52,6 +56,8 @@ OUTPUTS = {
     "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT")],
 }
 RANGES = {
+    ("SonicLoadImage", "min_score"): (0.0, 100.0, 1.0),
+    ("SonicImageGate", "min_score"): (0.0, 100.0, 1.0),
     ("SONIC_PreData", "min_resolution"): (128, 2048, 64),
     ("SONIC_PreData", "expand_ratio"): (0.0, 1.0, 0.01),
     ("SonicInference", "inference_steps"): (1, 100, 1),
@@ -131,14 +137,12 @@ def test_help_pages(schemas, page):
 
 def widget_values(schema, values):
     """What a page stores for a node's widgets, by input id: in the order of the schema, with the page's own values in between."""
-    ids = []
-    for slot in schema.inputs:
-        if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO"):
-            ids.append(slot.id)
-            if slot.control_after_generate:
-                ids.append("control_after_generate")
-    if any(slot.upload for slot in schema.inputs):
-        ids.append("upload")
+    def of(slots):
+        return [name for slot in slots if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO")
+                for name in (slot.id, "control_after_generate")[:2 if slot.control_after_generate else 1]]
+
+    button = ["upload"] if any(slot.upload for slot in schema.inputs) else []  # the page adds it to the required inputs
+    ids = of(s for s in schema.inputs if not s.optional) + button + of(s for s in schema.inputs if s.optional)
     assert len(ids) == len(values), (ids, values)
     return dict(zip(ids, values, strict=True))
 

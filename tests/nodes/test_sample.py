@@ -17,7 +17,7 @@ def chain(nodes, extension, comfy, sample_dir):
     audio = {"waveform": torch.from_numpy(sound.waveform)[None], "sample_rate": sound.rate}
 
     def run(seed=0, **changes):
-        image, _ = nodes["SonicLoadImage"].execute("sonic_sample_portrait.jpg").args
+        image = nodes["SonicLoadImage"].execute("sonic_sample_portrait.jpg").args[0]
         prepared = nodes["SONIC_PreData"].execute(audio, image, 128, SECONDS, 0.18, **changes)
         model, = nodes["SonicLoader"].execute("built-in draft").args
         data = prepared.args[0]
@@ -93,7 +93,7 @@ def small(nodes, extension, comfy, sample_dir, small_models):
     comfy.models.symlink_to(small_models)
     sound = read_sound(sample_dir / "speech.wav")
     extension.copy_samples(comfy.input_folder)
-    image, _ = nodes["SonicLoadImage"].execute("sonic_sample_portrait.jpg").args
+    image = nodes["SonicLoadImage"].execute("sonic_sample_portrait.jpg").args[0]
     audio = {"waveform": torch.from_numpy(sound.waveform)[None], "sample_rate": sound.rate}
     data = nodes["SONIC_PreData"].execute(audio, image, 128, 0.4, 0.18).args[0]
     return nodes["SonicLoader"].execute("unet.pth").args[0], data
