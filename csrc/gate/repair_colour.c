@@ -2,8 +2,8 @@
 
 #include "core/parallel.h"
 
-#define CHUNK 256 /* pixels of a row worked on at a time */
-#define GRAIN 16  /* rows */
+#define CHUNK SONIC_ENLARGE_MAX
+#define GRAIN 16 /* rows */
 
 /* A place between two samples: the first's index, and the second's share. */
 typedef struct place {
@@ -11,12 +11,11 @@ typedef struct place {
     float share;
 } place;
 
-static inline place place_of(int32_t pixel, int32_t factor)
+static inline place place_of(int32_t pixel, int32_t factor, int32_t repeated)
 {
-    const float at = ((float)pixel + 0.5f) / (float)factor - 0.5f;
-    const int32_t first = pixel < factor / 2 ? -1 : (int32_t)at;
-    const place found = {first, at - (float)first};
-    return found;
+    const int32_t doubled = 2 * pixel + 1 - factor, first = doubled < 0 ? -1 : doubled / (2 * factor);
+    const place between = {first, (float)(doubled - first * 2 * factor) / (float)(2 * factor)}, on = {pixel < 0 ? -1 : pixel / factor, 0};
+    return repeated ? on : between;
 }
 
 static inline int32_t within(int32_t i, int32_t length)
@@ -34,7 +33,7 @@ static void copy_row(float *restrict out, const float *restrict in, int32_t coun
 /* The samples between two rows; x from `begin`, clamped to those that are shown. */
 static void between_rows(float *restrict out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
 {
-    const place p = place_of(y, c->down);
+    const place p = place_of(y - c->first_y_px, c->down, c->repeated);
     const float *a = sonic_plane_row(&c->plane, within(p.first, c->height_px)), *b = sonic_plane_row(&c->plane, within(p.first + 1, c->height_px));
     for (int32_t x = 0; x < count; x++) {
         const int32_t at = within(begin + x, c->width_px);
@@ -51,24 +50,25 @@ static void double_row(float *restrict out, const float *restrict in, int32_t pa
     }
 }
 
-/* `count` pixels of row y from `begin`, a multiple of CHUNK. */
-static void enlarge(float *restrict out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
+void sonic_component_enlarge(float *out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
 {
-    float samples[CHUNK + 2];
+    float samples[CHUNK + 3];
     if (c->across == 1 && c->down == 1) {
         copy_row(out, sonic_plane_row(&c->plane, y) + begin, count);
         return;
     }
     const int32_t first = begin / c->across - 1;
-    between_rows(samples, c, y, first, CHUNK / c->across + 2);
-    if (c->across == 2) {
+    between_rows(samples, c, y, c->across == 1 ? begin : first, c->across == 1 ? count : CHUNK / c->across + 3);
+    if (c->across == 1)
+        copy_row(out, samples, count);
+    else if (c->across == 2 && !c->first_x_px && !c->repeated)
         double_row(out, samples, CHUNK / 2);
-        return;
-    }
-    for (int32_t x = 0; x < count; x++) {
-        const place p = place_of(begin + x, c->across);
-        out[x] = samples[p.first - first] + (samples[p.first + 1 - first] - samples[p.first - first]) * p.share;
-    }
+    else
+        for (int32_t x = 0; x < count; x++) {
+            const place p = place_of(begin + x - c->first_x_px, c->across, c->repeated);
+            const float *at = samples + (p.first - first);
+            out[x] = at[0] + (at[1] - at[0]) * p.share;
+        }
 }
 
 static inline uint8_t level(float value)
@@ -112,7 +112,7 @@ static void convert_rows(int64_t first, int64_t last, void *context)
             const int32_t count = j->rgb.width_px - begin < CHUNK ? j->rgb.width_px - begin : CHUNK;
             uint8_t *rgb = j->rgb.data + y * j->rgb.stride + (ptrdiff_t)begin * 3;
             for (int32_t i = 0; i < c->count; i++)
-                enlarge(rows[i], &c->of[i], y, begin, count);
+                sonic_component_enlarge(rows[i], &c->of[i], y, begin, count);
             if (c->count == 1)
                 interleave(rgb, rows[0], rows[0], rows[0], count);
             else if (c->ycc)

@@ -8,7 +8,9 @@
 typedef struct sonic_component {
     sonic_plane plane;           /* whole blocks: larger than what is shown */
     int32_t width_px, height_px; /* shown */
-    int32_t across, down;        /* pixels for each sample: 1..4 */
+    int32_t across, down;        /* pixels for each sample: 1, 2 or 4 */
+    int32_t first_x_px, first_y_px; /* of the first sample's first pixel, below across and down */
+    int32_t repeated;            /* 1: samples are repeated; 0: what is between their middles is a straight line */
 } sonic_component;
 
 typedef struct sonic_components {
@@ -17,7 +19,12 @@ typedef struct sonic_components {
     int32_t ycc;   /* 1: the three are Y, Cb, Cr (T.871); 0: R, G, B */
 } sonic_components;
 
-/* rgb: [height][width][3]. Samples lie in the middle of their pixels, what is between them is a straight line. */
+#define SONIC_ENLARGE_MAX 256
+
+/* `count` pixels, at most SONIC_ENLARGE_MAX, of row y from pixel `begin`, a multiple of SONIC_ENLARGE_MAX; `out` holds SONIC_ENLARGE_MAX. */
+void sonic_component_enlarge(float *out, const sonic_component *component, int32_t y, int32_t begin, int32_t count);
+
+/* rgb: [height][width][3]. */
 void sonic_components_to_rgb(sonic_image rgb, const sonic_components *components);
 
 #endif

@@ -1,8 +1,8 @@
-/* repair_pixels.h - artefacts taken back in a picture that was a JPEG once, from where its grid lies and what its table was. */
+/* repair_pixels.h - artefacts taken back in a picture that was a JPEG once, from where its grid lies and what its tables were. */
 #ifndef SONIC_GATE_REPAIR_PIXELS_H
 #define SONIC_GATE_REPAIR_PIXELS_H
 
-#include "gate/repair_plane.h"
+#include "gate/repair_chroma.h"
 
 /* RGB, [height_px][width_px][3]: one of the two is set, the other NULL. */
 typedef struct sonic_pixels {
@@ -11,7 +11,16 @@ typedef struct sonic_pixels {
     int32_t width_px, height_px;
 } sonic_pixels;
 
-/* In place. Takes 8 bytes for each pixel and 16 MB; SONIC_ERROR_MEMORY, SONIC_ERROR_CANCELLED. */
-sonic_status sonic_repair_pixels(sonic_pixels *pixels, const sonic_repair_grid *luma);
+typedef struct sonic_pixels_repair {
+    double fit;          /* of luma on its grid (repair_fit.h); below SONIC_FIT_CERTAIN nothing was changed */
+    sonic_chroma chroma; /* across is 0 when its grid is not certain: it is left alone then */
+} sonic_pixels_repair;
+
+/* How well luma lies on a grid. Takes 4 bytes for each pixel; SONIC_ERROR_MEMORY. */
+sonic_status sonic_pixels_fit(double *fit, sonic_pixels *pixels, const sonic_repair_grid *luma);
+
+/* In place, what is known of `luma` and [64] steps of chroma. Takes 20 bytes for each pixel and 20 MB; SONIC_ERROR_MEMORY,
+ * SONIC_ERROR_CANCELLED: nothing was changed then. */
+sonic_status sonic_repair_pixels(sonic_pixels_repair *out, sonic_pixels *pixels, const sonic_repair_grid *luma, const float chroma_steps[64]);
 
 #endif

@@ -12,11 +12,9 @@
 #define HALO SONIC_SHRINK_HALO
 #define TILES 16 /* worked on between two questions of the watch; their scratch memory is held at a time */
 
-#ifndef TUNE
-#define LIMIT 0.5f
-#define FRACTION 0.6f
-#define FIRST 0
-#define STEP 2
+#ifndef LIMIT
+#define LIMIT 0.5f    /* of a step: frequencies that are smaller are dropped */
+#define FRACTION 0.6f /* of the interval of one step around what was kept: originals lie nearer to its middle than to its ends */
 #endif
 
 typedef struct projection {
@@ -110,7 +108,7 @@ static void repair_tile(const job *j, int32_t index, sonic_shrink_tile *tile)
     const int32_t rows = out->height_px - y0 < SONIC_SHRINK_ROWS ? out->height_px - y0 : SONIC_SHRINK_ROWS;
     const int32_t columns = out->width_px - x0 < SONIC_SHRINK_COLUMNS ? out->width_px - x0 : SONIC_SHRINK_COLUMNS;
     load_tile(tile, j->in, y0, x0, rows);
-    sonic_shrink(tile, rows, FIRST, STEP, j->limits);
+    sonic_shrink(tile, rows, j->limits);
     project(tile, &j->projection, rows, columns, y0, x0);
     const int32_t skip = x0 < 0 ? -x0 : 0;
     for (int32_t y = y0 < 0 ? -y0 : 0; y < rows; y++)

@@ -1,6 +1,5 @@
 #include "gate/repair_shrink.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "gate/repair_dct.h"
@@ -58,13 +57,14 @@ static void across_forward(float *restrict out, const float *restrict in)
     }
 }
 
+/* A comparison made a number, not a choice: compilers turn choices here into branches. */
 SONIC_WIDE
 static void drop_small(float *restrict values, float *restrict kept, float limit)
 {
     for (int x = 0; x < STRIP; x++) {
-        const float keep = fabsf(values[x]) < limit ? 0.0f : 1.0f;
-        kept[x] += keep;
-        values[x] *= keep;
+        const int32_t keep = (values[x] >= limit) | (values[x] <= -limit);
+        kept[x] += (float)keep;
+        values[x] *= (float)keep;
     }
 }
 
@@ -135,7 +135,7 @@ static void shrink_strip(strip *s, sonic_shrink_tile *tile, int begin, const flo
     }
 }
 
-void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, int32_t first, int32_t step, const float limits[64])
+void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, const float limits[64])
 {
     strip s;
     float scaled[64];
@@ -145,7 +145,7 @@ void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, int32_t first, int32_t 
     memset(tile->weight, 0, sizeof tile->weight);
     for (int k = 0; k < 64; k++)
         scaled[k] = k ? 8 * limits[k] : 0;
-    for (int32_t y = first; y < rows + HALO; y += step) {
+    for (int32_t y = 0; y < rows + HALO; y++) {
         memset(tile->across, 0, sizeof tile->across);
         memset(tile->across_weight, 0, sizeof tile->across_weight);
         down_forward(tile->down, tile->in + y * STRIDE);

@@ -21,8 +21,8 @@ typedef struct sonic_shrink_tile {
     float down[8 * SONIC_SHRINK_STRIDE], across[8 * SONIC_SHRINK_STRIDE], across_weight[SONIC_SHRINK_STRIDE];
 } sonic_shrink_tile;
 
-/* Blocks begin at rows first, first + step, ... of `in`. limits: [vertical frequency][horizontal], levels of the orthonormal DCT below which a
+/* Blocks begin at every pixel. limits: [vertical frequency][horizontal], levels of the orthonormal DCT below which a
  * frequency is dropped; [0][0] is kept. The tile's first `rows` rows of `sum` are then levels again. */
-void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, int32_t first, int32_t step, const float limits[64]);
+void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, const float limits[64]);
 
 #endif

@@ -1,4 +1,6 @@
 /* Repair of compressed pictures for Python. */
+#include "gate/evidence.h"
+#include "gate/quality.h"
 #include "gate/repair_jpeg.h"
 #include "gate/repair_pixels.h"
 #include "python/binding.h"
@@ -41,40 +43,107 @@ static int read_steps(float steps[64], PyObject *object)
     return wrong ? -1 : 0;
 }
 
+static int read_grid(sonic_repair_grid *grid, PyObject *steps, int phase)
+{
+    grid->row_px = phase / 8;
+    grid->column_px = phase % 8;
+    if (phase >= 0 && phase <= 63)
+        return read_steps(grid->steps, steps);
+    PyErr_Format(PyExc_ValueError, "Give phase from 0 to 63: it is %d", phase);
+    return -1;
+}
+
+/* A new reference to the array that *pixels shows, or NULL with an exception. */
+static PyArrayObject *read_pixels(sonic_pixels *pixels, PyObject *object)
+{
+    const int is_float = PyArray_Check(object) && PyArray_TYPE((PyArrayObject *)object) == NPY_FLOAT32;
+    PyArrayObject *rgb = sonic_py_output(object, is_float ? NPY_FLOAT32 : NPY_UINT8, 3, "rgb");
+    if (!rgb)
+        return NULL;
+    const npy_intp *shape = PyArray_DIMS(rgb);
+    if (shape[2] != 3 || shape[0] < 1 || shape[1] < 1 || shape[0] > SONIC_EVIDENCE_SIDE_MAX || shape[1] > SONIC_EVIDENCE_SIDE_MAX ||
+        shape[0] * shape[1] > SONIC_EVIDENCE_PIXELS_MAX) {
+        PyErr_Format(PyExc_ValueError, "Give rgb as [height, width, 3], of at most %d a side and %d million pixels", SONIC_EVIDENCE_SIDE_MAX,
+                     SONIC_EVIDENCE_PIXELS_MAX / 1000000);
+        Py_CLEAR(rgb);
+        return NULL;
+    }
+    *pixels = (sonic_pixels){is_float ? NULL : PyArray_DATA(rgb), is_float ? PyArray_DATA(rgb) : NULL, (int32_t)shape[1], (int32_t)shape[0]};
+    return rgb;
+}
+
+static PyObject *repair_steps(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *object;
+    int quality, component;
+    if (!PyArg_ParseTuple(args, "Oii:repair_steps", &object, &quality, &component))
+        return NULL;
+    PyArrayObject *steps = sonic_py_output(object, NPY_FLOAT32, 2, "steps");
+    if (!steps)
+        return NULL;
+    const int fits = PyArray_DIM(steps, 0) == 8 && PyArray_DIM(steps, 1) == 8 && quality >= 1 && quality <= SONIC_QUALITY_MAX;
+    for (int32_t k = 0; k < 64 && fits; k++)
+        ((float *)PyArray_DATA(steps))[k] = (float)sonic_quality_step(quality, component, k);
+    Py_DECREF(steps);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "Give steps as [8, 8] and quality from 1 to %d", SONIC_QUALITY_MAX);
+    Py_RETURN_NONE;
+}
+
+static PyObject *repair_fit(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *rgb_object, *steps;
+    sonic_repair_grid luma;
+    sonic_pixels pixels;
+    int phase;
+    if (!PyArg_ParseTuple(args, "OOi:repair_fit", &rgb_object, &steps, &phase) || read_grid(&luma, steps, phase) < 0)
+        return NULL;
+    PyArrayObject *rgb = read_pixels(&pixels, rgb_object);
+    if (!rgb)
+        return NULL;
+    double fit = 0;
+    sonic_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_pixels_fit(&fit, &pixels, &luma);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(rgb);
+    return status ? sonic_py_raise(status) : PyFloat_FromDouble(fit);
+}
+
 static PyObject *repair_pixels(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *rgb_object, *steps_object;
+    PyObject *rgb_object, *steps, *chroma_object;
     sonic_repair_grid luma;
+    sonic_pixels pixels;
+    sonic_pixels_repair done;
+    float chroma_steps[64];
     int phase;
-    if (!PyArg_ParseTuple(args, "OOi:repair_pixels", &rgb_object, &steps_object, &phase) || read_steps(luma.steps, steps_object) < 0)
+    if (!PyArg_ParseTuple(args, "OOOi:repair_pixels", &rgb_object, &steps, &chroma_object, &phase) || read_grid(&luma, steps, phase) < 0 ||
+        read_steps(chroma_steps, chroma_object) < 0)
         return NULL;
-    if (phase < 0 || phase > 63)
-        return PyErr_Format(PyExc_ValueError, "Give phase from 0 to 63: it is %d", phase);
-    luma.row_px = phase / 8;
-    luma.column_px = phase % 8;
-    int is_float = PyArray_Check(rgb_object) && PyArray_TYPE((PyArrayObject *)rgb_object) == NPY_FLOAT32;
-    PyArrayObject *rgb = sonic_py_output(rgb_object, is_float ? NPY_FLOAT32 : NPY_UINT8, 3, "rgb");
+    PyArrayObject *rgb = read_pixels(&pixels, rgb_object);
     if (!rgb)
         return NULL;
-    if (PyArray_DIM(rgb, 2) != 3 || PyArray_DIM(rgb, 0) < 1 || PyArray_DIM(rgb, 1) < 1 || PyArray_DIM(rgb, 0) > 32767 || PyArray_DIM(rgb, 1) > 32767) {
-        Py_DECREF(rgb);
-        return PyErr_Format(PyExc_ValueError, "Give rgb as [height, width, 3], of at most 32767 a side");
-    }
-    sonic_pixels pixels = {is_float ? NULL : PyArray_DATA(rgb), is_float ? PyArray_DATA(rgb) : NULL, (int32_t)PyArray_DIM(rgb, 1), (int32_t)PyArray_DIM(rgb, 0)};
     sonic_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = sonic_repair_pixels(&pixels, &luma);
+    status = sonic_repair_pixels(&done, &pixels, &luma, chroma_steps);
     Py_END_ALLOW_THREADS
     Py_DECREF(rgb);
     if (status)
         return sonic_py_raise(status);
-    Py_RETURN_NONE;
+    return Py_BuildValue("dd(ii)", done.fit, done.chroma.fit, done.chroma.across, done.chroma.down);
 }
 
 PyMethodDef sonic_py_repair_methods[] = {
     {"repair_jpeg", repair_jpeg, METH_VARARGS, "repair_jpeg(bytes, rgb u8[H,W,3]): decoded and repaired into rgb (csrc/gate/repair_jpeg.h)"},
+    {"repair_steps", repair_steps, METH_VARARGS,
+     "repair_steps(steps f32[8,8], quality, component): the standard's table, [vertical frequency][horizontal]; component 0 is luma"},
+    {"repair_fit", repair_fit, METH_VARARGS,
+     "repair_fit(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], phase) -> 0..1: whether luma lies on that grid (csrc/gate/repair_fit.h)"},
     {"repair_pixels", repair_pixels, METH_VARARGS,
-     "repair_pixels(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], phase): in place (csrc/gate/repair_pixels.h)"},
+     "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], phase) -> (fit of luma, fit of chroma, (across, down)): in place (csrc/gate/repair_pixels.h)"},
     {NULL, NULL, 0, NULL},
 };

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ResourceError
+from ..errors import InputError, ResourceError
 from ..media.image import as_shown, read_picture
 from ..native import _sonic
 from .check import JPEG_START, check_picture, evidence_of_container, evidence_of_picture
-from .findings import LIKELIHOOD, SAME_QUALITY, container_quality
+from .findings import SAME_QUALITY
 from .verdict import judge
 
 QUALITY_OFF = 80    # compression above costs less than repair may
+CERTAIN = 0.5       # csrc/gate/repair_fit.h: below, the grid's place is not known
+LEFT = "It is left as it is:"
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,18 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a picture is repaired; without a table from its file's own coefficients."""
+class Hidden:
+    """A compression that the pixels show."""
 
     quality: float
-    reason: str
-    steps: np.ndarray | None = None     # [8, 8]
-    phase: int = 0
+    phase: int          # 8 * row + column of the first whole block
+    turned: bool        # by a quarter since: the table's rows are columns
+
+    def steps(self, component: int) -> np.ndarray:
+        """f32 [8, 8]; component 0 is luma."""
+        steps = np.empty((8, 8), np.float32)
+        _sonic.repair_steps(steps, int(self.quality), component)
+        return np.ascontiguousarray(steps.T) if self.turned else steps
 
 
 class Unrepaired(Exception):
@@ -54,75 +61,81 @@ def repair_picture(source: bytes | np.ndarray, verdict: dict | None = None, prof
     Scores are those of `profile`, and of the face in `face_box` (check.check_picture). Raises InputError for what is no such picture.
     """
     data = source if isinstance(source, bytes) else None
-    pixels = read_picture(data) if data is not None else np.asarray(source)
+    pixels = read_picture(data) if data is not None else checked_pixels(source)
     if verdict is None:
         container = evidence_of_container(data) if data is not None else None
         verdict = judge(evidence_of_picture(as_bytes(pixels), face_box), container, profile)
-    quality, before = verdict["jpeg_quality"], verdict["score"]
+    before = verdict["score"]
     try:
-        plan = planned(verdict["evidence"], data)
-        repaired = carried_out(plan, data, pixels)
+        repaired, quality, reason = repaired_picture(pixels, data, verdict["evidence"])
     except Unrepaired as why:
-        return pixels, Repair(False, str(why), quality, before, before)
+        return pixels, Repair(False, str(why), verdict["jpeg_quality"], before, before)
+    except MemoryError as error:
+        raise ResourceError(str(error)) from None
     after = check_picture(as_bytes(repaired), profile, face_box=face_box)["score"]
-    return repaired, Repair(True, plan.reason, plan.quality, before, after)
+    return repaired, Repair(True, reason, quality, before, after)
+
+
+def checked_pixels(source: np.ndarray) -> np.ndarray:
+    pixels = np.asarray(source)
+    if pixels.dtype != np.uint8 and not (pixels.dtype.kind == "f" and np.isfinite(pixels).all()):
+        raise InputError("Give the picture as bytes, or as floats from 0 to 1: it has values that are neither.")
+    return pixels
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8)
 
 
-def planned(evidence: dict, data: bytes | None) -> Plan:
-    """Raises Unrepaired."""
+def repaired_picture(pixels: np.ndarray, data: bytes | None, evidence: dict) -> tuple[np.ndarray, float, str]:
+    """(picture, quality, what was done). A compression below that of the file shows in the pixels alone. Raises Unrepaired."""
     container = {key.removeprefix("container_"): value for key, value in evidence.items() if key.startswith("container_")}
-    last = container_quality(container)
-    quality, likelihood = evidence["coarsest_quality"], min(evidence["coarsest_likelihood"], evidence["coarsest_margin"])
-    hidden = quality and likelihood > LIKELIHOOD and not (last and quality > last - SAME_QUALITY)
-    if data is not None and data.startswith(JPEG_START) and container and not hidden:
-        if container["luma_quality"] > QUALITY_OFF:
-            raise Unrepaired(f"It is left as it is: saved as JPEG quality {last:.0f}, it has lost too little to be repaired.")
-        return Plan(last, f"Repaired from the file's coefficients: it was saved as JPEG quality {last:.0f}.")
-    if not quality:
-        raise Unrepaired("It is left as it is: no JPEG compression shows in its pixels.")
+    last = container["luma_quality"] if container else 0.0
+    candidates = [hidden for hidden in hidden_in(evidence, container) if not last or hidden.quality <= last - SAME_QUALITY]
+    if candidates and min(hidden.quality for hidden in candidates) <= QUALITY_OFF:
+        fit, hidden = max(((fit_of(pixels, hidden), hidden) for hidden in candidates), key=lambda found: found[0])
+        if fit >= CERTAIN and hidden.quality <= QUALITY_OFF:
+            repaired = from_pixels(pixels, hidden)
+            return repaired, hidden.quality, f"Repaired from its pixels: it was saved as JPEG quality {hidden.quality:.0f} before."
+        if not last:
+            raise Unrepaired(f"{LEFT} it may have been a JPEG of quality {hidden.quality:.0f}, but where its blocks lie is not certain.")
+    if not (last or candidates):
+        raise Unrepaired(f"{LEFT} no JPEG compression shows in its pixels.")
+    quality = last or min(hidden.quality for hidden in candidates)
     if quality > QUALITY_OFF:
-        raise Unrepaired(f"It is left as it is: saved as JPEG quality {quality:.0f}, it has lost too little to be repaired.")
-    if likelihood <= LIKELIHOOD:
-        raise Unrepaired(f"It is left as it is: it may have been a JPEG of quality {quality:.0f}, but where its blocks lie is not certain.")
-    return Plan(quality, f"Repaired from its pixels: it was saved as JPEG quality {quality:.0f} before.", standard_steps(int(quality)),
-                int(evidence["coarsest_phase"]))
+        raise Unrepaired(f"{LEFT} saved as JPEG quality {quality:.0f}, it has lost too little to be repaired.")
+    return from_file(data), last, f"Repaired from the file's coefficients: it was saved as JPEG quality {last:.0f}."
 
 
-def carried_out(plan: Plan, data: bytes | None, pixels: np.ndarray) -> np.ndarray:
-    try:
-        return from_pixels(plan, pixels) if plan.steps is not None else from_file(data)
-    except ValueError as error:
-        raise Unrepaired(f"It is left as it is. {error}") from None
-    except MemoryError as error:
-        raise ResourceError(str(error)) from None
+def hidden_in(evidence: dict, container: dict) -> list[Hidden]:
+    """Compressions that the evidence tells of, whatever their quality; a turned table fits as well as its neighbour, so both are tried."""
+    found = {(evidence["coarsest_quality"], evidence["coarsest_phase"]), (evidence["lattice_quality"], evidence["lattice_phase"])}
+    found |= {(evidence[f"{name}_quality"], evidence["lattice_phase"]) for name in ("earlier",)}
+    if container.get("earlier_quality"):
+        found.add((container["earlier_quality"], evidence["lattice_phase"]))
+    return [Hidden(quality, int(phase), turned) for quality, phase in sorted(found) if quality for turned in (False, True)]
+
+
+def fit_of(pixels: np.ndarray, hidden: Hidden) -> float:
+    return _sonic.repair_fit(writable(pixels), hidden.steps(0), hidden.phase)
+
+
+def writable(pixels: np.ndarray) -> np.ndarray:
+    """A copy as csrc/gate/repair_pixels.h takes them."""
+    return np.array(pixels, np.uint8 if pixels.dtype == np.uint8 else np.float32, order="C")
+
+
+def from_pixels(pixels: np.ndarray, hidden: Hidden) -> np.ndarray:
+    rgb = writable(pixels)
+    _sonic.repair_pixels(rgb, hidden.steps(0), hidden.steps(1), hidden.phase)
+    return rgb
 
 
 def from_file(data: bytes) -> np.ndarray:
     facts = _sonic.gate_jpeg(data, False)
     rgb = np.empty((int(facts["height_px"]), int(facts["width_px"]), 3), np.uint8)
-    _sonic.repair_jpeg(data, rgb)
+    try:
+        _sonic.repair_jpeg(data, rgb)
+    except ValueError as error:
+        raise Unrepaired(f"{LEFT} {str(error)[0].lower()}{str(error)[1:]}") from None
     return as_shown(data, rgb)
-
-
-def from_pixels(plan: Plan, pixels: np.ndarray) -> np.ndarray:
-    kind = np.uint8 if pixels.dtype == np.uint8 else np.float32
-    rgb = np.array(pixels, kind, order="C")
-    _sonic.repair_pixels(rgb, plan.steps, plan.phase)
-    return rgb
-
-
-# ITU-T T.81, table K.1.
-LUMA = np.array([
-    [16, 11, 10, 16, 24, 40, 51, 61], [12, 12, 14, 19, 26, 58, 60, 55], [14, 13, 16, 24, 40, 57, 69, 56], [14, 17, 22, 29, 51, 87, 80, 62],
-    [18, 22, 37, 56, 68, 109, 103, 77], [24, 35, 55, 64, 81, 104, 113, 92], [49, 64, 78, 87, 103, 121, 120, 101],
-    [72, 92, 95, 98, 112, 100, 103, 99]])
-
-
-def standard_steps(quality: int) -> np.ndarray:
-    """f32 [8, 8] of csrc/gate/quality.h's luma table."""
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((LUMA * scale + 50) // 100, 1, 255).astype(np.float32)

@@ -1,0 +1,22 @@
+/* repair_fit.h - whether a plane's coefficients lie on the multiples of quantisation steps, for one position of the grid. */
+#ifndef SONIC_GATE_REPAIR_FIT_H
+#define SONIC_GATE_REPAIR_FIT_H
+
+#include "gate/repair_plane.h"
+
+/* Least mean for a grid to be certain, and least number of coefficients that it is the mean of. */
+#define SONIC_FIT_CERTAIN 0.5
+#define SONIC_FIT_COUNT 100
+
+typedef struct sonic_fit {
+    double sum;    /* of 1 - 12 r^2, r from -1/2 to 1/2 being the distance from the nearest multiple in steps: 0 on average where there is no lattice, 1 on it */
+    int64_t count; /* coefficients with a nearest multiple other than 0 and a step of at least 5 levels; the mean of blocks is left out */
+} sonic_fit;
+
+/* Adds to *fit; of a large plane every n-th row of blocks. */
+void sonic_fit_add(sonic_fit *fit, const sonic_plane *plane, const sonic_repair_grid *grid);
+
+/* 0..1, 0 when there is too little to tell. */
+double sonic_fit_mean(const sonic_fit *fit);
+
+#endif
