@@ -108,7 +108,7 @@ static void repair_tile(const job *j, int32_t index, sonic_shrink_tile *tile)
     const int32_t rows = out->height_px - y0 < SONIC_SHRINK_ROWS ? out->height_px - y0 : SONIC_SHRINK_ROWS;
     const int32_t columns = out->width_px - x0 < SONIC_SHRINK_COLUMNS ? out->width_px - x0 : SONIC_SHRINK_COLUMNS;
     load_tile(tile, j->in, y0, x0, rows);
-    sonic_shrink(tile, rows, j->limits);
+    sonic_shrink(tile, rows, columns, j->limits);
     project(tile, &j->projection, rows, columns, y0, x0);
     const int32_t skip = x0 < 0 ? -x0 : 0;
     for (int32_t y = y0 < 0 ? -y0 : 0; y < rows; y++)

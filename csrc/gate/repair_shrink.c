@@ -7,7 +7,6 @@
 #define STRIDE SONIC_SHRINK_STRIDE
 #define HALO SONIC_SHRINK_HALO
 #define STRIP 64 /* positions whose frequencies are held at a time: 16 KB */
-#define STRIPS ((SONIC_SHRINK_COLUMNS + HALO + STRIP - 1) / STRIP)
 #define MARGIN 7
 
 typedef struct strip {
@@ -135,7 +134,7 @@ static void shrink_strip(strip *s, sonic_shrink_tile *tile, int begin, const flo
     }
 }
 
-void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, const float limits[64])
+void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, int32_t columns, const float limits[64])
 {
     strip s;
     float scaled[64];
@@ -149,7 +148,7 @@ void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, const float limits[64])
         memset(tile->across, 0, sizeof tile->across);
         memset(tile->across_weight, 0, sizeof tile->across_weight);
         down_forward(tile->down, tile->in + y * STRIDE);
-        for (int begin = 0; begin < STRIPS * STRIP; begin += STRIP)
+        for (int begin = 0; begin < columns + HALO; begin += STRIP)
             shrink_strip(&s, tile, begin, scaled);
         down_inverse(tile->sum + y * STRIDE, tile->across);
         spread_weight(tile->weight + y * STRIDE, tile->across_weight);

@@ -8,7 +8,7 @@
 
 #include "gate/plane.h"
 
-#define SONIC_SHRINK_ROWS 64     /* of a tile, at most */
+#define SONIC_SHRINK_ROWS 96     /* of a tile, at most */
 #define SONIC_SHRINK_COLUMNS 248
 #define SONIC_SHRINK_HALO 7      /* pixels that are read around a tile */
 #define SONIC_SHRINK_STRIDE 264  /* floats from one row to the next; at least columns + 2 halos + 1 */
@@ -22,7 +22,8 @@ typedef struct sonic_shrink_tile {
 } sonic_shrink_tile;
 
 /* Blocks begin at every pixel. limits: [vertical frequency][horizontal], levels of the orthonormal DCT below which a
- * frequency is dropped; [0][0] is kept. The tile's first `rows` rows of `sum` are then levels again. */
-void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, const float limits[64]);
+ * frequency is dropped; [0][0] is kept. `sum` then holds levels in the tile's
+ * first `rows` rows and `columns` columns. */
+void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, int32_t columns, const float limits[64]);
 
 #endif
