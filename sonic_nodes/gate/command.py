@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..errors import OutputError, UsageError
 from ..media.fetch import is_url
 from .reports import CsvReport, HtmlReport, JsonReport, TextReport
-from .row import Row, Wanted
+from .row import Outputs, Row, Wanted
 from .workers import rows_of
 
 FINE, REJECTED, WARNED, UNREADABLE = 0, 1, 2, 3
@@ -33,7 +33,7 @@ def run(options) -> int:
     found = set()
     with ExitStack() as stack:
         reports = [stack.enter_context(report) for report in reports_of(options)]
-        rows = rows_of(sources, heat_files(sources, options.heat_map), wanted, options.jobs)
+        rows = rows_of(sources, outputs_of(sources, options), wanted, options.jobs)
         stack.callback(rows.close)
         for row in tqdm(rows, total=len(sources), unit="picture", file=sys.stderr, disable=None, leave=False):
             found.add(outcome(row))
@@ -54,28 +54,34 @@ def files_of(paths: list[str]) -> Iterator[str]:
             yield from (os.path.join(folder, name) for name in sorted(names) if os.path.splitext(name)[1].lower() in SUFFIXES)
 
 
-def heat_files(sources: list[str], out: str | None) -> list[str | None]:
-    """Where each source's heat map goes: `out` itself for one picture, else a file in the folder `out`, which is made."""
+def outputs_of(sources: list[str], options) -> Iterator[Outputs]:
+    heat_maps = named(sources, options.heat_map, "--heat-map", "heat")
+    repaired = named(sources, options.repair, "--repair", "repaired")
+    return (Outputs(*paths) for paths in zip(heat_maps, repaired, strict=True))
+
+
+def named(sources: list[str], out: str | None, option: str, ending: str) -> list[str | None]:
+    """Where a file about each source goes: `out` itself for one picture, else NAME_ending.png in the folder `out`, which is made."""
     if not out:
         return [None] * len(sources)
     if out.lower().endswith(".png"):
         if len(sources) > 1:
-            raise UsageError(f"Name a folder for --heat-map: {len(sources)} pictures do not go into {out!r}.")
+            raise UsageError(f"Name a folder for {option}: {len(sources)} pictures do not go into {out!r}.")
         if is_same(out, sources[0]):
-            raise UsageError(f"Choose another name for the heat map: {out!r} is the picture itself.")
+            raise UsageError(f"Choose another name for {option}: {out!r} is the picture itself.")
         return [out]
     try:
         os.makedirs(out, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise OutputError(f"Choose a folder that can be made for --heat-map: {out!r} cannot ({error}).") from None
+        raise OutputError(f"Choose a folder that can be made for {option}, or a name ending in .png: {out!r} cannot ({error}).") from None
     taken: set[str] = {name.lower() for name in os.listdir(out)} & {os.path.basename(source).lower() for source in sources}
-    return [os.path.join(out, free_name(source, taken)) for source in sources]
+    return [os.path.join(out, free_name(source, ending, taken)) for source in sources]
 
 
-def free_name(source: str, taken: set[str]) -> str:
-    """NAME_heat.png, numbered when folders have pictures of the same name."""
+def free_name(source: str, ending: str, taken: set[str]) -> str:
+    """NAME_ending.png, numbered when folders have pictures of the same name."""
     stem = os.path.splitext(os.path.basename(source.partition("?")[0].rstrip("/") if is_url(source) else source))[0][:80]
-    names = (f"{stem}_heat{'' if i == 1 else f'_{i}'}.png" for i in range(1, len(taken) + 2))
+    names = (f"{stem}_{ending}{'' if i == 1 else f'_{i}'}.png" for i in range(1, len(taken) + 2))
     name = next(name for name in names if name.lower() not in taken)
     taken.add(name.lower())
     return name
@@ -96,7 +102,7 @@ def reports_of(options) -> Iterator:
     if options.json:
         yield JsonReport(sys.stdout)
     elif options.csv:
-        yield CsvReport(sys.stdout)
+        yield CsvReport(sys.stdout, bool(options.repair))
     elif not options.html:
         yield TextReport(sys.stdout)
     if options.html:

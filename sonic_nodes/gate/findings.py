@@ -59,7 +59,11 @@ def history_quality(evidence: dict) -> tuple[float, float]:
 
 def measure_container(evidence: dict, container: dict | None):
     quality = container_quality(container)
-    if quality:
+    if container and "repaired_quality" in container:
+        yield found("jpeg_history", quality, 1.0,
+                    f"Ask for the original: saved as JPEG quality {container['repaired_quality']:.0f}, the picture is after its repair as "
+                    f"far from the original as quality {quality:.0f} is.")
+    elif quality:
         last = container["luma_quality"]
         how = f"saved as JPEG quality {quality:.0f}" + (f" and later as quality {last:.0f}" if quality < last else "")
         yield found("jpeg_container", quality, 1.0, f"{ASK}: the picture was {how}.")

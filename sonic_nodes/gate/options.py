@@ -18,6 +18,9 @@ def add_parser(commands) -> None:
     check.add_argument("--html", metavar="FILE", help="write a report to look at: one file with small pictures and heat maps, sortable")
     check.add_argument("--heat-map", metavar="OUT",
                        help="write where traces of compression are, as PNG: a file's name for one picture, a folder for several")
+    check.add_argument("--repair", metavar="OUT",
+                       help="write pictures without what JPEG compression did to them, as PNG: a file's name for one picture, a folder for "
+                            "several; those that are left as they are are not written")
     form = check.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the verdicts as JSON, with every measurement")
     form.add_argument("--csv", action="store_true", help="print the verdicts as CSV")

@@ -12,12 +12,14 @@ import numpy as np
 from ..errors import InputError, ResourceError
 from ..media.image import as_shown, read_picture
 from ..native import _sonic
-from .check import JPEG_START, check_picture, evidence_of_container, evidence_of_picture
+from .check import evidence_of_container, evidence_of_picture
 from .findings import SAME_QUALITY
 from .verdict import judge
 
 QUALITY_OFF = 80    # compression above costs less than repair may
 CERTAIN = 0.5       # csrc/gate/repair_fit.h: below, the grid's place is not known
+REMAINING = 0.8     # of the steps, in squared error on luma: bench/repair.py
+HISTORY = ("coarsest_quality", "lattice_quality", "earlier_quality", "custom_modes", "region_quality", "grid_emptied")
 LEFT = "It is left as it is:"
 
 
@@ -30,6 +32,7 @@ class Repair:
     quality: float | None       # of the compression that was taken back, or that was found
     score_before: float
     score_after: float
+    verdict: dict               # on the picture that is handed back
 
 
 @dataclass(frozen=True)
@@ -52,28 +55,41 @@ class Unrepaired(Exception):
 
 
 def repair_picture(source: bytes | np.ndarray, verdict: dict | None = None, profile: str = "portrait",
-                   face_box=None) -> tuple[np.ndarray, Repair]:
+                   min_score: float = 0.0, face_box=None) -> tuple[np.ndarray, Repair]:
     """(picture, Repair): the picture without its JPEG artefacts, or as it was.
 
     source   the bytes of a picture file, or its pixels: u8 [H, W, 3] RGB, or float [H, W, 3] of 0..1. Float pixels come back as float32
              and as they were where nothing was repaired, everything else as u8, turned and coloured like read_picture's.
     verdict  what check_file or check_picture said of the same picture: its evidence then is not measured again
-    Scores are those of `profile`, and of the face in `face_box` (check.check_picture). Raises InputError for what is no such picture.
+    Scores are those of `profile`, and of the face in `face_box` (check.check_picture); that of a repaired picture says what is left of the
+    damage, not that it once was compressed (after_repair). Raises InputError for what is no such picture.
     """
     data = source if isinstance(source, bytes) else None
     pixels = read_picture(data) if data is not None else checked_pixels(source)
     if verdict is None:
         container = evidence_of_container(data) if data is not None else None
-        verdict = judge(evidence_of_picture(as_bytes(pixels), face_box), container, profile)
+        verdict = judge(evidence_of_picture(as_bytes(pixels), face_box), container, profile, min_score)
     before = verdict["score"]
     try:
         repaired, quality, reason = repaired_picture(pixels, data, verdict["evidence"])
     except Unrepaired as why:
-        return pixels, Repair(False, str(why), verdict["jpeg_quality"], before, before)
+        return pixels, Repair(False, str(why), verdict["jpeg_quality"], before, before, verdict)
     except MemoryError as error:
         raise ResourceError(str(error)) from None
-    after = check_picture(as_bytes(repaired), profile, face_box=face_box)["score"]
-    return repaired, Repair(True, reason, quality, before, after)
+    evidence, container = after_repair(evidence_of_picture(as_bytes(repaired), face_box), quality)
+    after = judge(evidence, container, profile, min_score, verdict["path"])
+    return repaired, Repair(True, reason, quality, before, after["score"], after)
+
+
+def after_repair(evidence: dict, quality: float) -> tuple[dict, dict]:
+    """Evidence and container to judge a repaired picture by.
+
+    Its pixels tell of its compression as before: they could still have been compressed to the same file. What counts is how far it is
+    from the original, and that is as far as a JPEG with REMAINING of the steps is.
+    """
+    scale = REMAINING * (5000 / quality if quality < 50 else 200 - 2 * quality)
+    remaining = 5000 / scale if scale > 100 else 100 - scale / 2
+    return evidence | dict.fromkeys(HISTORY, 0.0), {"luma_quality": remaining, "earlier_quality": 0.0, "repaired_quality": quality}
 
 
 def checked_pixels(source: np.ndarray) -> np.ndarray:

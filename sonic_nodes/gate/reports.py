@@ -12,6 +12,7 @@ from . import page
 from .row import Row
 
 COLUMNS = ("path", "verdict", "score", "passed", "jpeg_quality", "reasons", "advice")
+REPAIR_COLUMNS = ("repaired", "repair_file", "repair_reason", "repair_score_after")
 
 
 class Report(AbstractContextManager):
@@ -37,6 +38,14 @@ class TextReport(_Printed):
         print(f"{verdict['verdict']:<10} {verdict['score']:5.1f}  {printable(verdict['path'])}", file=self.out)
         for reason in verdict["reasons"]:
             print(f"{'':18}{printable(reason['advice'])}", file=self.out)
+        if "repair" in verdict:
+            print(f"{'':18}{said_of(verdict['repair'])}", file=self.out)
+
+
+def said_of(repair: dict) -> str:
+    if not repair["file"]:
+        return repair["reason"]
+    return f"{repair['reason']} Score {repair['score_before']:.0f} before, {repair['score_after']:.0f} after: {printable(repair['file'])}"
 
 
 def printable(text: str) -> str:
@@ -59,15 +68,19 @@ class JsonReport(_Printed):
 
 
 class CsvReport(_Printed):
+    def __init__(self, out: TextIO, with_repair: bool = False):
+        super().__init__(out)
+        self.columns = COLUMNS + REPAIR_COLUMNS if with_repair else COLUMNS
+
     def __enter__(self):
-        self.table = csv.DictWriter(self.out, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        self.table = csv.DictWriter(self.out, self.columns, extrasaction="ignore", lineterminator="\n")
         self.table.writeheader()
         return self
 
     def add(self, row: Row) -> None:
         reasons = row.verdict["reasons"]
         texts = {"reasons": " ".join(r["name"] for r in reasons), "advice": " ".join(r["advice"] for r in reasons)}
-        self.table.writerow(row.verdict | texts)
+        self.table.writerow(row.verdict | texts | {f"repair_{key}": value for key, value in row.verdict.get("repair", {}).items()})
 
 
 class HtmlReport(Report):

@@ -10,16 +10,16 @@ from multiprocessing import get_context
 
 from ..errors import SonicError
 from .check import unreadable
-from .row import Row, Wanted, row_of
+from .row import Outputs, Row, Wanted, row_of
 
 AHEAD = 4   # sources for each process that wait or whose rows do: memory does not grow with their number
 
 
-def rows_of(sources: Iterable[str], heat_files: Iterable[str | None], wanted: Wanted, jobs: int) -> Iterator[Row]:
+def rows_of(sources: Iterable[str], outputs: Iterable[Outputs], wanted: Wanted, jobs: int) -> Iterator[Row]:
     """In the order of sources."""
-    tasks = zip(sources, heat_files, strict=True)
+    tasks = zip(sources, outputs, strict=True)
     if jobs == 1:
-        yield from (_guarded(source, wanted, heat_file) for source, heat_file in tasks)
+        yield from (_guarded(source, wanted, files) for source, files in tasks)
         return
     pool = _Pool(jobs, wanted)
     try:
@@ -38,7 +38,7 @@ class _Pool:
 
     def __init__(self, jobs: int, wanted: Wanted):
         self.jobs, self.wanted = jobs, wanted
-        self.waiting: deque[tuple[tuple[str, str | None], Future]] = deque()
+        self.waiting: deque[tuple[tuple[str, Outputs], Future]] = deque()
         self.executor = self._started(jobs)
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class _Pool:
     def _started(jobs: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
 
-    def add(self, task: tuple[str, str | None]) -> None:
+    def add(self, task: tuple[str, Outputs]) -> None:
         try:
             self.waiting.append((task, self._submitted(self.executor, task)))
         except BrokenProcessPool:
@@ -87,11 +87,11 @@ def _is_done(future: Future) -> bool:
     return future.done() and not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool)
 
 
-def _guarded(source: str, wanted: Wanted, heat_file: str | None) -> Row:
+def _guarded(source: str, wanted: Wanted, outputs: Outputs) -> Row:
     try:
-        return row_of(source, wanted, heat_file)
+        return row_of(source, wanted, outputs)
     except SonicError:
-        raise       # a heat map that cannot be written: no fault of the picture
+        raise       # an output that cannot be written: no fault of the picture
     except Exception as error:  # noqa: BLE001 (whatever a picture leads to is its row)
         return _ended_early(source, error)
 

@@ -120,11 +120,11 @@ class Gate:
     def repaired(self, picture: np.ndarray, data: bytes | None, face, verdict: dict) -> tuple[np.ndarray | None, dict, str]:
         """(picture or None, the verdict on what is handed on, what was done). A JPEG file's coefficients are repaired, else pixels."""
         from_file = data is not None and data.startswith(part("gate.check").JPEG_START)
-        mended, done = part("gate.repair").repair_picture(data if from_file else picture, verdict, face_box=face)
+        mended, done = part("gate.repair").repair_picture(data if from_file else picture, verdict, min_score=self.min_score, face_box=face)
         if not done.repaired:
             return None, verdict, done.reason
         said = f"{done.reason} Score {done.score_before:.0f} before, {done.score_after:.0f} after."
-        return mended, self.judged(mended, None, face)[0], said
+        return mended, done.verdict, said
 
     def worst(self) -> int:
         return min(range(len(self.verdicts)), key=lambda i: self.verdicts[i]["score"])
