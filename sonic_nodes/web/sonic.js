@@ -1,4 +1,4 @@
-// Shows what a node said about its last run ("2 faces: the largest was chosen") as words under its widgets.
+// Shows what a node said about its last run ("2 faces: the largest was chosen") as words under its widgets, and opens older files.
 import { app } from "../../scripts/app.js";
 
 const NODES = new Set([
@@ -8,6 +8,7 @@ const NODES = new Set([
 const WIDGET = "sonic_notes";
 const PROGRESS = "$$node-text-preview"; // where the page shows what a node says while it runs
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
+const MIN_SCORE = 60; // the node's default
 const LINE_PX = 16;
 const CHARACTER_PX = 7; // of 11 px type, on the safe side
 const PADDING_PX = 34; // the page leaves 10 px above and below a DOM widget
@@ -59,6 +60,14 @@ function showNotes(node, text) {
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
 }
 
+// A page keeps a node's values by position, and where among them the upload button's value stands depends on the page's version and on the
+// inputs that there were: min_score is the only number.
+function mendMinScore(node, saved) {
+  const widget = node.widgets?.find((other) => other.name === "min_score");
+  if (!widget || typeof widget.value === "number") return;
+  widget.value = (Array.isArray(saved) ? saved : []).find((value) => typeof value === "number") ?? MIN_SCORE;
+}
+
 if (!window[REGISTERED]) {
   window[REGISTERED] = true;
   app.registerExtension({
@@ -69,6 +78,12 @@ if (!window[REGISTERED]) {
       nodeType.prototype.onExecuted = function (message) {
         before?.apply(this, arguments);
         showNotes(this, (message?.text ?? []).join("\n"));
+      };
+      if (nodeData.name !== "SonicLoadImage") return;
+      const configured = nodeType.prototype.onConfigure;
+      nodeType.prototype.onConfigure = function (saved) {
+        configured?.apply(this, arguments);
+        mendMinScore(this, saved?.widgets_values);
       };
     },
   });

@@ -196,12 +196,12 @@ def test_cancel_ends_a_long_batch(nodes, comfy, clean):
     assert type(raised.value).__name__ == "Cancelled"
 
 
-def test_a_file_saved_before_the_gate_keeps_its_values(nodes):
-    """Required widgets, the page's upload button, then appended ones: what an older file stored stays in its place."""
+def test_files_saved_before_the_gate_have_all_that_is_required(nodes):
+    """Page files hold values by position: web/sonic.js puts min_score right where the upload button's value lands in it
+    (tests/e2e has the page load such a file)."""
+    required = [slot.id for slot in nodes["SonicLoadImage"].define_schema().inputs if not slot.optional]
     page = json.loads((ROOT / "tests/e2e/older/page.json").read_text(encoding="utf-8"))
     stored = next(node for node in page["nodes"] if node["type"] == "SonicLoadImage")["widgets_values"]
-    inputs = nodes["SonicLoadImage"].define_schema().inputs
-    required = [slot.id for slot in inputs if not slot.optional]
     assert dict(zip([*required, "upload"], stored, strict=True)) == {
         "image": "sonic_sample_portrait.jpg", "policy": "off", "upload": "image"}
     graph = json.loads((ROOT / "tests/e2e/older/api.json").read_text(encoding="utf-8"))

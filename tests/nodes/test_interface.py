@@ -137,12 +137,14 @@ def test_help_pages(schemas, page):
 
 def widget_values(schema, values):
     """What a page stores for a node's widgets, by input id: in the order of the schema, with the page's own values in between."""
-    def of(slots):
-        return [name for slot in slots if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO")
-                for name in (slot.id, "control_after_generate")[:2 if slot.control_after_generate else 1]]
-
-    button = ["upload"] if any(slot.upload for slot in schema.inputs) else []  # the page adds it to the required inputs
-    ids = of(s for s in schema.inputs if not s.optional) + button + of(s for s in schema.inputs if s.optional)
+    ids = []
+    for slot in schema.inputs:
+        if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO"):
+            ids.append(slot.id)
+            if slot.control_after_generate:
+                ids.append("control_after_generate")
+    if any(slot.upload for slot in schema.inputs):
+        ids.append("upload")
     assert len(ids) == len(values), (ids, values)
     return dict(zip(ids, values, strict=True))
 
