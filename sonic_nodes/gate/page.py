@@ -17,7 +17,7 @@ th,td{padding:.4em .7em;border-bottom:1px solid #8884;text-align:left;vertical-a
 th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid}
 th[aria-sort=ascending] button::after{content:" \\25B2"}th[aria-sort=descending] button::after{content:" \\25BC"}
 td:first-child{overflow-wrap:anywhere;max-width:20em}td p{margin:0 0 .3em}
-img{display:block;max-width:144px;max-height:144px}
+img{max-width:144px;max-height:144px;margin-right:4px}td:last-child{white-space:nowrap}
 .ok b{color:#2a8f3c}.warn b{color:#b7791f}.reject b{color:#d03030}.unreadable b{color:#777}
 .number{text-align:right;font-variant-numeric:tabular-nums}
 """

@@ -149,7 +149,7 @@ def test_a_policy_that_does_not_exist_is_refused(nodes, files, node):
 
 
 def test_pictures_of_other_nodes_pass_as_the_same_tensor(nodes, comfy, clean):
-    image = image_from_pictures(np.asarray(clean)[None]) + 1e-4  # finer than 8 bits
+    image = image_from_pictures(np.array(clean)[None]) + 1e-4  # finer than 8 bits
     for policy in POLICIES:
         assert nodes["SonicImageGate"].execute(image, policy).args[0] is image
 
@@ -171,7 +171,7 @@ def test_repair_of_several_changes_only_those_that_need_it(nodes, comfy, clean, 
 
 
 def test_a_fourth_channel_is_the_mask(nodes, comfy, clean):
-    opaque = image_from_pictures(np.asarray(clean)[None])
+    opaque = image_from_pictures(np.array(clean)[None])
     alpha = torch.linspace(0, 1, opaque.shape[2]).expand(opaque.shape[:3])
     image, mask = nodes["SonicImageGate"].execute(torch.cat([opaque, alpha[..., None]], -1)).args[:2]
     assert image.shape[-1] == 4 and torch.equal(mask, 1 - alpha)
@@ -186,13 +186,13 @@ def test_what_is_no_picture_is_refused(nodes, comfy, wrong):
 def test_heat_maps_that_do_not_fit_are_refused_before_the_work(nodes, comfy, clean):
     comfy.free_bytes = 1000
     with pytest.raises(ValueError, match="MB|GB"):
-        nodes["SonicImageGate"].execute(image_from_pictures(np.asarray(clean)[None]))
+        nodes["SonicImageGate"].execute(image_from_pictures(np.array(clean)[None]))
 
 
 def test_cancel_ends_a_long_batch(nodes, comfy, clean):
     comfy.cancelled = True
     with pytest.raises(Exception) as raised:
-        nodes["SonicImageGate"].execute(image_from_pictures(np.asarray(clean)[None]))
+        nodes["SonicImageGate"].execute(image_from_pictures(np.array(clean)[None]))
     assert type(raised.value).__name__ == "Cancelled"
 
 
