@@ -74,16 +74,21 @@ def named(sources: list[str], out: str | None, option: str, ending: str) -> list
         os.makedirs(out, exist_ok=True)
     except (OSError, ValueError) as error:
         raise OutputError(f"Choose a folder that can be made for {option}, or a name ending in .png: {out!r} cannot ({error}).") from None
-    taken: set[str] = {name.lower() for name in os.listdir(out)} & {os.path.basename(source).lower() for source in sources}
+    pictures = {name.lower() for name in os.listdir(out)} & {os.path.basename(source).lower() for source in sources}
+    taken = dict.fromkeys(pictures, 1)
     return [os.path.join(out, free_name(source, ending, taken)) for source in sources]
 
 
-def free_name(source: str, ending: str, taken: set[str]) -> str:
-    """NAME_ending.png, numbered when folders have pictures of the same name."""
+def free_name(source: str, ending: str, taken: dict[str, int]) -> str:
+    """NAME_ending.png, numbered when folders have pictures of the same name. taken: names in small letters, and the last number of each."""
     stem = os.path.splitext(os.path.basename(source.partition("?")[0].rstrip("/") if is_url(source) else source))[0][:80]
-    names = (f"{stem}_{ending}{'' if i == 1 else f'_{i}'}.png" for i in range(1, len(taken) + 2))
-    name = next(name for name in names if name.lower() not in taken)
-    taken.add(name.lower())
+    plain = name = f"{stem}_{ending}.png"
+    number = taken.get(plain.lower(), 0)
+    while name.lower() in taken:
+        number += 1
+        name = f"{stem}_{ending}_{number}.png"
+    taken[name.lower()] = 1
+    taken[plain.lower()] = max(number, 1)
     return name
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from sonic_nodes.cli import main
 from sonic_nodes.errors import InputError
 from sonic_nodes.gate import command, page, row, workers
-from sonic_nodes.gate.row import Wanted
+from sonic_nodes.gate.row import Outputs, Wanted
 from sonic_nodes.gate.workers import AHEAD, rows_of
 
 from .conftest import jpeg
@@ -135,7 +135,7 @@ def test_a_run_that_is_stopped_leaves_the_older_report(folder, tmp_path, monkeyp
     path.write_text("older")
     count = []
 
-    def stop(source, wanted, heat_file=None):
+    def stop(source, wanted, outputs):
         count.append(source)
         if len(count) == 2:
             raise KeyboardInterrupt
@@ -236,7 +236,8 @@ class Deadly:
 
 
 def test_a_process_that_dies_is_a_row_and_the_others_are_judged(folder):
-    rows = list(rows_of([str(folder / "a.jpg")] * 4, [None, Deadly(), None, None], Wanted(), jobs=2))
+    outputs = [Outputs(), Outputs(Deadly()), Outputs(), Outputs()]
+    rows = list(rows_of([str(folder / "a.jpg")] * 4, outputs, Wanted(), jobs=2))
     assert [r.verdict["verdict"] for r in rows] == ["reject", "unreadable", "reject", "reject"]
     assert rows[1].verdict["reasons"][0]["advice"].startswith("Save the picture again: judging it ended early")
 
@@ -251,7 +252,7 @@ def test_sources_are_taken_as_they_are_needed(folder, jobs):
             taken.append(i)
             yield str(folder / "absent.png")
 
-    rows = rows_of(sources(), (None for _ in range(1000)), Wanted(), jobs)
+    rows = rows_of(sources(), (Outputs() for _ in range(1000)), Wanted(), jobs)
     next(rows)
     rows.close()
     assert len(taken) <= AHEAD * jobs
@@ -262,7 +263,7 @@ def test_an_unexpected_error_is_a_row(folder, monkeypatch):
         raise RuntimeError("what nobody thought of")
 
     monkeypatch.setattr(row, "judged", broken)
-    found, = rows_of([str(folder / "a.jpg")], [None], Wanted(), 1)
+    found, = rows_of([str(folder / "a.jpg")], [Outputs()], Wanted(), 1)
     assert found.verdict["verdict"] == "unreadable" and "RuntimeError" in found.verdict["reasons"][0]["advice"]
 
 
@@ -278,6 +279,12 @@ def test_rows_are_printed_as_they_come(folder, monkeypatch, capsys):
     assert [bool(text) for text in seen] == [False, True, True]
 
 
+def test_names_are_free_and_in_order():
+    taken = {"a_heat_3.png": 1}
+    assert [command.free_name(f"/{i}/A.jpg", "heat", taken) for i in range(4)] == [
+        "A_heat.png", "A_heat_2.png", "A_heat_4.png", "A_heat_5.png"]
+
+
 def test_names_of_addresses_give_short_names_of_files():
-    assert command.free_name("https://example.com/a/b.jpg?c=/d#e", set()) == "b_heat.png"
-    assert command.free_name("https://example.com/" + "x" * 500 + ".jpg", set()) == "x" * 80 + "_heat.png"
+    assert command.free_name("https://example.com/a/b.jpg?c=/d#e", "heat", {}) == "b_heat.png"
+    assert command.free_name("https://example.com/" + "x" * 500 + ".jpg", "heat", {}) == "x" * 80 + "_heat.png"
