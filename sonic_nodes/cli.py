@@ -1,10 +1,12 @@
 """The command `sonic`.
 
 Exit codes: 0 done; 2 wrong options; 3 a picture or recording that cannot be used; 4 no face; 5 out of memory or disk space;
-6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C. Nothing is left behind unless 0.
+6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C; 141 nobody reads
+on what is printed. Nothing is left behind unless 0.
 """
 import argparse
 import json
+import os
 import sys
 
 from . import __version__
@@ -16,6 +18,7 @@ from .sync.options import add_parser as add_sync
 from .weights.options import add_parser as add_models
 
 EXIT_INTERRUPTED = 130
+EXIT_NOT_READ = 141  # 128 + SIGPIPE, as a shell says it of other programs
 
 
 def build_parser():
@@ -73,6 +76,9 @@ def main(argv=None):
         return complain(f"Close other programs or choose a smaller --min-resolution: memory ran out. {error}", ResourceError.exit_code)
     except KeyboardInterrupt:
         return complain("Stopped; nothing was written.", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end, and would complain
+        return EXIT_NOT_READ
 
 
 def complain(message, code):

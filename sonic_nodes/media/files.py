@@ -50,6 +50,8 @@ def whole_file(path: str | os.PathLike):
         with open(temporary, "xb") as file:
             yield file
         os.replace(temporary, path)
+    except BrokenPipeError:
+        raise       # not this file's: what the block writes elsewhere
     except OSError as error:
         raise cannot_be_written(path, error) from None
     finally:

@@ -200,11 +200,11 @@ def test_this_machine_is_never_reached_by_default(server, host):
 
 
 @pytest.mark.parametrize("address", [
-    "127.0.0.1", "127.1.2.3", "0.0.0.0", str(ipaddress.ip_address(10 << 24 | 1)), "172.16.0.1", "172.31.255.255", "192.168.0.1", "169.254.169.254", "100.64.0.1",
-    "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
-    "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "fec0::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1",
-    "::ffff:a00:1", "::ffff:a9fe:a9fe", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::",
-    "2002:c0a8:101::1", "2001:0:1::1", "", "example.com"])
+    "127.0.0.1", "127.1.2.3", "0.0.0.0", str(ipaddress.ip_address(10 << 24 | 1)), "172.16.0.1", "172.31.255.255", "192.168.0.1",
+    "169.254.169.254", "100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",
+    "239.255.255.250", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "fec0::1",
+    "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:a00:1", "::ffff:a9fe:a9fe", "::127.0.0.1", "64:ff9b::7f00:1",
+    "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::", "2002:c0a8:101::1", "2001:0:1::1", "", "example.com"])
 def test_addresses_that_are_not_public(address):
     assert not is_public(address)
 
@@ -293,6 +293,7 @@ def test_what_looks_like_an_address(text, url):
 
 
 def test_the_system_resolver_is_asked_by_default(monkeypatch):
-    monkeypatch.setattr(module.socket, "getaddrinfo", lambda *a, **k: [(2, 1, 6, "", ("172.16.8.7", 80)), (2, 2, 17, "", ("172.16.8.7", 80))])
+    found = [(2, 1, 6, "", ("172.16.8.7", 80)), (2, 2, 17, "", ("172.16.8.7", 80))]
+    monkeypatch.setattr(module.socket, "getaddrinfo", lambda *args, **options: found)
     with pytest.raises(InputError, match="'pictures.example' is 172.16.8.7, which is private"):
         fetch("http://pictures.example/")

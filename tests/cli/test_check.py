@@ -1,0 +1,64 @@
+"""`sonic check` as it is typed: results on stdout, progress on a terminal's stderr, a report, and the exit code."""
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+COMMAND = [sys.executable, "-m", "sonic_nodes.cli", "check"]
+
+
+@pytest.fixture
+def folder(tmp_path, sample_dir):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    with Image.open(sample_dir / "portrait.jpg") as picture:
+        small = picture.convert("RGB").resize((200, 240), Image.Resampling.LANCZOS)
+    small.save(folder / "fine.png")
+    small.save(folder / "poor.jpg", quality=30)
+    (folder / "text.png").write_text("no picture")
+    return folder
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="terminals of this kind are not on this system")
+def test_progress_goes_to_the_terminal_and_results_to_stdout(folder, tmp_path):
+    import fcntl
+    import struct
+    import termios
+
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    report = tmp_path / "report.html"
+    with subprocess.Popen([*COMMAND, str(folder), "--json", "--html", str(report)], stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        rows = json.loads(process.stdout.read())
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:     # Linux's end of file
+            pass
+    os.close(ours)
+    assert process.returncode == 1 and [row["verdict"] for row in rows] == ["ok", "reject", "unreadable"]
+    assert b"picture" in shown and b"0/3" in shown
+    assert report.read_bytes().endswith(b"</html>\n") and sorted(os.listdir(tmp_path)) == ["pictures", "report.html"]
+
+
+def test_several_at_a_time_with_report_and_heat_maps(folder, tmp_path):
+    done = subprocess.run([*COMMAND, str(folder), "--jobs", "2", "--html", str(tmp_path / "r.html"), "--heat-map", str(tmp_path / "maps")],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert sorted(os.listdir(tmp_path / "maps")) == ["fine_heat.png", "poor_heat.png"]
+    assert "3 pictures: 1 ok, 1 reject, 1 unreadable." in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(folder, tmp_path):
+    """As in `sonic check PICTURES | head -1`."""
+    command = [*COMMAND, *[str(folder)] * 40, "--html", str(tmp_path / "r.html"), "--csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert errors == b"" and process.returncode == 141 and os.listdir(tmp_path) == ["pictures"]
