@@ -91,13 +91,14 @@ class Gate:
         part("exchange").require_memory(count, height, width, free_memory_bytes())
         self.policy, self.min_score = policy, float(min_score)
         self.heat = torch.empty(count, height, width, 3)
-        self.verdicts, self.said = [], []
+        self.verdicts, self.said, self.fine = [], [], []    # fine: as the picture came
 
     def see(self, picture: np.ndarray, data: bytes | None = None) -> np.ndarray | None:
         """Judges u8 [H, W, 3], whose file's bytes are `data` if there is one. Returns the repaired picture, or None when it stays as it is;
         raises InputError where the run must stop."""
         face = part("gate.check").largest_face(picture)
         verdict, cells = self.judged(picture, data, face)
+        self.fine.append(verdict["verdict"] == "ok")
         mended, said = None, ""
         if self.policy == REPAIR and verdict["evidence"]:
             mended, verdict, said = self.repaired(picture, data, face, verdict)
@@ -140,12 +141,12 @@ class Gate:
         return self.verdicts[self.worst()]["score"], passed, "\n".join(self.lines()), self.heat
 
     def shown(self, cls, files: list[dict]) -> dict:
-        """What stands under the node: the files given, the heat map of the worst picture, and the words."""
-        if self.policy == OFF:
-            return words([OFF_WORDS]) | ({"images": files} if files else {})
-        worst = self.worst()
+        """What stands under the node: the files given, the words, and the heat map of the worst picture unless it was fine."""
+        worst, said = self.worst(), [OFF_WORDS] if self.policy == OFF else self.lines()
+        if self.policy == OFF or self.fine[worst]:
+            return words(said) | ({"images": files} if files else {})
         preview = ui.PreviewImage(self.heat[worst:worst + 1], cls=cls).as_dict()
-        return preview | {"images": [*files, *preview["images"]]} | words(self.lines())
+        return preview | {"images": [*files, *preview["images"]]} | words(said)
 
 
 def policy_problem(policy) -> bool | str:

@@ -112,6 +112,10 @@ def test_the_node_shows_its_picture_the_heat_map_and_the_words(nodes, files):
     shown = loaded(nodes, "q40.jpg [input]").ui
     assert shown["images"] == [{"filename": "q40.jpg", "subfolder": "", "type": "input"}, {"filename": "preview.png"}]
     assert shown["text"][0].startswith("Quality gate: rejected, score ")
+    for policy in ("warn", "repair"):
+        fine = loaded(nodes, "clean.png [input]", policy).ui
+        assert fine["images"] == [{"filename": "clean.png", "subfolder": "", "type": "input"}]
+        assert fine["text"][0].startswith("Quality gate: fine, score ")
 
 
 def test_the_heat_map_is_hot_where_a_part_was_compressed(nodes, comfy, clean, poor):
