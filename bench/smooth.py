@@ -1,13 +1,16 @@
 """Motion smooth against faults that were put into real clips, and on the clips as they are.
 
-    python bench/smooth.py --clips DIR [--frames 100] [--quick]
+    python bench/smooth.py --clips DIR [--frames 100] [--quick] [--alone]
 
 Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2 levels, last) put
 in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker, hqdn3d, atadenoise, chains of them
 and OpenCV's multi-frame NLM. Exit 1 when a limit is missed. NLM takes seconds a frame, so it is judged on a few
-frames; --quick leaves it out.
+frames; --quick leaves it out, --alone the other filters too. PyAV's own FFmpeg lacks hqdn3d, a GPL filter: where there is a program
+`ffmpeg`, or `pip install imageio-ffmpeg` has brought one, its filters are used.
 """
 import argparse
+import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,11 +24,7 @@ from sonic_nodes.face import find_faces
 from sonic_nodes.smooth.frames import Smoother
 
 SIDE, GAIN, SHAKE_PX, NOISE = 512, 0.015, 0.5, 2.0
-CHAINS = {
-    "deflicker": "deflicker", "hqdn3d": "hqdn3d", "atadenoise": "atadenoise", "deflicker+hqdn3d": "deflicker,hqdn3d",
-    "deflicker+atadenoise": "deflicker,atadenoise", "deflicker+atadenoise+hqdn3d": "deflicker,atadenoise,hqdn3d",
-}
-ABSENT = {"deflicker", "hqdn3d", "atadenoise"} - av.filter.filters_available  # PyAV's own FFmpeg leaves GPL filters out
+CHAINS = ["deflicker", "hqdn3d", "atadenoise", "deflicker,hqdn3d", "deflicker,atadenoise", "atadenoise,hqdn3d", "deflicker,atadenoise,hqdn3d"]
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409]
 EYES = [[33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
         [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466]]
@@ -69,31 +68,26 @@ def smooth(frames):
     return np.stack(list(smoother.run(frames))), smoother.words()
 
 
-def ffmpeg(frames, chain):
-    graph = av.filter.Graph()
-    last = graph.add_buffer(width=SIDE, height=SIDE, format="rgb24", time_base="1/25")
-    for step in ["format=pix_fmts=yuv444p", *chain.split(","), "format=pix_fmts=rgb24"]:
-        name, _, arguments = step.partition("=")
-        node = graph.add(name, arguments or None)
-        last.link_to(node)
-        last = node
-    sink = graph.add("buffersink")
-    last.link_to(sink)
-    graph.configure()
-    out = []
-    for i, frame in enumerate([*frames, None]):
-        if frame is not None:
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture.pts = i
-            graph.push(picture)
-        else:
-            graph.push(None)
-        while True:
-            try:
-                out.append(graph.pull().to_ndarray(format="rgb24"))
-            except (av.error.BlockingIOError, av.error.EOFError):
-                break
-    return np.stack(out)
+def ffmpeg_program():
+    """The path of a program with all filters."""
+    try:
+        import imageio_ffmpeg
+        brought = [imageio_ffmpeg.get_ffmpeg_exe()]
+    except (ImportError, RuntimeError):
+        brought = []
+    for path in [*filter(None, [shutil.which("ffmpeg")]), *brought]:
+        known = subprocess.run([path, "-hide_banner", "-filters"], capture_output=True, text=True).stdout.split()
+        if {"deflicker", "hqdn3d", "atadenoise"} <= set(known):
+            return path
+    sys.exit("Install FFmpeg with its GPL filters, or `pip install imageio-ffmpeg`: no program with deflicker, hqdn3d and atadenoise was found.")
+
+
+def ffmpeg(program, frames, chain):
+    """The frames through a chain of filters, in 4:4:4."""
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24"]
+    command = [program, "-v", "error", *raw, "-s", f"{SIDE}x{SIDE}", "-r", "25", "-i", "-", "-vf", f"format=yuv444p,{chain},format=rgb24", *raw, "-"]
+    out = subprocess.run(command, input=frames.tobytes(), capture_output=True, check=True).stdout
+    return np.frombuffer(out, np.uint8).reshape(frames.shape)
 
 
 def nlm(frames, indices):
@@ -115,8 +109,8 @@ def ssim_pair(a, b):
     return float((((2 * ma * mb + c1) * (2 * cov + c2)) / ((ma * ma + mb * mb + c1) * (va + vb + c2))).mean())
 
 
-def ssim(a, b):
-    return float(np.mean([ssim_pair(x, y) for x, y in zip(a[::4], b[::4], strict=True)]))
+def ssim(a, b, every=4):
+    return float(np.mean([ssim_pair(x, y) for x, y in zip(a[::every], b[::every], strict=True)]))
 
 
 def cell_means(frames):
@@ -179,30 +173,34 @@ class Report:
         print(f"  {what:44s} {value:>10s}   {limit:>16s}   {'ok' if holds else 'MISSED'}", flush=True)
 
 
-def judge_injected(report, clean, seed, quick):
+def judge_injected(report, clean, seed, others, quick):
     bad, oracle = inject(clean, seed)
     started = time.perf_counter()
     ours, words = smooth(bad)
     seconds = time.perf_counter() - started
     print(f"  {words} {len(bad) / seconds:.0f} frames/s")
-    base, best = {}, {}
     for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
-        base[name], best[name] = measure(bad, clean), measure(oracle, clean)
-        share = (measure(ours, clean) - base[name]) / (best[name] - base[name])
-        print(f"  {name}: injected {base[name]:.4f}, oracle {best[name]:.4f}, ours {measure(ours, clean):.4f}")
-        report.line(f"{name} gained, of the oracle's", f"{100 * share:.0f} %", ">= 60 %", share >= 0.6)
-    others = {name: ffmpeg(bad, chain) for name, chain in CHAINS.items() if not ABSENT & set(chain.split(','))}
-    for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
-        values = {key: measure(value, clean) for key, value in others.items()}
-        winner = max(values, key=values.get)
-        report.line(f"{name} over {winner}", f"{measure(ours, clean) - values[winner]:+.4f}", "> 0", measure(ours, clean) > values[winner])
-    if not quick:
-        at = np.linspace(2, len(bad) - 3, 4).astype(int)
-        theirs = nlm(bad, at)
-        for name, measure in (("PSNR", psnr), ("SSIM", lambda a, b: float(np.mean([ssim_pair(x, y) for x, y in zip(a, b, strict=True)])))):
-            ahead = measure(ours[at], clean[at]) - measure(theirs, clean[at])
-            report.line(f"{name} over multi-frame NLM", f"{ahead:+.4f}", "> 0", ahead > 0)
+        base, best, value = measure(bad, clean), measure(oracle, clean), measure(ours, clean)
+        print(f"  {name}: injected {base:.4f}, oracle {best:.4f}, ours {value:.4f}")
+        report.line(f"{name} gained, of the oracle's", f"{100 * (value - base) / (best - base):.0f} %", ">= 60 %", value - base >= 0.6 * (best - base))
+    if others:
+        judge_others(report, clean, bad, ours, others, quick)
     judge_details(report, clean, bad, oracle, ours)
+
+
+def judge_others(report, clean, bad, ours, program, quick):
+    theirs = {chain: ffmpeg(program, bad, chain) for chain in CHAINS}
+    for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
+        values, value = {chain: measure(frames, clean) for chain, frames in theirs.items()}, measure(ours, clean)
+        winner = max(values, key=values.get)
+        report.line(f"{name} over {winner}", f"{value - values[winner]:+.4f}", "> 0", value > values[winner])
+    if quick:
+        return
+    at = np.linspace(2, len(bad) - 3, 4).astype(int)
+    averaged = nlm(bad, at)
+    for name, measure in (("PSNR", psnr), ("SSIM", lambda a, b: ssim(a, b, 1))):
+        ahead = measure(ours[at], clean[at]) - measure(averaged, clean[at])
+        report.line(f"{name} over multi-frame NLM", f"{ahead:+.4f}", "> 0", ahead > 0)
 
 
 def judge_details(report, clean, bad, oracle, ours):
@@ -210,15 +208,15 @@ def judge_details(report, clean, bad, oracle, ours):
     own = flicker_energy(clean, static)
     left = max(0.0, flicker_energy(ours, static) - own) / (flicker_energy(bad, static) - own)
     report.line("flicker energy in static regions", f"-{100 * (1 - left):.0f} %", ">= 70 % less", left <= 0.3)
-    meshes = meshes_of(clean[::2])
+    meshes = meshes_of(clean)
     opening, seen = openings(meshes), [i for i, m in enumerate(meshes) if m]
     if len(seen) < 8:
         print("  no face: mouth and face are not judged")
         return
-    kept = slope(openings(meshes_of(ours[::2])), opening) / slope(openings(meshes_of(oracle[::2])), opening)
+    kept = slope(openings(meshes_of(ours)), opening) / slope(openings(meshes_of(oracle)), opening)
     report.line("mouth opening kept, of the oracle's", f"{100 * kept:.1f} %", ">= 98 %", kept >= 0.98)
     masks = [hull_mask(meshes[i], np.arange(468)) for i in seen]
-    ratio = laplacian_energy(ours[::2][seen], masks) / laplacian_energy(oracle[::2][seen], masks)
+    ratio = laplacian_energy(ours[seen], masks) / laplacian_energy(oracle[seen], masks)
     report.line("Laplacian energy of the face, of the oracle's", f"{ratio:.3f}", "0.95 to 1.05", 0.95 <= ratio <= 1.05)
 
 
@@ -238,18 +236,18 @@ def judge_untouched(report, clean):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="folder of clean real clips (*.mp4)")
-    parser.add_argument("--frames", type=int, default=100, metavar="N", help="frames of each clip (100)")
+    parser.add_argument("--frames", type=int, default=100, metavar="N", help="frames of each clip (100); 0 for all")
     parser.add_argument("--quick", action="store_true", help="40 frames of each clip, without NLM")
+    parser.add_argument("--alone", action="store_true", help="without the other filters")
     options = parser.parse_args()
-    if ABSENT:
-        print(f"This PyAV's FFmpeg lacks {', '.join(sorted(ABSENT))}: what needs it is left out.")
+    program = None if options.alone else ffmpeg_program()
     paths, report = sorted(options.clips.glob("*.mp4")), Report()
     if not paths:
         sys.exit(f"Choose a folder with clips: there is no .mp4 in {options.clips}.")
     for seed, path in enumerate(paths):
         clean = read_clip(path, 40 if options.quick else options.frames)
         print(f"{path.name}: {len(clean)} frames")
-        judge_injected(report, clean, seed, options.quick)
+        judge_injected(report, clean, seed, program, options.quick)
         judge_untouched(report, clean)
     print(f"{report.missed} limits missed." if report.missed else "Every limit holds.")
     return 1 if report.missed else 0

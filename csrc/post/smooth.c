@@ -16,8 +16,8 @@ enum { AHEAD_MAX = 20, AHEAD_MIN = 4, PAST = 40, ROWS_AT_ONCE = 16, SLOTS_MAX = 
 static const int64_t ring_bytes = 256 << 20;
 
 /* From which measured fault on it is mended, and from which on fully: far above what clean recordings show, below what is seen. */
-static const double shake_px[2] = {0.12, 0.22}, flicker_gain[2] = {0.003, 0.006}, noise_levels[2] = {1.0, 1.5};
-static const double error_max_px = 0.1, error_max_gain = 0.004, jump_px = 0.3;
+static const double shake_px[2] = {0.18, 0.28}, flicker_gain[2] = {0.003, 0.006}, noise_levels[2] = {1.0, 1.5};
+static const double error_max_px = 0.1, error_max_gain = 0.004;
 
 struct sonic_smooth {
     sonic_arena *arena;
@@ -223,7 +223,7 @@ static double correction(double *sigma, const sonic_smooth *s, span w, int kind,
     *sigma = 0;
     if (collect(steps, s, w, kind) < 0.8)
         return 0.0;
-    sonic_path_fit fit = sonic_path_smooth(steps, (int32_t)(w.last - w.first), (int32_t)(w.at - w.first), kind < 2 ? jump_px : 0.0);
+    sonic_path_fit fit = sonic_path_smooth(steps, (int32_t)(w.last - w.first), (int32_t)(w.at - w.first), kind < 2);
     double sure = s->amount * fit.whiteness * ramp(fit.sigma, range);
     *sigma = sure > 0 ? fit.sigma : 0;
     return sure * fit.correction;
