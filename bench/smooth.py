@@ -24,7 +24,8 @@ from sonic_nodes.face import find_faces
 from sonic_nodes.smooth.frames import Smoother
 
 SIDE, GAIN, SHAKE_PX, NOISE = 512, 0.015, 0.5, 2.0
-CHAINS = ["deflicker", "hqdn3d", "atadenoise", "deflicker,hqdn3d", "deflicker,atadenoise", "atadenoise,hqdn3d", "deflicker,atadenoise,hqdn3d"]
+CHAINS = ["deflicker", "hqdn3d", "atadenoise", "deflicker,hqdn3d", "deflicker,atadenoise", "atadenoise,hqdn3d",
+          "deflicker,atadenoise,hqdn3d"]
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409]
 EYES = [[33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
         [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466]]
@@ -76,16 +77,17 @@ def ffmpeg_program():
     except (ImportError, RuntimeError):
         brought = []
     for path in [*filter(None, [shutil.which("ffmpeg")]), *brought]:
-        known = subprocess.run([path, "-hide_banner", "-filters"], capture_output=True, text=True).stdout.split()
+        known = subprocess.run([path, "-hide_banner", "-filters"], check=False, capture_output=True, text=True).stdout.split()
         if {"deflicker", "hqdn3d", "atadenoise"} <= set(known):
             return path
-    sys.exit("Install FFmpeg with its GPL filters, or `pip install imageio-ffmpeg`: no program with deflicker, hqdn3d and atadenoise was found.")
+    sys.exit("Install FFmpeg with its GPL filters, or `pip install imageio-ffmpeg`: no program has deflicker, hqdn3d and atadenoise.")
 
 
 def ffmpeg(program, frames, chain):
     """The frames through a chain of filters, in 4:4:4."""
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24"]
-    command = [program, "-v", "error", *raw, "-s", f"{SIDE}x{SIDE}", "-r", "25", "-i", "-", "-vf", f"format=yuv444p,{chain},format=rgb24", *raw, "-"]
+    filters = f"format=yuv444p,{chain},format=rgb24"
+    command = [program, "-v", "error", *raw, "-s", f"{SIDE}x{SIDE}", "-r", "25", "-i", "-", "-vf", filters, *raw, "-"]
     out = subprocess.run(command, input=frames.tobytes(), capture_output=True, check=True).stdout
     return np.frombuffer(out, np.uint8).reshape(frames.shape)
 
@@ -182,7 +184,8 @@ def judge_injected(report, clean, seed, others, quick):
     for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
         base, best, value = measure(bad, clean), measure(oracle, clean), measure(ours, clean)
         print(f"  {name}: injected {base:.4f}, oracle {best:.4f}, ours {value:.4f}")
-        report.line(f"{name} gained, of the oracle's", f"{100 * (value - base) / (best - base):.0f} %", ">= 60 %", value - base >= 0.6 * (best - base))
+        share = (value - base) / (best - base)
+        report.line(f"{name} gained, of the oracle's", f"{100 * share:.0f} %", ">= 60 %", share >= 0.6)
     if others:
         judge_others(report, clean, bad, ours, others, quick)
     judge_details(report, clean, bad, oracle, ours)

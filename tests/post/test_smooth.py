@@ -1,11 +1,15 @@
 """The smoother on pictures whose faults are known: a textured scene that shakes, flickers and carries noise by numbers of ours."""
 import numpy as np
 import pytest
+from PIL import Image
 
 from sonic_nodes.errors import InputError
+from sonic_nodes.face import find_faces
+from sonic_nodes.loading import PACK
 from sonic_nodes.native import _sonic
 from sonic_nodes.smooth.frames import Smoother
 
+PORTRAIT = PACK / "sonic_nodes" / "assets" / "sample" / "portrait.jpg"
 SIDE, FRAMES = 192, 40
 
 
@@ -134,3 +138,49 @@ def test_the_native_part_refuses_what_it_cannot_take():
     with pytest.raises(ValueError, match="^Pull a frame first"):
         for _ in range(100):
             _sonic.smooth_push(smoother, np.zeros((80, 80, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return np.asarray(Image.open(PORTRAIT).convert("RGB").resize((320, 320)))
+
+
+def test_a_still_portrait_stays(portrait):
+    smoother = Smoother()
+    assert np.array_equal(list(smoother.run([portrait] * 30)), [portrait] * 30)
+    assert "Nothing was changed" in smoother.words()
+
+
+def test_lips_and_eyes_keep_their_noise_and_the_face_its_detail(portrait):
+    random = np.random.default_rng(10)
+    frames = [np.clip(np.rint(portrait + 2.5 * random.standard_normal(portrait.shape)), 0, 255).astype(np.uint8) for _ in range(30)]
+    mesh = find_faces(portrait, thorough=False)[0].mesh
+    lips = [np.rint(mesh[p, :2]).astype(int) for p in (0, 13, 14, 17, 61, 291, 159, 386)]
+    kept, free = (np.stack(list(Smoother(0.5, protect).run(frames)))[20] for protect in (True, False))
+    assert all(np.array_equal(kept[y, x], frames[20][y, x]) for x, y in lips)
+    assert sum(np.array_equal(free[y, x], frames[20][y, x]) for x, y in lips) < 4
+    apart = [np.mean((frame[:60, :60] - np.float64(portrait[:60, :60])) ** 2) for frame in (kept, frames[20])]
+    assert apart[0] < 0.5 * apart[1]
+
+
+def test_clips_without_a_face_are_mended_too():
+    frames = clip(np.random.default_rng(11), noise=2)
+    assert not find_faces(frames[0], thorough=False)
+    assert error(list(Smoother().run(frames))) < 0.4 * error(frames)
+
+
+def test_an_even_fade_is_not_flicker():
+    frames = [np.rint(scene() * (0.3 + 0.02 * i)).clip(0, 255).astype(np.uint8) for i in range(FRAMES)]
+    out, smoother = smoothed(frames)
+    assert smoother.report()["flickering"] == 0 and np.array_equal(out, frames)
+
+
+def test_a_zoom_is_not_shake():
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64) - SIDE / 2
+    frames = []
+    for i in range(FRAMES):
+        u, v = x * (1 + 0.004 * i), y * (1 + 0.004 * i)
+        waves = np.sin(u / 3.1 + v / 9) + np.sin(v / 3.7 - u / 7)
+        frames.append(np.repeat(np.rint(128 + 40 * waves).astype(np.uint8)[..., None], 3, axis=-1))
+    out, smoother = smoothed(frames)
+    assert smoother.report()["shaken"] == 0 and np.array_equal(out, frames)

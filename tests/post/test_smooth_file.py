@@ -1,5 +1,7 @@
 """`sonic smooth` on video files: sound, times, sizes and everything that may be wrong with them."""
 import json
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from sonic_nodes.cli import main
+from sonic_nodes.loading import PACK
 from sonic_nodes.media.video import VideoWriter
 from tests.media.clips import write_sound
 from tests.post.test_smooth import clip
@@ -135,3 +138,21 @@ def test_the_video_that_is_read_is_not_written(capsys, faulty):
     code, _, said = run(capsys, faulty, "-o", faulty)
     assert code == 2 and said.startswith("sonic: Choose another --output")
     assert faulty.read_bytes() == before
+
+
+def peak_bytes(source, out):
+    """Of a process of its own that smooths a clip."""
+    code = ("import sys; from sonic_nodes.cli import main; code = main(['smooth', *sys.argv[1:]]); "
+            "print(open('/proc/self/status').read()); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", code, str(source), "-o", str(out)], cwd=PACK, capture_output=True, text=True, check=True)
+    return int(done.stdout.split("VmHWM:")[1].split()[0]) * 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_the_clip(tmp_path):
+    """680 frames more would be 75 MB if they, or what is made of them, were kept."""
+    frames, peaks = clip(np.random.default_rng(8), **FAULTS), []
+    for repeats in (3, 20):
+        source = write_clip(tmp_path / f"{repeats}.mp4", frames * repeats)
+        peaks.append(peak_bytes(source, tmp_path / "out.mp4"))
+    assert peaks[1] - peaks[0] < 20e6, peaks
