@@ -21,9 +21,8 @@ typedef struct sonic_shrink_tile {
     float down[8 * SONIC_SHRINK_STRIDE], across[8 * SONIC_SHRINK_STRIDE], across_weight[SONIC_SHRINK_STRIDE];
 } sonic_shrink_tile;
 
-/* Blocks begin at every pixel. limits: [vertical frequency][horizontal], levels of the orthonormal DCT below which a
- * frequency is dropped; [0][0] is kept. `sum` then holds levels in the tile's
- * first `rows` rows and `columns` columns. */
+/* Blocks begin at every pixel. limits: [vertical frequency][horizontal], levels of the orthonormal DCT below which a frequency is dropped; [0][0]
+ * is kept. `sum` then holds levels in the tile's first `rows` rows and `columns` columns. */
 void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, int32_t columns, const float limits[64]);
 
 #endif

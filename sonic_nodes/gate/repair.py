@@ -108,28 +108,32 @@ def repaired_picture(pixels: np.ndarray, data: bytes | None, evidence: dict) -> 
     container = {key.removeprefix("container_"): value for key, value in evidence.items() if key.startswith("container_")}
     last = container["luma_quality"] if container else 0.0
     candidates = [hidden for hidden in hidden_in(evidence, container) if not last or hidden.quality <= last - SAME_QUALITY]
-    if candidates and min(hidden.quality for hidden in candidates) <= QUALITY_OFF:
-        fit, hidden = max(((fit_of(pixels, hidden), hidden) for hidden in candidates), key=lambda found: found[0])
-        if fit >= CERTAIN and hidden.quality <= QUALITY_OFF:
-            repaired = from_pixels(pixels, hidden)
-            return repaired, hidden.quality, f"Repaired from its pixels: it was saved as JPEG quality {hidden.quality:.0f} before."
-        if not last:
-            raise Unrepaired(f"{LEFT} it may have been a JPEG of quality {hidden.quality:.0f}, but where its blocks lie is not certain.")
+    hidden = coarsest_certain(pixels, [hidden for hidden in candidates if hidden.quality <= QUALITY_OFF])
+    if hidden:
+        return from_pixels(pixels, hidden), hidden.quality, f"Repaired from its pixels: it was saved as JPEG quality {hidden.quality:.0f} before."
     if not (last or candidates):
         raise Unrepaired(f"{LEFT} no JPEG compression shows in its pixels.")
     quality = last or min(hidden.quality for hidden in candidates)
     if quality > QUALITY_OFF:
         raise Unrepaired(f"{LEFT} saved as JPEG quality {quality:.0f}, it has lost too little to be repaired.")
+    if not last:
+        raise Unrepaired(f"{LEFT} it may have been a JPEG of quality {quality:.0f}, but where its blocks lie is not certain.")
     return from_file(data), last, f"Repaired from the file's coefficients: it was saved as JPEG quality {last:.0f}."
 
 
 def hidden_in(evidence: dict, container: dict) -> list[Hidden]:
-    """Compressions that the evidence tells of, whatever their quality; a turned table fits as well as its neighbour, so both are tried."""
-    found = {(evidence["coarsest_quality"], evidence["coarsest_phase"]), (evidence["lattice_quality"], evidence["lattice_phase"])}
-    found |= {(evidence[f"{name}_quality"], evidence["lattice_phase"]) for name in ("earlier",)}
-    if container.get("earlier_quality"):
-        found.add((container["earlier_quality"], evidence["lattice_phase"]))
+    """Compressions that the evidence tells of, whatever their quality. Of some it does not say whether they were turned: both are tried."""
+    phase = evidence["lattice_phase"]
+    found = {(evidence["coarsest_quality"], evidence["coarsest_phase"]), (evidence["lattice_quality"], phase),
+             (evidence["earlier_quality"], phase), (container.get("earlier_quality", 0.0), phase)}
     return [Hidden(quality, int(phase), turned) for quality, phase in sorted(found) if quality for turned in (False, True)]
+
+
+def coarsest_certain(pixels: np.ndarray, candidates: list[Hidden]) -> Hidden | None:
+    """Multiples of coarse steps are often multiples of finer ones too, so the coarsest that is certain explains the most."""
+    fits = {hidden: fit_of(pixels, hidden) for hidden in candidates}
+    certain = [hidden for hidden in candidates if fits[hidden] >= CERTAIN]
+    return min(certain, key=lambda hidden: (hidden.quality, -fits[hidden]), default=None)
 
 
 def fit_of(pixels: np.ndarray, hidden: Hidden) -> float:

@@ -79,3 +79,41 @@ def test_the_old_name_keeps_its_meaning(folder):
     assert report["old_rule"].keys() == {"gradient_variance", "high_energy", "file_bytes", "fine"}
     with pytest.raises(InputError):
         detect_jpeg_artifacts(folder / "d_text.png")
+
+
+def test_repair_writes_what_could_be_repaired_and_says_so(folder, tmp_path, capsys):
+    out, before = tmp_path / "out", {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert main(["check", str(folder), "--repair", str(out), "--json"]) == 1
+    rows = {row["path"].rpartition("/")[2]: row for row in json.loads(capsys.readouterr().out)}
+    assert sorted(path.name for path in out.iterdir()) == ["b_q40_repaired.png", "c_q40_repaired.png"]
+    assert [rows[name]["repaired"] for name in ("a_clean.png", "b_q40.jpg", "c_q40.png")] == [False, True, True]
+    said = rows["b_q40.jpg"]["repair"]
+    assert said["score_after"] > said["score_before"] == rows["b_q40.jpg"]["score"]
+    assert said["file"] == str(out / "b_q40_repaired.png")
+    assert rows["a_clean.png"]["repair"]["reason"].startswith("It is left as it is:")
+    assert "repaired" not in rows["d_text.png"]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    with Image.open(folder / "b_q40.jpg") as source, Image.open(said["file"]) as repaired:
+        assert source.size == repaired.size
+
+
+def test_repair_of_one_picture_goes_to_the_file_that_is_named(folder, tmp_path, capsys):
+    main(["check", str(folder / "b_q40.jpg"), "--repair", str(tmp_path / "better.png")])
+    assert "before," in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["better.png"]
+
+
+def test_repair_never_writes_over_the_picture(folder, capsys):
+    before = (folder / "c_q40.png").read_bytes()
+    assert main(["check", str(folder / "c_q40.png"), "--repair", str(folder / "c_q40.png")]) == 2
+    assert "the picture itself" in capsys.readouterr().err
+    assert main(["check", str(folder), "--repair", str(folder / "one.png")]) == 2
+    assert (folder / "c_q40.png").read_bytes() == before
+    assert not (folder / "one.png").exists()
+
+
+def test_repair_in_csv(folder, tmp_path, capsys):
+    main(["check", str(folder), "--repair", str(tmp_path), "--csv"])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["repaired"] for row in rows] == ["False", "True", "True", "", ""]
+    assert rows[1]["repair_file"] == str(tmp_path / "b_q40_repaired.png")

@@ -1,0 +1,209 @@
+"""JPEG artefacts taken back: from files, from pixels, and when to leave a picture alone."""
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sonic_nodes.errors import InputError
+from sonic_nodes.gate.repair import repair_picture
+from sonic_nodes.media.image import read_picture
+from sonic_nodes.native import _sonic
+from sonic_nodes.watch import watched
+
+from .conftest import decoded, jpeg
+
+LUMA = np.float32([0.299, 0.587, 0.114])
+
+
+def psnr(original, picture):
+    return 10 * np.log10(255**2 / np.mean((original.astype(np.float64) - picture) ** 2))
+
+
+def luma_gain(original, plain, repaired):
+    return psnr(original @ LUMA, repaired @ LUMA) - psnr(original @ LUMA, plain @ LUMA)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("quality", [10, 25, 40, 60, 78])
+def test_a_file_comes_nearer_to_the_original(clean, quality, subsampling):
+    data = jpeg(clean, quality, subsampling)
+    repaired, done = repair_picture(data)
+    assert done.repaired
+    assert done.quality == quality
+    assert luma_gain(clean, decoded(data), repaired) > 0.3
+    assert psnr(clean, repaired) > psnr(clean, decoded(data)) + 0.2
+
+
+def test_a_grey_file(clean):
+    grey = np.asarray(Image.fromarray(clean).convert("L"))
+    stream = io.BytesIO()
+    Image.fromarray(grey).save(stream, "JPEG", quality=40)
+    repaired, done = repair_picture(stream.getvalue())
+    assert done.repaired
+    assert np.array_equal(repaired[..., 0], repaired[..., 2])
+    assert psnr(grey, repaired[..., 0]) > psnr(grey, decoded(stream.getvalue())[..., 0]) + 0.3
+
+
+def test_progressive_gives_the_same_picture(clean):
+    assert np.array_equal(repair_picture(jpeg(clean, 40))[0], repair_picture(jpeg(clean, 40, progressive=True))[0])
+
+
+def test_tables_of_other_programs(clean):
+    data = jpeg(clean, None, qtables=[[24] * 64, [30] * 64])
+    repaired, done = repair_picture(data)
+    assert done.repaired
+    assert luma_gain(clean, decoded(data), repaired) > 0.3
+
+
+@pytest.mark.parametrize(("width", "height"), [(16, 16), (17, 23), (33, 16), (250, 97), (131, 260)])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_odd_sizes(clean, width, height, subsampling):
+    picture = np.ascontiguousarray(clean[60 : 60 + height, 40 : 40 + width])
+    data = jpeg(picture, 30, subsampling)
+    repaired, done = repair_picture(data)
+    assert done.repaired
+    assert repaired.shape == picture.shape
+    assert psnr(picture, repaired) > psnr(picture, decoded(data)) - 0.2
+
+
+@pytest.mark.parametrize(("width", "height"), [(8, 8), (1, 1), (5, 40), (40, 5)])
+def test_sizes_below_what_can_be_judged(clean, width, height):
+    data = jpeg(np.ascontiguousarray(clean[100 : 100 + height, 100 : 100 + width]), 30)
+    rgb = np.empty((height, width, 3), np.uint8)
+    _sonic.repair_jpeg(data, rgb)
+    assert np.abs(rgb.astype(int) - decoded(data)).mean() < 12
+    pixels = rgb.copy()
+    steps = np.full((8, 8), 20, np.float32)
+    assert _sonic.repair_pixels(pixels, steps, steps, 9)[0] == 0
+    assert np.array_equal(pixels, rgb)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["bytes", "floats"])
+def test_pixels_alone(clean, saved, subsampling, kind):
+    plain = saved(40, subsampling=subsampling)
+    repaired, done = repair_picture(plain if kind == "bytes" else plain / np.float32(255))
+    assert done.repaired
+    assert done.quality == 40
+    assert repaired.dtype == (np.uint8 if kind == "bytes" else np.float32)
+    levels = repaired if kind == "bytes" else repaired * 255
+    assert luma_gain(clean, plain, levels) > 0.3
+    assert psnr(clean, levels) > psnr(clean, plain) + 0.25
+
+
+@pytest.mark.parametrize(("top", "left"), [(1, 0), (0, 5), (3, 6), (7, 7)])
+def test_pixels_off_the_grid(clean, saved, top, left):
+    repaired, done = repair_picture(saved(40)[top:, left:])
+    assert done.repaired
+    assert luma_gain(clean[top:, left:], saved(40)[top:, left:], repaired) > 0.3
+
+
+def test_pixels_turned_by_a_quarter(clean, saved):
+    repaired, done = repair_picture(np.rot90(saved(40, subsampling=1)))
+    assert done.repaired
+    assert luma_gain(np.rot90(clean), np.rot90(saved(40, subsampling=1)), repaired) > 0.3
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, 2)])
+def test_a_coarser_compression_below_that_of_the_file(clean, saved, shift):
+    data = jpeg(np.ascontiguousarray(saved(40)[shift[0] :, shift[1] :]), 92)
+    repaired, done = repair_picture(data)
+    assert done.repaired
+    assert abs(done.quality - 40) <= 1
+    assert luma_gain(clean[shift[0] :, shift[1] :], decoded(data), repaired) > 0.3
+
+
+def test_the_coarsest_of_two_compressions_on_one_grid(clean, saved):
+    plain = decoded(jpeg(saved(40), 75))
+    repaired, done = repair_picture(plain)
+    assert abs(done.quality - 40) <= 2
+    assert luma_gain(clean, plain, repaired) > 0.3
+
+
+@pytest.mark.parametrize("make", [
+    lambda clean, saved: clean,
+    lambda clean, saved: saved(90),
+    lambda clean, saved: np.asarray(Image.fromarray(saved(40)).resize((300, 333), Image.Resampling.LANCZOS)),
+    lambda clean, saved: np.asarray(Image.fromarray(saved(40)).rotate(2, Image.Resampling.BICUBIC)),
+    lambda clean, saved: np.full((64, 64, 3), 90, np.uint8),
+    lambda clean, saved: np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8),
+], ids=["clean", "fine", "resized", "rotated", "flat", "noise"])
+def test_left_as_it_is(clean, saved, make):
+    picture = make(clean, saved)
+    repaired, done = repair_picture(picture)
+    assert not done.repaired
+    assert done.reason.startswith("It is left as it is:")
+    assert done.score_before == done.score_after
+    assert np.array_equal(repaired, picture)
+
+
+@pytest.mark.parametrize("quality", [82, 90, 100])
+def test_files_that_lost_little_are_left_as_they_are(clean, quality):
+    data = jpeg(clean, quality)
+    repaired, done = repair_picture(data)
+    assert not done.repaired
+    assert "too little" in done.reason
+    assert np.array_equal(repaired, read_picture(data))
+
+
+def test_floats_that_are_left_come_back_as_they_were(clean):
+    picture = clean / np.float32(255)
+    assert repair_picture(picture)[0] is picture
+
+
+def test_cmyk_is_declined_in_words(clean):
+    stream = io.BytesIO()
+    Image.fromarray(clean).convert("CMYK").save(stream, "JPEG", quality=30)
+    repaired, done = repair_picture(stream.getvalue())
+    assert not done.repaired
+    assert "4 components" in done.reason
+    assert np.array_equal(repaired, read_picture(stream.getvalue()))
+
+
+def test_a_damaged_file_is_declined(clean):
+    data = bytearray(jpeg(clean, 40))
+    data[len(data) // 2 : len(data) // 2 + 300] = b"\0" * 300
+    rgb = np.empty(clean.shape, np.uint8)
+    with pytest.raises(ValueError, match="damaged|scans"):
+        _sonic.repair_jpeg(bytes(data[: len(data) // 2]), rgb)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_file_is_turned_as_its_exif_says(clean, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    data = jpeg(clean, 40, exif=exif)
+    repaired, done = repair_picture(data)
+    shown = read_picture(data)
+    assert done.repaired
+    assert repaired.shape == shown.shape
+    assert np.abs(repaired.astype(int) - shown).mean() < 6
+
+
+def test_values_that_are_no_picture_are_refused(clean):
+    picture = clean / np.float32(255)
+    picture[5, 5] = np.nan
+    with pytest.raises(InputError, match="floats from 0 to 1"):
+        repair_picture(picture)
+
+
+def test_the_score_rises_with_what_was_repaired(clean):
+    for quality in (40, 60, 75):
+        done = repair_picture(jpeg(clean, quality))[1]
+        assert done.score_before < done.score_after <= 100
+        assert done.verdict["score"] == done.score_after
+        reason = next(r for r in done.verdict["reasons"] if r["name"] == "jpeg_history") if quality == 40 else None
+        assert not reason or "after its repair" in reason["advice"]
+
+
+def test_a_cancelled_repair_changes_nothing(saved):
+    picture = saved(40)
+    before = picture.copy()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), watched(stop, interval_ms=0):
+        repair_picture(picture)
+    assert np.array_equal(picture, before)
