@@ -110,7 +110,8 @@ def repaired_picture(pixels: np.ndarray, data: bytes | None, evidence: dict) -> 
     candidates = [hidden for hidden in hidden_in(evidence, container) if not last or hidden.quality <= last - SAME_QUALITY]
     hidden = coarsest_certain(pixels, [hidden for hidden in candidates if hidden.quality <= QUALITY_OFF])
     if hidden:
-        return from_pixels(pixels, hidden), hidden.quality, f"Repaired from its pixels: it was saved as JPEG quality {hidden.quality:.0f} before."
+        reason = f"Repaired from its pixels: it was saved as JPEG quality {hidden.quality:.0f} before."
+        return from_pixels(pixels, hidden), hidden.quality, reason
     if not (last or candidates):
         raise Unrepaired(f"{LEFT} no JPEG compression shows in its pixels.")
     quality = last or min(hidden.quality for hidden in candidates)
