@@ -3,7 +3,7 @@ import numpy as np
 import torch
 from comfy_api.latest import io, ui
 
-from ..errors import InputError, UsageError
+from ..errors import InputError, ResourceError, UsageError
 from .parts import CATEGORY, Progress, free_memory_bytes, part, plain_errors, words
 
 OFF, WARN, REPAIR, STRICT = POLICIES = ["off", "warn", "repair", "strict"]
@@ -88,7 +88,10 @@ class Gate:
         if problem is not True:
             raise UsageError(problem)
         count, height, width = shape[:3]
-        part("exchange").require_memory(count, height, width, free_memory_bytes())
+        needed, free = count * height * width * 12, free_memory_bytes()
+        if needed > free:
+            raise ResourceError(f"Give fewer or smaller pictures, or close other programs: heat maps of {count} of {width}x{height} need "
+                                f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB is free.")
         self.policy, self.min_score = policy, float(min_score)
         self.heat = torch.empty(count, height, width, 3)
         self.verdicts, self.said, self.fine = [], [], []    # fine: as the picture came
