@@ -77,6 +77,7 @@ static void measure_history(sonic_evidence *out, const sonic_likelihood *tables,
     out->coarsest_margin = history.coarsest.margin;
     out->custom_quality = history.custom.quality;
     out->custom_likelihood = history.custom.likelihood;
+    out->custom_phase = history.custom.phase;
     out->custom_modes = history.custom_modes;
     out->earlier_quality = history.earlier.quality;
     out->earlier_likelihood = history.earlier.likelihood;

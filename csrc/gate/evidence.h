@@ -28,6 +28,7 @@
     F(coarsest_margin)                                                                                                                \
     F(custom_quality)       /* of steps found one by one */                                                                           \
     F(custom_likelihood)                                                                                                              \
+    F(custom_phase)                                                                                                                   \
     F(custom_modes)         /* of 14 */                                                                                               \
     F(earlier_quality)      /* of an earlier, coarser compression on the grid of the last */                                          \
     F(earlier_likelihood)                                                                                                             \

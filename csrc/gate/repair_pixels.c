@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "core/parallel.h"
 #include "gate/repair_colour.h"
+#include "gate/repair_steps.h"
 
 #define GRAIN 16 /* rows */
 #define CHUNK SONIC_ENLARGE_MAX
@@ -192,6 +193,19 @@ sonic_status sonic_pixels_fit(double *out, sonic_pixels *pixels, const sonic_rep
     read_plane(&plane, pixels, 0);
     sonic_fit_add(&fit, &plane, luma);
     *out = sonic_fit_mean(&fit);
+    sonic_arena_free(arena);
+    return SONIC_OK;
+}
+
+sonic_status sonic_pixels_steps(int32_t *known, sonic_repair_grid *luma, sonic_pixels *pixels)
+{
+    sonic_arena *arena;
+    const sonic_status status = sonic_arena_create(&arena, sonic_arena_piece(plane_bytes(pixels)) + sonic_arena_piece(SONIC_STEPS_SCRATCH));
+    if (status != SONIC_OK)
+        return status;
+    const sonic_plane plane = {sonic_arena_take(arena, plane_bytes(pixels)), pixels->width_px, pixels->height_px};
+    read_plane(&plane, pixels, 0);
+    *known = sonic_steps_find(luma, &plane, sonic_arena_take(arena, SONIC_STEPS_SCRATCH));
     sonic_arena_free(arena);
     return SONIC_OK;
 }

@@ -1,4 +1,6 @@
 /* Repair of compressed pictures for Python. */
+#include <string.h>
+
 #include "gate/evidence.h"
 #include "gate/quality.h"
 #include "gate/repair_jpeg.h"
@@ -112,6 +114,40 @@ static PyObject *repair_fit(PyObject *self, PyObject *args)
     return status ? sonic_py_raise(status) : PyFloat_FromDouble(fit);
 }
 
+static PyObject *repair_find_steps(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *rgb_object, *steps_object;
+    sonic_pixels pixels;
+    int phase;
+    if (!PyArg_ParseTuple(args, "OOi:repair_find_steps", &steps_object, &rgb_object, &phase))
+        return NULL;
+    if (phase < 0 || phase > 63)
+        return PyErr_Format(PyExc_ValueError, "Give phase from 0 to 63: it is %d", phase);
+    PyArrayObject *steps = sonic_py_output(steps_object, NPY_FLOAT32, 2, "steps");
+    if (!steps)
+        return NULL;
+    if (PyArray_SIZE(steps) != 64) {
+        Py_DECREF(steps);
+        return PyErr_Format(PyExc_ValueError, "Give steps as [8, 8]");
+    }
+    PyArrayObject *rgb = read_pixels(&pixels, rgb_object);
+    sonic_repair_grid luma = {{0}, phase / 8, phase % 8};
+    sonic_status status = SONIC_OK;
+    int32_t known = 0;
+    if (rgb) {
+        Py_BEGIN_ALLOW_THREADS
+        status = sonic_pixels_steps(&known, &luma, &pixels);
+        Py_END_ALLOW_THREADS
+        memcpy(PyArray_DATA(steps), luma.steps, sizeof luma.steps);
+    }
+    Py_DECREF(steps);
+    Py_XDECREF(rgb);
+    if (!rgb)
+        return NULL;
+    return status ? sonic_py_raise(status) : PyLong_FromLong(known);
+}
+
 static PyObject *repair_pixels(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -143,6 +179,8 @@ PyMethodDef sonic_py_repair_methods[] = {
      "repair_steps(steps f32[8,8], quality, component): the standard's table, [vertical frequency][horizontal]; component 0 is luma"},
     {"repair_fit", repair_fit, METH_VARARGS,
      "repair_fit(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], phase) -> 0..1: whether luma lies on that grid (csrc/gate/repair_fit.h)"},
+    {"repair_find_steps", repair_find_steps, METH_VARARGS,
+     "repair_find_steps(steps f32[8,8], rgb, phase) -> how many steps are known (csrc/gate/repair_steps.h); steps is written"},
     {"repair_pixels", repair_pixels, METH_VARARGS,
      "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], phase) -> (fit of luma, fit of chroma, (across, down)): in place (csrc/gate/repair_pixels.h)"},
     {NULL, NULL, 0, NULL},

@@ -5,6 +5,7 @@ What is fine, and what cannot be repaired with certainty, is handed back bit for
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,14 @@ from ..errors import InputError, ResourceError
 from ..media.image import as_shown, read_picture
 from ..native import _sonic
 from .check import evidence_of_container, evidence_of_picture
-from .findings import SAME_QUALITY
+from .findings import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
 from .verdict import judge
 
 QUALITY_OFF = 80    # compression above costs less than repair may
 CERTAIN = 0.5       # csrc/gate/repair_fit.h: below, the grid's place is not known
 REMAINING = 0.8     # of the steps, in squared error on luma: bench/repair.py
 HISTORY = ("coarsest_quality", "lattice_quality", "earlier_quality", "custom_modes", "region_quality", "grid_emptied")
+FAR_BETTER = 1.5    # a standard table's likelihood is nearly reached by steps that are found one by one
 LEFT = "It is left as it is:"
 
 
@@ -35,16 +37,19 @@ class Repair:
     verdict: dict               # on the picture that is handed back
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hidden:
     """A compression that the pixels show."""
 
     quality: float
     phase: int          # 8 * row + column of the first whole block
-    turned: bool        # by a quarter since: the table's rows are columns
+    turned: bool = False            # by a quarter since: the table's rows are columns
+    luma: np.ndarray | None = None  # f32 [8, 8], a table that is no standard one
 
     def steps(self, component: int) -> np.ndarray:
         """f32 [8, 8]; component 0 is luma."""
+        if self.luma is not None and not component:
+            return self.luma
         steps = np.empty((8, 8), np.float32)
         _sonic.repair_steps(steps, int(self.quality), component)
         return np.ascontiguousarray(steps.T) if self.turned else steps
@@ -107,7 +112,8 @@ def repaired_picture(pixels: np.ndarray, data: bytes | None, evidence: dict) -> 
     """(picture, quality, what was done). A compression below that of the file shows in the pixels alone. Raises Unrepaired."""
     container = {key.removeprefix("container_"): value for key, value in evidence.items() if key.startswith("container_")}
     last = container["luma_quality"] if container else 0.0
-    candidates = [hidden for hidden in hidden_in(evidence, container) if not last or hidden.quality <= last - SAME_QUALITY]
+    own = [] if last else list(other_tables(pixels, evidence))
+    candidates = own or [hidden for hidden in hidden_in(evidence, container) if not last or hidden.quality <= last - SAME_QUALITY]
     hidden = coarsest_certain(pixels, [hidden for hidden in candidates if hidden.quality <= QUALITY_OFF])
     if hidden:
         reason = f"Repaired from its pixels: it was saved as JPEG quality {hidden.quality:.0f} before."
@@ -128,6 +134,15 @@ def hidden_in(evidence: dict, container: dict) -> list[Hidden]:
     found = {(evidence["coarsest_quality"], evidence["coarsest_phase"]), (evidence["lattice_quality"], phase),
              (evidence["earlier_quality"], phase), (container.get("earlier_quality", 0.0), phase)}
     return [Hidden(quality, int(phase), turned) for quality, phase in sorted(found) if quality for turned in (False, True)]
+
+
+def other_tables(pixels: np.ndarray, evidence: dict) -> Iterator[Hidden]:
+    """A compression that steps found one by one explain far better than any standard table does."""
+    standard = max(evidence["coarsest_likelihood"], evidence["lattice_likelihood"], LIKELIHOOD)
+    if evidence["custom_modes"] >= CUSTOM_MODES and evidence["custom_likelihood"] > FAR_BETTER * standard:
+        phase, steps = int(evidence["custom_phase"]), np.empty((8, 8), np.float32)
+        if _sonic.repair_find_steps(steps, writable(pixels), phase):
+            yield Hidden(evidence["custom_quality"], phase, luma=steps)
 
 
 def coarsest_certain(pixels: np.ndarray, candidates: list[Hidden]) -> Hidden | None:

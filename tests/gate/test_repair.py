@@ -99,6 +99,14 @@ def test_pixels_off_the_grid(clean, saved, top, left):
     assert luma_gain(clean[top:, left:], saved(40)[top:, left:], repaired) > 0.3
 
 
+@pytest.mark.parametrize("table", [[24] * 64, [12] * 64, [8 + 3 * (k % 8) + 2 * (k // 8) for k in range(64)]], ids=["24", "12", "rising"])
+def test_pixels_with_the_table_of_another_program(clean, table):
+    plain = decoded(jpeg(clean, None, qtables=[table, [30] * 64]))[2:, 5:]
+    repaired, done = repair_picture(plain)
+    assert done.repaired
+    assert luma_gain(clean[2:, 5:], plain, repaired) > 0.3
+
+
 def test_pixels_turned_by_a_quarter(clean, saved):
     repaired, done = repair_picture(np.rot90(saved(40, subsampling=1)))
     assert done.repaired

@@ -1,0 +1,110 @@
+#include "gate/repair_steps.h"
+
+#include <string.h>
+
+#include "gate/quality.h"
+#include "gate/repair_block.h"
+
+#define BLOCKS 4096
+#define LARGEST 128    /* steps 3 to 128 are tried */
+#define COUNT_MIN 24   /* coefficients of a mode, with a nearest multiple other than 0 */
+#define NEAR_BEST 0.8f /* of the best mean: multiples of a step's divisors fit too, so the largest such step counts */
+#define FIT_MIN 0.6f
+#define MODES_MIN 6
+
+/* values: [64][BLOCKS]; their number. */
+static int32_t collect(float *values, const sonic_plane *plane, const sonic_repair_grid *grid)
+{
+    const int32_t rows = (plane->height_px - grid->row_px) / 8, columns = (plane->width_px - grid->column_px) / 8;
+    const int64_t blocks = rows > 0 && columns > 0 ? (int64_t)rows * columns : 0, every = 1 + blocks / BLOCKS;
+    sonic_block block, turned;
+    int32_t count = 0;
+    sonic_block_transpose(&turned, &sonic_block_cosine);
+    for (int64_t i = every / 2; i < blocks && count < BLOCKS; i += every, count++) {
+        const float *in = sonic_plane_row(plane, grid->row_px + 8 * (int32_t)(i / columns)) + grid->column_px + 8 * (i % columns);
+        for (int y = 0; y < 8; y++)
+            memcpy(block.of[y], in + (ptrdiff_t)y * plane->width_px, sizeof block.of[y]);
+        sonic_block_forward(&block, &block, &turned);
+        for (int k = 0; k < 64; k++)
+            values[k * BLOCKS + count] = block.of[k / 8][k % 8];
+    }
+    return count;
+}
+
+/* Mean of 1 - 12 r^2 (repair_fit.h); 0 when too few coefficients tell. */
+SONIC_WIDE
+static float fit_of(const float *restrict values, int32_t count, float step)
+{
+    const float per_step = 1 / step;
+    float sum = 0, told = 0, sums[8] = {0}, tolds[8] = {0};
+    for (int32_t i = 0; i + 8 <= count; i += 8)
+        for (int k = 0; k < 8; k++) {
+            const float multiple = values[i + k] * per_step, nearest = (multiple + 12582912.0f) - 12582912.0f, r = multiple - nearest;
+            const float tells = (float)((nearest >= 1.0f) | (nearest <= -1.0f));
+            sums[k] += tells * (1.0f - 12.0f * r * r);
+            tolds[k] += tells;
+        }
+    for (int k = 0; k < 8; k++)
+        sum += sums[k], told += tolds[k];
+    return told < COUNT_MIN ? 0 : sum / told;
+}
+
+/* 0 when the mode does not tell. */
+static float step_of(const float *values, int32_t count)
+{
+    float fits[LARGEST + 1] = {0}, best = 0;
+    for (int step = 3; step <= LARGEST; step++) {
+        fits[step] = fit_of(values, count, (float)step);
+        best = fits[step] > best ? fits[step] : best;
+    }
+    if (best < FIT_MIN)
+        return 0;
+    int largest = LARGEST;
+    while (fits[largest] < NEAR_BEST * best)
+        largest--;
+    int found = largest;
+    for (int step = largest; step >= largest - largest / 4 && step >= 3; step--)
+        if (fits[step] > fits[found])
+            found = step;
+    return (float)found;
+}
+
+/* The scale that most of the known steps are below or above equally. */
+static float middle_scale(const float steps[64], int32_t known)
+{
+    for (int k = 1; k < 64; k++) {
+        int32_t below = 0, same = 0;
+        const float scale = steps[k] / (float)sonic_quality_step(50, 0, k);
+        for (int i = 1; i < 64 && scale > 0; i++) {
+            const float other = steps[i] / (float)sonic_quality_step(50, 0, i);
+            below += other > 0 && other < scale;
+            same += other == scale;
+        }
+        if (scale > 0 && below <= known / 2 && below + same > known / 2)
+            return scale;
+    }
+    return 1;
+}
+
+int32_t sonic_steps_find(sonic_repair_grid *grid, const sonic_plane *plane, float *scratch)
+{
+    const int32_t count = collect(scratch, plane, grid);
+    int32_t known = 0;
+    float largest = 0;
+    grid->steps[0] = 0;
+    for (int k = 1; k < 64; k++) {
+        grid->steps[k] = step_of(scratch + k * BLOCKS, count);
+        known += grid->steps[k] > 0;
+        largest = grid->steps[k] > largest ? grid->steps[k] : largest;
+    }
+    if (known < MODES_MIN)
+        return 0;
+    const float scale = middle_scale(grid->steps, known);
+    grid->steps[0] = step_of(scratch, count);
+    for (int k = 0; k < 64; k++) {
+        const float standard = scale * (float)sonic_quality_step(50, 0, k), bounded = standard < largest ? standard : largest;
+        if (grid->steps[k] <= 0)
+            grid->steps[k] = bounded < 1 ? 1 : bounded;
+    }
+    return known;
+}
