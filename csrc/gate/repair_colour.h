@@ -6,11 +6,11 @@
 
 /* One component. Samples are levels - 128, so that chroma is around 0. */
 typedef struct sonic_component {
-    sonic_plane plane;           /* whole blocks: larger than what is shown */
-    int32_t width_px, height_px; /* shown */
-    int32_t across, down;        /* pixels for each sample: 1, 2 or 4 */
+    sonic_plane plane;              /* whole blocks: larger than what is shown */
+    int32_t width_px, height_px;    /* shown */
+    int32_t across, down;           /* pixels for each sample: 1, 2 or 4 */
     int32_t first_x_px, first_y_px; /* of the first sample's first pixel, below across and down */
-    int32_t repeated;            /* 1: samples are repeated; 0: what is between their middles is a straight line */
+    int32_t repeated;               /* 1: samples are repeated; 0: what is between their middles is a straight line */
 } sonic_component;
 
 typedef struct sonic_components {

@@ -9,7 +9,7 @@
 #define SONIC_FIT_COUNT 100
 
 typedef struct sonic_fit {
-    double sum;    /* of 1 - 12 r^2, r from -1/2 to 1/2 being the distance from the nearest multiple in steps: 0 on average where there is no lattice, 1 on it */
+    double sum;    /* of 1 - 12 r^2, r from -1/2 to 1/2 being the distance from the nearest multiple in steps: by chance 0 on average, 1 on the lattice */
     int64_t count; /* coefficients with a nearest multiple other than 0 and a step of at least 5 levels; the mean of blocks is left out */
 } sonic_fit;
 

@@ -160,6 +160,13 @@ def test_floats_that_are_left_come_back_as_they_were(clean):
     assert repair_picture(picture)[0] is picture
 
 
+def test_a_file_without_chroma_planes(clean):
+    data = jpeg(clean, 40, 0, keep_rgb=True)
+    repaired, done = repair_picture(data)
+    assert done.repaired
+    assert psnr(clean, repaired) > psnr(clean, decoded(data)) + 0.3
+
+
 def test_cmyk_is_declined_in_words(clean):
     stream = io.BytesIO()
     Image.fromarray(clean).convert("CMYK").save(stream, "JPEG", quality=30)
