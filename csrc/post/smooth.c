@@ -302,6 +302,12 @@ static void learn_noise(sonic_smooth *s)
     s->sigma += (sigma - s->sigma) / s->measured;
 }
 
+static void swap_pictures(float **a, float **b)
+{
+    float *swap = *a;
+    *a = *b, *b = swap;
+}
+
 /* The frame in `moved`, cleaned, in `raw`; or 0 when there is no noise to take away. */
 static int clean(sonic_smooth *s, const uint8_t *mask)
 {
@@ -315,6 +321,8 @@ static int clean(sonic_smooth *s, const uint8_t *mask)
     sonic_noise_take(&s->noise, s->moved, s->sigma, s->least);
     convert_job job = {s, NULL, s->raw, s->moved, {0}, NULL, (float)share};
     sonic_parallel_for(s->height, ROWS_AT_ONCE, mix_rows, &job);
+    sonic_noise_even(s->noise.scratch, s->raw, &s->noise, s->sigma, share);
+    swap_pictures(&s->raw, &s->noise.scratch);
     sonic_guard_apply(s->raw, s->moved, mask, s->width, s->height, s->loss);
     s->report.noisy++, s->report.noise += s->sigma;
     return 1;
@@ -340,8 +348,8 @@ static void finish_frame(sonic_image out, sonic_smooth *s, int64_t at)
         job.in_floats = cleaned ? s->raw : s->moved;
         sonic_parallel_for(s->height, ROWS_AT_ONCE, narrow_rows, &job);
     }
-    float *swap = s->before;
-    s->before = s->moved, s->moved = swap, s->compares = 1;
+    swap_pictures(&s->before, &s->moved);
+    s->compares = 1;
 }
 
 sonic_status sonic_smooth_pull(sonic_smooth *s, sonic_image out, int32_t *ready)

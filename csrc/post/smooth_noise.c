@@ -5,7 +5,7 @@
 
 #include "core/parallel.h"
 
-enum { BLOCK = 16, RADIUS = 2, BINS = 128, ROWS_AT_ONCE = 16 };
+enum { BLOCK = 16, RADIUS = 2, BINS = 128, ROWS_AT_ONCE = 16, PIECE = 64, PIECE_VALUES = 3 * (PIECE + 2) };
 /* Blocks dimmer or brighter than this may be clipped, which hides noise. */
 static const float darkest = 12.0f, brightest = 243.0f;
 
@@ -146,4 +146,61 @@ void sonic_noise_take(sonic_noise_filter *filter, const float *frame, double sig
     take_job job = {filter, frame, (float)(sigma * sigma), (float)least};
     sonic_parallel_for(filter->height, ROWS_AT_ONCE, difference_rows, &job);
     sonic_parallel_for(filter->height, ROWS_AT_ONCE, take_rows, &job);
+}
+
+typedef struct even_job {
+    float *out;
+    const float *in, *variance;
+    int32_t width, height;
+    float noise;
+} even_job;
+
+/* Sums of values and of squares over three rows, for the pixels left - 1 .. left + count; beyond the border its pixel counts again. */
+static void sum_rows(float sums[PIECE_VALUES], float squares[PIECE_VALUES], const even_job *job, int32_t y, int32_t left, int32_t count)
+{
+    const ptrdiff_t stride = 3 * (ptrdiff_t)job->width;
+    const float *b = job->in + y * stride + 3 * left, *a = y > 0 ? b - stride : b, *c = y + 1 < job->height ? b + stride : b;
+    const int32_t first = left > 0 ? -3 : 0, last = 3 * (left + count < job->width ? count + 1 : count);
+    for (int32_t i = first; i < last; i++) {
+        sums[i + 3] = (a[i] + b[i]) + c[i];
+        squares[i + 3] = (a[i] * a[i] + b[i] * b[i]) + c[i] * c[i];
+    }
+    for (int k = 0; k < 3; k++) {
+        if (first == 0)
+            sums[k] = sums[3 + k], squares[k] = squares[3 + k];
+        if (last == 3 * count)
+            sums[last + 3 + k] = sums[last + k], squares[last + 3 + k] = squares[last + k];
+    }
+}
+
+static void even_piece(const even_job *job, int32_t y, int32_t left, int32_t count)
+{
+    float sums[PIECE_VALUES], squares[PIECE_VALUES];
+    sum_rows(sums, squares, job, y, left, count);
+    const ptrdiff_t at = (ptrdiff_t)y * job->width + left;
+    for (int32_t x = 0; x < count; x++) {
+        const float *in = job->in + 3 * (at + x), *s = sums + 3 * x, *q = squares + 3 * x;
+        float *out = job->out + 3 * (at + x), mean[3], variance = 0.0f;
+        for (int c = 0; c < 3; c++) {
+            mean[c] = ((s[c] + s[c + 3]) + s[c + 6]) * (1.0f / 9.0f);
+            variance += ((q[c] + q[c + 3]) + q[c + 6]) * (1.0f / 24.0f) - mean[c] * mean[c] * (9.0f / 24.0f); /* of 8 degrees of freedom, 3 channels */
+        }
+        const float noise = job->noise * job->variance[at + x], keep = variance > noise ? 1.0f - noise / variance : 0.0f;
+        for (int c = 0; c < 3; c++)
+            out[c] = mean[c] + keep * (in[c] - mean[c]);
+    }
+}
+
+static void even_rows(int64_t begin, int64_t end, void *context)
+{
+    const even_job *job = context;
+    for (int64_t y = begin; y < end; y++)
+        for (int32_t left = 0; left < job->width; left += PIECE)
+            even_piece(job, (int32_t)y, left, job->width - left < PIECE ? job->width - left : PIECE);
+}
+
+void sonic_noise_even(float *out, const float *in, const sonic_noise_filter *filter, double sigma, double share)
+{
+    even_job job = {out, in, filter->variance, filter->width, filter->height, (float)(share * sigma * sigma)};
+    sonic_parallel_for(filter->height, ROWS_AT_ONCE, even_rows, &job);
 }

@@ -5,7 +5,7 @@
 
 enum { SIGMAS = 12, CHANCES = 3, N = SONIC_RESTS_MAX };
 static const double least_sigma_px = 0.05, sigma_ratio = 1.5, least_spread_px = 2.0;
-static const double chances[CHANCES] = {0.01, 0.06, 0.3};
+static const double chances[CHANCES] = {0.03, 0.15, 0.5};
 
 /* Of one size of noise. Pieces go from point a to point b, both included. */
 typedef struct pieces {
