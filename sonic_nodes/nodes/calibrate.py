@@ -28,13 +28,13 @@ class SonicLipSyncCalibrate(io.ComfyNode):
                                tooltip="fix moves the sound; measure only tells the offset."),
                 io.Float.Input(
                     "max_offset_ms", default=200.0, min=0.0, max=600.0, step=1.0,
-                    tooltip="A larger offset is told but not mended: it is rarely an accident. Up to 600 ms are searched in any case."),
+                    tooltip="The sound is never moved by more: a larger offset is told but not mended. Up to 600 ms are searched."),
             ],
             outputs=[
                 io.Image.Output("pictures", display_name="images", tooltip="The pictures that came in."),
                 io.Audio.Output("sound", display_name="audio", tooltip="The sound, moved or as it came in; of the same length."),
                 io.Float.Output("offset_ms", display_name="offset_ms", tooltip="Above 0 the sound came after the mouth."),
-                io.Float.Output("confidence", display_name="confidence", tooltip="0 to 1; the sound is moved from 0.8 on."),
+                io.Float.Output("confidence", display_name="confidence", tooltip="0 to 1; the sound is moved from 0.9 on."),
                 io.Image.Output("plot", display_name="plot", tooltip="How well sound and mouth fit at each offset, and both curves."),
             ],
         )

@@ -16,8 +16,10 @@ from .track import Follower, Track
 CELLS_PER_S = 100
 MOUTH_STEP, SOUND_STEP = 3, 4       # cells between the taps of the weights: tools/fit_sync.py
 MAX_OFFSET_MS = 600                 # what is searched, either way
-FIX_CONFIDENCE = 0.8                # from here on the estimate is acted upon
+FIX_CONFIDENCE = 0.9                # from here on the estimate is acted upon
 WINDOW_S, HOP_S = 8.0, 4.0
+LAGS, SAME_PEAK_CELLS = 121, 15      # csrc/post/sync_score.h
+MOST_CELLS = 3000                   # scores of longer stretches are not taken for more certain
 LEAST_CELLS = 200                   # two seconds of a mouth that is seen
 LEAST_FRAMES_PER_S = 8.0
 LEAST_PEAK = 1e-3                   # -60 dB of full scale: quieter is silence
@@ -29,7 +31,7 @@ MOST_CROWDED = 0.3                  # share of the looks that saw another face a
 
 @functools.cache
 def model() -> dict[str, np.ndarray]:
-    """The arrays of assets/sync.safetensors: rest, basis, mouth, sound, correlations, zero_cells, confidence. Never written to."""
+    """assets/sync.safetensors, never written to: rest, basis, mouth, sound, correlations, zero_cells, detector, confidence."""
     try:
         return load_file(ASSETS / "sync.safetensors")
     except Exception as error:
@@ -79,15 +81,23 @@ def cells_of(times_s, start_s: float, sound_s: float) -> int:
     return int(np.ceil(max(end_s, 0.01) * CELLS_PER_S)) + 1
 
 
-def features_of(scores: np.ndarray, compared: int) -> np.ndarray:
-    """What the confidence is made of: height, margin and distance of the peak, and how much was compared."""
-    _, height, margin, distance = _sonic.sync_peak(scores)
-    return np.array([height, margin, distance, np.log(max(compared, 1) / (WINDOW_S * CELLS_PER_S))])
+def longer(compared: int) -> float:
+    """By how much the noise of the score over so many cells is smaller than over one window."""
+    return float(np.sqrt(min(compared, MOST_CELLS) / (WINDOW_S * CELLS_PER_S)))
+
+
+def features_of(scores: np.ndarray, compared: int, detector: np.ndarray) -> np.ndarray:
+    """What the confidence is made of: the height of the peak, how far it stands out of the noise and by how much more than any other,
+    and how much was compared."""
+    signal = detector @ scores * longer(compared)
+    best = int(np.argmax(signal))
+    other = signal[np.abs(np.arange(LAGS) - best) > SAME_PEAK_CELLS].max()
+    return np.array([scores.max(), signal[best], signal[best] - other, np.log(max(compared, 1) / (WINDOW_S * CELLS_PER_S))])
 
 
 def confidence_of(scores: np.ndarray, compared: int) -> float:
     weights = model()["confidence"]
-    return float(1 / (1 + np.exp(-(features_of(scores, compared) @ weights[:-1] + weights[-1]))))
+    return float(1 / (1 + np.exp(-(features_of(scores, compared, model()["detector"]) @ weights[:-1] + weights[-1]))))
 
 
 def estimate(track: Track, sound: Sound, start_s: float = 0.0) -> Estimate:

@@ -10,4 +10,4 @@ def add_parser(commands) -> None:
     sync.add_argument("video", metavar="VIDEO", help="a clip of one person speaking")
     sync.add_argument("--json", action="store_true", help="print {offset_ms, confidence, reason} as JSON")
     sync.add_argument("--fix", metavar="OUT.mp4", help="write a copy with the sound moved; the pictures are copied as they are")
-    sync.add_argument("--max-offset-ms", type=float, default=200, metavar="0-600", help="a larger offset is told and not mended (200)")
+    sync.add_argument("--max-offset-ms", type=float, default=200, metavar="0-600", help="a larger move is told, not made (200)")

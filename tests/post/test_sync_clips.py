@@ -61,11 +61,19 @@ def sure(offset_ms, drift_ms=0.0):
 
 
 def test_what_fix_moves_and_what_it_leaves():
-    assert fix.decide(sure(120.0), 200)[0] == -120.0
-    assert fix.decide(sure(-80.0), 200)[0] == 80.0
-    for found, word in ((sure(20.0), "not noticed"), (sure(250.0), "max_offset_ms"), (sure(120.0, drift_ms=300.0), "Measured")):
+    for offset_ms, later_ms in ((160.0, -120.0), (-150.0, 190.0), (-80.0, 80.0), (115.0, -75.0)):
+        assert fix.decide(sure(offset_ms), 200)[0] == later_ms
+    for found, word in ((sure(20.0), "not noticed"), (sure(-44.0), "not noticed"), (sure(100.0), "not noticed"),
+                        (sure(250.0), "max_offset_ms"), (sure(160.0, drift_ms=300.0), "Measured")):
         later_ms, said = fix.decide(found, 200)
         assert later_ms == 0.0 and word in said
+
+
+@pytest.mark.parametrize("offset_ms", range(-600, 601, 5))
+def test_what_fix_moves_ends_where_it_is_not_noticed_and_clips_are_not_moved_far_for_what_may_be_their_own(offset_ms):
+    later_ms, _ = fix.decide(sure(float(offset_ms)), 700)
+    assert fix.EARLY_MS <= offset_ms + later_ms <= fix.LATE_MS
+    assert abs(later_ms) <= 80 or not -90 <= offset_ms <= 120
 
 
 def test_a_plot_shows_what_was_measured_and_what_was_not():
