@@ -12,11 +12,12 @@
 #include "post/smooth_path.h"
 #include "post/smooth_shift.h"
 
-enum { AHEAD_MAX = 20, AHEAD_MIN = 4, PAST = 40, ROWS_AT_ONCE = 16, SLOTS_MAX = AHEAD_MAX + 1, STEPS = 128, SIDE_MAX_PX = 8192, SIDE_MIN_PX = 64 };
+enum { AHEAD_MAX = 20, AHEAD_MIN = 4, PAST = 40, TILES = SONIC_TILES * SONIC_TILES, ROWS_AT_ONCE = 16, SLOTS_MAX = AHEAD_MAX + 1, STEPS = 128, SIDE_MAX_PX = 8192, SIDE_MIN_PX = 64 };
 static const int64_t ring_bytes = 256 << 20;
 
 /* From which measured fault on it is mended, and from which on fully: far above what clean recordings show, below what is seen. */
 static const double shake_px[2] = {0.18, 0.28}, flicker_gain[2] = {0.003, 0.006}, noise_levels[2] = {1.0, 1.5};
+static const double tile_gain[2] = {0.005, 0.009};
 static const double error_max_px = 0.1, error_max_gain = 0.004;
 
 struct sonic_smooth {
@@ -199,21 +200,44 @@ static span span_around(const sonic_smooth *s, int64_t at)
     return w;
 }
 
-/* Steps of one kind in the span (0, 1: shift; 2 .. 4: gain); those that could not be measured count as 0. Returns the share that could. */
+/* What is smoothed: the shift along x and y, the gains of R, G and B, and the tiles' own gains. */
+enum { SHIFT = 0, GAIN = 2, TILE = 5, KINDS = TILE + TILES };
+
+/* A step of one kind, or 0 when it could not be measured. */
+static int read_step(double *out, const sonic_step *step, int kind)
+{
+    if (kind < GAIN)
+        *out = step->shift_px[kind];
+    else
+        *out = kind < TILE ? step->gain[kind - GAIN] : step->tile_gain[kind - TILE];
+    const int sure = kind < GAIN ? step->error_px[kind] < error_max_px : (kind < TILE ? step->gain_error : step->tile_error[kind - TILE]) < error_max_gain;
+    if (!sure)
+        *out = 0.0;
+    return sure;
+}
+
+/* Steps of one kind in the span. Returns the share that could be measured. */
 static double collect(double *out, const sonic_smooth *s, span w, int kind)
 {
     int32_t known = 0;
-    for (int64_t i = w.first + 1; i <= w.last; i++) {
-        const sonic_step *step = step_at(s, i);
-        int sure = kind < 2 ? step->error_px[kind] < error_max_px : step->gain_error < error_max_gain;
-        out[i - w.first - 1] = !sure ? 0.0 : kind < 2 ? step->shift_px[kind] : step->gain[kind - 2];
-        known += sure;
-    }
+    for (int64_t i = w.first + 1; i <= w.last; i++)
+        known += read_step(&out[i - w.first - 1], step_at(s, i), kind);
     return w.last > w.first ? (double)known / (double)(w.last - w.first) : 0.0;
+}
+
+/* White flicker of that size would show in the steps. */
+static int worth_a_fit(const double *steps, int64_t count, double least)
+{
+    double squares = 0;
+    for (int64_t i = 0; i < count; i++)
+        squares += steps[i] * steps[i];
+    return squares > least * least * (double)count;
 }
 
 typedef struct mending {
     double shift_px[2], gain[3], sigma_px, sigma_gain;
+    float tiles[TILES]; /* factors */
+    int32_t tiled;      /* whether any of them is not 1 */
 } mending;
 
 /* The correction of one kind, faded in with the size of the fault. */
@@ -221,9 +245,9 @@ static double correction(double *sigma, const sonic_smooth *s, span w, int kind,
 {
     double steps[SONIC_PATH_MAX];
     *sigma = 0;
-    if (collect(steps, s, w, kind) < 0.8)
+    if (collect(steps, s, w, kind) < 0.8 || (kind >= TILE && !worth_a_fit(steps, w.last - w.first, range[0])))
         return 0.0;
-    sonic_path_fit fit = sonic_path_smooth(steps, (int32_t)(w.last - w.first), (int32_t)(w.at - w.first), kind < 2);
+    sonic_path_fit fit = sonic_path_smooth(steps, (int32_t)(w.last - w.first), (int32_t)(w.at - w.first), kind < GAIN);
     double sure = s->amount * fit.whiteness * ramp(fit.sigma, range);
     *sigma = sure > 0 ? fit.sigma : 0;
     return sure * fit.correction;
@@ -231,14 +255,16 @@ static double correction(double *sigma, const sonic_smooth *s, span w, int kind,
 
 static mending find_mending(const sonic_smooth *s, int64_t at)
 {
-    mending m = {{0}, {0}, 0, 0};
+    mending m = {{0}, {0}, 0, 0, {0}, 0};
     span w = span_around(s, at);
-    for (int kind = 0; kind < 5; kind++) {
-        double sigma, value = correction(&sigma, s, w, kind, kind < 2 ? shake_px : flicker_gain);
-        if (kind < 2)
+    for (int kind = 0; kind < KINDS; kind++) {
+        double sigma, value = correction(&sigma, s, w, kind, kind < GAIN ? shake_px : kind < TILE ? flicker_gain : tile_gain);
+        if (kind < GAIN)
             m.shift_px[kind] = -value, m.sigma_px = fmax(m.sigma_px, sigma);
+        else if (kind < TILE)
+            m.gain[kind - GAIN] = exp(value), m.sigma_gain = fmax(m.sigma_gain, sigma);
         else
-            m.gain[kind - 2] = exp(value), m.sigma_gain = fmax(m.sigma_gain, sigma);
+            m.tiles[kind - TILE] = (float)exp(value), m.sigma_gain = fmax(m.sigma_gain, sigma), m.tiled |= sigma > 0;
     }
     return m;
 }
@@ -253,6 +279,29 @@ typedef struct convert_job {
     float share;
 } convert_job;
 
+/* Where a pixel lies between the middles of the tiles, 0 .. SONIC_TILES - 1. */
+static float tile_place(int64_t at, int32_t size, int32_t *tile)
+{
+    float place = ((float)at + 0.5f) * SONIC_TILES / (float)size - 0.5f;
+    place = place < 0.0f ? 0.0f : place > SONIC_TILES - 1.0f ? SONIC_TILES - 1.0f : place;
+    *tile = place >= SONIC_TILES - 1.0f ? SONIC_TILES - 2 : (int32_t)place;
+    return place - (float)*tile;
+}
+
+/* The tiles' factors, interpolated between their middles. */
+static void light_row(float *row, const mending *m, int64_t y, int32_t width, int32_t height)
+{
+    float factors[SONIC_TILES];
+    int32_t top, left;
+    const float v = tile_place(y, height, &top);
+    for (int k = 0; k < SONIC_TILES; k++)
+        factors[k] = m->tiles[top * SONIC_TILES + k] + v * (m->tiles[(top + 1) * SONIC_TILES + k] - m->tiles[top * SONIC_TILES + k]);
+    for (int32_t x = 0; x < width; x++) {
+        const float u = tile_place(x, width, &left), factor = factors[left] + u * (factors[left + 1] - factors[left]);
+        row[3 * x] *= factor, row[3 * x + 1] *= factor, row[3 * x + 2] *= factor;
+    }
+}
+
 static void widen_rows(int64_t begin, int64_t end, void *context)
 {
     const convert_job *job = context;
@@ -263,6 +312,8 @@ static void widen_rows(int64_t begin, int64_t end, void *context)
         float *out = job->out_floats + y * width * 3;
         for (int32_t x = 0; x < 3 * width; x += 3)
             out[x] = r * in[x], out[x + 1] = g * in[x + 1], out[x + 2] = b * in[x + 2];
+        if (job->mending->tiled)
+            light_row(out, job->mending, y, width, job->smooth->height);
     }
 }
 

@@ -1,4 +1,4 @@
-/* smooth.h - flicker, shake and noise of a clip taken away, frame after frame with a short look ahead.
+/* smooth.h - flicker (of the picture and of parts of it), shake and noise of a clip taken away, frame after frame with a short look ahead.
  *
  * Every kind of fault is measured first: what is not found with confidence stays as it is, and a frame with nothing to mend comes out bit for
  * bit. Scene cuts start anew. Frames in equals frames out, in order. */

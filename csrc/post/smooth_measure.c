@@ -325,12 +325,60 @@ static void measure_gains(sonic_step *out, const sonic_planes *before, const son
         out->gain[c] = log(ratio[c]);
 }
 
+typedef struct tile_sums {
+    double top, bottom, rest, weight, squares;
+} tile_sums;
+
+/* The cells of one tile, their brightness after the picture's own gain against that before, times `ratio`. */
+static tile_sums tile_pass(const sonic_planes *before, const sonic_planes *now, const double shift[2], const sonic_step *step, int32_t tile, double ratio,
+                           double scale)
+{
+    const int32_t left = tile % SONIC_TILES * now->columns / SONIC_TILES, right = (tile % SONIC_TILES + 1) * now->columns / SONIC_TILES;
+    const int32_t top = tile / SONIC_TILES * now->rows / SONIC_TILES, bottom = (tile / SONIC_TILES + 1) * now->rows / SONIC_TILES;
+    const double gain = exp(0.25 * step->gain[0] + 0.5 * step->gain[1] + 0.25 * step->gain[2]);
+    tile_sums sums = {0, 0, 0, 0, 0};
+    for (int32_t j = top; j < bottom; j++)
+        for (int32_t i = left; i < right; i++) {
+            double x = i + shift[0] / SONIC_CELL_PX, y = j + shift[1] / SONIC_CELL_PX;
+            const float *cell = before->cells + ((size_t)j * now->columns + i) * 3;
+            float moved[3];
+            if (x < 0 || y < 0 || x >= now->columns - 1 || y >= now->rows - 1 || !usable(cell))
+                continue;
+            moved_cell(moved, now, x, y);
+            if (!usable(moved))
+                continue;
+            double a = gain * cell_luma(cell), b = cell_luma(moved), t = (b - ratio * a) / scale, w = 1.0 / ((1.0 + t * t) * (1.0 + t * t));
+            sums.top += w * a * b, sums.bottom += w * a * a, sums.rest += w * t * t * scale * scale, sums.weight += w, sums.squares += w * w;
+        }
+    return sums;
+}
+
+static void measure_tile(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const double shift[2], int32_t tile)
+{
+    const double scales[] = {16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.5};
+    const double cells = (double)(now->columns / SONIC_TILES) * (now->rows / SONIC_TILES);
+    double ratio = 1.0;
+    tile_sums s = {0, 0, 0, 0, 0};
+    for (size_t k = 0; k < sizeof scales / sizeof *scales; k++) {
+        s = tile_pass(before, now, shift, out, tile, ratio, scales[k]);
+        if (s.weight < 2.0)
+            return;
+        ratio = s.top / s.bottom;
+    }
+    if (s.weight < 0.3 * cells) /* most of it moves */
+        return;
+    out->tile_gain[tile] = log(ratio);
+    out->tile_error[tile] = sqrt(s.rest * s.squares / s.weight / s.weight / s.bottom);
+}
+
 void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last, float *scratch)
 {
     estimate e = {{0, 0}, 1.0, {{0}, {0}, 0}};
     const pair p = {before, now, scratch};
     memset(out, 0, sizeof *out);
     out->error_px[0] = out->error_px[1] = 1e3, out->gain_error = 2.0;
+    for (int32_t tile = 0; tile < SONIC_TILES * SONIC_TILES; tile++)
+        out->tile_error[tile] = 2.0;
     if ((out->cut = is_cut(before, now)))
         return;
     if (!follow(&e, &p, last))
@@ -341,4 +389,6 @@ void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic
             out->error_px[axis] = now->factor * sqrt(e.fit.floor * e.fit.inverse[axis == 0 ? 0 : 3]);
         }
     measure_gains(out, before, now, e.shift, e.gain);
+    for (int32_t tile = 0; tile < SONIC_TILES * SONIC_TILES; tile++)
+        measure_tile(out, before, now, e.shift, tile);
 }

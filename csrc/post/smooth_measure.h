@@ -2,17 +2,22 @@
  *
  * Translation and gain minimise the squared difference (Lucas and Kanade 1981, "An iterative image registration technique"), coarse to
  * fine, with gradients of both frames so that noise does not pull towards 0. The sums are kept per block, and blocks that
- * move otherwise than most of the picture lose their weight (iteratively reweighted; Geman and McClure 1987). */
+ * move otherwise than most of the picture lose their weight (iteratively reweighted; Geman and McClure 1987). What a part of the picture
+ * brightens more than the rest is measured in tiles, on their cells that stand still. */
 #ifndef SONIC_POST_SMOOTH_MEASURE_H
 #define SONIC_POST_SMOOTH_MEASURE_H
 
 #include "post/smooth_planes.h"
+
+#define SONIC_TILES 4 /* along each side of the frame */
 
 typedef struct sonic_step {
     double shift_px[2];  /* x, y in pixels of the frame: now(p + shift) shows what before(p) showed */
     double error_px[2];  /* standard deviation of that */
     double gain[3];      /* ln(now / before) of R, G, B */
     double gain_error;   /* standard deviation of that; over 1 when there was nothing to measure */
+    double tile_gain[SONIC_TILES * SONIC_TILES];  /* ln(now / before) of the brightness of each tile, over that of the picture; rows first */
+    double tile_error[SONIC_TILES * SONIC_TILES]; /* standard deviation of that; over 1 when there was nothing to measure */
     int32_t cut;         /* 1: another scene, or no frame before */
 } sonic_step;
 

@@ -132,6 +132,17 @@ static sonic_status measure(sonic_step *out, sonic_image before, sonic_image now
     return SONIC_OK;
 }
 
+static PyObject *tile_list(const double values[SONIC_TILES * SONIC_TILES])
+{
+    PyObject *list = PyList_New(SONIC_TILES * SONIC_TILES);
+    for (Py_ssize_t i = 0; list && i < SONIC_TILES * SONIC_TILES; i++) {
+        PyObject *value = PyFloat_FromDouble(values[i]);
+        if (!value || PyList_SetItem(list, i, value))
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
 static PyObject *smooth_step(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -156,8 +167,9 @@ static PyObject *smooth_step(PyObject *self, PyObject *args)
     Py_XDECREF(now);
     if (PyErr_Occurred())
         return NULL;
-    return Py_BuildValue("{s(dd)s(dd)s(ddd)sdsi}", "shift_px", step.shift_px[0], step.shift_px[1], "error_px", step.error_px[0], step.error_px[1],
-                         "gain", step.gain[0], step.gain[1], step.gain[2], "gain_error", step.gain_error, "cut", (int)step.cut);
+    return Py_BuildValue("{s(dd)s(dd)s(ddd)sdsNsNsi}", "shift_px", step.shift_px[0], step.shift_px[1], "error_px", step.error_px[0], step.error_px[1],
+                         "gain", step.gain[0], step.gain[1], step.gain[2], "gain_error", step.gain_error, "tile_gain", tile_list(step.tile_gain),
+                         "tile_error", tile_list(step.tile_error), "cut", (int)step.cut);
 }
 
 PyMethodDef sonic_py_smooth_methods[] = {

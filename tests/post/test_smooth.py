@@ -184,3 +184,16 @@ def test_a_zoom_is_not_shake():
         frames.append(np.repeat(np.rint(128 + 40 * waves).astype(np.uint8)[..., None], 3, axis=-1))
     out, smoother = smoothed(frames)
     assert smoother.report()["shaken"] == 0 and np.array_equal(out, frames)
+
+
+def test_flicker_of_a_part_is_mended_there_alone():
+    random, frames = np.random.default_rng(12), []
+    side = np.clip((np.arange(SIDE) - 70) / 60, 0, 1)[None, :, None]
+    for _ in range(FRAMES):
+        frames.append(np.clip(np.rint(scene() * (1 + 0.025 * random.standard_normal() * side)), 0, 255).astype(np.uint8))
+    out, smoother = smoothed(frames)
+    assert smoother.report()["flickering"] == FRAMES
+    left, right = np.s_[:, :, :40], np.s_[:, :, 130:]
+    apart = [np.mean((np.float64(clip_)[right] - np.stack([scene()] * FRAMES)[right]) ** 2) for clip_ in (out, frames)]
+    assert apart[0] < 0.3 * apart[1]
+    assert np.abs(np.int16(out)[left] - np.int16(frames)[left]).max() <= 1
