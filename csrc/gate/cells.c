@@ -76,33 +76,44 @@ typedef struct tile {
     float excess;
 } tile;
 
-static void sum_tile(int32_t sums[PHASES], int32_t *count, const sonic_cells *cells, int32_t row, int32_t column)
+static void add_cell(int32_t sums[PHASES], int32_t *count, const sonic_cells *cells, int32_t row, int32_t column)
 {
-    memset(sums, 0, PHASES * sizeof *sums);
-    *count = 0;
-    for (int32_t r = row - REACH; r <= row + REACH; r++)
-        for (int32_t c = column - REACH; c <= column + REACH; c++) {
-            if (r < 0 || c < 0 || r >= cells->rows || c >= cells->columns)
-                continue;
-            const uint8_t *zeros = cells->zeros + ((size_t)r * (size_t)cells->columns + (size_t)c) * PHASES;
-            for (int p = 0; p < PHASES; p++)
-                sums[p] += zeros[p];
-            *count += BLOCKS * MODES;
-        }
+    const uint8_t *zeros = cells->zeros + ((size_t)row * (size_t)cells->columns + (size_t)column) * PHASES;
+    for (int p = 0; p < PHASES; p++)
+        sums[p] += zeros[p];
+    *count += BLOCKS * MODES;
 }
 
 /* What the best position has above the second that shares neither row nor column with it. */
-static tile read_tile(const sonic_cells *cells, int32_t row, int32_t column)
+static tile best_of(const int32_t sums[PHASES], int32_t count)
 {
-    int32_t sums[PHASES], count, best = 0, second = 0;
-    sum_tile(sums, &count, cells, row, column);
+    int32_t best = 0, second = 0;
     for (int p = 1; p < PHASES; p++)
         if (sums[p] > sums[best])
             best = p;
     for (int p = 0; p < PHASES; p++)
         if (p / 8 != best / 8 && p % 8 != best % 8 && sums[p] > second)
             second = sums[p];
-    return (tile){best, (float)(sums[best] - second) / (float)count};
+    return (tile){best, count ? (float)(sums[best] - second) / (float)count : 0};
+}
+
+static tile read_tile(const sonic_cells *cells, int32_t row, int32_t column)
+{
+    int32_t sums[PHASES] = {0}, count = 0;
+    for (int32_t r = row - REACH; r <= row + REACH; r++)
+        for (int32_t c = column - REACH; c <= column + REACH; c++)
+            if (r >= 0 && c >= 0 && r < cells->rows && c < cells->columns)
+                add_cell(sums, &count, cells, r, c);
+    return best_of(sums, count);
+}
+
+float sonic_cells_excess(const sonic_cells *cells)
+{
+    int32_t sums[PHASES] = {0}, count = 0;
+    for (int32_t row = 0; row < cells->rows; row++)
+        for (int32_t column = 0; column < cells->columns; column++)
+            add_cell(sums, &count, cells, row, column);
+    return best_of(sums, count).excess;
 }
 
 static uint8_t heat_of(float excess)

@@ -38,4 +38,8 @@ typedef struct sonic_region {
 void sonic_cells_read(sonic_region *coarsest, uint8_t *heat, const sonic_cells *cells, const sonic_plane *luma, const sonic_likelihood *tables,
                       uint32_t *counts);
 
+/* The same question about the picture as a whole: how much larger the share of coefficients near zero is at the best position than at the next one
+ * that shares neither row nor column with it. */
+float sonic_cells_excess(const sonic_cells *cells);
+
 #endif

@@ -203,7 +203,10 @@ static void refine_candidate(sonic_comb_candidate *c, const spectrum *x, const s
 #define PERIODS 3072
 
 /* Share of a period that candidates lie apart. */
-#define APART 0.05
+#define APART 0.02
+
+/* Candidates whose double and third are candidates, too. */
+#define RELATED 3
 
 static int32_t best_apart(const float *values, int32_t count, const sonic_comb_candidate *taken, int32_t taken_count)
 {
@@ -225,26 +228,25 @@ static void add_candidate(sonic_comb *out, int32_t *taken, double period, double
         out->other[(*taken)++] = (sonic_comb_candidate){.evidence = strength, .period_px = period};
 }
 
-/* The best periods. Half of a period and three times it share lines with it, so the best one's double and third are looked at, too. */
+/* The best periods. Half of a period and three times it share lines with it, so double and third of the best ones are looked at, too. */
 static void search(sonic_comb *out, const spectrum *x, const spectrum *y)
 {
     float values[PERIODS];
     int32_t count = 0, taken = 0;
     for (double p = SONIC_COMB_SHORTEST; p <= SONIC_COMB_LONGEST && count < PERIODS; p += PERIOD_STEP)
         values[count++] = (float)(evidence(x, y, p) + pixel_grid(x, y, p));
-    while (taken < SONIC_COMB_CANDIDATES) {
-        int32_t best = best_apart(values, count, out->other, taken), first = taken == 0;
-        double period = SONIC_COMB_SHORTEST + PERIOD_STEP * best;
-        add_candidate(out, &taken, period, values[best]);
-        refine_candidate(&out->other[taken - 1], x, y);
-        if (first) {
-            double exact = 0.5 * (out->other[0].period_x_px + out->other[0].period_y_px);
+    for (int32_t found = 0; taken < SONIC_COMB_CANDIDATES; found++) {
+        int32_t best = best_apart(values, count, out->other, taken), own = taken;
+        add_candidate(out, &taken, SONIC_COMB_SHORTEST + PERIOD_STEP * best, values[best]);
+        refine_candidate(&out->other[own], x, y);
+        if (found < RELATED) {
+            double exact = 0.5 * (out->other[own].period_x_px + out->other[own].period_y_px);
             add_candidate(out, &taken, 2 * exact, values[best]);
             add_candidate(out, &taken, exact / 3, values[best]);
         }
+        for (int32_t k = own + 1; k < taken; k++)
+            refine_candidate(&out->other[k], x, y);
     }
-    for (int32_t k = 1; k < SONIC_COMB_CANDIDATES; k++)
-        refine_candidate(&out->other[k], x, y);
     qsort(values, (size_t)count, sizeof *values, ascending);
     out->contrast = out->other[0].evidence - values[count * 95 / 100];
 }

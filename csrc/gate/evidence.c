@@ -12,7 +12,8 @@
 
 #define FAINT_GRID 0.03  /* nats a block: below, nothing is kept */
 #define NO_GRID 0.5      /* nats a block: above, a grid is there beyond doubt and no other is looked for */
-#define WORTH_TRYING 2.0 /* evidence of a comb: most pictures without one stay below */
+#define GLANCE_PX 192    /* side of the part that candidates are compared by */
+#define WORTH_READING 0.01f /* share of coefficients: what chance gives to the best of 64 positions */
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
@@ -122,37 +123,58 @@ static void keep_resized(sonic_evidence *out, const sonic_history *history, cons
     out->resized_custom_modes = history->custom_modes;
 }
 
-/* Blocks that were resized: brought back to 8 pixels, they are looked at as those of the picture itself. Returns their contrast. */
-static float try_period(sonic_evidence *out, float best, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb_candidate *c,
-                        uint32_t *counts, unsigned char *scratch)
+/* The picture at the scale at which blocks of the candidate's period have 8 pixels; empty when too little fits. */
+static sonic_plane brought_back(const sonic_plane *luma, const sonic_comb_candidate *c, int32_t side_most, unsigned char *scratch)
 {
     sonic_plane part;
-    sonic_grid grid;
-    sonic_history history;
-    float strength[SONIC_LATTICE_PHASES];
-    if (c->evidence < WORTH_TRYING)
-        return best;
-    sonic_resize_part(&part, luma, c->period_x_px / 8, c->period_y_px / 8, c->edge_x_px, c->edge_y_px, scratch);
-    if (!part.width_px)
-        return best;
-    sonic_lattice_count(counts, NULL, &part, scratch + sonic_arena_piece(sonic_resize_scratch_size(luma->height_px)));
-    sonic_grid_measure(&grid, strength, counts);
-    if (contrast_of(&grid) <= best)
-        return best;
-    sonic_history_read(&history, tables, counts);
-    keep_resized(out, &history, c);
-    return contrast_of(&history.grid);
+    sonic_resize_part(&part, luma, c->period_x_px / 8, c->period_y_px / 8, c->edge_x_px, c->edge_y_px, side_most, scratch);
+    return part;
 }
 
-/* A comb of period 8 without a grid of that size is that of blocks twice as large. */
+static unsigned char *after_resize(const sonic_plane *luma, unsigned char *scratch)
+{
+    return scratch + sonic_arena_piece(sonic_resize_scratch_size(luma->height_px));
+}
+
+/* How special one position of the grid is at the candidate's scale: quick, for many candidates. */
+static float excess_of(const sonic_plane *luma, const sonic_comb_candidate *c, void *cells_memory, unsigned char *scratch)
+{
+    sonic_cells cells;
+    sonic_plane part = brought_back(luma, c, GLANCE_PX, scratch);
+    if (!part.width_px)
+        return 0;
+    sonic_cells_init(&cells, part.width_px, part.height_px, cells_memory);
+    sonic_lattice_count(NULL, &cells, &part, after_resize(luma, scratch));
+    return sonic_cells_excess(&cells);
+}
+
+/* Blocks that were resized: brought back to 8 pixels, they are looked at as those of the picture itself. */
+static void read_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb_candidate *c, uint32_t *counts,
+                         unsigned char *scratch)
+{
+    sonic_history history;
+    sonic_plane part = brought_back(luma, c, SONIC_RESIZE_SIDE_MAX, scratch);
+    sonic_lattice_count(counts, NULL, &part, after_resize(luma, scratch));
+    sonic_history_read(&history, tables, counts);
+    if (contrast_of(&history.grid) > FAINT_GRID)
+        keep_resized(out, &history, c);
+}
+
+/* A comb of period 8 without a grid of that size is that of blocks twice as large. The memory of the counts serves the cells before it is theirs. */
 static void measure_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb *comb, uint32_t *counts,
                             void *scratch)
 {
-    float best = FAINT_GRID;
-    for (int k = 0; k < SONIC_COMB_CANDIDATES && best < NO_GRID; k++)
-        best = try_period(out, best, tables, luma, &comb->other[k], counts, scratch);
-    if (best < NO_GRID && out->grid_strength - out->grid_second < NO_GRID)
-        try_period(out, best, tables, luma, &comb->sixteen, counts, scratch);
+    const sonic_comb_candidate *best = NULL;
+    float most = WORTH_READING;
+    const int with_sixteen = out->grid_strength - out->grid_second < NO_GRID;
+    for (int k = 0; k < SONIC_COMB_CANDIDATES + with_sixteen; k++) {
+        const sonic_comb_candidate *c = k < SONIC_COMB_CANDIDATES ? &comb->other[k] : &comb->sixteen;
+        float excess = c->evidence > 0 ? excess_of(luma, c, counts, scratch) : 0;
+        if (excess > most)
+            most = excess, best = c;
+    }
+    if (best)
+        read_resized(out, tables, luma, best, counts, scratch);
 }
 
 static void measure_comb(sonic_evidence *out, sonic_comb *comb, const sonic_plane *luma, void *scratch)

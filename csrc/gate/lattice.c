@@ -201,11 +201,12 @@ static void count_row(uint32_t *counts, sonic_cells *cells, const rows *r, int32
 {
     const size_t phase = (size_t)SONIC_LATTICE_MODES * SONIC_LATTICE_BINS;
     clipped_block(r->column_clip, r->clipped, count);
-    uint32_t *first = counts + (size_t)(top & 7) * 8 * phase;
+    uint32_t *first = counts ? counts + (size_t)(top & 7) * 8 * phase : NULL;
     for (int v = 0, mode = 0; v < FREQUENCIES; v++) {
         down_group(r, top, v, count);
         for (int u = v == 0; u + v < FREQUENCIES; u++, mode++) {
-            tally(first + (size_t)mode * SONIC_LATTICE_BINS, phase, r->index[u], count);
+            if (first)
+                tally(first + (size_t)mode * SONIC_LATTICE_BINS, phase, r->index[u], count);
             if (cells)
                 sonic_cells_add(cells, r->index[u], count);
         }
@@ -215,7 +216,8 @@ static void count_row(uint32_t *counts, sonic_cells *cells, const rows *r, int32
 void sonic_lattice_count(uint32_t *counts, sonic_cells *cells, const sonic_plane *luma, void *scratch)
 {
     rows r;
-    memset(counts, 0, SONIC_LATTICE_COUNTS * sizeof *counts);
+    if (counts)
+        memset(counts, 0, SONIC_LATTICE_COUNTS * sizeof *counts);
     if (luma->width_px < 8 || luma->height_px < 8)
         return;
     const int32_t count = luma->width_px - 7;

@@ -28,10 +28,10 @@ static void weigh(float weight[TAPS], float t)
 }
 
 /* As many whole blocks as fit, in the middle of `side` pixels. */
-static void place_taps(taps *out, int32_t side, double step, double edge)
+static void place_taps(taps *out, int32_t side, double step, double edge, int32_t side_most)
 {
     double block = 8 * step, first = edge + block * ceil((2.5 - edge) / block);
-    int32_t blocks = (int32_t)((side - 2.5 - first) / block), most = SIDE / 8;
+    int32_t blocks = (int32_t)((side - 2.5 - first) / block), most = (side_most < SIDE ? side_most : SIDE) / 8;
     out->count = 0;
     if (!(step >= 0.3) || !(step <= STEP_MAX) || blocks < 8)
         return;
@@ -63,13 +63,13 @@ static void down(float *restrict out, const float *restrict in, int32_t width, c
         out[x] = in[x] * w[0] + in[x + width] * w[1] + in[x + 2 * width] * w[2] + in[x + 3 * width] * w[3];
 }
 
-void sonic_resize_part(sonic_plane *out, const sonic_plane *in, double step_x, double step_y, double edge_x, double edge_y, void *scratch)
+void sonic_resize_part(sonic_plane *out, const sonic_plane *in, double step_x, double step_y, double edge_x, double edge_y, int32_t side_most, void *scratch)
 {
     taps *x = scratch, *y = x + 1;
     float *made = (float *)(y + 1), *rows = made + SIDE * SIDE;
     *out = (sonic_plane){made, 0, 0};
-    place_taps(x, in->width_px, step_x, edge_x);
-    place_taps(y, in->height_px, step_y, edge_y);
+    place_taps(x, in->width_px, step_x, edge_x, side_most);
+    place_taps(y, in->height_px, step_y, edge_y, side_most);
     if (!x->count || !y->count)
         return;
     int32_t top = y->first[0], bottom = y->first[y->count - 1] + TAPS;

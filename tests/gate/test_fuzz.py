@@ -1,0 +1,75 @@
+"""Damaged files through `sonic check`, and the corpus of the fuzz targets (tests/fuzz) through the extension as it is shipped."""
+import importlib.util
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sonic_nodes.cli import main
+from sonic_nodes.errors import InputError
+from sonic_nodes.gate.check import evidence_of_container, tables
+from sonic_nodes.native import _sonic
+
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "tests" / "fuzz" / "corpus"
+FILES, SECONDS = 150, 2.0
+
+
+@pytest.fixture(scope="module")
+def mutated():
+    """bench/gate_mutated.py, which makes the files and checks a thousand of them."""
+    spec = importlib.util.spec_from_file_location("gate_mutated", ROOT / "bench" / "gate_mutated.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_damaged_files_are_rows_and_take_no_time(mutated, tmp_path, capsys):
+    names = []
+    for name, data in mutated.mutations(FILES, seed=2):
+        (tmp_path / name).write_bytes(data)
+        names.append(name)
+    started = time.perf_counter()
+    assert main(["check", str(tmp_path), "--json"]) in (1, 3)
+    assert time.perf_counter() - started < FILES * SECONDS / 4
+    rows = json.loads(capsys.readouterr().out)
+    assert [Path(row["path"]).name for row in rows] == names
+    verdicts = {row["verdict"] for row in rows}
+    assert "unreadable" in verdicts and len(verdicts) > 1
+    assert all(row["reasons"][0]["advice"].endswith(".") for row in rows if row["verdict"] == "unreadable")
+
+
+def corpus(target):
+    return sorted((CORPUS / target).iterdir())
+
+
+@pytest.mark.parametrize("path", corpus("jpeg"), ids=lambda path: path.name)
+def test_jpeg_corpus(path):
+    data = path.read_bytes()
+    try:
+        facts = evidence_of_container(data)
+    except InputError:
+        return
+    if facts is not None:
+        assert all(np.isfinite(value) for value in facts.values())
+        assert 0 <= facts["luma_quality"] <= 100
+
+
+@pytest.mark.parametrize("path", corpus("pixels"), ids=lambda path: path.name)
+def test_pixel_corpus(path):
+    picture, face = read_picture_of(path.read_bytes())
+    heat = np.zeros((picture.shape[0] // 32, picture.shape[1] // 32), np.uint8)
+    assert all(np.isfinite(value) for value in _sonic.gate_evidence(tables(), picture, face, heat).values())
+
+
+def read_picture_of(data):
+    """(picture, face box) of a file as tests/fuzz/picture.h reads it."""
+    width, height, gap, kind = data[0] + 16, data[1] + 16, data[6], data[7]
+    face = tuple(int(v) * 4 for v in np.frombuffer(data[2:6], np.int8))
+    stride = 3 * width + gap
+    i = np.arange(stride * height)
+    pixels = np.resize(np.frombuffer(data[8:], np.uint8), i.size) + (i // 3 * (kind & 15) >> 6) + (i // stride * (kind >> 4) >> 2)
+    rows = pixels.astype(np.uint8).reshape(height, stride)
+    return np.ascontiguousarray(rows[:, :3 * width].reshape(height, width, 3)), face

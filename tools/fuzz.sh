@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Fuzzes the quality gate's C: every target of tests/fuzz under libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer.
+#
+#     tools/fuzz.sh [SECONDS [TARGET...]]     each target for so long (60), from the corpus in tests/fuzz/corpus; 0 only runs the corpus
+#     tools/fuzz.sh minimise [TARGET...]      replaces that corpus by the fewest files that reach as much code as all found so far
+#
+# Needs clang with its run-time libraries (Debian: apt-get install clang libclang-rt-dev). What is found stays in build/fuzz; an input that
+# breaks something is build/fuzz/TARGET-crash-*: mend it, then move the file to the corpus. Exit status 1 when something broke.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+clang=${CLANG:-clang}
+command -v "$clang" >/dev/null || { echo "Install clang (Debian: apt-get install clang libclang-rt-dev), or name one: CLANG=clang-19 tools/fuzz.sh" >&2; exit 1; }
+seconds=${1:-60}
+shift $(($# > 0))
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || for file in tests/fuzz/*.c; do targets+=("$(basename "$file" .c)"); done
+mkdir -p build/fuzz
+
+build() { # memory grows by libjpeg's own bounds: 4 GB is beyond what a file may claim
+    "$clang" -std=c11 -g -O2 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror \
+        -Icsrc -Itests/fuzz -o "build/fuzz/$1" "tests/fuzz/$1.c" csrc/gate/*.c csrc/core/{arena,status}.c -ljpeg -lm
+}
+
+run() { # a target, options of libFuzzer and folders
+    local target=$1
+    shift
+    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+        "build/fuzz/$target" -timeout=60 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1 -artifact_prefix="build/fuzz/$target-" "$@"
+}
+
+status=0
+for target in "${targets[@]}"; do
+    build "$target"
+    found=build/fuzz/$target.found kept=tests/fuzz/corpus/$target
+    mkdir -p "$found" "$kept"
+    if [ "$seconds" = minimise ]; then
+        rm -rf "$found.least" && mkdir "$found.least"
+        run "$target" -merge=1 "$found.least" "$kept" "$found" 2>&1 | tail -n 1
+        rm -rf "$kept" && mv "$found.least" "$kept"
+    elif [ "$seconds" = 0 ]; then
+        run "$target" "$kept"/* >"build/fuzz/$target.log" 2>&1 || status=1
+    else
+        run "$target" -max_total_time="$seconds" "$found" "$kept" >"build/fuzz/$target.log" 2>&1 || status=1
+    fi
+    [ "$seconds" = minimise ] || { echo "$target:"; tail -n 12 "build/fuzz/$target.log"; }
+done
+exit $status
