@@ -9,7 +9,6 @@
 #define MODES SONIC_LATTICE_MODES
 #define PX SONIC_CELL_PX
 #define BLOCKS (PX / 8 * (PX / 8))
-#define NEAR_ZERO 4     /* bins: one level */
 #define REACH 1         /* a tile is a cell and its neighbours: 96 x 96 pixels */
 #define CERTAIN 0.055f  /* share of coefficients that are near zero only at one position, above what positions differ by anyway */
 #define GROUPS 2        /* positions whose regions are read */
@@ -21,8 +20,9 @@ size_t sonic_cells_memory(int32_t width_px, int32_t height_px)
     return rows * columns * PHASES + 9 * (size_t)width_px + 64;
 }
 
-void sonic_cells_init(sonic_cells *cells, int32_t width_px, int32_t height_px, void *memory)
+void sonic_cells_init(sonic_cells *cells, int32_t width_px, int32_t height_px, int32_t near_zero, void *memory)
 {
+    cells->near_zero = near_zero;
     cells->columns = width_px / PX;
     cells->rows = height_px / PX;
     cells->width_px = width_px;
@@ -36,8 +36,9 @@ SONIC_WIDE
 void sonic_cells_add(sonic_cells *cells, const int16_t *restrict bins, int32_t count)
 {
     uint8_t *restrict row = cells->row;
+    const int16_t near_zero = (int16_t)cells->near_zero;
     for (int32_t x = 0; x < count; x++)
-        row[x] = (uint8_t)(row[x] + (bins[x] < NEAR_ZERO));
+        row[x] = (uint8_t)(row[x] + (bins[x] < near_zero));
 }
 
 SONIC_WIDE

@@ -8,17 +8,19 @@
 #include "gate/plane.h"
 
 #define SONIC_CELL_PX 32
+#define SONIC_CELL_ZERO 4 /* bins, one level: what one compression leaves of a zero */
 
 typedef struct sonic_cells {
     uint8_t *zeros;    /* [rows][columns][64], at most 224 */
     int32_t rows, columns;
     uint8_t *row;      /* [width_px], scratch: modes near zero in one row of blocks */
     uint8_t *band;     /* [8][width_px], scratch: the same summed over the rows of one cell by y & 7 */
-    int32_t width_px;
+    int32_t width_px, near_zero;
 } sonic_cells;
 
 size_t sonic_cells_memory(int32_t width_px, int32_t height_px);
-void sonic_cells_init(sonic_cells *cells, int32_t width_px, int32_t height_px, void *memory);
+/* near_zero: bins of lattice.h that count as such. */
+void sonic_cells_init(sonic_cells *cells, int32_t width_px, int32_t height_px, int32_t near_zero, void *memory);
 
 /* For lattice.c: the bins of one mode of a row of blocks; then, after all modes, the end of the row. */
 void sonic_cells_add(sonic_cells *cells, const int16_t *bins, int32_t count);

@@ -145,9 +145,9 @@ static double pixel_grid(const spectrum *x, const spectrum *y, double period)
 /* Leaves the lines of the period 8 out, and of 16, which is that of chroma at half the size, the width of the window's main lobe and the slope of strong lines included. */
 static void blank_eight(spectrum *s)
 {
-    int32_t reach = (int32_t)(3.0 * s->count / s->length) + 2;
-    for (int k = 1; k <= 8; k++) {
-        int32_t at = (int32_t)((double)k / 16 * s->count + 0.5);
+    int32_t reach = (int32_t)(2.2 * s->count / s->length) + 1;
+    for (int k = 1; k <= 4; k++) {
+        int32_t at = (int32_t)((double)k / 8 * s->count + 0.5);
         for (int32_t i = at - reach; i <= at + reach; i++)
             if (i >= 0 && i < s->count / 2)
                 s->height[i] = LEFT_OUT;

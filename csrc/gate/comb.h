@@ -10,7 +10,7 @@
 #define SONIC_COMB_SHORTEST 5.0 /* periods looked for, pixels */
 #define SONIC_COMB_LONGEST 17.0
 
-#define SONIC_COMB_CANDIDATES 14 /* under a later compression the right one is seldom the first */
+#define SONIC_COMB_CANDIDATES 12 /* under a later compression the right one is seldom the first */
 
 /* A period that the profiles show. */
 typedef struct sonic_comb_candidate {

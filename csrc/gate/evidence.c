@@ -8,21 +8,17 @@
 #include "gate/comb.h"
 #include "gate/history.h"
 #include "gate/luma.h"
-#include "gate/resize.h"
+#include "gate/resized.h"
 
-#define FAINT_GRID 0.03  /* nats a block: below, nothing is kept */
-#define NO_GRID 0.5      /* nats a block: above, a grid is there beyond doubt and no other is looked for */
-#define GLANCE_PX 192    /* side of the part that candidates are compared by */
-#define WORTH_READING 0.01f /* share of coefficients: what chance gives to the best of 64 positions */
+#define GRID 0.5 /* nats a block */
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* The steps follow each other and share one piece of scratch memory. */
 static size_t scratch_size(int32_t width_px, int32_t height_px)
 {
-    size_t lattice = sonic_arena_piece(sonic_lattice_scratch_size(width_px > SONIC_RESIZE_SIDE_MAX ? width_px : SONIC_RESIZE_SIDE_MAX));
-    size_t resize = sonic_arena_piece(sonic_resize_scratch_size(height_px));
-    return larger(lattice + resize, larger(sonic_comb_scratch_size(width_px, height_px), sonic_sharpness_scratch_size(width_px, height_px)));
+    size_t first = larger(sonic_lattice_scratch_size(width_px), sonic_resized_scratch_size(width_px, height_px));
+    return larger(first, larger(sonic_comb_scratch_size(width_px, height_px), sonic_sharpness_scratch_size(width_px, height_px)));
 }
 
 size_t sonic_evidence_memory(int32_t width_px, int32_t height_px)
@@ -96,7 +92,7 @@ static void measure_parts(sonic_evidence *out, uint8_t *heat, const sonic_likeli
 {
     sonic_cells cells;
     sonic_region region;
-    sonic_cells_init(&cells, luma->width_px, luma->height_px, memory);
+    sonic_cells_init(&cells, luma->width_px, luma->height_px, SONIC_CELL_ZERO, memory);
     sonic_lattice_count(counts, &cells, luma, scratch);
     measure_history(out, tables, counts);
     sonic_cells_read(&region, heat, &cells, luma, tables, counts);
@@ -105,81 +101,28 @@ static void measure_parts(sonic_evidence *out, uint8_t *heat, const sonic_likeli
     out->region_share = region.share;
 }
 
-static float contrast_of(const sonic_grid *grid)
-{
-    return grid->strength - (grid->second > 0 ? grid->second : 0);
-}
+/* Blocks of 8 pixels, beyond doubt. */
+static int32_t has_grid(const sonic_evidence *e) { return e->grid_strength - e->grid_second > GRID; }
 
-static void keep_resized(sonic_evidence *out, const sonic_history *history, const sonic_comb_candidate *candidate)
-{
-    out->resized_period_px = candidate->period_px;
-    out->resized_strength = history->grid.strength;
-    out->resized_second = history->grid.second;
-    out->resized_chance = history->grid.chance;
-    out->resized_quality = history->grid.quality;
-    out->resized_emptied = history->grid.emptied;
-    out->resized_custom_quality = history->custom.quality;
-    out->resized_custom_likelihood = history->custom.likelihood;
-    out->resized_custom_modes = history->custom_modes;
-}
-
-/* The picture at the scale at which blocks of the candidate's period have 8 pixels; empty when too little fits. */
-static sonic_plane brought_back(const sonic_plane *luma, const sonic_comb_candidate *c, int32_t side_most, unsigned char *scratch)
-{
-    sonic_plane part;
-    sonic_resize_part(&part, luma, c->period_x_px / 8, c->period_y_px / 8, c->edge_x_px, c->edge_y_px, side_most, scratch);
-    return part;
-}
-
-static unsigned char *after_resize(const sonic_plane *luma, unsigned char *scratch)
-{
-    return scratch + sonic_arena_piece(sonic_resize_scratch_size(luma->height_px));
-}
-
-/* How special one position of the grid is at the candidate's scale: quick, for many candidates. */
-static float excess_of(const sonic_plane *luma, const sonic_comb_candidate *c, void *cells_memory, unsigned char *scratch)
-{
-    sonic_cells cells;
-    sonic_plane part = brought_back(luma, c, GLANCE_PX, scratch);
-    if (!part.width_px)
-        return 0;
-    sonic_cells_init(&cells, part.width_px, part.height_px, cells_memory);
-    sonic_lattice_count(NULL, &cells, &part, after_resize(luma, scratch));
-    return sonic_cells_excess(&cells);
-}
-
-/* Blocks that were resized: brought back to 8 pixels, they are looked at as those of the picture itself. */
-static void read_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb_candidate *c, uint32_t *counts,
-                         unsigned char *scratch)
-{
-    sonic_history history;
-    sonic_plane part = brought_back(luma, c, SONIC_RESIZE_SIDE_MAX, scratch);
-    sonic_lattice_count(counts, NULL, &part, after_resize(luma, scratch));
-    sonic_history_read(&history, tables, counts);
-    if (contrast_of(&history.grid) > FAINT_GRID)
-        keep_resized(out, &history, c);
-}
-
-/* A comb of period 8 without a grid of that size is that of blocks twice as large. The memory of the counts serves the cells before it is theirs. */
 static void measure_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb *comb, uint32_t *counts,
                             void *scratch)
 {
-    const sonic_comb_candidate *best = NULL;
-    float most = WORTH_READING;
-    const int with_sixteen = out->grid_strength - out->grid_second < NO_GRID;
-    for (int k = 0; k < SONIC_COMB_CANDIDATES + with_sixteen; k++) {
-        const sonic_comb_candidate *c = k < SONIC_COMB_CANDIDATES ? &comb->other[k] : &comb->sixteen;
-        float excess = c->evidence > 0 ? excess_of(luma, c, counts, scratch) : 0;
-        if (excess > most)
-            most = excess, best = c;
-    }
-    if (best)
-        read_resized(out, tables, luma, best, counts, scratch);
+    sonic_resized found;
+    sonic_resized_find(&found, tables, luma, comb, has_grid(out), counts, scratch);
+    out->resized_period_px = found.period_px;
+    out->resized_strength = found.history.grid.strength;
+    out->resized_second = found.history.grid.second;
+    out->resized_chance = found.history.grid.chance;
+    out->resized_quality = found.history.grid.quality;
+    out->resized_emptied = found.history.grid.emptied;
+    out->resized_custom_quality = found.history.custom.quality;
+    out->resized_custom_likelihood = found.history.custom.likelihood;
+    out->resized_custom_modes = found.history.custom_modes;
 }
 
 static void measure_comb(sonic_evidence *out, sonic_comb *comb, const sonic_plane *luma, void *scratch)
 {
-    sonic_comb_measure(comb, luma, out->grid_strength - out->grid_second > NO_GRID, scratch);
+    sonic_comb_measure(comb, luma, has_grid(out), scratch);
     out->comb_eight = comb->eight;
     out->comb_other = comb->other[0].evidence;
     out->comb_contrast = comb->contrast;

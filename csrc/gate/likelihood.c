@@ -62,11 +62,11 @@ static void add_bin(float *restrict sums, const float *restrict log_ratios, floa
 void sonic_likelihood_sum(sonic_likelihood_sums *out, const sonic_likelihood *tables, const uint32_t *counts)
 {
     memset(out, 0, sizeof *out);
-    for (int m = 0; m < SONIC_LATTICE_MODES; m++, counts += SONIC_LATTICE_BINS)
+    for (int s = 0; s < SONIC_LIKELIHOOD_SIGMAS; s++)
         for (int bin = 4; bin < SONIC_LATTICE_BINS - 1; bin++) /* below a level every step says k = 0 */
-            if (counts[bin])
-                for (int s = 0; s < SONIC_LIKELIHOOD_SIGMAS; s++)
-                    add_bin(out->of[s][m], tables->log_ratio[s][bin], (float)counts[bin]);
+            for (int m = 0; m < SONIC_LATTICE_MODES; m++)      /* inside, so that a row of the table is fetched once for all */
+                if (counts[m * SONIC_LATTICE_BINS + bin])
+                    add_bin(out->of[s][m], tables->log_ratio[s][bin], (float)counts[m * SONIC_LATTICE_BINS + bin]);
 }
 
 float sonic_likelihood_of_quality(const sonic_likelihood *tables, const sonic_likelihood_sums *sums, int32_t sigma, int32_t quality, int32_t turned)
