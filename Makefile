@@ -5,7 +5,7 @@ OUT ?= out/demo.mp4
 ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH
 
-.PHONY: help demo test build wheel pack bench lint asan clean
+.PHONY: help demo test build wheel pack bench lint asan fuzz vectorised clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,8 @@ help:
 	@echo "make bench   measure what the README claims"
 	@echo "make lint    ruff (make build has the C compiler's warnings as errors)"
 	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make fuzz    the fuzz targets of tests/fuzz under libFuzzer (clang), a minute each   (SECONDS=600)"
+	@echo "make vectorised   which loops of the quality gate became vector instructions: GCC's report"
 	@echo "make clean   remove what was built; .venv stays"
 	@echo
 	@echo "PORTRAIT=picture SPEECH=recording OUT=video.mp4   for make demo"
@@ -57,6 +59,12 @@ lint:
 asan:
 	@tools/bootstrap.sh test
 	@tools/asan.sh $(ARGS)
+
+fuzz:
+	@tools/fuzz.sh $(or $(SECONDS),60)
+
+vectorised:
+	@python3 tools/vectorised.py
 
 clean:
 	rm -rf build dist out *.egg-info .pytest_cache .hypothesis .ruff_cache

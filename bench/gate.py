@@ -48,6 +48,26 @@ judge = BRISQUE(url=False)
 for line in sys.stdin:
     print(judge.score(numpy.asarray(Image.open(line.strip()).convert("RGB"))), flush=True)
 """
+MEMORY_SCRIPT = """
+import io, sys
+import numpy
+from PIL import Image
+from sonic_nodes.gate import check
+def peak():
+    return 1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+def judge(picture):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", progressive=True)
+    return (lambda: check.evidence_of_picture(picture)) if sys.argv[1] == "evidence" else (lambda: check.evidence_of_container(stream.getvalue()))
+judge(numpy.zeros((64, 64, 3), numpy.uint8))()
+picture = numpy.random.default_rng(1).integers(0, 256, (3000, 4000, 3), numpy.uint8)
+work = judge(picture)
+open("/proc/self/clear_refs", "w").write("5")   # the peak so far is what is held now
+before = peak()
+work()
+print((peak() - before) / 12e6)
+"""
+MEMORY_BYTES, CONTAINER_BYTES = 5, 4   # for each pixel, at twelve megapixels
 COMPRESSED = ("jpg", "jpg>png", "crop", "progressive", "grey", "turned", "frame", "small")
 TONED = {"tone": "toned", "sharpen": "sharpened", "soften": "softened", "grain": "noise added", "jpg>webp": "WebP after it"}
 
@@ -274,6 +294,14 @@ def check_cost(lines, paths):
     lines.at_most("gate, ms a megapixel", cost, 80)
     lines.at_most("gate over PNG decoding", cost / png, 2)
     lines.at_most(".jpg fast path, ms a megapixel", quick, 10)
+    for what, limit in (("evidence", MEMORY_BYTES), ("container", CONTAINER_BYTES)):
+        lines.at_most(f"memory of the {what}, bytes a pixel", memory_of(what), limit)
+
+
+def memory_of(what) -> float:
+    """By how much the process grows for a picture of twelve megapixels, in a process of its own; the picture or file itself is there before."""
+    run = subprocess.run([sys.executable, "-c", MEMORY_SCRIPT, what], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    return float(run.stdout)
 
 
 def spent(work) -> float:

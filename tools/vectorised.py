@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Shows which loops of csrc/gate GCC turns into vector instructions, with the flags of setup.py; its own report (-fopt-info-vec).
+
+    python tools/vectorised.py [FILE.c ...]
+
+"wide" marks functions that exist once more for 256-bit vectors (csrc/gate/plane.h); one without a loop of its own calls inline functions that have them,
+or copies, or keeps its loops in straight lines.
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fPIC", "-Icsrc", "-fopt-info-vec-optimized", "-c", "-o", "/dev/null"]
+FUNCTION = re.compile(r"^(?:static )?(?:inline )?[\w ]+?\**(\w+)\([^;]*$")
+
+
+def functions(source: list[str]):
+    """(name, wide, first line, last line) of each function in a file of this project's style: braces of functions stand at the margin."""
+    name = start = None
+    for number, line in enumerate(source, 1):
+        found = FUNCTION.match(line)
+        if found and not line.startswith((" ", "#", "typedef")):
+            name, start = found[1], number
+        elif line == "}" and name:
+            yield name, source[start - 2].strip() == "SONIC_WIDE", start, number
+            name = None
+
+
+def report(path: Path) -> None:
+    """Prints a line a function."""
+    said = subprocess.run(["gcc", *FLAGS, path], cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    loops = {}
+    for line, width in re.findall(rf"{path.name}:(\d+):\d+: optimized: loop vectorized using (\d+) byte", said):
+        loops.setdefault(int(line), set()).add(int(width))
+    for name, wide, first, last in functions(path.read_text().splitlines()):
+        inside = {line: widths for line, widths in loops.items() if first <= line <= last}
+        if inside or wide:
+            text = ", ".join(f"line {line}: {'/'.join(map(str, sorted(widths)))} bytes" for line, widths in sorted(inside.items()))
+            print(f"  {name}{' (wide)' if wide else ''}: {text or 'no loop of its own'}")
+
+
+def main():
+    paths = [Path(name).resolve() for name in sys.argv[1:]] or sorted((ROOT / "csrc" / "gate").glob("*.c"))
+    for path in paths:
+        print(path.relative_to(ROOT))
+        report(path)
+
+
+if __name__ == "__main__":
+    main()
