@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The quality gate against every manipulation of gate_variants.py, beside what people use today.
 
-    python bench/gate.py --photos DIR [--quick] [--brisque PYTHON] [--identify PROGRAM]
+    python bench/gate.py --photos DIR [--quick] [--brisque PYTHON] [--identify PROGRAM] [--rows FILE]
 
 DIR holds good photos as PNG. Variants are made from them, written as files and judged with the limits of the profile "portrait".
 AUC: how often a bad variant scores below a good one, all good variants of all photos being the other side; 1 is always, 0.5 is a coin.
@@ -15,6 +15,7 @@ Exit status 1 when a limit is missed.
 import argparse
 import contextlib
 import os
+import pickle
 import shutil
 import statistics
 import subprocess
@@ -58,7 +59,9 @@ def peak():
 def judge(picture):
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "JPEG", progressive=True)
-    return (lambda: check.evidence_of_picture(picture)) if sys.argv[1] == "evidence" else (lambda: check.evidence_of_container(stream.getvalue()))
+    if sys.argv[1] == "evidence":
+        return lambda: check.evidence_of_picture(picture)
+    return lambda: check.evidence_of_container(stream.getvalue())
 judge(numpy.zeros((64, 64, 3), numpy.uint8))()
 picture = numpy.random.default_rng(1).integers(0, 256, (3000, 4000, 3), numpy.uint8)
 work = judge(picture)
@@ -95,17 +98,23 @@ def parse():
     parser.add_argument("--photos", required=True, type=Path, metavar="DIR")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PHOTOS} photos only: limits then mean little")
     parser.add_argument("--brisque", metavar="PYTHON", help="a Python that has the package brisque")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="keeps what was judged after each photo, and goes on from there")
     parser.add_argument("--identify", metavar="PROGRAM", default=shutil.which("identify"), help="ImageMagick's")
     return parser.parse_args()
 
 
 def judge_all(paths, folder, options) -> list[dict]:
-    rows = []
+    rows = pickle.loads(options.rows.read_bytes()) if options.rows and options.rows.exists() else []
+    done = {r["photo"] for r in rows}
     for number, path in enumerate(paths):
         started = time.perf_counter()
+        if path.stem in done:
+            continue
         brisque = Brisque(options.brisque if number < BRISQUE_PHOTOS else None)
         rows += [judge_one(path.stem, part, v, folder, brisque, options.identify) for part, v in variants_of(read_picture(path))]
         brisque.close()
+        if options.rows:
+            options.rows.write_bytes(pickle.dumps(rows))
         print(f"{path.name}: {len(rows)} variants, {time.perf_counter() - started:.0f} s", file=sys.stderr)
     return rows
 
@@ -299,9 +308,9 @@ def check_cost(lines, paths):
 
 
 def memory_of(what) -> float:
-    """By how much the process grows for a picture of twelve megapixels, in a process of its own; the picture or file itself is there before."""
-    run = subprocess.run([sys.executable, "-c", MEMORY_SCRIPT, what], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
-    return float(run.stdout)
+    """By how much a process of its own grows for a picture of twelve megapixels; the picture or file itself is there before."""
+    command = [sys.executable, "-c", MEMORY_SCRIPT, what]
+    return float(subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stdout)
 
 
 def spent(work) -> float:

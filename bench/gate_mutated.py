@@ -3,8 +3,8 @@
 
     python bench/gate_mutated.py [COUNT]
 
-Files are made from drawn pictures of several sizes and kinds, always the same ones: bytes changed, cut out, put in, doubled, the end missing,
-numbers in headers made large; PNG chunks are sealed again with correct checksums every other time, so that decoders get to see the damage.
+Files are made from drawn pictures of several sizes and kinds, always the same ones: bytes changed, cut out, put in, doubled, the end
+missing, numbers in headers made large; every other PNG file is sealed again with correct checksums, so that decoders get to see the damage.
 Exit status 1 when a limit is missed.
 """
 import io

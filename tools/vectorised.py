@@ -3,8 +3,8 @@
 
     python tools/vectorised.py [FILE.c ...]
 
-"wide" marks functions that exist once more for 256-bit vectors (csrc/gate/plane.h); one without a loop of its own calls inline functions that have them,
-or copies, or keeps its loops in straight lines.
+"wide" marks functions that exist once more for 256-bit vectors (csrc/gate/plane.h); one without a loop of its own calls inline functions
+that have them, or copies, or keeps its loops in straight lines.
 """
 import re
 import subprocess

@@ -143,7 +143,8 @@ def measure_sharpness(evidence: dict, container: dict | None):
     soft, motion = log_odds("soft", evidence, prefix), log_odds("motion", evidence, prefix)
     yield found(f"{prefix}blur", soft, probability(soft),
                 f"Choose a sharper picture: {what} is out of focus, or was enlarged from a small one.")
-    yield found("motion", motion, probability(motion), f"Choose a sharper picture: {what} is blurred along one direction, as by motion.")
+    yield found(f"{prefix}motion", motion, probability(motion),
+                f"Choose a sharper picture: {what} is blurred along one direction, as by motion.")
 
 
 def measure_pixels(evidence: dict, container: dict | None):

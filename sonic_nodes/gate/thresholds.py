@@ -35,10 +35,12 @@ LIMITS = {
     "jpeg_region": Limit(False, 14, (82, 72), (68, 46), (50, 30)),
     # Quality that would have emptied as many coefficients; later processing hides the table itself.
     "post_processed_jpeg": Limit(False, 4, (91.5, None), (88.5, None), (78, None)),
-    # Log odds of the fitted models (assets/gate.json): blur, defocus and enlargement; motion.
+    # Log odds of the fitted models (assets/gate.json): blur, defocus and enlargement; motion. A face is few blocks, and its eyes and mouth
+    # lie level: it needs more.
     "blur": Limit(True, 6, (0, 3), (1.2, 5), (3, 9)),
-    "face_blur": Limit(True, 6, (0, 3), (1.2, 5), (3, 9)),
+    "face_blur": Limit(True, 6, (0.5, 3), (2, 5), (3, 9)),
     "motion": Limit(True, 6, (0, None), (1, None), (3, None)),
+    "face_motion": Limit(True, 6, (2, None), (3.2, None), (5, None)),
     # Share of equal neighbours beside steps.
     "duplicated_pixels": Limit(True, 0.2, (0.35, 0.6), (0.4, 0.8), (0.6, 0.9)),
     # Standard deviation of the noise in the calmest parts, levels.
