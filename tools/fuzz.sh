@@ -36,7 +36,7 @@ for target in "${targets[@]}"; do
     mkdir -p "$found" "$kept"
     if [ "$seconds" = minimise ]; then
         rm -rf "$found.least" && mkdir "$found.least"
-        run "$target" -merge=1 "$found.least" "$kept" "$found" 2>&1 | tail -n 1
+        run "$target" -merge=1 -max_len=4096 "$found.least" "$kept" "$found" 2>&1 | tail -n 1
         rm -rf "$kept" && mv "$found.least" "$kept"
     elif [ "$seconds" = 0 ]; then
         run "$target" "$kept"/* >"build/fuzz/$target.log" 2>&1 || status=1

@@ -10,6 +10,8 @@ from ..face import ASSETS
 LIKELIHOOD = 150.0          # csrc/gate/history.h: below, no table is believed
 SAME_QUALITY = 4            # the pixels say what the container says
 CUSTOM_MODES = 6            # of 14: steps of tables that are not standard ones
+COARSE = 75                 # quality: coarser tables empty 0.035 of the coefficients and more, and
+PATTERN_EMPTIED = 0.004     # share of them: patterns of dots stay below
 GRID_CONTRAST = 0.08        # nats a block that one position of the grid has above the next, and
 GRID_CHANCE = 8             # standard deviations of chance, before its blocks are believed
 GRID_EMPTIED = 0.012        # share of coefficients that only this position has lost
@@ -46,13 +48,16 @@ def container_quality(container: dict | None) -> float:
 def history_quality(evidence: dict) -> tuple[float, float]:
     """(quality, log likelihood) of the coarsest compression in the pixels; 0 when there is none.
 
-    Steps found one by one speak only where no standard table does: they follow it within a few qualities.
+    Steps found one by one speak only where no standard table does: they follow it within a few qualities. A coarse table has emptied
+    coefficients at its position of the grid; regular patterns, such as the dots of print, put them on multiples without that.
     """
+    emptied = evidence["grid_emptied"]
     tables = [(evidence[f"{name}_quality"], evidence[f"{name}_likelihood"]) for name in ("coarsest", "earlier")]
-    tables = [table for table in tables if table[0] and table[1] > LIKELIHOOD]
+    tables = [(q, likelihood) for q, likelihood in tables if q and likelihood > LIKELIHOOD and (q > COARSE or emptied > PATTERN_EMPTIED)]
     custom = (evidence["custom_quality"], evidence["custom_likelihood"])
     known = any(abs(quality - custom[0]) < 2 * SAME_QUALITY for quality, _ in tables)
-    if evidence["custom_modes"] >= CUSTOM_MODES and custom[1] > LIKELIHOOD and not known:
+    believed_custom = evidence["custom_modes"] >= CUSTOM_MODES and custom[1] > LIKELIHOOD
+    if believed_custom and not known and (custom[0] > COARSE or emptied > GRID_EMPTIED):
         tables.append(custom)
     return min(tables, default=(0.0, 0.0))
 

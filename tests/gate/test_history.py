@@ -61,3 +61,11 @@ def test_tables_of_other_programs_are_read(clean):
 def test_small_and_odd_sizes(shape):
     picture = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
     assert evidence_of_picture(picture)["lattice_quality"] == 0
+
+
+def test_regular_patterns_are_no_table(saved):
+    """They put coefficients on multiples at every position of the grid alike; a coarse table empties them at one."""
+    evidence = evidence_of_picture(saved(40))
+    assert evidence["grid_emptied"] > 0.05
+    assert history_quality(evidence)[0] > 0
+    assert history_quality(evidence | {"grid_emptied": 0.0})[0] == 0
