@@ -9,7 +9,7 @@
 
 #define FAINT_GRID 0.03f      /* nats a block: below, nothing is kept */
 #define WORTH_READING 0.012f  /* share of coefficients: chance gives half of it to the best of 64 positions */
-#define GLANCE_PX 192         /* side of the part by which candidates are compared */
+#define GLANCE_PX 160         /* side of the part by which candidates are compared */
 #define GLANCE_ZERO 12        /* bins, three levels: a later compression has moved what was zero */
 
 /* Everything that a look at one scale takes. */
