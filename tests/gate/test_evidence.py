@@ -11,6 +11,8 @@ from sonic_nodes.gate.check import evidence_of_picture, heat_map
 from sonic_nodes.gate.findings import grid_contrast, log_odds
 from sonic_nodes.gate.thresholds import LIMITS
 
+from .conftest import decoded, jpeg
+
 
 def limit(name):
     return LIMITS[name].portrait[0]
@@ -117,3 +119,24 @@ def test_every_size_and_content_gives_finite_numbers(height, width, kind):
 def test_pictures_that_are_too_small_are_refused():
     with pytest.raises(InputError, match="^Choose a larger picture"):
         evidence_of_picture(np.zeros((15, 200, 3), np.uint8))
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.25])
+def test_resized_blocks_are_found_below_a_later_compression(saved, scale):
+    def sent_on(picture):
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        return decoded(jpeg(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), 85))
+
+    coarse, fine = (evidence_of_picture(sent_on(saved(quality))) for quality in (40, 92))
+    assert coarse["resized_period_px"] == pytest.approx(8 * scale, abs=0.1)
+    assert grid_contrast(coarse, "resized") > 0.1
+    assert coarse["resized_quality"] < limit("post_processed_jpeg")
+    assert not (grid_contrast(fine, "resized") and fine["resized_quality"] <= limit("post_processed_jpeg"))
+
+
+def test_a_moved_face_is_found_and_a_still_one_is_not(clean):
+    box = tuple(int(v) for v in check.largest_face(clean))
+    moved = cv2.filter2D(clean, -1, np.eye(9, dtype=np.float32) / 9)
+    names = [[r["name"] for r in check.check_picture(p, face_box=box)["reasons"]] for p in (moved, clean)]
+    assert "face_motion" in names[0]
+    assert "face_motion" not in names[1]
