@@ -23,7 +23,7 @@ MOST_CELLS = 3000                   # scores of longer stretches are not taken f
 LEAST_CELLS = 200                   # two seconds of a mouth that is seen
 LEAST_FRAMES_PER_S = 8.0
 LEAST_PEAK = 1e-3                   # -60 dB of full scale: quieter is silence
-LEAST_MOVEMENT = 0.02               # of the distance of the eyes; a still picture wavers by 0.01, quiet talkers move by 0.08
+LEAST_MOVEMENT = 0.03               # of the distance of the eyes; a still picture wavers by 0.01 to 0.026, quiet talkers move by 0.08
 DRIFT_MS, DRIFT_GAIN = 100.0, 0.15
 DRIFT_WINDOWS = 5
 MOST_CROWDED = 0.3                  # share of the looks that saw another face as large
@@ -139,7 +139,8 @@ def pair_of(track: Track, sound: Sound, start_s: float) -> tuple[Pair, float]:
     sound_cells = min(cells, int(sound.duration_s * CELLS_PER_S))
     mel = np.ascontiguousarray(_sonic.log_mel(sound.mono_16k())[:, :max(1, sound_cells)])
     values, times_s = np.array(track.values, np.float32), np.array(track.times_s, np.float64)
-    mouth, seen = _sonic.sync_mouth_curves(values, times_s, np.array(track.scene, np.int32), arrays["basis"], start_s, cells)
+    mouth_s = start_s - float(arrays["zero_cells"][0]) / CELLS_PER_S  # where the model calls mouth and sound simultaneous
+    mouth, seen = _sonic.sync_mouth_curves(values, times_s, np.array(track.scene, np.int32), arrays["basis"], mouth_s, cells)
     heard = _sonic.sync_sound_curves(mel, cells)
     movement = float(np.sqrt((mouth**2).sum() / max(int(seen.sum()), 1)))
     return Pair(_sonic.sync_project(mouth, arrays["mouth"], MOUTH_STEP), _sonic.sync_project(heard, arrays["sound"], SOUND_STEP),
@@ -147,9 +148,7 @@ def pair_of(track: Track, sound: Sound, start_s: float) -> tuple[Pair, float]:
 
 
 def _judged(pair: Pair, scores: np.ndarray, compared: int) -> Estimate:
-    zero = float(model()["zero_cells"][0])
-    lag, _, _, _ = _sonic.sync_peak(scores)
-    offset_ms, confidence = (lag - zero) * 1000 / CELLS_PER_S, confidence_of(scores, compared)
+    offset_ms, confidence = _sonic.sync_peak(scores)[0] * 1000 / CELLS_PER_S, confidence_of(scores, compared)
     drift_ms = _drift_ms(pair)
     if drift_ms:
         reason = (f"The sound drifts by about {drift_ms:.0f} ms over the clip, and moving it does not help: its sampling rate or the rate "

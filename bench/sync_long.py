@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Memory of `sonic sync` on a long clip, and its time on a large one.
+
+    python bench/sync_long.py [--frames 1000 10000] [--seconds 20]
+
+The sample portrait speaks the sample recording (draft engine), over and over: at 512x512 in each of the given lengths, whose peak memory is
+measured in a process of its own, and at 1920x1080 for the time. Ends with 0 when the longest takes at most 32 MiB more than the shortest
+and the large clip less than its own length. The clips lie in a temporary folder.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from sonic_nodes import pipeline  # noqa: E402
+from sonic_nodes.engines.draft import DraftEngine  # noqa: E402
+from sonic_nodes.media.audio import read_sound  # noqa: E402
+from sonic_nodes.media.image import read_picture  # noqa: E402
+
+SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
+FPS, MORE_MIB = 25, 32.0
+
+
+def spoken():
+    """(frames uint8 [n, 512, 512, 3] as a list, sound of the same length)."""
+    sound = read_sound(SAMPLE / "speech.wav")
+    data, engine = pipeline.prepare(read_picture(SAMPLE / "portrait.jpg"), sound, min_resolution=512), DraftEngine()
+    frames = [np.array(frame[:512, :512]) for chunk in engine.decode(engine.infer(data, 1), data) for frame in chunk]
+    return frames, np.resize(sound.mono(), round(len(frames) * sound.rate / FPS)), sound.rate
+
+
+def write(path, frames, samples, rate, count):
+    """`count` frames and their sound, the given ones over and over."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "24"})
+        video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
+        audio = container.add_stream("aac", rate=rate, layout="mono")
+        piece = rate // FPS
+        for i in range(count):
+            frame = av.VideoFrame.from_ndarray(frames[i % len(frames)], format="rgb24")
+            frame.pts, frame.time_base = i, Fraction(1, FPS)
+            container.mux(video.encode(frame))
+            at = i % len(frames) * piece
+            part = np.ascontiguousarray(samples[None, at : at + piece], np.float32)
+            heard = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+            heard.sample_rate, heard.time_base, heard.pts = rate, Fraction(1, rate), i * piece
+            container.mux(audio.encode(heard))
+        container.mux(video.encode(None))
+        container.mux(audio.encode(None))
+
+
+def run(path):
+    """(seconds, peak memory in MiB, what was printed) of `sonic sync`."""
+    began = time.perf_counter()
+    code = "import sys; from sonic_nodes.cli import main; sys.exit(main(sys.argv[1:]))"
+    child = subprocess.Popen([sys.executable, "-c", code, "sync", str(path), "--json"], cwd=ROOT, stdout=subprocess.PIPE)
+    said = child.stdout.read().decode()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"sonic sync ended with {child.returncode}: {said}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024, said.strip()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the 1920x1080 clip")
+    options = parser.parse_args()
+    frames, samples, rate = spoken()
+    peaks = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        for count in options.frames:
+            write(path, frames, samples, rate, count)
+            seconds, peak, said = run(path)
+            peaks.append(peak)
+            print(f"{count:6d} frames at 512x512: {peak:7.1f} MiB, {count / seconds:6.1f} frames/s  {said[:90]}", flush=True)
+        large = [np.array(Image.fromarray(frame).resize((1080, 1080))) for frame in frames[:125]]
+        large = [np.pad(frame, ((0, 0), (420, 420), (0, 0)), mode="edge") for frame in large]
+        write(path, large, samples, rate, round(options.seconds * FPS))
+        seconds, peak, said = run(path)
+        print(f"{options.seconds:g} s at 1920x1080: {seconds:.1f} s, {peak:.1f} MiB  {said[:90]}")
+    held = peaks[-1] - peaks[0] <= MORE_MIB and seconds < options.seconds
+    print("held" if held else "MISSED", f"the longest takes {peaks[-1] - peaks[0]:.1f} MiB more (<= {MORE_MIB:g}); "
+          f"the large clip takes {seconds / options.seconds:.2f} of its length (< 1)")
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
