@@ -238,7 +238,8 @@ def refuse(found: Sequence[Plan], budget: Budget, speed, sizes, heads):
     worst = max(least.stages, key=lambda stage: stage.peak)
     ways = [way for way in (smaller_picture(least, budget, sizes, heads), another_type(least, budget, sizes, heads),
                             shorter_clip(least, budget, sizes, heads), on_the_cpu(least, budget, sizes, heads)) if way]
-    short = {"the GPU" if least.device == "gpu" else "much memory": least.peak - least.budget, "much system memory": least.host - least.host_budget}
+    used = "the GPU" if least.device == "gpu" else "much memory"
+    short = {used: least.peak - least.budget, "much system memory": least.host - least.host_budget}
     ways += [f"free {size(missing)} more: close other programs that use {used}" for used, missing in short.items() if missing > 0]
     first, rest = ways[0], "".join(f", or {way}" for way in ways[1:])
     raise ResourceError(f"{first[0].upper()}{first[1:]}{rest}. {least.title}: {worst.name} alone takes {size(worst.peak)}.")
