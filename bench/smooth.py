@@ -1,6 +1,6 @@
 """Motion smooth against faults that were put into real clips, and on the clips as they are.
 
-    python bench/smooth.py --clips DIR [--frames 100] [--quick] [--alone]
+    python bench/smooth.py --clips DIR [--frames 100] [--quick] [--alone] [--only NAME]
 
 Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2 levels, last) put
 in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker, hqdn3d, atadenoise, chains of them
@@ -242,12 +242,15 @@ def main():
     parser.add_argument("--frames", type=int, default=100, metavar="N", help="frames of each clip (100); 0 for all")
     parser.add_argument("--quick", action="store_true", help="40 frames of each clip, without NLM")
     parser.add_argument("--alone", action="store_true", help="without the other filters")
+    parser.add_argument("--only", metavar="NAME", help="only this clip of the folder, with the faults it gets among the others")
     options = parser.parse_args()
     program = None if options.alone else ffmpeg_program()
     paths, report = sorted(options.clips.glob("*.mp4")), Report()
     if not paths:
         sys.exit(f"Choose a folder with clips: there is no .mp4 in {options.clips}.")
     for seed, path in enumerate(paths):
+        if options.only not in (None, path.name):
+            continue
         clean = read_clip(path, 40 if options.quick else options.frames)
         print(f"{path.name}: {len(clean)} frames")
         judge_injected(report, clean, seed, program, options.quick)

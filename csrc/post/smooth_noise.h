@@ -27,7 +27,7 @@ void sonic_noise_take(sonic_noise_filter *filter, const float *frame, double sig
 
 /* What the memory could not take away is evened out where the picture is plain: out = mean + max(0, 1 - noise / variance) * (in - mean) over 3 x 3
  * pixels (Lee, "Digital image enhancement and noise filtering by use of local statistics", 1980), the noise being the filter's own
- * variance times share * sigma^2. `out` and `in` [height, width, 3] are not the filter's. */
+ * variance times share * 1.5 sigma^2. `out` and `in` [height, width, 3] are not the filter's. */
 void sonic_noise_even(float *out, const float *in, const sonic_noise_filter *filter, double sigma, double share);
 
 #endif

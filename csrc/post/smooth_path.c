@@ -122,7 +122,7 @@ sonic_path_fit sonic_path_smooth(const double *steps, int32_t count, int32_t at,
             least = scores[k];
     }
     for (int k = 0; k < KINDS; k++) {
-        const double weight = scores[k] > 0 ? pow(least / scores[k], 0.5 * n) : 0;
+        const double weight = scores[k] > 0 ? pow(least / scores[k], 0.3 * n) : 0;
         if (weight > 0)
             mean.correction += weight * fits[k].correction, mean.sigma += weight * fits[k].sigma, mean.whiteness += weight * fits[k].whiteness;
         sum += weight;

@@ -3,7 +3,8 @@
  * Curves that minimise their squared distance to the path plus lambda times their squared second differences (Whittaker, "On a new method
  * of graduation", 1923), for a camera that moves evenly, and one of pieces (smooth_rests.h), for a camera that rests and then moves on.
  * Generalised cross-validation (Craven and Wahba 1978; degrees of freedom weighted by 1.4 as Kim and Gu 2004 advise) weighs the curves of all
- * lambdas and the one of pieces, by its score to the power of half the points, as a likelihood would. What is left is the shake. */
+ * lambdas and the one of pieces, by its score to the power of 0.3 times the points (a likelihood would take half, and trust one curve more).
+ * What is left is the shake. */
 #ifndef SONIC_POST_SMOOTH_PATH_H
 #define SONIC_POST_SMOOTH_PATH_H
 
