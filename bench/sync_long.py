@@ -4,7 +4,8 @@
     python bench/sync_long.py [--frames 1000 10000] [--seconds 20]
 
 The sample portrait speaks the sample recording (draft engine), over and over: at 512x512 in each of the given lengths, whose peak memory is
-measured in a process of its own (Linux), and at 1920x1080 for the time. Ends with 0 when the longest takes at most 32 MiB more than the shortest
+measured in a process of its own (Linux), and at 1920x1080 for the time.
+Ends with 0 when the longest takes at most 32 MiB more than the shortest
 and the large clip less than its own length. The clips lie in a temporary folder.
 """
 import argparse
