@@ -17,12 +17,12 @@ targets=("$@")
 [ ${#targets[@]} -gt 0 ] || for file in tests/fuzz/*.c; do targets+=("$(basename "$file" .c)"); done
 mkdir -p build/fuzz
 
-build() { # memory grows by libjpeg's own bounds: 4 GB is beyond what a file may claim
+build() {
     "$clang" -std=c11 -g -O2 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror \
         -Icsrc -Itests/fuzz -o "build/fuzz/$1" "tests/fuzz/$1.c" csrc/gate/*.c csrc/core/{arena,status,watch}.c tests/fuzz/support/serial.c -ljpeg -lm
 }
 
-run() { # a target, options of libFuzzer and folders
+run() { # a target, options of libFuzzer and folders; seconds are of the wall clock, and this machine may be busy
     local target=$1
     shift
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
