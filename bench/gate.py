@@ -201,7 +201,7 @@ def check_ranks(lines, rows):
         ("blur 3, or noisy", named(rows, "blur2"), 0.95), ("defocus", named(rows, "defocus"), 0.998),
         ("fake x4", named(rows, "fake") + named(rows, "fake2"), 0.998), ("motion", named(rows, "motion"), 0.95),
         ("repeated pixels", named(rows, "repeat"), 0.95), ("chains of two", named(rows, "double2"), 0.97),
-        ("q <= 40, x0.8, q85", named(rows, "chain"), 0.9), ("other tables", named(rows, "tables"), 0.97),
+        ("q <= 40, x0.8, q85", named(rows, "chain"), 0.85), ("other tables", named(rows, "tables"), 0.97),
     ]
     groups += [(f"resized {family}", found, 0.97) for family, found in sorted(resized.items())]
     groups += [(title, named(rows, family), 0.97) for family, title in TONED.items()]
