@@ -18,6 +18,9 @@ static const int64_t ring_bytes = 256 << 20;
 /* From which measured fault on it is mended, and from which on fully: far above what clean recordings show, below what is seen. */
 static const double shake_px[2] = {0.18, 0.28}, flicker_gain[2] = {0.003, 0.006}, noise_levels[2] = {1.0, 1.5};
 static const double tile_gain[2] = {0.005, 0.009};
+/* Shake that is taken for a fault: white in both directions and beside the camera's own movement (hands are slow, or shake one way), or of any
+ * kind beside certain flicker; noise alone has to be this strong. Chosen on 66 recordings, in none of which it is found. */
+static const double certain_px[2] = {0.2, 0.3}, certain_evenness[2] = {0.72, 0.82}, certain_gain[2] = {0.006, 0.01}, noise_alone[2] = {1.4, 1.8};
 static const double error_max_px = 0.1, error_max_gain = 0.004;
 
 struct sonic_smooth {
@@ -235,37 +238,59 @@ static int worth_a_fit(const double *steps, int64_t count, double least)
 }
 
 typedef struct mending {
-    double shift_px[2], gain[3], sigma_px, sigma_gain;
+    double shift_px[2], gain[3], sigma_px, sigma_gain, flicker; /* flicker: 0..1, how certain */
     float tiles[TILES]; /* factors */
     int32_t tiled;      /* whether any of them is not 1 */
 } mending;
 
-/* The correction of one kind, faded in with the size of the fault. */
-static double correction(double *sigma, const sonic_smooth *s, span w, int kind, const double range[2])
+/* The fit of one kind in the span; of 0 where too little was measured. */
+static sonic_path_fit fit_kind(const sonic_smooth *s, span w, int kind)
 {
     double steps[SONIC_PATH_MAX];
-    *sigma = 0;
-    if (collect(steps, s, w, kind) < 0.8 || (kind >= TILE && !worth_a_fit(steps, w.last - w.first, range[0])))
-        return 0.0;
-    sonic_path_fit fit = sonic_path_smooth(steps, (int32_t)(w.last - w.first), (int32_t)(w.at - w.first), kind < GAIN);
-    double sure = s->amount * fit.whiteness * ramp(fit.sigma, range);
-    *sigma = sure > 0 ? fit.sigma : 0;
-    return sure * fit.correction;
+    const int32_t count = (int32_t)(w.last - w.first);
+    if (collect(steps, s, w, kind) < 0.8 || (kind >= TILE && !worth_a_fit(steps, count, tile_gain[0])))
+        return (sonic_path_fit){0, 0, 0, 0, 0};
+    return sonic_path_smooth(steps, count, (int32_t)(w.at - w.first), kind < GAIN);
+}
+
+/* How much of a correction is made, 0..1, faded in with the size of the fault. */
+static double sureness(const sonic_smooth *s, const sonic_path_fit *fit, const double range[2])
+{
+    return s->amount * fit->whiteness * ramp(fmin(fit->sigma, 1.5 * fit->white), range);
+}
+
+static void mend_gains(mending *m, const sonic_smooth *s, span w)
+{
+    for (int kind = GAIN; kind < KINDS; kind++) {
+        const sonic_path_fit fit = fit_kind(s, w, kind);
+        const double sure = sureness(s, &fit, kind < TILE ? flicker_gain : tile_gain), factor = exp(sure * fit.correction);
+        if (sure > 0)
+            m->sigma_gain = fmax(m->sigma_gain, fit.sigma);
+        if (kind < TILE)
+            m->gain[kind - GAIN] = factor, m->flicker = fmax(m->flicker, fit.whiteness * ramp(fmin(fit.sigma, 1.5 * fit.white), certain_gain));
+        else
+            m->tiles[kind - TILE] = (float)factor, m->tiled |= sure > 0;
+    }
+}
+
+static void mend_shake(mending *m, const sonic_smooth *s, span w)
+{
+    const sonic_path_fit x = fit_kind(s, w, SHIFT), y = fit_kind(s, w, SHIFT + 1), *fits[2] = {&x, &y};
+    const double alone = ramp(fmin(x.white, y.white), certain_px) * ramp(fmin(x.evenness, y.evenness), certain_evenness);
+    for (int axis = 0; axis < 2; axis++) {
+        const double sure = sureness(s, fits[axis], shake_px) * fmax(alone, m->flicker);
+        m->shift_px[axis] = -sure * fits[axis]->correction;
+        if (sure > 0)
+            m->sigma_px = fmax(m->sigma_px, fits[axis]->sigma);
+    }
 }
 
 static mending find_mending(const sonic_smooth *s, int64_t at)
 {
-    mending m = {{0}, {0}, 0, 0, {0}, 0};
-    span w = span_around(s, at);
-    for (int kind = 0; kind < KINDS; kind++) {
-        double sigma, value = correction(&sigma, s, w, kind, kind < GAIN ? shake_px : kind < TILE ? flicker_gain : tile_gain);
-        if (kind < GAIN)
-            m.shift_px[kind] = -value, m.sigma_px = fmax(m.sigma_px, sigma);
-        else if (kind < TILE)
-            m.gain[kind - GAIN] = exp(value), m.sigma_gain = fmax(m.sigma_gain, sigma);
-        else
-            m.tiles[kind - TILE] = (float)exp(value), m.sigma_gain = fmax(m.sigma_gain, sigma), m.tiled |= sigma > 0;
-    }
+    mending m = {{0}, {0}, 0, 0, 0, {0}, 0};
+    const span w = span_around(s, at);
+    mend_gains(&m, s, w);
+    mend_shake(&m, s, w);
     return m;
 }
 
@@ -360,10 +385,11 @@ static void swap_pictures(float **a, float **b)
 }
 
 /* The frame in `moved`, cleaned, in `raw`; or 0 when there is no noise to take away. */
-static int clean(sonic_smooth *s, const uint8_t *mask)
+static int clean(sonic_smooth *s, const uint8_t *mask, double flicker)
 {
     learn_noise(s);
-    double share = s->amount * ramp(s->sigma, noise_levels);
+    const double alone = ramp(s->sigma, noise_alone);
+    double share = s->amount * fmax(alone, flicker * ramp(s->sigma, noise_levels));
     if (share <= 0 || !s->remembers)
         sonic_noise_start(&s->noise, s->moved);
     s->remembers = 1;
@@ -391,7 +417,7 @@ static void finish_frame(sonic_image out, sonic_smooth *s, int64_t at)
     convert_job job = {s, frame_slot(s, at), s->raw, NULL, out, &m, 0};
     sonic_parallel_for(s->height, ROWS_AT_ONCE, widen_rows, &job);
     sonic_shift(s->moved, s->noise.scratch, s->raw, s->width, s->height, 3, m.shift_px[0], m.shift_px[1]);
-    const int cleaned = clean(s, mask_slot(s, at));
+    const int cleaned = clean(s, mask_slot(s, at), m.flicker);
     count_up(s, &m);
     if (!cleaned && m.sigma_px == 0 && m.sigma_gain == 0) {
         copy_rows(out.data, out.stride, job.in, (ptrdiff_t)s->width * 3, s->width, s->height);

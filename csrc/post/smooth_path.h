@@ -1,7 +1,8 @@
 /* smooth_path.h - shake told apart from movement: a path as a curve plus white noise.
  *
  * Curves that minimise their squared distance to the path plus lambda times their squared second differences (Whittaker, "On a new method
- * of graduation", 1923), for a camera that moves evenly, and one of pieces (smooth_rests.h), for a camera that rests and then moves on.
+ * of graduation", 1923), for a camera that moves evenly, the same where every second to sixth frame is a repetition (a clip of 25 frames a
+ * second brought to 30), and one of pieces (smooth_rests.h), for a camera that rests and then moves on.
  * Generalised cross-validation (Craven and Wahba 1978; degrees of freedom weighted by 1.4 as Kim and Gu 2004 advise) weighs the curves of all
  * lambdas and the one of pieces, by its score to the power of 0.3 times the points (a likelihood would take half, and trust one curve more).
  * What is left is the shake. */
@@ -17,6 +18,8 @@ typedef struct sonic_path_fit {
     double correction; /* curve minus path at the point asked for */
     double sigma;      /* standard deviation of the shake */
     double whiteness;  /* 0..1: 1 when what is left answers from point to point as white shake does, 0 when it is movement */
+    double white;      /* standard deviation of white shake by the path's fourth differences, which know no curve; robust */
+    double evenness;   /* 1 where fourth differences are as large as white shake makes them beside second ones, less where there is movement */
 } sonic_path_fit;
 
 /* The path that takes steps[count], at point `at` of 0 .. count; count at most SONIC_PATH_MAX - 1. With fewer than SONIC_PATH_MIN steps
