@@ -253,21 +253,22 @@ static sonic_path_fit fit_kind(const sonic_smooth *s, span w, int kind)
     return sonic_path_smooth(steps, count, (int32_t)(w.at - w.first), kind < GAIN);
 }
 
-/* How much of a correction is made, 0..1, faded in with the size of the fault. */
-static double sureness(const sonic_smooth *s, const sonic_path_fit *fit, const double range[2])
+/* That it is white by its size and evenness, 0..1, whatever curve was drawn. */
+static double certainty(const sonic_path_fit *fit, const double range[2])
 {
-    return s->amount * fit->whiteness * ramp(fmin(fit->sigma, 1.5 * fit->white), range);
+    return ramp(fit->white, range) * ramp(fit->evenness, certain_evenness);
 }
 
 static void mend_gains(mending *m, const sonic_smooth *s, span w)
 {
     for (int kind = GAIN; kind < KINDS; kind++) {
         const sonic_path_fit fit = fit_kind(s, w, kind);
-        const double sure = sureness(s, &fit, kind < TILE ? flicker_gain : tile_gain), factor = exp(sure * fit.correction);
+        const double size = fmin(fit.sigma, 1.5 * fit.white), white = fmax(fit.whiteness, certainty(&fit, certain_gain));
+        const double sure = s->amount * white * ramp(size, kind < TILE ? flicker_gain : tile_gain), factor = exp(sure * fit.correction);
         if (sure > 0)
             m->sigma_gain = fmax(m->sigma_gain, fit.sigma);
         if (kind < TILE)
-            m->gain[kind - GAIN] = factor, m->flicker = fmax(m->flicker, fit.whiteness * ramp(fmin(fit.sigma, 1.5 * fit.white), certain_gain));
+            m->gain[kind - GAIN] = factor, m->flicker = fmax(m->flicker, white * ramp(size, certain_gain));
         else
             m->tiles[kind - TILE] = (float)factor, m->tiled |= sure > 0;
     }
@@ -276,9 +277,9 @@ static void mend_gains(mending *m, const sonic_smooth *s, span w)
 static void mend_shake(mending *m, const sonic_smooth *s, span w)
 {
     const sonic_path_fit x = fit_kind(s, w, SHIFT), y = fit_kind(s, w, SHIFT + 1), *fits[2] = {&x, &y};
-    const double alone = ramp(fmin(x.white, y.white), certain_px) * ramp(fmin(x.evenness, y.evenness), certain_evenness);
+    const double certain[2] = {certainty(&x, certain_px), certainty(&y, certain_px)}, likely = fmax(fmin(certain[0], certain[1]), m->flicker);
     for (int axis = 0; axis < 2; axis++) {
-        const double sure = sureness(s, fits[axis], shake_px) * fmax(alone, m->flicker);
+        const double sure = s->amount * likely * fmax(fits[axis]->whiteness, certain[axis]) * ramp(fits[axis]->sigma, shake_px);
         m->shift_px[axis] = -sure * fits[axis]->correction;
         if (sure > 0)
             m->sigma_px = fmax(m->sigma_px, fits[axis]->sigma);

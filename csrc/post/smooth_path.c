@@ -11,7 +11,7 @@ enum { STIFFNESSES = 8, JUMPS = 2 * STIFFNESSES, KINDS, REPEAT_MAX = 6, TYPICAL 
 static const double stiffnesses[STIFFNESSES] = {0.5, 2, 8, 32, 128, 512, 4096, 65536};
 
 /* Weight of the degrees of freedom in cross-validation: with a few dozen points plain 1 too often follows the noise. */
-static const double caution = 1.4;
+static const double caution = 1.2;
 /* Degrees of freedom of a jump: its place is found in the path too. */
 static const double jump_freedom = 2.0;
 
@@ -204,7 +204,7 @@ sonic_path_fit sonic_path_smooth(const double *steps, int32_t count, int32_t at,
             least = scores[k];
     }
     for (int k = 0; k < KINDS; k++) {
-        const double weight = scores[k] > 0 ? pow(least / scores[k], 0.3 * n) : 0;
+        const double weight = scores[k] > 0 ? pow(least / scores[k], 0.2 * n) : 0;
         if (weight > 0)
             mean.correction += weight * fits[k].correction, mean.sigma += weight * fits[k].sigma, mean.whiteness += weight * fits[k].whiteness;
         sum += weight;

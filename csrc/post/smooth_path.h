@@ -3,8 +3,8 @@
  * Curves that minimise their squared distance to the path plus lambda times their squared second differences (Whittaker, "On a new method
  * of graduation", 1923), for a camera that moves evenly, the same where every second to sixth frame is a repetition (a clip of 25 frames a
  * second brought to 30), and one of pieces (smooth_rests.h), for a camera that rests and then moves on.
- * Generalised cross-validation (Craven and Wahba 1978; degrees of freedom weighted by 1.4 as Kim and Gu 2004 advise) weighs the curves of all
- * lambdas and the one of pieces, by its score to the power of 0.3 times the points (a likelihood would take half, and trust one curve more).
+ * Generalised cross-validation (Craven and Wahba 1978; degrees of freedom weighted by 1.2, Kim and Gu 2004 advise up to 1.4) weighs the curves of all
+ * lambdas and the one of pieces, by its score to the power of 0.2 times the points (a likelihood would take half, and trust one curve more).
  * What is left is the shake. */
 #ifndef SONIC_POST_SMOOTH_PATH_H
 #define SONIC_POST_SMOOTH_PATH_H

@@ -79,6 +79,35 @@ def test_a_camera_that_rests_and_moves_on_keeps_its_movement():
     assert apart[0] < 0.3 * apart[1]
 
 
+def walk(random, count, slowness=3.0):
+    """Where a hand holds a camera, [count, 2] px: it wanders, slowly."""
+    weights = np.exp(-0.5 * (np.arange(-12, 13) / slowness) ** 2)
+    return np.stack([np.convolve(random.standard_normal(count + 24), weights / weights.sum(), "valid") for _ in range(2)], axis=1) * 6
+
+
+def repeated(path):
+    """Every sixth frame once more, as clips of 25 frames a second are brought to 30."""
+    return path[np.arange(len(path) * 6 // 5) * 5 // 6]
+
+
+@pytest.mark.parametrize("seed", [13, 14, 15])
+def test_a_hand_held_camera_is_not_shake(seed):
+    path = walk(np.random.default_rng(seed), FRAMES)
+    for places in (path, repeated(path)):
+        frames = [np.clip(np.rint(scene(p)), 0, 255).astype(np.uint8) for p in places]
+        out, smoother = smoothed(frames)
+        assert smoother.report()["shaken"] == 0 and np.array_equal(out, frames)
+
+
+def test_shake_of_a_clip_with_repeated_frames_is_mended():
+    random = np.random.default_rng(16)
+    places = repeated(np.stack([0.02 * np.arange(FRAMES) ** 2, np.zeros(FRAMES)], axis=1))
+    frames = [np.clip(np.rint(scene(p + 0.5 * random.standard_normal(2))), 0, 255).astype(np.uint8) for p in places]
+    apart = [np.mean([np.mean((f[8:-8, 8:-8] - scene(p)[8:-8, 8:-8]) ** 2) for f, p in zip(clip_, places, strict=True)])
+             for clip_ in (smoothed(frames)[0], frames)]
+    assert apart[0] < 0.35 * apart[1]
+
+
 @pytest.mark.parametrize("shift", [(0.3, -0.45), (-0.7, 0.6), (0.0, 0.0)])
 def test_a_step_is_measured_to_a_hundredth(shift):
     before, now = (np.clip(np.rint(scene(s) * g), 0, 255).astype(np.uint8) for s, g in (((0, 0), 1.0), (shift, 1.02)))
