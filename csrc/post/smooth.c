@@ -253,16 +253,31 @@ static sonic_path_fit fit_kind(const sonic_smooth *s, span w, int kind)
     return sonic_path_smooth(steps, count, (int32_t)(w.at - w.first), kind < GAIN);
 }
 
+typedef struct fits_job {
+    const sonic_smooth *smooth;
+    span span;
+    sonic_path_fit *fits; /* [KINDS] */
+} fits_job;
+
+static void fit_kinds(int64_t begin, int64_t end, void *context)
+{
+    const fits_job *job = context;
+    for (int64_t i = begin; i < end; i++) {
+        const int kind = i == KINDS - 1 ? SHIFT + 1 : i > SHIFT ? (int)i + 1 : SHIFT; /* the two that take longest are first and last */
+        job->fits[kind] = fit_kind(job->smooth, job->span, kind);
+    }
+}
+
 /* That it is white by its size and evenness, 0..1, whatever curve was drawn. */
 static double certainty(const sonic_path_fit *fit, const double range[2])
 {
     return ramp(fit->white, range) * ramp(fit->evenness, certain_evenness);
 }
 
-static void mend_gains(mending *m, const sonic_smooth *s, span w)
+static void mend_gains(mending *m, const sonic_smooth *s, const sonic_path_fit fits[KINDS])
 {
     for (int kind = GAIN; kind < KINDS; kind++) {
-        const sonic_path_fit fit = fit_kind(s, w, kind);
+        const sonic_path_fit fit = fits[kind];
         const double size = fmin(fit.sigma, 1.5 * fit.white), white = fmax(fit.whiteness, certainty(&fit, certain_gain));
         const double sure = s->amount * white * ramp(size, kind < TILE ? flicker_gain : tile_gain), factor = exp(sure * fit.correction);
         if (sure > 0)
@@ -274,24 +289,25 @@ static void mend_gains(mending *m, const sonic_smooth *s, span w)
     }
 }
 
-static void mend_shake(mending *m, const sonic_smooth *s, span w)
+static void mend_shake(mending *m, const sonic_smooth *s, const sonic_path_fit fits[2])
 {
-    const sonic_path_fit x = fit_kind(s, w, SHIFT), y = fit_kind(s, w, SHIFT + 1), *fits[2] = {&x, &y};
-    const double certain[2] = {certainty(&x, certain_px), certainty(&y, certain_px)}, likely = fmax(fmin(certain[0], certain[1]), m->flicker);
+    const double certain[2] = {certainty(&fits[0], certain_px), certainty(&fits[1], certain_px)}, likely = fmax(fmin(certain[0], certain[1]), m->flicker);
     for (int axis = 0; axis < 2; axis++) {
-        const double sure = s->amount * likely * fmax(fits[axis]->whiteness, certain[axis]) * ramp(fits[axis]->sigma, shake_px);
-        m->shift_px[axis] = -sure * fits[axis]->correction;
+        const double sure = s->amount * likely * fmax(fits[axis].whiteness, certain[axis]) * ramp(fits[axis].sigma, shake_px);
+        m->shift_px[axis] = -sure * fits[axis].correction;
         if (sure > 0)
-            m->sigma_px = fmax(m->sigma_px, fits[axis]->sigma);
+            m->sigma_px = fmax(m->sigma_px, fits[axis].sigma);
     }
 }
 
 static mending find_mending(const sonic_smooth *s, int64_t at)
 {
     mending m = {{0}, {0}, 0, 0, 0, {0}, 0};
-    const span w = span_around(s, at);
-    mend_gains(&m, s, w);
-    mend_shake(&m, s, w);
+    sonic_path_fit fits[KINDS];
+    fits_job job = {s, span_around(s, at), fits};
+    sonic_parallel_for(KINDS, 1, fit_kinds, &job);
+    mend_gains(&m, s, fits);
+    mend_shake(&m, s, fits + SHIFT);
     return m;
 }
 
