@@ -346,8 +346,10 @@ class _SpeechReader(_Reader):
         left = -(-(self.samples - self.turned) * SPEECH_RATE_HZ // self.rate)
         if left > 0:
             self._turn(left)
-        wanted = -(-self.samples * SPEECH_RATE_HZ // self.rate)
-        return np.concatenate(self.speech or [np.zeros(0, np.float32)])[None, :wanted], SPEECH_RATE_HZ
+        self.samples = min(-(-self.samples * SPEECH_RATE_HZ // self.rate), sum(map(len, self.speech)))
+        self.channels, self.pieces = 1, [piece[None] for piece in self.speech]
+        self.speech.clear()
+        return super().sound()[0], SPEECH_RATE_HZ
 
 
 def _floats(frame, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from ..errors import InputError
 from ..media.audio import read_sound_at, read_speech_at
 from . import fix
-from .estimate import Estimate, estimate, follower
+from .estimate import Estimate, Heard, estimate, follower
 from .video import pictures
 
 
@@ -38,6 +38,13 @@ def measure(path: str) -> Estimate:
     for time_s, picture in tqdm(pictures(path), unit="frame", file=sys.stderr, disable=None, leave=False):
         eyes.see(picture, time_s)
     try:
-        return estimate(eyes.track, *read_speech_at(path))
+        heard, start_s = heard_at(path)
     except InputError as error:
         return Estimate(0.0, 0.0, f"Nothing was measured: {error}")
+    return estimate(eyes.track, heard, start_s)
+
+
+def heard_at(path: str) -> tuple[Heard, float]:
+    """(what is compared of the file's sound, when that begins); the samples are let go."""
+    sound, start_s = read_speech_at(path)
+    return Heard.of(sound), start_s

@@ -75,6 +75,19 @@ class Estimate:
         return self.confidence >= FIX_CONFIDENCE and self.drift_ms == 0.0
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What is compared of a sound: a fifth of its samples' memory."""
+
+    mel: np.ndarray  # float32 [80, cells of its length or more]
+    loudest: float
+    duration_s: float
+
+    @classmethod
+    def of(cls, sound: Sound) -> Heard:
+        return cls(_sonic.log_mel(sound.mono_16k()), float(np.abs(sound.waveform).max()), sound.duration_s)
+
+
 def cells_of(times_s, start_s: float, sound_s: float) -> int:
     """Cells from the sound's beginning to the end of both."""
     end_s = max(sound_s, (float(times_s[-1]) - start_s) if len(times_s) else 0.0)
@@ -100,12 +113,13 @@ def confidence_of(scores: np.ndarray, compared: int) -> float:
     return float(1 / (1 + np.exp(-(features_of(scores, compared, model()["detector"]) @ weights[:-1] + weights[-1]))))
 
 
-def estimate(track: Track, sound: Sound, start_s: float = 0.0) -> Estimate:
+def estimate(track: Track, sound: Sound | Heard, start_s: float = 0.0) -> Estimate:
     """`start_s`: when the sound begins on the clock of the track's times."""
-    problem = _unusable(track, sound)
+    heard = sound if isinstance(sound, Heard) else Heard.of(sound)
+    problem = _unusable(track, heard)
     if problem:
         return Estimate(0.0, 0.0, problem)
-    pair, movement = pair_of(track, sound, start_s)
+    pair, movement = pair_of(track, heard, start_s)
     if pair.seen.sum() < LEAST_CELLS:
         return Estimate(0.0, 0.0, "Nothing was measured: no scene shows a face long enough (two seconds).")
     if movement < LEAST_MOVEMENT:
@@ -116,7 +130,7 @@ def estimate(track: Track, sound: Sound, start_s: float = 0.0) -> Estimate:
     return _judged(pair, scores, compared)
 
 
-def _unusable(track: Track, sound: Sound) -> str | None:
+def _unusable(track: Track, sound: Heard) -> str | None:
     frames = len(track.times_s)
     length_s = track.times_s[-1] - track.times_s[0] if frames else 0.0
     if frames < 2 or length_s < 1.5 or sound.duration_s < 1.5:
@@ -125,19 +139,19 @@ def _unusable(track: Track, sound: Sound) -> str | None:
         return "Nothing was measured: no face was found."
     if (frames - 1) / length_s < LEAST_FRAMES_PER_S:
         return f"Nothing was measured: {(frames - 1) / length_s:.3g} pictures a second are too few, {LEAST_FRAMES_PER_S:g} are needed."
-    if np.abs(sound.waveform).max() < LEAST_PEAK:
+    if sound.loudest < LEAST_PEAK:
         return "Nothing was measured: the sound is silent."
     if track.crowded > MOST_CROWDED * track.checks:
         return "Nothing was measured: there are several faces, and it is not certain who speaks. Crop the clip to one of them."
     return None
 
 
-def pair_of(track: Track, sound: Sound, start_s: float) -> tuple[Pair, float]:
+def pair_of(track: Track, sound: Heard, start_s: float) -> tuple[Pair, float]:
     """(curves, how much the mouth moves: standard deviation in distances of the eyes)."""
     arrays = model()
     cells = cells_of(track.times_s, start_s, sound.duration_s)
     sound_cells = min(cells, int(sound.duration_s * CELLS_PER_S))
-    mel = np.ascontiguousarray(_sonic.log_mel(sound.mono_16k())[:, :max(1, sound_cells)])
+    mel = np.ascontiguousarray(sound.mel[:, :max(1, sound_cells)])
     values, times_s = np.array(track.values, np.float32), np.array(track.times_s, np.float64)
     mouth_s = start_s - float(arrays["zero_cells"][0]) / CELLS_PER_S  # where the model calls mouth and sound simultaneous
     mouth, seen = _sonic.sync_mouth_curves(values, times_s, np.array(track.scene, np.int32), arrays["basis"], mouth_s, cells)

@@ -61,7 +61,7 @@ def sure(offset_ms, drift_ms=0.0):
 
 
 def test_what_fix_moves_and_what_it_leaves():
-    for offset_ms, later_ms in ((160.0, -120.0), (-150.0, 190.0), (-80.0, 80.0), (115.0, -75.0)):
+    for offset_ms, later_ms in ((160.0, -150.0), (-150.0, 160.0), (-80.0, 80.0), (115.0, -80.0)):
         assert fix.decide(sure(offset_ms), 200)[0] == later_ms
     for found, word in ((sure(20.0), "not noticed"), (sure(-44.0), "not noticed"), (sure(100.0), "not noticed"),
                         (sure(250.0), "max_offset_ms"), (sure(160.0, drift_ms=300.0), "Measured")):
