@@ -316,7 +316,7 @@ class _SpeechReader(_Reader):
 
     def __init__(self, name: str):
         super().__init__(name)
-        self.speech: list[np.ndarray] = []
+        self.speech = bytearray()  # float32: one block that grows in place
         self.held = self.turned = 0  # samples in `pieces`; samples from the sound's beginning that are in `speech`
 
     def append(self, piece: np.ndarray) -> None:
@@ -336,7 +336,7 @@ class _SpeechReader(_Reader):
         samples = np.concatenate(self.pieces)
         speech = samples if self.rate == SPEECH_RATE_HZ else _sonic.resample(samples, self.rate, SPEECH_RATE_HZ)
         start = (self.turned - self._first()) // self.rate * SPEECH_RATE_HZ
-        self.speech.append(speech[start : start + count].copy())
+        self.speech += memoryview(speech[start : start + count]).cast("B")
         before = self._first()
         self.turned += self.BLOCK_S * self.rate
         rest = samples[self._first() - before :].copy()
@@ -346,10 +346,8 @@ class _SpeechReader(_Reader):
         left = -(-(self.samples - self.turned) * SPEECH_RATE_HZ // self.rate)
         if left > 0:
             self._turn(left)
-        self.samples = min(-(-self.samples * SPEECH_RATE_HZ // self.rate), sum(map(len, self.speech)))
-        self.channels, self.pieces = 1, [piece[None] for piece in self.speech]
-        self.speech.clear()
-        return super().sound()[0], SPEECH_RATE_HZ
+        wanted = -(-self.samples * SPEECH_RATE_HZ // self.rate)
+        return np.frombuffer(self.speech, np.float32)[None, :wanted], SPEECH_RATE_HZ
 
 
 def _floats(frame, name: str) -> np.ndarray:

@@ -85,7 +85,7 @@ class Heard:
 
     @classmethod
     def of(cls, sound: Sound) -> Heard:
-        return cls(_sonic.log_mel(sound.mono_16k()), float(np.abs(sound.waveform).max()), sound.duration_s)
+        return cls(_sonic.log_mel(sound.mono_16k()), float(max(sound.waveform.max(), -sound.waveform.min())), sound.duration_s)
 
 
 def cells_of(times_s, start_s: float, sound_s: float) -> int:
