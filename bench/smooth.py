@@ -4,8 +4,8 @@
 
 Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2 levels, last) put
 in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker, hqdn3d, atadenoise, chains of them
-and OpenCV's multi-frame NLM. Exit 1 when a limit is missed. A mouth that hardly opens is measured poorly: the standard error of its
-opening is printed, and only what lies two of them below the limit is missed. NLM takes seconds a frame, so it is judged on a few frames;
+and OpenCV's multi-frame NLM. Exit 1 when a limit is missed. A mouth that hardly opens is measured poorly, so the standard error of its
+opening is printed beside it. NLM takes seconds a frame, so it is judged on a few frames;
 --quick leaves it out, --alone the other filters too. PyAV's own FFmpeg lacks hqdn3d, a GPL filter: where there is a program `ffmpeg`, or
 `pip install imageio-ffmpeg` has brought one, its filters are used.
 """
