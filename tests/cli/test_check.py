@@ -28,7 +28,10 @@ def test_progress_goes_to_the_terminal_and_results_to_stdout(folder, tmp_path):
     import struct
     import termios
 
-    ours, theirs = os.openpty()
+    try:
+        ours, theirs = os.openpty()
+    except OSError as error:  # a container without /dev/pts
+        pytest.skip(f"this system gives no terminal ({error})")
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     report = tmp_path / "report.html"
     with subprocess.Popen([*COMMAND, str(folder), "--json", "--html", str(report)], stdout=subprocess.PIPE, stderr=theirs) as process:
