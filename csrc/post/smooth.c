@@ -12,15 +12,18 @@
 #include "post/smooth_path.h"
 #include "post/smooth_shift.h"
 
-enum { AHEAD_MAX = 20, AHEAD_MIN = 4, PAST = 40, TILES = SONIC_TILES * SONIC_TILES, ROWS_AT_ONCE = 16, SLOTS_MAX = AHEAD_MAX + 1, STEPS = 128, SIDE_MAX_PX = 8192, SIDE_MIN_PX = 64 };
+enum { AHEAD_MAX = 20, AHEAD_MIN = 4, PAST = 40, TILES = SONIC_TILES * SONIC_TILES, ROWS_AT_ONCE = 16 };
+enum { SLOTS_MAX = AHEAD_MAX + 1, STEPS = 128, SIDE_MAX_PX = 8192, SIDE_MIN_PX = 64 };
 static const int64_t ring_bytes = 256 << 20;
 
 /* From which measured fault on it is mended, and from which on fully: far above what clean recordings show, below what is seen. */
 static const double shake_px[2] = {0.18, 0.28}, flicker_gain[2] = {0.003, 0.006}, noise_levels[2] = {1.0, 1.5};
 static const double tile_gain[2] = {0.005, 0.009};
-/* Shake that is taken for a fault: white in both directions and beside the camera's own movement (hands are slow, or shake one way), or of any
- * kind beside certain flicker; noise alone has to be this strong. Chosen on 66 recordings, in none of which it is found. */
-static const double certain_px[2] = {0.2, 0.3}, certain_evenness[2] = {0.72, 0.82}, certain_gain[2] = {0.006, 0.01}, noise_alone[2] = {1.4, 1.8};
+/* Shake that is taken for a fault: white in both directions and beside the camera's own movement (hands are slow, or shake one way), or
+ * beside certain flicker what is even along its axis, and no larger than this if the other axis is not; noise alone has to be this strong.
+ * Chosen on 66 recordings, in none of which it is found. */
+static const double certain_px[2] = {0.2, 0.3}, certain_evenness[2] = {0.72, 0.82}, certain_gain[2] = {0.006, 0.01};
+static const double beside_movement_px[2] = {0.65, 0.8}, noise_alone[2] = {1.4, 1.8};
 static const double error_max_px = 0.1, error_max_gain = 0.004;
 
 struct sonic_smooth {
@@ -47,8 +50,8 @@ static size_t frame_bytes(const sonic_smooth *s)
 static size_t arena_bytes(const sonic_smooth *s, size_t plane_floats, size_t scratch_floats)
 {
     const size_t slots = (size_t)s->ahead + 1, picture = sonic_arena_piece(frame_bytes(s) * sizeof(float));
-    return sonic_arena_piece(slots * frame_bytes(s)) + sonic_arena_piece(slots * frame_bytes(s) / 3) + 2 * sonic_arena_piece(plane_floats * sizeof(float)) +
-           sonic_arena_piece(scratch_floats * sizeof(float)) + 6 * picture;
+    return sonic_arena_piece(slots * frame_bytes(s)) + sonic_arena_piece(slots * frame_bytes(s) / 3) +
+           2 * sonic_arena_piece(plane_floats * sizeof(float)) + sonic_arena_piece(scratch_floats * sizeof(float)) + 6 * picture;
 }
 
 static void take_pieces(sonic_smooth *s, size_t plane_floats, size_t scratch_floats)
@@ -97,7 +100,8 @@ sonic_status sonic_smooth_create(sonic_smooth **out, int32_t width_px, int32_t h
 {
     *out = NULL;
     if (width_px < 1 || height_px < 1 || width_px > SIDE_MAX_PX || height_px > SIDE_MAX_PX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose frames with sides of 1 to %d px: these have %d x %d.", SIDE_MAX_PX, (int)width_px, (int)height_px);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose frames with sides of 1 to %d px: these have %d x %d.", SIDE_MAX_PX, (int)width_px,
+                          (int)height_px);
     if (!(strength >= 0.0 && strength <= 1.0))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a strength from 0 to 1: it is %g.", strength);
     sonic_smooth *s = calloc(1, sizeof *s);
@@ -213,7 +217,8 @@ static int read_step(double *out, const sonic_step *step, int kind)
         *out = step->shift_px[kind];
     else
         *out = kind < TILE ? step->gain[kind - GAIN] : step->tile_gain[kind - TILE];
-    const int sure = kind < GAIN ? step->error_px[kind] < error_max_px : (kind < TILE ? step->gain_error : step->tile_error[kind - TILE]) < error_max_gain;
+    const double gain_error = kind < TILE ? step->gain_error : step->tile_error[kind - TILE];
+    const int sure = kind < GAIN ? step->error_px[kind] < error_max_px : gain_error < error_max_gain;
     if (!sure)
         *out = 0.0;
     return sure;
@@ -289,11 +294,20 @@ static void mend_gains(mending *m, const sonic_smooth *s, const sonic_path_fit f
     }
 }
 
+/* How far shake along an axis may be mended, 0..1: not where sudden movement is; beside movement along the other axis, if it is small. */
+static double allowance(const sonic_path_fit fits[2], int axis)
+{
+    const double own = ramp(fits[axis].evenness, certain_evenness), other = ramp(fits[1 - axis].evenness, certain_evenness);
+    return fmin(own, fmax(other, 1.0 - ramp(fits[axis].white, beside_movement_px)));
+}
+
 static void mend_shake(mending *m, const sonic_smooth *s, const sonic_path_fit fits[2])
 {
-    const double certain[2] = {certainty(&fits[0], certain_px), certainty(&fits[1], certain_px)}, likely = fmax(fmin(certain[0], certain[1]), m->flicker);
+    const double certain[2] = {certainty(&fits[0], certain_px), certainty(&fits[1], certain_px)};
+    const double likely = fmax(fmin(certain[0], certain[1]), m->flicker);
     for (int axis = 0; axis < 2; axis++) {
-        const double sure = s->amount * likely * fmax(fits[axis].whiteness, certain[axis]) * ramp(fits[axis].sigma, shake_px);
+        const double white = fmax(fits[axis].whiteness, certain[axis]) * fmin(likely, allowance(fits, axis));
+        const double sure = s->amount * white * ramp(fits[axis].sigma, shake_px);
         m->shift_px[axis] = -sure * fits[axis].correction;
         if (sure > 0)
             m->sigma_px = fmax(m->sigma_px, fits[axis].sigma);

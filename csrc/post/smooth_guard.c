@@ -71,8 +71,8 @@ static float laplacian(const float *green, ptrdiff_t stride)
     return 4.0f * green[0] - green[-3] - green[3] - green[-stride] - green[stride];
 }
 
-/* The largest share of the cleaned picture, 0..1, at which the energy is no less than 1 - loss of the frame's. Energies of the frame, of the
- * frame times the change, and of the change make it a quadratic. */
+/* The largest share of the cleaned picture, 0..1, at which the energy is no less than 1 - loss of the frame's. Energies of the frame, of
+ * the frame times the change, and of the change make it a quadratic. */
 static double share_of(double frame, double mixed, double change, double loss)
 {
     double c = loss * frame;

@@ -56,7 +56,8 @@ static void sum_blocks(int64_t begin, int64_t end, void *context)
 static double rest(const float *s, const double d[3])
 {
     double linear = d[0] * s[XR] + d[1] * s[YR] + d[2] * s[GR];
-    double square = d[0] * (d[0] * s[XX] + 2 * d[1] * s[XY] + 2 * d[2] * s[XG]) + d[1] * (d[1] * s[YY] + 2 * d[2] * s[YG]) + d[2] * d[2] * s[GG];
+    double square = d[0] * (d[0] * s[XX] + 2 * d[1] * s[XY] + 2 * d[2] * s[XG]) +
+                    d[1] * (d[1] * s[YY] + 2 * d[2] * s[YG]) + d[2] * d[2] * s[GG];
     double value = (s[RR] + 2 * linear + square) / (BLOCK * BLOCK);
     return value > 0 ? value : 0;
 }
@@ -172,7 +173,8 @@ static int refine(estimate *e, const pair *p, int32_t level, blocks b, double st
     const double unit = 1 << level;
     sums_job job = {(float *)b.sums, p->before->luma[level], p->scratch, width, height, b.columns, b.rows, 0};
     for (int k = 0; k < WARPS; k++) {
-        sonic_shift(p->scratch, p->scratch + (size_t)width * height, p->now->luma[level], width, height, 1, e->shift[0] / unit, e->shift[1] / unit);
+        sonic_shift(p->scratch, p->scratch + (size_t)width * height, p->now->luma[level], width, height, 1, e->shift[0] / unit,
+                    e->shift[1] / unit);
         job.gain = (float)e->gain;
         sonic_parallel_for(job.rows, 4, sum_blocks, &job);
         if (!solve(&e->fit, &b, k == 0 ? start_scale : 2.5))
@@ -231,7 +233,8 @@ static int follow(estimate *e, const pair *p, const sonic_step *last)
             *e = coarse;
     }
     const double unit = p->now->factor;
-    const double starts[STARTS][2] = {{0, 0}, {last ? last->shift_px[0] / unit : 0, last ? last->shift_px[1] / unit : 0}, {e->shift[0], e->shift[1]}};
+    const double first[2] = {last ? last->shift_px[0] / unit : 0, last ? last->shift_px[1] / unit : 0};
+    const double starts[STARTS][2] = {{0, 0}, {first[0], first[1]}, {e->shift[0], e->shift[1]}};
     const int32_t level = top > 0 && blocks_of(p, 1).count >= 16 ? 1 : 0;
     if (blocks_of(p, 0).count < 4 || !choose(e, p, level, starts, e->gain))
         return 0;
@@ -330,8 +333,8 @@ typedef struct tile_sums {
 } tile_sums;
 
 /* The cells of one tile, their brightness after the picture's own gain against that before, times `ratio`. */
-static tile_sums tile_pass(const sonic_planes *before, const sonic_planes *now, const double shift[2], const sonic_step *step, int32_t tile, double ratio,
-                           double scale)
+static tile_sums tile_pass(const sonic_planes *before, const sonic_planes *now, const double shift[2], const sonic_step *step, int32_t tile,
+                           double ratio, double scale)
 {
     const int32_t left = tile % SONIC_TILES * now->columns / SONIC_TILES, right = (tile % SONIC_TILES + 1) * now->columns / SONIC_TILES;
     const int32_t top = tile / SONIC_TILES * now->rows / SONIC_TILES, bottom = (tile / SONIC_TILES + 1) * now->rows / SONIC_TILES;
@@ -348,7 +351,8 @@ static tile_sums tile_pass(const sonic_planes *before, const sonic_planes *now, 
             if (!usable(moved))
                 continue;
             double a = gain * cell_luma(cell), b = cell_luma(moved), t = (b - ratio * a) / scale, w = 1.0 / ((1.0 + t * t) * (1.0 + t * t));
-            sums.top += w * a * b, sums.bottom += w * a * a, sums.rest += w * t * t * scale * scale, sums.weight += w, sums.squares += w * w;
+            sums.top += w * a * b, sums.bottom += w * a * a;
+            sums.rest += w * t * t * scale * scale, sums.weight += w, sums.squares += w * w;
         }
     return sums;
 }

@@ -129,7 +129,8 @@ static void take_rows(int64_t begin, int64_t end, void *context)
     const size_t area = (size_t)width * height;
     for (int64_t y = begin; y < end; y++) {
         const float *in = job->frame + 3 * y * width;
-        float *memory = filter->memory + 3 * y * width, *variance = filter->variance + y * width, *gain = filter->scratch + 2 * area + y * width;
+        float *memory = filter->memory + 3 * y * width, *variance = filter->variance + y * width;
+        float *gain = filter->scratch + 2 * area + y * width;
         for (int32_t x = 0; x < width; x++) {
             float squares = rows_sum(filter->scratch, x, (int32_t)y, width, height) * (1.0f / 75.0f);
             float expected = job->sigma2 * (1.0f + rows_sum(filter->scratch + area, x, (int32_t)y, width, height) * (1.0f / 25.0f));
@@ -185,7 +186,8 @@ static void even_piece(const even_job *job, int32_t y, int32_t left, int32_t cou
         float *out = job->out + 3 * (at + x), mean[3], variance = 0.0f;
         for (int c = 0; c < 3; c++) {
             mean[c] = ((s[c] + s[c + 3]) + s[c + 6]) * (1.0f / 9.0f);
-            variance += ((q[c] + q[c + 3]) + q[c + 6]) * (1.0f / 24.0f) - mean[c] * mean[c] * (9.0f / 24.0f); /* of 8 degrees of freedom, 3 channels */
+            /* of 8 degrees of freedom, 3 channels */
+            variance += ((q[c] + q[c + 3]) + q[c + 6]) * (1.0f / 24.0f) - mean[c] * mean[c] * (9.0f / 24.0f);
         }
         const float noise = job->noise * job->variance[at + x], keep = variance > noise ? 1.0f - noise / variance : 0.0f;
         for (int c = 0; c < 3; c++)

@@ -32,7 +32,8 @@ static void lay_out(places *p, int32_t n, int32_t period, int32_t phase)
     }
 }
 
-/* Cholesky factor L of W + lambda D'D, W the weights, D the second differences: L[i][0] is the diagonal, L[i][k] the entry k to its left. */
+/* Cholesky factor L of W + lambda D'D, W the weights, D the second differences: L[i][0] is the diagonal, L[i][k] the entry k to its
+ * left. */
 typedef struct band {
     double row[SONIC_PATH_MAX][3];
 } band;
@@ -73,7 +74,8 @@ static void solve(double *x, const band *l, int32_t n)
     }
 }
 
-/* Trace of the inverse times the weights, from its entries within the band alone (Takahashi, Fagan and Chin 1973). inverse[i][k] is the entry k to the right. */
+/* Trace of the inverse times the weights, from its entries within the band alone (Takahashi, Fagan and Chin 1973). inverse[i][k] is the
+ * entry k to the right. */
 static double freedom(const band *l, const places *p)
 {
     const int32_t n = p->count;
@@ -206,7 +208,8 @@ sonic_path_fit sonic_path_smooth(const double *steps, int32_t count, int32_t at,
     for (int k = 0; k < KINDS; k++) {
         const double weight = scores[k] > 0 ? pow(least / scores[k], 0.2 * n) : 0;
         if (weight > 0)
-            mean.correction += weight * fits[k].correction, mean.sigma += weight * fits[k].sigma, mean.whiteness += weight * fits[k].whiteness;
+            mean.correction += weight * fits[k].correction, mean.sigma += weight * fits[k].sigma,
+                mean.whiteness += weight * fits[k].whiteness;
         sum += weight;
     }
     if (sum > 0)

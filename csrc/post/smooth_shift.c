@@ -53,7 +53,8 @@ static void edge_pixel(float *out, const float *row, const shift_job *job, int32
 static void shift_columns(int64_t begin, int64_t end, void *context)
 {
     const shift_job *job = context;
-    int32_t first = clamp(BEFORE - job->whole, job->width), last = clamp(job->width - SONIC_SHIFT_TAPS + BEFORE + 1 - job->whole, job->width);
+    int32_t first = clamp(BEFORE - job->whole, job->width);
+    int32_t last = clamp(job->width - SONIC_SHIFT_TAPS + BEFORE + 1 - job->whole, job->width);
     for (int64_t y = begin; y < end; y++) {
         const float *row = job->in + y * job->width * job->channels, *in[SONIC_SHIFT_TAPS];
         float *out = job->out + y * job->width * job->channels;

@@ -99,6 +99,15 @@ def test_a_hand_held_camera_is_not_shake(seed):
         assert smoother.report()["shaken"] == 0 and np.array_equal(out, frames)
 
 
+@pytest.mark.parametrize(("seed", "slowness"), [(1, 1.0), (2, 1.0), (1, 1.3), (3, 1.3)])
+def test_fast_movement_beside_flicker_is_not_shake(seed, slowness):
+    random = np.random.default_rng(seed)
+    path = walk(random, FRAMES, slowness) / 4 * slowness**0.5
+    frames = [np.clip(np.rint(scene(p) * (1 + 0.015 * random.standard_normal())), 0, 255).astype(np.uint8) for p in path]
+    report = smoothed(frames)[1].report()
+    assert report["flickering"] == FRAMES and report["shaken"] == 0
+
+
 def test_shake_of_a_clip_with_repeated_frames_is_mended():
     random = np.random.default_rng(16)
     places = repeated(np.stack([0.02 * np.arange(FRAMES) ** 2, np.zeros(FRAMES)], axis=1))
