@@ -200,10 +200,10 @@ def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=N
     found = []
     for dtype in dtypes:
         m = foresee.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
+        grown = foresee.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
         ways: list[Plan] = []
         for branches, offload in reversed(WAYS):
             parts = stages(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed)
-            grown = foresee.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
             plan = Plan(rows, columns, latent_frames, steps, dtype, "gpu" if on_gpu else "cpu", branches, offload, parts,
                         budget.gpu if on_gpu else budget.host, grown, budget.host)
             ways.insert(0, replace(plan, smaller=next((way for way in ways if way.peak < plan.peak), None)))

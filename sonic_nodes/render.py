@@ -12,6 +12,7 @@ from tqdm import tqdm
 from . import pipeline
 from .errors import OutputError, UsageError
 from .media.audio import read_sound
+from .media.files import is_same_file
 from .media.image import read_picture
 from .media.provenance import metadata
 from .media.video import VideoWriter
@@ -96,7 +97,7 @@ def check_output(options):
     if output.suffix.lower() != ".mp4":
         raise UsageError(f"Name the output with .mp4 at its end: it is {output.name!r}.")
     for source in (options.portrait, options.speech):
-        if output.exists() and Path(source).exists() and output.samefile(source):
+        if is_same_file(output, source):
             raise UsageError(f"Choose another output: {output} is an input and would be overwritten.")
 
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from ..errors import OutputError, UsageError
 from ..media.fetch import is_url
+from ..media.files import is_same_file
 from .reports import CsvReport, HtmlReport, JsonReport, TextReport
 from .row import Outputs, Row, Wanted
 from .workers import rows_of
@@ -67,7 +68,7 @@ def named(sources: list[str], out: str | None, option: str, ending: str) -> list
     if out.lower().endswith(".png"):
         if len(sources) > 1:
             raise UsageError(f"Name a folder for {option}: {len(sources)} pictures do not go into {out!r}.")
-        if is_same(out, sources[0]):
+        if is_same_file(out, sources[0]):
             raise UsageError(f"Choose another name for {option}: {out!r} is the picture itself.")
         return [out]
     try:
@@ -95,12 +96,8 @@ def free_name(source: str, ending: str, taken: dict[str, int]) -> str:
 def check_html(path: str, sources: list[str]) -> None:
     if not path.lower().endswith((".html", ".htm")):
         raise UsageError(f"Name the report with .html at its end: it is {path!r}.")
-    if any(is_same(path, source) for source in sources):
+    if any(is_same_file(path, source) for source in sources):
         raise UsageError(f"Choose another name for the report: {path!r} is one of the pictures.")
-
-
-def is_same(path: str, other: str) -> bool:
-    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
 
 
 def reports_of(options) -> Iterator:

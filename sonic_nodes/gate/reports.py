@@ -4,6 +4,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack
 from typing import TextIO
 
@@ -18,8 +19,9 @@ REPAIR_COLUMNS = ("repaired", "repair_file", "repair_reason", "repair_score_afte
 class Report(AbstractContextManager):
     """with report: report.add(row), ..."""
 
+    @abstractmethod
     def add(self, row: Row) -> None:
-        raise NotImplementedError
+        """Writes one row."""
 
     def __exit__(self, kind, error, traceback) -> None:
         pass

@@ -13,6 +13,11 @@ from ..errors import InputError, OutputError
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
+def is_same_file(path: str | os.PathLike, other: str | os.PathLike) -> bool:
+    """Whether both names lead to one file that is there."""
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+
+
 @contextmanager
 def regular_file(path: str | os.PathLike, name: str):
     """The file opened for reading bytes; `name` is how errors call it. Folders, devices and pipes are refused before they are opened."""

@@ -1,16 +1,16 @@
 """`sonic smooth`: a video through the smoother, from decoder to encoder in constant memory."""
 import json
-import os
 import sys
 
 from ..errors import UsageError
+from ..media.files import is_same_file
 from .file import smooth_file
 
 
 def run(arguments) -> int:
     if not 0 <= arguments.strength <= 1:
         raise UsageError(f"Choose a --strength from 0 to 1: it is {arguments.strength}.")
-    if os.path.exists(arguments.output) and os.path.exists(arguments.video) and os.path.samefile(arguments.output, arguments.video):
+    if is_same_file(arguments.output, arguments.video):
         raise UsageError(f"Choose another --output: {arguments.output!r} is the video that is read.")
     result = smooth_file(arguments.video, arguments.output, arguments.strength, not arguments.no_protect_mouth, arguments.lossless)
     print(f"sonic: {result['reason']}", file=sys.stderr)

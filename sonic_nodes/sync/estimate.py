@@ -77,7 +77,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Heard:
-    """What is compared of a sound: a fifth of its samples' memory."""
+    """What is compared of a sound: half the memory of its samples at 16000 Hz."""
 
     mel: np.ndarray  # float32 [80, cells of its length or more]
     loudest: float

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import OutputError, UsageError
 from ..media.audio import Sound
-from ..media.files import regular_file
+from ..media.files import is_same_file, regular_file
 from ..media.tags import ANY_ENCODING
 from ..media.video import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, _in_words, _reserve
 from ..native import _sonic
@@ -71,7 +71,7 @@ def write_copy(source: str, target: str) -> None:
 
 def _write(source: str, target: str, work) -> None:
     path = os.path.abspath(os.fspath(target))
-    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(source, path):
+    if is_same_file(path, source):
         raise OutputError("Choose another name for the mended video: the original is not written over.")
     with regular_file(source, repr(os.path.basename(source))) as file, _in_words(path):
         temporary = _reserve(path)
