@@ -148,6 +148,7 @@ def peak_bytes(source, out):
     return int(done.stdout.split("VmHWM:")[1].split()[0]) * 1024
 
 
+@pytest.mark.resident_memory
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_clip(tmp_path):
     """680 frames more would be 75 MB if they, or what is made of them, were kept."""
