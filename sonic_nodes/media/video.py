@@ -72,7 +72,10 @@ class VideoWriter:
     The target appears when the block ends without an exception. OutputError: the target cannot be written.
 
     With `time_base` (in seconds) every frame comes with its time, for videos of variable frame rate. With `copied_sound`, a stream of an
-    open container, the sound comes as that stream's packets through `write_sound` and is copied as it is.
+    open container, the sound comes as that stream's packets through `write_sound` and is copied as it is; with `fed_sound`, a rate of
+    AAC_RATES_HZ and a number of channels of AAC_LAYOUTS, it comes as samples there.
+
+    `colours`, primaries and transfer of ITU-T H.273, if the frames' are not BT.709's.
     """
 
     def __init__(
@@ -86,6 +89,8 @@ class VideoWriter:
         metadata: dict[str, str] | None = None,
         time_base: Fraction | None = None,
         copied_sound: av.AudioStream | None = None,
+        fed_sound: tuple[int, int] | None = None,
+        colours: tuple[int, int] | None = None,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             raise OutputError(f"Choose a smaller picture: videos have sides of 1 to {MAX_SIDE_PX} px, not {width} x {height}.")
@@ -95,7 +100,7 @@ class VideoWriter:
         self.frames = 0
         self.time_base = time_base or 1 / self.fps
         self._sound, self._metadata = sound, dict(metadata or {})
-        self._copied_sound = copied_sound
+        self._copied_sound, self._fed_sound, self._colours = copied_sound, fed_sound, colours or (_BT709, _BT709)
         self._coding = _LOSSLESS if lossless else _STANDARD
         self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
         self._error: BaseException | None = None
@@ -131,10 +136,10 @@ class VideoWriter:
             self._queue.put(picture)
             self.frames += 1
 
-    def write_sound(self, packet: av.Packet) -> None:
-        """Takes the next packet of `copied_sound`."""
+    def write_sound(self, sound: av.Packet | np.ndarray) -> None:
+        """Takes the next packet of `copied_sound`, or the next samples of `fed_sound`, float32 [channels, count]."""
         self._raise_failure()
-        self._queue.put(packet)
+        self._queue.put(sound)
 
     def __exit__(self, kind, error, traceback) -> None:
         self._cancelled = kind is not None
@@ -151,7 +156,7 @@ class VideoWriter:
         while (picture := self._queue.get()) is not None:
             if self._error is None and not self._cancelled:
                 try:
-                    self._encoder.mux_sound(picture) if isinstance(picture, av.Packet) else self._encoder.write(picture)
+                    self._encoder.write(picture) if isinstance(picture, av.VideoFrame) else self._encoder.take_sound(picture)
                 except BaseException as error:  # noqa: BLE001 (handed to the caller's thread, which raises it)
                     self._error = error
 
@@ -239,6 +244,14 @@ def copy_video(file, path: str | os.PathLike) -> None:
                 os.unlink(temporary)
 
 
+def clock_origin(streams: list) -> Fraction:
+    """Seconds to take off the times of an open container's streams. Broadcasts count from anywhere, and an MP4 with such times shows
+    nothing until then; within a second of 0 they are kept as they are."""
+    starts = [stream.start_time * stream.time_base for stream in streams if stream.start_time is not None and stream.time_base]
+    first = min(starts, default=Fraction(0))
+    return first if first > 1 else Fraction(0)
+
+
 def _append(path: str, content: bytes) -> None:
     with open(path, "ab") as file:
         file.write(content)
@@ -273,17 +286,21 @@ class _Encoder:
         )
         self.container.metadata.update(writer._metadata)
         width, height = (-(-side // self.even) * self.even for side in (writer.width, writer.height))
-        self.video = self._video_stream(width, height)
-        self.sound = _SoundTrack(self.container, writer._sound) if writer._sound is not None else None
+        self.video = self._video_stream(width, height, writer._colours)
+        sound = writer._sound
+        if writer._fed_sound is not None:
+            rate, channels = writer._fed_sound
+            sound = Sound(np.zeros((channels, 0), np.float32), rate)
+        self.sound = _SoundTrack(self.container, sound) if sound is not None else None
         self.copied = self.container.add_stream_from_template(writer._copied_sound) if writer._copied_sound is not None else None
 
-    def _video_stream(self, width: int, height: int):
+    def _video_stream(self, width: int, height: int, colours: tuple[int, int]):
         stream = self.container.add_stream(self.coding.codec, rate=self.fps, options=dict(self.coding.options))
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = width, height, self.coding.pixels
         context.time_base = self.time_base
         context.thread_count = ENCODER_THREADS
-        context.color_primaries = context.color_trc = _BT709
+        context.color_primaries, context.color_trc = colours
         context.colorspace, context.color_range = self.coding.matrix, self.coding.range
         return stream
 
@@ -303,9 +320,12 @@ class _Encoder:
         if self.sound is not None:
             self.sound.write_until(time * self.time_base + 1 / self.fps)
 
-    def mux_sound(self, packet: av.Packet) -> None:
-        packet.stream = self.copied
-        self.container.mux(packet)
+    def take_sound(self, sound: av.Packet | np.ndarray) -> None:
+        if isinstance(sound, np.ndarray):
+            self.sound.take(sound)
+            return
+        sound.stream = self.copied
+        self.container.mux(sound)
 
     def close(self) -> None:
         self.container.mux(self.video.encode(None))
@@ -330,7 +350,7 @@ class _SoundTrack:
     def __init__(self, container, sound: Sound):
         self.container = container
         self.samples = sound.waveform if sound.waveform.shape[0] in AAC_LAYOUTS else sound.mono()[None]
-        self.rate, self.at = sound.rate, 0
+        self.rate, self.at, self.gone = sound.rate, 0, 0  # at: into `samples`; gone: samples before those
         if self.rate not in AAC_RATES_HZ:
             rate_in, self.rate = self.rate, 48000
             self.samples = np.stack([_sonic.resample(np.ascontiguousarray(c), rate_in, self.rate) for c in self.samples])
@@ -346,10 +366,17 @@ class _SoundTrack:
         while self.at + AAC_FRAME <= end:
             self._write(self.at + AAC_FRAME)
 
+    def take(self, samples: np.ndarray) -> None:
+        """More samples; those that are encoded are let go."""
+        self.samples = np.concatenate([self.samples[:, self.at :], samples], axis=1)
+        self.gone, self.at = self.gone + self.at, 0
+        while self.at + AAC_FRAME <= self.samples.shape[1]:
+            self._write(self.at + AAC_FRAME)
+
     def _write(self, end: int) -> None:
         piece = np.clip(self.samples[:, self.at : end], -1.0, 1.0)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=self.layout)
-        frame.sample_rate, frame.time_base, frame.pts = self.rate, Fraction(1, self.rate), self.at
+        frame.sample_rate, frame.time_base, frame.pts = self.rate, Fraction(1, self.rate), self.gone + self.at
         self.at = end
         self.container.mux(self.stream.encode(frame))
 

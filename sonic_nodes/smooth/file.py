@@ -1,9 +1,10 @@
 """A video file through the smoother. Pictures keep their times, the sound is copied as it is where MP4 can hold it."""
 from __future__ import annotations
 
+import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import av
@@ -12,16 +13,16 @@ from av.stream import Disposition
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..media.audio import read_sound
 from ..media.files import regular_file
 from ..media.tags import ANY_ENCODING
-from ..media.video import MAX_SIDE_PX, VideoWriter, copy_video
+from ..media.video import MAX_SIDE_PX, VideoWriter, clock_origin, copy_video
 from .frames import Smoother
+from .sound import Converted
 
 COPIED_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 # Tags that describe the file that was read, not what it shows.
 _OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool")
-_UNSPECIFIED, _BT709 = 2, 1  # ITU-T H.273
+_UNSPECIFIED = 2  # ITU-T H.273
 
 
 class _Unchanged(Exception):
@@ -34,29 +35,39 @@ def smooth_file(path: str, output: str, strength: float = 0.5, protect_mouth: bo
     An MP4 in which nothing is mended is copied byte for byte, unless `lossless` asks for its exact pictures.
     """
     name = repr(os.path.basename(path) or path)
-    smoother = Smoother(strength, protect_mouth)
+    smoother, note = Smoother(strength, protect_mouth), ""
     with regular_file(path, name) as file:
         try:
             with _Source(file, name) as source:
-                _transfer(source, smoother, path, output, lossless)
+                _transfer(source, smoother, output, lossless)
+                note = source.note
         except _Unchanged:
             file.seek(0)
             copy_video(file, output)
     found = smoother.report()
     changed = any(found[kind] for kind in ("shaken", "flickering", "noisy"))
-    return {"output": os.path.abspath(output), "changed": changed, "reason": smoother.words(), **found}
+    return {"output": os.path.abspath(output), "changed": changed, "reason": smoother.words() + note, **found}
 
 
-def _transfer(source: _Source, smoother: Smoother, path: str, output: str, lossless: bool) -> None:
+def _transfer(source: _Source, smoother: Smoother, output: str, lossless: bool) -> None:
     first = source.first()
     height, width = first.shape[:2]
     copied = source.sound if source.sound is not None and source.sound.codec_context.name in COPIED_SOUND else None
-    sound = read_sound(path) if source.sound is not None and copied is None else None
+    converted = Converted(source.sound, source.origin_s) if source.sound is not None and copied is None else None
     with VideoWriter(
-        output, width, height, source.fps, sound, lossless, source.tags(), time_base=source.time_base, copied_sound=copied
+        output, width, height, source.fps, None, lossless, source.tags(), time_base=source.time_base, copied_sound=copied,
+        fed_sound=converted and (converted.rate, converted.channels), colours=source.colours()
     ) as writer, tqdm(desc="smoothing", total=source.video.frames or None, file=sys.stderr, disable=None, leave=False) as bar:
         times: list[int] = []
-        for frame in smoother.run(source.frames(first, times, writer if copied is not None else None)):
+
+        def pass_sound(packet: av.Packet) -> None:
+            if converted is None:
+                writer.write_sound(source.on_time(packet))
+            else:
+                for piece in converted.pieces(packet):
+                    writer.write_sound(piece)
+
+        for frame in smoother.run(source.frames(first, times, pass_sound)):
             writer.write(frame, times.pop(0))
             bar.update()
         found = smoother.report()
@@ -81,10 +92,13 @@ class _Source:
         self.video.thread_type = "AUTO"
         sounds = [s for s in self.container.streams.audio if s.codec_context is not None]
         self.sound = sounds[0] if sounds else None
+        left_out = len(self.container.streams.audio) - len(sounds[:1])
+        self.note = f" Tracks of sound that the output does not have: {left_out}." if left_out else ""
         self.fps = Fraction(self.video.average_rate or self.video.guessed_rate or 25)
         self.time_base = Fraction(self.video.time_base)
         self.is_mp4 = self.container.format.name.startswith("mov,")
-        self._packets = self.container.demux([self.video, *sounds[:1]])
+        self.origin_s = clock_origin([self.video, *sounds[:1]])
+        self._items = self._decoded()  # one for all: what a packet holds beyond the picture that is asked for is not lost
         self._held: list = []
         self._last: int | None = None
 
@@ -97,54 +111,60 @@ class _Source:
     def tags(self) -> dict[str, str]:
         return {key: value for key, value in self.container.metadata.items() if key not in _OF_THE_FILE}
 
+    def colours(self) -> tuple[int, int] | None:
+        """Primaries and transfer of ITU-T H.273, where the video says both."""
+        found = self.video.codec_context.color_primaries, self.video.codec_context.color_trc
+        return None if _UNSPECIFIED in found or 0 in found else found
+
+    def on_time(self, packet: av.Packet) -> av.Packet:
+        """A packet of the sound on the clock of the video that is written."""
+        early = round(self.origin_s / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - early
+        packet.dts = None if packet.dts is None else packet.dts - early
+        return packet
+
     def first(self) -> np.ndarray:
         """The first picture; the sound before it is held."""
-        for kind, item in self._decoded():
-            if kind == "picture":
-                self._held.append(item)
-                return self._rgb(item)
+        for item in self._items:
             self._held.append(item)
+            if not isinstance(item, av.Packet):
+                return self._rgb(item)
         raise InputError(f"Choose an intact video: no picture of {self.name} can be decoded.")
 
-    def frames(self, first: np.ndarray, times: list[int], writer: VideoWriter | None) -> Iterator[np.ndarray]:
-        """Every picture, the time of each appended to `times`; packets of the sound to `writer`."""
+    def frames(self, first: np.ndarray, times: list[int], pass_sound: Callable[[av.Packet], None]) -> Iterator[np.ndarray]:
+        """Every picture, the time of each appended to `times`; packets of the sound to `pass_sound`."""
         held, self._held = self._held, []
-        for item in held:
-            yield from self._passed(item, times, writer, first)
-        for _, item in self._decoded():
-            yield from self._passed(item, times, writer, None)
+        for item in itertools.chain(held, self._items):
+            if isinstance(item, av.Packet):
+                pass_sound(item)
+                continue
+            times.append(self._time(item))
+            yield self._rgb(item) if first is None else first
+            first = None
 
-    def _passed(self, item, times: list[int], writer: VideoWriter | None, rgb: np.ndarray | None) -> Iterator[np.ndarray]:
-        if isinstance(item, av.Packet):
-            if writer is not None:
-                writer.write_sound(item)
-            return
-        times.append(self._time(item))
-        yield self._rgb(item) if rgb is None else rgb
-
-    def _decoded(self) -> Iterator[tuple[str, object]]:
+    def _decoded(self) -> Iterator[av.VideoFrame | av.Packet]:
         """Damaged packets are passed over; a file that breaks off ends there."""
-        packets = iter(self._packets)
+        packets = iter(self.container.demux([self.video, *([] if self.sound is None else [self.sound])]))
         while True:
             try:
                 packet = next(packets)
             except (StopIteration, av.error.FFmpegError):
                 return
             if packet.stream is not self.video and packet.stream.index != self.video.index:
-                if packet.dts is not None:
-                    yield "sound", packet
+                if packet.size:
+                    yield packet
                 continue
             try:
                 pictures = packet.decode()
             except av.error.FFmpegError:
                 continue
-            for picture in pictures:
-                yield "picture", picture
+            yield from pictures
 
     def _time(self, picture) -> int:
         """In units of the stream's time base, always later than the one before."""
         step = max(1, round(1 / self.fps / self.time_base))
-        at = picture.pts if picture.pts is not None else 0 if self._last is None else self._last + step
+        early = round(self.origin_s / self.time_base)
+        at = picture.pts - early if picture.pts is not None else 0 if self._last is None else self._last + step
         if self._last is not None and at <= self._last:
             at = self._last + 1
         self._last = at

@@ -10,6 +10,7 @@ import pytest
 
 from sonic_nodes.cli import main
 from sonic_nodes.loading import PACK
+from sonic_nodes.media.audio import read_sound_at
 from sonic_nodes.media.video import VideoWriter
 from tests.media.clips import write_sound
 from tests.post.test_smooth import clip
@@ -84,6 +85,73 @@ def test_sound_comes_along(capsys, tmp_path, codec, name):
         with av.open(str(path)) as container:
             packets.append([(p.pts * p.time_base, bytes(p)) for p in container.demux(container.streams.audio[0]) if p.size])
     assert packets[0] == packets[1] if codec == "aac" else abs(float(packets[1][-1][0]) - 1.0) < 0.1
+
+
+def write_started(path, start_s, codec, tracks=1, colours=None):
+    """Faulty pictures and a sound with a click 0.4 s after the first of them, both from `start_s` on."""
+    rate, click = 48000, np.zeros((2, 48000), np.float32)
+    click[:, 19200:19300] = 0.9
+    with av.open(str(path), "w") as container:
+        video, sounds = container.add_stream("libx264", rate=25), [container.add_stream(codec, rate=rate) for _ in range(tracks)]
+        video.width = video.height = 192
+        for sound in sounds:
+            sound.codec_context.layout = "stereo"
+        if colours:
+            video.codec_context.color_primaries, video.codec_context.color_trc = colours
+        for i, picture in enumerate(clip(np.random.default_rng(9), **FAULTS)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = i + 25 * start_s, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for sound in sounds:
+            frame = av.AudioFrame.from_ndarray(click, format="fltp", layout="stereo")
+            frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+            convert = av.AudioResampler(sound.codec_context.format.name, "stereo", rate, 1152 if codec == "mp2" else 1024)
+            for piece in [*convert.resample(frame), *convert.resample(None)]:
+                piece.pts += start_s * rate
+                container.mux(sound.encode(piece))
+            container.mux(sound.encode(None))
+    return path
+
+
+def click_after_pictures(path):
+    """Seconds from the first picture to the click."""
+    with av.open(str(path)) as container:
+        first = next(container.decode(container.streams.video[0])).time
+    sound, start_s = read_sound_at(path)
+    return start_s + np.flatnonzero(np.abs(sound.mono()) > 0.4)[0] / sound.rate - first
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ts", "mp2"), ("a.mkv", "pcm_s16le"), ("a.mkv", "aac"), ("a.mpg", "mp2")])
+@pytest.mark.parametrize("start_s", [0, 5, 40000])
+def test_pictures_and_sound_stay_together_wherever_the_clock_begins(capsys, tmp_path, name, codec, start_s):
+    source = write_started(tmp_path / name, start_s, codec)
+    code, result, said = run(capsys, source, "-o", tmp_path / "out.mp4")
+    assert code == 0 and result["changed"], said
+    assert click_after_pictures(tmp_path / "out.mp4") == pytest.approx(click_after_pictures(source), abs=0.003)
+    assert read_clip(tmp_path / "out.mp4")[1][0] <= 1
+
+
+def test_tracks_that_are_left_out_are_told_and_colours_keep_their_meaning(capsys, tmp_path):
+    source = write_started(tmp_path / "two.mkv", 0, "aac", tracks=2, colours=(9, 16))
+    _, result, _ = run(capsys, source, "-o", tmp_path / "out.mp4")
+    assert result["changed"] and "Tracks of sound that the output does not have: 1." in result["reason"]
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.color_primaries, context.color_trc) == (9, 16)
+
+
+def test_pictures_that_the_decoder_gives_all_at_once_are_all_there(capsys, tmp_path):
+    """Encoded with pictures between others, three are held back to the end."""
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width = video.height = 192
+        for picture in clip(np.random.default_rng(5))[:3]:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode(None))
+    code, result, _ = run(capsys, tmp_path / "in.mp4", "-o", tmp_path / "out.mp4", "--lossless")
+    assert code == 0 and result["frames"] == 3
+    assert np.array_equal(read_clip(tmp_path / "out.mp4")[0], read_clip(tmp_path / "in.mp4")[0])
 
 
 @pytest.mark.parametrize(("count", "fps"), [(3, 25), (30, 1), (30, 240)])
