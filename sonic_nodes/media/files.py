@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import stat
 from contextlib import contextmanager, suppress
 
-from ..errors import InputError, OutputError
+import av
+
+from ..errors import InputError, OutputError, ResourceError
 
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+_OF_THE_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
 
 
 def is_same_file(path: str | os.PathLike, other: str | os.PathLike) -> bool:
@@ -69,3 +73,68 @@ def cannot_be_written(path: str, error: Exception) -> OutputError:
     if getattr(error, "errno", None) in _DISK_FULL:
         return OutputError(f"Free disk space or choose another folder: {path!r} does not fit ({reason}).")
     return OutputError(f"Choose a folder that exists and in which you may write: {path!r} cannot be written ({reason}).")
+
+
+@contextmanager
+def in_words(path: str):
+    """Errors of files and encoders become an OutputError about the video `path`; others (KeyboardInterrupt, a caller's own) stay what
+    they are."""
+    try:
+        yield
+    except (OSError, av.error.FFmpegError) as error:
+        raise OutputError(_remedy(error, path)) from None
+    except MemoryError:
+        raise ResourceError(f"Close other programs or choose a smaller picture: memory ran out while {path!r} was written.") from None
+
+
+def _remedy(error: Exception, path: str) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    number = getattr(error, "errno", None)
+    if number in _DISK_FULL:
+        return f"Free disk space or choose another folder: {path!r} does not fit ({reason})."
+    if number == errno.ENAMETOOLONG:
+        return f"Choose a shorter file name: {path!r} cannot be written ({reason})."
+    if isinstance(error, av.error.FFmpegError) and number not in _OF_THE_PLACE:
+        return f"Convert the video to H.264 at a constant frame rate first: it cannot be written as the MP4 {path!r} ({reason})."
+    return f"Choose a folder in which you may write: {path!r} cannot be written ({reason})."
+
+
+def reserve(path: str) -> str:
+    """Creates an empty file beside the target, so that a target that cannot be written is told before anything is rendered."""
+    if "\0" in path:
+        raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise OutputError(f"Create the folder first: there is no folder {folder!r}.")
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise OutputError(f"Choose a file name for the video: {path!r} is not a file.")
+        if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+            raise OutputError(f"Choose another file name, or allow to write over the file: {path!r} is read-only.")
+    except FileNotFoundError:
+        pass  # the usual case: nothing there yet
+    temporary = os.path.join(folder, f".sonic-{secrets.token_hex(8)}.mp4")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return temporary
+
+
+@contextmanager
+def replaced_video(path: str | os.PathLike):
+    """The name of an empty file that takes the place of `path` when the block ends without an error, and is gone otherwise.
+    OutputError: the target cannot be written."""
+    path = os.path.abspath(os.fspath(path))
+    with in_words(path):
+        temporary = reserve(path)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+
+
+def copy_video(file, path: str | os.PathLike) -> None:
+    """Copies an open file byte for byte to `path`, all or nothing."""
+    with replaced_video(path) as temporary, open(temporary, "wb") as target:
+        shutil.copyfileobj(file, target, 1 << 20)

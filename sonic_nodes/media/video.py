@@ -6,14 +6,9 @@ the target's name when it is complete; whatever goes wrong before removes it.
 """
 from __future__ import annotations
 
-import errno
 import os
 import queue
-import secrets
-import shutil
-import stat
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -22,25 +17,24 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from ..errors import InputError, OutputError, ResourceError
+from ..errors import InputError, OutputError
 from ..native import _sonic
 from . import boxes
 from .audio import Sound
+from .files import in_words, reserve
+from .pictures import MAX_SIDE_PX
 from .provenance import xmp_box
 from .tags import ANY_ENCODING
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-MAX_SIDE_PX = 8192
 QUEUE_BYTES = 64 << 20
 ENCODER_THREADS = 2
 AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # ISO/IEC 14496-3, table 1.18
 AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 AAC_BITS_PER_S = {1: 128_000, 2: 192_000, 6: 384_000}
 AAC_FRAME = 1024
-
-_DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 # ITU-T H.273: 1 is BT.709 for primaries, transfer and matrix, 0 the identity matrix (RGB); range 1 is limited, 2 full.
 _BT709, _IDENTITY, _LIMITED, _FULL = 1, 0, 1, 2
@@ -108,8 +102,8 @@ class VideoWriter:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        with _in_words(self.path):
-            self._temporary = _reserve(self.path)
+        with in_words(self.path):
+            self._temporary = reserve(self.path)
             try:
                 self._encoder = _Encoder(self)
                 self._thread = threading.Thread(target=self._work, name="sonic-video-writer", daemon=True)
@@ -130,7 +124,7 @@ class VideoWriter:
             raise ValueError(f"frames must be uint8 [n, {self.height}, {self.width}, 3], not {frames.dtype} {list(frames.shape)}")
         for frame in frames:
             self._raise_failure()
-            with _in_words(self.path):
+            with in_words(self.path):
                 picture = self._encoder.picture(frame)
             picture.pts = self.frames if time is None else time
             self._queue.put(picture)
@@ -146,7 +140,7 @@ class VideoWriter:
         try:
             self._stop()
             if kind is None:
-                with _in_words(self.path):
+                with in_words(self.path):
                     self._complete()
         finally:
             self._discard()
@@ -188,60 +182,8 @@ class VideoWriter:
 
     def _raise_failure(self) -> None:
         if self._error is not None:
-            with _in_words(self.path):
+            with in_words(self.path):
                 raise self._error
-
-
-@contextmanager
-def _in_words(path: str):
-    """Errors of files and encoders become an OutputError; others (KeyboardInterrupt, a caller's own) stay what they are."""
-    try:
-        yield
-    except (OSError, av.error.FFmpegError) as error:
-        raise OutputError(_remedy(error, path)) from None
-    except MemoryError:
-        raise ResourceError(f"Close other programs or choose a smaller picture: memory ran out while {path!r} was written.") from None
-
-
-def _remedy(error: Exception, path: str) -> str:
-    reason = getattr(error, "strerror", None) or str(error)
-    number = getattr(error, "errno", None)
-    if number in _DISK_FULL:
-        return f"Free disk space or choose another folder: {path!r} does not fit ({reason})."
-    if number == errno.ENAMETOOLONG:
-        return f"Choose a shorter file name: {path!r} cannot be written ({reason})."
-    return f"Choose a folder in which you may write: {path!r} cannot be written ({reason})."
-
-
-def _reserve(path: str) -> str:
-    """Creates an empty file beside the target, so that a target that cannot be written is told before anything is rendered."""
-    if "\0" in path:
-        raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise OutputError(f"Create the folder first: there is no folder {folder!r}.")
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise OutputError(f"Choose a file name for the video: {path!r} is not a file.")
-    except FileNotFoundError:
-        pass  # the usual case: nothing there yet
-    temporary = os.path.join(folder, f".sonic-{secrets.token_hex(8)}.mp4")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    return temporary
-
-
-def copy_video(file, path: str | os.PathLike) -> None:
-    """Copies an open file byte for byte to `path`, all or nothing. OutputError: the target cannot be written."""
-    path = os.path.abspath(os.fspath(path))
-    with _in_words(path):
-        temporary = _reserve(path)
-        try:
-            with open(temporary, "wb") as target:
-                shutil.copyfileobj(file, target, 1 << 20)
-            os.replace(temporary, path)
-        finally:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
 
 
 def clock_origin(streams: list) -> Fraction:

@@ -9,19 +9,17 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from av.stream import Disposition
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..media.files import regular_file
-from ..media.tags import ANY_ENCODING
-from ..media.video import MAX_SIDE_PX, VideoWriter, clock_origin, copy_video
+from ..media.files import copy_video, regular_file
+from ..media.pictures import decoded, picture_stream, upright
+from ..media.tags import ANY_ENCODING, tags_of
+from ..media.video import VideoWriter, clock_origin
 from .frames import Smoother
 from .sound import Converted
 
 COPIED_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
-# Tags that describe the file that was read, not what it shows.
-_OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool")
 _UNSPECIFIED = 2  # ITU-T H.273
 
 
@@ -55,7 +53,7 @@ def _transfer(source: _Source, smoother: Smoother, output: str, lossless: bool) 
     copied = source.sound if source.sound is not None and source.sound.codec_context.name in COPIED_SOUND else None
     converted = Converted(source.sound, source.origin_s) if source.sound is not None and copied is None else None
     with VideoWriter(
-        output, width, height, source.fps, None, lossless, source.tags(), time_base=source.time_base, copied_sound=copied,
+        output, width, height, source.fps, None, lossless, tags_of(source.container), time_base=source.time_base, copied_sound=copied,
         fed_sound=converted and (converted.rate, converted.channels), colours=source.colours()
     ) as writer, tqdm(desc="smoothing", total=source.video.frames or None, file=sys.stderr, disable=None, leave=False) as bar:
         times: list[int] = []
@@ -84,11 +82,11 @@ class _Source:
             self.container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
         except (OSError, av.error.FFmpegError) as error:
             raise InputError(f"Choose a video file: {name} cannot be read as one ({error.strerror}).") from None
-        videos = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic and s.codec_context]
-        if not videos:
+        try:
+            self.video = picture_stream(self.container, name)
+        except InputError:
             self.container.close()
-            raise InputError(f"Choose a video: {name} contains no moving pictures that can be decoded.")
-        self.video = videos[0]
+            raise
         self.video.thread_type = "AUTO"
         sounds = [s for s in self.container.streams.audio if s.codec_context is not None]
         self.sound = sounds[0] if sounds else None
@@ -98,7 +96,8 @@ class _Source:
         self.time_base = Fraction(self.video.time_base)
         self.is_mp4 = self.container.format.name.startswith("mov,")
         self.origin_s = clock_origin([self.video, *sounds[:1]])
-        self._items = self._decoded()  # one for all: what a packet holds beyond the picture that is asked for is not lost
+        # one for all: what a packet holds beyond the picture that is asked for is not lost
+        self._items = decoded(self.container, self.video, self.sound, name)
         self._held: list = []
         self._last: int | None = None
 
@@ -107,9 +106,6 @@ class _Source:
 
     def __exit__(self, kind, error, traceback) -> None:
         self.container.close()
-
-    def tags(self) -> dict[str, str]:
-        return {key: value for key, value in self.container.metadata.items() if key not in _OF_THE_FILE}
 
     def colours(self) -> tuple[int, int] | None:
         """Primaries and transfer of ITU-T H.273, where the video says both."""
@@ -129,7 +125,7 @@ class _Source:
             self._held.append(item)
             if not isinstance(item, av.Packet):
                 return self._rgb(item)
-        raise InputError(f"Choose an intact video: no picture of {self.name} can be decoded.")
+        raise AssertionError("`decoded` ends with an error or with pictures")
 
     def frames(self, first: np.ndarray, times: list[int], pass_sound: Callable[[av.Packet], None]) -> Iterator[np.ndarray]:
         """Every picture, the time of each appended to `times`; packets of the sound to `pass_sound`."""
@@ -142,24 +138,6 @@ class _Source:
             yield self._rgb(item) if first is None else first
             first = None
 
-    def _decoded(self) -> Iterator[av.VideoFrame | av.Packet]:
-        """Damaged packets are passed over; a file that breaks off ends there."""
-        packets = iter(self.container.demux([self.video, *([] if self.sound is None else [self.sound])]))
-        while True:
-            try:
-                packet = next(packets)
-            except (StopIteration, av.error.FFmpegError):
-                return
-            if packet.stream is not self.video and packet.stream.index != self.video.index:
-                if packet.size:
-                    yield packet
-                continue
-            try:
-                pictures = packet.decode()
-            except av.error.FFmpegError:
-                continue
-            yield from pictures
-
     def _time(self, picture) -> int:
         """In units of the stream's time base, always later than the one before."""
         step = max(1, round(1 / self.fps / self.time_base))
@@ -171,12 +149,8 @@ class _Source:
         return at
 
     def _rgb(self, picture) -> np.ndarray:
-        if max(picture.width, picture.height) > MAX_SIDE_PX:
-            size = f"{picture.width} x {picture.height}"
-            raise InputError(f"Choose a smaller video: {self.name} has {size} pixels, {MAX_SIDE_PX} a side can be read.")
         # Who says nothing means BT.709 from 720 lines on, as players take it.
         matrix = {"src_colorspace": "ITU709"} if picture.colorspace == _UNSPECIFIED and picture.height >= 720 else {}
         context = self.video.codec_context
         rgb = picture.reformat(width=context.width, height=context.height, format="rgb24", **matrix).to_ndarray()
-        turns = round(getattr(picture, "rotation", 0) / 90) % 4
-        return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+        return upright(rgb, picture)

@@ -15,14 +15,16 @@ from .video import pictures
 
 def run(options) -> int:
     max_offset_ms = fix.check_max_offset(options.max_offset_ms)
+    if options.fix is not None:
+        fix.check_target(options.video, options.fix)
     found = measure(options.video)
     result = {"offset_ms": round(found.offset_ms, 1), "confidence": round(found.confidence, 3), "reason": found.reason}
-    if options.fix:
+    if options.fix is not None:
         later_ms, result["reason"] = fix.decide(found, max_offset_ms)
         result["moved_ms"] = round(later_ms, 1)
         if later_ms:
             sound, start_s = read_sound_at(options.video)
-            fix.write_moved(options.video, options.fix, fix.moved(sound, later_ms), start_s)
+            result["reason"] += fix.write_moved(options.video, options.fix, fix.moved(sound, later_ms), start_s)
         else:
             fix.write_copy(options.video, options.fix)
         result["output"] = options.fix

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -12,12 +11,13 @@ import numpy as np
 
 from ..errors import OutputError, UsageError
 from ..media.audio import Sound
-from ..media.files import is_same_file, regular_file
-from ..media.tags import ANY_ENCODING
-from ..media.video import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, _in_words, _reserve
+from ..media.files import copy_video, in_words, is_same_file, regular_file, replaced_video, reserve
+from ..media.pictures import picture_stream
+from ..media.provenance import xmp_box
+from ..media.tags import ANY_ENCODING, tags_of
+from ..media.video import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, clock_origin
 from ..native import _sonic
 from .estimate import MAX_OFFSET_MS, Estimate
-from .video import picture_stream
 
 FADE_S = 0.005
 EARLY_MS, LATE_MS = -45.0, 100.0  # ITU-R BT.1359-1, figure 2: earlier sound is noticed from 45 ms on, later sound from 125 ms
@@ -54,52 +54,57 @@ def moved(sound: Sound, later_ms: float) -> Sound:
     return replace(sound, waveform=_sonic.sync_move(np.ascontiguousarray(sound.waveform), later, round(FADE_S * sound.rate)))
 
 
-def write_moved(source: str, target: str, sound: Sound, start_s: float) -> None:
-    """A copy of the video `source` with `sound`, which begins at `start_s`; written whole or not at all. OutputError when it cannot be."""
-    _write(source, target, lambda file, temporary: _remux(file, temporary, sound, start_s, os.path.basename(source)))
+def check_target(source: str, target: str) -> None:
+    """OutputError when `target` cannot be written, so that it is told before the clip is measured."""
+    path = os.path.abspath(target)
+    if is_same_file(path, source):
+        raise OutputError("Choose another name for the mended video: the original is not written over.")
+    with in_words(path):
+        os.unlink(reserve(path))
+
+
+def write_moved(source: str, target: str, sound: Sound, start_s: float) -> str:
+    """A copy of the video `source` with `sound`, which begins at `start_s`; written whole or not at all. OutputError when it cannot be.
+    Returns a sentence about what the copy does not have, or nothing."""
+    name = repr(os.path.basename(source))
+    with regular_file(source, name) as file, replaced_video(target) as temporary:
+        with av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING) as old:
+            _remux(old, temporary, sound, start_s, name)
+            label, left_out = xmp_box(tags_of(old)), len(old.streams.audio) - 1
+        with open(temporary, "ab") as end:
+            end.write(label)
+    return f" Tracks of sound that the copy does not have: {left_out}." if left_out else ""
 
 
 def write_copy(source: str, target: str) -> None:
     """The file as it is, for those who go on with what `--fix` names."""
-
-    def copy(file, temporary: str) -> None:
-        with open(temporary, "wb") as out:
-            shutil.copyfileobj(file, out)
-
-    _write(source, target, copy)
+    with regular_file(source, repr(os.path.basename(source))) as file:
+        copy_video(file, target)
 
 
-def _write(source: str, target: str, work) -> None:
-    path = os.path.abspath(os.fspath(target))
-    if is_same_file(path, source):
-        raise OutputError("Choose another name for the mended video: the original is not written over.")
-    with regular_file(source, repr(os.path.basename(source))) as file, _in_words(path):
-        temporary = _reserve(path)
+def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> None:
+    pictures, options = picture_stream(old, name), {"movflags": "+faststart"}
+    early_s = clock_origin([pictures, *old.streams.audio[:1]])
+    early = round(early_s / pictures.time_base)
+    with closing(av.open("file:" + temporary, "w", format="mp4", options=options, **ANY_ENCODING)) as new:
+        new.metadata.update(tags_of(old))
         try:
-            work(file, temporary)
-            os.replace(temporary, path)
-        finally:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
-
-
-def _remux(file, temporary: str, sound: Sound, start_s: float, name: str) -> None:
-    with av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING) as old:
-        pictures = picture_stream(old, name)
-        options = {"movflags": "+faststart"}
-        with closing(av.open("file:" + temporary, "w", format="mp4", options=options, **ANY_ENCODING)) as new:
-            try:
-                stream = new.add_stream_from_template(pictures)
-            except ValueError as error:
-                raise OutputError(f"Convert {name!r} to H.264 first: its pictures cannot go into an MP4 as they are ({error}).") from None
-            track = _Track(new, sound, start_s)
-            for packet in old.demux(pictures):
-                if packet.dts is None:
-                    continue
-                track.write_until(float(packet.dts * packet.time_base) + 0.5)
-                packet.stream = stream
-                new.mux(packet)
-            track.close()
+            stream = new.add_stream_from_template(pictures)
+        except ValueError as error:
+            raise OutputError(f"Convert {name} to H.264 first: its pictures cannot go into an MP4 as they are ({error}).") from None
+        track = _Track(new, sound, max(0.0, start_s - float(early_s)))
+        for packet in old.demux(pictures):
+            if not packet.size:
+                continue
+            # Matroska gives the first pictures no decoding time; the muxer finds it
+            packet.pts = None if packet.pts is None else packet.pts - early
+            packet.dts = None if packet.dts is None else packet.dts - early
+            at = packet.pts if packet.dts is None else packet.dts
+            if at is not None:
+                track.write_until(float(at * packet.time_base) + 0.5)
+            packet.stream = stream
+            new.mux(packet)
+        track.close()
 
 
 class _Track:

@@ -1,0 +1,133 @@
+"""`sonic sync --fix` on files of every kind: what is written shows the same pictures at the same time, or nothing is written at all."""
+import json
+import os
+import struct
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from sonic_nodes import cli
+from sonic_nodes.media import provenance
+from sonic_nodes.media.audio import read_sound_at
+from sonic_nodes.sync import fix
+from tests.post.speaking import frames, speech
+
+LATE_MS = 180.0
+
+
+def write_clip(path, start_s=0, tracks=1, tags=None, pictures=150):
+    """The talking sample with its sound LATE_MS late; pictures between others are sent before their time."""
+    late = fix.moved(speech(), LATE_MS)
+    with av.open(str(path), "w") as container:
+        container.metadata.update(tags or {})
+        video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "bf": "2"})
+        video.height, video.width = frames().shape[1:3]
+        sounds = [container.add_stream("aac", rate=late.rate, layout="mono") for _ in range(tracks)]
+        for i, picture in enumerate(frames()[:pictures]):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = i + 25 * start_s, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for sound in sounds:
+            for at in range(0, late.samples, 1024):
+                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(late.waveform[:, at : at + 1024]), format="fltp", layout="mono")
+                frame.sample_rate, frame.time_base, frame.pts = late.rate, Fraction(1, late.rate), at + start_s * late.rate
+                container.mux(sound.encode(frame))
+            container.mux(sound.encode(None))
+    return path
+
+
+def shown(path):
+    """(times of the pictures from the first on, their mean levels, when the first is shown)"""
+    with av.open(str(path)) as container:
+        seen = [(picture.time, picture.to_ndarray(format="rgb24").mean(), picture.rotation) for picture in container.decode(video=0)]
+    return [(round(time - seen[0][0], 3), level, turn) for time, level, turn in seen], seen[0][0]
+
+
+def run(capsys, *arguments):
+    code = cli.main(["sync", *map(str, arguments), "--json"])
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    return code, json.loads(said.out) if said.out else None, said.err
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mov", "a.ts", "a.flv"])
+@pytest.mark.parametrize("start_s", [0, 5, 40000])
+def test_every_picture_is_in_the_copy_and_the_sound_is_moved(capsys, tmp_path, name, start_s):
+    source, target = write_clip(tmp_path / name, start_s), tmp_path / "out.mp4"
+    code, told, said = run(capsys, source, "--fix", target)
+    assert code == 0 and told["moved_ms"] < -100, said or told
+    (before, first), (after, first_after) = shown(source), shown(target)
+    assert before == after and len(after) == 150
+    assert first_after <= 1 and os.path.getsize(target) < 3 * os.path.getsize(source)
+    (sound, start), (moved, start_after) = read_sound_at(source), read_sound_at(target)
+    at, at_after = (when + np.flatnonzero(np.abs(s.mono()) > 0.05)[0] / s.rate for s, when in ((sound, start), (moved, start_after)))
+    assert (at_after - first_after) - (at - first) == pytest.approx(told["moved_ms"] / 1000, abs=0.002)
+
+
+def test_a_turned_video_stays_turned(capsys, tmp_path):
+    source = write_clip(tmp_path / "a.mp4")
+    content = bytearray(source.read_bytes())
+    matrix = content.index(b"tkhd") + 44  # ISO/IEC 14496-12, 8.3.2: of the video track, which is the first
+    content[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 256 << 16, 0, 1 << 30)
+    source.write_bytes(content)
+    assert run(capsys, source, "--fix", tmp_path / "out.mp4")[1]["moved_ms"] < -100
+    assert shown(tmp_path / "out.mp4")[0] == shown(source)[0] and shown(source)[0][0][2] == -90
+
+
+def test_what_the_file_says_about_itself_comes_along(capsys, tmp_path):
+    tags = provenance.metadata("draft", 1)
+    source = write_clip(tmp_path / "a.mp4", tags=tags)
+    run(capsys, source, "--fix", tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").read_bytes() != source.read_bytes()
+    label = provenance.read_back(tmp_path / "out.mp4")
+    assert label["ai_generated"] and label["tags"]["title"] == tags["title"] and label["xmp_digital_source_type"].endswith("compositeSynthetic")
+
+
+def test_tracks_that_are_left_out_are_told(capsys, tmp_path):
+    told = run(capsys, write_clip(tmp_path / "a.mp4", tracks=2), "--fix", tmp_path / "out.mp4")[1]
+    assert told["reason"].endswith("Tracks of sound that the copy does not have: 1.")
+
+
+def read_only(folder):
+    target = folder / "out.mp4"
+    target.write_bytes(b"mine")
+    target.chmod(0o444)
+    return target
+
+
+@pytest.mark.parametrize(("place", "remedy"), [
+    (lambda folder: folder / "absent" / "out.mp4", "Create the folder first"), (lambda folder: folder, "Choose a file name"),
+    (read_only, "Choose another file name"), (lambda folder: folder / "a.mp4", "Choose another name"), (lambda folder: "", "Choose a file name"),
+])
+def test_a_place_that_cannot_be_written_is_told_before_the_clip_is_measured(capsys, tmp_path, monkeypatch, place, remedy):
+    source = write_clip(tmp_path / "a.mp4", pictures=3)
+    monkeypatch.setattr("sonic_nodes.sync.command.measure", lambda path: pytest.fail("measured"))
+    target = place(tmp_path)
+    before = sorted(os.listdir(tmp_path))
+    code, _, said = run(capsys, source, "--fix", target)
+    assert code == 6 and said.startswith(f"sonic: {remedy}")
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize("share", [0.35, 0.8])
+def test_a_file_that_breaks_off_is_measured_as_far_as_it_goes(capsys, tmp_path, share):
+    whole = write_clip(tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: int(len(whole) * share)])
+    code, told, _ = run(capsys, tmp_path / "cut.mkv", "--fix", tmp_path / "out.mp4")
+    assert code == 0 and told["reason"]
+    assert shown(tmp_path / "out.mp4")[0][:20] == shown(tmp_path / "cut.mkv")[0][:20]
+
+
+def test_damaged_pictures_are_passed_over(capsys, tmp_path):
+    source = write_clip(tmp_path / "a.mkv")
+    with av.open(str(source)) as container:
+        at = [packet.pos for packet in container.demux(video=0) if packet.size][60]
+    content = bytearray(source.read_bytes())
+    content[at : at + 60] = bytes(60)
+    source.write_bytes(content)
+    code, told, said = run(capsys, source)
+    assert code == 0, said
+    assert told["offset_ms"] == pytest.approx(LATE_MS, abs=30)
