@@ -68,6 +68,8 @@ def run(arguments):
 
 def main(argv=None):
     arguments = build_parser().parse_args(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what a terminal cannot show
     try:
         return run(arguments)
     except SonicError as error:

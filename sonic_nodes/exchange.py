@@ -1,6 +1,7 @@
 """ComfyUI's values and ours: IMAGE float32 [B,H,W,3] in 0..1, MASK float32 [B,H,W], AUDIO {"waveform": [B,C,S], "sample_rate"}
 on one side; uint8 pictures [H,W,3] or [n,H,W,3], float32 masks [H,W] and Sound on the other. Knows torch and NumPy, not ComfyUI."""
-from collections.abc import Iterable
+import numbers
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import torch
@@ -35,6 +36,13 @@ def check_image(image) -> None:
     if not isinstance(image, torch.Tensor) or image.ndim != 4 or image.shape[-1] < 3 or 0 in image.shape:
         shape = list(image.shape) if isinstance(image, torch.Tensor) else type(image).__name__
         raise InputError(f"Connect one colour picture: an IMAGE of shape [1, height, width, 3] is expected, {shape} was given.")
+
+
+def check_clip(images) -> None:
+    """InputError for what is no IMAGE of one or more colour pictures."""
+    if not isinstance(images, torch.Tensor) or images.ndim != 4 or images.shape[-1] < 3 or 0 in images.shape:
+        shape = list(images.shape) if isinstance(images, torch.Tensor) else type(images).__name__
+        raise InputError(f"Connect the frames of a clip: an IMAGE of shape [frames, height, width, 3] is expected, {shape} was given.")
 
 
 def first_picture(image: torch.Tensor) -> tuple[np.ndarray, list[str]]:
@@ -73,14 +81,24 @@ def array_from_mask(mask: torch.Tensor | None, height: int, width: int) -> np.nd
 
 def sound_from_audio(audio: dict) -> tuple[Sound, list[str]]:
     """AUDIO -> Sound, and what has to be said about it. Of several recordings the first counts."""
-    waveform = audio.get("waveform") if isinstance(audio, dict) else None
+    given = audio if isinstance(audio, Mapping) else {}  # VideoHelperSuite's is no dict: it reads its file when it is asked
+    waveform, rate = given.get("waveform"), given.get("sample_rate")
     if not isinstance(waveform, torch.Tensor):
         raise InputError(f"Connect a recording of speech: the audio given carries no waveform ({type(audio).__name__}).")
+    if not isinstance(rate, numbers.Real) or not rate >= 1:
+        raise InputError(f"Connect a recording of speech: the audio given has no sample_rate of 1 Hz or more, but {rate!r}.")
     notes = []
     if waveform.ndim == 3 and len(waveform) > 1:
         notes = [f"{len(waveform)} recordings were given: the first was taken."]
         waveform = waveform[:1]
-    return sound_from_array(waveform, int(audio.get("sample_rate", 0))), notes
+    return sound_from_array(waveform, int(min(rate, 2**31))), notes
+
+
+def audio_changed(audio: Mapping, change: Callable[[np.ndarray], np.ndarray]) -> dict:
+    """An AUDIO like the one given, the samples of all its recordings and channels, float32 [rows, samples], put through `change`."""
+    waveform = audio["waveform"].detach().to("cpu", torch.float32)
+    rows = np.ascontiguousarray(waveform.reshape(-1, waveform.shape[-1]).numpy())
+    return {**audio, "waveform": torch.from_numpy(change(rows)).reshape(waveform.shape)}
 
 
 def audio_from_sound(sound: Sound) -> dict:

@@ -46,25 +46,26 @@ class SonicLipSyncCalibrate(io.ComfyNode):
             raise UsageError(f"Set mode to {FIX} or {MEASURE}: it is {mode!r}.")
         exchange, fix, plot = part("exchange"), part("sync.fix"), part("sync.plot")
         limit = fix.check_max_offset(max_offset_ms)
-        found, sound = cls.measure(images, audio, fps)
+        found, rate, notes = cls.measure(images, audio, fps)
         later_ms, said = fix.decide(found, limit) if mode == FIX else (0.0, found.reason)
-        out = exchange.audio_from_sound(fix.moved(sound, later_ms)) if later_ms else audio
+        out = exchange.audio_changed(audio, lambda rows: fix.moved_rows(rows, rate, later_ms)) if later_ms else audio
         picture = exchange.image_from_pictures(plot.plot(found)[None])
-        return io.NodeOutput(images, out, found.offset_ms, found.confidence, picture, ui=words([said]))
+        return io.NodeOutput(images, out, found.offset_ms, found.confidence, picture, ui=words([said, *notes]))
 
     @classmethod
     def measure(cls, images, audio, fps):
-        """(estimate, sound); what cannot be measured is an estimate that says so."""
+        """(estimate, the sound's rate, what else is to be said); what cannot be measured is an estimate that says so."""
         exchange, estimate = part("exchange"), part("sync.estimate")
         if not 1 <= fps <= 240:
             raise UsageError(f"Choose fps from 1 to 240: it is {fps}.")
         try:
-            sound, _ = exchange.sound_from_audio(audio)
+            exchange.check_clip(images)
+            sound, notes = exchange.sound_from_audio(audio)
             eyes, count = estimate.follower(), 0
             for chunk in exchange.watched(exchange.chunks_of(images), len(images), Progress()):
                 for picture in chunk:
                     eyes.see(picture, count / fps)
                     count += 1
         except InputError as error:
-            return estimate.Estimate(0.0, 0.0, f"Nothing was measured: {error}"), None
-        return estimate.estimate(eyes.track, sound), sound
+            return estimate.Estimate(0.0, 0.0, f"Nothing was measured: {error}"), 0, []
+        return estimate.estimate(eyes.track, sound), sound.rate, notes

@@ -41,6 +41,7 @@ class SonicMotionSmooth(io.ComfyNode):
         smoother = part("smooth.frames").Smoother(strength, protect_mouth)
         progress = Progress(cls.hidden.unique_id, "Sonic Motion Smooth")
         try:
+            part("exchange").check_clip(images)
             out = smoothed(images, smoother, progress) if strength else images
             said = smoother.words()
         except InputError as error:

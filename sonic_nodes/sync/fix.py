@@ -48,10 +48,13 @@ def decide(found: Estimate, max_offset_ms: float) -> tuple[float, str]:
 
 def moved(sound: Sound, later_ms: float) -> Sound:
     """The sound `later_ms` later (below 0: earlier), to the nearest sample; of the same length, silent where there is none."""
-    later = round(later_ms * sound.rate / 1000)
-    if later == 0:
-        return sound
-    return replace(sound, waveform=_sonic.sync_move(np.ascontiguousarray(sound.waveform), later, round(FADE_S * sound.rate)))
+    return replace(sound, waveform=moved_rows(sound.waveform, sound.rate, later_ms))
+
+
+def moved_rows(waveform: np.ndarray, rate: int, later_ms: float) -> np.ndarray:
+    """The same for samples float32 [rows, samples]."""
+    later = round(later_ms * rate / 1000)
+    return _sonic.sync_move(np.ascontiguousarray(waveform), later, round(FADE_S * rate)) if later else waveform
 
 
 def check_target(source: str, target: str) -> None:

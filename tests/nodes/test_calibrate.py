@@ -1,10 +1,13 @@
 """Lip-sync Calibrate as ComfyUI calls it: the pictures are handed on themselves, the sound is moved or handed on itself."""
+from collections.abc import Mapping
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from sonic_nodes.exchange import audio_from_sound, image_from_pictures
 from sonic_nodes.sync import fix
-from tests.post.speaking import frames, speech
+from tests.post.speaking import frames, speech, track
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +44,130 @@ def test_too_large_an_offset_is_told_and_stays(nodes, images):
     out = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, "fix", 200.0)
     assert out.args[1] is audio and out.args[2] == pytest.approx(330, abs=25)
     assert "max_offset_ms" in out.ui["text"][0]
+
+
+@pytest.fixture
+def seen_before(monkeypatch):
+    """The clip followed once for all: these tests are about its sound."""
+    from sonic_nodes.sync import estimate
+
+    eyes = SimpleNamespace(see=lambda picture, time_s: None, track=track())
+    monkeypatch.setattr(estimate, "follower", lambda: eyes)
+
+
+class ReadWhenAsked(Mapping):
+    """An AUDIO that is no dict, as VideoHelperSuite's loaders hand it over."""
+
+    def __init__(self, audio):
+        self.audio = audio
+
+    def __getitem__(self, key):
+        return self.audio[key]
+
+    def __iter__(self):
+        return iter(self.audio)
+
+    def __len__(self):
+        return len(self.audio)
+
+
+def late(change=lambda waveform: waveform):
+    audio = audio_from_sound(fix.moved(speech(), 160.0))
+    return {**audio, "waveform": change(audio["waveform"])}
+
+
+UNUSUAL_SOUNDS = {
+    "read when asked": lambda: ReadWhenAsked(late()),
+    "float64": lambda: late(lambda w: w.double()),
+    "half": lambda: late(lambda w: w.half()),
+    "with gradient": lambda: late(lambda w: w.clone().requires_grad_()),
+    "not contiguous": lambda: late(lambda w: w.expand(1, 2, -1).transpose(1, 2).contiguous().transpose(1, 2)),
+    "without the batch": lambda: late(lambda w: w[0]),
+    "a batch": lambda: late(lambda w: torch.cat([w, 0.5 * w.flip(-1)])),
+    "rate as float": lambda: {**late(), "sample_rate": 16000.0, "title": "kept"},
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL_SOUNDS)
+def test_sound_of_any_make_is_moved(nodes, images, seen_before, name):
+    audio = UNUSUAL_SOUNDS[name]()
+    out = nodes["SonicLipSyncCalibrate"].execute(images[:2], audio, 25.0, "fix", 200.0)
+    moved, given = out.args[1], audio["waveform"].detach().float()
+    earlier = round((out.args[2] - fix.TARGET_MS) * 16)
+    assert earlier > 1600 and moved["waveform"].shape == given.shape
+    assert torch.equal(moved["waveform"][..., 400:100000], given[..., 400 + earlier : 100000 + earlier])
+    assert set(moved) == set(audio) and moved["sample_rate"] == 16000
+    assert any("first was taken" in line for line in out.ui["text"][0].splitlines()) == (name == "a batch")
+
+
+@pytest.mark.parametrize("audio", [
+    None, {}, [], {"waveform": None, "sample_rate": 16000}, {"waveform": torch.zeros(1, 1, 0), "sample_rate": 16000},
+    {"waveform": torch.zeros(0, 1, 100), "sample_rate": 16000}, {"waveform": torch.full((1, 1, 99000), float("nan")), "sample_rate": 16000},
+    {"waveform": torch.full((1, 1, 99000), float("inf")), "sample_rate": 16000}, {"waveform": torch.zeros(1, 1, 99000)},
+    {"waveform": torch.zeros(1, 1, 99000), "sample_rate": None}, {"waveform": torch.zeros(1, 1, 99000), "sample_rate": float("nan")},
+    {"waveform": torch.zeros(1, 1, 99000), "sample_rate": float("inf")}, {"waveform": torch.zeros(1, 1, 99000), "sample_rate": -5},
+    {"waveform": torch.zeros(1, 1, 1, 99000), "sample_rate": 16000}, {"waveform": torch.zeros(1, 40, 9000), "sample_rate": 16000},
+    {"waveform": torch.ones(1, 1, 99000).int() * 9000, "sample_rate": 16000},
+])
+def test_what_is_no_sound_is_handed_on_in_words(nodes, images, audio):
+    out = nodes["SonicLipSyncCalibrate"].execute(images[:4], audio, 25.0, "fix", 600.0)
+    assert out.args[0].shape[0] == 4 and out.args[1] is audio and out.args[2:4] == (0.0, 0.0)
+    assert out.ui["text"][0].startswith("Nothing was measured: ") and out.args[4].shape == (1, 540, 960, 3)
+
+
+NO_CLIPS = {
+    "none": None, "0 frames": torch.zeros(0, 64, 64, 3), "grey": torch.zeros(5, 64, 64, 1), "flat": torch.zeros(64, 64, 3),
+    "NaN": torch.full((5, 64, 64, 3), float("nan")), "infinite": torch.full((5, 64, 64, 3), float("inf")),
+    "1 frame": torch.zeros(1, 64, 64, 3),
+}
+
+
+@pytest.mark.parametrize("name", NO_CLIPS)
+def test_what_is_no_clip_is_handed_on_in_words(nodes, name):
+    audio = audio_from_sound(speech())
+    out = nodes["SonicLipSyncCalibrate"].execute(NO_CLIPS[name], audio, 25.0, "fix", 600.0)
+    assert out.args[0] is NO_CLIPS[name] and out.args[1] is audio and out.args[3] == 0.0
+    assert out.ui["text"][0].startswith("Nothing was measured: ")
+
+
+@pytest.mark.parametrize("change", [
+    lambda images: images.half(), lambda images: images.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1),
+    lambda images: torch.cat([images, torch.ones_like(images[..., :1])], dim=-1), lambda images: images * 1.2 - 0.1,
+    lambda images: images.double().requires_grad_(),
+])
+def test_pictures_of_any_make_are_looked_at_and_handed_on(nodes, images, change):
+    given = change(images[:10])
+    out = nodes["SonicLipSyncCalibrate"].execute(given, late(), 25.0, "fix", 200.0)
+    assert out.args[0] is given and "too short" in out.ui["text"][0]
+
+
+@pytest.mark.parametrize(("arguments", "remedy"), [
+    ((0.5, "fix", 200.0), "Choose fps"), ((1000.0, "fix", 200.0), "Choose fps"), ((float("nan"), "fix", 200.0), "Choose fps"),
+    ((25.0, "mend", 200.0), "Set mode"), ((25.0, "fix", 601.0), "Choose the largest offset"),
+    ((25.0, "fix", float("nan")), "Choose the largest offset"),
+])
+def test_settings_out_of_range_are_errors_that_say_what_to_do(nodes, images, arguments, remedy):
+    with pytest.raises(ValueError, match=f"^{remedy}"):
+        nodes["SonicLipSyncCalibrate"].execute(images, late(), *arguments)
+
+
+@pytest.mark.parametrize("fps", [1.0, 240.0])
+def test_another_rate_than_the_clip_has_moves_nothing(nodes, images, fps):
+    audio = late()
+    out = nodes["SonicLipSyncCalibrate"].execute(images[:60], audio, fps, "fix", 600.0)
+    assert out.args[1] is audio and out.args[3] < 0.9
+
+
+def test_cancel_ends_it_within_a_chunk(nodes, images, comfy, monkeypatch):
+    from sonic_nodes.sync.track import Follower
+
+    seen = []
+
+    def see(self, picture, time_s):
+        seen.append(time_s)
+        comfy.cancelled = len(seen) >= 3
+
+    monkeypatch.setattr(Follower, "see", see)
+    with pytest.raises(Exception) as raised:
+        nodes["SonicLipSyncCalibrate"].execute(images, late(), 25.0, "fix", 600.0)
+    assert type(raised.value).__name__ == "Cancelled" and len(seen) <= 16

@@ -83,3 +83,31 @@ def test_want_of_memory_is_said(nodes, faulty, comfy):
 @pytest.mark.parametrize("count", [1, 3])
 def test_few_frames(nodes, faulty, count):
     assert nodes["SonicMotionSmooth"].execute(faulty[:count], 0.5, True).args[0].shape == faulty[:count].shape
+
+
+@pytest.mark.parametrize("images", [
+    None, torch.zeros(0, 80, 80, 3), torch.zeros(5, 80, 80, 1), torch.zeros(80, 80, 3), torch.full((5, 80, 80, 3), float("inf")),
+])
+def test_what_is_no_clip_is_handed_on_in_words(nodes, images):
+    out, report = nodes["SonicMotionSmooth"].execute(images, 0.5, True).args
+    assert out is images and report.startswith("Nothing was changed: ")
+
+
+@pytest.mark.parametrize("change", [
+    lambda images: images.half(), lambda images: images.double().requires_grad_(),
+    lambda images: images.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1),
+    lambda images: torch.cat([images, torch.rand_like(images[..., :1])], dim=-1), lambda images: (images - 0.5) * 1.5 + 0.5,
+])
+def test_pictures_of_any_make_are_mended(nodes, faulty, change):
+    given = change(faulty)
+    kept = given.detach().clone()
+    out, report = nodes["SonicMotionSmooth"].execute(given, 0.5, False).args
+    wanted = np.stack(list(Smoother(0.5, False).run(pictures_from_image(kept))))
+    assert report.startswith("Mended: ") and out.shape == given.shape and out.dtype == given.dtype
+    assert torch.equal(given.detach(), kept) and torch.equal(out[..., 3:], kept[..., 3:])
+    assert np.array_equal(pictures_from_image(out.detach()), wanted)
+
+
+def test_one_picture_shown_many_times_is_handed_on_itself(nodes, faulty):
+    images = faulty[:1].expand(30, -1, -1, -1)
+    assert nodes["SonicMotionSmooth"].execute(images, 0.5, True).args[0] is images

@@ -1,5 +1,8 @@
 """`sonic smooth` on video files: sound, times, sizes and everything that may be wrong with them."""
+import contextlib
+import io
 import json
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -206,6 +209,17 @@ def test_the_video_that_is_read_is_not_written(capsys, faulty):
     code, _, said = run(capsys, faulty, "-o", faulty)
     assert code == 2 and said.startswith("sonic: Choose another --output")
     assert faulty.read_bytes() == before
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_name_that_cannot_be_printed_is_written_all_the_same(tmp_path, encoding):
+    source = write_clip(tmp_path / "in.mp4", clip(np.random.default_rng(5))[:3])
+    printed = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    out = tmp_path / os.fsdecode("ü".encode() + b"\xff.mp4")
+    with contextlib.redirect_stdout(printed):
+        assert main(["smooth", str(source), "-o", str(out)]) == 0
+        printed.flush()
+    assert out.exists() and b".mp4" in printed.buffer.getvalue()
 
 
 def peak_bytes(source, out):
