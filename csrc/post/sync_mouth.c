@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MOUTH_POINTS (SONIC_SYNC_MOUTH_VALUES / 2)
+#define SHUT_GAP 0.02 /* as little is shut: meshes of shut lips waver by half of it */
 #define JACOBI_SWEEPS 30
 
 const int16_t sonic_sync_rigid_point[SONIC_SYNC_RIGID_POINTS] = {
@@ -12,7 +12,7 @@ const int16_t sonic_sync_rigid_point[SONIC_SYNC_RIGID_POINTS] = {
     34,  264, 143, 372, 116, 345, 117, 346, 50,  280, 101, 330, 36,  266, 198, 420, 217, 437, 129, 358,
 };
 
-static const int16_t mouth_point[MOUTH_POINTS] = {
+static const int16_t mouth_point[SONIC_SYNC_MOUTH_POINTS] = {
     61,  146, 91,  181, 84,  17,  314, 405, 321, 375, 291, 185, 40,  39,  37,  0,   267, 269, 270, 409, /* outer line of the lips */
     78,  95,  88,  178, 87,  14,  317, 402, 318, 324, 308, 191, 80,  81,  82,  13,  312, 311, 310, 415, /* inner line */
     152, 148, 176, 149, 377, 400, 378, 199, 200, 175, 18,  83,  313, 201, 421,                          /* chin */
@@ -112,16 +112,33 @@ static int find_turn(turn *t, const float mesh[][3], const float rest[][3])
     return t->scale > 0;
 }
 
+static double distance(const float a[3], const float b[3])
+{
+    double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
+    return sqrt(x * x + y * y + z * z);
+}
+
+/* Between the inner lines of the lips, at their middle and on both sides of it, in the mesh's units. */
+static double lips_gap(const float mesh[][3])
+{
+    return (distance(mesh[13], mesh[14]) + distance(mesh[82], mesh[87]) + distance(mesh[312], mesh[317])) / 3;
+}
+
 int sonic_sync_mouth(float out[SONIC_SYNC_MOUTH_VALUES], const float mesh[SONIC_SYNC_MESH_POINTS][3], const float rest[SONIC_SYNC_RIGID_POINTS][3])
 {
     turn t;
-    int found = find_turn(&t, mesh, rest);
-    for (int i = 0; i < MOUTH_POINTS; i++)
+    if (!find_turn(&t, mesh, rest)) {
+        for (int i = 0; i < SONIC_SYNC_MOUTH_VALUES; i++)
+            out[i] = NAN;
+        return 0;
+    }
+    for (int i = 0; i < SONIC_SYNC_MOUTH_POINTS; i++)
         for (int axis = 0; axis < 2; axis++) {
             double sum = t.to[axis];
-            for (int k = 0; k < 3 && found; k++)
+            for (int k = 0; k < 3; k++)
                 sum += t.scale * t.matrix[axis][k] * (mesh[mouth_point[i]][k] - t.from[k]);
-            out[i * 2 + axis] = found ? (float)sum : NAN;
+            out[i * 2 + axis] = (float)sum;
         }
-    return found;
+    out[SONIC_SYNC_MOUTH_VALUES - 1] = (float)log(t.scale * lips_gap(mesh) + SHUT_GAP);
+    return 1;
 }

@@ -226,7 +226,7 @@ static PyObject *sync_move(PyObject *self, PyObject *args)
 }
 
 PyMethodDef sonic_py_post_methods[] = {
-    {"sync_mouth", sync_mouth, METH_VARARGS, "sync_mouth(mesh f32[468,3], rest f32[64,3]) -> f32[110] of csrc/post/sync_mouth.h"},
+    {"sync_mouth", sync_mouth, METH_VARARGS, "sync_mouth(mesh f32[468,3], rest f32[64,3]) -> f32[111] of csrc/post/sync_mouth.h"},
     {"sync_rigid_points", sync_rigid_points, METH_NOARGS, "sync_rigid_points() -> int16[64]: which points of a mesh `rest` holds"},
     {"sync_mouth_curves", sync_mouth_curves, METH_VARARGS,
      "sync_mouth_curves(values f32[frames,n], times_s f64[frames], scene i32[frames], basis f32[n,components], start_s, cells) -> (f32[components,cells], "

@@ -156,7 +156,7 @@ def pair_of(track: Track, sound: Heard, start_s: float) -> tuple[Pair, float]:
     mouth_s = start_s - float(arrays["zero_cells"][0]) / CELLS_PER_S  # where the model calls mouth and sound simultaneous
     mouth, seen = _sonic.sync_mouth_curves(values, times_s, np.array(track.scene, np.int32), arrays["basis"], mouth_s, cells)
     heard = _sonic.sync_sound_curves(mel, cells)
-    movement = float(np.sqrt((mouth**2).sum() / max(int(seen.sum()), 1)))
+    movement = float(np.sqrt((mouth[:-1] ** 2).sum() / max(int(seen.sum()), 1)))  # the last says how shut the lips are
     return Pair(_sonic.sync_project(mouth, arrays["mouth"], MOUTH_STEP), _sonic.sync_project(heard, arrays["sound"], SOUND_STEP),
                 seen, sound_cells, arrays["correlations"]), movement
 

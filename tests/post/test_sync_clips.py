@@ -23,7 +23,7 @@ def track_of(values, fps=25.0, scene=None, checks=4, crowded=0):
 
 
 def moving_mouth(frames=200, seed=0):
-    """[frames, 110]: a wandering mouth that has nothing to do with any sound."""
+    """[frames, 111]: a wandering mouth that has nothing to do with any sound."""
     walk = np.random.default_rng(seed).normal(size=(frames, estimate.model()["basis"].shape[1]))
     return (0.02 * walk @ estimate.model()["basis"].T).astype(np.float32)
 
@@ -35,8 +35,8 @@ def noise(seconds=8.0, rate=16000, level=0.1):
 @pytest.mark.parametrize("track, sound, word", [
     (track_of(moving_mouth(3)), noise(), "too short"),
     (track_of(moving_mouth(8), fps=1.0), noise(), "too few"),
-    (track_of(np.full((200, 110), np.nan)), noise(), "no face"),
-    (track_of(np.zeros((200, 110))), noise(), "does not move"),
+    (track_of(np.full((200, 111), np.nan)), noise(), "no face"),
+    (track_of(np.zeros((200, 111))), noise(), "does not move"),
     (track_of(moving_mouth()), noise(level=1e-6), "silent"),
     (track_of(moving_mouth()), noise(seconds=1.0), "too short"),
     (track_of(moving_mouth(), checks=8, crowded=6), noise(), "several faces"),
