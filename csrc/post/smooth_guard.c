@@ -38,7 +38,7 @@ static ellipse around(const float *mesh, const int16_t *points, int count, doubl
 
 static int32_t within(double value, int32_t most)
 {
-    return value < 0 ? 0 : value > most ? most : (int32_t)value;
+    return !(value > 0) ? 0 : value > most ? most : (int32_t)value; /* 0 too for a mesh whose points are no numbers */
 }
 
 static void draw(uint8_t *mask, int32_t width, int32_t height, ellipse e, uint8_t value)

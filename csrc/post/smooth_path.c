@@ -135,6 +135,7 @@ static double draw(double *curve, const double *path, int32_t n, int kind, const
 static void find_repeated(places *best, const double *path, int32_t n)
 {
     double least = INFINITY, curve[SONIC_PATH_MAX];
+    lay_out(best, n, 0, 0);
     for (int32_t period = 2; period <= REPEAT_MAX; period++)
         for (int32_t phase = 1; phase <= period; phase++) {
             places p;

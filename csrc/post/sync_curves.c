@@ -123,6 +123,8 @@ static void components_of(float *out, const sonic_sync_frames *in, int64_t i, co
 static void fill_between(float *out, uint8_t *valid, int64_t cells, const float *va, const float *vb, double ta, double tb, int32_t components)
 {
     double first = ceil(ta - 1e-9), last = ceil(tb - 1e-9);
+    if (!(first < (double)cells)) /* times that no int64_t holds are no cells */
+        return;
     for (int64_t cell = first < 0 ? 0 : (int64_t)first; cell < cells && (double)cell < last; cell++) {
         double share = tb > ta ? ((double)cell - ta) / (tb - ta) : 0;
         valid[cell] = 1;
@@ -174,6 +176,8 @@ sonic_status sonic_sync_mouth_curves(float *out, uint8_t *valid, int64_t cells, 
                                      double start_s)
 {
     sonic_status status = check(cells, components);
+    if (status == SONIC_OK)
+        status = check(cells, in->count);
     if (status != SONIC_OK)
         return status;
     filter *f = filter_create(out, components, cells, MOUTH_SMOOTH_CELLS, MOUTH_SLOW_CELLS);

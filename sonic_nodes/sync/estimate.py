@@ -20,6 +20,7 @@ FIX_CONFIDENCE = 0.9                # from here on the estimate is acted upon
 WINDOW_S, HOP_S = 8.0, 4.0
 LAGS, SAME_PEAK_CELLS = 121, 15      # csrc/post/sync_score.h
 MOST_CELLS = 3000                   # scores of longer stretches are not taken for more certain
+BEYOND_S = 5.0                      # MAX_OFFSET_MS, the widest filter's 2.4 s and the weights' reach
 LEAST_CELLS = 200                   # two seconds of a mouth that is seen
 LEAST_FRAMES_PER_S = 8.0
 LEAST_PEAK = 1e-3                   # -60 dB of full scale: quieter is silence
@@ -89,8 +90,8 @@ class Heard:
 
 
 def cells_of(times_s, start_s: float, sound_s: float) -> int:
-    """Cells from the sound's beginning to the end of both."""
-    end_s = max(sound_s, (float(times_s[-1]) - start_s) if len(times_s) else 0.0)
+    """Cells from the sound's beginning to the end of both, or until pictures after the sound no longer reach into it by any filter."""
+    end_s = max(sound_s, min(float(times_s[-1]) - start_s, sound_s + BEYOND_S) if len(times_s) else 0.0)
     return int(np.ceil(max(end_s, 0.01) * CELLS_PER_S)) + 1
 
 

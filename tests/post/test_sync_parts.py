@@ -142,3 +142,19 @@ def test_sizes_that_do_not_fit_are_refused():
         _sonic.sync_sound_curves(np.zeros((79, 10), np.float32), 10)
     with pytest.raises(ValueError, match="sound"):
         _sonic.sync_score(curve(1, 10), curve(1, 11), np.ones(10, np.uint8), np.ones(3, np.float32) / 2, 10, 0, 10)
+
+
+def test_times_far_away_and_values_of_no_size_are_no_cells():
+    basis, scene = np.eye(2, dtype=np.float32), np.zeros(8, np.int32)
+    values = np.ones((8, 2), np.float32)
+    for start in (1e14, 1e300, -1e300, np.inf, np.nan):
+        times = start + np.arange(8) * 0.25
+        out, seen = _sonic.sync_mouth_curves(values, times, scene, basis, 0.0, 300)
+        assert not seen.any() and not out.any()
+    with pytest.raises(ValueError, match="^Cut the clip"):
+        _sonic.sync_mouth_curves(values[:, :0], np.arange(8) / 25, scene, basis[:0], 0.0, 300)
+
+
+def test_pictures_long_after_the_sound_take_no_cells():
+    times = np.arange(0, 7 * 3600, 0.04)
+    assert estimate.cells_of(times, 0.0, 20.0) == 2501 and estimate.cells_of(times[:600], 0.0, 20.0) == 2397
