@@ -75,7 +75,8 @@ def main(argv=None):
     except SonicError as error:
         return complain(error, error.exit_code)
     except MemoryError as error:
-        return complain(f"Close other programs or choose smaller pictures (--min-resolution): memory ran out. {error}", ResourceError.exit_code)
+        remedy = "Close other programs or choose smaller pictures (--min-resolution)"
+        return complain(f"{remedy}: memory ran out. {error}", ResourceError.exit_code)
     except KeyboardInterrupt:
         return complain("Stopped; nothing was written.", EXIT_INTERRUPTED)
     except BrokenPipeError:

@@ -5,7 +5,7 @@ import pytest
 from sonic_nodes.media.audio import Sound
 from sonic_nodes.sync import estimate, fix
 from sonic_nodes.sync.track import Track
-from tests.post.speaking import frames, seen, speech, track, with_samples
+from tests.post.speaking import frames, seen, speech, track, turned, with_samples
 
 LATE_MS = 200.0  # every sound here is late enough to be moved, were it believed
 
@@ -68,6 +68,9 @@ UNSEEN = {
     "a still picture": lambda: np.repeat(frames()[:1], 100, 0),
     "the mouth covered": lambda: [covered(picture) for picture in frames()[:150]],
     "half a face": lambda: frames()[:150, :, : frames().shape[2] * 2 // 5],
+    "a profile": lambda: [turned(picture, 90) for picture in frames()[:120]],
+    "the other profile": lambda: [turned(picture, -90) for picture in frames()[:120]],
+    "a head that turns to a profile": lambda: [turned(picture, np.clip(2.5 * (i - 20), 0, 90)) for i, picture in enumerate(frames()[:180])],
     "three frames": lambda: frames()[:3],
     "two speakers": lambda: np.concatenate([frames()[:75], frames()[:75, :, ::-1]], axis=2),
 }
@@ -76,6 +79,10 @@ UNSEEN = {
 @pytest.mark.parametrize("name", UNSEEN)
 def test_a_mouth_that_is_not_seen_to_speak_is_left_alone(name):
     assert_left_alone(estimate.estimate(seen(UNSEEN[name]()), late(speech())))
+
+
+def test_a_face_that_is_half_turned_is_measured():
+    assert_measured(estimate.estimate(seen([turned(picture, 45) for picture in frames()[:150]]), late(speech())))
 
 
 def test_a_still_picture_is_said_to_be_still():
