@@ -33,7 +33,7 @@ struct sonic_smooth {
     int64_t pushed, pulled;
     uint8_t *frames, *masks; /* [ahead + 1, height, width, 3] and [ahead + 1, height, width] */
     sonic_planes planes[2];
-    float *scratch, *raw, *moved, *before;
+    float *trust, *scratch, *raw, *moved, *before;
     sonic_step steps[STEPS]; /* of frame i, at i % STEPS */
     int64_t scene;           /* first frame of the scene that the next pulled frame is in */
     sonic_noise_filter noise;
@@ -47,20 +47,22 @@ static size_t frame_bytes(const sonic_smooth *s)
     return (size_t)s->width * s->height * 3;
 }
 
-static size_t arena_bytes(const sonic_smooth *s, size_t plane_floats, size_t scratch_floats)
+static size_t arena_bytes(const sonic_smooth *s, size_t plane_floats, size_t scratch_floats, size_t blocks)
 {
     const size_t slots = (size_t)s->ahead + 1, picture = sonic_arena_piece(frame_bytes(s) * sizeof(float));
     return sonic_arena_piece(slots * frame_bytes(s)) + sonic_arena_piece(slots * frame_bytes(s) / 3) +
-           2 * sonic_arena_piece(plane_floats * sizeof(float)) + sonic_arena_piece(scratch_floats * sizeof(float)) + 6 * picture;
+           2 * sonic_arena_piece(plane_floats * sizeof(float)) + sonic_arena_piece(scratch_floats * sizeof(float)) +
+           sonic_arena_piece(blocks * sizeof(float)) + 6 * picture;
 }
 
-static void take_pieces(sonic_smooth *s, size_t plane_floats, size_t scratch_floats)
+static void take_pieces(sonic_smooth *s, size_t plane_floats, size_t scratch_floats, size_t blocks)
 {
     const size_t slots = (size_t)s->ahead + 1, picture = frame_bytes(s) * sizeof(float);
     s->frames = sonic_arena_take(s->arena, slots * frame_bytes(s));
     s->masks = sonic_arena_take(s->arena, slots * frame_bytes(s) / 3);
     for (int i = 0; i < 2; i++)
         sonic_planes_place(&s->planes[i], sonic_arena_take(s->arena, plane_floats * sizeof(float)));
+    s->trust = sonic_arena_take(s->arena, blocks * sizeof(float));
     s->scratch = sonic_arena_take(s->arena, scratch_floats * sizeof(float));
     s->raw = sonic_arena_take(s->arena, picture);
     s->moved = sonic_arena_take(s->arena, picture);
@@ -75,7 +77,7 @@ static void choose_amounts(sonic_smooth *s, double strength)
 {
     s->amount = strength < 0.5 ? 2.0 * strength : 1.0;
     s->least = 0.2 - 0.1 * (strength > 0.5 ? 2.0 * strength - 1.0 : 0.0);
-    s->loss = 0.03 + (strength > 0.5 ? 0.5 * (strength - 0.5) : 0.0);
+    s->loss = 0.02 + (strength > 0.5 ? 0.5 * (strength - 0.5) : 0.0);
 }
 
 static void choose_delay(sonic_smooth *s)
@@ -88,11 +90,12 @@ static sonic_status reserve(sonic_smooth *s)
 {
     sonic_planes layout;
     const size_t plane_floats = sonic_planes_layout(&layout, s->width, s->height), scratch_floats = sonic_step_scratch(&layout);
-    sonic_status status = sonic_arena_create(&s->arena, arena_bytes(s, plane_floats, scratch_floats));
+    const size_t blocks = sonic_step_blocks(&layout);
+    sonic_status status = sonic_arena_create(&s->arena, arena_bytes(s, plane_floats, scratch_floats, blocks));
     if (status)
         return status;
     s->planes[0] = s->planes[1] = layout;
-    take_pieces(s, plane_floats, scratch_floats);
+    take_pieces(s, plane_floats, scratch_floats, blocks);
     return SONIC_OK;
 }
 
@@ -178,7 +181,8 @@ sonic_status sonic_smooth_push(sonic_smooth *s, sonic_image frame, const float *
         memset(mask_slot(s, i), 0, frame_bytes(s) / 3);
     sonic_planes_fill(&s->planes[i % 2], s->scratch, frame);
     if (i)
-        sonic_step_measure(&s->steps[i % STEPS], &s->planes[(i + 1) % 2], &s->planes[i % 2], &s->steps[(i - 1) % STEPS], s->scratch);
+        sonic_step_measure(&s->steps[i % STEPS], &s->planes[(i + 1) % 2], &s->planes[i % 2], &s->steps[(i - 1) % STEPS], s->trust,
+                           s->scratch);
     else
         s->steps[0].cut = 1;
     return SONIC_OK;
@@ -252,10 +256,13 @@ typedef struct mending {
 static sonic_path_fit fit_kind(const sonic_smooth *s, span w, int kind)
 {
     double steps[SONIC_PATH_MAX];
+    uint8_t repeats[SONIC_PATH_MAX];
     const int32_t count = (int32_t)(w.last - w.first);
+    for (int32_t i = 0; i < count; i++)
+        repeats[i] = (uint8_t)step_at(s, w.first + 1 + i)->repeat;
     if (collect(steps, s, w, kind) < 0.8 || (kind >= TILE && !worth_a_fit(steps, count, tile_gain[0])))
         return (sonic_path_fit){0, 0, 0, 0, 0};
-    return sonic_path_smooth(steps, count, (int32_t)(w.at - w.first), kind < GAIN);
+    return sonic_path_smooth(steps, kind < GAIN ? repeats : NULL, count, (int32_t)(w.at - w.first), kind < GAIN);
 }
 
 typedef struct fits_job {

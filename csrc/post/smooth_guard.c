@@ -5,7 +5,7 @@
 
 #include "core/parallel.h"
 
-enum { FACE = 128, KEPT = 255 };
+enum { AROUND = 64, FACE = 128, KEPT = 255 };
 
 /* Points of MediaPipe's canonical mesh around the lips, the eyes, and the face. */
 static const int16_t lips[] = {61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409};
@@ -59,7 +59,8 @@ void sonic_guard_draw(uint8_t *mask, int32_t width, int32_t height, const float 
     for (int32_t i = 0; i < count; i++) {
         const float *mesh = meshes + (size_t)i * SONIC_MESH_POINTS * 3;
         double size = hypot(mesh[3 * 10] - mesh[3 * 152], mesh[3 * 10 + 1] - mesh[3 * 152 + 1]);
-        draw(mask, width, height, around(mesh, oval, sizeof oval / sizeof *oval, 1.1, 0.03 * size), FACE);
+        draw(mask, width, height, around(mesh, oval, sizeof oval / sizeof *oval, 1.1, 0.03 * size), AROUND);
+        draw(mask, width, height, around(mesh, oval, sizeof oval / sizeof *oval, 1.0, 0.0), FACE);
         draw(mask, width, height, around(mesh, lips, sizeof lips / sizeof *lips, 1.15, 0.07 * size), KEPT);
         draw(mask, width, height, around(mesh, eye_a, sizeof eye_a / sizeof *eye_a, 1.15, 0.04 * size), KEPT);
         draw(mask, width, height, around(mesh, eye_b, sizeof eye_b / sizeof *eye_b, 1.15, 0.04 * size), KEPT);
@@ -106,7 +107,7 @@ void sonic_guard_apply(float *cleaned, const float *frame, const uint8_t *mask, 
     for (size_t i = 0; i < (size_t)width * height; i++) {
         if (!mask[i])
             continue;
-        float keep = mask[i] == FACE ? share : 0.0f;
+        float keep = mask[i] == KEPT ? 0.0f : share;
         for (int c = 0; c < 3; c++)
             cleaned[3 * i + c] = frame[3 * i + c] + keep * (cleaned[3 * i + c] - frame[3 * i + c]);
     }

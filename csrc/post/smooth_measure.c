@@ -9,6 +9,8 @@
 enum { BLOCK = 16, MARGIN = 4, SUMS = 10, LANES = 16, WARPS = 2, REWEIGHTS = 6, STARTS = 3 };
 /* The sums of a block. J is the derivative by x, y and gain, r the difference now - before. */
 enum { XX, XY, XG, YY, YG, GG, XR, YR, GR, RR };
+/* Shares of the way that trust in a block takes in a frame. */
+static const double trust_lost = 0.9, trust_gained = 0.01, least_trust = 0.01;
 
 typedef struct sums_job {
     float *sums; /* [rows, columns, SUMS] */
@@ -16,6 +18,11 @@ typedef struct sums_job {
     int32_t width, height, columns, rows;
     float gain;
 } sums_job;
+
+size_t sonic_step_blocks(const sonic_planes *planes)
+{
+    return (size_t)planes->width[0] * planes->height[0] / (BLOCK * BLOCK) + 1;
+}
 
 size_t sonic_step_scratch(const sonic_planes *planes)
 {
@@ -97,14 +104,35 @@ typedef struct fit {
 typedef struct blocks {
     const float *sums;
     float *rests;
-    int32_t columns, rows, count;
+    int32_t columns, rows, count, level;
+    const float *trust; /* of the blocks of level 0 */
+    int32_t trust_columns, trust_rows;
 } blocks;
 
+static int32_t blocks_along(int32_t side)
+{
+    return (side - 2 * MARGIN) / BLOCK;
+}
+
 /* People stand in the middle and reach the lower edge; the other edges show the background, whose movement is the camera's. */
+static void expect_people(float *trust, int32_t columns, int32_t rows)
+{
+    for (int32_t y = 0; y < rows; y++)
+        for (int32_t x = 0; x < columns; x++)
+            trust[y * columns + x] = 5 * x < columns || 5 * (x + 1) > 4 * columns || 6 * y < rows ? 1.0f : 0.1f;
+}
+
+/* Mean trust in the blocks of level 0 where block i is. */
 static double prior(const blocks *b, int32_t i)
 {
-    int32_t x = i % b->columns, y = i / b->columns;
-    return 5 * x < b->columns || 5 * (x + 1) > 4 * b->columns || 6 * y < b->rows ? 1.0 : 0.3;
+    const int32_t side = 1 << b->level, left = i % b->columns * side, top = i / b->columns * side;
+    const int32_t right = left + side < b->trust_columns ? left + side : b->trust_columns;
+    const int32_t bottom = top + side < b->trust_rows ? top + side : b->trust_rows;
+    double sum = 0;
+    for (int32_t y = top; y < bottom; y++)
+        for (int32_t x = left; x < right; x++)
+            sum += b->trust[y * b->trust_columns + x];
+    return sum / ((right - left) * (bottom - top));
 }
 
 static double agreement(double rest_of_block, double scale)
@@ -154,14 +182,15 @@ typedef struct estimate {
 
 typedef struct pair {
     const sonic_planes *before, *now;
-    float *scratch;
+    float *trust, *scratch;
 } pair;
 
 static blocks blocks_of(const pair *p, int32_t level)
 {
     const int32_t width = p->now->width[level], height = p->now->height[level];
-    blocks b = {p->scratch + 2 * (size_t)width * height, NULL, (width - 2 * MARGIN) / BLOCK, (height - 2 * MARGIN) / BLOCK, 0};
+    blocks b = {p->scratch + 2 * (size_t)width * height, NULL, blocks_along(width), blocks_along(height), 0, level, p->trust, 0, 0};
     b.count = b.columns * b.rows;
+    b.trust_columns = blocks_along(p->now->width[0]), b.trust_rows = blocks_along(p->now->height[0]);
     b.rests = p->scratch + 2 * (size_t)width * height + (size_t)b.count * SUMS;
     return b;
 }
@@ -238,7 +267,30 @@ static int follow(estimate *e, const pair *p, const sonic_step *last)
     const int32_t level = top > 0 && blocks_of(p, 1).count >= 16 ? 1 : 0;
     if (blocks_of(p, 0).count < 4 || !choose(e, p, level, starts, e->gain))
         return 0;
-    return level == 0 || refine(e, p, 0, blocks_of(p, 0), 2.5);
+    return refine(e, p, 0, blocks_of(p, 0), 2.5);
+}
+
+/* Who moved on their own will do so again: trust is lost quickly and comes back slowly. */
+static void learn_trust(const pair *p, double floor)
+{
+    const blocks b = blocks_of(p, 0);
+    for (int32_t i = 0; i < b.count; i++) {
+        const double seen = fmax(agreement(b.rests[i], 2.5 * floor), least_trust);
+        p->trust[i] += (float)((seen < p->trust[i] ? trust_lost : trust_gained) * (seen - p->trust[i]));
+    }
+}
+
+/* Hardly a block differs by more than noise or a tenth of a pixel. */
+static int is_repeat(const pair *p)
+{
+    const blocks b = blocks_of(p, 0);
+    const double noise = 3.0 * quantile(b.rests, b.count, 0.3) + 0.2;
+    int32_t moving = 0;
+    for (int32_t i = 0; i < b.count; i++) {
+        const float *s = b.sums + (size_t)i * SUMS;
+        moving += b.rests[i] > noise + 0.01 * (s[XX] + s[YY]) / (BLOCK * BLOCK);
+    }
+    return 50 * moving <= b.count;
 }
 
 static double cell_luma(const float *cell)
@@ -375,23 +427,29 @@ static void measure_tile(sonic_step *out, const sonic_planes *before, const soni
     out->tile_error[tile] = sqrt(s.rest * s.squares / s.weight / s.weight / s.bottom);
 }
 
-void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last, float *scratch)
+void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last, float *trust,
+                        float *scratch)
 {
     estimate e = {{0, 0}, 1.0, {{0}, {0}, 0}};
-    const pair p = {before, now, scratch};
+    const pair p = {before, now, trust, scratch};
     memset(out, 0, sizeof *out);
     out->error_px[0] = out->error_px[1] = 1e3, out->gain_error = 2.0;
     for (int32_t tile = 0; tile < SONIC_TILES * SONIC_TILES; tile++)
         out->tile_error[tile] = 2.0;
     if ((out->cut = is_cut(before, now)))
         return;
+    if (!last || last->cut)
+        expect_people(trust, blocks_along(now->width[0]), blocks_along(now->height[0]));
     if (!follow(&e, &p, last))
         e = (estimate){{0, 0}, 1.0, {{0}, {0}, 0}};
-    else
+    else {
+        out->repeat = is_repeat(&p);
+        learn_trust(&p, e.fit.floor);
         for (int axis = 0; axis < 2; axis++) {
             out->shift_px[axis] = e.shift[axis] * now->factor;
             out->error_px[axis] = now->factor * sqrt(e.fit.floor * e.fit.inverse[axis == 0 ? 0 : 3]);
         }
+    }
     measure_gains(out, before, now, e.shift, e.gain);
     for (int32_t tile = 0; tile < SONIC_TILES * SONIC_TILES; tile++)
         measure_tile(out, before, now, e.shift, tile);

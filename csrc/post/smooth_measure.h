@@ -19,12 +19,18 @@ typedef struct sonic_step {
     double tile_gain[SONIC_TILES * SONIC_TILES];  /* ln(now / before) of the brightness of each tile, over that of the picture; rows first */
     double tile_error[SONIC_TILES * SONIC_TILES]; /* standard deviation of that; over 1 when there was nothing to measure */
     int32_t cut;         /* 1: another scene, or no frame before */
+    int32_t repeat;      /* 1: nothing moved within the picture: the frame before once more, but for shake and noise */
 } sonic_step;
 
 /* Floats of scratch that sonic_step_measure needs. */
 size_t sonic_step_scratch(const sonic_planes *planes);
 
-/* `last` is the step to `before`, or NULL: a hint that keeps the measurement on the same part of the picture. */
-void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last, float *scratch);
+/* Floats of trust in parts of the picture that sonic_step_measure keeps from step to step. */
+size_t sonic_step_blocks(const sonic_planes *planes);
+
+/* `last` is the step to `before`, or NULL; with it, `trust` is what that step left, and keeps the measurement on the same part of the
+ * picture. */
+void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last, float *trust,
+                        float *scratch);
 
 #endif

@@ -6,58 +6,80 @@
 
 #include "post/smooth_rests.h"
 
-/* Kinds of curves: one for each stiffness, the same for a clip with repeated frames, and the one of pieces. */
-enum { STIFFNESSES = 8, JUMPS = 2 * STIFFNESSES, KINDS, REPEAT_MAX = 6, TYPICAL = 3, DIFFERENCES = 4 };
-static const double stiffnesses[STIFFNESSES] = {0.5, 2, 8, 32, 128, 512, 4096, 65536};
-
-/* Weight of the degrees of freedom in cross-validation: with a few dozen points plain 1 too often follows the noise. */
-static const double caution = 1.2;
-/* Degrees of freedom of a jump: its place is found in the path too. */
-static const double jump_freedom = 2.0;
+enum { STIFFNESSES = 13, MEMORIES = 3, DIFFERENCES = 4 };
+/* Of the squared steps between velocities, against the white shake's: 4^-4 .. 4^8. */
+static const double softest = 1.0 / 256.0, stiffness_ratio = 4.0;
+/* How much of a velocity is left at the next point: none (a path that wanders), nearly all, all of it. */
+static const double memories[MEMORIES] = {0.0, 0.95, 1.0};
+/* Weight of the first velocity, when it is not known from the memory. */
+static const double first_weight = 0.05;
+/* Likelihoods count to this power: no path of a hand is quite what a model draws. */
+static const double trust = 0.5;
+/* What is added for curves that stand still where pictures say so: those rarely err. */
+static const double known_repeats = 3.0;
+/* Shake smaller than this is none. */
+static const double least_sigma[2] = {1e-4, 0.02};
 
 /* Points of the path to those of the curve, both in time: a frame that is the one before again stands at the same place of the camera's
  * movement. */
 typedef struct places {
-    int32_t count, of[SONIC_PATH_MAX];
+    int32_t n, count, of[SONIC_PATH_MAX];
     double weight[SONIC_PATH_MAX];
 } places;
 
-/* Every `period`th frame a repetition, the first one at `phase` (1 .. period); period 0 for none. */
-static void lay_out(places *p, int32_t n, int32_t period, int32_t phase)
+static int32_t lay_out(places *p, int32_t n, const uint8_t *repeats)
 {
     memset(p, 0, sizeof *p);
-    for (int32_t i = 0; i < n; i++) {
-        p->of[i] = i == 0 || (period && i % period == phase % period) ? (i ? p->count - 1 : p->count++) : p->count++;
+    p->n = n, p->weight[0] = 1.0;
+    for (int32_t i = 1; i < n; i++) {
+        p->of[i] = p->of[i - 1] + !(repeats && repeats[i - 1]);
         p->weight[p->of[i]] += 1.0;
     }
+    p->count = p->of[n - 1] + 1;
+    return n - p->count;
 }
 
-/* Cholesky factor L of W + lambda D'D, W the weights, D the second differences: L[i][0] is the diagonal, L[i][k] the entry k to its
- * left. */
+/* Steps between velocities, memory r: row i > 0 is x[i + 1] - x[i] - r (x[i] - x[i - 1]), row 0 a weight times x[1] - x[0]. */
+typedef struct kind {
+    double stiffness, memory, first;
+} kind;
+
+static double coefficient(const kind *k, int32_t row, int32_t at)
+{
+    if (row == 0)
+        return at == 1 ? k->first : -k->first;
+    return at == row + 1 ? 1.0 : at == row ? -1.0 - k->memory : k->memory;
+}
+
+/* Cholesky factor L of W + stiffness A'A, W the weights, A the steps: L[i][0] is the diagonal, L[i][k] the entry k to its left. */
 typedef struct band {
     double row[SONIC_PATH_MAX][3];
 } band;
 
-static double entry(double lambda, const places *p, int32_t i, int32_t back)
+static double entry(const kind *k, const places *p, int32_t i, int32_t back)
 {
-    static const double d[3] = {1, -2, 1};
-    const int32_t n = p->count;
     double sum = back == 0 ? p->weight[i] : 0.0;
-    for (int32_t first = i < 2 ? 0 : i - 2; first <= i - back && first + 2 < n; first++)
-        sum += lambda * d[i - first] * d[i - back - first];
+    for (int32_t row = i > 0 ? i - 1 : 0; row <= i - back + 1 && row + 1 < p->count; row++)
+        if (row > 0 || i < 2)
+            sum += k->stiffness * coefficient(k, row, i) * coefficient(k, row, i - back);
     return sum;
 }
 
-static void factor(band *l, double lambda, const places *p)
+/* Returns the logarithm of the determinant of W + stiffness A'A. */
+static double factor(band *l, const kind *kind, const places *p)
 {
+    double logarithm = 0;
     memset(l, 0, sizeof *l);
-    for (int32_t i = 0; i < p->count; i++)
+    for (int32_t i = 0; i < p->count; i++) {
         for (int32_t back = i < 2 ? i : 2; back >= 0; back--) {
-            double sum = entry(lambda, p, i, back);
+            double sum = entry(kind, p, i, back);
             for (int32_t k = back + 1; k <= 2 && i - k >= 0; k++)
                 sum -= l->row[i][k] * l->row[i - back][k - back];
             l->row[i][back] = back ? sum / l->row[i - back][0] : sqrt(sum);
         }
+        logarithm += 2.0 * log(l->row[i][0]);
+    }
+    return logarithm;
 }
 
 static void solve(double *x, const band *l, int32_t n)
@@ -74,21 +96,77 @@ static void solve(double *x, const band *l, int32_t n)
     }
 }
 
-/* Trace of the inverse times the weights, from its entries within the band alone (Takahashi, Fagan and Chin 1973). inverse[i][k] is the
- * entry k to the right. */
-static double freedom(const band *l, const places *p)
+/* A curve, the shake it leaves, and how likely it makes the path: a logarithm, less what is the same for every curve. */
+typedef struct drawn {
+    double curve[SONIC_PATH_MAX], sigma, evidence;
+} drawn;
+
+static double squared_steps(const kind *k, const double *x, int32_t count)
 {
-    const int32_t n = p->count;
-    double inverse[SONIC_PATH_MAX + 2][3], trace = 0;
-    memset(inverse, 0, sizeof inverse);
-    for (int32_t i = n - 1; i >= 0; i--) {
-        const double pivot = l->row[i][0], a = i + 1 < n ? l->row[i + 1][1] / pivot : 0, b = i + 2 < n ? l->row[i + 2][2] / pivot : 0;
-        inverse[i][1] = -a * inverse[i + 1][0] - b * inverse[i + 1][1];
-        inverse[i][2] = -a * inverse[i + 1][1] - b * inverse[i + 2][0];
-        inverse[i][0] = 1.0 / (pivot * pivot) - a * inverse[i][1] - b * inverse[i][2];
-        trace += p->weight[i] * inverse[i][0];
+    double sum = count > 1 ? k->first * k->first * (x[1] - x[0]) * (x[1] - x[0]) : 0.0;
+    for (int32_t i = 1; i + 1 < count; i++) {
+        const double step = x[i + 1] - x[i] - k->memory * (x[i] - x[i - 1]);
+        sum += step * step;
     }
-    return trace;
+    return sum;
+}
+
+/* Stirling's series; to 1e-3 from 3 on. */
+static double log_gamma(double x)
+{
+    return (x - 0.5) * log(x) - x + 0.9189385 + 1.0 / (12.0 * x);
+}
+
+/* The size of the shake is integrated out: each is as likely beforehand. */
+static void bend(drawn *out, const double *path, const places *p, const kind *k, double least)
+{
+    band l;
+    double x[SONIC_PATH_MAX] = {0}, left = p->n * least * least;
+    for (int32_t i = 0; i < p->n; i++)
+        x[p->of[i]] += path[i];
+    const double determinant = factor(&l, k, p), steps = p->count - 1, spare = p->n - 1;
+    solve(x, &l, p->count);
+    for (int32_t i = 0; i < p->n; i++) {
+        out->curve[i] = x[p->of[i]];
+        left += (path[i] - out->curve[i]) * (path[i] - out->curve[i]);
+    }
+    left += k->stiffness * squared_steps(k, x, p->count);
+    out->sigma = sqrt(left / spare);
+    out->evidence = 0.5 * steps * log(k->stiffness) + (p->count > 1 ? log(k->first) : 0.0) - 0.5 * determinant +
+                    log_gamma(0.5 * spare) - 0.5 * spare * log(0.5 * left) - log(2.0);
+}
+
+/* Curves weighed by their likelihood to the power of `trust`; `best`: the logarithm that the weights are relative to. */
+typedef struct mixture {
+    double best, weight, sigma, curve[SONIC_PATH_MAX];
+} mixture;
+
+static void add(mixture *m, const drawn *d, int32_t n, double bonus)
+{
+    const double evidence = trust * d->evidence + bonus;
+    if (evidence > m->best) {
+        const double shrink = exp(m->best - evidence);
+        m->best = evidence, m->weight *= shrink, m->sigma *= shrink;
+        for (int32_t i = 0; i < n; i++)
+            m->curve[i] *= shrink;
+    }
+    const double weight = exp(evidence - m->best);
+    m->weight += weight, m->sigma += weight * d->sigma;
+    for (int32_t i = 0; i < n; i++)
+        m->curve[i] += weight * d->curve[i];
+}
+
+static void add_curves(mixture *m, const double *path, const places *p, double least, double bonus)
+{
+    drawn d;
+    for (int i = 0; i < MEMORIES; i++) {
+        const double memory = memories[i];
+        kind k = {softest, memory, memory < 1.0 ? sqrt(1.0 - memory * memory) : first_weight};
+        for (int j = 0; j < STIFFNESSES; j++, k.stiffness *= stiffness_ratio) {
+            bend(&d, path, p, &k, least);
+            add(m, &d, p->n, bonus);
+        }
+    }
 }
 
 /* White shake answers every step with half of it back; what is left of a movement goes on. */
@@ -103,50 +181,6 @@ static double whiteness(const double *rest, int32_t n)
     }
     double answer = square > 0 ? -product / square : 0.0;
     return answer < 0.15 ? 0.0 : answer > 0.3 ? 1.0 : (answer - 0.15) / 0.15;
-}
-
-/* The curve of one stiffness; returns its degrees of freedom. */
-static double bend(double *curve, const double *path, int32_t n, const places *p, double stiffness)
-{
-    band l;
-    double places_curve[SONIC_PATH_MAX] = {0};
-    for (int32_t i = 0; i < n; i++)
-        places_curve[p->of[i]] += path[i];
-    factor(&l, stiffness, p);
-    solve(places_curve, &l, p->count);
-    for (int32_t i = 0; i < n; i++)
-        curve[i] = places_curve[p->of[i]];
-    return caution * freedom(&l, p);
-}
-
-/* The curve of one kind; returns its degrees of freedom. That frames are repeated, and which, is one more. */
-static double draw(double *curve, const double *path, int32_t n, int kind, const places *repeated)
-{
-    places each;
-    if (kind == JUMPS)
-        return 1.0 + jump_freedom * (sonic_rests_fit(curve, path, n) - 1.0);
-    if (kind >= STIFFNESSES)
-        return caution * 1.0 + bend(curve, path, n, repeated, stiffnesses[kind - STIFFNESSES]);
-    lay_out(&each, n, 0, 0);
-    return bend(curve, path, n, &each, stiffnesses[kind]);
-}
-
-/* The repetition under which a curve of middle stiffness fits best. */
-static void find_repeated(places *best, const double *path, int32_t n)
-{
-    double least = INFINITY, curve[SONIC_PATH_MAX];
-    lay_out(best, n, 0, 0);
-    for (int32_t period = 2; period <= REPEAT_MAX; period++)
-        for (int32_t phase = 1; phase <= period; phase++) {
-            places p;
-            double left = 0;
-            lay_out(&p, n, period, phase);
-            const double spare = n - bend(curve, path, n, &p, stiffnesses[TYPICAL]);
-            for (int32_t i = 0; i < n; i++)
-                left += (path[i] - curve[i]) * (path[i] - curve[i]);
-            if (spare > 0 && left / (spare * spare) < least)
-                least = left / (spare * spare), *best = p;
-        }
 }
 
 static int ascending(const void *a, const void *b)
@@ -175,45 +209,34 @@ static void judge_white(sonic_path_fit *out, const double *path, int32_t n)
     out->evenness = second > 0 ? sqrt(fourth / second) : 0.0;
 }
 
-/* One curve and its score in cross-validation; 0 where it has more freedom than the path has points. */
-static double try_curve(sonic_path_fit *out, const double *path, int32_t n, int32_t at, int kind, const places *repeated)
+/* Counts as much as all curves together. */
+static void add_rests(mixture *m, const double *path, const places *p)
 {
-    double curve[SONIC_PATH_MAX], rest[SONIC_PATH_MAX], left = 0;
-    const double used = draw(curve, path, n, kind, repeated), spare = n - used;
-    for (int32_t i = 0; i < n; i++)
-        rest[i] = path[i] - curve[i], left += rest[i] * rest[i];
-    if (spare <= 0)
-        return 0;
-    *out = (sonic_path_fit){-rest[at], sqrt(left / (n - used / (kind == JUMPS ? jump_freedom : caution))), whiteness(rest, n), 0, 0};
-    return left / (spare * spare) + 1e-12;
+    drawn d;
+    d.evidence = sonic_rests_fit(d.curve, &d.sigma, path, p->n);
+    add(m, &d, p->n, log(MEMORIES * STIFFNESSES));
 }
 
-sonic_path_fit sonic_path_smooth(const double *steps, int32_t count, int32_t at, int jumps)
+sonic_path_fit sonic_path_smooth(const double *steps, const uint8_t *repeats, int32_t count, int32_t at, int jumps)
 {
-    sonic_path_fit fits[KINDS], mean = {0, 0, 0, 0, 0};
-    places repeated;
-    double path[SONIC_PATH_MAX] = {0}, scores[KINDS] = {0}, least = INFINITY, sum = 0;
+    sonic_path_fit fit = {0, 0, 0, 0, 0};
+    double path[SONIC_PATH_MAX] = {0}, rest[SONIC_PATH_MAX];
+    mixture m = {-INFINITY, 0, 0, {0}};
+    places p;
     const int32_t n = count + 1;
     if (count < SONIC_PATH_MIN || n > SONIC_PATH_MAX)
-        return mean;
+        return fit;
     for (int32_t i = 1; i < n; i++)
         path[i] = path[i - 1] + steps[i - 1];
-    judge_white(&mean, path, n);
+    judge_white(&fit, path, n);
+    lay_out(&p, n, NULL);
+    add_curves(&m, path, &p, least_sigma[jumps != 0], 0.0);
     if (jumps)
-        find_repeated(&repeated, path, n);
-    for (int k = 0; k < (jumps ? KINDS : STIFFNESSES); k++) {
-        scores[k] = try_curve(&fits[k], path, n, at, k, &repeated);
-        if (scores[k] > 0 && scores[k] < least)
-            least = scores[k];
-    }
-    for (int k = 0; k < KINDS; k++) {
-        const double weight = scores[k] > 0 ? pow(least / scores[k], 0.2 * n) : 0;
-        if (weight > 0)
-            mean.correction += weight * fits[k].correction, mean.sigma += weight * fits[k].sigma,
-                mean.whiteness += weight * fits[k].whiteness;
-        sum += weight;
-    }
-    if (sum > 0)
-        mean.correction /= sum, mean.sigma /= sum, mean.whiteness /= sum;
-    return mean;
+        add_rests(&m, path, &p);
+    if (lay_out(&p, n, repeats))
+        add_curves(&m, path, &p, least_sigma[jumps != 0], known_repeats);
+    for (int32_t i = 0; i < n; i++)
+        rest[i] = path[i] - m.curve[i] / m.weight;
+    fit.correction = -rest[at], fit.sigma = m.sigma / m.weight, fit.whiteness = whiteness(rest, n);
+    return fit;
 }

@@ -24,6 +24,6 @@ typedef struct sonic_path_fit {
 
 /* The path that takes steps[count], at point `at` of 0 .. count; count at most SONIC_PATH_MAX - 1. With fewer than SONIC_PATH_MIN steps
  * everything is 0. `jumps`: the path is one of pixels, which may jump; otherwise only even movement is looked for. */
-sonic_path_fit sonic_path_smooth(const double *steps, int32_t count, int32_t at, int jumps);
+sonic_path_fit sonic_path_smooth(const double *steps, const uint8_t *repeats, int32_t count, int32_t at, int jumps);
 
 #endif

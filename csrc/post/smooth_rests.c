@@ -59,42 +59,40 @@ static void pass_both_ways(passes *s, const pieces *p, double chance)
             s->after[a] += s->stay[b - a] * p->fit[a][b] * (b + 1 < n ? chance : 1.0) * s->after[b + 1];
 }
 
-/* Expected heights at every point; returns the expected number of pieces. */
-static double expect(double *curve, const pieces *p, const passes *s, double chance)
+/* Expected heights at every point. */
+static void expect(double *curve, const pieces *p, const passes *s, double chance)
 {
     const int32_t n = p->n;
-    double count = 0;
     memset(curve, 0, (size_t)n * sizeof *curve);
     for (int32_t a = 0; a < n; a++) {
         double sum = 0;
         for (int32_t b = n - 1; b >= a; b--) {
             const double share = s->before[a] * s->stay[b - a] * p->fit[a][b] * (b + 1 < n ? chance : 1.0) * s->after[b + 1] / s->before[n];
-            sum += share * p->height[a][b], count += share;
+            sum += share * p->height[a][b];
             curve[b] += sum;
         }
     }
-    return count;
 }
 
 typedef struct mixture {
-    double best, weight, count, curve[N]; /* best: the logarithm that the weights are relative to */
+    double best, weight, sigma, curve[N]; /* best: the logarithm that the weights are relative to */
 } mixture;
 
-static void add(mixture *m, const double *curve, double count, double evidence, int32_t n)
+static void add(mixture *m, const double *curve, double sigma, double evidence, int32_t n)
 {
     if (evidence > m->best) {
         const double shrink = exp(m->best - evidence);
-        m->best = evidence, m->weight *= shrink, m->count *= shrink;
+        m->best = evidence, m->weight *= shrink, m->sigma *= shrink;
         for (int32_t i = 0; i < n; i++)
             m->curve[i] *= shrink;
     }
     const double weight = exp(evidence - m->best);
-    m->weight += weight, m->count += weight * count;
+    m->weight += weight, m->sigma += weight * sigma;
     for (int32_t i = 0; i < n; i++)
         m->curve[i] += weight * curve[i];
 }
 
-double sonic_rests_fit(double *curve, const double *path, int32_t count)
+double sonic_rests_fit(double *curve, double *sigma_px, const double *path, int32_t count)
 {
     double middle = 0, spread = 0, sigma = least_sigma_px, heights[N];
     pieces p;
@@ -111,11 +109,15 @@ double sonic_rests_fit(double *curve, const double *path, int32_t count)
         judge_pieces(&p, sigma, spread);
         for (int k = 0; k < CHANCES; k++) {
             pass_both_ways(&s, &p, chances[k]);
-            if (s.before[count] > 0) /* 0: this size of noise is out of the question */
-                add(&m, heights, expect(heights, &p, &s, chances[k]), log(s.before[count]) - count * log(sigma), count);
+            if (!(s.before[count] > 0)) /* this size of noise is out of the question */
+                continue;
+            expect(heights, &p, &s, chances[k]);
+            add(&m, heights, sigma, log(s.before[count]) - count * log(sigma), count);
         }
     }
     for (int32_t i = 0; i < count; i++)
         curve[i] = m.weight > 0 ? middle + m.curve[i] / m.weight : path[i];
-    return m.weight > 0 ? m.count / m.weight : count;
+    *sigma_px = m.weight > 0 ? m.sigma / m.weight : 0.0;
+    /* Each size and chance as likely beforehand, by its logarithm; the level of the path as a whole is nobody's guess. */
+    return m.weight > 0 ? m.best + log(m.weight / CHANCES * log(sigma_ratio) * spread) : -INFINITY;
 }

@@ -11,7 +11,8 @@
 
 #define SONIC_RESTS_MAX 64
 
-/* curve[count]: the expected height at each point of path[count], in px, count 1 .. SONIC_RESTS_MAX. Returns the expected number of pieces. */
-double sonic_rests_fit(double *curve, const double *path, int32_t count);
+/* curve[count]: the expected height at each point of path[count], in px, count 1 .. SONIC_RESTS_MAX; sigma_px: of the noise. Returns the logarithm
+ * of the path's likelihood, less count - 1 times ln(2 pi) / 2. */
+double sonic_rests_fit(double *curve, double *sigma_px, const double *path, int32_t count);
 
 #endif

@@ -119,7 +119,7 @@ static sonic_status measure(sonic_step *out, sonic_image before, sonic_image now
 {
     sonic_planes planes[2];
     const size_t floats = sonic_planes_layout(&planes[0], now.width_px, now.height_px), scratch = sonic_step_scratch(&planes[0]);
-    float *memory = malloc((2 * floats + scratch) * sizeof *memory);
+    float *memory = malloc((2 * floats + scratch + sonic_step_blocks(&planes[0])) * sizeof *memory);
     if (!memory)
         return sonic_fail(SONIC_ERROR_MEMORY, "Use smaller frames: memory to measure them is not free.");
     planes[1] = planes[0];
@@ -127,7 +127,7 @@ static sonic_status measure(sonic_step *out, sonic_image before, sonic_image now
         sonic_planes_place(&planes[i], memory + scratch + (size_t)i * floats);
         sonic_planes_fill(&planes[i], memory, i ? now : before);
     }
-    sonic_step_measure(out, &planes[0], &planes[1], NULL, memory);
+    sonic_step_measure(out, &planes[0], &planes[1], NULL, memory + scratch + 2 * floats, memory);
     free(memory);
     return SONIC_OK;
 }
@@ -167,9 +167,10 @@ static PyObject *smooth_step(PyObject *self, PyObject *args)
     Py_XDECREF(now);
     if (PyErr_Occurred())
         return NULL;
-    return Py_BuildValue("{s(dd)s(dd)s(ddd)sdsNsNsi}", "shift_px", step.shift_px[0], step.shift_px[1], "error_px", step.error_px[0], step.error_px[1],
+    return Py_BuildValue("{s(dd)s(dd)s(ddd)sdsNsNsisi}", "shift_px", step.shift_px[0], step.shift_px[1], "error_px", step.error_px[0], step.error_px[1],
                          "gain", step.gain[0], step.gain[1], step.gain[2], "gain_error", step.gain_error, "tile_gain", tile_list(step.tile_gain),
-                         "tile_error", tile_list(step.tile_error), "cut", (int)step.cut);
+                         "tile_error", tile_list(step.tile_error), "cut", (int)step.cut, "repeat",
+                         (int)step.repeat);
 }
 
 PyMethodDef sonic_py_smooth_methods[] = {

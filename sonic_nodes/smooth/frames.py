@@ -10,6 +10,7 @@ from ..face import find_faces
 from ..native import _sonic
 
 FACE_EVERY = 8  # frames between looks for faces; those between take the masks of both
+FACE_HELD = 3  # looks in a row that may miss a face before it is taken as gone
 
 
 class Smoother:
@@ -25,6 +26,7 @@ class Smoother:
         self.strength, self.protect_mouth = float(strength), protect_mouth
         self._native = None
         self._shape: tuple[int, ...] = ()
+        self._seen, self._missed = np.zeros((0, 468, 3), np.float32), 0
 
     def run(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """u8 [H, W, 3] of one size each; every one that comes out is a new array."""
@@ -81,7 +83,12 @@ class Smoother:
         if not self.protect_mouth or self.strength == 0:
             return np.zeros((0, 468, 3), np.float32)
         found = [face.mesh for face in find_faces(frame, thorough=False)]
-        return np.stack(found).astype(np.float32) if found else np.zeros((0, 468, 3), np.float32)
+        self._missed = 0 if found else self._missed + 1
+        if found:
+            self._seen = np.stack(found).astype(np.float32)
+        elif self._missed > FACE_HELD:
+            self._seen = np.zeros((0, 468, 3), np.float32)
+        return self._seen
 
     def _push(self, frames: list[np.ndarray], before: np.ndarray, after: np.ndarray | None) -> Iterator[np.ndarray]:
         both = before if after is None else np.concatenate([before, after])

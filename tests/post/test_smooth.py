@@ -108,13 +108,42 @@ def test_fast_movement_beside_flicker_is_not_shake(seed, slowness):
     assert report["flickering"] == FRAMES and report["shaken"] == 0
 
 
+def scene_with_someone(shift, at):
+    """The scene, shifted, and a disc of 50 px that is elsewhere at each moment."""
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
+    squared = (x - shift[0] - 125 - 20 * np.sin(at)) ** 2 + (y - shift[1] - 96 - 15 * np.cos(at)) ** 2
+    return scene(shift) + np.exp(-((squared / 25**2) ** 2))[..., None] * (scene(shift + np.array([4.0, 2.0]) * at) - scene(shift))
+
+
 def test_shake_of_a_clip_with_repeated_frames_is_mended():
     random = np.random.default_rng(16)
     places = repeated(np.stack([0.02 * np.arange(FRAMES) ** 2, np.zeros(FRAMES)], axis=1))
-    frames = [np.clip(np.rint(scene(p + 0.5 * random.standard_normal(2))), 0, 255).astype(np.uint8) for p in places]
-    apart = [np.mean([np.mean((f[8:-8, 8:-8] - scene(p)[8:-8, 8:-8]) ** 2) for f, p in zip(clip_, places, strict=True)])
+    moments = repeated(np.arange(FRAMES))
+    frames = [np.clip(np.rint(scene_with_someone(p + 0.5 * random.standard_normal(2), at)), 0, 255).astype(np.uint8)
+              for p, at in zip(places, moments, strict=True)]
+    steps = [_sonic.smooth_step(*pair) for pair in zip(frames, frames[1:], strict=False)]
+    assert [step["repeat"] for step in steps] == list(np.diff(moments) == 0)
+    apart = [np.mean([np.mean((f[8:-8, 8:80] - scene(p)[8:-8, 8:80]) ** 2) for f, p in zip(clip_, places, strict=True)])
              for clip_ in (smoothed(frames)[0], frames)]
-    assert apart[0] < 0.35 * apart[1]
+    assert apart[0] < 0.25 * apart[1]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_who_moves_before_a_plain_wall_is_not_followed(seed):
+    random = np.random.default_rng(seed)
+    shake, someone = 0.5 * random.standard_normal((FRAMES, 2)), 1.5 * walk(random, FRAMES, slowness=2.0)
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
+    frames = []
+    for own, place in zip(shake, shake + someone, strict=True):
+        distance = np.hypot(x - 96 - place[0], 0.8 * (y - 130 - place[1]))
+        inside = 1 / (1 + np.exp((distance - 60) / 1.5))[..., None]
+        wall = 120 + 0.3 * (scene(own) - 120)
+        picture = wall + inside * (scene(place) - wall) + 1.5 * random.standard_normal((SIDE, SIDE, 3))
+        frames.append(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
+    out, _ = smoothed(frames)
+    still = np.rint(120 + 0.3 * (scene() - 120)).astype(np.uint8)[:64]
+    left, put_in = (np.array([_sonic.smooth_step(still, f[:64])["shift_px"] for f in clip_]).std() for clip_ in (out, frames))
+    assert left < 0.3 * put_in
 
 
 @pytest.mark.parametrize("shift", [(0.3, -0.45), (-0.7, 0.6), (0.0, 0.0)])
