@@ -1,12 +1,13 @@
 """Motion smooth against faults that were put into real clips, and on the clips as they are.
 
-    python bench/smooth.py --clips DIR [--frames 100] [--quick] [--alone] [--only NAME]
+    python bench/smooth.py --clips DIR [--frames 100] [--quick] [--alone] [--brief] [--only NAME]
 
 Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2 levels, last) put
 in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker, hqdn3d, atadenoise, chains of them
 and OpenCV's multi-frame NLM. Exit 1 when a limit is missed. A mouth that hardly opens is measured poorly, so the standard error of its
 opening is printed beside it. NLM takes seconds a frame, so it is judged on a few frames;
---quick leaves it out, --alone the other filters too. PyAV's own FFmpeg lacks hqdn3d, a GPL filter: where there is a program `ffmpeg`, or
+--quick leaves it out, --alone the other filters too; --brief says in a line what a clip of many misses. At the end: how many clips hold
+each limit, and who misses which. PyAV's own FFmpeg lacks hqdn3d, a GPL filter: where there is a program `ffmpeg`, or
 `pip install imageio-ffmpeg` has brought one, its filters are used.
 """
 import argparse
@@ -169,12 +170,41 @@ def masked_psnr(a, b, masks):
 
 
 class Report:
-    def __init__(self):
-        self.missed = 0
+    """What is judged of each clip, and in how many of them each limit holds."""
 
-    def line(self, what, value, limit, holds):
-        self.missed += not holds
-        print(f"  {what:44s} {value:>10s}   {limit:>16s}   {'ok' if holds else 'MISSED'}", flush=True)
+    def __init__(self, brief):
+        self.brief, self.clips, self.clip = brief, 0, ""
+        self.held, self.missed = {}, {}
+
+    def begin(self, clip, count):
+        self.clip, self.clips = clip, self.clips + 1
+        print(f"{clip}: {count} frames", end="" if self.brief else "\n", flush=True)
+
+    def say(self, text):
+        if not self.brief:
+            print(f"  {text}")
+
+    def line(self, what, value, limit, holds, kind=None):
+        """`kind`: the name of the limit where `what` says more."""
+        kind = kind or what
+        self.held[kind] = self.held.get(kind, 0) + holds
+        self.missed.setdefault(kind, []).extend([] if holds else [f"{self.clip} {value}"])
+        if not self.brief:
+            print(f"  {what:44s} {value:>10s}   {limit:>16s}   {'ok' if holds else 'MISSED'}", flush=True)
+        elif not holds:
+            print(f"; {what} {value}, {limit}", end="", flush=True)
+
+    def end(self):
+        if self.brief:
+            print(flush=True)
+
+    def summary(self):
+        """Prints it; how many limits were missed."""
+        print(f"Of {self.clips} clips:")
+        for kind, missed in self.missed.items():
+            judged = self.held[kind] + len(missed)
+            print(f"  {kind:44s} holds in {self.held[kind]} of {judged}" + (": but " + ", ".join(missed) if missed else ""))
+        return sum(map(len, self.missed.values()))
 
 
 def judge_injected(report, clean, seed, others, quick):
@@ -182,10 +212,10 @@ def judge_injected(report, clean, seed, others, quick):
     started = time.perf_counter()
     ours, words = smooth(bad)
     seconds = time.perf_counter() - started
-    print(f"  {words} {len(bad) / seconds:.0f} frames/s")
+    report.say(f"{words} {len(bad) / seconds:.0f} frames/s")
     for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
         base, best, value = measure(bad, clean), measure(oracle, clean), measure(ours, clean)
-        print(f"  {name}: injected {base:.4f}, oracle {best:.4f}, ours {value:.4f}")
+        report.say(f"{name}: injected {base:.4f}, oracle {best:.4f}, ours {value:.4f}")
         share = (value - base) / (best - base)
         report.line(f"{name} gained, of the oracle's", f"{100 * share:.0f} %", ">= 60 %", share >= 0.6)
     if others:
@@ -198,7 +228,7 @@ def judge_others(report, clean, bad, ours, program, quick):
     for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
         values, value = {chain: measure(frames, clean) for chain, frames in theirs.items()}, measure(ours, clean)
         winner = max(values, key=values.get)
-        report.line(f"{name} over {winner}", f"{value - values[winner]:+.4f}", "> 0", value > values[winner])
+        report.line(f"{name} over {winner}", f"{value - values[winner]:+.4f}", "> 0", value > values[winner], f"{name} over FFmpeg's best")
     if quick:
         return
     at = np.linspace(2, len(bad) - 3, 4).astype(int)
@@ -216,7 +246,7 @@ def judge_details(report, clean, bad, oracle, ours):
     meshes = meshes_of(clean)
     opening, seen = openings(meshes), [i for i, m in enumerate(meshes) if m]
     if len(seen) < 8:
-        print("  no face: mouth and face are not judged")
+        report.say("no face: mouth and face are not judged")
         return
     (value, error), (best, best_error) = (slope(openings(meshes_of(frames)), opening) for frames in (ours, oracle))
     kept, doubt = value / best, float(np.hypot(error, best_error)) / best
@@ -228,7 +258,7 @@ def judge_details(report, clean, bad, oracle, ours):
 
 def judge_untouched(report, clean):
     ours, words = smooth(clean)
-    print(f"  as it is: {words}")
+    report.say(f"as it is: {words}")
     meshes = meshes_of(clean[::4])
     parts = [hull_mask(m, LIPS) | hull_mask(m, EYES[0]) | hull_mask(m, EYES[1]) for m in meshes]
     whole = [np.ones((SIDE, SIDE), bool)] * len(clean)
@@ -245,21 +275,28 @@ def main():
     parser.add_argument("--frames", type=int, default=100, metavar="N", help="frames of each clip (100); 0 for all")
     parser.add_argument("--quick", action="store_true", help="40 frames of each clip, without NLM")
     parser.add_argument("--alone", action="store_true", help="without the other filters")
+    parser.add_argument("--brief", action="store_true", help="a line a clip, with what it misses")
     parser.add_argument("--only", metavar="NAME", help="only this clip of the folder, with the faults it gets among the others")
     options = parser.parse_args()
     program = None if options.alone else ffmpeg_program()
-    paths, report = sorted(options.clips.glob("*.mp4")), Report()
+    paths, report = sorted(options.clips.glob("*.mp4")), Report(options.brief)
     if not paths:
         sys.exit(f"Choose a folder with clips: there is no .mp4 in {options.clips}.")
     for seed, path in enumerate(paths):
         if options.only not in (None, path.name):
             continue
-        clean = read_clip(path, 40 if options.quick else options.frames)
-        print(f"{path.name}: {len(clean)} frames")
+        try:
+            clean = read_clip(path, 40 if options.quick else options.frames)
+        except (av.error.FFmpegError, ValueError) as error:
+            print(f"{path.name}: left out, it cannot be read ({error}).")
+            continue
+        report.begin(path.name, len(clean))
         judge_injected(report, clean, seed, program, options.quick)
         judge_untouched(report, clean)
-    print(f"{report.missed} limits missed." if report.missed else "Every limit holds.")
-    return 1 if report.missed else 0
+        report.end()
+    missed = report.summary()
+    print(f"{missed} limits missed." if missed else "Every limit holds.")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

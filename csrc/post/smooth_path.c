@@ -13,11 +13,11 @@ static const double softest = 1.0 / 256.0, stiffness_ratio = 4.0;
 static const double memories[MEMORIES] = {0.0, 0.95, 1.0};
 /* Weight of the first velocity, when it is not known from the memory. */
 static const double first_weight = 0.05;
-/* Likelihoods count to this power: no path of a hand is quite what a model draws. */
+/* Likelihoods count to this power: no hand's path is quite what a model draws. Chosen on the paths of 20 clips that move. */
 static const double trust = 0.5;
-/* What is added for curves that stand still where pictures say so: those rarely err. */
+/* Logarithm of the odds that a picture which seems a repetition is one. */
 static const double known_repeats = 3.0;
-/* Shake smaller than this is none. */
+/* Shake below this is no more than the measurement's own: of gains, of pixels. */
 static const double least_sigma[2] = {1e-4, 0.02};
 
 /* Points of the path to those of the curve, both in time: a frame that is the one before again stands at the same place of the camera's
