@@ -21,7 +21,7 @@ static const double shake_px[2] = {0.18, 0.28}, flicker_gain[2] = {0.003, 0.006}
 static const double tile_gain[2] = {0.005, 0.009};
 /* Shake that is taken for a fault: white in both directions and beside the camera's own movement (hands are slow, or shake one way), or
  * beside certain flicker what is even along its axis, and no larger than this if the other axis is not; noise alone has to be this strong.
- * Chosen on 66 recordings, in none of which it is found. */
+ * Chosen on 70 recordings, in none of which it is found. */
 static const double certain_px[2] = {0.2, 0.3}, certain_evenness[2] = {0.72, 0.82}, certain_gain[2] = {0.006, 0.01};
 static const double beside_movement_px[2] = {0.65, 0.8}, noise_alone[2] = {1.4, 1.8};
 static const double error_max_px = 0.1, error_max_gain = 0.004;

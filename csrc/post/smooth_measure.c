@@ -284,7 +284,7 @@ static void learn_trust(const pair *p, double floor)
 static int is_repeat(const pair *p)
 {
     const blocks b = blocks_of(p, 0);
-    const double noise = 3.0 * quantile(b.rests, b.count, 0.3) + 0.2;
+    const double noise = 3.0 * quantile(b.rests, b.count, 0.3) + 0.7;
     int32_t moving = 0;
     for (int32_t i = 0; i < b.count; i++) {
         const float *s = b.sums + (size_t)i * SUMS;

@@ -189,13 +189,16 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* What white shake there is by fourth differences, in which no movement is left but a sudden one; their median does not see those.
+/* What white shake there is from place to place, by fourth differences, in which no movement is left but a sudden one; their median does not see those.
  * `evenness`: their root mean square over that of second differences, as white shake would have it. */
-static void judge_white(sonic_path_fit *out, const double *path, int32_t n)
+static void judge_white(sonic_path_fit *out, const double *path, const places *p)
 {
-    double d[SONIC_PATH_MAX], second = 0, fourth = 0;
-    for (int32_t i = 0; i < n; i++)
-        d[i] = path[i];
+    double d[SONIC_PATH_MAX] = {0}, second = 0, fourth = 0;
+    const int32_t n = p->count;
+    if (n < SONIC_PATH_MIN)
+        return;
+    for (int32_t i = 0; i < p->n; i++)
+        d[p->of[i]] += path[i] / p->weight[p->of[i]];
     for (int32_t order = 1; order <= DIFFERENCES; order++) {
         for (int32_t i = 0; i + order < n; i++)
             d[i] = d[i + 1] - d[i];
@@ -220,7 +223,7 @@ static void add_rests(mixture *m, const double *path, const places *p)
 sonic_path_fit sonic_path_smooth(const double *steps, const uint8_t *repeats, int32_t count, int32_t at, int jumps)
 {
     sonic_path_fit fit = {0, 0, 0, 0, 0};
-    double path[SONIC_PATH_MAX] = {0}, rest[SONIC_PATH_MAX];
+    double path[SONIC_PATH_MAX] = {0}, rest[SONIC_PATH_MAX] = {0};
     mixture m = {-INFINITY, 0, 0, {0}};
     places p;
     const int32_t n = count + 1;
@@ -228,13 +231,18 @@ sonic_path_fit sonic_path_smooth(const double *steps, const uint8_t *repeats, in
         return fit;
     for (int32_t i = 1; i < n; i++)
         path[i] = path[i - 1] + steps[i - 1];
-    judge_white(&fit, path, n);
     lay_out(&p, n, NULL);
+    judge_white(&fit, path, &p);
     add_curves(&m, path, &p, least_sigma[jumps != 0], 0.0);
     if (jumps)
         add_rests(&m, path, &p);
-    if (lay_out(&p, n, repeats))
+    if (lay_out(&p, n, repeats)) {
+        sonic_path_fit apart = fit;
+        judge_white(&apart, path, &p);
+        /* A path that halts is not white for that; each place is the mean of its points. */
+        fit.white = fmin(fit.white, apart.white * sqrt((double)n / p.count));
         add_curves(&m, path, &p, least_sigma[jumps != 0], known_repeats);
+    }
     for (int32_t i = 0; i < n; i++)
         rest[i] = path[i] - m.curve[i] / m.weight;
     fit.correction = -rest[at], fit.sigma = m.sigma / m.weight, fit.whiteness = whiteness(rest, n);

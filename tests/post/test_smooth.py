@@ -115,8 +115,9 @@ def scene_with_someone(shift, at):
     return scene(shift) + np.exp(-((squared / 25**2) ** 2))[..., None] * (scene(shift + np.array([4.0, 2.0]) * at) - scene(shift))
 
 
-def test_shake_of_a_clip_with_repeated_frames_is_mended():
-    random = np.random.default_rng(16)
+@pytest.mark.parametrize("seed", [17, 18, 19])
+def test_shake_of_a_clip_with_repeated_frames_is_mended(seed):
+    random = np.random.default_rng(seed)
     places = repeated(np.stack([0.02 * np.arange(FRAMES) ** 2, np.zeros(FRAMES)], axis=1))
     moments = repeated(np.arange(FRAMES))
     frames = [np.clip(np.rint(scene_with_someone(p + 0.5 * random.standard_normal(2), at)), 0, 255).astype(np.uint8)
@@ -125,7 +126,7 @@ def test_shake_of_a_clip_with_repeated_frames_is_mended():
     assert [step["repeat"] for step in steps] == list(np.diff(moments) == 0)
     apart = [np.mean([np.mean((f[8:-8, 8:80] - scene(p)[8:-8, 8:80]) ** 2) for f, p in zip(clip_, places, strict=True)])
              for clip_ in (smoothed(frames)[0], frames)]
-    assert apart[0] < 0.25 * apart[1]
+    assert apart[0] < 0.16 * apart[1]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -228,6 +229,13 @@ def test_lips_and_eyes_keep_their_noise_and_the_face_its_detail(portrait):
     assert sum(np.array_equal(free[y, x], frames[20][y, x]) for x, y in lips) < 4
     apart = [np.mean((frame[:60, :60] - np.float64(portrait[:60, :60])) ** 2) for frame in (kept, frames[20])]
     assert apart[0] < 0.5 * apart[1]
+
+
+def test_a_face_that_is_missed_for_a_moment_stays_kept(portrait):
+    plain = np.zeros_like(portrait)
+    smoother = Smoother()
+    seen = [len(smoother._meshes(frame)) for frame in [portrait, plain, plain, plain, plain, portrait, plain]]
+    assert seen == [1, 1, 1, 1, 0, 1, 1]
 
 
 def test_clips_without_a_face_are_mended_too():
