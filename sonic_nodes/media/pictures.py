@@ -8,8 +8,17 @@ import numpy as np
 from av.stream import Disposition
 
 from ..errors import InputError
+from .tags import ANY_ENCODING
 
 MAX_SIDE_PX = 8192
+
+
+def open_video(file, name: str):
+    """An open file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they point to."""
+    try:
+        return av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
+    except (OSError, av.error.FFmpegError) as error:
+        raise InputError(f"Choose a video file: {name} cannot be read as one ({error.strerror or error}).") from None
 
 
 def picture_stream(container, name: str) -> av.VideoStream:
@@ -55,7 +64,11 @@ def decoded(container, video: av.VideoStream, sound: av.AudioStream | None, name
         raise InputError(f"Choose an intact video: no picture of {name} can be decoded.")
 
 
-def upright(rgb: np.ndarray, picture: av.VideoFrame) -> np.ndarray:
-    """`rgb` of a picture, contiguous, turned as the file asks."""
+def rgb_of(picture: av.VideoFrame, name: str, **options) -> np.ndarray:
+    """uint8 [H, W, 3] of a picture, contiguous, turned as the file asks; `options` are those of `reformat`."""
+    try:
+        rgb = picture.reformat(format="rgb24", **options).to_ndarray()
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        raise InputError(f"Convert the video to H.264 first: pixels of {name} ({picture.format.name}) cannot be read ({error}).") from None
     turns = round(getattr(picture, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..media.files import copy_video, regular_file
-from ..media.pictures import decoded, picture_stream, upright
-from ..media.tags import ANY_ENCODING, tags_of
+from ..media.pictures import decoded, open_video, picture_stream, rgb_of
+from ..media.tags import tags_of
 from ..media.video import VideoWriter, clock_origin
 from .frames import Smoother
 from .sound import Converted
@@ -78,10 +78,7 @@ class _Source:
 
     def __init__(self, file, name: str):
         self.name = name
-        try:
-            self.container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
-        except (OSError, av.error.FFmpegError) as error:
-            raise InputError(f"Choose a video file: {name} cannot be read as one ({error.strerror}).") from None
+        self.container = open_video(file, name)
         try:
             self.video = picture_stream(self.container, name)
         except InputError:
@@ -152,5 +149,4 @@ class _Source:
         # Who says nothing means BT.709 from 720 lines on, as players take it.
         matrix = {"src_colorspace": "ITU709"} if picture.colorspace == _UNSPECIFIED and picture.height >= 720 else {}
         context = self.video.codec_context
-        rgb = picture.reformat(width=context.width, height=context.height, format="rgb24", **matrix).to_ndarray()
-        return upright(rgb, picture)
+        return rgb_of(picture, self.name, width=context.width, height=context.height, **matrix)

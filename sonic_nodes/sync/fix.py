@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import OutputError, UsageError
 from ..media.audio import Sound
 from ..media.files import copy_video, in_words, is_same_file, regular_file, replaced_video, reserve
-from ..media.pictures import picture_stream
+from ..media.pictures import open_video, picture_stream
 from ..media.provenance import xmp_box
 from ..media.tags import ANY_ENCODING, tags_of
 from ..media.video import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, clock_origin
@@ -71,7 +71,7 @@ def write_moved(source: str, target: str, sound: Sound, start_s: float) -> str:
     Returns a sentence about what the copy does not have, or nothing."""
     name = repr(os.path.basename(source))
     with regular_file(source, name) as file, replaced_video(target) as temporary:
-        with av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING) as old:
+        with open_video(file, name) as old:
             _remux(old, temporary, sound, start_s, name)
             label, left_out = xmp_box(tags_of(old)), len(old.streams.audio) - 1
         with open(temporary, "ab") as end:

@@ -4,24 +4,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import av
 import numpy as np
 
-from ..errors import InputError
 from ..media.files import regular_file
-from ..media.pictures import decoded, picture_stream, upright
-from ..media.tags import ANY_ENCODING
+from ..media.pictures import decoded, open_video, picture_stream, rgb_of
 
 
 def pictures(path: str | os.PathLike) -> Iterator[tuple[float, np.ndarray]]:
     """(seconds on the file's clock, uint8 [H, W, 3]) for each picture, turned as the file asks; edit lists are honoured by FFmpeg."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
-    with regular_file(path, name) as file:
-        try:
-            with av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING) as container:
-                yield from _timed(container, name)
-        except av.error.FFmpegError as error:
-            raise InputError(f"Choose a video that can be read: {name} cannot be ({error.strerror or error}).") from None
+    with regular_file(path, name) as file, open_video(file, name) as container:
+        yield from _timed(container, name)
 
 
 def _timed(container, name: str) -> Iterator[tuple[float, np.ndarray]]:
@@ -31,4 +24,4 @@ def _timed(container, name: str) -> Iterator[tuple[float, np.ndarray]]:
     for frame in decoded(container, stream, None, name):
         time_s = frame.time if frame.time is not None else (0.0 if last is None else last + step)
         last = time_s
-        yield time_s, upright(frame.to_ndarray(format="rgb24"), frame)
+        yield time_s, rgb_of(frame, name)

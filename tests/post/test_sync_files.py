@@ -136,3 +136,14 @@ def test_damaged_pictures_are_passed_over(capsys, tmp_path):
     code, told, said = run(capsys, source)
     assert code == 0, said
     assert told["offset_ms"] == pytest.approx(LATE_MS, abs=30)
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"\0", b"no video" * 99, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n", b"\0\0\0\x18ftypmp42" + bytes(99),
+])
+@pytest.mark.parametrize("command", [["sync"], ["smooth", "-o", "out.mp4"]])
+def test_what_is_no_video_is_refused(capsys, tmp_path, monkeypatch, content, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.mp4").write_bytes(content)
+    assert cli.main([*command, "in.mp4"]) == 3
+    assert capsys.readouterr().err.startswith("sonic: Choose a") and os.listdir(tmp_path) == ["in.mp4"]
