@@ -20,6 +20,7 @@ from .frames import Smoother
 from .sound import Converted
 
 COPIED_SOUND = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
+LEAST_FRAMES_PER_S = 8  # pictures further apart than this have no steps that could be told from movement
 _UNSPECIFIED = 2  # ITU-T H.273
 
 
@@ -33,10 +34,12 @@ def smooth_file(path: str, output: str, strength: float = 0.5, protect_mouth: bo
     An MP4 in which nothing is mended is copied byte for byte, unless `lossless` asks for its exact pictures.
     """
     name = repr(os.path.basename(path) or path)
-    smoother, note = Smoother(strength, protect_mouth), ""
     with regular_file(path, name) as file:
         try:
             with _Source(file, name) as source:
+                too_slow = source.fps < LEAST_FRAMES_PER_S
+                smoother = Smoother(0.0 if too_slow else strength, protect_mouth)
+                note, rate = "", float(source.fps)
                 _transfer(source, smoother, output, lossless)
                 note = source.note
         except _Unchanged:
@@ -44,7 +47,9 @@ def smooth_file(path: str, output: str, strength: float = 0.5, protect_mouth: bo
             copy_video(file, output)
     found = smoother.report()
     changed = any(found[kind] for kind in ("shaken", "flickering", "noisy"))
-    return {"output": os.path.abspath(output), "changed": changed, "reason": smoother.words() + note, **found}
+    reason = smoother.words() if not too_slow else (
+        f"Nothing was changed: {rate:.3g} pictures a second are too few to tell shake from movement, {LEAST_FRAMES_PER_S} are needed.")
+    return {"output": os.path.abspath(output), "changed": changed, "reason": reason + note, **found}
 
 
 def _transfer(source: _Source, smoother: Smoother, output: str, lossless: bool) -> None:

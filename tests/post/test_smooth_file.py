@@ -165,6 +165,14 @@ def test_few_frames_and_any_rate(capsys, tmp_path, count, fps):
     assert read_clip(tmp_path / "out.mp4")[1] == read_clip(source)[1]
 
 
+@pytest.mark.parametrize("fps", [1, 7.5])
+def test_pictures_too_far_apart_are_left_alone(capsys, tmp_path, fps):
+    source = write_clip(tmp_path / "in.mp4", clip(np.random.default_rng(1), **FAULTS), fps=Fraction(fps))
+    code, result, _ = run(capsys, source, "-o", tmp_path / "out.mp4")
+    assert code == 0 and not result["changed"] and f"{fps:g} pictures a second are too few" in result["reason"]
+    assert (tmp_path / "out.mp4").read_bytes() == source.read_bytes()
+
+
 def test_odd_sides_and_black_frames(capsys, tmp_path):
     frames = [frame[:101, :99].copy() for frame in clip(np.random.default_rng(6), **FAULTS)]
     frames[10:20] = [np.zeros_like(frames[0])] * 10
