@@ -77,7 +77,7 @@ static void choose_amounts(sonic_smooth *s, double strength)
 {
     s->amount = strength < 0.5 ? 2.0 * strength : 1.0;
     s->least = 0.2 - 0.1 * (strength > 0.5 ? 2.0 * strength - 1.0 : 0.0);
-    s->loss = 0.02 + (strength > 0.5 ? 0.5 * (strength - 0.5) : 0.0);
+    s->loss = 0.01 + (strength > 0.5 ? 0.5 * (strength - 0.5) : 0.0);
 }
 
 static void choose_delay(sonic_smooth *s)
