@@ -70,7 +70,7 @@ UNSEEN = {
     "half a face": lambda: frames()[:150, :, : frames().shape[2] * 2 // 5],
     "a profile": lambda: [turned(picture, 90) for picture in frames()[:120]],
     "the other profile": lambda: [turned(picture, -90) for picture in frames()[:120]],
-    "a head that turns to a profile": lambda: [turned(picture, np.clip(2.5 * (i - 20), 0, 90)) for i, picture in enumerate(frames()[:180])],
+    "a head that turns to a profile": lambda: [turned(picture, np.clip(6.0 * (i - 12), 0, 90)) for i, picture in enumerate(frames()[:180])],
     "three frames": lambda: frames()[:3],
     "two speakers": lambda: np.concatenate([frames()[:75], frames()[:75, :, ::-1]], axis=2),
 }
