@@ -189,8 +189,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* What white shake there is from place to place, by fourth differences, in which no movement is left but a sudden one; their median does not see those.
- * `evenness`: their root mean square over that of second differences, as white shake would have it. */
+/* What white shake there is from place to place, by fourth differences, in which no movement is left but a sudden one; their median does
+ * not see those. `evenness`: their root mean square over that of second differences, as white shake would have it. */
 static void judge_white(sonic_path_fit *out, const double *path, const places *p)
 {
     double d[SONIC_PATH_MAX] = {0}, second = 0, fourth = 0;
