@@ -72,10 +72,12 @@ missing_libraries() {
         echo g++ libopencv-core-dev libopencv-imgproc-dev libopencv-video-dev libjpeg-dev
         return
     fi
-    printf '#if !__has_include(<%s>)\n#error @%s@\n#endif\n' \
+    # The compiler fails where a header is absent, and that is the answer asked for: it must not end the script.
+    local probe; probe=$(printf '#if !__has_include(<%s>)\n#error @%s@\n#endif\n' \
         opencv2/core.hpp libopencv-core-dev opencv2/imgproc.hpp libopencv-imgproc-dev \
         opencv2/video.hpp libopencv-video-dev jpeglib.h libjpeg-dev |
-        g++ -x c++ -E -I"${OPENCV_PREFIX:-/usr}/include/opencv4" -I/usr/local/include/opencv4 - 2>&1 >/dev/null | sed -n 's/.*#error @\(.*\)@.*/\1/p'
+        g++ -x c++ -E -I"${OPENCV_PREFIX:-/usr}/include/opencv4" -I/usr/local/include/opencv4 - 2>&1 >/dev/null) || true
+    sed -n 's/.*#error @\(.*\)@.*/\1/p' <<<"$probe"
 }
 
 install_packages() {
