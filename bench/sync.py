@@ -128,16 +128,19 @@ def area_under(own, other):
     return float(((own > other) + 0.5 * (own == other)).mean())
 
 
+def far_of(rows):
+    """Whole clips shifted by 150 ms or more."""
+    return [r for r in rows if r["whole"] and abs(r["shift"]) >= 150]
+
+
 def repaired(rows):
-    """Whole clips shifted by 150 ms or more: the share that fix brings to within 60 ms of where they were."""
-    far = [r for r in rows if r["whole"] and abs(r["shift"]) >= 150]
-    return np.mean([abs(r["shift"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far])
+    """Of far ones: the share that fix brings to within 60 ms of where they were."""
+    return np.mean([abs(r["shift"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far_of(rows)])
 
 
 def in_sync(rows):
     """The same of how far the estimate says that sound and mouth are apart afterwards: a clip may be late by itself."""
-    far = [r for r in rows if r["whole"] and abs(r["shift"]) >= 150]
-    return np.mean([r["sure"] and abs(r["offset"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far])
+    return np.mean([r["sure"] and abs(r["offset"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far_of(rows)])
 
 
 def targets_of(rows, mismatched):

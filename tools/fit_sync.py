@@ -323,13 +323,11 @@ def area_under(scores, own) -> float:
 
 def report(clips, rest) -> None:
     """Every clip and its windows of eight seconds by a model that never saw its source, and what `fix` would do to such clips."""
-    confidence, detector, own = estimate.model()["confidence"], estimate.model()["detector"], {}
-    zero = float(estimate.model()["zero_cells"][0])
+    own, zero = {}, float(estimate.model()["zero_cells"][0])
     for clip, model in held_out(clips, rest):
         for place in [(0, len(clip["seen"])), *windows_of(clip, 8)]:
             scores, compared = project(clip, model).score(*place)
-            certain = 1 / (1 + np.exp(-(estimate.features_of(scores, compared, detector) @ confidence[:-1] + confidence[-1])))
-            found = estimate.Estimate((_sonic.sync_peak(scores)[0] - zero) * 10, float(certain), "")
+            found = estimate.Estimate((_sonic.sync_peak(scores)[0] - zero) * 10, estimate.confidence_of(scores, compared), "")
             own.setdefault(clip["name"], []).append(found)
         print(f"{clip['name'][:48]:48s} " + " ".join(f"{e.offset_ms:+.0f}({e.confidence:.2f})" for e in own[clip["name"]]), flush=True)
     summarise(own)

@@ -136,27 +136,13 @@ static void bend(drawn *out, const double *path, const places *p, const kind *k,
                     log_gamma(0.5 * spare) - 0.5 * spare * log(0.5 * left) - log(2.0);
 }
 
-/* Curves weighed by their likelihood to the power of `trust`; `best`: the logarithm that the weights are relative to. */
-typedef struct mixture {
-    double best, weight, sigma, curve[SONIC_PATH_MAX];
-} mixture;
-
-static void add(mixture *m, const drawn *d, int32_t n, double bonus)
+/* Weighed by its likelihood to the power of `trust`. */
+static void add(sonic_mixture *m, const drawn *d, int32_t n, double bonus)
 {
-    const double evidence = trust * d->evidence + bonus;
-    if (evidence > m->best) {
-        const double shrink = exp(m->best - evidence);
-        m->best = evidence, m->weight *= shrink, m->sigma *= shrink;
-        for (int32_t i = 0; i < n; i++)
-            m->curve[i] *= shrink;
-    }
-    const double weight = exp(evidence - m->best);
-    m->weight += weight, m->sigma += weight * d->sigma;
-    for (int32_t i = 0; i < n; i++)
-        m->curve[i] += weight * d->curve[i];
+    sonic_mixture_add(m, d->curve, d->sigma, trust * d->evidence + bonus, n);
 }
 
-static void add_curves(mixture *m, const double *path, const places *p, double least, double bonus)
+static void add_curves(sonic_mixture *m, const double *path, const places *p, double least, double bonus)
 {
     drawn d;
     for (int i = 0; i < MEMORIES; i++) {
@@ -213,7 +199,7 @@ static void judge_white(sonic_path_fit *out, const double *path, const places *p
 }
 
 /* Counts as much as all curves together. */
-static void add_rests(mixture *m, const double *path, const places *p)
+static void add_rests(sonic_mixture *m, const double *path, const places *p)
 {
     drawn d;
     d.evidence = sonic_rests_fit(d.curve, &d.sigma, path, p->n);
@@ -224,7 +210,7 @@ sonic_path_fit sonic_path_smooth(const double *steps, const uint8_t *repeats, in
 {
     sonic_path_fit fit = {0, 0, 0, 0, 0};
     double path[SONIC_PATH_MAX] = {0}, rest[SONIC_PATH_MAX] = {0};
-    mixture m = {-INFINITY, 0, 0, {0}};
+    sonic_mixture m = {-INFINITY, 0, 0, {0}};
     places p;
     const int32_t n = count + 1;
     if (count < SONIC_PATH_MIN || n > SONIC_PATH_MAX)

@@ -8,9 +8,9 @@
 #ifndef SONIC_POST_SMOOTH_PATH_H
 #define SONIC_POST_SMOOTH_PATH_H
 
-#include <stdint.h>
+#include "post/smooth_mixture.h"
 
-#define SONIC_PATH_MAX 64
+#define SONIC_PATH_MAX SONIC_MIXTURE_MAX
 #define SONIC_PATH_MIN 8
 
 typedef struct sonic_path_fit {

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "post/smooth_mixture.h"
+
 enum { SIGMAS = 12, CHANCES = 3, N = SONIC_RESTS_MAX };
 static const double least_sigma_px = 0.05, sigma_ratio = 1.5, least_spread_px = 2.0;
 static const double chances[CHANCES] = {0.03, 0.15, 0.5};
@@ -74,30 +76,12 @@ static void expect(double *curve, const pieces *p, const passes *s, double chanc
     }
 }
 
-typedef struct mixture {
-    double best, weight, sigma, curve[N]; /* best: the logarithm that the weights are relative to */
-} mixture;
-
-static void add(mixture *m, const double *curve, double sigma, double evidence, int32_t n)
-{
-    if (evidence > m->best) {
-        const double shrink = exp(m->best - evidence);
-        m->best = evidence, m->weight *= shrink, m->sigma *= shrink;
-        for (int32_t i = 0; i < n; i++)
-            m->curve[i] *= shrink;
-    }
-    const double weight = exp(evidence - m->best);
-    m->weight += weight, m->sigma += weight * sigma;
-    for (int32_t i = 0; i < n; i++)
-        m->curve[i] += weight * curve[i];
-}
-
 double sonic_rests_fit(double *curve, double *sigma_px, const double *path, int32_t count)
 {
     double middle = 0, spread = 0, sigma = least_sigma_px, heights[N];
     pieces p;
     passes s;
-    mixture m = {-INFINITY, 0, 0, {0}};
+    sonic_mixture m = {-INFINITY, 0, 0, {0}};
     for (int32_t i = 0; i < count; i++)
         middle += path[i] / count;
     for (int32_t i = 0; i < count; i++)
@@ -112,7 +96,7 @@ double sonic_rests_fit(double *curve, double *sigma_px, const double *path, int3
             if (!(s.before[count] > 0)) /* this size of noise is out of the question */
                 continue;
             expect(heights, &p, &s, chances[k]);
-            add(&m, heights, sigma, log(s.before[count]) - count * log(sigma), count);
+            sonic_mixture_add(&m, heights, sigma, log(s.before[count]) - count * log(sigma), count);
         }
     }
     for (int32_t i = 0; i < count; i++)

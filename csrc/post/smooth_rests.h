@@ -7,9 +7,9 @@
 #ifndef SONIC_POST_SMOOTH_RESTS_H
 #define SONIC_POST_SMOOTH_RESTS_H
 
-#include <stdint.h>
+#include "post/smooth_mixture.h"
 
-#define SONIC_RESTS_MAX 64
+#define SONIC_RESTS_MAX SONIC_MIXTURE_MAX
 
 /* curve[count]: the expected height at each point of path[count], in px, count 1 .. SONIC_RESTS_MAX; sigma_px: of the noise. Returns the logarithm
  * of the path's likelihood, less count - 1 times ln(2 pi) / 2. */

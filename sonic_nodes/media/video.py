@@ -194,6 +194,13 @@ def clock_origin(streams: list) -> Fraction:
     return first if first > 1 else Fraction(0)
 
 
+def count_from(packet: av.Packet, origin_s: Fraction) -> None:
+    """Takes `origin_s` off the packet's times."""
+    early = round(origin_s / packet.time_base)
+    packet.pts = None if packet.pts is None else packet.pts - early
+    packet.dts = None if packet.dts is None else packet.dts - early
+
+
 def _append(path: str, content: bytes) -> None:
     with open(path, "ab") as file:
         file.write(content)

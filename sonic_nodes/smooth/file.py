@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..media.files import copy_video, regular_file
 from ..media.pictures import decoded, open_video, picture_stream, rgb_of
 from ..media.tags import tags_of
-from ..media.video import VideoWriter, clock_origin
+from ..media.video import VideoWriter, clock_origin, count_from
 from .frames import Smoother
 from .sound import Converted
 
@@ -65,7 +65,8 @@ def _transfer(source: _Source, smoother: Smoother, output: str, lossless: bool) 
 
         def pass_sound(packet: av.Packet) -> None:
             if converted is None:
-                writer.write_sound(source.on_time(packet))
+                count_from(packet, source.origin_s)
+                writer.write_sound(packet)
             else:
                 for piece in converted.pieces(packet):
                     writer.write_sound(piece)
@@ -113,13 +114,6 @@ class _Source:
         """Primaries and transfer of ITU-T H.273, where the video says both."""
         found = self.video.codec_context.color_primaries, self.video.codec_context.color_trc
         return None if _UNSPECIFIED in found or 0 in found else found
-
-    def on_time(self, packet: av.Packet) -> av.Packet:
-        """A packet of the sound on the clock of the video that is written."""
-        early = round(self.origin_s / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts - early
-        packet.dts = None if packet.dts is None else packet.dts - early
-        return packet
 
     def first(self) -> np.ndarray:
         """The first picture; the sound before it is held."""

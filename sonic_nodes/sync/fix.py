@@ -15,7 +15,7 @@ from ..media.files import copy_video, in_words, is_same_file, regular_file, repl
 from ..media.pictures import open_video, picture_stream
 from ..media.provenance import xmp_box
 from ..media.tags import ANY_ENCODING, tags_of
-from ..media.video import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, clock_origin
+from ..media.video import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, clock_origin, count_from
 from ..native import _sonic
 from .estimate import MAX_OFFSET_MS, Estimate
 
@@ -88,7 +88,6 @@ def write_copy(source: str, target: str) -> None:
 def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> None:
     pictures, options = picture_stream(old, name), {"movflags": "+faststart"}
     early_s = clock_origin([pictures, *old.streams.audio[:1]])
-    early = round(early_s / pictures.time_base)
     with closing(av.open("file:" + temporary, "w", format="mp4", options=options, **ANY_ENCODING)) as new:
         new.metadata.update(tags_of(old))
         try:
@@ -100,8 +99,7 @@ def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> None
             if not packet.size:
                 continue
             # Matroska gives the first pictures no decoding time; the muxer finds it
-            packet.pts = None if packet.pts is None else packet.pts - early
-            packet.dts = None if packet.dts is None else packet.dts - early
+            count_from(packet, early_s)
             at = packet.pts if packet.dts is None else packet.dts
             if at is not None:
                 track.write_until(float(at * packet.time_base) + 0.5)
