@@ -43,7 +43,7 @@ MACROS = [
 ]
 COMMON = ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno", "-fPIC"]
 PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"], ".cpp": ["-std=c++20"]}
-LINK = ["-Wl,--as-needed", "-Wl,--version-script=csrc/python/exports.map"]
+LINK = ["-Wl,--as-needed", "-Wl,--version-script=csrc/bindings/exports.map"]
 LIBRARIES = ["torch_cpu", "c10", *([] if STATIC else ["opencv_imgproc", "opencv_video", "opencv_core", "jpeg"]), "m"]
 SANITIZERS = ["-fsanitize=address,undefined"]
 if os.environ.get("SONIC_WERROR") != "0":
@@ -250,7 +250,7 @@ setup(
         Extension(
             "sonic_nodes._sonic",
             sources=sources(),
-            depends=[*headers(), "csrc/python/exports.map", "setup.py"],
+            depends=[*headers(), "csrc/bindings/exports.map", "setup.py"],
             include_dirs=["csrc"],
             define_macros=MACROS,
             extra_compile_args=COMMON,

@@ -40,7 +40,7 @@ def test_what_a_user_needs_is_inside(archive):
               "sonic_nodes/web/sonic.js", "sonic_nodes/assets/face_mesh.safetensors", "sonic_nodes/assets/sample/portrait.jpg"]
     assert not [name for name in needed if name not in names]
     # make build, for a machine that the file inside does not fit
-    assert {"Makefile", "setup.py", "tools/bootstrap.sh", "csrc/python/exports.map"} <= names
+    assert {"Makefile", "setup.py", "tools/bootstrap.sh", "csrc/bindings/exports.map"} <= names
 
 
 def test_what_a_user_does_not_need_is_not(archive):

@@ -2,7 +2,7 @@
 #include "post/sync_curves.h"
 #include "post/sync_mouth.h"
 #include "post/sync_score.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 static int has_shape(PyArrayObject *array, npy_intp rows, npy_intp columns, const char *name)
 {

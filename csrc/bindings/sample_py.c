@@ -1,5 +1,5 @@
 /* The schedule and the windows of the sampler, for those who count and compare. */
-#include "python/binding.h"
+#include "bindings/binding.h"
 #include "sample/schedule.h"
 #include "sample/windows.h"
 

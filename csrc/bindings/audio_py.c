@@ -2,7 +2,7 @@
 #include "audio/envelope.h"
 #include "audio/log_mel.h"
 #include "audio/resample.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 static sonic_sound sound_view(PyArrayObject *array, int rate_hz)
 {

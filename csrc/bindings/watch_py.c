@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "core/watch.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 #define CAPSULE "sonic_watch"
 

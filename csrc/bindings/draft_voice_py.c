@@ -1,6 +1,6 @@
 /* The draft engine's voice: recording -> poses. */
 #include "draft/voice.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 #define FRAMES_MAX 10000000 /* 111 hours */
 

@@ -2,7 +2,7 @@
 #include "gate/cells.h"
 #include "gate/evidence.h"
 #include "gate/jpeg.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 static const char *const tables_name = "sonic_gate_tables";
 

@@ -1,4 +1,4 @@
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 PyObject *sonic_py_raise(sonic_status status)
 {

@@ -1,7 +1,7 @@
 /* Normal noise from an explicit generator. */
 #include <stdlib.h>
 
-#include "python/binding.h"
+#include "bindings/binding.h"
 #include "torch/random.h"
 
 static const char NAME[] = "sonic_generator";

@@ -5,7 +5,7 @@
 #include "gate/quality.h"
 #include "gate/repair_jpeg.h"
 #include "gate/repair_pixels.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 static PyObject *repair_jpeg(PyObject *self, PyObject *args)
 {

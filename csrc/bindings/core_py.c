@@ -2,7 +2,7 @@
 #include "core/parallel.h"
 #include "core/version.h"
 #include "opencv/vision.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 #include "torch/optional.h"
 
 /* "wheel": with its libraries linked in, as `make wheel` makes it; "local": with the libraries of the machine that built it. */

@@ -1,5 +1,5 @@
 #define SONIC_IMPORT_ARRAY
-#include "python/binding.h"
+#include "bindings/binding.h"
 #include "torch/operators.h"
 
 static int add_methods(PyObject *module)

@@ -4,7 +4,7 @@
 #include "face/face_mesh.h"
 #include "post/smooth.h"
 #include "post/smooth_measure.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 static const char *const smooth_name = "sonic_smooth";
 

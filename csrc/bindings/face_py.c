@@ -1,7 +1,7 @@
 /* Geometry around a face for Python; the face networks themselves are operators (face/face_operators.c). */
 #include "face/geometry.h"
 #include "face/paste.h"
-#include "python/binding.h"
+#include "bindings/binding.h"
 
 static PyObject *crop_square(PyObject *self, PyObject *args)
 {
