@@ -1,4 +1,4 @@
-"""Following and stopping what C computes: progress, preview, cancel (csrc/core/watch.h)."""
+"""Following and stopping what C computes: progress, preview, cancel (csrc/core/progress.h)."""
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

@@ -3,7 +3,7 @@
 
     python tools/vectorised.py [FILE.c ...]
 
-"wide" marks functions that exist once more for 256-bit vectors (csrc/gate/plane.h); one without a loop of its own calls inline functions
+"wide" marks functions that exist once more for 256-bit vectors (csrc/core/plane.h); one without a loop of its own calls inline functions
 that have them, or copies, or keeps its loops in straight lines.
 """
 import re

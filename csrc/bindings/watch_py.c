@@ -1,7 +1,7 @@
-/* The watch (core/watch.h) with a Python callable. sonic_nodes/watch.py is how the rest of the package uses it. */
+/* The watch (core/progress.h) with a Python callable. sonic_nodes/watch.py is how the rest of the package uses it. */
 #include <stdlib.h>
 
-#include "core/watch.h"
+#include "core/progress.h"
 #include "bindings/binding.h"
 
 #define CAPSULE "sonic_watch"
@@ -124,7 +124,7 @@ static PyObject *watch_raised(PyObject *self, PyObject *unused)
 PyMethodDef sonic_py_watch_methods[] = {
     {"watch_begin", watch_begin, METH_VARARGS,
      "watch_begin(callable, wants_preview, interval_ms, fail_at) -> watch, the innermost of this thread; the callable gets (done, total,\n"
-     "preview), and what it raises stops the work (csrc/core/watch.h)"},
+     "preview), and what it raises stops the work (csrc/core/progress.h)"},
     {"watch_end", watch_end, METH_O, "watch_end(watch) -> (what the callable raised or None, how many operators asked)"},
     {"watch_raised", watch_raised, METH_NOARGS, "watch_raised() -> what the callable of this thread's innermost watch raised, or None"},
     {NULL, NULL, 0, NULL},

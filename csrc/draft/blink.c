@@ -1,7 +1,7 @@
 #include "draft/blink.h"
 
 #include "draft/pose.h"
-#include "draft/random.h"
+#include "core/random.h"
 
 /* Quantiles 0, 1/16 .. 1 of the log-normal interval in seconds, its ends cut at 0.8 and 10 s: drawing from a table needs no
  * exponential, whose last bits differ between machines. */

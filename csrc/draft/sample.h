@@ -3,7 +3,7 @@
 #define SONIC_DRAFT_SAMPLE_H
 
 #include "draft/rig_parts.h"
-#include "draft/vec4.h"
+#include "core/vec4.h"
 
 static inline void sonic_cubic_weights(float w[4], float t)
 {

@@ -1,7 +1,7 @@
 #include "draft/sway.h"
 
 #include "draft/pose.h"
-#include "draft/random.h"
+#include "core/random.h"
 
 enum { KNOT_FRAMES = 40, NOD_REACH = 12 }; /* 1.6 s between random points; nods look half a second around */
 static const float drift_x = 0.019f, drift_y = 0.010f, drift_roll = 0.029f, nod_y = 0.010f;

@@ -5,7 +5,7 @@
 #define SONIC_GATE_CELLS_H
 
 #include "gate/likelihood.h"
-#include "gate/plane.h"
+#include "core/plane.h"
 
 #define SONIC_CELL_PX 32
 #define SONIC_CELL_ZERO 4 /* bins, one level: what one compression leaves of a zero */

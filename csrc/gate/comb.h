@@ -5,7 +5,7 @@
 #ifndef SONIC_GATE_COMB_H
 #define SONIC_GATE_COMB_H
 
-#include "gate/plane.h"
+#include "core/plane.h"
 
 #define SONIC_COMB_SHORTEST 5.0 /* periods looked for, pixels */
 #define SONIC_COMB_LONGEST 17.0

@@ -3,7 +3,7 @@
 #define SONIC_GATE_EVIDENCE_H
 
 #include "gate/likelihood.h"
-#include "gate/plane.h"
+#include "core/plane.h"
 #include "gate/sharpness.h"
 
 /* Sizes outside are refused: nothing can be said of less, and indices stay within 32 bits. */

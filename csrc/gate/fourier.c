@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "gate/plane.h"
+#include "core/plane.h"
 
 #define N SONIC_FOURIER_BLOCK
 #define TURN 6.283185307179586476925

@@ -6,7 +6,7 @@
 #ifndef SONIC_GATE_LATTICE_H
 #define SONIC_GATE_LATTICE_H
 
-#include "gate/plane.h"
+#include "core/plane.h"
 
 #define SONIC_LATTICE_PHASES 64 /* (y & 7) * 8 + (x & 7) of a block's first pixel */
 #define SONIC_LATTICE_MODES 14

@@ -2,7 +2,7 @@
 #ifndef SONIC_GATE_LUMA_H
 #define SONIC_GATE_LUMA_H
 
-#include "gate/plane.h"
+#include "core/plane.h"
 
 /* JFIF's luma, 0.299 R + 0.587 G + 0.114 B, not rounded: rounding would blur the lattice by another third of a level. */
 void sonic_luma_convert(const sonic_plane *out, sonic_image rgb);

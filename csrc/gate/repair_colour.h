@@ -2,7 +2,7 @@
 #ifndef SONIC_GATE_REPAIR_COLOUR_H
 #define SONIC_GATE_REPAIR_COLOUR_H
 
-#include "gate/plane.h"
+#include "core/plane.h"
 
 /* One component. Samples are levels - 128, so that chroma is around 0. */
 typedef struct sonic_component {

@@ -4,7 +4,7 @@
 
 #include "core/arena.h"
 #include "core/parallel.h"
-#include "core/watch.h"
+#include "core/progress.h"
 #include "gate/repair_block.h"
 #include "gate/repair_shrink.h"
 

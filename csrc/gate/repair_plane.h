@@ -5,7 +5,7 @@
 #ifndef SONIC_GATE_REPAIR_PLANE_H
 #define SONIC_GATE_REPAIR_PLANE_H
 
-#include "gate/plane.h"
+#include "core/plane.h"
 
 typedef struct sonic_repair_grid {
     float steps[64];             /* [vertical frequency][horizontal], levels of the orthonormal DCT, > 0 */

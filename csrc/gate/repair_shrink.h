@@ -6,7 +6,7 @@
 #ifndef SONIC_GATE_REPAIR_SHRINK_H
 #define SONIC_GATE_REPAIR_SHRINK_H
 
-#include "gate/plane.h"
+#include "core/plane.h"
 
 #define SONIC_SHRINK_ROWS 96     /* of a tile, at most */
 #define SONIC_SHRINK_COLUMNS 248

@@ -2,7 +2,7 @@
 #ifndef SONIC_GATE_RESIZE_H
 #define SONIC_GATE_RESIZE_H
 
-#include "gate/plane.h"
+#include "core/plane.h"
 
 #define SONIC_RESIZE_SIDE_MAX 320 /* of the part made */
 

@@ -6,7 +6,7 @@
 #define SONIC_GATE_SHARPNESS_H
 
 #include "gate/fourier.h"
-#include "gate/plane.h"
+#include "core/plane.h"
 
 #define SONIC_SHARPNESS_BANDS 8
 #define SONIC_SHARPNESS_SECTORS 4

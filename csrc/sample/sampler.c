@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "core/watch.h"
+#include "core/progress.h"
 #include "sample/guidance.h"
 #include "sample/preview.h"
 #include "sample/schedule.h"

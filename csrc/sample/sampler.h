@@ -5,7 +5,7 @@
  * float32 whatever the weights are. Everything is computed in the same order whatever the device's load: the same numbers in, the same
  * bits out.
  *
- * A watch (core/watch.h) is told before every call of the network how many are done, and once a step shows the clip's middle frame. */
+ * A watch (core/progress.h) is told before every call of the network how many are done, and once a step shows the clip's middle frame. */
 #ifndef SONIC_SAMPLE_SAMPLER_H
 #define SONIC_SAMPLE_SAMPLER_H
 

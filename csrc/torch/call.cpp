@@ -5,7 +5,7 @@
 
 #include <torch/headeronly/version.h>
 
-#include "core/watch.h"
+#include "core/progress.h"
 #include "torch/internal.h"
 #include "torch/optional.h"
 

@@ -49,7 +49,7 @@ void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *con
 // The same for an operator that is not called through Call and multiplies nothing, where there is a meter.
 void meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written);
 
-// Whether an operator may run in `scope`: nothing failed so far, and no watch (core/watch.h) stops the work. Asked before each of them.
+// Whether an operator may run in `scope`: nothing failed so far, and no watch (core/progress.h) stops the work. Asked before each of them.
 bool may_run(sonic_scope *scope);
 
 // Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else SONIC_ERROR_TORCH.

@@ -47,7 +47,7 @@ def test_it_serves_every_linux_that_torch_serves(wheel, tmp_path):
         found = versions(archive.extract(BINARY, tmp_path))
     assert {"GLIBC", "GLIBCXX"} <= found.keys() <= NEWEST.keys()
     newer = {f"{family} {version}": who for family in found for version, who in found[family].items() if version > NEWEST[family]}
-    assert not newer, "these need a newer system: csrc/core/old_glibc.c asks for old versions"
+    assert not newer, "these need a newer system: csrc/core/glibc_compat.c asks for old versions"
     tag = TAG.search(wheel.name)
     assert tag, f"{wheel.name} does not name the glibc it needs"
     assert max(found["GLIBC"]) <= tuple(map(int, tag.groups())) <= NEWEST["GLIBC"]

@@ -1,4 +1,4 @@
-#include "core/watch.h"
+#include "core/progress.h"
 
 #include <time.h>
 
