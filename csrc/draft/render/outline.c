@@ -1,4 +1,4 @@
-#include "draft/outline.h"
+#include "draft/render/outline.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 #ifndef SONIC_DRAFT_OUTLINE_H
 #define SONIC_DRAFT_OUTLINE_H
 
-#include "draft/rig_parts.h"
+#include "draft/render/rig_parts.h"
 
 /* From the mesh [468, 3] (its convex hull, seen from the centre of the face's bounding box). */
 void sonic_outline_build(sonic_outline *out, const float *mesh);

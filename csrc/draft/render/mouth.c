@@ -1,9 +1,9 @@
-#include "draft/mouth.h"
+#include "draft/render/mouth.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "draft/sample.h"
+#include "draft/render/bicubic.h"
 
 static float clampf(float x, float low, float high)
 {

@@ -2,7 +2,7 @@
 #ifndef SONIC_DRAFT_SAMPLE_H
 #define SONIC_DRAFT_SAMPLE_H
 
-#include "draft/rig_parts.h"
+#include "draft/render/rig_parts.h"
 #include "core/vec4.h"
 
 static inline void sonic_cubic_weights(float w[4], float t)

@@ -1,15 +1,15 @@
-#include "draft/rig.h"
+#include "draft/render/rig.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "draft/eyes.h"
-#include "draft/field.h"
-#include "draft/mouth.h"
-#include "draft/outline.h"
-#include "draft/rig_parts.h"
-#include "draft/seam.h"
+#include "draft/render/eyes.h"
+#include "draft/render/warp_field.h"
+#include "draft/render/mouth.h"
+#include "draft/render/outline.h"
+#include "draft/render/rig_parts.h"
+#include "draft/render/lip_line.h"
 
 enum { SMALLEST_SIDE_PX = 16, LARGEST_SIDE_PX = 8192 };
 

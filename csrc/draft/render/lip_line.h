@@ -2,7 +2,7 @@
 #ifndef SONIC_DRAFT_SEAM_H
 #define SONIC_DRAFT_SEAM_H
 
-#include "draft/rig_parts.h"
+#include "draft/render/rig_parts.h"
 
 /* Fills rig->seam and rig->lips of a rig whose frame and texture are known, and corrects the
  * frame's corners of the mouth. SONIC_ERROR_MEMORY.

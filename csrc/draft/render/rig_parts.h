@@ -4,7 +4,7 @@
 #ifndef SONIC_DRAFT_RIG_PARTS_H
 #define SONIC_DRAFT_RIG_PARTS_H
 
-#include "draft/rig.h"
+#include "draft/render/rig.h"
 
 typedef struct sonic_face_frame {
     float origin_x, origin_y;

@@ -1,10 +1,10 @@
-#include "draft/field.h"
+#include "draft/render/warp_field.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "draft/outline.h"
+#include "draft/render/outline.h"
 #include "draft/pose.h"
 
 static float clampf(float x, float low, float high)

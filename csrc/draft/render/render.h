@@ -3,7 +3,7 @@
 #define SONIC_DRAFT_RENDER_H
 
 #include "draft/pose.h"
-#include "draft/rig.h"
+#include "draft/render/rig.h"
 
 /* frames [count, height, width, 3] RGB for poses [count, SONIC_POSE_COUNT] (pose.h). Values outside their ranges are taken
  * as the nearest end; NaN is refused with SONIC_ERROR_ARGUMENT. The rest pose gives the portrait itself, bit by bit, and the

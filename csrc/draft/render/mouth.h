@@ -6,8 +6,8 @@
 #ifndef SONIC_DRAFT_MOUTH_H
 #define SONIC_DRAFT_MOUTH_H
 
-#include "draft/field.h"
-#include "draft/rig_parts.h"
+#include "draft/render/warp_field.h"
+#include "draft/render/rig_parts.h"
 
 /* Takes colours and sizes from the portrait; fills rig->interior. Needs frame, seam, lips and texture. */
 void sonic_mouth_build(sonic_draft_rig *rig, const float *mesh);

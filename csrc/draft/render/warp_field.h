@@ -2,7 +2,7 @@
 #ifndef SONIC_DRAFT_FIELD_H
 #define SONIC_DRAFT_FIELD_H
 
-#include "draft/rig_parts.h"
+#include "draft/render/rig_parts.h"
 
 /* Fills grid, basis and sway of a rig whose frame, seam and outline are known. SONIC_ERROR_MEMORY. */
 sonic_status sonic_field_build(sonic_draft_rig *rig);

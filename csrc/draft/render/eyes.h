@@ -5,7 +5,7 @@
 #ifndef SONIC_DRAFT_EYES_H
 #define SONIC_DRAFT_EYES_H
 
-#include "draft/rig_parts.h"
+#include "draft/render/rig_parts.h"
 
 /* Fills rig->eyes. An eye that is closed, too small, or behind dark glasses is left alone (`moves` 0). */
 void sonic_eyes_build(sonic_draft_rig *rig, const float *mesh);

@@ -1,8 +1,8 @@
-#include "draft/eyes.h"
+#include "draft/render/eyes.h"
 
 #include <math.h>
 
-#include "draft/sample.h"
+#include "draft/render/bicubic.h"
 
 /* From the picture's left corner of the eye to the right one (MediaPipe's face mesh); brows' lower edges. */
 enum { LID_POINTS = 9, BROW_POINTS = 5 };

@@ -1,14 +1,14 @@
-#include "draft/render.h"
+#include "draft/render/render.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/parallel.h"
-#include "draft/eyes.h"
-#include "draft/field.h"
-#include "draft/mouth.h"
-#include "draft/sample.h"
+#include "draft/render/eyes.h"
+#include "draft/render/warp_field.h"
+#include "draft/render/mouth.h"
+#include "draft/render/bicubic.h"
 
 /* One frame in the making. */
 typedef struct frame {

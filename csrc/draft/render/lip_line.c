@@ -1,10 +1,10 @@
-#include "draft/seam.h"
+#include "draft/render/lip_line.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "draft/sample.h"
+#include "draft/render/bicubic.h"
 
 /* Outlines of the lips from the left corner to the right one (MediaPipe's face mesh). */
 enum { LIP_POINTS = 11 };
