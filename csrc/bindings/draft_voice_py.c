@@ -1,5 +1,5 @@
 /* The draft engine's voice: recording -> poses. */
-#include "draft/voice.h"
+#include "draft/speech/voice.h"
 #include "bindings/binding.h"
 
 #define FRAMES_MAX 10000000 /* 111 hours */
@@ -46,7 +46,7 @@ PyMethodDef sonic_py_draft_voice_methods[] = {
     {"draft_poses", (PyCFunction)(void (*)(void))draft_poses, METH_VARARGS | METH_KEYWORDS,
      "draft_poses(audio, frames, seed, opening=1.0, sway=1.0, blink=1.0) -> float32[frames, 8]\n\n"
      "Mouth, eyelids and head for every video frame (25 a second) from float32 mono sound at 16 kHz; the columns are described in\n"
-     "csrc/draft/pose.h, what drives them in csrc/draft/voice.h. The seed (64 bits) decides blinks and sway, never the mouth.\n"
+     "csrc/draft/pose.h, what drives them in csrc/draft/speech/voice.h. The seed (64 bits) decides blinks and sway, never the mouth.\n"
      "opening and sway scale (0 .. 4), blink is the share of natural blinks (0 .. 1). ValueError for sound that is not finite."},
     {NULL, NULL, 0, NULL},
 };

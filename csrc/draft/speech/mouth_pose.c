@@ -1,4 +1,4 @@
-#include "draft/voice_mouth.h"
+#include "draft/speech/mouth_pose.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "draft/voice_level.h"
+#include "draft/speech/level.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-#include "draft/voice_bands.h"
+#include "draft/speech/bands.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "draft/voice.h"
+#include "draft/speech/voice.h"
 
 const float sonic_bands_edges_hz[SONIC_BANDS + 1] = {80,   200,  300,  400,  510,  630,  770,  920, 1080,
                                                      1270, 1480, 1720, 2000, 2320, 3150, 4400, 7500};

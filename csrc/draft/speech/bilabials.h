@@ -18,7 +18,7 @@
 #ifndef SONIC_DRAFT_CLOSURES_H
 #define SONIC_DRAFT_CLOSURES_H
 
-#include "draft/voice_bands.h"
+#include "draft/speech/bands.h"
 
 /* Decibels of one cell (15 ms windows) in the bands that the cues compare. */
 typedef struct sonic_spectrum {

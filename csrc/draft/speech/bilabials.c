@@ -1,4 +1,4 @@
-#include "draft/closures.h"
+#include "draft/speech/bilabials.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #ifndef SONIC_DRAFT_VOICE_MOUTH_H
 #define SONIC_DRAFT_VOICE_MOUTH_H
 
-#include "draft/voice_bands.h"
-#include "draft/voice_level.h"
+#include "draft/speech/bands.h"
+#include "draft/speech/level.h"
 
 /* What the sound of one cell (5 ms) asks of the mouth, before smoothing. */
 typedef struct sonic_mouth {

@@ -2,7 +2,7 @@
 #ifndef SONIC_DRAFT_VOICE_LEVEL_H
 #define SONIC_DRAFT_VOICE_LEVEL_H
 
-#include "draft/voice_bands.h"
+#include "draft/speech/bands.h"
 
 /* Scales energies [cells, SONIC_BANDS] so that the loudest cell has 1: from there on all is relative to the recording. What
  * stays under -70 dB of full scale throughout is not heard as speech and becomes silence. */

@@ -1,13 +1,13 @@
-#include "draft/voice.h"
+#include "draft/speech/voice.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/arena.h"
-#include "draft/blink.h"
-#include "draft/closures.h"
-#include "draft/sway.h"
-#include "draft/voice_mouth.h"
+#include "draft/speech/blink.h"
+#include "draft/speech/bilabials.h"
+#include "draft/speech/sway.h"
+#include "draft/speech/mouth_pose.h"
 
 static const float natural_opening = 0.115f; /* face heights for the speaker's loud, open vowel; real speakers reach 0.09 to 0.15 */
 static const float widest_opening = 0.2f;

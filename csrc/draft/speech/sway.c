@@ -1,4 +1,4 @@
-#include "draft/sway.h"
+#include "draft/speech/sway.h"
 
 #include "draft/pose.h"
 #include "core/random.h"

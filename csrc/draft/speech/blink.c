@@ -1,4 +1,4 @@
-#include "draft/blink.h"
+#include "draft/speech/blink.h"
 
 #include "draft/pose.h"
 #include "core/random.h"
