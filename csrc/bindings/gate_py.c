@@ -1,5 +1,5 @@
 /* The quality gate for Python: evidence as dicts of numbers, the tables of likelihoods as a capsule. */
-#include "gate/cells.h"
+#include "gate/region_map.h"
 #include "gate/evidence.h"
 #include "gate/jpeg.h"
 #include "bindings/binding.h"
@@ -127,7 +127,7 @@ PyMethodDef sonic_py_gate_methods[] = {
     {"gate_tables", gate_tables, METH_NOARGS, "gate_tables() -> tables for gate_evidence; made once, used from any thread"},
     {"gate_evidence", gate_evidence, METH_VARARGS, 
      "gate_evidence(tables, image u8[H,W,3], face (x0, y0, x1, y1) = none, heat u8[H/32,W/32] = None) -> {name: float} of csrc/gate/evidence.h; heat is "
-     "written as csrc/gate/cells.h says"},
+     "written as csrc/gate/region_map.h says"},
     {"gate_jpeg", gate_jpeg, METH_VARARGS, "gate_jpeg(bytes, coefficients=True) -> {name: float} of csrc/gate/jpeg.h"},
     {NULL, NULL, 0, NULL},
 };

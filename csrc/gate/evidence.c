@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "core/arena.h"
-#include "gate/cells.h"
-#include "gate/comb.h"
+#include "gate/region_map.h"
+#include "gate/block_period.h"
 #include "gate/history.h"
 #include "gate/luma.h"
-#include "gate/resized.h"
+#include "gate/resampled_grid.h"
 
 #define GRID 0.5 /* nats a block */
 

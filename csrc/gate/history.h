@@ -2,8 +2,8 @@
 #ifndef SONIC_GATE_HISTORY_H
 #define SONIC_GATE_HISTORY_H
 
-#include "gate/earlier.h"
-#include "gate/grid.h"
+#include "gate/double_compression.h"
+#include "gate/blockiness.h"
 #include "gate/likelihood.h"
 
 /* Least sum of log likelihood ratios for a table to be believed. Pictures that never were JPEGs stay thousands below. */

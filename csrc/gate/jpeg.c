@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gate/earlier.h"
+#include "gate/double_compression.h"
 #include "gate/jpeg_reader.h"
 
 int32_t sonic_jpeg_is(const uint8_t *bytes, size_t size)

@@ -6,7 +6,7 @@
 #ifndef SONIC_GATE_LIKELIHOOD_H
 #define SONIC_GATE_LIKELIHOOD_H
 
-#include "gate/lattice.h"
+#include "gate/dct_histogram.h"
 
 #define SONIC_LIKELIHOOD_SIGMAS 3
 #define SONIC_LIKELIHOOD_STEPS 128 /* 2..121 are in use */

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-CELL_PX = 32            # csrc/gate/cells.h
+CELL_PX = 32            # csrc/gate/region_map.h
 DIMMED = 0.35           # of the picture's brightness where there is no trace
 THUMBNAIL_PX = 144
 THUMBNAIL_QUALITY = 78

@@ -1,11 +1,11 @@
-#include "gate/resized.h"
+#include "gate/resampled_grid.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/arena.h"
-#include "gate/cells.h"
-#include "gate/resize.h"
+#include "gate/region_map.h"
+#include "gate/resample.h"
 
 #define FAINT_GRID 0.03f      /* nats a block: below, nothing is kept */
 #define WORTH_READING 0.012f  /* share of coefficients: chance gives half of it to the best of 64 positions */

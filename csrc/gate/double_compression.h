@@ -6,7 +6,7 @@
 #ifndef SONIC_GATE_EARLIER_H
 #define SONIC_GATE_EARLIER_H
 
-#include "gate/lattice.h"
+#include "gate/dct_histogram.h"
 
 #define SONIC_EARLIER_LEVELS 256
 /* A last compression below this hides nothing that would matter, and its few levels mislead. */

@@ -5,7 +5,7 @@
 #ifndef SONIC_GATE_GRID_H
 #define SONIC_GATE_GRID_H
 
-#include "gate/lattice.h"
+#include "gate/dct_histogram.h"
 
 typedef struct sonic_grid {
     int32_t phase;    /* of the most special position */

@@ -1,4 +1,4 @@
-#include "gate/earlier.h"
+#include "gate/double_compression.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "gate/cells.h"
+#include "gate/region_map.h"
 
 #include <math.h>
 #include <string.h>

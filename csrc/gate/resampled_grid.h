@@ -2,7 +2,7 @@
 #ifndef SONIC_GATE_RESIZED_H
 #define SONIC_GATE_RESIZED_H
 
-#include "gate/comb.h"
+#include "gate/block_period.h"
 #include "gate/history.h"
 
 typedef struct sonic_resized {

@@ -1,4 +1,4 @@
-#include "gate/grid.h"
+#include "gate/blockiness.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "gate/resize.h"
+#include "gate/resample.h"
 
 #include <math.h>
 

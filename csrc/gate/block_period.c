@@ -1,4 +1,4 @@
-#include "gate/comb.h"
+#include "gate/block_period.h"
 
 #include <math.h>
 #include <stdlib.h>
