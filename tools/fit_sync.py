@@ -120,7 +120,7 @@ def basis_of(clips) -> np.ndarray:
 
 
 def taps_of(curves, taps, step) -> np.ndarray:
-    """[cells, channels * taps], in the order of csrc/post/sync_curves.h."""
+    """[cells, channels * taps], in the order of csrc/lipsync/curves.h."""
     at = np.clip(np.arange(len(curves))[:, None] + (np.arange(taps) - taps // 2) * step, 0, len(curves) - 1)
     return curves[at].transpose(0, 2, 1).reshape(len(curves), -1)
 

@@ -1,7 +1,7 @@
 /* Lip-sync calibration for Python: curves of mouth and sound, scores over lag, the sound moved. See csrc/post. */
-#include "post/sync_curves.h"
-#include "post/sync_mouth.h"
-#include "post/sync_score.h"
+#include "lipsync/curves.h"
+#include "lipsync/mouth.h"
+#include "lipsync/score.h"
 #include "bindings/binding.h"
 
 static int has_shape(PyArrayObject *array, npy_intp rows, npy_intp columns, const char *name)
@@ -226,20 +226,20 @@ static PyObject *sync_move(PyObject *self, PyObject *args)
 }
 
 PyMethodDef sonic_py_post_methods[] = {
-    {"sync_mouth", sync_mouth, METH_VARARGS, "sync_mouth(mesh f32[468,3], rest f32[64,3]) -> f32[111] of csrc/post/sync_mouth.h"},
+    {"sync_mouth", sync_mouth, METH_VARARGS, "sync_mouth(mesh f32[468,3], rest f32[64,3]) -> f32[111] of csrc/lipsync/mouth.h"},
     {"sync_rigid_points", sync_rigid_points, METH_NOARGS, "sync_rigid_points() -> int16[64]: which points of a mesh `rest` holds"},
     {"sync_mouth_curves", sync_mouth_curves, METH_VARARGS,
      "sync_mouth_curves(values f32[frames,n], times_s f64[frames], scene i32[frames], basis f32[n,components], start_s, cells) -> (f32[components,cells], "
-     "seen u8[cells]) of csrc/post/sync_curves.h"},
-    {"sync_sound_curves", sync_sound_curves, METH_VARARGS, "sync_sound_curves(mel f32[80,n], cells) -> f32[26,cells] of csrc/post/sync_curves.h"},
+     "seen u8[cells]) of csrc/lipsync/curves.h"},
+    {"sync_sound_curves", sync_sound_curves, METH_VARARGS, "sync_sound_curves(mel f32[80,n], cells) -> f32[26,cells] of csrc/lipsync/curves.h"},
     {"sync_project", sync_project, METH_VARARGS,
-     "sync_project(curves f32[channels,cells], weights f32[channels,taps,pairs], step) -> f32[pairs,cells] of csrc/post/sync_curves.h"},
+     "sync_project(curves f32[channels,cells], weights f32[channels,taps,pairs], step) -> f32[pairs,cells] of csrc/lipsync/curves.h"},
     {"sync_score", sync_score, METH_VARARGS,
      "sync_score(mouth f32[pairs,cells], sound f32[pairs,cells], seen u8[cells], correlations f32[pairs], sound_cells, begin, end) -> (f64[121], cells "
-     "compared) of csrc/post/sync_score.h"},
-    {"sync_peak", sync_peak, METH_O, "sync_peak(scores f64[121]) -> (lag in cells, height, margin, distance) of csrc/post/sync_score.h"},
-    {"sync_drift", sync_drift, METH_O, "sync_drift(scores f64[windows,121]) -> (lag in the middle, drift in cells, gain) of csrc/post/sync_score.h"},
+     "compared) of csrc/lipsync/score.h"},
+    {"sync_peak", sync_peak, METH_O, "sync_peak(scores f64[121]) -> (lag in cells, height, margin, distance) of csrc/lipsync/score.h"},
+    {"sync_drift", sync_drift, METH_O, "sync_drift(scores f64[windows,121]) -> (lag in the middle, drift in cells, gain) of csrc/lipsync/score.h"},
     {"sync_move", sync_move, METH_VARARGS,
-     "sync_move(waveform f32[channels,samples], later, fade) -> the sound `later` samples later, of the same length, csrc/post/sync_score.h"},
+     "sync_move(waveform f32[channels,samples], later, fade) -> the sound `later` samples later, of the same length, csrc/lipsync/score.h"},
     {NULL, NULL, 0, NULL},
 };

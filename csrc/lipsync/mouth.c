@@ -1,4 +1,4 @@
-#include "post/sync_mouth.h"
+#include "lipsync/mouth.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "post/sync_score.h"
+#include "lipsync/score.h"
 
 #include <math.h>
 #include <string.h>

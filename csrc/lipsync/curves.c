@@ -1,4 +1,4 @@
-#include "post/sync_curves.h"
+#include "lipsync/curves.h"
 
 #include <math.h>
 #include <stdlib.h>
