@@ -14,7 +14,7 @@
 #ifndef SONIC_MODEL_UNET_H
 #define SONIC_MODEL_UNET_H
 
-#include "model/layers.h"
+#include "models/layers.h"
 
 #ifdef __cplusplus
 extern "C" {

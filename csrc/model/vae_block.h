@@ -2,7 +2,7 @@
 #ifndef SONIC_MODEL_VAE_BLOCK_H
 #define SONIC_MODEL_VAE_BLOCK_H
 
-#include "model/layers.h"
+#include "models/layers.h"
 
 #ifdef __cplusplus
 extern "C" {

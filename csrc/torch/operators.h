@@ -61,7 +61,7 @@ void sonic_face_mesh_operator(sonic_operator_call *call);
 void sonic_face_find_operator(sonic_operator_call *call);
 void sonic_face_fit_operator(sonic_operator_call *call);
 void sonic_face_track_operator(sonic_operator_call *call);
-void sonic_whisper_operator(sonic_operator_call *call); /* model/network_operators.c, as the next eight */
+void sonic_whisper_operator(sonic_operator_call *call); /* models/network_operators.c, as the next eight */
 void sonic_clip_vision_operator(sonic_operator_call *call);
 void sonic_audio_tokens_operator(sonic_operator_call *call);
 void sonic_motion_bucket_operator(sonic_operator_call *call);
@@ -72,7 +72,7 @@ void sonic_vae_decoder_operator(sonic_operator_call *call);
 void sonic_rife_operator(sonic_operator_call *call);
 void sonic_unet_prepare_operator(sonic_operator_call *call); /* model/unet_operators.c */
 void sonic_unet_step_operator(sonic_operator_call *call);
-void sonic_transformer_block_operator(sonic_operator_call *call); /* model/block_operators.c: for bench/ */
+void sonic_transformer_block_operator(sonic_operator_call *call); /* models/block_operators.c: for bench/ */
 void sonic_sample_operator(sonic_operator_call *call); /* sample/sample_operators.c */
 
 #ifdef __cplusplus

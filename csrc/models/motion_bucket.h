@@ -2,7 +2,7 @@
 #ifndef SONIC_MODEL_MOTION_BUCKET_H
 #define SONIC_MODEL_MOTION_BUCKET_H
 
-#include "model/audio_tokens.h"
+#include "models/audio_tokens.h"
 
 #ifdef __cplusplus
 extern "C" {

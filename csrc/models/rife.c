@@ -1,4 +1,4 @@
-#include "model/rife.h"
+#include "models/rife.h"
 
 #include <stdio.h>
 #include <stdlib.h>

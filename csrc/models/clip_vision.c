@@ -1,4 +1,4 @@
-#include "model/clip_vision.h"
+#include "models/clip_vision.h"
 
 /* What the two layouts call the same weights. */
 typedef struct naming {

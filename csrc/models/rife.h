@@ -3,7 +3,7 @@
 #ifndef SONIC_MODEL_RIFE_H
 #define SONIC_MODEL_RIFE_H
 
-#include "model/layers.h"
+#include "models/layers.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -2,7 +2,7 @@
 #ifndef SONIC_MODEL_AUDIO_TOKENS_H
 #define SONIC_MODEL_AUDIO_TOKENS_H
 
-#include "model/layers.h"
+#include "models/layers.h"
 
 #ifdef __cplusplus
 extern "C" {

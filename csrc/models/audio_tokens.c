@@ -1,4 +1,4 @@
-#include "model/audio_tokens.h"
+#include "models/audio_tokens.h"
 
 #include <stdlib.h>
 

@@ -1,11 +1,11 @@
 /* The smaller networks as operators: thin wrappers, whose operands are named as said, beside the weights. */
-#include "model/clip_vision.h"
-#include "model/motion_bucket.h"
-#include "model/rife.h"
+#include "models/clip_vision.h"
+#include "models/motion_bucket.h"
+#include "models/rife.h"
 #include "model/vae_decoder.h"
 #include "model/vae_encoder.h"
 #include "model/vae_video.h"
-#include "model/whisper.h"
+#include "models/whisper.h"
 
 static int64_t number(const sonic_operator_call *call, int32_t i, int64_t otherwise)
 {

@@ -1,4 +1,4 @@
-#include "model/whisper.h"
+#include "models/whisper.h"
 
 enum { STATES_MAX = 33 };
 

@@ -1,4 +1,4 @@
-#include "model/motion_bucket.h"
+#include "models/motion_bucket.h"
 
 /* proj1 of (window, image): the image's share is the same for every frame, so it is computed once and added as bias. [frames, hidden] */
 static sonic_tensor *first_layer(sonic_scope *scope, const sonic_network *net, sonic_tensor *windows, sonic_tensor *image)
