@@ -1,6 +1,6 @@
 /* One spatial transformer block with plain cross-attention, as image and video models share it: the UNet's own parts where bench/ can
  * set them beside eager PyTorch. */
-#include "model/unet_parts.h"
+#include "models/unet/unet_internal.h"
 
 /* x += to_out(attention of LN(x) to the context). x [1, frames, tokens, channels], context [frames, keys, width] */
 static void look_at_context(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, sonic_tensor *context, int64_t head_dim)

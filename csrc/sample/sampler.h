@@ -9,7 +9,7 @@
 #ifndef SONIC_SAMPLE_SAMPLER_H
 #define SONIC_SAMPLE_SAMPLER_H
 
-#include "model/unet.h"
+#include "models/unet/unet.h"
 
 #define SONIC_SAMPLE_FRAMES_MAX (1 << 20) /* 23 hours */
 #define SONIC_LATENT_SCALE 0.18215        /* from the autoencoder's latents to the network's */

@@ -1,4 +1,4 @@
-"""The spatio-temporal UNet with audio attention (csrc/model/unet.h): weights by name in, one window of one step out."""
+"""The spatio-temporal UNet with audio attention (csrc/models/unet/unet.h): weights by name in, one window of one step out."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
 /* The spatio-temporal res block: a 2-D res block in each frame, a res block over time, and their blend. */
-#include "model/unet_parts.h"
+#include "models/unet/unet_internal.h"
 
 /* The convolution's bias, and with it time_emb_proj(SiLU(emb)), which is the same everywhere: [channels] */
 static sonic_tensor *bias_with_time(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block)

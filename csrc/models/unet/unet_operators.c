@@ -1,7 +1,7 @@
 /* The UNet as two operators: the constants of a run, and one step of one window. */
 #include <stdio.h>
 
-#include "model/unet.h"
+#include "models/unet/unet.h"
 
 static void return_constant(void *call, const char *name, sonic_tensor **tensor)
 {

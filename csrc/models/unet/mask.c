@@ -1,4 +1,4 @@
-#include "model/mask.h"
+#include "models/unet/mask.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-#include "model/unet.h"
+#include "models/unet/unet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/unet_parts.h"
+#include "models/unet/unet_internal.h"
 
 /* Sizes */
 

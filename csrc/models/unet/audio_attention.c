@@ -12,7 +12,7 @@
  */
 #include <math.h>
 
-#include "model/unet_parts.h"
+#include "models/unet/unet_internal.h"
 
 /* First row and rows of a branch in the tables: of sound, and of the image. */
 static const int64_t *audio_span(const sonic_unet_pass *pass, int64_t branch)

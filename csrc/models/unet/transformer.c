@@ -1,6 +1,6 @@
 /* The spatio-temporal transformer: a block that looks within each frame, a block that looks over the frames at each position,
  * and their blend. Everything is added to the residual stream in place. */
-#include "model/unet_parts.h"
+#include "models/unet/unet_internal.h"
 
 void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
 {

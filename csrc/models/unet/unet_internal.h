@@ -2,7 +2,7 @@
 #ifndef SONIC_MODEL_UNET_PARTS_H
 #define SONIC_MODEL_UNET_PARTS_H
 
-#include "model/unet.h"
+#include "models/unet/unet.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "model/unet_parts.h"
+#include "models/unet/unet_internal.h"
 
 /* out [dim] = cos(v f_k), then sin(v f_k), f_k = 10000^(-k / (dim / 2)) */
 static void sinusoid(float *out, int64_t dim, double v)

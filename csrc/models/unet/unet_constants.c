@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/mask.h"
-#include "model/unet_parts.h"
+#include "models/unet/mask.h"
+#include "models/unet/unet_internal.h"
 
 void sonic_unet_constants_each(sonic_unet_constants *c, void (*visit)(void *context, const char *name, sonic_tensor **tensor), void *context)
 {
