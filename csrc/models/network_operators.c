@@ -2,9 +2,9 @@
 #include "models/clip_vision.h"
 #include "models/motion_bucket.h"
 #include "models/rife.h"
-#include "model/vae_decoder.h"
-#include "model/vae_encoder.h"
-#include "model/vae_video.h"
+#include "models/vae/decoder.h"
+#include "models/vae/encoder.h"
+#include "models/vae/video.h"
 #include "models/whisper.h"
 
 static int64_t number(const sonic_operator_call *call, int32_t i, int64_t otherwise)

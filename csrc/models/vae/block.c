@@ -1,4 +1,4 @@
-#include "model/vae_block.h"
+#include "models/vae/block.h"
 
 sonic_tensor *sonic_vae_res_block(sonic_scope *outer, const sonic_network *block, sonic_tensor *x)
 {

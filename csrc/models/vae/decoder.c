@@ -1,6 +1,6 @@
-#include "model/vae_decoder.h"
+#include "models/vae/decoder.h"
 
-#include "model/vae_video.h"
+#include "models/vae/video.h"
 
 static sonic_tensor *middle(sonic_scope *scope, const sonic_network *net, sonic_tensor *x, int64_t part)
 {

@@ -2,7 +2,7 @@
 #ifndef SONIC_MODEL_VAE_ENCODER_H
 #define SONIC_MODEL_VAE_ENCODER_H
 
-#include "model/vae_block.h"
+#include "models/vae/block.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,4 +1,4 @@
-#include "model/vae_encoder.h"
+#include "models/vae/encoder.h"
 
 /* Half the size: one zero row and column at the far sides, then a convolution of stride 2. x is released. */
 static sonic_tensor *downsample(sonic_scope *scope, const sonic_network *level, sonic_tensor *x)

@@ -6,7 +6,7 @@
 #ifndef SONIC_MODEL_VAE_VIDEO_H
 #define SONIC_MODEL_VAE_VIDEO_H
 
-#include "model/vae_block.h"
+#include "models/vae/block.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,4 +1,4 @@
-#include "model/vae_video.h"
+#include "models/vae/video.h"
 
 enum { GROUPS = 32 };
 static const double temporal_epsilon = 1e-5;

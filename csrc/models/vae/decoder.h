@@ -2,7 +2,7 @@
 #ifndef SONIC_MODEL_VAE_DECODER_H
 #define SONIC_MODEL_VAE_DECODER_H
 
-#include "model/vae_block.h"
+#include "models/vae/block.h"
 
 #ifdef __cplusplus
 extern "C" {
