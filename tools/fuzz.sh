@@ -19,7 +19,7 @@ mkdir -p build/fuzz
 
 build() {
     "$clang" -std=c11 -g -O2 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror \
-        -Icsrc -Itests/fuzz -o "build/fuzz/$1" "tests/fuzz/$1.c" csrc/gate/*.c csrc/core/{arena,status,progress}.c tests/fuzz/support/serial.c -ljpeg -lm
+        -Icsrc -Itests/fuzz -o "build/fuzz/$1" "tests/fuzz/$1.c" csrc/gate/*.c csrc/repair/*.c csrc/core/{arena,status,progress}.c tests/fuzz/support/serial.c -ljpeg -lm
 }
 
 run() { # a target, options of libFuzzer and folders; seconds are of the wall clock, and this machine may be busy

@@ -3,8 +3,8 @@
 
 #include "gate/evidence.h"
 #include "gate/quality.h"
-#include "gate/repair_jpeg.h"
-#include "gate/repair_pixels.h"
+#include "repair/jpeg.h"
+#include "repair/pixels.h"
 #include "bindings/binding.h"
 
 static PyObject *repair_jpeg(PyObject *self, PyObject *args)
@@ -174,14 +174,14 @@ static PyObject *repair_pixels(PyObject *self, PyObject *args)
 }
 
 PyMethodDef sonic_py_repair_methods[] = {
-    {"repair_jpeg", repair_jpeg, METH_VARARGS, "repair_jpeg(bytes, rgb u8[H,W,3]): decoded and repaired into rgb (csrc/gate/repair_jpeg.h)"},
+    {"repair_jpeg", repair_jpeg, METH_VARARGS, "repair_jpeg(bytes, rgb u8[H,W,3]): decoded and repaired into rgb (csrc/repair/jpeg.h)"},
     {"repair_steps", repair_steps, METH_VARARGS,
      "repair_steps(steps f32[8,8], quality, component): the standard's table, [vertical frequency][horizontal]; component 0 is luma"},
     {"repair_fit", repair_fit, METH_VARARGS,
-     "repair_fit(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], phase) -> 0..1: whether luma lies on that grid (csrc/gate/repair_fit.h)"},
+     "repair_fit(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], phase) -> 0..1: whether luma lies on that grid (csrc/repair/quant_fit.h)"},
     {"repair_find_steps", repair_find_steps, METH_VARARGS,
-     "repair_find_steps(steps f32[8,8], rgb, phase) -> how many steps are known (csrc/gate/repair_steps.h); steps is written"},
+     "repair_find_steps(steps f32[8,8], rgb, phase) -> how many steps are known (csrc/repair/table_estimate.h); steps is written"},
     {"repair_pixels", repair_pixels, METH_VARARGS,
-     "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], phase) -> (fit of luma, fit of chroma, (across, down)): in place (csrc/gate/repair_pixels.h)"},
+     "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], phase) -> (fit of luma, fit of chroma, (across, down)): in place (csrc/repair/pixels.h)"},
     {NULL, NULL, 0, NULL},
 };

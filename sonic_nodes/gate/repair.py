@@ -1,4 +1,4 @@
-"""JPEG artefacts taken back, as far as what was kept of the picture allows (csrc/gate/repair_plane.h).
+"""JPEG artefacts taken back, as far as what was kept of the picture allows (csrc/repair/plane.h).
 
 From a JPEG file by its own coefficients and tables, luma and chroma; from pixels by the table and the grid that the evidence found in them.
 What is fine, and what cannot be repaired with certainty, is handed back bit for bit, with the reason.
@@ -18,7 +18,7 @@ from .findings import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
 from .verdict import judge
 
 QUALITY_OFF = 80    # compression above costs less than repair may
-CERTAIN = 0.5       # csrc/gate/repair_fit.h: below, the grid's place is not known
+CERTAIN = 0.5       # csrc/repair/quant_fit.h: below, the grid's place is not known
 REMAINING = 0.8     # of the steps, in squared error on luma: bench/repair.py
 HISTORY = ("coarsest_quality", "lattice_quality", "earlier_quality", "custom_modes", "region_quality", "grid_emptied")
 FAR_BETTER = 1.5    # a standard table's likelihood is nearly reached by steps that are found one by one
@@ -157,7 +157,7 @@ def fit_of(pixels: np.ndarray, hidden: Hidden) -> float:
 
 
 def writable(pixels: np.ndarray) -> np.ndarray:
-    """A copy as csrc/gate/repair_pixels.h takes them."""
+    """A copy as csrc/repair/pixels.h takes them."""
     return np.array(pixels, np.uint8 if pixels.dtype == np.uint8 else np.float32, order="C")
 
 

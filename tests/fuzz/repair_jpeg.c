@@ -1,7 +1,7 @@
 /* Repair from a file's coefficients, of any bytes: nothing or the whole picture. */
 #include "fuzz.h"
 #include "gate/jpeg.h"
-#include "gate/repair_jpeg.h"
+#include "repair/jpeg.h"
 
 #define PIXELS_MAX (512 * 512) /* larger ones only take longer */
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "gate/quality.h"
-#include "gate/repair_pixels.h"
+#include "repair/pixels.h"
 #include "picture.h"
 
 static void fill_steps(float steps[64], int32_t quality, int32_t component)

@@ -1,7 +1,7 @@
 /* Repair of a plane of any size, on any grid, with any steps. The picture is picture.h's; its red levels are the plane, its green ones the steps. */
 #include <math.h>
 
-#include "gate/repair_plane.h"
+#include "repair/plane.h"
 #include "picture.h"
 
 #define LEVELS 400.0f /* repaired levels may leave 0 .. 255, but not by far */

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sonic_nodes.native import _sonic
 
-REACH = 0.3     # of a step: csrc/gate/repair_plane.c's FRACTION, halved
+REACH = 0.3     # of a step: csrc/repair/plane.c's FRACTION, halved
 
 K = np.arange(8)
 COSINES = np.sqrt(2 / 8) * np.cos((2 * K[None] + 1) * K[:, None] * np.pi / 16)

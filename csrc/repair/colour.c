@@ -1,4 +1,4 @@
-#include "gate/repair_colour.h"
+#include "repair/colour.h"
 
 #include "core/parallel.h"
 

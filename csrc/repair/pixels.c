@@ -1,11 +1,11 @@
-#include "gate/repair_pixels.h"
+#include "repair/pixels.h"
 
 #include <string.h>
 
 #include "core/arena.h"
 #include "core/parallel.h"
-#include "gate/repair_colour.h"
-#include "gate/repair_steps.h"
+#include "repair/colour.h"
+#include "repair/table_estimate.h"
 
 #define GRAIN 16 /* rows */
 #define CHUNK SONIC_ENLARGE_MAX

@@ -1,6 +1,6 @@
-#include "gate/repair_fit.h"
+#include "repair/quant_fit.h"
 
-#include "gate/repair_block.h"
+#include "repair/block.h"
 
 #define BLOCKS 8192  /* about as many are looked at */
 #define STEP_MIN 5.0f /* levels: rounding the picture to 8 bits moves coefficients by a fraction of one */

@@ -1,8 +1,8 @@
-#include "gate/repair_shrink.h"
+#include "repair/dct_shrinkage.h"
 
 #include <string.h>
 
-#include "gate/repair_dct.h"
+#include "repair/dct.h"
 
 #define STRIDE SONIC_SHRINK_STRIDE
 #define HALO SONIC_SHRINK_HALO

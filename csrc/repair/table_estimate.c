@@ -1,9 +1,9 @@
-#include "gate/repair_steps.h"
+#include "repair/table_estimate.h"
 
 #include <string.h>
 
 #include "gate/quality.h"
-#include "gate/repair_block.h"
+#include "repair/block.h"
 
 #define BLOCKS 4096
 #define LARGEST 128    /* steps 3 to 128 are tried */

@@ -2,7 +2,7 @@
 #ifndef SONIC_GATE_REPAIR_FIT_H
 #define SONIC_GATE_REPAIR_FIT_H
 
-#include "gate/repair_plane.h"
+#include "repair/plane.h"
 
 /* Least mean for a grid to be certain, and least number of coefficients that it is the mean of. */
 #define SONIC_FIT_CERTAIN 0.5

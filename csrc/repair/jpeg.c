@@ -1,4 +1,4 @@
-#include "gate/repair_jpeg.h"
+#include "repair/jpeg.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,9 +7,9 @@
 #include "core/parallel.h"
 #include "gate/jpeg.h"
 #include "gate/jpeg_reader.h"
-#include "gate/repair_block.h"
-#include "gate/repair_colour.h"
-#include "gate/repair_plane.h"
+#include "repair/block.h"
+#include "repair/colour.h"
+#include "repair/plane.h"
 
 #define FACTOR_MAX 4
 

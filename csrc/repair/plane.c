@@ -1,12 +1,12 @@
-#include "gate/repair_plane.h"
+#include "repair/plane.h"
 
 #include <string.h>
 
 #include "core/arena.h"
 #include "core/parallel.h"
 #include "core/progress.h"
-#include "gate/repair_block.h"
-#include "gate/repair_shrink.h"
+#include "repair/block.h"
+#include "repair/dct_shrinkage.h"
 
 #define STRIDE SONIC_SHRINK_STRIDE
 #define HALO SONIC_SHRINK_HALO

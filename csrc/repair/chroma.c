@@ -1,4 +1,4 @@
-#include "gate/repair_chroma.h"
+#include "repair/chroma.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef SONIC_GATE_REPAIR_STEPS_H
 #define SONIC_GATE_REPAIR_STEPS_H
 
-#include "gate/repair_plane.h"
+#include "repair/plane.h"
 
 #define SONIC_STEPS_SCRATCH (64 * 4096 * sizeof(float))
 

@@ -2,7 +2,7 @@
 #ifndef SONIC_GATE_REPAIR_PIXELS_H
 #define SONIC_GATE_REPAIR_PIXELS_H
 
-#include "gate/repair_chroma.h"
+#include "repair/chroma.h"
 
 /* RGB, [height_px][width_px][3]: one of the two is set, the other NULL. */
 typedef struct sonic_pixels {

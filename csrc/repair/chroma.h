@@ -5,7 +5,7 @@
 #ifndef SONIC_GATE_REPAIR_CHROMA_H
 #define SONIC_GATE_REPAIR_CHROMA_H
 
-#include "gate/repair_fit.h"
+#include "repair/quant_fit.h"
 
 typedef struct sonic_chroma {
     sonic_repair_grid grid;         /* of the samples */
