@@ -1,7 +1,7 @@
 /* The schedule and the windows of the sampler, for those who count and compare. */
 #include "bindings/binding.h"
-#include "sample/schedule.h"
-#include "sample/windows.h"
+#include "sampler/schedule.h"
+#include "sampler/windows.h"
 
 #define PLACES_MAX 100000000
 
@@ -66,10 +66,10 @@ static PyObject *sample_windows(PyObject *self, PyObject *args)
 }
 
 PyMethodDef sonic_py_sample_methods[] = {
-    {"karras", karras, METH_O, "karras(steps) -> float32[steps + 1]: the noise levels of a run, the last one 0 (csrc/sample/schedule.h)"},
-    {"euler_step", euler_step, METH_VARARGS, "euler_step(sigma, next) -> dict: what one step does to latents (sonic_step in csrc/sample/schedule.h)"},
+    {"karras", karras, METH_O, "karras(steps) -> float32[steps + 1]: the noise levels of a run, the last one 0 (csrc/sampler/schedule.h)"},
+    {"euler_step", euler_step, METH_VARARGS, "euler_step(sigma, next) -> dict: what one step does to latents (sonic_step in csrc/sampler/schedule.h)"},
     {"sample_windows", sample_windows, METH_VARARGS,
      "sample_windows(frames, window, offset) -> (int64[windows, window], int64[frames]): the frames that are seen together when the windows\n"
-     "have moved by `offset` frames, and how many places each frame has in them (csrc/sample/windows.h)"},
+     "have moved by `offset` frames, and how many places each frame has in them (csrc/sampler/windows.h)"},
     {NULL, NULL, 0, NULL},
 };

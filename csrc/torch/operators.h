@@ -73,7 +73,7 @@ void sonic_rife_operator(sonic_operator_call *call);
 void sonic_unet_prepare_operator(sonic_operator_call *call); /* models/unet/unet_operators.c */
 void sonic_unet_step_operator(sonic_operator_call *call);
 void sonic_transformer_block_operator(sonic_operator_call *call); /* models/block_operators.c: for bench/ */
-void sonic_sample_operator(sonic_operator_call *call); /* sample/sample_operators.c */
+void sonic_sample_operator(sonic_operator_call *call); /* sampler/sample_operators.c */
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-"""The denoising loop (csrc/sample/sampler.h): from noise to the latents of a clip; and how many latents a clip of pictures needs."""
+"""The denoising loop (csrc/sampler/sampler.h): from noise to the latents of a clip; and how many latents a clip of pictures needs."""
 from dataclasses import dataclass
 
 import torch

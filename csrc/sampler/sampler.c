@@ -1,13 +1,13 @@
-#include "sample/sampler.h"
+#include "sampler/sampler.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "core/progress.h"
-#include "sample/guidance.h"
-#include "sample/preview.h"
-#include "sample/schedule.h"
-#include "sample/windows.h"
+#include "sampler/guidance.h"
+#include "sampler/preview.h"
+#include "sampler/schedule.h"
+#include "sampler/windows.h"
 
 typedef struct job {
     sonic_operator_call *call;

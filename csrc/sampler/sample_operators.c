@@ -1,5 +1,5 @@
 /* The denoising loop as an operator. */
-#include "sample/sampler.h"
+#include "sampler/sampler.h"
 
 enum { NUMBERS = 10 };
 

@@ -1,4 +1,4 @@
-#include "sample/guidance.h"
+#include "sampler/guidance.h"
 
 sonic_guidance sonic_guidance_plan(double appearance, double audio, int32_t at_once)
 {

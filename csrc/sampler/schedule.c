@@ -1,4 +1,4 @@
-#include "sample/schedule.h"
+#include "sampler/schedule.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "sample/windows.h"
+#include "sampler/windows.h"
 
 /* Places are numbered through all windows; place p holds frame (p - offset) mod frames. */
 

@@ -1,4 +1,4 @@
-#include "sample/preview.h"
+#include "sampler/preview.h"
 
 /* The linear fit of red, green and blue in -1..1 for the latents of Stable Diffusion 1, whose space Stable Video Diffusion shares:
  * "Decoding latents to RGB without upscaling", discuss.huggingface.co/t/23204, 2022. */
