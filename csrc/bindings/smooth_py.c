@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "face/face_mesh.h"
-#include "post/smooth.h"
-#include "post/smooth_measure.h"
+#include "smooth/smooth.h"
+#include "smooth/motion.h"
 #include "bindings/binding.h"
 
 static const char *const smooth_name = "sonic_smooth";
@@ -174,12 +174,12 @@ static PyObject *smooth_step(PyObject *self, PyObject *args)
 }
 
 PyMethodDef sonic_py_smooth_methods[] = {
-    {"smooth_create", smooth_create, METH_VARARGS, "smooth_create(width, height, strength) -> smoother (csrc/post/smooth.h)"},
+    {"smooth_create", smooth_create, METH_VARARGS, "smooth_create(width, height, strength) -> smoother (csrc/smooth/smooth.h)"},
     {"smooth_push", smooth_push, METH_VARARGS,
      "smooth_push(smoother, frame u8[H,W,3], meshes f32[n,468,3] = those of the frame before): takes the next frame"},
     {"smooth_end", smooth_end, METH_O, "smooth_end(smoother): no more frames come"},
     {"smooth_pull", smooth_pull, METH_VARARGS, "smooth_pull(smoother, out u8[H,W,3]) -> whether a finished frame was written"},
-    {"smooth_step", smooth_step, METH_VARARGS, "smooth_step(before u8[H,W,3], now u8[H,W,3]) -> {name: value} of csrc/post/smooth_measure.h"},
-    {"smooth_report", smooth_report, METH_O, "smooth_report(smoother) -> {name: number} of csrc/post/smooth.h"},
+    {"smooth_step", smooth_step, METH_VARARGS, "smooth_step(before u8[H,W,3], now u8[H,W,3]) -> {name: value} of csrc/smooth/motion.h"},
+    {"smooth_report", smooth_report, METH_O, "smooth_report(smoother) -> {name: number} of csrc/smooth/smooth.h"},
     {NULL, NULL, 0, NULL},
 };

@@ -48,7 +48,7 @@ class Smoother:
                 yield out
 
     def report(self) -> dict[str, float]:
-        """Counts and sizes of what was mended so far (csrc/post/smooth.h)."""
+        """Counts and sizes of what was mended so far (csrc/smooth/smooth.h)."""
         return _sonic.smooth_report(self._native) if self._native else {"frames": 0, "cuts": 0, "shaken": 0, "flickering": 0, "noisy": 0}
 
     def words(self) -> str:

@@ -1,4 +1,4 @@
-#include "post/smooth_planes.h"
+#include "smooth/pyramid.h"
 
 #include "core/parallel.h"
 

@@ -1,4 +1,4 @@
-#include "post/smooth.h"
+#include "smooth/smooth.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -6,11 +6,11 @@
 
 #include "core/arena.h"
 #include "core/parallel.h"
-#include "post/smooth_guard.h"
-#include "post/smooth_measure.h"
-#include "post/smooth_noise.h"
-#include "post/smooth_path.h"
-#include "post/smooth_shift.h"
+#include "smooth/face_mask.h"
+#include "smooth/motion.h"
+#include "smooth/noise.h"
+#include "smooth/path.h"
+#include "smooth/translate.h"
 
 enum { AHEAD_MAX = 20, AHEAD_MIN = 4, PAST = 40, TILES = SONIC_TILES * SONIC_TILES, ROWS_AT_ONCE = 16 };
 enum { SLOTS_MAX = AHEAD_MAX + 1, STEPS = 128, SIDE_MAX_PX = 8192, SIDE_MIN_PX = 64 };

@@ -1,4 +1,4 @@
-#include "post/smooth_shift.h"
+#include "smooth/translate.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-#include "post/smooth_rests.h"
+#include "smooth/piecewise.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "post/smooth_mixture.h"
+#include "smooth/mixture.h"
 
 enum { SIGMAS = 12, CHANCES = 3, N = SONIC_RESTS_MAX };
 static const double least_sigma_px = 0.05, sigma_ratio = 1.5, least_spread_px = 2.0;

@@ -1,4 +1,4 @@
-#include "post/smooth_guard.h"
+#include "smooth/face_mask.h"
 
 #include <math.h>
 #include <string.h>

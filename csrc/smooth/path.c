@@ -1,10 +1,10 @@
-#include "post/smooth_path.h"
+#include "smooth/path.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "post/smooth_rests.h"
+#include "smooth/piecewise.h"
 
 enum { STIFFNESSES = 13, MEMORIES = 3, DIFFERENCES = 4 };
 /* Of the squared steps between velocities, against the white shake's: 4^-4 .. 4^8. */

@@ -1,4 +1,4 @@
-#include "post/smooth_mixture.h"
+#include "smooth/mixture.h"
 
 #include <math.h>
 

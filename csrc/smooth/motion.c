@@ -1,10 +1,10 @@
-#include "post/smooth_measure.h"
+#include "smooth/motion.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/parallel.h"
-#include "post/smooth_shift.h"
+#include "smooth/translate.h"
 
 enum { BLOCK = 16, MARGIN = 4, SUMS = 10, LANES = 16, WARPS = 2, REWEIGHTS = 6, STARTS = 3 };
 /* The sums of a block. J is the derivative by x, y and gain, r the difference now - before. */

@@ -8,7 +8,7 @@
 #ifndef SONIC_POST_SMOOTH_MEASURE_H
 #define SONIC_POST_SMOOTH_MEASURE_H
 
-#include "post/smooth_planes.h"
+#include "smooth/pyramid.h"
 
 #define SONIC_TILES 4 /* along each side of the frame */
 

@@ -1,4 +1,4 @@
-#include "post/smooth_noise.h"
+#include "smooth/noise.h"
 
 #include <math.h>
 #include <string.h>

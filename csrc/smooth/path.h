@@ -8,7 +8,7 @@
 #ifndef SONIC_POST_SMOOTH_PATH_H
 #define SONIC_POST_SMOOTH_PATH_H
 
-#include "post/smooth_mixture.h"
+#include "smooth/mixture.h"
 
 #define SONIC_PATH_MAX SONIC_MIXTURE_MAX
 #define SONIC_PATH_MIN 8

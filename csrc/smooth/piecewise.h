@@ -7,7 +7,7 @@
 #ifndef SONIC_POST_SMOOTH_RESTS_H
 #define SONIC_POST_SMOOTH_RESTS_H
 
-#include "post/smooth_mixture.h"
+#include "smooth/mixture.h"
 
 #define SONIC_RESTS_MAX SONIC_MIXTURE_MAX
 
