@@ -1,4 +1,4 @@
-"""What each stage of a run takes: operations and bytes, from running the very networks on torch's meta device (csrc/torch/meter.h).
+"""What each stage of a run takes: operations and bytes, from running the very networks on torch's meta device (csrc/torch/cost_meter.h).
 
 Nothing is allocated and nothing computed: every operator says how large its result would be. What an operator needs inside itself
 (workspace of cuDNN, packed copies in oneDNN) is not seen; plan.py adds a margin for it. With another device the same calls are made

@@ -13,7 +13,7 @@
 #include <torch/headeronly/version.h>
 
 #include "torch/internal.h"
-#include "torch/meter.h"
+#include "torch/cost_meter.h"
 #include "torch/operators.h"
 
 namespace {

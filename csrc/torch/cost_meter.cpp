@@ -1,4 +1,4 @@
-#include "torch/meter.h"
+#include "torch/cost_meter.h"
 
 #include <algorithm>
 #include <cstring>
