@@ -1,4 +1,4 @@
-/* The watch (core/progress.h) with a Python callable. sonic_nodes/watch.py is how the rest of the package uses it. */
+/* The watch (core/progress.h) with a Python callable. sonic_nodes/progress.py is how the rest of the package uses it. */
 #include <stdlib.h>
 
 #include "core/progress.h"

@@ -2,7 +2,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from ..watch import watched
+from ..progress import watched
 
 
 class Progress:

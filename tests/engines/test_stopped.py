@@ -11,7 +11,7 @@ from sonic_nodes.engines.clip import Clip
 from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
 from sonic_nodes.engines.stages import Stages, noise_of
 from sonic_nodes.errors import ResourceError
-from sonic_nodes.watch import watched
+from sonic_nodes.progress import watched
 from sonic_nodes.weights.models import Models
 from tests.engines.conftest import clip_data, pictures
 

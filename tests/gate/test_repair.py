@@ -9,7 +9,7 @@ from sonic_nodes.errors import InputError
 from sonic_nodes.gate.repair import repair_picture
 from sonic_nodes.media.image import read_picture
 from sonic_nodes.native import _sonic
-from sonic_nodes.watch import watched
+from sonic_nodes.progress import watched
 
 from .conftest import decoded, jpeg
 

@@ -8,7 +8,7 @@ import torch
 
 from sonic_nodes import foresee
 from sonic_nodes.plan import network_dtypes
-from sonic_nodes.watch import watched
+from sonic_nodes.progress import watched
 from tests.weights.golden_sizes import SIZES
 
 SHAPES = [(8, 8), (16, 8), (8, 24)]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sonic_nodes.model import sampler
 from sonic_nodes.native import _sonic
-from sonic_nodes.watch import watched
+from sonic_nodes.progress import watched
 
 from ..model.golden import relative
 from .clips import SHORT_CLIP, TWO_WINDOWS, SmallClip, golden_weights, sampled

@@ -11,7 +11,7 @@ import torch
 from sonic_nodes import face, networks
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.native import _sonic, call
-from sonic_nodes.watch import watched
+from sonic_nodes.progress import watched
 
 from ..live import live_bytes
 from ..model.golden import full_mel, read, weights
