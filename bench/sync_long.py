@@ -64,7 +64,7 @@ def write(path, frames, samples, rate, count):
 def run(path):
     """(seconds, peak memory in MiB, what was printed) of `sonic sync`."""
     began = time.perf_counter()
-    code = ("import sys; from sonic_nodes.cli import main; ended = main(sys.argv[1:]); "
+    code = ("import sys; from sonic_nodes.commands.cli import main; ended = main(sys.argv[1:]); "
             "print(next(line for line in open('/proc/self/status') if 'VmHWM' in line)); sys.exit(ended)")
     told = subprocess.run([sys.executable, "-c", code, "sync", str(path), "--json"], cwd=ROOT, check=True, capture_output=True, text=True)
     said, peak = told.stdout.strip().rsplit("\n", 1)

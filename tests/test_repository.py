@@ -72,7 +72,8 @@ def test_one_version_and_one_list_of_requirements():
 
 
 def test_exit_codes_are_the_documented_ones():
-    from sonic_nodes import cli, errors
+    from sonic_nodes.commands import cli
+    from sonic_nodes import errors
 
     table = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
     raised = {cls.exit_code for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, Exception)}
@@ -80,7 +81,7 @@ def test_exit_codes_are_the_documented_ones():
 
 
 def test_options_are_the_documented_ones():
-    from sonic_nodes import cli
+    from sonic_nodes.commands import cli
 
     readme = (ROOT / "README.md").read_text("utf-8")
     render = next(action for action in cli.build_parser()._actions if action.dest == "command").choices["render"]

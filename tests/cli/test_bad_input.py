@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sonic_nodes.cli import main
+from sonic_nodes.commands.cli import main
 
 FAST = ["--min-resolution", "128"]
 
@@ -157,7 +157,7 @@ def test_thirty_thousand_pixels_square_is_refused_before_it_is_decoded(tmp_path,
     """In a process of its own, whose memory is watched: decoding would take 2.7 GB."""
     Image.new("1", (30000, 30000)).save(tmp_path / "p.png")
     script = (
-        "import resource, sys, sonic_nodes.cli as cli, sonic_nodes.render\n"
+        "import resource, sys, sonic_nodes.commands.cli as cli, sonic_nodes.commands.render\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"code = cli.main(['render', {str(tmp_path / 'p.png')!r}, {str(speech)!r}, '-o', {str(tmp_path / 'o.mp4')!r}])\n"
         "assert code == 3, code\n"
@@ -282,7 +282,7 @@ def test_values_out_of_range(capsys, tmp_path, portrait, speech, options):
 def test_full_disk_leaves_nothing(tmp_path, portrait, speech):
     """A limit on the size of files stands in for the full disk."""
     script = (
-        "import resource, signal, sys, sonic_nodes.cli as cli\n"
+        "import resource, signal, sys, sonic_nodes.commands.cli as cli\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         f"arguments = ['render', {str(portrait)!r}, {str(speech)!r}, '-o', {str(tmp_path / 'o.mp4')!r}]\n"
@@ -295,7 +295,7 @@ def test_full_disk_leaves_nothing(tmp_path, portrait, speech):
 
 
 def test_frames_are_removed_when_the_job_is_stopped(capsys, tmp_path, portrait, speech, monkeypatch):
-    from sonic_nodes import render as module
+    from sonic_nodes.commands import render as module
 
     def stopped(self, frames):
         raise KeyboardInterrupt

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sonic_nodes import doctor, versions
+from sonic_nodes.commands import doctor
+from sonic_nodes import versions
 
 PACKAGE = Path(doctor.__file__).absolute().parent
 NAMES = {"python", "torch", "numpy", "av", "pillow", "safetensors", "tqdm", "extension", "face models", "encoder", "threads", "simd",
@@ -43,7 +44,7 @@ def test_it_works_without_the_extension_and_without_libraries(tmp_path):
     """A clone and a bare Python: not even torch and numpy are there. Exit code 7, one finding each, and nothing but JSON."""
     shutil.copytree(PACKAGE, tmp_path / "sonic_nodes", ignore=shutil.ignore_patterns("__pycache__", "*.so", "assets"))
     done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-                           "from sonic_nodes.cli import main; sys.exit(main(['doctor', '--json']))"],
+                           "from sonic_nodes.commands.cli import main; sys.exit(main(['doctor', '--json']))"],
                           check=False, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 7, done.stderr
     found = {item["name"]: item for item in json.loads(done.stdout)}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sonic_nodes.cli import main
+from sonic_nodes.commands.cli import main
 from sonic_nodes.media.provenance import read_back
 
 FAST = ["--min-resolution", "128"]

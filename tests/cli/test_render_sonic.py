@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from sonic_nodes import plan, render_options
-from sonic_nodes.cli import main
+from sonic_nodes import plan
+from sonic_nodes.commands import render_options
+from sonic_nodes.commands.cli import main
 from sonic_nodes.media.provenance import read_back
 
 SIZE = ["--min-resolution", "128"]
@@ -159,7 +160,7 @@ def test_files_of_the_users_choice(command, speech, tmp_path, small_models):
 
 def test_the_folder_that_convert_writes(command, speech, tmp_path, small_models):
     """`sonic models convert` checks for the published sizes; what it writes for small networks is written here by the same function."""
-    from sonic_nodes.weights.command import convert
+    from sonic_nodes.commands.models import convert
     from tests.tools.make_models import SMALL
 
     folder = convert(small_models, tmp_path / "converted", **SMALL)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sonic_nodes.cli import main
+from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
 from sonic_nodes.gate.check import evidence_of_container, tables
 from sonic_nodes.gate.repair import repair_picture

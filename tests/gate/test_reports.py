@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sonic_nodes.cli import main
+from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
-from sonic_nodes.gate import command, page, row, workers
+from sonic_nodes.commands import check
+from sonic_nodes.gate import page, row, workers
 from sonic_nodes.gate.row import Outputs, Wanted
 from sonic_nodes.gate.workers import AHEAD, rows_of
 
@@ -281,10 +282,10 @@ def test_rows_are_printed_as_they_come(folder, monkeypatch, capsys):
 
 def test_names_are_free_and_in_order():
     taken = {"a_heat_3.png": 1}
-    assert [command.free_name(f"/{i}/A.jpg", "heat", taken) for i in range(4)] == [
+    assert [check.free_name(f"/{i}/A.jpg", "heat", taken) for i in range(4)] == [
         "A_heat.png", "A_heat_2.png", "A_heat_4.png", "A_heat_5.png"]
 
 
 def test_names_of_addresses_give_short_names_of_files():
-    assert command.free_name("https://example.com/a/b.jpg?c=/d#e", "heat", {}) == "b_heat.png"
-    assert command.free_name("https://example.com/" + "x" * 500 + ".jpg", "heat", {}) == "x" * 80 + "_heat.png"
+    assert check.free_name("https://example.com/a/b.jpg?c=/d#e", "heat", {}) == "b_heat.png"
+    assert check.free_name("https://example.com/" + "x" * 500 + ".jpg", "heat", {}) == "x" * 80 + "_heat.png"

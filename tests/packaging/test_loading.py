@@ -267,7 +267,7 @@ def test_building_again_replaces_a_file_that_is_no_good(tmp_path):
 
 def test_the_command_line_says_the_same(copy):
     """Exit code 7 and no traceback."""
-    done = subprocess.run([sys.executable, "-m", "sonic_copy.cli", "render", "a.jpg", "b.wav", "-o", "c.mp4"], cwd=copy.parent,
+    done = subprocess.run([sys.executable, "-m", "sonic_copy", "render", "a.jpg", "b.wav", "-o", "c.mp4"], cwd=copy.parent,
                           check=False, capture_output=True, text=True)
     assert done.returncode == InstallError.exit_code
     assert done.stderr.startswith(f"sonic: {REBUILD}") and "Traceback" not in done.stderr

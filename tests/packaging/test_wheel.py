@@ -63,7 +63,7 @@ def test_it_holds_the_package_and_nothing_else(names):
 
 
 def test_it_brings_the_command(read):
-    assert "sonic = sonic_nodes.cli:main" in read("entry_points.txt")
+    assert "sonic = sonic_nodes.commands.cli:main" in read("entry_points.txt")
 
 
 @pytest.mark.parametrize("name, words", [

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from sonic_nodes.cli import main
+from sonic_nodes.commands.cli import main
 from sonic_nodes.loading import PACK
 from sonic_nodes.media.audio import read_sound_at
 from sonic_nodes.media.video import VideoWriter
@@ -232,7 +232,7 @@ def test_a_name_that_cannot_be_printed_is_written_all_the_same(tmp_path, encodin
 
 def peak_bytes(source, out):
     """Of a process of its own that smooths a clip."""
-    code = ("import sys; from sonic_nodes.cli import main; code = main(['smooth', *sys.argv[1:]]); "
+    code = ("import sys; from sonic_nodes.commands.cli import main; code = main(['smooth', *sys.argv[1:]]); "
             "print(open('/proc/self/status').read()); sys.exit(code)")
     done = subprocess.run([sys.executable, "-c", code, str(source), "-o", str(out)], cwd=PACK, capture_output=True, text=True, check=True)
     return int(done.stdout.split("VmHWM:")[1].split()[0]) * 1024

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sonic_nodes import cli
+from sonic_nodes.commands import cli
 from sonic_nodes.media.audio import Sound, read_sound_at, read_speech_at
 from sonic_nodes.sync import estimate, fix, plot
 from sonic_nodes.sync.track import Track
@@ -196,7 +196,7 @@ def test_a_real_clip_is_found_at_every_shift(shared_dir):
     path = shared_dir / "talking" / "ls1.mp4"
     if not path.exists():
         pytest.skip("ls1.mp4 is not at hand")
-    from sonic_nodes.sync.command import measure
+    from sonic_nodes.commands.sync import measure
 
     assert abs(measure(str(path)).offset_ms) <= 80
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from sonic_nodes import cli
+from sonic_nodes.commands import cli
 from sonic_nodes.media import provenance
 from sonic_nodes.media.audio import read_sound_at
 from sonic_nodes.sync import fix
@@ -106,7 +106,7 @@ def read_only(folder):
 ])
 def test_a_place_that_cannot_be_written_is_told_before_the_clip_is_measured(capsys, tmp_path, monkeypatch, place, remedy):
     source = write_clip(tmp_path / "a.mp4", pictures=3)
-    monkeypatch.setattr("sonic_nodes.sync.command.measure", lambda path: pytest.fail("measured"))
+    monkeypatch.setattr("sonic_nodes.commands.sync.measure", lambda path: pytest.fail("measured"))
     target = place(tmp_path)
     before = sorted(os.listdir(tmp_path))
     code, _, said = run(capsys, source, "--fix", target)

@@ -15,7 +15,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from sonic_nodes.weights.command import DTYPES  # noqa: E402
+from sonic_nodes.commands.models import DTYPES  # noqa: E402
 from sonic_nodes.weights.convert import write_safetensors  # noqa: E402
 from sonic_nodes.weights.files import FILES  # noqa: E402
 from sonic_nodes.weights.layouts import NETWORKS  # noqa: E402

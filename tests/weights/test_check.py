@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sonic_nodes import cli
+from sonic_nodes.commands import cli
 from sonic_nodes.errors import InputError, OutputError, ResourceError, UsageError
-from sonic_nodes.weights import command, files, tables
+from sonic_nodes.commands import models
+from sonic_nodes.weights import files, tables
 from sonic_nodes.weights.check import load, matched
 from sonic_nodes.weights.convert import whole_folder, write_safetensors
 from sonic_nodes.weights.identify import identify
@@ -166,7 +167,7 @@ def test_identify(names, expected, tmp_path):
 
 @pytest.mark.parametrize("dtype", [None, torch.float16], ids=str)
 def test_convert_and_load_again(dtype, models_folder, tmp_path):
-    out = command.convert(models_folder, tmp_path / "new" / "sonic", dtype, **SIZES)
+    out = models.convert(models_folder, tmp_path / "new" / "sonic", dtype, **SIZES)
     assert sorted(os.listdir(tmp_path / "new")) == ["sonic"]
     for network in NETWORKS:
         found = next(f for f in files.find(out) if network in f.file.networks)
@@ -180,9 +181,9 @@ def test_convert_leaves_nothing_behind(models_folder, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(command, "write_safetensors", fail)
+    monkeypatch.setattr(models, "write_safetensors", fail)
     with pytest.raises(OutputError, match="^Choose an output folder that can be written: .*No space left"):
-        command.convert(models_folder, tmp_path / "out", **SIZES)
+        models.convert(models_folder, tmp_path / "out", **SIZES)
     assert not os.listdir(tmp_path)
 
 
@@ -190,12 +191,12 @@ def test_convert_refuses(models_folder, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("keep")
     with pytest.raises(UsageError, match="^Choose an output folder that does not exist yet"):
-        command.convert(models_folder, tmp_path / "full", **SIZES)
+        models.convert(models_folder, tmp_path / "full", **SIZES)
     with pytest.raises(ResourceError, match="^Choose a disk with 1000000.00 GB of space"), whole_folder(tmp_path / "big", 10**15):
         pass
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="^Put unet.pth at .*It is missing in"):
-        command.convert(tmp_path / "none", tmp_path / "out")
+        models.convert(tmp_path / "none", tmp_path / "out")
     assert (tmp_path / "full" / "mine.txt").read_text() == "keep" and not (tmp_path / "out").exists()
 
 
@@ -243,7 +244,7 @@ def test_convert_on_the_command_line(tmp_path, capsys):
 def test_help_says_the_terms_and_does_not_wait_for_torch():
     script = """
 import sys
-from sonic_nodes import cli
+from sonic_nodes.commands import cli
 try:
     cli.main(["models", "--help"])
 except SystemExit:

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError, InstallError
-from .check import check_finite, matched
-from .convert import size_of, whole_folder, write_safetensors
-from .files import TERMS, Found, advice, find, size_text
-from .reader import open_weights
+from ..weights.check import check_finite, matched
+from ..weights.convert import size_of, whole_folder, write_safetensors
+from ..weights.files import TERMS, Found, advice, find, size_text
+from ..weights.reader import open_weights
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 SHORT = {dtype: name for name, dtype in DTYPES.items()}

@@ -2,8 +2,8 @@
 import argparse
 import os
 
-from .errors import UsageError
-from .weights.files import TERMS
+from ..errors import UsageError
+from ..weights.files import TERMS
 
 PLANS = ("auto", "batched", "sequential", "offload")
 DRAFT = {"opening": 1.0, "sway": 1.0, "blink": 1.0}

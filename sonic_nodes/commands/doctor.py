@@ -8,9 +8,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from . import binary, versions
-from .errors import InstallError
-from .loading import PACK
+from .. import binary, versions
+from ..errors import InstallError
+from ..loading import PACK
 
 LEAST_MEMORY_BYTES = 2 << 30
 LEAST_DISK_BYTES = 1 << 30
@@ -88,7 +88,7 @@ def check_comfyui():
 
 
 def build_info() -> dict:
-    from .native import _sonic
+    from ..native import _sonic
 
     return _sonic.build_info()
 
@@ -116,7 +116,7 @@ def check_optional():
 def check_face_models():
     import numpy as np
 
-    from . import face
+    from .. import face
 
     return not face.find_faces(np.zeros((64, 64, 3), np.uint8)), "loaded; an empty picture has no face"
 
@@ -155,7 +155,7 @@ def models_folder() -> Path | None:
 
 
 def check_weights():
-    from .weights.command import examine as examine_weights
+    from .models import examine as examine_weights
 
     folder = models_folder()
     if folder is None:

@@ -4,7 +4,7 @@ import sys
 
 from ..errors import UsageError
 from ..media.files import is_same_file
-from .file import smooth_file
+from ..smooth.file import smooth_file
 
 
 def run(arguments) -> int:

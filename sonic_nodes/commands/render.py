@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from . import pipeline
-from .errors import OutputError, UsageError
-from .media.audio import read_sound
-from .media.files import is_same_file
-from .media.image import read_picture
-from .media.provenance import metadata
-from .media.video import VideoWriter
+from .. import pipeline
+from ..errors import OutputError, UsageError
+from ..media.audio import read_sound
+from ..media.files import is_same_file
+from ..media.image import read_picture
+from ..media.provenance import metadata
+from ..media.video import VideoWriter
 from .render_engine import commanded, details_of, engine_of, planned, tell
 from .render_options import settle
 

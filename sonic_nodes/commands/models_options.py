@@ -2,7 +2,7 @@
 import argparse
 import os
 
-from .files import FILES, TERMS, size_text
+from ..weights.files import FILES, TERMS, size_text
 
 
 def add_parser(commands):

@@ -3,11 +3,11 @@ import sys
 
 import torch
 
-from .engines.draft import OPENING, WIDTH, DraftEngine, DraftSettings
-from .engines.sonic import SonicEngine, SonicSettings
-from .errors import UsageError
-from .speed import calibrate
-from .weights.models import Models
+from ..engines.draft import OPENING, WIDTH, DraftEngine, DraftSettings
+from ..engines.sonic import SonicEngine, SonicSettings
+from ..errors import UsageError
+from ..speed import calibrate
+from ..weights.models import Models
 
 WORTH_MEASURING_FLOP = 10**13  # less takes a minute or two even on a CPU
 TERMS = "The weights of Sonic are published for non-commercial use, those of Stable Video Diffusion under Stability AI's licences."

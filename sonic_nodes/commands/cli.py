@@ -9,13 +9,13 @@ import json
 import os
 import sys
 
-from . import __version__
-from .errors import ResourceError, SonicError
-from .gate.options import add_parser as add_check
+from .. import __version__
+from ..errors import ResourceError, SonicError
+from .check_options import add_parser as add_check
 from .render_options import add_parser as add_render
-from .smooth.options import add_parser as add_smooth
-from .sync.options import add_parser as add_sync
-from .weights.options import add_parser as add_models
+from .smooth_options import add_parser as add_smooth
+from .sync_options import add_parser as add_sync
+from .models_options import add_parser as add_models
 
 EXIT_INTERRUPTED = 130
 EXIT_NOT_READ = 141  # 128 + SIGPIPE, as a shell says it of other programs
@@ -37,19 +37,19 @@ def build_parser():
 
 def run(arguments):
     if arguments.command == "models":
-        from .weights.command import run as run_models
+        from .models import run as run_models
 
         return run_models(arguments)
     if arguments.command == "check":
-        from .gate.command import run as run_check
+        from .check import run as run_check
 
         return run_check(arguments)
     if arguments.command == "sync":
-        from .sync.command import run as run_sync
+        from .sync import run as run_sync
 
         return run_sync(arguments)
     if arguments.command == "smooth":
-        from .smooth.command import run as run_smooth
+        from .smooth import run as run_smooth
 
         return run_smooth(arguments)
     if arguments.command == "doctor":

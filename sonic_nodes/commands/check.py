@@ -11,9 +11,9 @@ from tqdm import tqdm
 from ..errors import OutputError, UsageError
 from ..media.fetch import is_url
 from ..media.files import is_same_file
-from .reports import CsvReport, HtmlReport, JsonReport, TextReport
-from .row import Outputs, Row, Wanted
-from .workers import rows_of
+from ..gate.reports import CsvReport, HtmlReport, JsonReport, TextReport
+from ..gate.row import Outputs, Row, Wanted
+from ..gate.workers import rows_of
 
 FINE, REJECTED, WARNED, UNREADABLE = 0, 1, 2, 3
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm",

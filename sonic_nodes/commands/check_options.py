@@ -1,5 +1,5 @@
 """The options of `sonic check`, apart from its work so that `sonic --help` stays quick."""
-from .thresholds import PROFILES
+from ..gate.thresholds import PROFILES
 
 
 def add_parser(commands) -> None:

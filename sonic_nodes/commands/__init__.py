@@ -1,0 +1,1 @@
+"""The command `sonic`: one file a subcommand, its options in a file of their own so that `sonic --help` stays quick."""
