@@ -4,7 +4,7 @@ from dataclasses import replace
 from .. import plan
 from ..plan import Budget, Plan
 from ..weights.layouts import NETWORKS
-from .clip import Clip
+from .clip_spec import Clip
 
 
 def budget_of(engine) -> Budget:

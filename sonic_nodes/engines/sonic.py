@@ -12,9 +12,9 @@ from ..model.sampler import Settings, picture_count
 from ..pipeline import FPS
 from ..plan import Budget, Plan, Speed, dtype_text, with_retry
 from ..weights.models import Models
-from .clip import Clip, check_seed, costs
+from .clip_spec import Clip, check_seed, costs
 from .progress import Progress, followed
-from .recent import Recent
+from .lru_cache import Recent
 from .resources import budget_of, plan_for
 from .stages import Stages, noise_of
 

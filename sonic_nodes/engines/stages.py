@@ -16,7 +16,7 @@ from ..model.speech import SpeechTokens
 from ..model.unet import Conditions, UNet
 from ..native import _sonic
 from ..weights.models import Models
-from .clip import Clip
+from .clip_spec import Clip
 
 Result = TypeVar("Result")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.engines.clip import Clip
+from sonic_nodes.engines.clip_spec import Clip
 from sonic_nodes.engines.stages import conditions_of, noise_of
 from sonic_nodes.model import picture, speech, video
 from sonic_nodes.model.sampler import Settings, sample

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.engines.clip import Clip
+from sonic_nodes.engines.clip_spec import Clip
 from sonic_nodes.face import resize
 from sonic_nodes.model import picture, speech, video
 from sonic_nodes.native import _sonic

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.engines.clip import Clip
+from sonic_nodes.engines.clip_spec import Clip
 from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
 from sonic_nodes.engines.stages import Stages, noise_of
 from sonic_nodes.errors import ResourceError
