@@ -4,7 +4,7 @@ in `comfy_entrypoint`, which a ComfyUI that is too old never calls."""
 WEB_DIRECTORY = "./sonic_nodes/web"
 
 if __package__:  # pytest imports this file by itself when the folder's name is no Python name, as sonic-talking-portrait is none
-    from .sonic_nodes.versions import warn_of_old_comfyui
+    from .sonic_nodes.extension.versions import warn_of_old_comfyui
 
     warn_of_old_comfyui()
 

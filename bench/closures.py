@@ -24,7 +24,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from sonic_nodes.native import _sonic  # noqa: E402
+from sonic_nodes.extension.native import _sonic  # noqa: E402
 
 RATE, FPS, OPENING = 16000, 25, 0
 LABIAL = ("p", "b", "m")

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "draft
 
 import faces  # noqa: E402
 
-from sonic_nodes.native import _sonic  # noqa: E402
+from sonic_nodes.extension.native import _sonic  # noqa: E402
 
 
 def speaking(frames):

@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 import parity  # noqa: E402
 
 from sonic_nodes import face  # noqa: E402
-from sonic_nodes.native import _sonic  # noqa: E402
+from sonic_nodes.extension.native import _sonic  # noqa: E402
 
 SAMPLE = Path(face.__file__).resolve().parent / "assets" / "sample"
 

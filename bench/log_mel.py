@@ -18,7 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 
 def librosa_log_mel(x, filters):

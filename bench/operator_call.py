@@ -21,7 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from sonic_nodes.native import call  # noqa: E402
+from sonic_nodes.extension.native import call  # noqa: E402
 
 LIMIT_US = 1.5
 SOURCE = Path(__file__).with_suffix(".cpp")

@@ -17,7 +17,7 @@ import soxr
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 RATES = [(44100, 16000), (48000, 16000), (24000, 16000), (44101, 16000), (16000, 48000)]
 

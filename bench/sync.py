@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from sonic_nodes.errors import InputError  # noqa: E402
 from sonic_nodes.media.audio import read_sound_at  # noqa: E402
-from sonic_nodes.native import _sonic  # noqa: E402
+from sonic_nodes.extension.native import _sonic  # noqa: E402
 from sonic_nodes.sync import fix  # noqa: E402
 from sonic_nodes.sync.estimate import FIX_CONFIDENCE, estimate, follower  # noqa: E402
 from sonic_nodes.sync.track import Track  # noqa: E402

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from .errors import InputError, InstallError, NoFaceError, ResourceError
-from .native import _sonic, call
+from .extension.native import _sonic, call
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 WEIGHTS = {"detector": "face_detector.safetensors", "mesh": "face_mesh.safetensors"}

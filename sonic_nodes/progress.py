@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .native import _sonic
+from .extension.native import _sonic
 
 INTERVAL_MS = 20
 

@@ -33,7 +33,7 @@ sanitized() {
         "$python" "$@"
 }
 
-sanitized -c 'import sys; from sonic_nodes.native import _sonic; sys.exit("build/asan" not in _sonic.__file__ and _sonic.__file__)'
+sanitized -c 'import sys; from sonic_nodes.extension.native import _sonic; sys.exit("build/asan" not in _sonic.__file__ and _sonic.__file__)'
 folders=()
 for folder in csrc/*/; do [ ! -d "tests/${folder#csrc/}" ] || folders+=("tests/${folder#csrc/}"); done
 status=0

@@ -31,7 +31,7 @@ from sonic_nodes import pipeline
 from sonic_nodes.engines.draft import DraftEngine
 from sonic_nodes.media.audio import read_sound, read_sound_at
 from sonic_nodes.media.image import read_picture
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 from sonic_nodes.sync import estimate, fix
 from sonic_nodes.sync.track import Follower
 from sonic_nodes.sync.video import pictures

@@ -45,7 +45,7 @@ prepare() {
 
 check() {
     local name=$1 bin="$place/$1/bin" package
-    package=$(cd / && "$bin/python" -c 'import os, sonic_nodes.native as n; print(os.path.dirname(os.path.realpath(n._sonic.__file__)))') || return
+    package=$(cd / && "$bin/python" -c 'import os, sonic_nodes.extension.native as n; print(os.path.dirname(os.path.realpath(n._sonic.__file__)))') || return
     case $package in "$(realpath "$place/$name")"/*) ;; *) echo "$package is not what pip installed" >&2; return 1 ;; esac
     lay_out "$place/checkout-$name" "$package"
     (

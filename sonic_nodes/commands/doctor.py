@@ -8,9 +8,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from .. import binary, versions
+from ..extension import binary, versions
 from ..errors import InstallError
-from ..loading import PACK
+from ..extension.loading import PACK
 
 LEAST_MEMORY_BYTES = 2 << 30
 LEAST_DISK_BYTES = 1 << 30
@@ -88,7 +88,7 @@ def check_comfyui():
 
 
 def build_info() -> dict:
-    from ..native import _sonic
+    from ..extension.native import _sonic
 
     return _sonic.build_info()
 

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from ..errors import UsageError
-from ..native import _sonic
+from ..extension.native import _sonic
 from ..pipeline import FPS
 
 OPENING, WIDTH = 0, 1  # columns of a pose, csrc/draft/pose.h

@@ -14,7 +14,7 @@ from ..model.faults import explained
 from ..model.sampler import Settings, sample
 from ..model.speech import SpeechTokens
 from ..model.unet import Conditions, UNet
-from ..native import _sonic
+from ..extension.native import _sonic
 from ..weights.models import Models
 from .clip_spec import Clip
 

@@ -16,7 +16,7 @@ import numpy as np
 from av.stream import Disposition
 
 from ..errors import InputError
-from ..native import _sonic
+from ..extension.native import _sonic
 from .files import regular_file
 from .tags import ANY_ENCODING
 

@@ -18,7 +18,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from ..errors import InputError, OutputError
-from ..native import _sonic
+from ..extension.native import _sonic
 from . import boxes
 from .audio import Sound
 from .files import in_words, reserve

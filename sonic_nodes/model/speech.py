@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..native import _sonic
+from ..extension.native import _sonic
 from ..networks import run
 from .faults import explained, finite
 from .picture import beside

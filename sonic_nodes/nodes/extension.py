@@ -9,7 +9,7 @@ import folder_paths
 import nodes as comfy_nodes
 from comfy_api.latest import ComfyExtension
 
-from ..loading import PACK
+from ..extension.loading import PACK
 from .calibrate import SonicLipSyncCalibrate
 from .decoder import SonicLatentDecoder
 from .gate import SonicImageGate

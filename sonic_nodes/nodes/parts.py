@@ -14,7 +14,7 @@ from comfy_api.latest import io
 from PIL import Image
 
 from ..errors import InstallError, OutOfMemoryError, SonicError, UsageError
-from ..loading import PACK
+from ..extension.loading import PACK
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def part(name: str) -> ModuleType:
 def install_problem() -> str | None:
     """What to do when the compiled part does not load here, else None."""
     try:
-        part("native")
+        part("extension.native")
     except SonicError as error:
         return str(error)
     return None
@@ -63,7 +63,7 @@ def plain_errors(execute):
     @functools.wraps(execute)
     def wrapped(cls, *args, **kwargs):
         try:
-            part("native")
+            part("extension.native")
             return execute(cls, *args, **kwargs)
         except SonicError as error:
             kind, message = type(error), str(error)

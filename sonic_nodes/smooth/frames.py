@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..face import find_faces
-from ..native import _sonic
+from ..extension.native import _sonic
 
 FACE_EVERY = 8  # frames between looks for faces; those between take the masks of both
 FACE_HELD = 3  # looks in a row that may miss a face before it is taken as gone

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 from ..errors import InstallError
 from ..face import ASSETS
 from ..media.audio import Sound
-from ..native import _sonic
+from ..extension.native import _sonic
 from .track import Follower, Track
 
 CELLS_PER_S = 100

@@ -16,7 +16,7 @@ from ..media.pictures import open_video, picture_stream
 from ..media.provenance import xmp_box
 from ..media.tags import ANY_ENCODING, tags_of
 from ..media.video import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, clock_origin, count_from
-from ..native import _sonic
+from ..extension.native import _sonic
 from .estimate import MAX_OFFSET_MS, Estimate
 
 FADE_S = 0.005

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 
 @pytest.mark.parametrize(("rate", "fps"), [(16000, 25.0), (44100, 25.0), (44100, 12.5), (11025, 29.97), (8000, 30.0)])

@@ -4,7 +4,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from sonic_nodes.media.audio import Sound
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 PIECE = 480000
 

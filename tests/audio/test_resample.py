@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 RATES = [(44100, 16000), (48000, 16000), (22050, 16000), (8000, 16000), (16000, 48000), (44100, 48000), (96000, 44100)]
 RATES += [(44101, 16000), (7350, 44099)]  # too many phases for a row each

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sonic_nodes.commands import doctor
-from sonic_nodes import versions
+from sonic_nodes.extension import versions
 
 PACKAGE = Path(doctor.__file__).absolute().parent
 NAMES = {"python", "torch", "numpy", "av", "pillow", "safetensors", "tqdm", "extension", "face models", "encoder", "threads", "simd",
@@ -33,7 +33,7 @@ def test_optional_functions_are_those_that_this_pytorch_has():
     """torch_exception_get_what_without_backtrace came with PyTorch 2.13."""
     import torch
 
-    from sonic_nodes.native import _sonic
+    from sonic_nodes.extension.native import _sonic
 
     present = {name: there for name, _, there in _sonic.build_info()["optional"]}
     assert present["torch_exception_get_what_without_backtrace"] == (versions.numbers(torch.__version__) >= (2, 13))

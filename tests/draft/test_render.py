@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 _spec = importlib.util.spec_from_file_location("draft_faces", Path(__file__).with_name("faces.py"))
 faces = importlib.util.module_from_spec(_spec)

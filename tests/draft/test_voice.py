@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 RATE, FPS = 16000, 25
 OPENING, WIDTH, ROUNDING, PRESS, BLINK, SWAY_X, SWAY_Y, ROLL = range(8)

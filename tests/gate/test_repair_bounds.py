@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 REACH = 0.3     # of a step: csrc/repair/plane.c's FRACTION, halved
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sonic_nodes import loading
+from sonic_nodes.extension.native import _sonic
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = len(json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8")))
@@ -90,7 +90,7 @@ def missing(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "sonic_nodes.engines.draft", raising=False)
     if name == "sonic_nodes._sonic":
-        monkeypatch.delitem(sys.modules, "sonic_nodes.native", raising=False)
+        monkeypatch.delitem(sys.modules, "sonic_nodes.extension.native", raising=False)
         monkeypatch.delattr("sonic_nodes._sonic", raising=False)
 
 
@@ -110,7 +110,7 @@ def test_a_pytorch_that_is_too_old_is_named(nodes, monkeypatch):
         nodes["SonicLoader"].execute("built-in draft")
 
 
-WHOLE = Path(loading.__file__).with_name("_sonic.abi3.so")
+WHOLE = Path(_sonic.__file__)
 UNUSABLE = {
     "absent": (None, "a copy of the source code has none"),
     "cut short": (lambda: WHOLE.read_bytes()[:5000], "is cut short: it has 5,000 of"),

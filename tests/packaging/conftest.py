@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = "sonic_nodes/_sonic.abi3.so"

@@ -10,7 +10,7 @@ import pytest
 from abi3info import DATAS, FUNCTIONS
 from abi3info.models import PyVersion, Symbol
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 OLDEST_PYTHON = PyVersion(3, 10)
 OLDEST_TORCH = Path(__file__).with_name("torch_2.10_symbols.txt")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from sonic_nodes import binary, loading, versions
+from sonic_nodes.extension import binary, loading, versions
 from sonic_nodes.errors import InstallError
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
-PACKAGE = Path(loading.__file__).absolute().parent
+PACKAGE = Path(loading.__file__).absolute().parents[1]
 FILE = "_sonic.abi3.so"
 REBUILD = "Run `make -C"
 E_MACHINE = 18
@@ -41,7 +41,7 @@ def imported(folder):
     spec = importlib.util.spec_from_file_location("sonic_copy", folder / "__init__.py", submodule_search_locations=[str(folder)])
     sys.modules["sonic_copy"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["sonic_copy"])
-    return importlib.import_module("sonic_copy.native")
+    return importlib.import_module("sonic_copy.extension.native")
 
 
 def complaint(folder):

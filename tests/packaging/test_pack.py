@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sonic_nodes import __version__, binary
+from sonic_nodes import __version__
+from sonic_nodes.extension import binary
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHIVE = ROOT / "dist" / f"sonic-talking-portrait-{__version__}.zip"

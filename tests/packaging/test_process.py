@@ -25,7 +25,7 @@ def load(name, folder={str(PACKAGE)!r}):
 def speak(name):
     import numpy, wave
     from PIL import Image
-    face, native = (importlib.import_module(f"{{name}}.{{part}}") for part in ("face", "native"))
+    face, native = (importlib.import_module(f"{{name}}.{{part}}") for part in ("face", "extension.native"))
     sample = os.path.join(os.path.dirname(sys.modules[name].__file__), "assets", "sample")
     picture = numpy.asarray(Image.open(os.path.join(sample, "portrait.jpg")))
     with wave.open(os.path.join(sample, "speech.wav")) as file:
@@ -56,7 +56,7 @@ def test_two_copies_work_side_by_side(tmp_path):
     run("""
 one, two, again = load("one", sys.argv[1]), load("two", sys.argv[2]), load("again", sys.argv[1])
 assert speak(one) == speak(two) == speak(again) == speak(one)
-assert sys.modules["one.native"]._sonic.__file__ != sys.modules["two.native"]._sonic.__file__
+assert sys.modules["one.extension.native"]._sonic.__file__ != sys.modules["two.extension.native"]._sonic.__file__
 """, first, second)
 
 
@@ -107,7 +107,7 @@ assert speak("sonic_nodes") == first
 FORK = """
 import hashlib, signal, torch
 name = load("sonic_nodes")
-importlib.import_module("sonic_nodes.native")
+importlib.import_module("sonic_nodes.extension.native")
 def said(how):
     return hashlib.sha256(how(name)).digest()
 def in_a_child(how):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sonic_nodes import versions
+from sonic_nodes.extension import versions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,6 +71,6 @@ def test_least_versions_stand_in_one_place():
 
 def test_the_binary_tells_the_packages_version():
     from sonic_nodes import __version__
-    from sonic_nodes.native import _sonic
+    from sonic_nodes.extension.native import _sonic
 
     assert _sonic.build_info()["version"] == __version__

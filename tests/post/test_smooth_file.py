@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sonic_nodes.commands.cli import main
-from sonic_nodes.loading import PACK
+from sonic_nodes.extension.loading import PACK
 from sonic_nodes.media.audio import read_sound_at
 from sonic_nodes.media.video import VideoWriter
 from tests.media.clips import write_sound

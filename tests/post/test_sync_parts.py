@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 from sonic_nodes.sync import estimate
 
 LAGS = 121

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sonic_nodes import networks
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 from ..model.golden import read, relative, weights
 from .clips import DECODED_AT_ONCE, SHORT_CLIP, TWO_WINDOWS, golden_weights, sampled

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonic_nodes.model import sampler
-from sonic_nodes.native import _sonic
+from sonic_nodes.extension.native import _sonic
 
 WINDOW, SHIFT = 25, 7
 

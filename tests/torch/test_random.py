@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.native import _sonic, call
+from sonic_nodes.extension.native import _sonic, call
 
 SEEDS = [0, 42, -1, -2**63, 2**64 - 1, 2**40 + 7]
 TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])

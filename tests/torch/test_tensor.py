@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sonic_nodes.native import _sonic, call
+from sonic_nodes.extension.native import _sonic, call
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 
@@ -312,7 +312,7 @@ def test_nothing_is_kept_alive():
     """Neither calls that succeed nor calls that fail leave memory behind: one leaked operand of 128 KiB each would show."""
     script = """
 import resource, torch
-from sonic_nodes.native import call
+from sonic_nodes.extension.native import call
 x, w = torch.randn(1, 8, 64, 64), torch.randn(8, 7, 3, 3)
 def work(n):
     for i in range(n):

@@ -10,7 +10,7 @@ import torch
 
 from sonic_nodes import face, networks
 from sonic_nodes.errors import ResourceError
-from sonic_nodes.native import _sonic, call
+from sonic_nodes.extension.native import _sonic, call
 from sonic_nodes.progress import watched
 
 from ..live import live_bytes

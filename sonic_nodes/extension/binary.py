@@ -7,7 +7,7 @@ import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-FOLDER = Path(__file__).absolute().parent
+FOLDER = Path(__file__).absolute().parents[1]
 MACHINES = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}  # e_machine, ELF-64 Object File Format
 SAME = {"amd64": "x86_64", "arm64": "aarch64"}
 HEADER_BYTES = 64

@@ -1,7 +1,7 @@
 """The C extension. `from .native import _sonic, call` is the only way the rest of the package reaches it."""
 import os
 
-from .errors import ResourceError
+from ..errors import ResourceError
 from .loading import load
 
 __all__ = ["_sonic", "call"]

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from . import __version__, binary, versions
-from .errors import InstallError
+from .. import __version__
+from . import binary, versions
+from ..errors import InstallError
 
-PACK = Path(__file__).absolute().parents[1]  # where it was found, also when that is a link
+PACK = Path(__file__).absolute().parents[2]  # where it was found, also when that is a link
+PACKAGE = __package__.rpartition(".")[0]
 EXTENSION = "_sonic"
 AN_OPERATOR = "face_find"  # one that register_operators makes
 
@@ -44,7 +46,7 @@ def import_extension():
     old = versions.too_old("torch", torch.__version__)
     if old:
         raise Unfit(old)
-    extension = importlib.import_module(f".{EXTENSION}", __package__)
+    extension = importlib.import_module(f".{EXTENSION}", PACKAGE)
     made_for = getattr(extension, "build_info", dict)().get("version")
     if made_for != __version__:
         raise Unfit(f"{extension.__file__} is of version {made_for}, the files around it are of version {__version__}")
@@ -87,7 +89,7 @@ def command() -> str:
 def library_missing(error):
     """A library of others, or torch itself, is not there or does not load."""
     name = getattr(error, "name", None)
-    if isinstance(error, ModuleNotFoundError) and name and not name.startswith(__package__):
+    if isinstance(error, ModuleNotFoundError) and name and not name.startswith(PACKAGE):
         return Cause(f'Run `"{sys.executable}" -m pip install {name}`', f"{versions.title(name)} is not installed in this Python")
     if not isinstance(error, Unfit) and not hasattr(sys.modules.get("torch"), "ops"):
         return Cause(f'Install PyTorch again until `"{sys.executable}" -c "import torch"` is silent', "PyTorch itself does not load")
@@ -156,7 +158,7 @@ def shared_library_missing(error):
 
 def second_copy(error):
     """Not what usually breaks: copies are kept apart. But it is what remains when libtorch refuses our names."""
-    module = sys.modules.get(f"{__package__}.{EXTENSION}")
+    module = sys.modules.get(f"{PACKAGE}.{EXTENSION}")
     others = sorted({str(getattr(other, "__file__", "")) for name, other in list(sys.modules.items())
                      if name.endswith(f".{EXTENSION}") and other is not None and other is not module})
     if not others:

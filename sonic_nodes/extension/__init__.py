@@ -1,0 +1,1 @@
+"""The C extension: found, checked and loaded, or the reasons why it does not load."""
