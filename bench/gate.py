@@ -35,7 +35,7 @@ import gate_variants
 from gate_report import Lines, auc, print_groups, share
 from gate_variants import BAD, GOOD
 
-from sonic_nodes.gate import check, findings, old_rule
+from sonic_nodes.gate import check, findings, legacy_rule
 from sonic_nodes.gate.verdict import judge
 from sonic_nodes.media.image import read_picture
 
@@ -147,9 +147,9 @@ def judge_one(photo, part, variant, folder, brisque, identify) -> dict:
 
 def old_score(path) -> float:
     """The more limits are kept the better: 0 to 3."""
-    figures = old_rule.old_figures(path)
-    return (float(figures["gradient_variance"] >= old_rule.GRADIENT_VARIANCE) + (figures["high_energy"] <= old_rule.HIGH_ENERGY)
-            + (figures["file_bytes"] >= old_rule.FILE_BYTES))
+    figures = legacy_rule.old_figures(path)
+    return (float(figures["gradient_variance"] >= legacy_rule.GRADIENT_VARIANCE) + (figures["high_energy"] <= legacy_rule.HIGH_ENERGY)
+            + (figures["file_bytes"] >= legacy_rule.FILE_BYTES))
 
 
 def identify_quality(program, path):

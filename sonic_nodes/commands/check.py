@@ -12,7 +12,7 @@ from ..errors import OutputError, UsageError
 from ..media.fetch import is_url
 from ..media.files import is_same_file
 from ..gate.reports import CsvReport, HtmlReport, JsonReport, TextReport
-from ..gate.row import Outputs, Row, Wanted
+from ..gate.result import Outputs, Row, Wanted
 from ..gate.workers import rows_of
 
 FINE, REJECTED, WARNED, UNREADABLE = 0, 1, 2, 3

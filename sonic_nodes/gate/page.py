@@ -5,7 +5,7 @@ import base64
 import hashlib
 from html import escape
 
-from .row import Row
+from .result import Row
 
 VERDICTS = ("ok", "warn", "reject", "unreadable")
 STYLE = """

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from ..media.files import whole_file
 from . import page
-from .row import Row
+from .result import Row
 
 COLUMNS = ("path", "verdict", "score", "passed", "jpeg_quality", "reasons", "advice")
 REPAIR_COLUMNS = ("repaired", "repair_file", "repair_reason", "repair_score_after")

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 from ..errors import SonicError
 from .check import unreadable
-from .row import Outputs, Row, Wanted, row_of
+from .result import Outputs, Row, Wanted, row_of
 
 AHEAD = 4   # sources for each process that wait or whose rows do: memory does not grow with their number
 

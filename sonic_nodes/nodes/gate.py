@@ -109,7 +109,7 @@ class Gate:
         self.verdicts.append(verdict)
         self.said.append(said)
         if self.policy == STRICT and not verdict["passed"]:
-            raise part("gate.words").refusal(verdict, self.min_score)
+            raise part("gate.messages").refusal(verdict, self.min_score)
         return mended
 
     def judged(self, picture: np.ndarray, data: bytes | None, face) -> tuple[dict, np.ndarray]:
@@ -136,7 +136,7 @@ class Gate:
     def lines(self) -> list[str]:
         worst = self.worst()
         which = [f"{len(self.verdicts)} pictures; the worst is number {worst + 1}:"] if len(self.verdicts) > 1 else []
-        return which + part("gate.words").lines(self.verdicts[worst]) + [said for said in self.said[worst:worst + 1] if said]
+        return which + part("gate.messages").lines(self.verdicts[worst]) + [said for said in self.said[worst:worst + 1] if said]
 
     def outputs(self):
         """score, passed, report, heat_map"""

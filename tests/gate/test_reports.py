@@ -14,8 +14,8 @@ from PIL import Image
 from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
 from sonic_nodes.commands import check
-from sonic_nodes.gate import page, row, workers
-from sonic_nodes.gate.row import Outputs, Wanted
+from sonic_nodes.gate import page, result, workers
+from sonic_nodes.gate.result import Outputs, Wanted
 from sonic_nodes.gate.workers import AHEAD, rows_of
 
 from .conftest import jpeg
@@ -140,7 +140,7 @@ def test_a_run_that_is_stopped_leaves_the_older_report(folder, tmp_path, monkeyp
         count.append(source)
         if len(count) == 2:
             raise KeyboardInterrupt
-        return row.row_of(source, wanted)
+        return result.row_of(source, wanted)
 
     monkeypatch.setattr(workers, "row_of", stop)
     assert main(["check", str(folder), "--html", str(path)]) == 130
@@ -189,7 +189,7 @@ def test_a_picture_is_not_overwritten_by_a_heat_map(tmp_path, clean, capsys):
 
 
 def test_an_address_is_a_row_with_the_remedy_unless_it_is_allowed(folder, capsys, monkeypatch):
-    monkeypatch.setattr(row, "fetch", lambda url: pytest.fail("fetched without --allow-url"))
+    monkeypatch.setattr(result, "fetch", lambda url: pytest.fail("fetched without --allow-url"))
     assert main(["check", "https://example.com/a.jpg", str(folder / "a.jpg"), "--json"]) == 1
     first, second = json.loads(capsys.readouterr().out)
     assert first["path"] == "https://example.com/a.jpg" and first["verdict"] == "unreadable"
@@ -203,7 +203,7 @@ def test_allowed_addresses_are_judged_like_files_and_failures_are_rows(folder, c
             raise InputError("Check the address: it answers 404.")
         return (folder / "a.jpg").read_bytes()
 
-    monkeypatch.setattr(row, "fetch", fetched)
+    monkeypatch.setattr(result, "fetch", fetched)
     assert main(["check", "http://example.com/absent", "http://example.com/a", "--allow-url", "--json"]) == 1
     absent, there = json.loads(capsys.readouterr().out)
     assert absent["reasons"][0]["advice"] == "Check the address: it answers 404." and there["jpeg_quality"] == 40
@@ -263,7 +263,7 @@ def test_an_unexpected_error_is_a_row(folder, monkeypatch):
     def broken(*args, **options):
         raise RuntimeError("what nobody thought of")
 
-    monkeypatch.setattr(row, "judged", broken)
+    monkeypatch.setattr(result, "judged", broken)
     found, = rows_of([str(folder / "a.jpg")], [Outputs()], Wanted(), 1)
     assert found.verdict["verdict"] == "unreadable" and "RuntimeError" in found.verdict["reasons"][0]["advice"]
 
@@ -273,7 +273,7 @@ def test_rows_are_printed_as_they_come(folder, monkeypatch, capsys):
 
     def watched(*args):
         seen.append(capsys.readouterr().out)
-        return row.row_of(*args)
+        return result.row_of(*args)
 
     monkeypatch.setattr(workers, "row_of", watched)
     main(["check", str(folder)])
