@@ -15,7 +15,7 @@ from ..media.audio import read_sound
 from ..media.files import is_same_file
 from ..media.image import read_picture
 from ..media.provenance import metadata
-from ..media.video import VideoWriter
+from ..media.video_writer import VideoWriter
 from .render_engine import commanded, details_of, engine_of, planned, tell
 from .render_options import settle
 

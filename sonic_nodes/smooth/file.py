@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..media.files import copy_video, regular_file
-from ..media.pictures import decoded, open_video, picture_stream, rgb_of
+from ..media.video_reader import decoded, open_video, picture_stream, rgb_of
 from ..media.tags import tags_of
-from ..media.video import VideoWriter, clock_origin, count_from
+from ..media.video_writer import VideoWriter, clock_origin, count_from
 from .frames import Smoother
 from .sound import Converted
 

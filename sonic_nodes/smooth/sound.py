@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from ..errors import InputError
-from ..media.video import AAC_LAYOUTS, AAC_RATES_HZ
+from ..media.video_writer import AAC_LAYOUTS, AAC_RATES_HZ
 
 RATE_HZ = 48000      # for rates that AAC lacks
 UNEVEN_S = 0.05      # by which times may be off without a gap: containers round them to milliseconds, or to their packets

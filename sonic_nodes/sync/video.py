@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..media.files import regular_file
-from ..media.pictures import decoded, open_video, picture_stream, rgb_of
+from ..media.video_reader import decoded, open_video, picture_stream, rgb_of
 
 
 def pictures(path: str | os.PathLike) -> Iterator[tuple[float, np.ndarray]]:

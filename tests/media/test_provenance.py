@@ -8,7 +8,7 @@ from sonic_nodes import __version__
 from sonic_nodes.errors import InputError
 from sonic_nodes.media import boxes
 from sonic_nodes.media.provenance import metadata, read_back
-from sonic_nodes.media.video import VideoWriter
+from sonic_nodes.media.video_writer import VideoWriter
 
 from . import clips
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sonic_nodes.errors import OutputError, ResourceError
-from sonic_nodes.media import video
+from sonic_nodes.media import video_writer
 from sonic_nodes.media.audio import Sound
 from sonic_nodes.media.provenance import metadata
-from sonic_nodes.media.video import VideoWriter
+from sonic_nodes.media.video_writer import VideoWriter
 
 SIDE = 128
 NOISE = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), np.uint8)
@@ -148,7 +148,7 @@ FULL = OSError(28, "No space left on device")
     + [(call, KeyboardInterrupt(), KeyboardInterrupt) for call in ("picture", "close")],
 )
 def test_injected_failures(tmp_path, monkeypatch, call, error, expected):
-    real, calls = getattr(video._Encoder, call), []
+    real, calls = getattr(video_writer._Encoder, call), []
 
     def failing(self, *arguments):
         calls.append(call)
@@ -156,7 +156,7 @@ def test_injected_failures(tmp_path, monkeypatch, call, error, expected):
             raise error
         return real(self, *arguments)
 
-    monkeypatch.setattr(video._Encoder, call, failing)
+    monkeypatch.setattr(video_writer._Encoder, call, failing)
     with pytest.raises(expected):
         render(tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []
@@ -164,19 +164,19 @@ def test_injected_failures(tmp_path, monkeypatch, call, error, expected):
 
 def test_a_failing_encoder_does_not_block_the_renderer(tmp_path, monkeypatch):
     """The queue holds a few frames only; thousands must still be taken, or refused, after the worker has failed."""
-    monkeypatch.setattr(video._Encoder, "write", lambda self, picture: 1 / 0)
+    monkeypatch.setattr(video_writer._Encoder, "write", lambda self, picture: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         render(tmp_path / "a.mp4", chunks=1000)
 
 
 def test_a_truncated_result_is_noticed(tmp_path, monkeypatch):
     """Errors while a container closes can get lost; the finished file is checked before it takes its name."""
-    real = video._append
+    real = video_writer._append
 
     def cut(path, content):
         real(path, content)
         os.truncate(path, os.path.getsize(path) - 3)
 
-    monkeypatch.setattr(video, "_append", cut)
+    monkeypatch.setattr(video_writer, "_append", cut)
     assert refusal(tmp_path / "a.mp4").startswith("Free disk space")
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sonic_nodes.media.audio import Sound, read_sound
 from sonic_nodes.media.provenance import metadata, read_back
-from sonic_nodes.media.video import VideoWriter
+from sonic_nodes.media.video_writer import VideoWriter
 
 from . import clips
 
@@ -201,7 +201,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
 import os, sys
 import numpy as np
 from sonic_nodes.media.audio import Sound
-from sonic_nodes.media.video import VideoWriter
+from sonic_nodes.media.video_writer import VideoWriter
 sound = Sound(np.broadcast_to(np.float32(0.1), (1, 8000 * 60)), 8000)
 frames = np.arange(25, dtype=np.uint8)[:, None, None, None].repeat(96, 1).repeat(96, 2).repeat(3, 3)
 megabytes = []

@@ -14,7 +14,7 @@ import pytest
 from sonic_nodes.commands.cli import main
 from sonic_nodes.extension.loading import PACK
 from sonic_nodes.media.audio import read_sound_at
-from sonic_nodes.media.video import VideoWriter
+from sonic_nodes.media.video_writer import VideoWriter
 from tests.media.clips import write_sound
 from tests.post.test_smooth import clip
 

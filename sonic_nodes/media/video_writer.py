@@ -22,7 +22,7 @@ from ..extension.native import _sonic
 from . import boxes
 from .audio import Sound
 from .files import in_words, reserve
-from .pictures import MAX_SIDE_PX
+from .video_reader import MAX_SIDE_PX
 from .provenance import xmp_box
 from .tags import ANY_ENCODING
 
