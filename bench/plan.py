@@ -17,9 +17,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from sonic_nodes import foresee, plan  # noqa: E402
+from sonic_nodes.memory import estimate, plan  # noqa: E402
 from sonic_nodes.errors import ResourceError  # noqa: E402
-from sonic_nodes.speed import calibrate, wait_for  # noqa: E402
+from sonic_nodes.memory.benchmark import calibrate, wait_for  # noqa: E402
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 BYTES_OFF, SECONDS_OFF = 0.10, 0.25
@@ -44,21 +44,21 @@ def model_sizes(size: str) -> tuple[dict, dict]:
 def stages(a) -> dict:
     """What runs, by name; each takes a foresee.Model."""
     return {
-        "sound": lambda m: foresee.sound(m, foresee.SEEN),
-        "picture": foresee.picture,
-        "encoding": lambda m: foresee.encoding(m, a.rows, a.columns),
-        "one branch": lambda m: foresee.two_windows(m, a.rows, a.columns, 1),
-        "batched": lambda m: foresee.two_windows(m, a.rows, a.columns, 3),
-        "decoding": lambda m: foresee.decoding(m, a.rows, a.columns),
-        "in between": lambda m: foresee.in_between(m, a.rows, a.columns),
+        "sound": lambda m: estimate.sound(m, estimate.SEEN),
+        "picture": estimate.picture,
+        "encoding": lambda m: estimate.encoding(m, a.rows, a.columns),
+        "one branch": lambda m: estimate.two_windows(m, a.rows, a.columns, 1),
+        "batched": lambda m: estimate.two_windows(m, a.rows, a.columns, 3),
+        "decoding": lambda m: estimate.decoding(m, a.rows, a.columns),
+        "in between": lambda m: estimate.in_between(m, a.rows, a.columns),
     }
 
 
-def timed(work, m, device) -> tuple[foresee.Cost, float]:
+def timed(work, m, device) -> tuple[estimate.Cost, float]:
     """The second of two runs where the first is short: that one reads weights and fills caches."""
     took = 0.0
     for _ in range(2):
-        for function in (foresee.sound, foresee.picture, foresee.encoding, foresee.two_windows, foresee.decoding, foresee.in_between):
+        for function in (estimate.sound, estimate.picture, estimate.encoding, estimate.two_windows, estimate.decoding, estimate.in_between):
             function.cache_clear()
         wait_for(device)
         started = time.perf_counter()
@@ -74,9 +74,9 @@ def compare(a) -> bool:
     device, dtype = torch.device(a.device), DTYPES[a.dtype]
     sizes, heads = model_sizes(a.size)
     dtypes = plan.network_dtypes(dtype)
-    foretold, real = (foresee.model(dtypes, sizes, gpu=device.type == "cuda", device=d, **heads) for d in ("meta", a.device))
-    for network in foresee.NETWORKS:
-        foresee.weights(real[network], a.device)
+    foretold, real = (estimate.model(dtypes, sizes, gpu=device.type == "cuda", device=d, **heads) for d in ("meta", a.device))
+    for network in estimate.NETWORKS:
+        estimate.weights(real[network], a.device)
     speed = calibrate(device, dtype)
     rates = (speed.convolution / 1e9, speed.product / 1e9, speed.attention / 1e9, speed.moved / 1e9)
     print(f"{a.size} networks, {8 * a.columns}x{8 * a.rows}, {a.dtype}, {a.device}, {torch.get_num_threads()} threads; calibrated:"

@@ -6,7 +6,7 @@ import torch
 from ..engines.draft import OPENING, WIDTH, DraftEngine, DraftSettings
 from ..engines.sonic import SonicEngine, SonicSettings
 from ..errors import UsageError
-from ..speed import calibrate
+from ..memory.benchmark import calibrate
 from ..weights.models import Models
 
 WORTH_MEASURING_FLOP = 10**13  # less takes a minute or two even on a CPU

@@ -1,8 +1,8 @@
 """What the machine has, and the plan that fits into it."""
 from dataclasses import replace
 
-from .. import plan
-from ..plan import Budget, Plan
+from ..memory import plan
+from ..memory.plan import Budget, Plan
 from ..weights.layouts import NETWORKS
 from .clip_spec import Clip
 

@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..model import video
 from ..model.sampler import Settings, picture_count
 from ..pipeline import FPS
-from ..plan import Budget, Plan, Speed, dtype_text, with_retry
+from ..memory.plan import Budget, Plan, Speed, dtype_text, with_retry
 from ..weights.models import Models
 from .clip_spec import Clip, check_seed, costs
 from .progress import Progress, followed

@@ -105,4 +105,4 @@ def room_for_pictures(data) -> list[str]:
 def speed_of(device, dtype):
     """Measured once for each: a second or two on a processor."""
     usual = torch.float32 if device.type == "cpu" else torch.float16
-    return part("speed").calibrate(device, dtype or usual)
+    return part("memory.benchmark").calibrate(device, dtype or usual)

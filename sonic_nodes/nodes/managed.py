@@ -7,7 +7,7 @@ import comfy.model_management
 import comfy.model_patcher
 import torch
 
-from ..plan import Budget
+from ..memory.plan import Budget
 from ..weights.models import Models, read
 from .parts import Progress
 

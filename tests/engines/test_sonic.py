@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from sonic_nodes.engines.draft import DraftEngine
 from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
 from sonic_nodes.errors import InputError, ResourceError, UsageError
-from sonic_nodes.plan import Budget
+from sonic_nodes.memory.plan import Budget
 from sonic_nodes.weights.models import Models
 from tests.engines.conftest import FAST, SIDE, clip_data, pictures
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from sonic_nodes import foresee
-from sonic_nodes.plan import network_dtypes
+from sonic_nodes.memory import estimate
+from sonic_nodes.memory.plan import network_dtypes
 from sonic_nodes.progress import watched
 from tests.weights.golden_sizes import SIZES
 
@@ -17,15 +17,15 @@ HEADS = {"head_dim": 32, "whisper_heads": 2, "clip_heads": 2}
 
 def both(dtype):
     """(a model without memory, the same with)."""
-    return (foresee.model(network_dtypes(dtype), SIZES, device=device, **HEADS) for device in ("meta", "cpu"))
+    return (estimate.model(network_dtypes(dtype), SIZES, device=device, **HEADS) for device in ("meta", "cpu"))
 
 
 def stages(m, rows, columns):
     return {
-        "sound": foresee.sound(m, 40), "picture": foresee.picture(m), "encoding": foresee.encoding(m, rows, columns),
-        "sampling": foresee.two_windows(m, rows, columns, 1), "batched": foresee.two_windows(m, rows, columns, 3),
-        "decoding": foresee.decoding(m, rows, columns), "five frames": foresee.decoding(m, rows, columns, 5),
-        "in between": foresee.in_between(m, rows, columns),
+        "sound": estimate.sound(m, 40), "picture": estimate.picture(m), "encoding": estimate.encoding(m, rows, columns),
+        "sampling": estimate.two_windows(m, rows, columns, 1), "batched": estimate.two_windows(m, rows, columns, 3),
+        "decoding": estimate.decoding(m, rows, columns), "five frames": estimate.decoding(m, rows, columns, 5),
+        "in between": estimate.in_between(m, rows, columns),
     }
 
 
@@ -44,40 +44,40 @@ def test_foretold_is_what_is_taken(rows, columns, dtype):
 
 def test_a_watch_that_wants_previews_gets_none_of_what_is_only_foretold():
     m, pictures = next(both(torch.float32)), []
-    foresee.two_windows.cache_clear()
+    estimate.two_windows.cache_clear()
     with watched(lambda done, total, picture: pictures.append(picture), interval_ms=0):
-        assert foresee.two_windows(m, 8, 8, 1).flops
+        assert estimate.two_windows(m, 8, 8, 1).flops
     assert pictures and set(pictures) == {None}
 
 
 def test_constants_but_for_the_sound_which_stays_in_host_memory():
     without, with_memory = both(torch.float32)
-    foretold, taken = (foresee.constants(m, 8, 16) for m in (without, with_memory))
-    tokens, context = foresee.token_shape(without)
-    sound = 4 * (foresee.SEEN + 2) * tokens * context
+    foretold, taken = (estimate.constants(m, 8, 16) for m in (without, with_memory))
+    tokens, context = estimate.token_shape(without)
+    sound = 4 * (estimate.SEEN + 2) * tokens * context
     assert 0 <= taken.peak_bytes - foretold.peak_bytes <= sound + 4096
-    assert foresee.constants_bytes(without, 8, 16) <= foretold.live_bytes
+    assert estimate.constants_bytes(without, 8, 16) <= foretold.live_bytes
 
 
 @pytest.mark.parametrize("branches", [1, 3])
 def test_latents_of_a_longer_clip(branches):
     """A run of 60 frames and two steps, as it is foretold from a clip of 26."""
     without, with_memory = both(torch.float32)
-    net, _ = foresee.prepared(with_memory, 8, 8)
-    conditions = foresee.unet_conditions(with_memory, 8, 8)
+    net, _ = estimate.prepared(with_memory, 8, 8)
+    conditions = estimate.unet_conditions(with_memory, 8, 8)
     conditions.audio = [part[:1].expand(60, -1, -1) if len(part) > 1 else part for part in conditions.audio]
-    net = foresee.UNet(net.weights, net.head_dim)
+    net = estimate.UNet(net.weights, net.head_dim)
     net.prepare(conditions)
     noise, image = torch.randn(60, 4, 8, 8), torch.zeros(1, 4, 8, 8)
-    taken = foresee.cost(foresee.sample(net, noise, image, torch.zeros(60, 2), foresee.Settings(steps=2), branches, meter=True)[1])
-    foretold = foresee.sampling(without, 8, 8, 60, 2, branches)
+    taken = estimate.cost(estimate.sample(net, noise, image, torch.zeros(60, 2), estimate.Settings(steps=2), branches, meter=True)[1])
+    foretold = estimate.sampling(without, 8, 8, 60, 2, branches)
     assert foretold.peak_bytes == pytest.approx(taken.peak_bytes, rel=0.01)
     assert foretold.flops == taken.flops
 
 
 def test_on_a_gpu_results_are_laid_out_otherwise():
     """Normalisation there copies pictures that are stored by pixel; in float32 the CPU has a kernel of our own."""
-    cpu, gpu = (foresee.two_windows(foresee.model(network_dtypes(torch.float16), gpu=gpu), 64, 64, 3) for gpu in (False, True))
+    cpu, gpu = (estimate.two_windows(estimate.model(network_dtypes(torch.float16), gpu=gpu), 64, 64, 3) for gpu in (False, True))
     assert gpu.peak_bytes > 1.2 * cpu.peak_bytes and gpu.moved_bytes > cpu.moved_bytes
     assert gpu.flops == cpu.flops
 
@@ -87,7 +87,7 @@ def test_a_published_model_is_foretold_quickly_and_without_pythons_kernels():
     code = """
 import json, sys, time
 import torch
-from sonic_nodes import plan
+from sonic_nodes.memory import plan
 started, before = time.process_time(), set(sys.modules)
 p = plan.make(128, 128, 7501, plan.Budget(24 << 30, 64 << 30))
 print(json.dumps({"seconds": time.process_time() - started, "peak": p.peak, "new": sorted(set(sys.modules) - before)}))

@@ -6,9 +6,9 @@ import re
 import pytest
 import torch
 
-from sonic_nodes import plan
+from sonic_nodes.memory import plan
 from sonic_nodes.errors import ResourceError, UsageError
-from sonic_nodes.plan import GIB, WAYS, Budget, Speed, make, plans, with_retry
+from sonic_nodes.memory.plan import GIB, WAYS, Budget, Speed, make, plans, with_retry
 
 PLENTY = 64 * GIB
 TEN_SECONDS = 126

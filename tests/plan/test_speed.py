@@ -4,9 +4,9 @@ import math
 import pytest
 import torch
 
-from sonic_nodes import speed
-from sonic_nodes.foresee import Cost
-from sonic_nodes.speed import Speed
+from sonic_nodes.memory import benchmark
+from sonic_nodes.memory.estimate import Cost
+from sonic_nodes.memory.benchmark import Speed
 
 
 def test_each_kind_of_work_at_its_rate():
@@ -16,6 +16,6 @@ def test_each_kind_of_work_at_its_rate():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_calibration_gives_rates(monkeypatch, dtype):
-    monkeypatch.setattr(speed, "ROUNDS", 1)
-    rates = speed.calibrate("cpu", dtype)
+    monkeypatch.setattr(benchmark, "ROUNDS", 1)
+    rates = benchmark.calibrate("cpu", dtype)
     assert all(1e6 < rate < math.inf for rate in (rates.convolution, rates.product, rates.attention, rates.moved))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .foresee import Cost
+from .estimate import Cost
 
 ROUNDS = 3
 

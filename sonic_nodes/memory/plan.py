@@ -15,10 +15,10 @@ from typing import TypeVar
 
 import torch
 
-from . import foresee
-from .errors import ResourceError, UsageError
-from .foresee import CHUNK, STAGES, WINDOW, Model
-from .speed import Speed
+from . import estimate
+from ..errors import ResourceError, UsageError
+from .estimate import CHUNK, STAGES, WINDOW, Model
+from .benchmark import Speed
 
 GIB = 1 << 30
 STEPS, FPS_LATENT, FPS_PICTURE = 25, 12.5, 25
@@ -170,7 +170,7 @@ def duration(seconds: float) -> str:
 
 def network_dtypes(dtype: torch.dtype) -> dict[str, torch.dtype]:
     """In which type each network computes in a run of `dtype`."""
-    return {key: torch.float32 if key in FP32_NETWORKS else dtype for key in foresee.NETWORKS}
+    return {key: torch.float32 if key in FP32_NETWORKS else dtype for key in estimate.NETWORKS}
 
 
 def make(
@@ -199,8 +199,8 @@ def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=N
     wanted = {"auto": lambda b, o: True, "batched": lambda b, o: b == 3, "sequential": lambda b, o: b == 1, "offload": lambda b, o: o}[kind]
     found = []
     for dtype in dtypes:
-        m = foresee.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
-        grown = foresee.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
+        m = estimate.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
+        grown = estimate.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
         ways: list[Plan] = []
         for branches, offload in reversed(WAYS):
             parts = stages(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed)
@@ -212,18 +212,18 @@ def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=N
 
 
 def stages(m: Model, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed) -> tuple[Stage, ...]:
-    constants = foresee.constants_bytes(m, rows, columns)
-    latents = 4 * latent_frames * foresee.latent_channels(m) * rows * columns
+    constants = estimate.constants_bytes(m, rows, columns)
+    latents = 4 * latent_frames * estimate.latent_channels(m) * rows * columns
     costs = {
-        "picture": (foresee.picture(m), 0),
-        "encoding": (foresee.encoding(m, rows, columns), 0),
-        "sound": (foresee.sound(m, latent_frames), 0),
-        "constants": (foresee.constants(m, rows, columns), 0),
-        "sampling": (foresee.sampling(m, rows, columns, latent_frames, steps, branches), constants),
-        "decoding": (foresee.decoding(m, rows, columns).times(math.ceil(latent_frames / CHUNK)), latents),
-        "in between": (foresee.in_between(m, rows, columns).times(latent_frames - 1), latents),
+        "picture": (estimate.picture(m), 0),
+        "encoding": (estimate.encoding(m, rows, columns), 0),
+        "sound": (estimate.sound(m, latent_frames), 0),
+        "constants": (estimate.constants(m, rows, columns), 0),
+        "sampling": (estimate.sampling(m, rows, columns, latent_frames, steps, branches), constants),
+        "decoding": (estimate.decoding(m, rows, columns).times(math.ceil(latent_frames / CHUNK)), latents),
+        "in between": (estimate.in_between(m, rows, columns).times(latent_frames - 1), latents),
     }
-    grown = 0 if on_gpu else foresee.host_bytes(m, rows, columns, latent_frames)
+    grown = 0 if on_gpu else estimate.host_bytes(m, rows, columns, latent_frames)
     share, least = (MARGIN_SHARE, MARGIN_BYTES) if on_gpu else (HOST_MARGIN_SHARE, HOST_MARGIN_BYTES)
     return tuple(
         Stage(name, m.bytes(STAGES[name]) if offload else m.all_bytes(), held + grown, cost.peak_bytes,

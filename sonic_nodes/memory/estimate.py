@@ -11,10 +11,10 @@ from functools import lru_cache
 
 import torch
 
-from .model.sampler import Settings, sample
-from .model.unet import Conditions, UNet
-from .networks import METER, run
-from .weights import tables
+from ..model.sampler import Settings, sample
+from ..model.unet import Conditions, UNet
+from ..networks import METER, run
+from ..weights import tables
 
 WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3  # frames of a window, of a decoded chunk, of a block of sound; branches of the guidance
 SEEN = WINDOW + 1  # frames of the shortest clip whose latents are larger than a window's
