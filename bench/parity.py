@@ -18,9 +18,10 @@ from safetensors.torch import load_file
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from sonic_nodes import face, networks  # noqa: E402
-from sonic_nodes.model import sampler  # noqa: E402
-from sonic_nodes.model import unet as unet_model  # noqa: E402
+from sonic_nodes import face
+from sonic_nodes.models import call  # noqa: E402
+from sonic_nodes.models import sampler  # noqa: E402
+from sonic_nodes.models import unet as unet_model  # noqa: E402
 from sonic_nodes.extension.native import _sonic  # noqa: E402
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -55,7 +56,7 @@ class Parity:
 
     def run(self, network: str, inputs, weights, numbers=(), probes=()) -> list[torch.Tensor]:
         inputs = {k: v.to(self.device) for k, v in inputs.items()}
-        outputs = networks.run(network, inputs, weights, numbers, probes, self.check_finite)
+        outputs = call.run(network, inputs, weights, numbers, probes, self.check_finite)
         return [output.float().cpu() for output in outputs]
 
     def add(self, stage: str, got: torch.Tensor, expected: torch.Tensor, tolerance: float, kind: str = "rel", exact_kind: bool = False):

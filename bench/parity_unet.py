@@ -13,7 +13,7 @@ import torch
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 import unet_weights  # noqa: E402
 
-from sonic_nodes.model import unet as model  # noqa: E402
+from sonic_nodes.models import unet as model  # noqa: E402
 
 TOLERANCE = 2e-5
 HEAD_DIM = 32

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 from unet_speed import DTYPES, peak_above_start, timed  # noqa: E402
 
-from sonic_nodes import networks  # noqa: E402
+from sonic_nodes.models import call  # noqa: E402
 
 TOLERANCE = {"fp32": 2e-6, "fp16": 2e-3, "bf16": 1.5e-2}
 BYTES_LINE, TIME_LINE = 1.1, 1.0
@@ -79,7 +79,7 @@ def workloads(a):
     context = torch.randn(a.frames, 1, CONTEXT, generator=generator).to(**kind)
     eager = Eager(weights)
     return {
-        "ours": lambda: networks.run("transformer_block", {"x": x, "context": context}, weights, [HEAD_DIM])[0],
+        "ours": lambda: call.run("transformer_block", {"x": x, "context": context}, weights, [HEAD_DIM])[0],
         "eager": lambda: eager(x, context),
     }
 

@@ -15,8 +15,8 @@ import torch
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 import unet_weights  # noqa: E402
 
-from sonic_nodes.model import unet as model  # noqa: E402
-from sonic_nodes.networks import METER  # noqa: E402
+from sonic_nodes.models import unet as model  # noqa: E402
+from sonic_nodes.models.call import METER  # noqa: E402
 
 REFERENCE_TFLOP = {(512, 512): 100.0, (512, 768): 156.8, (640, 640): 164.3, (768, 768): 250.7, (576, 1024): 250.7}
 IDS = [12.5, 32.0, 16.0]

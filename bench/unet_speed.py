@@ -26,7 +26,7 @@ import parity_unet  # noqa: E402
 import unet_weights  # noqa: E402
 from unet_flops import rectangle_mask  # noqa: E402
 
-from sonic_nodes.model import unet as model  # noqa: E402
+from sonic_nodes.models import unet as model  # noqa: E402
 from sonic_nodes.weights import check, files  # noqa: E402
 
 FULL = {"channels": unet_weights.CHANNELS, "attends": unet_weights.ATTENDS, "layers": 2, "context": 1024, "embedding": 1280, "ids": 768}

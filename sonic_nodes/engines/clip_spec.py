@@ -5,8 +5,8 @@ import numpy as np
 import torch
 
 from ..errors import InputError, UsageError
-from ..model import speech
-from ..model.sampler import latent_count, picture_count
+from ..models import speech
+from ..models.sampler import latent_count, picture_count
 
 SMALL_FACE_PX = 64  # one cell of the coarsest grid on which the voice acts
 

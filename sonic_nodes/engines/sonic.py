@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from ..errors import UsageError
-from ..model import video
-from ..model.sampler import Settings, picture_count
+from ..models import video
+from ..models.sampler import Settings, picture_count
 from ..pipeline import FPS
 from ..memory.plan import Budget, Plan, Speed, dtype_text, with_retry
 from ..weights.models import Models

@@ -11,9 +11,9 @@ from functools import lru_cache
 
 import torch
 
-from ..model.sampler import Settings, sample
-from ..model.unet import Conditions, UNet
-from ..networks import METER, run
+from ..models.sampler import Settings, sample
+from ..models.unet import Conditions, UNet
+from ..models.call import METER, run
 from ..weights import tables
 
 WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3  # frames of a window, of a decoded chunk, of a block of sound; branches of the guidance

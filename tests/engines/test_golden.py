@@ -10,9 +10,9 @@ import torch
 
 from sonic_nodes.engines.clip_spec import Clip
 from sonic_nodes.engines.stages import conditions_of, noise_of
-from sonic_nodes.model import picture, speech, video
-from sonic_nodes.model.sampler import Settings, sample
-from sonic_nodes.model.unet import UNet
+from sonic_nodes.models import picture, speech, video
+from sonic_nodes.models.sampler import Settings, sample
+from sonic_nodes.models.unet import UNet
 from tests.model.golden import read, relative, weights
 
 SEED = 72589

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from sonic_nodes.networks import run
+from sonic_nodes.models.call import run
 
 from .golden import full_mel, read, relative, weights
 

@@ -5,7 +5,7 @@ Neither is needed by the package; without them these tests are skipped: pip inst
 import pytest
 import torch
 
-from sonic_nodes.networks import run
+from sonic_nodes.models.call import run
 from sonic_nodes.weights import tables
 
 from .golden import relative

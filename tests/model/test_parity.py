@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from sonic_nodes.networks import METER, run
+from sonic_nodes.models.call import METER, run
 
 from .golden import full_mel, read, relative, weights
 

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from sonic_nodes.model import unet as model
+from sonic_nodes.models import unet as model
 
 from .golden import read, relative, weights
 

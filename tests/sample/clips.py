@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from sonic_nodes.model import sampler
-from sonic_nodes.model import unet as model
+from sonic_nodes.models import sampler
+from sonic_nodes.models import unet as model
 
 from ..model.golden import read, weights
 

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from sonic_nodes import networks
+from sonic_nodes.models import call
 from sonic_nodes.extension.native import _sonic
 
 from ..model.golden import read, relative, weights
@@ -58,7 +58,7 @@ def test_direction_of_every_window(unet):
 
 def test_pictures(unet):
     latents, = sampled(TWO_WINDOWS, unet)
-    video, = networks.run("vae_decoder", {"latents": latents}, weights("vae_tiny_weights"), [DECODED_AT_ONCE])
+    video, = call.run("vae_decoder", {"latents": latents}, weights("vae_tiny_weights"), [DECODED_AT_ONCE])
     expected = read(TWO_WINDOWS.name)["video01"][0].transpose(0, 1)
     assert ((video / 2 + 0.5).clamp(0, 1) - expected).abs().max() < 1e-4  # 1e-3 is asked for
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonic_nodes.model import sampler
+from sonic_nodes.models import sampler
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.progress import watched
 

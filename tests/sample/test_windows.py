@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonic_nodes.model import sampler
+from sonic_nodes.models import sampler
 from sonic_nodes.extension.native import _sonic
 
 WINDOW, SHIFT = 25, 7

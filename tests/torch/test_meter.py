@@ -1,7 +1,7 @@
 """What the meter counts: against sums done by hand."""
 import torch
 
-from sonic_nodes.networks import METER, run
+from sonic_nodes.models.call import METER, run
 
 
 def reading(function, *tensors, numbers=()):

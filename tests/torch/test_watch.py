@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from sonic_nodes import face, networks
+from sonic_nodes import face
+from sonic_nodes.models.call import run as run_network
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.extension.native import _sonic, call
 from sonic_nodes.progress import watched
@@ -77,11 +78,11 @@ def test_every_operator_asks_before_it_works(name):
 def every_network():
     vae, rife, mel = read("vae_tiny_io"), read("rife_ifnet"), {"mel": full_mel()}
     return {
-        "whisper": lambda: networks.run("whisper", mel, weights("whisper_tiny_enc"), [2]),
-        "clip_vision": lambda: networks.run("clip_vision", {"pixels": read("clip_tiny")["io_pixels"]}, weights("clip_tiny"), [2]),
-        "vae_encoder": lambda: networks.run("vae_encoder", {"picture": vae["image"]}, weights("vae_tiny_weights"), [0]),
-        "vae_decoder": lambda: networks.run("vae_decoder", {"latents": vae["z"]}, weights("vae_tiny_weights"), [2]),
-        "rife": lambda: networks.run("rife", {"before": rife["io_img0"], "after": rife["io_img1"]}, weights("rife_ifnet")),
+        "whisper": lambda: run_network("whisper", mel, weights("whisper_tiny_enc"), [2]),
+        "clip_vision": lambda: run_network("clip_vision", {"pixels": read("clip_tiny")["io_pixels"]}, weights("clip_tiny"), [2]),
+        "vae_encoder": lambda: run_network("vae_encoder", {"picture": vae["image"]}, weights("vae_tiny_weights"), [0]),
+        "vae_decoder": lambda: run_network("vae_decoder", {"latents": vae["z"]}, weights("vae_tiny_weights"), [2]),
+        "rife": lambda: run_network("rife", {"before": rife["io_img0"], "after": rife["io_img1"]}, weights("rife_ifnet")),
         "face": lambda: face.find_faces(torch.zeros(128, 128, 3, dtype=torch.uint8).numpy()),
     }
 

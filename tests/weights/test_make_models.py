@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from sonic_nodes.networks import run
+from sonic_nodes.models.call import run
 from sonic_nodes.weights import files
 from sonic_nodes.weights.check import load
 from sonic_nodes.weights.layouts import NETWORKS

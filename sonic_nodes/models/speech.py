@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ..extension.native import _sonic
-from ..networks import run
-from .faults import explained, finite
+from .call import run
+from .errors import explained, finite
 from .picture import beside
 
 PIECE_SAMPLES = 480_000  # Whisper hears 30 s of 16 kHz at a time

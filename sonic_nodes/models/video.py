@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import torch
 
-from ..networks import run
-from .faults import explained, finite
+from .call import run
+from .errors import explained, finite
 from .picture import beside
 
 CHUNK_FRAMES = 8  # vae_decoder.h: another number gives other pixels

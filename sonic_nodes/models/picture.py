@@ -5,9 +5,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..networks import run
+from .call import run
 from ..weights.sizes import uses_conditioner_encoder
-from .faults import explained, finite
+from .errors import explained, finite
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # OpenAI's, which OpenCLIP's ViT-H/14 was trained with too
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..networks import run
+from .call import run
 
 HEAD_DIM = 64
 CONSTANTS = (

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..networks import run
+from .call import run
 from .unet import UNet
 
 LENGTHS = ("exact", "upstream")

@@ -1,7 +1,7 @@
 """The networks of csrc/model, each called with tensors by name."""
 import torch
 
-from .extension.native import call
+from ..extension.native import call
 
 METER = ("convolution_flops", "product_flops", "attention_flops", "moved_bytes", "live_bytes", "peak_bytes")
 
