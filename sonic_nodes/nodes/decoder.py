@@ -1,8 +1,8 @@
 """Sonic Latent Decoder: latents -> pictures, chunk by chunk into system memory."""
 from comfy_api.latest import io
 
-from .connected import with_connected
-from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, free_memory_bytes, part, plain_errors
+from .comfy_models import with_connected
+from .common import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, free_memory_bytes, part, plain_errors
 
 FULL_RATE = 25.0  # pictures a second
 
@@ -45,7 +45,7 @@ class SonicLatentDecoder(io.ComfyNode):
 
 def decode(model, latent, data, interpolate: bool, node_id: str | None):
     """(IMAGE, pictures a second)."""
-    exchange = part("exchange")
+    exchange = part("nodes.comfy_types")
     height, width = data["image"].shape[:2]
     every = 1 if interpolate else 2
     count = -(-data["frames"] // every)

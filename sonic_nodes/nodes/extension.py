@@ -17,11 +17,11 @@ from .inference import SonicInference
 from .load_image import SonicLoadImage
 from .loader import SonicLoader
 from .model_files import register_folder
-from .parts import install_problem
+from .common import install_problem
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
 from .smooth import SonicMotionSmooth
-from .sonict import SonicTLoader, SonicTSampler
+from .compat import SonicTLoader, SonicTSampler
 
 log = logging.getLogger(__name__)
 

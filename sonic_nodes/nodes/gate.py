@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..errors import InputError, ResourceError, UsageError
-from .parts import CATEGORY, Progress, free_memory_bytes, part, plain_errors, words
+from .common import CATEGORY, Progress, free_memory_bytes, part, plain_errors, words
 
 OFF, WARN, REPAIR, STRICT = POLICIES = ["off", "warn", "repair", "strict"]
 MIN_SCORE = 60.0
@@ -65,7 +65,7 @@ class SonicImageGate(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, pixels, policy=WARN, min_score=MIN_SCORE):
-        exchange = part("exchange")
+        exchange = part("nodes.comfy_types")
         exchange.check_image(pixels)
         gate, out, progress = Gate(policy, min_score, pixels.shape), pixels, Progress()
         for i in range(len(pixels)):
@@ -105,7 +105,7 @@ class Gate:
         mended, said = None, ""
         if self.policy == REPAIR and verdict["evidence"]:
             mended, verdict, said = self.repaired(picture, data, face, verdict)
-        self.heat[len(self.verdicts)] = part("exchange").image_from_pictures(part("gate.heat").drawn(picture, cells))
+        self.heat[len(self.verdicts)] = part("nodes.comfy_types").image_from_pictures(part("gate.heat").drawn(picture, cells))
         self.verdicts.append(verdict)
         self.said.append(said)
         if self.policy == STRICT and not verdict["passed"]:

@@ -6,8 +6,8 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-from .connected import with_connected
-from .parts import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, free_memory_bytes, part, plain_errors, words
+from .comfy_models import with_connected
+from .common import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, free_memory_bytes, part, plain_errors, words
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def planned(model, data, settings, progress: Progress) -> list[str]:
 def room_for_pictures(data) -> list[str]:
     """What the Latent Decoder will need, said before the long work. Raises ResourceError when the machine could never hold it; a note when
     it does not fit into what is free now."""
-    exchange, size = part("exchange"), (data["frames"], *data["image"].shape[:2])
+    exchange, size = part("nodes.comfy_types"), (data["frames"], *data["image"].shape[:2])
     exchange.require_memory(*size, comfy.model_management.get_total_memory(torch.device("cpu")))
     try:
         exchange.require_memory(*size, free_memory_bytes())

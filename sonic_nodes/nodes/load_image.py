@@ -6,7 +6,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input, policy_problem
-from .parts import CATEGORY, part, plain_errors
+from .common import CATEGORY, part, plain_errors
 
 MASK_EDITOR_FOLDER = "clipspace"  # where the page's mask editor stores pictures, what was painted made transparent
 
@@ -53,7 +53,7 @@ class SonicLoadImage(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, image, policy=WARN, min_score=MIN_SCORE):
-        exchange, check, file = part("exchange"), part("gate.check"), file_on_page(image)
+        exchange, check, file = part("nodes.comfy_types"), part("gate.check"), file_on_page(image)
         painted = file["subfolder"].startswith(MASK_EDITOR_FOLDER)
         data = check.read_bytes(folder_paths.get_annotated_filepath(image))
         picture, alpha = part("media.image").read_picture_and_alpha(data, on_white=not painted, name=repr(file["filename"]))

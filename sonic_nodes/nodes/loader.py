@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from . import model_files
 from .model_files import AUTOMATIC
-from .parts import CATEGORY, ModelSonic, expert, listed, part, plain_errors, words
+from .common import CATEGORY, ModelSonic, expert, listed, part, plain_errors, words
 
 DRAFT = "built-in draft"
 PRECISIONS = ["auto", "fp16", "bf16", "fp32"]
@@ -68,13 +68,13 @@ class SonicLoader(io.ComfyNode):
     def execute(cls, model, checkpoint=AUTOMATIC, precision="auto", audio_strength=1.0):
         if model == DRAFT:
             return io.NodeOutput(part("engines.draft").DraftEngine())
-        models = part("nodes.managed").ManagedModels(model_files.paths_for(model, checkpoint))
+        models = part("nodes.model_patcher").ManagedModels(model_files.paths_for(model, checkpoint))
         engine = sonic_engine(models, precision, audio_strength)
         return io.NodeOutput(engine, ui=words(model_files.said(models.paths)))
 
 
 def sonic_engine(models, precision, audio_strength):
-    managed, device = part("nodes.managed"), comfy.model_management.get_torch_device()
+    managed, device = part("nodes.model_patcher"), comfy.model_management.get_torch_device()
     return part("engines.sonic").SonicEngine(
         models, precision=precision, audio_strength=audio_strength, device=device,
         budget=lambda: managed.budget(device, models.held_bytes(device)))

@@ -6,7 +6,7 @@ from pathlib import Path
 import folder_paths
 
 from ..errors import InputError, SonicError
-from .parts import part
+from .common import part
 
 FOLDER, CHECKPOINTS = "sonic", "checkpoints"
 AUTOMATIC = "automatic"

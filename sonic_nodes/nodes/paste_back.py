@@ -1,7 +1,7 @@
 """Paste Back: the speaking crop, put back into the whole portrait."""
 from comfy_api.latest import io
 
-from .parts import CATEGORY, PreData, Progress, check_data, free_memory_bytes, part, plain_errors
+from .common import CATEGORY, PreData, Progress, check_data, free_memory_bytes, part, plain_errors
 
 
 class SonicPasteBack(io.ComfyNode):
@@ -32,7 +32,7 @@ class SonicPasteBack(io.ComfyNode):
     @plain_errors
     def execute(cls, images, data, feather):
         check_data(data)
-        exchange, pipeline = part("exchange"), part("pipeline")
+        exchange, pipeline = part("nodes.comfy_types"), part("pipeline")
         height, width = exchange.even_size(*data["source"].shape[:2])
         exchange.require_memory(len(images), height, width, free_memory_bytes())
         pasted = (pipeline.paste_back(chunk, data, feather)[:, :height, :width] for chunk in exchange.chunks_of(images))

@@ -2,8 +2,8 @@
 those of the pack smthemex/ComfyUI_Sonic, so that its workflow files open."""
 from comfy_api.latest import io, ui
 
-from .connected import connected
-from .parts import CATEGORY, DType, PreData, expert, part, plain_errors, words
+from .comfy_models import connected
+from .common import CATEGORY, DType, PreData, expert, part, plain_errors, words
 
 CROPS = ["face", "off"]
 MISMATCHES = ["use shorter", "refuse"]
@@ -80,7 +80,7 @@ class SonicPreData(io.ComfyNode):
     @plain_errors
     def execute(cls, audio, image, min_resolution, duration, expand_ratio, clip_vision=None, vae=None, weight_dtype=None, face_mask=None,
                 crop="face", face_index=0, on_mismatch="use shorter"):
-        exchange = part("exchange")
+        exchange = part("nodes.comfy_types")
         for network, owner in (("clip_vision", clip_vision), ("vae", vae)):
             if owner is not None:
                 connected(network, owner)

@@ -4,7 +4,7 @@ from collections import deque
 from comfy_api.latest import io
 
 from ..errors import InputError
-from .parts import CATEGORY, Progress, free_memory_bytes, part, plain_errors, words
+from .common import CATEGORY, Progress, free_memory_bytes, part, plain_errors, words
 
 
 class SonicMotionSmooth(io.ComfyNode):
@@ -41,7 +41,7 @@ class SonicMotionSmooth(io.ComfyNode):
         smoother = part("smooth.frames").Smoother(strength, protect_mouth)
         progress = Progress(cls.hidden.unique_id, "Sonic Motion Smooth")
         try:
-            part("exchange").check_clip(images)
+            part("nodes.comfy_types").check_clip(images)
             out = smoothed(images, smoother, progress) if strength else images
             said = smoother.words()
         except InputError as error:
@@ -51,7 +51,7 @@ class SonicMotionSmooth(io.ComfyNode):
 
 def smoothed(images, smoother, progress):
     """An IMAGE with what changed in it; the one given where nothing did."""
-    exchange, given, out = part("exchange"), deque(), images
+    exchange, given, out = part("nodes.comfy_types"), deque(), images
 
     def frames():
         for chunk in exchange.chunks_of(images):

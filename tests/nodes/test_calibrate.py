@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sonic_nodes.exchange import audio_from_sound, image_from_pictures
+from sonic_nodes.nodes.comfy_types import audio_from_sound, image_from_pictures
 from sonic_nodes.sync import fix
 from tests.post.speaking import frames, speech, track
 

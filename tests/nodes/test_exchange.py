@@ -4,70 +4,70 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes import exchange
+from sonic_nodes.nodes import comfy_types
 from sonic_nodes.errors import InputError, ResourceError
 
 
 def test_every_level_survives_the_way_there_and_back():
     pictures = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    image = exchange.image_from_pictures(pictures)
+    image = comfy_types.image_from_pictures(pictures)
     assert image.dtype == torch.float32 and float(image.min()) == 0 and float(image.max()) == 1
-    assert np.array_equal(exchange.pictures_from_image(image), pictures)
+    assert np.array_equal(comfy_types.pictures_from_image(image), pictures)
 
 
 def test_values_outside_the_range_are_clipped():
     image = torch.tensor([-0.5, 0.5, 1.5]).reshape(1, 1, 1, 3)
-    assert exchange.pictures_from_image(image).ravel().tolist() == [0, 128, 255]
+    assert comfy_types.pictures_from_image(image).ravel().tolist() == [0, 128, 255]
 
 
 def test_nan_in_a_picture_is_refused():
     with pytest.raises(InputError, match="^Check the node that made the picture"):
-        exchange.pictures_from_image(torch.full((1, 4, 4, 3), float("nan")))
+        comfy_types.pictures_from_image(torch.full((1, 4, 4, 3), float("nan")))
 
 
 def test_first_of_several_pictures():
     image = torch.stack([torch.zeros(4, 4, 3), torch.ones(4, 4, 3)])
-    picture, notes = exchange.first_picture(image)
+    picture, notes = comfy_types.first_picture(image)
     assert picture.max() == 0 and notes == ["2 pictures were given: the first was taken."]
-    assert exchange.first_picture(image[:1])[1] == []
+    assert comfy_types.first_picture(image[:1])[1] == []
 
 
 @pytest.mark.parametrize("image", [torch.zeros(4, 4, 3), torch.zeros(1, 4, 4, 1), torch.zeros(0, 4, 4, 3), torch.zeros(1, 0, 4, 3), None])
 def test_what_is_no_picture_is_refused(image):
     with pytest.raises(InputError, match="^Connect one colour picture"):
-        exchange.first_picture(image)
+        comfy_types.first_picture(image)
 
 
 def test_mask_is_the_opposite_of_opacity():
     alpha = np.array([[255, 0]], np.uint8)
-    assert exchange.mask_from_alpha(alpha, 1, 2).tolist() == [[[0.0, 1.0]]]
-    assert exchange.mask_from_alpha(None, 2, 3).shape == (1, 2, 3)
+    assert comfy_types.mask_from_alpha(alpha, 1, 2).tolist() == [[[0.0, 1.0]]]
+    assert comfy_types.mask_from_alpha(None, 2, 3).shape == (1, 2, 3)
 
 
 def test_mask_of_another_size_is_refused():
-    assert exchange.array_from_mask(None, 4, 6) is None
-    assert exchange.array_from_mask(torch.ones(2, 4, 6), 4, 6).shape == (4, 6)
+    assert comfy_types.array_from_mask(None, 4, 6) is None
+    assert comfy_types.array_from_mask(torch.ones(2, 4, 6), 4, 6).shape == (4, 6)
     with pytest.raises(InputError, match="^Paint the mask on the same picture: the mask is 64x64 pixels, the picture 6x4"):
-        exchange.array_from_mask(torch.zeros(1, 64, 64), 4, 6)
+        comfy_types.array_from_mask(torch.zeros(1, 64, 64), 4, 6)
 
 
 def test_sound_there_and_back():
     audio = {"waveform": torch.linspace(-1, 1, 3200).reshape(1, 2, 1600), "sample_rate": 16000}
-    sound, notes = exchange.sound_from_audio(audio)
-    back = exchange.audio_from_sound(sound)
+    sound, notes = comfy_types.sound_from_audio(audio)
+    back = comfy_types.audio_from_sound(sound)
     assert notes == [] and sound.rate == 16000
     assert back["sample_rate"] == 16000 and torch.equal(back["waveform"], audio["waveform"])
 
 
 def test_first_of_several_recordings():
-    sound, notes = exchange.sound_from_audio({"waveform": torch.zeros(3, 1, 1600), "sample_rate": 16000})
+    sound, notes = comfy_types.sound_from_audio({"waveform": torch.zeros(3, 1, 1600), "sample_rate": 16000})
     assert sound.waveform.shape == (1, 1600) and notes == ["3 recordings were given: the first was taken."]
 
 
 @pytest.mark.parametrize("audio", [None, {}, {"waveform": None, "sample_rate": 16000}, "speech.wav"])
 def test_what_is_no_recording_is_refused(audio):
     with pytest.raises(InputError, match="^Connect a recording of speech"):
-        exchange.sound_from_audio(audio)
+        comfy_types.sound_from_audio(audio)
 
 
 @pytest.mark.parametrize("sizes", [[8, 8, 1], [3, 5, 1], [1, 1, 1, 1, 1], [9]])
@@ -76,40 +76,40 @@ def test_chunks_land_in_order(sizes):
     pictures = np.arange(total, dtype=np.uint8)[:, None, None, None].repeat(4, 1).repeat(6, 2).repeat(3, 3)
     edges = np.cumsum([0] + sizes)
     chunks = [pictures[a:b] for a, b in itertools.pairwise(edges)]
-    image = exchange.image_from_chunks(chunks, total, 4, 6)
-    assert np.array_equal(exchange.pictures_from_image(image), pictures)
+    image = comfy_types.image_from_chunks(chunks, total, 4, 6)
+    assert np.array_equal(comfy_types.pictures_from_image(image), pictures)
 
 
 @pytest.mark.parametrize("made", [7, 9])
 def test_an_engine_that_returns_another_number_of_pictures_is_found_out(made):
     with pytest.raises(AssertionError, match=f"{made} pictures instead of 8"):
-        exchange.image_from_chunks([np.zeros((made, 4, 4, 3), np.uint8)], 8, 4, 4)
+        comfy_types.image_from_chunks([np.zeros((made, 4, 4, 3), np.uint8)], 8, 4, 4)
 
 
 @pytest.mark.parametrize(("wanted", "shown"), [(25, 50), (12.5, 25), (30, 60), (5, 10), (120, 240), (24, 48)])
 def test_another_rate_shows_pictures_twice_or_leaves_some_out_and_lasts_as_long(wanted, shown):
-    order = exchange.resampled(50, 25, wanted)
+    order = comfy_types.resampled(50, 25, wanted)
     assert len(order) == shown and bool((order[1:] >= order[:-1]).all()) and int(order[0]) <= 2 and int(order[-1]) >= 47
     middle = (torch.arange(shown) + 0.5) / wanted
     assert float(((order + 0.5) / 25 - middle).abs().max()) <= 0.0201, "a picture stands more than half a frame from its time"
 
 
 def test_memory_is_asked_before_the_work():
-    exchange.require_memory(250, 512, 512, 800_000_000)
+    comfy_types.require_memory(250, 512, 512, 800_000_000)
     with pytest.raises(ResourceError, match="^Shorten the recording or lower min_resolution.*15000 pictures of 512x512 need 47.2 GB"):
-        exchange.require_memory(15000, 512, 512, 8_000_000_000)
+        comfy_types.require_memory(15000, 512, 512, 8_000_000_000)
 
 
 def test_even_size():
-    assert exchange.even_size(513, 512) == (512, 512)
-    assert exchange.even_size(600, 401) == (600, 400)
+    assert comfy_types.even_size(513, 512) == (512, 512)
+    assert comfy_types.even_size(600, 401) == (600, 400)
 
 
 def test_an_image_in_pieces():
-    image = torch.rand(exchange.CHUNK_FRAMES * 2 + 1, 4, 4, 3)
-    pieces = list(exchange.chunks_of(image))
-    assert [len(p) for p in pieces] == [exchange.CHUNK_FRAMES, exchange.CHUNK_FRAMES, 1]
-    assert np.array_equal(np.concatenate(pieces), exchange.pictures_from_image(image))
+    image = torch.rand(comfy_types.CHUNK_FRAMES * 2 + 1, 4, 4, 3)
+    pieces = list(comfy_types.chunks_of(image))
+    assert [len(p) for p in pieces] == [comfy_types.CHUNK_FRAMES, comfy_types.CHUNK_FRAMES, 1]
+    assert np.array_equal(np.concatenate(pieces), comfy_types.pictures_from_image(image))
 
 
 def test_watched_chunks_tell_their_progress_and_stop_at_once():
@@ -128,5 +128,5 @@ def test_watched_chunks_tell_their_progress_and_stop_at_once():
             yield np.full((1, 2, 2, 3), level, np.uint8)
 
     with pytest.raises(KeyboardInterrupt):
-        list(exchange.watched(chunks(), 5, progress))
+        list(comfy_types.watched(chunks(), 5, progress))
     assert told == [(0, 5, None), (1, 5, 0), (2, 5, 1)] and made == [0, 1]

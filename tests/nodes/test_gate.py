@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sonic_nodes.exchange import image_from_pictures, pictures_from_image
+from sonic_nodes.nodes.comfy_types import image_from_pictures, pictures_from_image
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ["off", "warn", "repair", "strict"]

@@ -13,7 +13,7 @@ import torch
 def managed(extension, comfy, small_models):
     shutil.copytree(small_models, comfy.models)
     paths = sys.modules["sonic_nodes.nodes.model_files"].paths_for("unet.pth", "automatic")
-    return sys.modules["sonic_nodes.nodes.parts"].part("nodes.managed").ManagedModels(paths)
+    return sys.modules["sonic_nodes.nodes.common"].part("nodes.model_patcher").ManagedModels(paths)
 
 
 def evict(comfy):
@@ -93,7 +93,7 @@ def test_connected_weights_stand_in_and_the_rest_is_shared(managed, comfy):
 
 
 def test_the_stand_in_is_kept_until_something_else_is_connected(managed, extension, monkeypatch):
-    module = sys.modules["sonic_nodes.nodes.connected"]
+    module = sys.modules["sonic_nodes.nodes.comfy_models"]
     monkeypatch.setattr(module, "connected", lambda network, owner: owner.file)
     from sonic_nodes.weights.reader import open_weights
 
@@ -114,7 +114,7 @@ def test_the_stand_in_is_kept_until_something_else_is_connected(managed, extensi
 
 
 def test_what_comfyui_can_evict_counts_as_free(managed, comfy, monkeypatch):
-    module = sys.modules["sonic_nodes.nodes.managed"]
+    module = sys.modules["sonic_nodes.nodes.model_patcher"]
     cuda = torch.device("cuda", 0)
     monkeypatch.setattr(module.Budget, "of", classmethod(lambda cls, device: cls(5, 100) if device.type == "cuda" else cls(None, 100)))
     devices = {30: cuda, 9: torch.device("cpu")}

@@ -154,7 +154,7 @@ def picture_vae_shapes():
 
 
 def test_the_objects_of_svd_are_taken(extension):
-    connected = sys.modules["sonic_nodes.nodes.connected"].connected
+    connected = sys.modules["sonic_nodes.nodes.comfy_models"].connected
     vae, clip = held(vae_shapes()), held(clip_shapes())
     weights = connected("vae", vae)
     assert weights.entries["first_stage_model.decoder.conv_in.weight"].shape == (512, 4, 3, 3)

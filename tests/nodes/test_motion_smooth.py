@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.exchange import image_from_pictures, pictures_from_image
+from sonic_nodes.nodes.comfy_types import image_from_pictures, pictures_from_image
 from sonic_nodes.smooth.frames import Smoother
 from tests.post.test_smooth import FRAMES, clip
 

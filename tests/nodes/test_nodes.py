@@ -77,7 +77,7 @@ def test_cancel_ends_decoding_at_the_next_frame(nodes, data, comfy):
 
 
 def test_the_page_is_told_a_few_times_a_second(nodes, comfy, monkeypatch):
-    parts = sys.modules["sonic_nodes.nodes.parts"]
+    parts = sys.modules["sonic_nodes.nodes.common"]
     now = [100.0]
     monkeypatch.setattr(parts.time, "monotonic", lambda: now[0])
     progress = parts.Progress()
@@ -172,7 +172,7 @@ def test_the_picture_is_read_again_only_when_the_file_changed(nodes, comfy):
 
 
 def test_usage_errors_are_plain_too(nodes):
-    parts = sys.modules["sonic_nodes.nodes.parts"]
+    parts = sys.modules["sonic_nodes.nodes.common"]
 
     class Node:
         @classmethod
@@ -207,7 +207,7 @@ def test_transparency_is_put_on_white_and_painted_masks_are_not(nodes, comfy):
 
 
 def test_time_left_is_said_under_the_node_and_is_over_at_the_end(nodes, comfy, monkeypatch):
-    parts = sys.modules["sonic_nodes.nodes.parts"]
+    parts = sys.modules["sonic_nodes.nodes.common"]
     now = [100.0]
     monkeypatch.setattr(parts.time, "monotonic", lambda: now[0])
     progress = parts.Progress("7", "Sonic Inference")
@@ -223,7 +223,7 @@ def test_time_left_is_said_under_the_node_and_is_over_at_the_end(nodes, comfy, m
 @pytest.mark.parametrize(("seconds", "words"), [
     (0.2, "1 s"), (89, "89 s"), (90, "2 min"), (3500, "58 min"), (3700, "1 h 2 min"), (36000, "10 h 0 min")])
 def test_times_as_people_say_them(nodes, seconds, words):
-    assert sys.modules["sonic_nodes.nodes.parts"].duration_words(seconds) == words
+    assert sys.modules["sonic_nodes.nodes.common"].duration_words(seconds) == words
 
 
 class Planned(Engine):

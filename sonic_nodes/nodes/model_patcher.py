@@ -9,7 +9,7 @@ import torch
 
 from ..memory.plan import Budget
 from ..weights.models import Models, read
-from .parts import Progress
+from .common import Progress
 
 DOT = "|"  # in place of the dot, which no name of a buffer may have
 

@@ -7,7 +7,7 @@ from . import model_files
 from .decoder import FULL_RATE, decode
 from .inference import infer
 from .loader import sonic_engine
-from .parts import CATEGORY, DType, ModelSonic, PreData, check_data, check_model, free_memory_bytes, listed, part, plain_errors, words
+from .common import CATEGORY, DType, ModelSonic, PreData, check_data, check_model, free_memory_bytes, listed, part, plain_errors, words
 
 NONE = "none"
 MAX_SEED = 2**31 - 1
@@ -65,7 +65,7 @@ class SonicTLoader(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, model, sonic_unet, ip_audio_scale, use_interframe, dtype):
-        models = part("nodes.managed").ManagedModels(model_files.paths_for(sonic_unet, None))
+        models = part("nodes.model_patcher").ManagedModels(model_files.paths_for(sonic_unet, None))
         engine = sonic_engine(models, dtype, ip_audio_scale)
         engine.interpolate = use_interframe
         return io.NodeOutput(engine, DTYPES[dtype], ui=words(model_files.said(models.paths)))
@@ -119,7 +119,7 @@ class SonicTSampler(io.ComfyNode):
         if rate != FULL_RATE:
             notes.append(f"use_interframe is off: {rate:g} pictures a second, not {fps:g}. Connect the fps output to Create Video.")
             return io.NodeOutput(images, rate, ui=words(notes))
-        exchange = part("exchange")
+        exchange = part("nodes.comfy_types")
         order = exchange.resampled(len(images), rate, fps)
         exchange.require_memory(len(order), *images.shape[1:3], free_memory_bytes())
         notes.append(f"The model makes {rate:g} pictures a second; for {fps:g} some were {'shown twice' if fps > rate else 'left out'}.")

@@ -7,7 +7,7 @@ import itertools
 import torch
 
 from ..errors import InputError
-from .parts import part
+from .common import part
 
 PREFIXES = {"vae": "first_stage_model.", "clip_vision": ""}  # what csrc/model has before the names that ComfyUI's modules use
 LOADER = "Image Only Checkpoint Loader (svd_xt.safetensors)"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import torch
 
-from .errors import InputError, ResourceError
-from .media.audio import Sound, sound_from_array
+from ..errors import InputError, ResourceError
+from ..media.audio import Sound, sound_from_array
 
 CHUNK_FRAMES = 16
 
