@@ -3,7 +3,7 @@ from dataclasses import replace
 
 from ..memory import plan
 from ..memory.plan import Budget, Plan
-from ..weights.layouts import NETWORKS
+from ..weights.key_maps import NETWORKS
 from .clip_spec import Clip
 
 

@@ -14,7 +14,7 @@ import torch
 from ..models.sampler import Settings, sample
 from ..models.unet import Conditions, UNet
 from ..models.call import METER, run
-from ..weights import tables
+from ..weights import shapes
 
 WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3  # frames of a window, of a decoded chunk, of a block of sound; branches of the guidance
 SEEN = WINDOW + 1  # frames of the shortest clip whose latents are larger than a window's
@@ -108,11 +108,11 @@ def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = 
     """dtypes: of each network. sizes: as weights/tables.py takes them; None: the published ones. options: of Model."""
     sizes = sizes or {}
     makers = {
-        "unet": tables.unet, "whisper": lambda **s: tables.under("model.", tables.whisper(**s)),
-        "audio2token": lambda **s: tables.under("audio2token.", tables.audio2token(**s)),
-        "audio2bucket": lambda **s: tables.under("audio2bucket.", tables.audio2bucket(**s)),
-        "vae": lambda **s: tables.under(tables.VAE_PREFIX, tables.vae_encoder(**s), tables.vae_decoder(**s)),
-        "clip_vision": tables.clip_open, "rife": tables.rife,
+        "unet": shapes.unet, "whisper": lambda **s: shapes.under("model.", shapes.whisper(**s)),
+        "audio2token": lambda **s: shapes.under("audio2token.", shapes.audio2token(**s)),
+        "audio2bucket": lambda **s: shapes.under("audio2bucket.", shapes.audio2bucket(**s)),
+        "vae": lambda **s: shapes.under(shapes.VAE_PREFIX, shapes.vae_encoder(**s), shapes.vae_decoder(**s)),
+        "clip_vision": shapes.clip_open, "rife": shapes.rife,
     }
     tables_of = {key: makers[key](**sizes.get(key, {})) for key in FILES}
     tables_of["vae encoder"] = tables_of["vae"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from .check import compare
 from .entries import Entry
-from .layouts import NETWORKS
+from .key_maps import NETWORKS
 from .reader import open_weights
 from .sizes import sizes_of
 

@@ -7,7 +7,7 @@ from ..errors import InputError
 from .entries import Entry
 from .files import advice
 from .identify import identify
-from .layouts import NETWORKS, Layout, Network
+from .key_maps import NETWORKS, Layout, Network
 from .reader import WeightFile, open_weights
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32)

@@ -9,7 +9,7 @@ from ..errors import InputError
 from .check import matched
 from .files import advice, file_of, find
 from .identify import identify
-from .layouts import NETWORKS
+from .key_maps import NETWORKS
 from .reader import WeightFile, open_weights
 from .sizes import head_dim, heads, sizes_of
 

@@ -2,7 +2,7 @@
 import re
 
 from .entries import Entry
-from .tables import VAE_PREFIX
+from .shapes import VAE_PREFIX
 
 HEAD_CHANNELS = {"unet": 64, "whisper": 64, "clip_vision": 80}  # of the published networks
 

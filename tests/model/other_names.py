@@ -1,7 +1,7 @@
 """The weights of diffusers' and transformers' networks under the names of the files that users have."""
 import torch
 
-from sonic_nodes.weights.tables import CLIP_PREFIX, VAE_PREFIX
+from sonic_nodes.weights.shapes import CLIP_PREFIX, VAE_PREFIX
 
 RES = [("spatial_res_block.", ""), ("conv_shortcut", "nin_shortcut"), ("time_mixer.mix_factor", "mix_factor")]
 TEMPORAL = [("temporal_res_block.norm1", "time_stack.in_layers.0"), ("temporal_res_block.conv1", "time_stack.in_layers.2"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sonic_nodes.models.call import run
-from sonic_nodes.weights import tables
+from sonic_nodes.weights import shapes
 
 from .golden import relative
 from .other_names import clip_weights, vae_weights
@@ -49,7 +49,7 @@ def test_vae_encoder(vae, rows, columns):
 
 
 def test_vae_weights_have_the_names_of_the_tables(vae):
-    table = {**tables.vae_encoder(CHANNELS), **tables.vae_decoder(CHANNELS), **tables.quantise()}
+    table = {**shapes.vae_encoder(CHANNELS), **shapes.vae_decoder(CHANNELS), **shapes.quantise()}
     got = vae_weights(vae.state_dict(), len(CHANNELS))
     assert {name.removeprefix("first_stage_model."): tuple(value.shape) for name, value in got.items()} == table
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sonic_nodes.weights.layouts import NETWORKS
+from sonic_nodes.weights.key_maps import NETWORKS
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 from sonic_nodes.commands.models import DTYPES  # noqa: E402
 from sonic_nodes.weights.convert import write_safetensors  # noqa: E402
 from sonic_nodes.weights.files import FILES  # noqa: E402
-from sonic_nodes.weights.layouts import NETWORKS  # noqa: E402
+from sonic_nodes.weights.key_maps import NETWORKS  # noqa: E402
 from tests.weights.golden_sizes import SIZES  # noqa: E402
 
 SMALL = SIZES | {"rife": {"c": 16}}

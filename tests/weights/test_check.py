@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from sonic_nodes.commands import cli
 from sonic_nodes.errors import InputError, OutputError, ResourceError, UsageError
 from sonic_nodes.commands import models
-from sonic_nodes.weights import files, tables
+from sonic_nodes.weights import files, shapes
 from sonic_nodes.weights.check import load, matched
 from sonic_nodes.weights.convert import whole_folder, write_safetensors
 from sonic_nodes.weights.identify import identify
-from sonic_nodes.weights.layouts import NETWORKS
+from sonic_nodes.weights.key_maps import NETWORKS
 from sonic_nodes.weights.reader import open_weights
 
 from .golden_sizes import SIZES
@@ -30,13 +30,13 @@ def numbers(table):
 
 def test_sizes_of_the_published_networks():
     """Counts of tensors and parameters that the published files have."""
-    assert (len(tables.unet()), numbers(tables.unet())) == (1492, 1_575_741_162)
-    assert numbers(tables.audio2token()) == 54_300_672
-    assert numbers(tables.audio2bucket()) == 21_762_050
-    assert numbers(tables.whisper()) == 8_208_384
-    assert (len(tables.vae_encoder()), len(tables.vae_decoder())) == (106, 266)
-    assert numbers(tables.clip_open()) == numbers(tables.clip_transformers()) == 632_076_800
-    assert len(tables.rife()) == 3 * 40
+    assert (len(shapes.unet()), numbers(shapes.unet())) == (1492, 1_575_741_162)
+    assert numbers(shapes.audio2token()) == 54_300_672
+    assert numbers(shapes.audio2bucket()) == 21_762_050
+    assert numbers(shapes.whisper()) == 8_208_384
+    assert (len(shapes.vae_encoder()), len(shapes.vae_decoder())) == (106, 266)
+    assert numbers(shapes.clip_open()) == numbers(shapes.clip_transformers()) == 632_076_800
+    assert len(shapes.rife()) == 3 * 40
 
 
 def test_every_network_has_a_file():
@@ -84,7 +84,7 @@ def test_vae_with_the_conditioners_encoder(golden_weights, tmp_path):
 
 
 def test_clip_in_transformers_names(golden_weights, tmp_path):
-    table = tables.clip_transformers(**SIZES["clip_vision"])
+    table = shapes.clip_transformers(**SIZES["clip_vision"])
     tensors = {name: torch.zeros(shape) for name, shape in table.items()} | {"vision_model.embeddings.position_ids": torch.arange(17)}
     save_file(tensors, tmp_path / "clip.safetensors")
     assert load("clip_vision", tmp_path / "clip.safetensors", **SIZES["clip_vision"]).keys() == table.keys()

@@ -5,7 +5,7 @@ import torch
 from sonic_nodes.models.call import run
 from sonic_nodes.weights import files
 from sonic_nodes.weights.check import load
-from sonic_nodes.weights.layouts import NETWORKS
+from sonic_nodes.weights.key_maps import NETWORKS
 from tests.tools.make_models import SMALL
 
 INPUTS = {

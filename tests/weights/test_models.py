@@ -7,9 +7,9 @@ import torch
 from sonic_nodes.errors import InputError, UsageError
 from sonic_nodes.weights import sizes
 from sonic_nodes.weights.convert import write_safetensors
-from sonic_nodes.weights.layouts import NETWORKS
+from sonic_nodes.weights.key_maps import NETWORKS
 from sonic_nodes.weights.models import Models
-from sonic_nodes.weights.tables import clip_transformers
+from sonic_nodes.weights.shapes import clip_transformers
 from tests.tools.make_models import SMALL, values
 
 FULL = {

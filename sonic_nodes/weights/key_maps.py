@@ -3,8 +3,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import tables
-from .tables import CONDITIONER_PREFIX, VAE_PREFIX, Table, joined, under
+from . import shapes
+from .shapes import CONDITIONER_PREFIX, VAE_PREFIX, Table, joined, under
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ def prefixed(table: Table, native: str, *others: str) -> list[Layout]:
 
 
 def vae_layouts(**sizes) -> list[Layout]:
-    decoder = under(VAE_PREFIX, tables.vae_decoder(**sizes))
-    encoder, quantise = tables.vae_encoder(**sizes), tables.quantise(sizes.get("latents", 4))
+    decoder = under(VAE_PREFIX, shapes.vae_decoder(**sizes))
+    encoder, quantise = shapes.vae_encoder(**sizes), shapes.quantise(sizes.get("latents", 4))
     own = joined(under(VAE_PREFIX, encoder), decoder)
     conditioner = joined(under(CONDITIONER_PREFIX, encoder, quantise), decoder)
     return [Layout(own, optional=(under(VAE_PREFIX, quantise),)), Layout(conditioner)]
 
 
 def clip_layouts(**sizes) -> list[Layout]:
-    return [Layout(tables.clip_open(**sizes)), Layout(tables.clip_transformers(**sizes))]
+    return [Layout(shapes.clip_open(**sizes)), Layout(shapes.clip_transformers(**sizes))]
 
 
 # What else stands in a checkpoint, and beside CLIP's picture side in transformers' files.
@@ -53,13 +53,13 @@ CHECKPOINT = re.compile(r"(model|first_stage_model|conditioner|text_model)\.|den
 NETWORKS = {
     network.key: network
     for network in (
-        Network("unet", "Sonic's UNet", lambda **s: prefixed(tables.unet(**s), "")),
-        Network("audio2token", "Sonic's audio2token", lambda **s: prefixed(tables.audio2token(**s), "audio2token.", "")),
-        Network("audio2bucket", "Sonic's audio2bucket", lambda **s: prefixed(tables.audio2bucket(**s), "audio2bucket.", "")),
-        Network("whisper", "the encoder of Whisper tiny", lambda **s: prefixed(tables.whisper(**s), "model.", ""),
+        Network("unet", "Sonic's UNet", lambda **s: prefixed(shapes.unet(**s), "")),
+        Network("audio2token", "Sonic's audio2token", lambda **s: prefixed(shapes.audio2token(**s), "audio2token.", "")),
+        Network("audio2bucket", "Sonic's audio2bucket", lambda **s: prefixed(shapes.audio2bucket(**s), "audio2bucket.", "")),
+        Network("whisper", "the encoder of Whisper tiny", lambda **s: prefixed(shapes.whisper(**s), "model.", ""),
                 re.compile(r"(model\.)?decoder\.|proj_out\.")),
         Network("vae", "the autoencoder of Stable Video Diffusion", vae_layouts, CHECKPOINT),
         Network("clip_vision", "the picture side of CLIP ViT-H/14", clip_layouts, CHECKPOINT),
-        Network("rife", "RIFE's IFNet", lambda **s: prefixed(tables.rife(**s), "module.", ""), re.compile(r"(module\.)?block_tea\.")),
+        Network("rife", "RIFE's IFNet", lambda **s: prefixed(shapes.rife(**s), "module.", ""), re.compile(r"(module\.)?block_tea\.")),
     )
 }
