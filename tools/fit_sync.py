@@ -32,9 +32,9 @@ from sonic_nodes.engines.draft import DraftEngine
 from sonic_nodes.media.audio import read_sound, read_sound_at
 from sonic_nodes.media.image import read_picture
 from sonic_nodes.extension.native import _sonic
-from sonic_nodes.sync import estimate, fix
-from sonic_nodes.sync.track import Follower
-from sonic_nodes.sync.video import pictures
+from sonic_nodes.lipsync import estimate, fix
+from sonic_nodes.lipsync.track import Follower
+from sonic_nodes.lipsync.video import pictures
 
 ASSETS = Path(__file__).resolve().parent.parent / "sonic_nodes" / "assets"
 OUT, SAMPLE = ASSETS / "sync.safetensors", ASSETS / "sample"

@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..media.audio import read_sound_at, read_speech_at
-from ..sync import fix
-from ..sync.estimate import Estimate, Heard, estimate, follower
-from ..sync.video import pictures
+from ..lipsync import fix
+from ..lipsync.estimate import Estimate, Heard, estimate, follower
+from ..lipsync.video import pictures
 
 
 def run(options) -> int:

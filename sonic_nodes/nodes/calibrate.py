@@ -44,7 +44,7 @@ class SonicLipSyncCalibrate(io.ComfyNode):
     def execute(cls, images, audio, fps, mode, max_offset_ms):
         if mode not in (FIX, MEASURE):
             raise UsageError(f"Set mode to {FIX} or {MEASURE}: it is {mode!r}.")
-        exchange, fix, plot = part("nodes.comfy_types"), part("sync.fix"), part("sync.plot")
+        exchange, fix, plot = part("nodes.comfy_types"), part("lipsync.fix"), part("lipsync.plot")
         limit = fix.check_max_offset(max_offset_ms)
         found, rate, notes = cls.measure(images, audio, fps)
         later_ms, said = fix.decide(found, limit) if mode == FIX else (0.0, found.reason)
@@ -55,7 +55,7 @@ class SonicLipSyncCalibrate(io.ComfyNode):
     @classmethod
     def measure(cls, images, audio, fps):
         """(estimate, the sound's rate, what else is to be said); what cannot be measured is an estimate that says so."""
-        exchange, estimate = part("nodes.comfy_types"), part("sync.estimate")
+        exchange, estimate = part("nodes.comfy_types"), part("lipsync.estimate")
         if not 1 <= fps <= 240:
             raise UsageError(f"Choose fps from 1 to 240: it is {fps}.")
         try:

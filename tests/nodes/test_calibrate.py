@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sonic_nodes.nodes.comfy_types import audio_from_sound, image_from_pictures
-from sonic_nodes.sync import fix
+from sonic_nodes.lipsync import fix
 from tests.post.speaking import frames, speech, track
 
 
@@ -49,7 +49,7 @@ def test_too_large_an_offset_is_told_and_stays(nodes, images):
 @pytest.fixture
 def seen_before(monkeypatch):
     """The clip followed once for all: these tests are about its sound."""
-    from sonic_nodes.sync import estimate
+    from sonic_nodes.lipsync import estimate
 
     eyes = SimpleNamespace(see=lambda picture, time_s: None, track=track())
     monkeypatch.setattr(estimate, "follower", lambda: eyes)
@@ -159,7 +159,7 @@ def test_another_rate_than_the_clip_has_moves_nothing(nodes, images, fps):
 
 
 def test_cancel_ends_it_within_a_chunk(nodes, images, comfy, monkeypatch):
-    from sonic_nodes.sync.track import Follower
+    from sonic_nodes.lipsync.track import Follower
 
     seen = []
 

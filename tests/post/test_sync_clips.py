@@ -9,8 +9,8 @@ from PIL import Image
 
 from sonic_nodes.commands import cli
 from sonic_nodes.media.audio import Sound, read_sound_at, read_speech_at
-from sonic_nodes.sync import estimate, fix, plot
-from sonic_nodes.sync.track import Track
+from sonic_nodes.lipsync import estimate, fix, plot
+from sonic_nodes.lipsync.track import Track
 
 PORTRAIT = estimate.ASSETS / "sample" / "portrait.jpg"
 SPEECH = estimate.ASSETS / "sample" / "speech.wav"
@@ -138,7 +138,7 @@ def test_the_written_sound_is_moved_to_the_sample_and_the_pictures_are_the_same(
 
 def test_times_follow_the_file_when_the_sound_begins_later_or_earlier(tmp_path):
     write_video(tmp_path / "a.mp4", still(50), tones(2.0), first_picture=5)
-    from sonic_nodes.sync.video import pictures
+    from sonic_nodes.lipsync.video import pictures
 
     times = [time for time, _ in pictures(tmp_path / "a.mp4")]
     _, start_s = read_sound_at(tmp_path / "a.mp4")

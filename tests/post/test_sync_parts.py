@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sonic_nodes.extension.native import _sonic
-from sonic_nodes.sync import estimate
+from sonic_nodes.lipsync import estimate
 
 LAGS = 121
 
