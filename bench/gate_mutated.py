@@ -136,7 +136,7 @@ def main():
         paths = [Path(folder, name) for name, _ in mutations(count)]
         for path, (_, data) in zip(paths, mutations(count), strict=True):
             path.write_bytes(data)
-        command = [sys.executable, "-m", "sonic_nodes.commands.cli", "check", folder, "--json"]
+        command = [sys.executable, "-m", "sonic_nodes", "check", folder, "--json"]
         done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
         rows = json.loads(done.stdout) if done.returncode in (0, 1, 3) else []
         seconds = {path.name: spent(path) for path in paths}

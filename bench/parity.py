@@ -19,10 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from sonic_nodes import face
-from sonic_nodes.models import call  # noqa: E402
-from sonic_nodes.models import sampler  # noqa: E402
-from sonic_nodes.models import unet as unet_model  # noqa: E402
 from sonic_nodes.extension.native import _sonic  # noqa: E402
+from sonic_nodes.models import (
+    call,  # noqa: E402
+    sampler,  # noqa: E402
+)
+from sonic_nodes.models import unet as unet_model  # noqa: E402
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 HALF_TOLERANCE = {torch.float16: 1e-2, torch.bfloat16: 3e-2}

@@ -17,8 +17,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from sonic_nodes.memory import estimate, plan  # noqa: E402
 from sonic_nodes.errors import ResourceError  # noqa: E402
+from sonic_nodes.memory import estimate, plan  # noqa: E402
 from sonic_nodes.memory.benchmark import calibrate, wait_for  # noqa: E402
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

@@ -20,12 +20,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from sonic_nodes.errors import InputError  # noqa: E402
-from sonic_nodes.media.audio import read_sound_at  # noqa: E402
 from sonic_nodes.extension.native import _sonic  # noqa: E402
 from sonic_nodes.lipsync import fix  # noqa: E402
 from sonic_nodes.lipsync.estimate import FIX_CONFIDENCE, estimate, follower  # noqa: E402
 from sonic_nodes.lipsync.track import Track  # noqa: E402
 from sonic_nodes.lipsync.video import pictures  # noqa: E402
+from sonic_nodes.media.audio import read_sound_at  # noqa: E402
 
 SHIFTS_MS = (-330, -150, -70, -35, 35, 70, 150, 330)
 WINDOW_S, HOP_S = 8.0, 4.0

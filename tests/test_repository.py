@@ -72,8 +72,8 @@ def test_one_version_and_one_list_of_requirements():
 
 
 def test_exit_codes_are_the_documented_ones():
-    from sonic_nodes.commands import cli
     from sonic_nodes import errors
+    from sonic_nodes.commands import cli
 
     table = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
     raised = {cls.exit_code for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, Exception)}

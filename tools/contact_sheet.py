@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from sonic_nodes import face, pipeline  # noqa: E402
-from sonic_nodes.media.image import read_picture  # noqa: E402
 from sonic_nodes.extension.native import _sonic  # noqa: E402
+from sonic_nodes.media.image import read_picture  # noqa: E402
 
 SIDE_PX, WHOLE_PX, GAP_PX, LABEL_PX = 768, 288, 6, 22
 OPENING, WIDTH, ROUNDING, PRESS, BLINK, SWAY_X, SWAY_Y, ROLL = range(8)

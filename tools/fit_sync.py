@@ -29,12 +29,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sonic_nodes import pipeline
 from sonic_nodes.engines.draft import DraftEngine
-from sonic_nodes.media.audio import read_sound, read_sound_at
-from sonic_nodes.media.image import read_picture
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.lipsync import estimate, fix
 from sonic_nodes.lipsync.track import Follower
 from sonic_nodes.lipsync.video import pictures
+from sonic_nodes.media.audio import read_sound, read_sound_at
+from sonic_nodes.media.image import read_picture
 
 ASSETS = Path(__file__).resolve().parent.parent / "sonic_nodes" / "assets"
 OUT, SAMPLE = ASSETS / "sync.safetensors", ASSETS / "sample"

@@ -1,4 +1,4 @@
-/* Lip-sync calibration for Python: curves of mouth and sound, scores over lag, the sound moved. See csrc/post. */
+/* Lip-sync calibration for Python: curves of mouth and sound, scores over lag, the sound moved. See csrc/lipsync. */
 #include "lipsync/curves.h"
 #include "lipsync/mouth.h"
 #include "lipsync/score.h"

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from tqdm import tqdm
 
 from ..errors import OutputError, UsageError
-from ..media.fetch import is_url
-from ..media.files import is_same_file
 from ..gate.reports import CsvReport, HtmlReport, JsonReport, TextReport
 from ..gate.result import Outputs, Row, Wanted
 from ..gate.workers import rows_of
+from ..media.fetch import is_url
+from ..media.files import is_same_file
 
 FINE, REJECTED, WARNED, UNREADABLE = 0, 1, 2, 3
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm",

@@ -12,10 +12,10 @@ import sys
 from .. import __version__
 from ..errors import ResourceError, SonicError
 from .check_options import add_parser as add_check
+from .models_options import add_parser as add_models
 from .render_options import add_parser as add_render
 from .smooth_options import add_parser as add_smooth
 from .sync_options import add_parser as add_sync
-from .models_options import add_parser as add_models
 
 EXIT_INTERRUPTED = 130
 EXIT_NOT_READ = 141  # 128 + SIGPIPE, as a shell says it of other programs

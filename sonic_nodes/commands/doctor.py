@@ -8,8 +8,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ..extension import binary, versions
 from ..errors import InstallError
+from ..extension import binary, versions
 from ..extension.loading import PACK
 
 LEAST_MEMORY_BYTES = 2 << 30

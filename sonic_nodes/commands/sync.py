@@ -7,10 +7,10 @@ import sys
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..media.audio import read_sound_at, read_speech_at
 from ..lipsync import fix
 from ..lipsync.estimate import Estimate, Heard, estimate, follower
 from ..lipsync.video import pictures
+from ..media.audio import read_sound_at, read_speech_at
 
 
 def run(options) -> int:

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from ..errors import UsageError
+from ..memory.plan import Budget, Plan, Speed, dtype_text, with_retry
 from ..models import video
 from ..models.sampler import Settings, picture_count
 from ..pipeline import FPS
-from ..memory.plan import Budget, Plan, Speed, dtype_text, with_retry
 from ..weights.models import Models
 from .clip_spec import Clip, check_seed, costs
-from .progress import Progress, followed
 from .lru_cache import Recent
+from .progress import Progress, followed
 from .resources import budget_of, plan_for
 from .stages import Stages, noise_of
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from ..errors import InputError, ResourceError
+from ..extension.native import _sonic
 from ..models import picture, speech, video
 from ..models.errors import explained
 from ..models.sampler import Settings, sample
 from ..models.speech import SpeechTokens
 from ..models.unet import Conditions, UNet
-from ..extension.native import _sonic
 from ..weights.models import Models
 from .clip_spec import Clip
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import __version__
-from . import binary, versions
 from ..errors import InstallError
+from . import binary, versions
 
 PACK = Path(__file__).absolute().parents[2]  # where it was found, also when that is a link
 PACKAGE = __package__.rpartition(".")[0]

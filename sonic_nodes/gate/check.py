@@ -7,11 +7,11 @@ import os
 import numpy as np
 
 from ..errors import InputError, SonicError
+from ..extension.native import _sonic
 from ..face import check_picture as checked
 from ..face import find_faces
 from ..media.files import regular_file
 from ..media.image import MAX_FILE_BYTES, read_picture
-from ..extension.native import _sonic
 from .heat import CELL_PX, enlarged
 from .verdict import judge
 

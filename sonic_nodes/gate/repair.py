@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError, ResourceError
-from ..media.image import as_shown, read_picture
 from ..extension.native import _sonic
+from ..media.image import as_shown, read_picture
 from .check import evidence_of_container, evidence_of_picture
 from .findings import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
 from .verdict import judge

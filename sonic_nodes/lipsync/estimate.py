@@ -1,4 +1,4 @@
-"""How far the sound of a clip is from the mouth in its pictures, and how sure that is. The arithmetic is in csrc/post."""
+"""How far the sound of a clip is from the mouth in its pictures, and how sure that is. The arithmetic is in csrc/lipsync."""
 from __future__ import annotations
 
 import functools
@@ -8,9 +8,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from ..errors import InstallError
+from ..extension.native import _sonic
 from ..face import ASSETS
 from ..media.audio import Sound
-from ..extension.native import _sonic
 from .track import Follower, Track
 
 CELLS_PER_S = 100

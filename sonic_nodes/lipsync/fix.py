@@ -10,13 +10,13 @@ import av
 import numpy as np
 
 from ..errors import OutputError, UsageError
+from ..extension.native import _sonic
 from ..media.audio import Sound
 from ..media.files import copy_video, in_words, is_same_file, regular_file, replaced_video, reserve
-from ..media.video_reader import open_video, picture_stream
 from ..media.provenance import xmp_box
 from ..media.tags import ANY_ENCODING, tags_of
+from ..media.video_reader import open_video, picture_stream
 from ..media.video_writer import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RATES_HZ, clock_origin, count_from
-from ..extension.native import _sonic
 from .estimate import MAX_OFFSET_MS, Estimate
 
 FADE_S = 0.005

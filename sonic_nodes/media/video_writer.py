@@ -22,9 +22,9 @@ from ..extension.native import _sonic
 from . import boxes
 from .audio import Sound
 from .files import in_words, reserve
-from .video_reader import MAX_SIDE_PX
 from .provenance import xmp_box
 from .tags import ANY_ENCODING
+from .video_reader import MAX_SIDE_PX
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,9 +11,9 @@ from functools import lru_cache
 
 import torch
 
+from ..models.call import METER, run
 from ..models.sampler import Settings, sample
 from ..models.unet import Conditions, UNet
-from ..models.call import METER, run
 from ..weights import shapes
 
 WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3  # frames of a window, of a decoded chunk, of a block of sound; branches of the guidance

@@ -15,10 +15,10 @@ from typing import TypeVar
 
 import torch
 
-from . import estimate
 from ..errors import ResourceError, UsageError
-from .estimate import CHUNK, STAGES, WINDOW, Model
+from . import estimate
 from .benchmark import Speed
+from .estimate import CHUNK, STAGES, WINDOW, Model
 
 GIB = 1 << 30
 STEPS, FPS_LATENT, FPS_PICTURE = 25, 12.5, 25

@@ -1,1 +1,1 @@
-"""The networks of the Sonic engine: names, shapes and calls; the arithmetic is in csrc/model."""
+"""The networks of the Sonic engine: names, shapes and calls; the arithmetic is in csrc/models."""

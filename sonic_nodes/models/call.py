@@ -1,4 +1,4 @@
-"""The networks of csrc/model, each called with tensors by name."""
+"""The networks of csrc/models, each called with tensors by name."""
 import torch
 
 from ..extension.native import call

@@ -5,8 +5,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .call import run
 from ..weights.sizes import uses_conditioner_encoder
+from .call import run
 from .errors import explained, finite
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # OpenAI's, which OpenCLIP's ViT-H/14 was trained with too

@@ -9,7 +9,7 @@ import torch
 from ..errors import InputError
 from .common import part
 
-PREFIXES = {"vae": "first_stage_model.", "clip_vision": ""}  # what csrc/model has before the names that ComfyUI's modules use
+PREFIXES = {"vae": "first_stage_model.", "clip_vision": ""}  # what csrc/models has before the names that ComfyUI's modules use
 LOADER = "Image Only Checkpoint Loader (svd_xt.safetensors)"
 
 

@@ -4,10 +4,10 @@ import torch
 from comfy_api.latest import io
 
 from . import model_files
+from .common import CATEGORY, DType, ModelSonic, PreData, check_data, check_model, free_memory_bytes, listed, part, plain_errors, words
 from .decoder import FULL_RATE, decode
 from .inference import infer
 from .loader import sonic_engine
-from .common import CATEGORY, DType, ModelSonic, PreData, check_data, check_model, free_memory_bytes, listed, part, plain_errors, words
 
 NONE = "none"
 MAX_SEED = 2**31 - 1

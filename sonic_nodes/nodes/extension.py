@@ -11,17 +11,17 @@ from comfy_api.latest import ComfyExtension
 
 from ..extension.loading import PACK
 from .calibrate import SonicLipSyncCalibrate
+from .common import install_problem
+from .compat import SonicTLoader, SonicTSampler
 from .decoder import SonicLatentDecoder
 from .gate import SonicImageGate
 from .inference import SonicInference
 from .load_image import SonicLoadImage
 from .loader import SonicLoader
 from .model_files import register_folder
-from .common import install_problem
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
 from .smooth import SonicMotionSmooth
-from .compat import SonicTLoader, SonicTSampler
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import os
 import folder_paths
 from comfy_api.latest import io
 
-from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input, policy_problem
 from .common import CATEGORY, part, plain_errors
+from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input, policy_problem
 
 MASK_EDITOR_FOLDER = "clipspace"  # where the page's mask editor stores pictures, what was painted made transparent
 

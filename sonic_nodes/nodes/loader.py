@@ -3,8 +3,8 @@ import comfy.model_management
 from comfy_api.latest import io
 
 from . import model_files
-from .model_files import AUTOMATIC
 from .common import CATEGORY, ModelSonic, expert, listed, part, plain_errors, words
+from .model_files import AUTOMATIC
 
 DRAFT = "built-in draft"
 PRECISIONS = ["auto", "fp16", "bf16", "fp32"]

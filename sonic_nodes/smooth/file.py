@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..media.files import copy_video, regular_file
-from ..media.video_reader import decoded, open_video, picture_stream, rgb_of
 from ..media.tags import tags_of
+from ..media.video_reader import decoded, open_video, picture_stream, rgb_of
 from ..media.video_writer import VideoWriter, clock_origin, count_from
 from .frames import Smoother
 from .sound import Converted

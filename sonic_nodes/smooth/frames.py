@@ -1,4 +1,4 @@
-"""A clip through the smoother of csrc/post/smooth*.c, a few frames behind: flicker, shake and frame noise taken away."""
+"""A clip through the smoother of csrc/smooth/*.c, a few frames behind: flicker, shake and frame noise taken away."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ..errors import InputError
-from ..face import find_faces
 from ..extension.native import _sonic
+from ..face import find_faces
 
 FACE_EVERY = 8  # frames between looks for faces; those between take the masks of both
 FACE_HELD = 3  # looks in a row that may miss a face before it is taken as gone

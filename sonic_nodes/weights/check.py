@@ -45,7 +45,7 @@ def compare(network: Network, layout: Layout, entries: dict[str, Entry]) -> Comp
 
 
 def matched(key: str, file: WeightFile, **sizes) -> dict[str, str]:
-    """{name that csrc/model asks for: name in the file}. Raises InputError that lists what does not fit."""
+    """{name that csrc/models asks for: name in the file}. Raises InputError that lists what does not fit."""
     network = NETWORKS[key]
     found = [compare(network, layout, file.entries) for layout in network.layouts(**sizes)]
     best = next((c for c in found if c.fits), None) or max(found, key=lambda c: len(c.present) - len(c.misshapen))
@@ -70,7 +70,7 @@ def explained(network: Network, best: Comparison, file: WeightFile) -> str:
 
 
 def load(key: str, path, dtype: torch.dtype | None = None, check_values: bool = False, **sizes) -> dict[str, torch.Tensor]:
-    """The weights of the network `key` (layouts.NETWORKS) from the file at `path`, by the names that csrc/model asks for.
+    """The weights of the network `key` (layouts.NETWORKS) from the file at `path`, by the names that csrc/models asks for.
 
     dtype         None: as in the file, memory-mapped; where a file mixes types, the widest that it uses
     check_values  also look for NaN and infinity, which reads everything

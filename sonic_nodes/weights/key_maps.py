@@ -9,7 +9,7 @@ from .shapes import CONDITIONER_PREFIX, VAE_PREFIX, Table, joined, under
 
 @dataclass(frozen=True)
 class Layout:
-    """One way of naming. `added` is put before a name of the file, `removed` taken away, to get the name that csrc/model asks for."""
+    """One way of naming. `added` is put before a name of the file, `removed` taken away, to get the name that csrc/models asks for."""
 
     table: Table  # by the names in the file
     removed: str = ""
@@ -31,7 +31,7 @@ class Network:
 
 
 def prefixed(table: Table, native: str, *others: str) -> list[Layout]:
-    """The same names behind `native`, the prefix that csrc/model wants, or behind one of `others`."""
+    """The same names behind `native`, the prefix that csrc/models wants, or behind one of `others`."""
     return [Layout(under(prefix, table), prefix, native) for prefix in (native, *others)]
 
 

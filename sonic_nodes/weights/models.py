@@ -136,7 +136,7 @@ class Models:
         return head_dim(self.sizes("unet")["channels"][0])
 
     def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
-        """{name that csrc/model asks for: tensor}. Kept, so that the next call is free; on the CPU and in the file's own type
+        """{name that csrc/models asks for: tensor}. Kept, so that the next call is free; on the CPU and in the file's own type
         they are views of the mapped file, except convolutions, which are stored pixel by pixel as the activations are."""
         device = torch.device(device)
         kept = self._loaded.get(key)
@@ -163,7 +163,7 @@ def opening(place: Place) -> WeightFile:
 
 def read(checked: Checked, dtype: torch.dtype, device: torch.device, before_each: Callable[[], None] = lambda: None,
          ) -> tuple[dict[str, torch.Tensor], int]:
-    """The tensors by the names that csrc/model asks for, and how many bytes of them are not views of the mapped file. before_each()
+    """The tensors by the names that csrc/models asks for, and how many bytes of them are not views of the mapped file. before_each()
     may raise to end it."""
     tensors, held = {}, 0
     for native, name in checked.names.items():

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from sonic_nodes.media.audio import Sound
 from sonic_nodes.extension.native import _sonic
+from sonic_nodes.media.audio import Sound
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
-COMMAND = [sys.executable, "-m", "sonic_nodes.commands.cli", "check"]
+COMMAND = [sys.executable, "-m", "sonic_nodes", "check"]
 
 
 @pytest.fixture

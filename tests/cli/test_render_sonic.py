@@ -10,10 +10,10 @@ import av
 import numpy as np
 import pytest
 
-from sonic_nodes.memory import plan
 from sonic_nodes.commands import render_options
 from sonic_nodes.commands.cli import main
 from sonic_nodes.media.provenance import read_back
+from sonic_nodes.memory import plan
 
 SIZE = ["--min-resolution", "128"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sonic_nodes import face, pipeline
-from sonic_nodes.media.image import read_picture
 from sonic_nodes.extension.native import _sonic
+from sonic_nodes.media.image import read_picture
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 OPENING, WIDTH = 0, 1

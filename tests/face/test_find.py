@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from sonic_nodes import face
 from sonic_nodes.errors import InputError, InstallError, NoFaceError
-from sonic_nodes.face import choose, find_faces, fit_face, pick, run_network
 from sonic_nodes.extension.native import call
+from sonic_nodes.face import choose, find_faces, fit_face, pick, run_network
 
 
 @pytest.fixture(scope="module")

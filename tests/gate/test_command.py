@@ -67,7 +67,7 @@ def test_lenient_warns_where_strict_rejects(folder, clean, capsys):
 
 
 def test_jobs_give_the_same_rows_in_the_same_order(folder):
-    command = [sys.executable, "-m", "sonic_nodes.commands.cli", "check", str(folder), "--json", "--jobs"]
+    command = [sys.executable, "-m", "sonic_nodes", "check", str(folder), "--json", "--jobs"]
     one, two = (subprocess.run([*command, jobs], capture_output=True, text=True, check=False).stdout for jobs in ("1", "2"))
     assert json.loads(one) == json.loads(two)
 

@@ -9,9 +9,9 @@ import pytest
 
 from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
+from sonic_nodes.extension.native import _sonic
 from sonic_nodes.gate.check import evidence_of_container, tables
 from sonic_nodes.gate.repair import repair_picture
-from sonic_nodes.extension.native import _sonic
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"

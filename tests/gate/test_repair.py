@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from sonic_nodes.errors import InputError
+from sonic_nodes.extension.native import _sonic
 from sonic_nodes.gate.repair import repair_picture
 from sonic_nodes.media.image import read_picture
-from sonic_nodes.extension.native import _sonic
 from sonic_nodes.progress import watched
 
 from .conftest import decoded, jpeg

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sonic_nodes.commands import check
 from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
-from sonic_nodes.commands import check
 from sonic_nodes.gate import page, result, workers
 from sonic_nodes.gate.result import Outputs, Wanted
 from sonic_nodes.gate.workers import AHEAD, rows_of

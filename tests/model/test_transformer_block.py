@@ -1,4 +1,4 @@
-"""The transformer block of csrc/model against eager PyTorch, and its peak of live memory against what eager holds at least."""
+"""The transformer block of csrc/models against eager PyTorch, and its peak of live memory against what eager holds at least."""
 import pytest
 import torch
 import torch.nn.functional as F

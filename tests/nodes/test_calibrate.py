@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sonic_nodes.nodes.comfy_types import audio_from_sound, image_from_pictures
 from sonic_nodes.lipsync import fix
+from sonic_nodes.nodes.comfy_types import audio_from_sound, image_from_pictures
 from tests.post.speaking import frames, speech, track
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.nodes import comfy_types
 from sonic_nodes.errors import InputError, ResourceError
+from sonic_nodes.nodes import comfy_types
 
 
 def test_every_level_survives_the_way_there_and_back():

@@ -64,7 +64,7 @@ def test_pip_freeze_says_the_same_afterwards(python, wheel, tmp_path):
     pip("install", "--quiet", "--requirement", ROOT / "requirements.txt", wheel)
     after = freeze()
     assert before - after == set() and {re.split("[ =]", line)[0].lower() for line in after - before} == {NAME}, after - before
-    findings = json.loads(subprocess.run([its_python, "-m", "sonic_nodes.commands.cli", "doctor", "--json"], cwd=tmp_path, check=False,
+    findings = json.loads(subprocess.run([its_python, "-m", "sonic_nodes", "doctor", "--json"], cwd=tmp_path, check=False,
                                          capture_output=True, text=True).stdout)
     assert [item for item in findings if item["required"] and not item["ok"]] == []
     pip("uninstall", "--quiet", "--yes", NAME)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sonic_nodes.extension import binary, loading, versions
 from sonic_nodes.errors import InstallError
+from sonic_nodes.extension import binary, loading, versions
 from sonic_nodes.extension.native import _sonic
 
 PACKAGE = Path(loading.__file__).absolute().parents[1]

@@ -6,8 +6,8 @@ import re
 import pytest
 import torch
 
-from sonic_nodes.memory import plan
 from sonic_nodes.errors import ResourceError, UsageError
+from sonic_nodes.memory import plan
 from sonic_nodes.memory.plan import GIB, WAYS, Budget, Speed, make, plans, with_retry
 
 PLENTY = 64 * GIB

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from sonic_nodes.memory import benchmark
-from sonic_nodes.memory.estimate import Cost
 from sonic_nodes.memory.benchmark import Speed
+from sonic_nodes.memory.estimate import Cost
 
 
 def test_each_kind_of_work_at_its_rate():

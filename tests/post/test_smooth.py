@@ -4,9 +4,9 @@ import pytest
 from PIL import Image
 
 from sonic_nodes.errors import InputError
-from sonic_nodes.face import find_faces
 from sonic_nodes.extension.loading import PACK
 from sonic_nodes.extension.native import _sonic
+from sonic_nodes.face import find_faces
 from sonic_nodes.smooth.frames import Smoother
 
 PORTRAIT = PACK / "sonic_nodes" / "assets" / "sample" / "portrait.jpg"

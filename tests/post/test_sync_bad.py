@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from sonic_nodes.media.audio import Sound
 from sonic_nodes.lipsync import estimate, fix
 from sonic_nodes.lipsync.track import Track
+from sonic_nodes.media.audio import Sound
 from tests.post.speaking import frames, seen, speech, track, turned, with_samples
 
 LATE_MS = 200.0  # every sound here is late enough to be moved, were it believed

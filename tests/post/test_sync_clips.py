@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from sonic_nodes.commands import cli
-from sonic_nodes.media.audio import Sound, read_sound_at, read_speech_at
 from sonic_nodes.lipsync import estimate, fix, plot
 from sonic_nodes.lipsync.track import Track
+from sonic_nodes.media.audio import Sound, read_sound_at, read_speech_at
 
 PORTRAIT = estimate.ASSETS / "sample" / "portrait.jpg"
 SPEECH = estimate.ASSETS / "sample" / "speech.wav"

@@ -4,8 +4,8 @@ import json
 import pytest
 
 from sonic_nodes.commands import cli
-from sonic_nodes.lipsync import fix
 from sonic_nodes.commands.sync import measure
+from sonic_nodes.lipsync import fix
 from tests.post.speaking import frames, speech
 from tests.post.test_sync_clips import packets, write_video
 

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonic_nodes.models import sampler
 from sonic_nodes.extension.native import _sonic
+from sonic_nodes.models import sampler
 from sonic_nodes.progress import watched
 
 from ..model.golden import relative

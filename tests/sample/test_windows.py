@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonic_nodes.models import sampler
 from sonic_nodes.extension.native import _sonic
+from sonic_nodes.models import sampler
 
 WINDOW, SHIFT = 25, 7
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from sonic_nodes import face
-from sonic_nodes.models.call import run as run_network
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.extension.native import _sonic, call
+from sonic_nodes.models.call import run as run_network
 from sonic_nodes.progress import watched
 
 from ..live import live_bytes

@@ -9,9 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sonic_nodes.commands import cli
+from sonic_nodes.commands import cli, models
 from sonic_nodes.errors import InputError, OutputError, ResourceError, UsageError
-from sonic_nodes.commands import models
 from sonic_nodes.weights import files, shapes
 from sonic_nodes.weights.check import load, matched
 from sonic_nodes.weights.convert import whole_folder, write_safetensors
