@@ -2,7 +2,7 @@
 
 Exits 0 only when every row holds. tests/golden/README.md says how the tensors were made and gives the tolerances of float32. In fp16
 every row is the relative distance and may reach 1e-2; in bf16, whose numbers have 8 bits, 3e-2: diffusers' own autoencoder in bf16 is
-2e-2 from itself in float32 (tests/model/test_oracles.py holds ours below that). Whole clips in bf16 may reach 7e-2: rounding the weights
+2e-2 from itself in float32 (tests/models/test_oracles.py holds ours below that). Whole clips in bf16 may reach 7e-2: rounding the weights
 alone moves them by 1.9e-2.
 
     bench/parity.py [--golden DIR] [--device cuda] [--dtype fp16] [--check-finite]

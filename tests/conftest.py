@@ -3,7 +3,11 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from tests.jpegs import decoded, jpeg
 
 # A process started in the background ignores Ctrl-C, and so would what the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -62,3 +66,17 @@ def small_models(tmp_path_factory):
 @pytest.fixture(scope="session")
 def sample_dir():
     return ROOT / "sonic_nodes" / "assets" / "sample"
+
+
+@pytest.fixture(scope="session")
+def clean(sample_dir):
+    """The sample portrait at 0.6 of its size: its own compression is gone there."""
+    picture = Image.open(sample_dir / "portrait.jpg").convert("RGB")
+    size = [side * 6 // 10 for side in picture.size]
+    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS))
+
+
+@pytest.fixture(scope="session")
+def saved(clean):
+    """saved(quality, ...) -> the sample after one compression, as pixels."""
+    return lambda quality, **options: decoded(jpeg(clean, quality, **options))

@@ -13,7 +13,7 @@ from sonic_nodes.engines.stages import conditions_of, noise_of
 from sonic_nodes.models import picture, speech, video
 from sonic_nodes.models.sampler import Settings, sample
 from sonic_nodes.models.unet import UNet
-from tests.model.golden import read, relative, weights
+from tests.models.golden import read, relative, weights
 
 SEED = 72589
 CLIPS = {

@@ -7,7 +7,7 @@ from sonic_nodes.engines.clip_spec import Clip
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.face import resize
 from sonic_nodes.models import picture, speech, video
-from tests.model.golden import read, relative, weights
+from tests.models.golden import read, relative, weights
 
 HEADS = 2
 

@@ -4,8 +4,7 @@ import pytest
 
 from sonic_nodes.gate.check import evidence_of_picture
 from sonic_nodes.gate.findings import history_quality
-
-from .conftest import decoded, jpeg
+from tests.jpegs import decoded, jpeg
 
 
 def read(picture):

@@ -7,7 +7,7 @@ import torch
 
 from sonic_nodes.lipsync import fix
 from sonic_nodes.nodes.comfy_types import audio_from_sound, image_from_pictures
-from tests.post.speaking import frames, speech, track
+from tests.lipsync.speaking import frames, speech, track
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 
 from sonic_nodes.nodes.comfy_types import image_from_pictures, pictures_from_image
 from sonic_nodes.smooth.frames import Smoother
-from tests.post.test_smooth import FRAMES, clip
+from tests.smooth.test_smooth import FRAMES, clip
 
 
 @pytest.fixture

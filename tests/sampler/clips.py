@@ -8,7 +8,7 @@ import torch
 from sonic_nodes.models import sampler
 from sonic_nodes.models import unet as model
 
-from ..model.golden import read, weights
+from ..models.golden import read, weights
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 import unet_weights as layout  # noqa: E402

@@ -10,8 +10,7 @@ from sonic_nodes.extension.native import _sonic
 from sonic_nodes.gate.repair import repair_picture
 from sonic_nodes.media.image import read_picture
 from sonic_nodes.progress import watched
-
-from .conftest import decoded, jpeg
+from tests.jpegs import decoded, jpeg
 
 LUMA = np.float32([0.299, 0.587, 0.114])
 

@@ -16,7 +16,7 @@ from sonic_nodes.extension.loading import PACK
 from sonic_nodes.media.audio import read_sound_at
 from sonic_nodes.media.video_writer import VideoWriter
 from tests.media.clips import write_sound
-from tests.post.test_smooth import clip
+from tests.smooth.test_smooth import clip
 
 FAULTS = {"shake": 0.5, "flicker": 0.015, "noise": 2.0}
 

@@ -5,7 +5,7 @@ import pytest
 from sonic_nodes.lipsync import estimate, fix
 from sonic_nodes.lipsync.track import Track
 from sonic_nodes.media.audio import Sound
-from tests.post.speaking import frames, seen, speech, track, turned, with_samples
+from tests.lipsync.speaking import frames, seen, speech, track, turned, with_samples
 
 LATE_MS = 200.0  # every sound here is late enough to be moved, were it believed
 

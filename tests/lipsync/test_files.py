@@ -12,7 +12,7 @@ from sonic_nodes.commands import cli
 from sonic_nodes.lipsync import fix
 from sonic_nodes.media import provenance
 from sonic_nodes.media.audio import read_sound_at
-from tests.post.speaking import frames, speech
+from tests.lipsync.speaking import frames, speech
 
 LATE_MS = 180.0
 

@@ -15,9 +15,9 @@ from sonic_nodes.models.call import run as run_network
 from sonic_nodes.progress import watched
 
 from ..live import live_bytes
-from ..model.golden import full_mel, read, weights
-from ..sample.clips import SmallClip
-from .test_tensor import cases, random, torch_says_why
+from ..models.golden import full_mel, read, weights
+from ..sampler.clips import SmallClip
+from ..torch.test_tensor import cases, random, torch_says_why
 
 IN_PLACE = {
     "silu_in_place": (random(3, 5),), "gelu_in_place": (random(3, 5),), "mul_in_place": (random(3, 5), random(3, 5)),

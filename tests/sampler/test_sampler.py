@@ -8,7 +8,7 @@ from sonic_nodes.extension.native import _sonic
 from sonic_nodes.models import sampler
 from sonic_nodes.progress import watched
 
-from ..model.golden import relative
+from ..models.golden import relative
 from .clips import SHORT_CLIP, TWO_WINDOWS, SmallClip, golden_weights, sampled
 
 ACROSS_PLANS = 1e-5

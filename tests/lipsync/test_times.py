@@ -6,8 +6,8 @@ import pytest
 from sonic_nodes.commands import cli
 from sonic_nodes.commands.sync import measure
 from sonic_nodes.lipsync import fix
-from tests.post.speaking import frames, speech
-from tests.post.test_sync_clips import packets, write_video
+from tests.lipsync.speaking import frames, speech
+from tests.lipsync.test_clips import packets, write_video
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.mov"])

@@ -5,7 +5,7 @@ import torch
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.models import call
 
-from ..model.golden import read, relative, weights
+from ..models.golden import read, relative, weights
 from .clips import DECODED_AT_ONCE, SHORT_CLIP, TWO_WINDOWS, golden_weights, sampled
 
 LATENT_SCALE = 0.18215
