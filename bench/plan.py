@@ -5,7 +5,7 @@
 
 Weights are random. Each stage runs once as foreseen (one block of sound, one chunk, one pair, one step of two windows, one branch at a
 time and all at once), after one that warms up where it is short, and one calibration before all. The UNet's constants are left out: half
-of what they take on the CPU is sound, which a plan counts apart (tests/plan has them). Exit 1 where a stage's bytes are off by more than
+of what they take on the CPU is sound, which a plan counts apart (tests/memory has them). Exit 1 where a stage's bytes are off by more than
 10 % or the seconds of all by more than 25 %. Seconds want a machine that does nothing else.
 """
 import argparse
