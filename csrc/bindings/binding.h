@@ -2,8 +2,8 @@
  *
  * Each stop has one file here (audio_py.c, face_py.c, draft_py.c, ...) that ends in a PyMethodDef table; module.c joins them.
  * Arrays are checked for type, dimensions and contiguity before C sees them; the GIL is released around the work. */
-#ifndef SONIC_PYTHON_BINDING_H
-#define SONIC_PYTHON_BINDING_H
+#ifndef SONIC_BINDINGS_BINDING_H
+#define SONIC_BINDINGS_BINDING_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

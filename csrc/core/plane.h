@@ -1,6 +1,6 @@
 /* plane.h - one channel of a picture in floating point, and what marks loops that gain from wider vectors. */
-#ifndef SONIC_GATE_PLANE_H
-#define SONIC_GATE_PLANE_H
+#ifndef SONIC_CORE_PLANE_H
+#define SONIC_CORE_PLANE_H
 
 #include "sonic.h"
 

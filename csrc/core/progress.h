@@ -1,4 +1,4 @@
-/* watch.h - how a caller follows long work, and stops it.
+/* progress.h - how a caller follows long work, and stops it.
  *
  * A watch belongs to the thread that began it and is asked by whatever that thread computes: before every operator of torch/tensor.h
  * (sonic_watch_poll), and by the loops that know how far they are (sonic_watch_progress). Without a watch both are the read of one
@@ -6,8 +6,8 @@
  *
  * Once a watch has stopped the work it refuses every further operator of its thread, until it ends.
  */
-#ifndef SONIC_CORE_WATCH_H
-#define SONIC_CORE_WATCH_H
+#ifndef SONIC_CORE_PROGRESS_H
+#define SONIC_CORE_PROGRESS_H
 
 #include <stdbool.h>
 

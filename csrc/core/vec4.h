@@ -1,7 +1,7 @@
 /* vec4.h - four floats at once: SSE2 where it is the baseline (x86-64), NEON on 64-bit ARM, plain C elsewhere. All three add and
  * multiply in the same order. */
-#ifndef SONIC_DRAFT_VEC4_H
-#define SONIC_DRAFT_VEC4_H
+#ifndef SONIC_CORE_VEC4_H
+#define SONIC_CORE_VEC4_H
 
 #include <stdint.h>
 

@@ -1,9 +1,9 @@
-/* comb.h - the period of block edges, also of blocks that were resized since.
+/* block_period.h - the period of block edges, also of blocks that were resized since.
  *
  * Third differences of neighbouring pixels, averaged along columns and rows, show the edges of blocks as a comb (after Z. Wang, A. Bovik, B. Evans, "Blind
  * measurement of blocking artifacts in images", ICIP 2000). Its odd harmonics 1/P, 3/P, 5/P count: resampling by itself leaves lines at even ones. */
-#ifndef SONIC_GATE_COMB_H
-#define SONIC_GATE_COMB_H
+#ifndef SONIC_GATE_BLOCK_PERIOD_H
+#define SONIC_GATE_BLOCK_PERIOD_H
 
 #include "core/plane.h"
 

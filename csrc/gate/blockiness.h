@@ -1,9 +1,9 @@
-/* grid.h - whether the coefficients at one position of an 8x8 grid are spread differently from those at the others.
+/* blockiness.h - whether the coefficients at one position of an 8x8 grid are spread differently from those at the others.
  *
  * In a picture without blocks all 64 positions look alike. Compression makes one of them special, and what follows (tone curves, sharpening, light
  * blur, noise, another compression) moves its coefficients off their lattice but leaves it special. */
-#ifndef SONIC_GATE_GRID_H
-#define SONIC_GATE_GRID_H
+#ifndef SONIC_GATE_BLOCKINESS_H
+#define SONIC_GATE_BLOCKINESS_H
 
 #include "gate/dct_histogram.h"
 

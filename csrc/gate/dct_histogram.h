@@ -1,10 +1,10 @@
-/* lattice.h - how often each size of DCT coefficient occurs, for every position that an 8x8 grid may have.
+/* dct_histogram.h - how often each size of DCT coefficient occurs, for every position that an 8x8 grid may have.
  *
  * JPEG leaves the coefficients of its blocks on multiples of the quantisation steps. Whoever looks at the right position of the grid sees
  * them there, whatever the file's format is now (Z. Fan, R. de Queiroz, "Identification of bitmap compression history", IEEE TIP
  * 12(2), 2003). The 14 modes with the lowest frequencies but the mean are counted: they have coefficients other than zero. */
-#ifndef SONIC_GATE_LATTICE_H
-#define SONIC_GATE_LATTICE_H
+#ifndef SONIC_GATE_DCT_HISTOGRAM_H
+#define SONIC_GATE_DCT_HISTOGRAM_H
 
 #include "core/plane.h"
 

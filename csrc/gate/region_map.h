@@ -1,8 +1,8 @@
-/* cells.h - how many coefficients are near zero in each part of the picture, for every position of the grid: a map of compression.
+/* region_map.h - how many coefficients are near zero in each part of the picture, for every position of the grid: a map of compression.
  *
  * A cell has 32 x 32 pixels and, for each of the 64 positions, 16 blocks. Counts are those of the 14 modes together. */
-#ifndef SONIC_GATE_CELLS_H
-#define SONIC_GATE_CELLS_H
+#ifndef SONIC_GATE_REGION_MAP_H
+#define SONIC_GATE_REGION_MAP_H
 
 #include "gate/likelihood.h"
 #include "core/plane.h"

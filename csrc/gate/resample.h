@@ -1,6 +1,6 @@
-/* resize.h - a part of the picture at the scale at which its blocks had 8 pixels again. */
-#ifndef SONIC_GATE_RESIZE_H
-#define SONIC_GATE_RESIZE_H
+/* resample.h - a part of the picture at the scale at which its blocks had 8 pixels again. */
+#ifndef SONIC_GATE_RESAMPLE_H
+#define SONIC_GATE_RESAMPLE_H
 
 #include "core/plane.h"
 

@@ -1,6 +1,6 @@
-/* resized.h - blocks that were resized: the scale at which they have 8 pixels again, and what they tell there. */
-#ifndef SONIC_GATE_RESIZED_H
-#define SONIC_GATE_RESIZED_H
+/* resampled_grid.h - blocks that were resized: the scale at which they have 8 pixels again, and what they tell there. */
+#ifndef SONIC_GATE_RESAMPLED_GRID_H
+#define SONIC_GATE_RESAMPLED_GRID_H
 
 #include "gate/block_period.h"
 #include "gate/history.h"

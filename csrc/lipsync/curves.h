@@ -1,10 +1,10 @@
-/* sync_curves.h - mouth and sound as curves on one clock of 100 cells a second, and what they have in common.
+/* curves.h - mouth and sound as curves on one clock of 100 cells a second, and what they have in common.
  *
  * Canonical correlation analysis of the two, each with its neighbourhood in time, as in M. E. Sargin et al., "Audiovisual synchronization
  * and fusion using canonical correlation analysis", IEEE Trans. Multimedia 9, 2007; tools/fit_sync.py makes the weights.
  * Curves are [channels, cells], contiguous. */
-#ifndef SONIC_POST_SYNC_CURVES_H
-#define SONIC_POST_SYNC_CURVES_H
+#ifndef SONIC_LIPSYNC_CURVES_H
+#define SONIC_LIPSYNC_CURVES_H
 
 #include "sonic.h"
 

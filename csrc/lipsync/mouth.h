@@ -1,6 +1,6 @@
-/* sync_mouth.h - the shape of a mouth, whatever the head does. */
-#ifndef SONIC_POST_SYNC_MOUTH_H
-#define SONIC_POST_SYNC_MOUTH_H
+/* mouth.h - the shape of a mouth, whatever the head does. */
+#ifndef SONIC_LIPSYNC_MOUTH_H
+#define SONIC_LIPSYNC_MOUTH_H
 
 #include "sonic.h"
 

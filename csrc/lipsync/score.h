@@ -1,11 +1,11 @@
-/* sync_score.h - how well mouth and sound fit at each lag, and what that says.
+/* score.h - how well mouth and sound fit at each lag, and what that says.
  *
  * The score of a lag is the logarithm of a likelihood ratio per cell: were the pairs of curves jointly normal with the correlations that
  * training found, and each curve of unit variance, then log p(mouth, sound) - log p(mouth) p(sound) would be, up to what does not depend
  * on the lag, the sum over pairs of r / (1 - r^2) times the product of the two curves. The product's mean is taken as their correlation
  * over the cells compared, so that a loud passage weighs no more than a quiet one. */
-#ifndef SONIC_POST_SYNC_SCORE_H
-#define SONIC_POST_SYNC_SCORE_H
+#ifndef SONIC_LIPSYNC_SCORE_H
+#define SONIC_LIPSYNC_SCORE_H
 
 #include "sonic.h"
 

@@ -1,6 +1,6 @@
 /* audio_tokens.h - Sonic's audio2token: ten rows of Whisper's hidden states around a video frame become that frame's audio tokens. */
-#ifndef SONIC_MODEL_AUDIO_TOKENS_H
-#define SONIC_MODEL_AUDIO_TOKENS_H
+#ifndef SONIC_MODELS_AUDIO_TOKENS_H
+#define SONIC_MODELS_AUDIO_TOKENS_H
 
 #include "models/layers.h"
 

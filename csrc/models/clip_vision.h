@@ -1,7 +1,7 @@
 /* clip_vision.h - the picture's side of CLIP ViT-H/14 (Dosovitskiy et al. 2021; Radford et al. 2021; weights: OpenCLIP, laion2B).
  * Two layouts of names: open_clip's as in Stable Video Diffusion's checkpoint, and those of the transformers library. */
-#ifndef SONIC_MODEL_CLIP_VISION_H
-#define SONIC_MODEL_CLIP_VISION_H
+#ifndef SONIC_MODELS_CLIP_VISION_H
+#define SONIC_MODELS_CLIP_VISION_H
 
 #include "models/layers.h"
 

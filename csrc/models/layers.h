@@ -3,8 +3,8 @@
  * A sonic_network is a network's view of the weights: the call that holds them and the prefix under which the file names them.
  * Sizes come from the shapes of the weights. A network computes in the dtype of its weights; operands may be taken (st_take).
  */
-#ifndef SONIC_MODEL_LAYERS_H
-#define SONIC_MODEL_LAYERS_H
+#ifndef SONIC_MODELS_LAYERS_H
+#define SONIC_MODELS_LAYERS_H
 
 #include "torch/operators.h"
 

@@ -1,6 +1,6 @@
 /* motion_bucket.h - Sonic's audio2bucket: how much a video frame should move, from one second of audio and the picture. */
-#ifndef SONIC_MODEL_MOTION_BUCKET_H
-#define SONIC_MODEL_MOTION_BUCKET_H
+#ifndef SONIC_MODELS_MOTION_BUCKET_H
+#define SONIC_MODELS_MOTION_BUCKET_H
 
 #include "models/audio_tokens.h"
 

@@ -1,7 +1,7 @@
 /* rife.h - the frame between two frames: IFNet of RIFE, version HDv3 (Huang et al., "Real-Time Intermediate Flow Estimation for
  * Video Frame Interpolation", 2022). Weights as in flownet.pkl, with or without "module." before their names. */
-#ifndef SONIC_MODEL_RIFE_H
-#define SONIC_MODEL_RIFE_H
+#ifndef SONIC_MODELS_RIFE_H
+#define SONIC_MODELS_RIFE_H
 
 #include "models/layers.h"
 

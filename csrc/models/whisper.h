@@ -1,7 +1,7 @@
 /* whisper.h - the encoder of Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022, fig. 1).
  * Names as in Hugging Face's files: [model.]encoder.conv1.weight, [model.]encoder.layers.0.self_attn.q_proj.weight, ... */
-#ifndef SONIC_MODEL_WHISPER_H
-#define SONIC_MODEL_WHISPER_H
+#ifndef SONIC_MODELS_WHISPER_H
+#define SONIC_MODELS_WHISPER_H
 
 #include "models/layers.h"
 

@@ -1,7 +1,7 @@
-/* repair_block.h - single 8x8 blocks to frequencies and back, as products with the matrix of the orthonormal DCT (ITU-T T.81, A.3.3). Rows of eight
+/* block.h - single 8x8 blocks to frequencies and back, as products with the matrix of the orthonormal DCT (ITU-T T.81, A.3.3). Rows of eight
  * floats: compilers keep each in a register or two. */
-#ifndef SONIC_GATE_REPAIR_BLOCK_H
-#define SONIC_GATE_REPAIR_BLOCK_H
+#ifndef SONIC_REPAIR_BLOCK_H
+#define SONIC_REPAIR_BLOCK_H
 
 typedef struct sonic_block {
     float of[8][8]; /* [row][column], or [vertical frequency][horizontal] */

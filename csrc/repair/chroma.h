@@ -1,9 +1,9 @@
-/* repair_chroma.h - how the chroma of a picture that was a JPEG was stored, found in its pixels: how many pixels a sample had, where its blocks lie.
+/* chroma.h - how the chroma of a picture that was a JPEG was stored, found in its pixels: how many pixels a sample had, where its blocks lie.
  *
  * Decoders enlarge halved chroma with straight lines, (1, 3) / 4 and (3, 1) / 4, or repeat it. The mean of two pixels is then the sample, or the samples
  * filtered with (1, 6, 1) / 8, whose inverse falls by 0.17 a sample and is cut after four. */
-#ifndef SONIC_GATE_REPAIR_CHROMA_H
-#define SONIC_GATE_REPAIR_CHROMA_H
+#ifndef SONIC_REPAIR_CHROMA_H
+#define SONIC_REPAIR_CHROMA_H
 
 #include "repair/quant_fit.h"
 

@@ -1,6 +1,6 @@
-/* repair_colour.h - planes of a JPEG file to RGB: chroma enlarged as decoders do it, colours by JFIF's formulas. */
-#ifndef SONIC_GATE_REPAIR_COLOUR_H
-#define SONIC_GATE_REPAIR_COLOUR_H
+/* colour.h - planes of a JPEG file to RGB: chroma enlarged as decoders do it, colours by JFIF's formulas. */
+#ifndef SONIC_REPAIR_COLOUR_H
+#define SONIC_REPAIR_COLOUR_H
 
 #include "core/plane.h"
 

@@ -1,9 +1,9 @@
-/* repair_dct.h - 8-point DCT of many signals at a time: lane x of every array belongs to one signal.
+/* dct.h - 8-point DCT of many signals at a time: lane x of every array belongs to one signal.
  *
  * The flow graph of C. Loeffler, A. Ligtenberg, G. Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP 1989. Values
  * are sqrt(8) times those of the orthonormal transform, in both directions: there and back again multiplies by 8. */
-#ifndef SONIC_GATE_REPAIR_DCT_H
-#define SONIC_GATE_REPAIR_DCT_H
+#ifndef SONIC_REPAIR_DCT_H
+#define SONIC_REPAIR_DCT_H
 
 typedef struct sonic_eight {
     float v[8];

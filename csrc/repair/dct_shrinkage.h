@@ -1,10 +1,10 @@
-/* repair_shrink.h - a tile of a plane, every 8x8 block of it taken to frequencies, small ones dropped, and all blocks averaged.
+/* dct_shrinkage.h - a tile of a plane, every 8x8 block of it taken to frequencies, small ones dropped, and all blocks averaged.
  *
  * Compression drops what is small in the blocks of one grid; what it invents there is small in the blocks of all others. (A. Nosratinia,
  * "Enhancement of JPEG-compressed images by re-application of JPEG", J. VLSI Signal Processing 27, 2001; weights by the number of kept
  * frequencies after O. Guleryuz, "Weighted overcomplete denoising", Asilomar 2003.) */
-#ifndef SONIC_GATE_REPAIR_SHRINK_H
-#define SONIC_GATE_REPAIR_SHRINK_H
+#ifndef SONIC_REPAIR_DCT_SHRINKAGE_H
+#define SONIC_REPAIR_DCT_SHRINKAGE_H
 
 #include "core/plane.h"
 

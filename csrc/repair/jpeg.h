@@ -1,6 +1,6 @@
-/* repair_jpeg.h - a JPEG file decoded with its artefacts taken back (repair_plane.h), every component from the file's own coefficients and tables. */
-#ifndef SONIC_GATE_REPAIR_JPEG_H
-#define SONIC_GATE_REPAIR_JPEG_H
+/* jpeg.h - a JPEG file decoded with its artefacts taken back (repair_plane.h), every component from the file's own coefficients and tables. */
+#ifndef SONIC_REPAIR_JPEG_H
+#define SONIC_REPAIR_JPEG_H
 
 #include "sonic.h"
 

@@ -1,6 +1,6 @@
-/* repair_pixels.h - artefacts taken back in a picture that was a JPEG once, from where its grid lies and what its tables were. */
-#ifndef SONIC_GATE_REPAIR_PIXELS_H
-#define SONIC_GATE_REPAIR_PIXELS_H
+/* pixels.h - artefacts taken back in a picture that was a JPEG once, from where its grid lies and what its tables were. */
+#ifndef SONIC_REPAIR_PIXELS_H
+#define SONIC_REPAIR_PIXELS_H
 
 #include "repair/chroma.h"
 

@@ -1,9 +1,9 @@
-/* repair_plane.h - one plane of a picture that was quantised in 8x8 blocks: what compression did to it taken back, as far as the file allows.
+/* plane.h - one plane of a picture that was quantised in 8x8 blocks: what compression did to it taken back, as far as the file allows.
  *
  * Every block's coefficient was somewhere in the interval of one step around the multiple that was kept. The repaired plane is the shrunken one
  * (repair_shrink.h) with its coefficients brought back into the middle part of those intervals: it could have been compressed to the same file. */
-#ifndef SONIC_GATE_REPAIR_PLANE_H
-#define SONIC_GATE_REPAIR_PLANE_H
+#ifndef SONIC_REPAIR_PLANE_H
+#define SONIC_REPAIR_PLANE_H
 
 #include "core/plane.h"
 

@@ -1,6 +1,6 @@
-/* repair_fit.h - whether a plane's coefficients lie on the multiples of quantisation steps, for one position of the grid. */
-#ifndef SONIC_GATE_REPAIR_FIT_H
-#define SONIC_GATE_REPAIR_FIT_H
+/* quant_fit.h - whether a plane's coefficients lie on the multiples of quantisation steps, for one position of the grid. */
+#ifndef SONIC_REPAIR_QUANT_FIT_H
+#define SONIC_REPAIR_QUANT_FIT_H
 
 #include "repair/plane.h"
 

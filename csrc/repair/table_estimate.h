@@ -1,6 +1,6 @@
-/* repair_steps.h - a quantisation table that is no standard one, found in the coefficients of a plane whose grid is known. */
-#ifndef SONIC_GATE_REPAIR_STEPS_H
-#define SONIC_GATE_REPAIR_STEPS_H
+/* table_estimate.h - a quantisation table that is no standard one, found in the coefficients of a plane whose grid is known. */
+#ifndef SONIC_REPAIR_TABLE_ESTIMATE_H
+#define SONIC_REPAIR_TABLE_ESTIMATE_H
 
 #include "repair/plane.h"
 

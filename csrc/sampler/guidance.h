@@ -2,8 +2,8 @@
  *
  * u sees neither image nor sound, d the image, c image and sound: v = u + appearance (d - u) + audio (c - d), which is a sum of the
  * three with weights of their own. A branch whose weight is 0 is not computed. */
-#ifndef SONIC_SAMPLE_GUIDANCE_H
-#define SONIC_SAMPLE_GUIDANCE_H
+#ifndef SONIC_SAMPLER_GUIDANCE_H
+#define SONIC_SAMPLER_GUIDANCE_H
 
 #include "sonic.h"
 

@@ -1,6 +1,6 @@
 /* preview.h - a small picture of latents, without the decoder. */
-#ifndef SONIC_SAMPLE_PREVIEW_H
-#define SONIC_SAMPLE_PREVIEW_H
+#ifndef SONIC_SAMPLER_PREVIEW_H
+#define SONIC_SAMPLER_PREVIEW_H
 
 #include "sonic.h"
 

@@ -6,8 +6,8 @@
  * bits out.
  *
  * A watch (core/progress.h) is told before every call of the network how many are done, and once a step shows the clip's middle frame. */
-#ifndef SONIC_SAMPLE_SAMPLER_H
-#define SONIC_SAMPLE_SAMPLER_H
+#ifndef SONIC_SAMPLER_SAMPLER_H
+#define SONIC_SAMPLER_SAMPLER_H
 
 #include "models/unet/unet.h"
 

@@ -2,8 +2,8 @@
  *
  * Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models", 2022, equation 5, with rho 7 and the range that
  * Stable Video Diffusion was trained for; v-prediction as in Salimans and Ho, "Progressive Distillation", 2022. */
-#ifndef SONIC_SAMPLE_SCHEDULE_H
-#define SONIC_SAMPLE_SCHEDULE_H
+#ifndef SONIC_SAMPLER_SCHEDULE_H
+#define SONIC_SAMPLER_SCHEDULE_H
 
 #include "sonic.h"
 

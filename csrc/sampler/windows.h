@@ -4,8 +4,8 @@
  * last one going on at the clip's beginning; from step to step they move back by `shift` frames, so that no border stays where it was
  * (Ji et al., "Sonic", CVPR 2025, section 3.4). A clip shorter than a window stands in it more than once. Frames that were computed
  * more than once are averaged. */
-#ifndef SONIC_SAMPLE_WINDOWS_H
-#define SONIC_SAMPLE_WINDOWS_H
+#ifndef SONIC_SAMPLER_WINDOWS_H
+#define SONIC_SAMPLER_WINDOWS_H
 
 #include "sonic.h"
 

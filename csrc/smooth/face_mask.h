@@ -1,6 +1,6 @@
-/* smooth_guard.h - what the noise filter must leave alone: lips and eyes wholly, the detail of the face nearly. */
-#ifndef SONIC_POST_SMOOTH_GUARD_H
-#define SONIC_POST_SMOOTH_GUARD_H
+/* face_mask.h - what the noise filter must leave alone: lips and eyes wholly, the detail of the face nearly. */
+#ifndef SONIC_SMOOTH_FACE_MASK_H
+#define SONIC_SMOOTH_FACE_MASK_H
 
 #include "face/face_mesh.h"
 

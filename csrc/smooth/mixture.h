@@ -1,6 +1,6 @@
-/* smooth_mixture.h - curves averaged by their likelihood (Bayesian model averaging), added one at a time. */
-#ifndef SONIC_POST_SMOOTH_MIXTURE_H
-#define SONIC_POST_SMOOTH_MIXTURE_H
+/* mixture.h - curves averaged by their likelihood (Bayesian model averaging), added one at a time. */
+#ifndef SONIC_SMOOTH_MIXTURE_H
+#define SONIC_SMOOTH_MIXTURE_H
 
 #include <stdint.h>
 

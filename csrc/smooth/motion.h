@@ -1,12 +1,12 @@
-/* smooth_measure.h - how the picture as a whole moved and brightened from one frame to the next.
+/* motion.h - how the picture as a whole moved and brightened from one frame to the next.
  *
  * Translation and gain minimise the squared difference (Lucas and Kanade 1981, "An iterative image registration technique"), coarse to
  * fine, with gradients of both frames so that noise does not pull towards 0. The sums are kept per block, and blocks that
  * move otherwise than most of the picture lose their weight (iteratively reweighted; Geman and McClure 1987). Blocks that did so are trusted less
  * in the steps that follow: whoever moves in front is not taken for the background. What a part of the picture
  * brightens more than the rest is measured in tiles, on their cells that stand still. */
-#ifndef SONIC_POST_SMOOTH_MEASURE_H
-#define SONIC_POST_SMOOTH_MEASURE_H
+#ifndef SONIC_SMOOTH_MOTION_H
+#define SONIC_SMOOTH_MOTION_H
 
 #include "smooth/pyramid.h"
 

@@ -1,10 +1,10 @@
-/* smooth_noise.h - frame noise: measured between successive frames, and taken away by a filter that remembers.
+/* noise.h - frame noise: measured between successive frames, and taken away by a filter that remembers.
  *
  * Per pixel a Kalman filter of a constant: the remembered picture, its variance in units of the noise's, and a gain. Where the difference
  * to the new frame, averaged over 5 x 5 pixels, is more than noise, the memory is worth nothing and the new frame counts alone.
  * What noise then remains is evened out over the nearest pixels, in plain parts of the picture. */
-#ifndef SONIC_POST_SMOOTH_NOISE_H
-#define SONIC_POST_SMOOTH_NOISE_H
+#ifndef SONIC_SMOOTH_NOISE_H
+#define SONIC_SMOOTH_NOISE_H
 
 #include "sonic.h"
 

@@ -1,12 +1,12 @@
-/* smooth_path.h - shake told apart from movement: a path as a curve plus white noise.
+/* path.h - shake told apart from movement: a path as a curve plus white noise.
  *
  * A camera's velocity goes on from point to point but for steps that are normally distributed: wholly (the smoothing of Whittaker, "On a new
  * method of graduation", 1923), for the greater part, or not at all. Frames that repeat the one before stand at its place (a clip of 25
  * frames a second brought to 30). Another curve is one of pieces (smooth_rests.h), for a camera that rests and then moves on. Each kind and
  * stiffness of curve has a marginal likelihood, all sizes of shake being as likely beforehand (Wahba, "A comparison of GCV and GML for
  * choosing the smoothing parameter", 1985), and counts by its square root. What is left is the shake. */
-#ifndef SONIC_POST_SMOOTH_PATH_H
-#define SONIC_POST_SMOOTH_PATH_H
+#ifndef SONIC_SMOOTH_PATH_H
+#define SONIC_SMOOTH_PATH_H
 
 #include "smooth/mixture.h"
 

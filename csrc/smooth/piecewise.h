@@ -1,11 +1,11 @@
-/* smooth_rests.h - a path that rests and jumps: pieces of constant height plus white noise, all divisions into pieces at once.
+/* piecewise.h - a path that rests and jumps: pieces of constant height plus white noise, all divisions into pieces at once.
  *
  * A product partition model (Barry and Hartigan, "Product partition models for change point problems", 1992): each piece has a height of its
  * own, drawn from a normal distribution as wide as the path, and ends at each point with one probability. Everything then sums in closed form
  * over the pieces that begin and end anywhere, in the time of the square of the points. Sizes of the noise and probabilities of a jump
  * are tried on a grid, each weighted by the likelihood of the path. */
-#ifndef SONIC_POST_SMOOTH_RESTS_H
-#define SONIC_POST_SMOOTH_RESTS_H
+#ifndef SONIC_SMOOTH_PIECEWISE_H
+#define SONIC_SMOOTH_PIECEWISE_H
 
 #include "smooth/mixture.h"
 

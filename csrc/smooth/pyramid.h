@@ -1,6 +1,6 @@
-/* smooth_planes.h - the small planes of a frame on which motion and gains are measured. */
-#ifndef SONIC_POST_SMOOTH_PLANES_H
-#define SONIC_POST_SMOOTH_PLANES_H
+/* pyramid.h - the small planes of a frame on which motion and gains are measured. */
+#ifndef SONIC_SMOOTH_PYRAMID_H
+#define SONIC_SMOOTH_PYRAMID_H
 
 #include "sonic.h"
 

@@ -2,8 +2,8 @@
  *
  * Every kind of fault is measured first: what is not found with confidence stays as it is, and a frame with nothing to mend comes out bit for
  * bit. Scene cuts start anew. Frames in equals frames out, in order. */
-#ifndef SONIC_POST_SMOOTH_H
-#define SONIC_POST_SMOOTH_H
+#ifndef SONIC_SMOOTH_SMOOTH_H
+#define SONIC_SMOOTH_SMOOTH_H
 
 #include "sonic.h"
 

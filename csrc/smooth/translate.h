@@ -1,7 +1,7 @@
-/* smooth_shift.h - a plane or picture moved by a fraction of a pixel: Lanczos of order 4, 8 taps an axis, weights summing to 1
+/* translate.h - a plane or picture moved by a fraction of a pixel: Lanczos of order 4, 8 taps an axis, weights summing to 1
  * (Duchon 1979, "Lanczos filtering in one and two dimensions"). The border is repeated outwards. */
-#ifndef SONIC_POST_SMOOTH_SHIFT_H
-#define SONIC_POST_SMOOTH_SHIFT_H
+#ifndef SONIC_SMOOTH_TRANSLATE_H
+#define SONIC_SMOOTH_TRANSLATE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* meter.h - what a computation costs: multiply-adds issued, bytes moved by what multiplies nothing, and bytes of tensors held at once.
+/* cost_meter.h - what a computation costs: multiply-adds issued, bytes moved by what multiplies nothing, and bytes of tensors held at once.
  *
  * A meter hangs on a root scope and sees every operator and tensor of that scope and of those opened under it. Counted are results
  * and whatever else is made there, each memory once however many views it has; the operands that the meter starts with do not
@@ -6,8 +6,8 @@
  *
  * Tensors of the meta device have no memory and are counted as if they had: that is how a computation is foretold. Whether a
  * result shows its operand's memory then follows from the operator instead of the address (meter_shares_memory). */
-#ifndef SONIC_TORCH_METER_H
-#define SONIC_TORCH_METER_H
+#ifndef SONIC_TORCH_COST_METER_H
+#define SONIC_TORCH_COST_METER_H
 
 #include "torch/tensor.h"
 

@@ -1,6 +1,6 @@
 /* fuzz.h - what the fuzz targets share. libFuzzer calls sonic_fuzz_one with bytes of its own making, millions of times (tools/fuzz.sh). */
-#ifndef SONIC_FUZZ_H
-#define SONIC_FUZZ_H
+#ifndef SONIC_FUZZ_FUZZ_H
+#define SONIC_FUZZ_FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
-/* sample.h - the portrait between its pixels: Catmull-Rom cubic convolution (Keys 1981, a = -1/2). */
-#ifndef SONIC_DRAFT_SAMPLE_H
-#define SONIC_DRAFT_SAMPLE_H
+/* bicubic.h - the portrait between its pixels: Catmull-Rom cubic convolution (Keys 1981, a = -1/2). */
+#ifndef SONIC_DRAFT_RENDER_BICUBIC_H
+#define SONIC_DRAFT_RENDER_BICUBIC_H
 
 #include "draft/render/rig_parts.h"
 #include "core/vec4.h"

@@ -1,6 +1,6 @@
-/* seam.h - the line along which the lips part, from the mesh and from the pixels. */
-#ifndef SONIC_DRAFT_SEAM_H
-#define SONIC_DRAFT_SEAM_H
+/* lip_line.h - the line along which the lips part, from the mesh and from the pixels. */
+#ifndef SONIC_DRAFT_RENDER_LIP_LINE_H
+#define SONIC_DRAFT_RENDER_LIP_LINE_H
 
 #include "draft/render/rig_parts.h"
 

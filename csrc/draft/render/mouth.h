@@ -3,8 +3,8 @@
  * Sizes follow dental anatomy in face heights (10-152 about 165 mm): crown of a central incisor 8.5 mm wide, lateral 6.5, canine
  * 7.5, premolars 7; lower incisors 5.3 and 6 (Wheeler's Dental Anatomy, tables of crown dimensions); about 4 mm of
  * the upper incisors show below a resting upper lip when the mouth opens (Vig and Brundo, 1978). */
-#ifndef SONIC_DRAFT_MOUTH_H
-#define SONIC_DRAFT_MOUTH_H
+#ifndef SONIC_DRAFT_RENDER_MOUTH_H
+#define SONIC_DRAFT_RENDER_MOUTH_H
 
 #include "draft/render/warp_field.h"
 #include "draft/render/rig_parts.h"

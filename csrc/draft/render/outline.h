@@ -1,6 +1,6 @@
 /* outline.h - the head's outline, and how far from it a point lies. */
-#ifndef SONIC_DRAFT_OUTLINE_H
-#define SONIC_DRAFT_OUTLINE_H
+#ifndef SONIC_DRAFT_RENDER_OUTLINE_H
+#define SONIC_DRAFT_RENDER_OUTLINE_H
 
 #include "draft/render/rig_parts.h"
 

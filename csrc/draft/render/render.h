@@ -1,6 +1,6 @@
 /* render.h - poses of a rig as pictures. */
-#ifndef SONIC_DRAFT_RENDER_H
-#define SONIC_DRAFT_RENDER_H
+#ifndef SONIC_DRAFT_RENDER_RENDER_H
+#define SONIC_DRAFT_RENDER_RENDER_H
 
 #include "draft/pose.h"
 #include "draft/render/rig.h"

@@ -3,8 +3,8 @@
  * The portrait is moved in two layers, an upper one (head and upper lip) and a lower one (lower lip, chin), parted along the
  * line between the lips. Each layer has a smooth displacement field, a sum of fields built once per portrait on a coarse grid
  * (field.h); what appears between the parted lips is composed by mouth.h, the eyelids by eyes.h. */
-#ifndef SONIC_DRAFT_RIG_H
-#define SONIC_DRAFT_RIG_H
+#ifndef SONIC_DRAFT_RENDER_RIG_H
+#define SONIC_DRAFT_RENDER_RIG_H
 
 #include "sonic.h"
 

@@ -1,8 +1,8 @@
 /* rig_parts.h - what a rig consists of; for the files of this folder alone. All lengths are pixels of the portrait.
  *
  * The face frame: origin between the lips, u along the face's width (to the picture's right when upright), v down the face. */
-#ifndef SONIC_DRAFT_RIG_PARTS_H
-#define SONIC_DRAFT_RIG_PARTS_H
+#ifndef SONIC_DRAFT_RENDER_RIG_PARTS_H
+#define SONIC_DRAFT_RENDER_RIG_PARTS_H
 
 #include "draft/render/rig.h"
 

@@ -1,6 +1,6 @@
-/* field.h - displacement fields of the two layers: built once on a coarse grid, combined and inverted for each frame. */
-#ifndef SONIC_DRAFT_FIELD_H
-#define SONIC_DRAFT_FIELD_H
+/* warp_field.h - displacement fields of the two layers: built once on a coarse grid, combined and inverted for each frame. */
+#ifndef SONIC_DRAFT_RENDER_WARP_FIELD_H
+#define SONIC_DRAFT_RENDER_WARP_FIELD_H
 
 #include "draft/render/rig_parts.h"
 

@@ -1,7 +1,7 @@
-/* voice_bands.h - speech as energies in 16 bands per 5 ms, the only thing that the rest of the voice looks at.
+/* bands.h - speech as energies in 16 bands per 5 ms, the only thing that the rest of the voice looks at.
  * The bands follow Zwicker's critical bands (Zwicker 1961, JASA 33: 248), joined in pairs at the top. */
-#ifndef SONIC_DRAFT_VOICE_BANDS_H
-#define SONIC_DRAFT_VOICE_BANDS_H
+#ifndef SONIC_DRAFT_SPEECH_BANDS_H
+#define SONIC_DRAFT_SPEECH_BANDS_H
 
 #include "sonic.h"
 

@@ -1,4 +1,4 @@
-/* closures.h - where the lips meet: p, b and m.
+/* bilabials.h - where the lips meet: p, b and m.
  *
  * Every consonant that narrows the mouth is a valley of the energy between 1 and 3 kHz; a score of cues, in decibels against
  * the louder of the neighbouring vowels, says how likely lips made it, rather than the tongue:
@@ -15,8 +15,8 @@
  * The weights are round numbers near a logistic fit without negative weights on speech of flite's slt, rms, awb and kal16 and of
  * espeak-ng; the fit without any one of them served that one as well, and fits on whole spectra did no better. These cues also
  * take two thirds of d, g and k and a third of n for lips. `bench/closures.py` measures it. */
-#ifndef SONIC_DRAFT_CLOSURES_H
-#define SONIC_DRAFT_CLOSURES_H
+#ifndef SONIC_DRAFT_SPEECH_BILABIALS_H
+#define SONIC_DRAFT_SPEECH_BILABIALS_H
 
 #include "draft/speech/bands.h"
 

@@ -4,8 +4,8 @@
  * intervals are skewed to the right, near log-normal (Ponder and Kennedy 1927, Q J Exp Physiol 18: 89-110). Here: median
  * 3 s, spread of the logarithm 0.55, so 17 a minute. Shape: the lid falls in about 100 ms and rises 40-47 % slower (Sforza
  * et al. 2008, Ophthalmic Physiol Opt 28: 345-353). */
-#ifndef SONIC_DRAFT_BLINK_H
-#define SONIC_DRAFT_BLINK_H
+#ifndef SONIC_DRAFT_SPEECH_BLINK_H
+#define SONIC_DRAFT_SPEECH_BLINK_H
 
 #include "sonic.h"
 

@@ -1,6 +1,6 @@
-/* voice_level.h - how loud this speaker is, and how loud the room: what "silent" and "loud" mean in this recording. */
-#ifndef SONIC_DRAFT_VOICE_LEVEL_H
-#define SONIC_DRAFT_VOICE_LEVEL_H
+/* level.h - how loud this speaker is, and how loud the room: what "silent" and "loud" mean in this recording. */
+#ifndef SONIC_DRAFT_SPEECH_LEVEL_H
+#define SONIC_DRAFT_SPEECH_LEVEL_H
 
 #include "draft/speech/bands.h"
 

@@ -1,6 +1,6 @@
-/* voice_mouth.h - opening, width and rounding of the mouth from band energies. The sources are in voice.h. */
-#ifndef SONIC_DRAFT_VOICE_MOUTH_H
-#define SONIC_DRAFT_VOICE_MOUTH_H
+/* mouth_pose.h - opening, width and rounding of the mouth from band energies. The sources are in voice.h. */
+#ifndef SONIC_DRAFT_SPEECH_MOUTH_POSE_H
+#define SONIC_DRAFT_SPEECH_MOUTH_POSE_H
 
 #include "draft/speech/bands.h"
 #include "draft/speech/level.h"

@@ -12,8 +12,8 @@
  * ROUNDING the same balance where it is far below the speaker's own: lips that protrude lower all resonances.
  * PRESS    closures.h.     BLINK blink.h.     SWAY sway.h.
  */
-#ifndef SONIC_DRAFT_VOICE_H
-#define SONIC_DRAFT_VOICE_H
+#ifndef SONIC_DRAFT_SPEECH_VOICE_H
+#define SONIC_DRAFT_SPEECH_VOICE_H
 
 #include "draft/pose.h"
 #include "sonic.h"

@@ -1,6 +1,6 @@
 /* mask.h - the face mask at the resolutions of the network's layers. */
-#ifndef SONIC_MODEL_MASK_H
-#define SONIC_MODEL_MASK_H
+#ifndef SONIC_MODELS_UNET_MASK_H
+#define SONIC_MODELS_UNET_MASK_H
 
 #include "sonic.h"
 

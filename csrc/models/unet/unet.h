@@ -11,8 +11,8 @@
  * [branches, frames, tokens, channels], tokens in rows of the picture: images [.., channels, rows, columns] and sequences over
  * frames are views of that, so that nothing is copied between spatial and temporal layers.
  */
-#ifndef SONIC_MODEL_UNET_H
-#define SONIC_MODEL_UNET_H
+#ifndef SONIC_MODELS_UNET_UNET_H
+#define SONIC_MODELS_UNET_UNET_H
 
 #include "models/layers.h"
 

@@ -1,6 +1,6 @@
-/* unet_parts.h - what the files of the UNet share: its sizes, the state of one pass, views of the activations. */
-#ifndef SONIC_MODEL_UNET_PARTS_H
-#define SONIC_MODEL_UNET_PARTS_H
+/* unet_internal.h - what the files of the UNet share: its sizes, the state of one pass, views of the activations. */
+#ifndef SONIC_MODELS_UNET_UNET_INTERNAL_H
+#define SONIC_MODELS_UNET_UNET_INTERNAL_H
 
 #include "models/unet/unet.h"
 

@@ -1,6 +1,6 @@
-/* vae_block.h - what the encoder and the decoder of the autoencoder share (Rombach et al. 2022; names as in Stability's files). */
-#ifndef SONIC_MODEL_VAE_BLOCK_H
-#define SONIC_MODEL_VAE_BLOCK_H
+/* block.h - what the encoder and the decoder of the autoencoder share (Rombach et al. 2022; names as in Stability's files). */
+#ifndef SONIC_MODELS_VAE_BLOCK_H
+#define SONIC_MODELS_VAE_BLOCK_H
 
 #include "models/layers.h"
 

@@ -1,6 +1,6 @@
-/* vae_decoder.h - latents become video: the temporal decoder of Stable Video Diffusion (Blattmann et al. 2023). */
-#ifndef SONIC_MODEL_VAE_DECODER_H
-#define SONIC_MODEL_VAE_DECODER_H
+/* decoder.h - latents become video: the temporal decoder of Stable Video Diffusion (Blattmann et al. 2023). */
+#ifndef SONIC_MODELS_VAE_DECODER_H
+#define SONIC_MODELS_VAE_DECODER_H
 
 #include "models/vae/block.h"
 

@@ -1,6 +1,6 @@
-/* vae_encoder.h - a picture becomes latents of an eighth of its size. */
-#ifndef SONIC_MODEL_VAE_ENCODER_H
-#define SONIC_MODEL_VAE_ENCODER_H
+/* encoder.h - a picture becomes latents of an eighth of its size. */
+#ifndef SONIC_MODELS_VAE_ENCODER_H
+#define SONIC_MODELS_VAE_ENCODER_H
 
 #include "models/vae/block.h"
 

@@ -1,10 +1,10 @@
-/* vae_video.h - the blocks of the temporal decoder: what they do in each frame, and what they do over the frames of a chunk.
+/* video.h - the blocks of the temporal decoder: what they do in each frame, and what they do over the frames of a chunk.
  *
  * Large videos go through in parts, so that beside the video and one more of its size only parts are held. In a frame the parts are
  * frames; over frames they are groups of channels for normalisation, which knows no others, and positions for convolution, whose
  * kernel is 1 in space: the mathematics is the same. Which parts depends on shapes alone, so pixels do not depend on the machine. */
-#ifndef SONIC_MODEL_VAE_VIDEO_H
-#define SONIC_MODEL_VAE_VIDEO_H
+#ifndef SONIC_MODELS_VAE_VIDEO_H
+#define SONIC_MODELS_VAE_VIDEO_H
 
 #include "models/vae/block.h"
 
