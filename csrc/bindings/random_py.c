@@ -39,7 +39,8 @@ static PyObject *normal(PyObject *self, PyObject *args)
     PyObject *out = PyArray_SimpleNew(1, &count, NPY_FLOAT32);
     if (!out)
         return NULL;
-    sonic_generator own = *generator; /* two threads that draw from one generator at once get the same values, and nothing worse */
+    /* Two threads that draw from one generator at once get the same values, and nothing worse */
+    sonic_generator own = *generator;
     Py_BEGIN_ALLOW_THREADS
     sonic_generator_normal(PyArray_DATA((PyArrayObject *)out), count, &own);
     Py_END_ALLOW_THREADS

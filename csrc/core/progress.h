@@ -34,7 +34,8 @@ typedef struct sonic_watch {
 } sonic_watch;
 
 void sonic_watch_begin(sonic_watch *watch);           /* borrowed until it ends */
-sonic_status sonic_watch_end(sonic_watch *watch);     /* SONIC_ERROR_ARGUMENT when the calling thread has not begun it */
+/* SONIC_ERROR_ARGUMENT when the calling thread has not begun it */
+sonic_status sonic_watch_end(sonic_watch *watch);
 sonic_watch *sonic_watch_current(void);               /* the calling thread's innermost, or NULL */
 
 /* SONIC_ERROR_CANCELLED: stop. */

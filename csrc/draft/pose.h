@@ -5,7 +5,8 @@
 #define SONIC_DRAFT_POSE_H
 
 enum {
-    SONIC_POSE_OPENING = 0,  /* what the inner lips' distance |13-14| gains over the portrait's, in face heights |10-152|; 0 .. 0.2 */
+    /* What the inner lips' distance |13-14| gains over the portrait's, in face heights |10-152|; 0 .. 0.2 */
+    SONIC_POSE_OPENING = 0,
     SONIC_POSE_WIDTH = 1,    /* relative change of the distance between the mouth's corners; -0.3 .. 0.3 */
     SONIC_POSE_ROUNDING = 2, /* lips pushed forward and rounded, as for u and w; 0 .. 1 */
     SONIC_POSE_PRESS = 3,    /* lips pressed together, as for p, b and m; 0 .. 1 */

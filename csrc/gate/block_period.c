@@ -183,7 +183,8 @@ static double refine(const spectrum *s, const spectrum *other, double period, do
 static double edge_of(const spectrum *s, double period)
 {
     int32_t at = (int32_t)(s->count / period + 0.5);
-    double off = (double)at / s->count - 1 / period; /* the bin's frequency is not quite the comb's: the window's middle keeps the phase */
+    /* The bin's frequency is not quite the comb's: the window's middle keeps the phase */
+    double off = (double)at / s->count - 1 / period;
     double offset = (-atan2(s->im[at], s->re[at]) / TURN - off * s->length / 2) * period + 2.0;
     offset = fmod(offset, period);
     return offset < 0 ? offset + period : offset;

@@ -9,10 +9,13 @@
 
 typedef struct sonic_grid {
     int32_t phase;    /* of the most special position */
-    float strength;   /* Kullback-Leibler divergence from the others in nats a block, summed over the 14 modes; chance is taken off */
+    /* Kullback-Leibler divergence from the others in nats a block, summed over the 14 modes; chance is taken off */
+    float strength;
     float second;     /* of the next position that shares neither row nor column: resampling makes several special */
     float chance;     /* standard deviation of what chance gives */
-    float quality;    /* of the standard table whose dead zones would have emptied as many coefficients; 100 when fewer than 5 modes lost any */
+    /* Of the standard table whose dead zones would have emptied as many coefficients; 100 when fewer than 5 modes lost
+     * any */
+    float quality;
     float emptied;    /* mean share of coefficients that are near zero only at this position */
 } sonic_grid;
 

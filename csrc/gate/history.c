@@ -40,7 +40,8 @@ static int32_t peak_of(const curve *c)
 {
     int32_t best = SONIC_LIKELIHOOD_LOW_QUALITY;
     for (int32_t q = best; q <= SONIC_LIKELIHOOD_HIGH_QUALITY; q++)
-        if (c->of[q] >= c->of[best]) /* neighbours may share the low modes' steps: the benefit of the doubt is the picture's */
+        /* Neighbours may share the low modes' steps: the benefit of the doubt is the picture's */
+        if (c->of[q] >= c->of[best])
             best = q;
     return best;
 }

@@ -21,7 +21,8 @@ typedef struct sonic_compression {
 
 typedef struct sonic_history {
     sonic_compression strongest; /* the best explanation: as a rule the last compression */
-    sonic_compression coarsest;  /* the lowest quality that is believed; equal to `strongest` when there was one compression */
+    /* The lowest quality that is believed; equal to `strongest` when there was one compression */
+    sonic_compression coarsest;
     sonic_compression custom;    /* steps found one by one: quality is that of the standard table nearest to them */
     sonic_earlier earlier;       /* a coarser compression on the grid of `strongest` */
     int32_t custom_modes;        /* modes, of 14, whose step is certain */

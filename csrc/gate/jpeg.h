@@ -19,7 +19,8 @@ typedef struct sonic_jpeg_facts {
     int32_t progressive, scans;
     int32_t warnings;                        /* libjpeg's: damaged data, missing end */
     int32_t coefficients;                    /* 1 when they were read */
-    int32_t earlier_quality;                 /* of a coarser compression before the last on the same grid; 0 when none shows */
+    /* Of a coarser compression before the last on the same grid; 0 when none shows */
+    int32_t earlier_quality;
     float earlier_likelihood;
 } sonic_jpeg_facts;
 

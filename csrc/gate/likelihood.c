@@ -64,7 +64,8 @@ void sonic_likelihood_sum(sonic_likelihood_sums *out, const sonic_likelihood *ta
     memset(out, 0, sizeof *out);
     for (int s = 0; s < SONIC_LIKELIHOOD_SIGMAS; s++)
         for (int bin = 4; bin < SONIC_LATTICE_BINS - 1; bin++) /* below a level every step says k = 0 */
-            for (int m = 0; m < SONIC_LATTICE_MODES; m++)      /* inside, so that a row of the table is fetched once for all */
+            /* Inside, so that a row of the table is fetched once for all */
+            for (int m = 0; m < SONIC_LATTICE_MODES; m++)
                 if (counts[m * SONIC_LATTICE_BINS + bin])
                     add_bin(out->of[s][m], tables->log_ratio[s][bin], (float)counts[m * SONIC_LATTICE_BINS + bin]);
 }

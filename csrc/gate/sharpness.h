@@ -16,8 +16,10 @@ extern const float sonic_sharpness_edge[SONIC_SHARPNESS_BANDS];
 
 typedef struct sonic_sharpness {
     double band[SONIC_SHARPNESS_BANDS];     /* log10 of the mean power density in each band */
-    double sector[SONIC_SHARPNESS_SECTORS]; /* log10 of high (0.22..0.42) over low (0.05..0.11) density around 0, 45, 90, 135 degrees */
-    double ratio_50, ratio_90;              /* quantiles, over blocks with contrast, of log10 of (0.2..0.4) over (0.05..0.13) density */
+    /* Log10 of high (0.22..0.42) over low (0.05..0.11) density around 0, 45, 90, 135 degrees */
+    double sector[SONIC_SHARPNESS_SECTORS];
+    /* Quantiles, over blocks with contrast, of log10 of (0.2..0.4) over (0.05..0.13) density */
+    double ratio_50, ratio_90;
     double noise;                           /* standard deviation of what was taken off, levels */
     double blocks;                          /* with contrast */
 } sonic_sharpness;

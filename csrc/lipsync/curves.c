@@ -146,7 +146,8 @@ static void interpolate(float *out, uint8_t *valid, int64_t cells, const sonic_s
             fill_between(out, valid, cells, values[1 - at], values[at], (in->times_s[before] - start_s) * SONIC_SYNC_CELLS_PER_S,
                          (in->times_s[i] - start_s) * SONIC_SYNC_CELLS_PER_S, components);
         else if (before >= 0 && (in->times_s[i] - start_s) * SONIC_SYNC_CELLS_PER_S < (double)cells && in->times_s[i] >= start_s)
-            valid[(int64_t)((in->times_s[i] - start_s) * SONIC_SYNC_CELLS_PER_S)] = 0; /* a cell between two scenes parts the stretches */
+            /* A cell between two scenes parts the stretches */
+            valid[(int64_t)((in->times_s[i] - start_s) * SONIC_SYNC_CELLS_PER_S)] = 0;
         before = i, at = 1 - at;
     }
 }

@@ -26,7 +26,8 @@ typedef struct sonic_sync_pair {
 int64_t sonic_sync_score(double scores[SONIC_SYNC_LAGS], const sonic_sync_pair *in, int64_t begin, int64_t end);
 
 typedef struct sonic_sync_peak {
-    double lag_cells; /* of the highest score, by a parabola through it and its neighbours; above 0 the sound comes after the mouth */
+    /* Of the highest score, by a parabola through it and its neighbours; above 0 the sound comes after the mouth */
+    double lag_cells;
     double height;    /* its score */
     double margin;    /* less the highest that is more than 15 cells away */
     double distance;  /* less the mean of those farther away, in their standard deviations */

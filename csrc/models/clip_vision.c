@@ -24,7 +24,8 @@ static sonic_tensor *embed(sonic_scope *outer, const sonic_network *net, const n
     sonic_scope_open(&s, outer);
     sonic_tensor *kernel = sonic_layer_weight(&s, net, "%s", names->patch);
     int64_t batch = st_size(pixels, 0), channels = st_size(kernel, 0);
-    sonic_tensor *x = st_conv2d(&s, st_cast_like(&s, pixels, kernel), kernel, NULL, st_size(kernel, 2), 0, 1); /* [b, d, rows, columns] */
+    /* [b, d, rows, columns] */
+    sonic_tensor *x = st_conv2d(&s, st_cast_like(&s, pixels, kernel), kernel, NULL, st_size(kernel, 2), 0, 1);
     x = st_transpose(&s, st_take(st_reshape(&s, st_take(x), st_shape3(batch, channels, -1))), 1, 2);
     sonic_tensor *first = st_reshape(&s, sonic_layer_weight(&s, net, "%s", names->class_token), st_shape3(1, 1, channels));
     sonic_tensor *parts[2] = {st_take(st_expand(&s, first, st_shape3(batch, 1, channels))), st_take(x)};

@@ -9,8 +9,12 @@
 #define SONIC_FIT_COUNT 100
 
 typedef struct sonic_fit {
-    double sum;    /* of 1 - 12 r^2, r from -1/2 to 1/2 being the distance from the nearest multiple in steps: by chance 0 on average, 1 on the lattice */
-    int64_t count; /* coefficients with a nearest multiple other than 0 and a step of at least 5 levels; the mean of blocks is left out */
+    /* Of 1 - 12 r^2, r from -1/2 to 1/2 being the distance from the nearest multiple in steps: by chance 0 on average,
+     * 1 on the lattice */
+    double sum;
+    /* Coefficients with a nearest multiple other than 0 and a step of at least 5 levels; the mean of blocks is left out
+     * */
+    int64_t count;
 } sonic_fit;
 
 /* Adds to *fit; of a large plane every n-th row of blocks. */

@@ -188,7 +188,8 @@ static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sample_inputs *
 
 /* What comes in */
 
-static bool in_range(double value, double low, double high) { return value >= low && value <= high; } /* false for NaN */
+/* False for NaN */
+static bool in_range(double value, double low, double high) { return value >= low && value <= high; }
 
 static sonic_status check_settings(const sonic_sample_settings *s)
 {

@@ -17,8 +17,10 @@ typedef struct sonic_step {
     double error_px[2];  /* standard deviation of that */
     double gain[3];      /* ln(now / before) of R, G, B */
     double gain_error;   /* standard deviation of that; over 1 when there was nothing to measure */
-    double tile_gain[SONIC_TILES * SONIC_TILES];  /* ln(now / before) of the brightness of each tile, over that of the picture; rows first */
-    double tile_error[SONIC_TILES * SONIC_TILES]; /* standard deviation of that; over 1 when there was nothing to measure */
+    /* ln(now / before) of the brightness of each tile, over that of the picture; rows first */
+    double tile_gain[SONIC_TILES * SONIC_TILES];
+    /* Standard deviation of that; over 1 when there was nothing to measure */
+    double tile_error[SONIC_TILES * SONIC_TILES];
     int32_t cut;         /* 1: another scene, or no frame before */
     int32_t repeat;      /* 1: nothing moved within the picture: the frame before once more, but for shake and noise */
 } sonic_step;

@@ -16,9 +16,13 @@
 typedef struct sonic_path_fit {
     double correction; /* curve minus path at the point asked for */
     double sigma;      /* standard deviation of the shake */
-    double whiteness;  /* 0..1: 1 when what is left answers from point to point as white shake does, 0 when it is movement */
-    double white;      /* standard deviation of white shake by the path's fourth differences, which know no curve; robust */
-    double evenness;   /* 1 where fourth differences are as large as white shake makes them beside second ones, less where there is movement */
+    /* 0..1: 1 when what is left answers from point to point as white shake does, 0 when it is movement */
+    double whiteness;
+    /* Standard deviation of white shake by the path's fourth differences, which know no curve; robust */
+    double white;
+    /* 1 where fourth differences are as large as white shake makes them beside second ones, less where there is
+     * movement */
+    double evenness;
 } sonic_path_fit;
 
 /* The path that takes steps[count], at point `at` of 0 .. count; count at most SONIC_PATH_MAX - 1. With fewer than SONIC_PATH_MIN steps

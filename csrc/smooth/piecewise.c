@@ -12,7 +12,8 @@ static const double chances[CHANCES] = {0.03, 0.15, 0.5};
 /* Of one size of noise. Pieces go from point a to point b, both included. */
 typedef struct pieces {
     int32_t n;
-    double fit[N][N], height[N][N]; /* likelihood of a piece, less what is the same for every division; its expected height */
+    /* Likelihood of a piece, less what is the same for every division; its expected height */
+    double fit[N][N], height[N][N];
     double sums[N + 1], squares[N + 1];
 } pieces;
 

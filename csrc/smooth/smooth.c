@@ -38,7 +38,8 @@ struct sonic_smooth {
     int64_t scene;           /* first frame of the scene that the next pulled frame is in */
     sonic_noise_filter noise;
     double sigma;
-    int32_t measured, remembers, compares; /* noise measurements of the scene; whether memory and `before` hold a frame of it */
+    /* Noise measurements of the scene; whether memory and `before` hold a frame of it */
+    int32_t measured, remembers, compares;
     sonic_smooth_report report;
 };
 
@@ -275,7 +276,8 @@ static void fit_kinds(int64_t begin, int64_t end, void *context)
 {
     const fits_job *job = context;
     for (int64_t i = begin; i < end; i++) {
-        const int kind = i == KINDS - 1 ? SHIFT + 1 : i > SHIFT ? (int)i + 1 : SHIFT; /* the two that take longest are first and last */
+        /* The two that take longest are first and last */
+        const int kind = i == KINDS - 1 ? SHIFT + 1 : i > SHIFT ? (int)i + 1 : SHIFT;
         job->fits[kind] = fit_kind(job->smooth, job->span, kind);
     }
 }

@@ -18,7 +18,8 @@ extern "C" {
 typedef struct sonic_meter sonic_meter;
 
 typedef struct sonic_meter_reading {
-    int64_t convolution_flops, product_flops, attention_flops; /* 2 for each multiply-add; norms, activations and sums are not counted */
+    /* 2 for each multiply-add; norms, activations and sums are not counted */
+    int64_t convolution_flops, product_flops, attention_flops;
     int64_t moved_bytes; /* that all other operators read and write; views move nothing */
     int64_t live_bytes, peak_bytes;
 } sonic_meter_reading;

@@ -55,7 +55,8 @@ void sonic_operator_probe(sonic_operator_call *call, sonic_tensor *x, const char
 sonic_status sonic_operators_register(const char *space);
 
 /* The operators themselves, each where its networks live. */
-void sonic_tensor_operator(sonic_operator_call *call); /* tensor_operator.c: one function of tensor.h by name, for tests */
+/* tensor_operator.c: one function of tensor.h by name, for tests */
+void sonic_tensor_operator(sonic_operator_call *call);
 void sonic_face_detector_operator(sonic_operator_call *call); /* face/face_operators.c, as the next four */
 void sonic_face_mesh_operator(sonic_operator_call *call);
 void sonic_face_find_operator(sonic_operator_call *call);

@@ -58,7 +58,8 @@ typedef struct sonic_shape {
 /* Scopes */
 void sonic_scope_open(sonic_scope *scope, sonic_scope *parent); /* parent NULL: a root */
 sonic_status sonic_scope_close(sonic_scope *scope);
-sonic_status sonic_scope_fail(sonic_scope *scope, sonic_status status); /* keeps the first failure; returns what is kept */
+/* Keeps the first failure; returns what is kept */
+sonic_status sonic_scope_fail(sonic_scope *scope, sonic_status status);
 sonic_tensor *st_take(sonic_tensor *x);
 sonic_tensor *st_return(sonic_scope *scope, sonic_tensor *x); /* moves x to the parent of `scope` */
 void st_release(sonic_tensor *x);
@@ -69,7 +70,8 @@ sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x);
 /* Normal noise in host memory, as torch.randn draws it for that dtype (float32, float16 or bfloat16) from such a generator. */
 sonic_tensor *st_normal(sonic_scope *scope, struct sonic_generator *generator, sonic_shape shape, sonic_dtype dtype);
-void *st_data(const sonic_tensor *x); /* first byte of a contiguous tensor in host memory, valid while x lives; NULL for any other */
+/* First byte of a contiguous tensor in host memory, valid while x lives; NULL for any other */
+void *st_data(const sonic_tensor *x);
 sonic_shape st_shape(const sonic_tensor *x);
 int64_t st_size(const sonic_tensor *x, int32_t dim); /* 0 for NULL or a dim that x lacks */
 int64_t st_count(const sonic_tensor *x);
@@ -146,15 +148,18 @@ sonic_tensor *st_sum(sonic_scope *scope, sonic_tensor *x, int64_t dim);
 sonic_tensor *st_max(sonic_scope *scope, sonic_tensor *x, int64_t dim);
 
 sonic_tensor *st_avg_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride);
-sonic_tensor *st_resize_nearest(sonic_scope *scope, sonic_tensor *x, int64_t factor); /* each pixel becomes factor x factor */
-sonic_tensor *st_resize_bilinear(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns); /* half-pixel centres, no antialias */
+/* Each pixel becomes factor x factor */
+sonic_tensor *st_resize_nearest(sonic_scope *scope, sonic_tensor *x, int64_t factor);
+/* Half-pixel centres, no antialias */
+sonic_tensor *st_resize_bilinear(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns);
 /* Bilinear, border pixels repeated, corners aligned; grid [batch, rows, columns, (x, y)] in -1..1. */
 sonic_tensor *st_grid_sample(sonic_scope *scope, sonic_tensor *x, sonic_tensor *grid);
 
 /* a + weight (b - a) with a tensor's weight, which broadcasts and has a's dtype. */
 sonic_tensor *st_mix(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight);
 
-sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_tensor *index); /* index int64 [n]: whole slices */
+/* Index int64 [n]: whole slices */
+sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_tensor *index);
 sonic_tensor *st_expand(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
 sonic_tensor *st_transpose(sonic_scope *scope, sonic_tensor *x, int64_t a, int64_t b);
 sonic_tensor *st_channels_last(sonic_scope *scope, sonic_tensor *x); /* [b, c, h, w] stored as [b, h, w, c] */
@@ -165,14 +170,19 @@ sonic_tensor *st_indices(sonic_scope *scope, const int64_t *values, int64_t coun
 
 /* In place: x itself is changed and returned, and so is every tensor that shares its memory. x must not be an operand of the caller's
  * caller unless that is the purpose; a view of it is made with st_view or st_slice, never with st_reshape, which may copy. */
-sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape); /* the same memory in another shape, or an error */
+/* The same memory in another shape, or an error */
+sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
 sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);
-sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);                                         /* x += y */
-sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor);                   /* x += factor y */
-sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor); /* x += factor a b */
-sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight);                         /* x += weight (y - x) */
+/* X += y */
+sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);
+/* X += factor y */
+sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor);
+/* X += factor a b */
+sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor);
+/* X += weight (y - x) */
+sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight);
 /* x += y W^T inside the matrix product: x [n, out] contiguous rows, y [n, in], weight [out, in]. */
 sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight);
 sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x);

@@ -162,7 +162,8 @@ static float row_of_teeth(float *light, const sonic_interior *in, const float ed
     float width = (edge[i] - (i ? edge[i - 1] : 0.0f)) * 0.5f;
     float free_edge = length - size * (0.35f * shorter[i] + 0.10f * t * t * t * t + 0.05f * t * t) - 0.10f * u * u / in->half;
     float gap = (1.0f - fabsf(t)) * width, line = fmaxf(0.055f * size, 0.45f * in->softness);
-    float open = smooth((past - free_edge + 0.30f * size) / (0.30f * size)); /* wider between the corners of the teeth */
+    /* Wider between the corners of the teeth */
+    float open = smooth((past - free_edge + 0.30f * size) / (0.30f * size));
     float groove = (0.16f + 0.34f * open) * expf(-(gap / line) * (gap / line));
     float round = 1.0f - 0.10f * t * t - 0.03f * (float)(i & 1);
     *light = round * (1.0f - groove);

@@ -64,7 +64,8 @@ static float lip_arch(float across, float reach)
     return powf(1.0f - t * t, 1.1f);
 }
 
-static const float open_reach = 0.96f, hole_reach = 0.70f; /* how near the lips part to the corners, of the mouth's half */
+/* How near the lips part to the corners, of the mouth's half */
+static const float open_reach = 0.96f, hole_reach = 0.70f;
 static const float corner_drop = 0.22f; /* how far the corners follow the lower lip */
 static const float upper_raise = 0.13f; /* how far the upper lip gives way, of the gap */
 

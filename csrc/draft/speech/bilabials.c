@@ -11,7 +11,8 @@ enum {
 };
 static const float swing_db = 8.0f;        /* rise and fall that separate two sounds */
 static const float faintest_peak_db = 45.0f, floor_db = 65.0f; /* under the recording's loud vowels */
-static const float edge_db = 15.0f;        /* a closure begins this far under the vowel's middle band, or half-way down */
+/* A closure begins this far under the vowel's middle band, or half-way down */
+static const float edge_db = 15.0f;
 
 static const float shut_gain = 1.45f;      /* so that 60 ms of closure shut the lips in spite of the smoothing */
 

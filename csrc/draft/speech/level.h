@@ -15,7 +15,8 @@ void sonic_level_subtract_noise(float *energies, int64_t cells);
 
 typedef struct sonic_level {
     float floor;   /* amplitude of the background: the 10th percentile of what is not digital silence */
-    float voice;   /* amplitude of loud speech: the 90th percentile of what stands out of the background; 0 when nothing does */
+    /* Amplitude of loud speech: the 90th percentile of what stands out of the background; 0 when nothing does */
+    float voice;
     float presence; /* 0 .. 1: how sure it is that something speaks, from the distance of the two */
 } sonic_level;
 

@@ -9,9 +9,11 @@
 #include "draft/speech/sway.h"
 #include "draft/speech/mouth_pose.h"
 
-static const float natural_opening = 0.115f; /* face heights for the speaker's loud, open vowel; real speakers reach 0.09 to 0.15 */
+/* Face heights for the speaker's loud, open vowel; real speakers reach 0.09 to 0.15 */
+static const float natural_opening = 0.115f;
 static const float widest_opening = 0.2f;
-static const float natural_width = 0.2f;     /* of the mouth's, for a speaker's ee over their usual; as wide as real speakers' */
+/* Of the mouth's, for a speaker's ee over their usual; as wide as real speakers' */
+static const float natural_width = 0.2f;
 static const float width_per_opening = -0.05f; /* a lowered jaw draws the corners in */
 
 typedef struct analysis {

@@ -35,26 +35,34 @@ typedef struct sonic_unet_conditions {
     int32_t branches;
     sonic_tensor *image[SONIC_UNET_BRANCHES_MAX];         /* [1 or frames, 1, context] */
     sonic_tensor *audio[SONIC_UNET_BRANCHES_MAX];         /* [1 or frames, audio tokens, context] */
-    sonic_tensor *image_latents[SONIC_UNET_BRANCHES_MAX]; /* [4, rows, columns] each, or all NULL: then each step's sample has 8 channels */
-    sonic_tensor *face_mask;                              /* [..., picture rows, picture columns], float32 in host memory */
-    int64_t rows, columns;                                /* of the latents: multiples of 2 to the power of (levels - 1) */
+    /* [4, rows, columns] each, or all NULL: then each step's sample has 8 channels */
+    sonic_tensor *image_latents[SONIC_UNET_BRANCHES_MAX];
+    /* [..., picture rows, picture columns], float32 in host memory */
+    sonic_tensor *face_mask;
+    /* Of the latents: multiples of 2 to the power of (levels - 1) */
+    int64_t rows, columns;
     int64_t window;                                       /* frames of a window, at most */
     double audio_scale;                                   /* how strongly sound acts: 1 as trained, 0 not at all */
 } sonic_unet_conditions;
 
 /* What stays the same in every step and window. `sum` is the sum of the attention layers' channels: each layer has its own columns. */
 typedef struct sonic_unet_constants {
-    sonic_tensor *layout;         /* int64 on the host [branches, 4]: first row and rows in audio, first row and rows in image_* */
+    /* Int64 on the host [branches, 4]: first row and rows in audio, first row and rows in image_* */
+    sonic_tensor *layout;
     sonic_tensor *audio;          /* [rows, audio tokens, context] where they were given, in the dtype of the weights: the one constant
                                      that grows with the clip. Each window projects its own, which is 1 operation in 2000 */
     sonic_tensor *audio_scale;    /* float32 on the host [1] */
-    sonic_tensor *image_spatial;  /* [rows, sum]: attention to the one image token is its value, whatever the query: a vector, with to_out's bias */
+    /* [rows, sum]: attention to the one image token is its value, whatever the query: a vector, with to_out's bias */
+    sonic_tensor *image_spatial;
     sonic_tensor *image_temporal;
     sonic_tensor *positions;      /* [window, sum]: time_pos_embed */
     sonic_tensor *masks;          /* [tokens of level 0, then of level 1, ...] */
-    sonic_tensor *rectangles;     /* int64 on the host [levels, 4]: first row, rows, first column, columns: the mask is 0 outside */
-    sonic_tensor *mixes;          /* on the host: weight of the temporal part, of every res block and then of every transformer, in order of use */
-    sonic_tensor *latents;        /* [branches, channels, rows, columns]: conv_in of the image latents and its bias; or NULL */
+    /* Int64 on the host [levels, 4]: first row, rows, first column, columns: the mask is 0 outside */
+    sonic_tensor *rectangles;
+    /* on the host: weight of the temporal part, of every res block and then of every transformer, in order of use */
+    sonic_tensor *mixes;
+    /* [branches, channels, rows, columns]: conv_in of the image latents and its bias; or NULL */
+    sonic_tensor *latents;
 } sonic_unet_constants;
 
 /* Calls `visit` with each constant's name and place: how they cross an operator's list of tensors. */
@@ -68,7 +76,8 @@ enum {
 };
 
 typedef struct sonic_unet_step {
-    sonic_tensor *sample;  /* [branches, frames, 8, rows, columns], or with constants->latents [frames, 4, rows, columns]; scaled already */
+    /* [branches, frames, 8, rows, columns], or with constants->latents [frames, 4, rows, columns]; scaled already */
+    sonic_tensor *sample;
     const int64_t *frames; /* [frame_count]: which frames of the clip the window holds */
     int32_t frame_count;
     double timestep;             /* ln(sigma) / 4 */

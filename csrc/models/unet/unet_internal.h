@@ -17,8 +17,10 @@ typedef struct sonic_unet_attention {
 
 struct sonic_unet {
     sonic_network network;
-    int32_t levels, layers;               /* resolutions; res blocks of each down block, one fewer than of each up block */
-    bool attends[SONIC_UNET_LEVELS_MAX];  /* whether the down block of that level has transformers; up blocks mirror them */
+    /* Resolutions; res blocks of each down block, one fewer than of each up block */
+    int32_t levels, layers;
+    /* Whether the down block of that level has transformers; up blocks mirror them */
+    bool attends[SONIC_UNET_LEVELS_MAX];
     int64_t head_dim, channels;           /* channels of level 0 */
     int32_t attention_count, res_count;
     int64_t attention_sum;                /* channels of all attention layers */
@@ -31,17 +33,22 @@ typedef struct sonic_unet_pass {
     const sonic_unet_constants *constants;
     const sonic_unet_step *step;
     sonic_tensor *frames;    /* int64 [frames] beside the weights */
-    sonic_tensor *audio[SONIC_UNET_BRANCHES_MAX];      /* what each branch hears in the window: [1 or frames, audio tokens, context] */
-    sonic_tensor *audio_mean[SONIC_UNET_BRANCHES_MAX]; /* over the window: what layers over time hear, [1, audio tokens, context] */
+    /* What each branch hears in the window: [1 or frames, audio tokens, context] */
+    sonic_tensor *audio[SONIC_UNET_BRANCHES_MAX];
+    /* Over the window: what layers over time hear, [1, audio tokens, context] */
+    sonic_tensor *audio_mean[SONIC_UNET_BRANCHES_MAX];
     sonic_tensor *embedding; /* [1, embedding]: SiLU of the embedding of time and ids, in the dtype of the weights */
     int64_t branch_count, frame_count, rows, columns; /* of the activations at this level */
     int32_t level, next_res, next_attention;
 } sonic_unet_pass;
 
 /* Views of activations [branches, frames, tokens, channels], contiguous. */
-sonic_tensor *sonic_unet_rows(sonic_scope *scope, sonic_tensor *x);                                 /* [all tokens, channels] */
-sonic_tensor *sonic_unet_images(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *x);  /* [branches frames, channels, rows, columns] */
-sonic_tensor *sonic_unet_movies(sonic_scope *scope, sonic_tensor *x);                               /* [branches, channels, frames, tokens] */
+/* [all tokens, channels] */
+sonic_tensor *sonic_unet_rows(sonic_scope *scope, sonic_tensor *x);
+/* [branches frames, channels, rows, columns] */
+sonic_tensor *sonic_unet_images(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *x);
+/* [branches, channels, frames, tokens] */
+sonic_tensor *sonic_unet_movies(sonic_scope *scope, sonic_tensor *x);
 /* And back, from images of any memory layout or movies; x is taken. */
 sonic_tensor *sonic_unet_from_images(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *x);
 sonic_tensor *sonic_unet_from_movies(sonic_scope *scope, sonic_tensor *x);
@@ -54,9 +61,11 @@ sonic_tensor *sonic_unet_norm_movie(sonic_scope *scope, const sonic_network *net
 sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x, double epsilon);
 
 /* Parts of a transformer block, transformer.c: all add to x [branches, frames, tokens, channels] in place. */
-void sonic_unet_look_in_frames(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, int64_t head_dim); /* each token looks at its frame */
+/* Each token looks at its frame */
+void sonic_unet_look_in_frames(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, int64_t head_dim);
 void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name, sonic_tensor *x, bool over_time);
-void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y); /* x += to_out(y); y is taken */
+/* X += to_out(y); y is taken */
+void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y);
 
 /* Transformers, transformer.c. Adds to x in place. */
 void sonic_unet_transformer(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x);
@@ -69,8 +78,10 @@ void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, 
 void sonic_unet_hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x);
 
 /* Embeddings, embeddings.c: all in float32, whatever the weights. */
-sonic_tensor *sonic_unet_embed_step(sonic_scope *outer, const sonic_unet *unet, double timestep, const double ids[SONIC_UNET_IDS]); /* [1, embedding] */
-sonic_tensor *sonic_unet_embed_positions(sonic_scope *outer, const sonic_network *attention, int64_t frames);/* [frames, channels] */
+/* [1, embedding] */
+sonic_tensor *sonic_unet_embed_step(sonic_scope *outer, const sonic_unet *unet, double timestep, const double ids[SONIC_UNET_IDS]);
+/* [frames, channels] */
+sonic_tensor *sonic_unet_embed_positions(sonic_scope *outer, const sonic_network *attention, int64_t frames);
 
 /* Whether somebody asks for the outputs of layers (sonic_operator_probe). */
 bool sonic_unet_is_probed(const sonic_network *network);
