@@ -1,4 +1,5 @@
-// libtorch's own C++ calls in a loop, for operator_call.py: what the kernel costs where no stable interface lies between.
+// libtorch's own C++ calls in a loop, for operator_call.py: what the kernel costs where no stable interface lies
+// between.
 #include <ctime>
 #include <functional>
 #include <map>
@@ -8,10 +9,10 @@
 #include <ATen/CPUFunctions.h>
 #include <c10/core/InferenceMode.h>
 
-namespace {
+namespace
+{
 
-template <typename Work>
-double seconds(long times, Work work)
+template <typename Work> double seconds(long times, Work work)
 {
     std::clock_t start = std::clock();
     for (long i = 0; i < times; i++)
@@ -23,10 +24,12 @@ at::Tensor ones(std::initializer_list<int64_t> shape) { return at::ones(shape); 
 
 } // namespace
 
-// Processor seconds of `times` calls of the operator called `name` on tensors of one element, or -1 when there is none of that name.
+// Processor seconds of `times` calls of the operator called `name` on tensors of one element, or -1 when there is none
+// of that name.
 extern "C" double kernel_seconds(const char *name, long times)
 {
-    at::Tensor x = ones({1}), y = ones({1}), z = ones({1}), m = ones({1, 1}), i = ones({1, 1, 1, 1}), pair = ones({4}), zero = at::zeros({1}), n = at::zeros({1, 1});
+    at::Tensor x = ones({1}), y = ones({1}), z = ones({1}), m = ones({1, 1}), i = ones({1, 1, 1, 1}), pair = ones({4}),
+               zero = at::zeros({1}), n = at::zeros({1, 1});
     c10::InferenceMode inference; // after the tensors, which come from outside it as ours do
     const std::map<std::string, std::function<double()>> all = {
         {"silu", [&] { return seconds(times, [&] { at::cpu::silu(x); }); }},

@@ -7,8 +7,9 @@
  *   Paths never reach C: callers hand over buffers and name the file when they report an error.
  *
  * Threads
- *   Every function may be called from any thread, and from several at once on different objects. The text of the last error
- *   belongs to the calling thread. Loops inside use sonic_parallel_for (core/parallel.h); no thread outlives a call.
+ *   Every function may be called from any thread, and from several at once on different objects. The text of the last
+ * error belongs to the calling thread. Loops inside use sonic_parallel_for (core/parallel.h); no thread outlives a
+ * call.
  */
 #ifndef SONIC_H
 #define SONIC_H
@@ -39,7 +40,8 @@ const char *sonic_last_error(void);
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-sonic_status sonic_fail(sonic_status status, const char *format, ...);
+sonic_status
+sonic_fail(sonic_status status, const char *format, ...);
 
 /* 8-bit picture, rows top to bottom, channels interleaved. */
 typedef struct sonic_image {
@@ -55,7 +57,8 @@ typedef struct sonic_sound {
     int32_t rate_hz;
 } sonic_sound;
 
-/* Called between units of work; a return other than 0 stops the job with SONIC_ERROR_CANCELLED. NULL is allowed everywhere. */
+/* Called between units of work; a return other than 0 stops the job with SONIC_ERROR_CANCELLED. NULL is allowed
+ * everywhere. */
 typedef int (*sonic_progress_fn)(void *context, int64_t done, int64_t total);
 
 #ifdef __cplusplus

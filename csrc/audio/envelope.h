@@ -4,8 +4,8 @@
 
 #include "sonic.h"
 
-/* out: [frames], the root mean square of the samples from round(i * rate / fps) to round((i + 1) * rate / fps), 0 after the
- * sound's end. fps 1..1000, frames 0..2^31. SONIC_ERROR_ARGUMENT otherwise, or for a rate below 1 Hz. */
+/* out: [frames], the root mean square of the samples from round(i * rate / fps) to round((i + 1) * rate / fps), 0 after
+ * the sound's end. fps 1..1000, frames 0..2^31. SONIC_ERROR_ARGUMENT otherwise, or for a rate below 1 Hz. */
 sonic_status sonic_envelope(float *out, sonic_sound sound, double fps, int64_t frames);
 
 #endif

@@ -40,7 +40,8 @@ static void fill_bank(mel_bank *bank)
     const double top_mel = 15.0 + 27.0 * log(8.0) / log(6.4); /* of 8000 Hz */
     int32_t used = 0;
     for (int b = 0; b < SONIC_LOG_MEL_BANDS; b++) {
-        double low = mel_to_hz(top_mel * b / 81.0), mid = mel_to_hz(top_mel * (b + 1) / 81.0), high = mel_to_hz(top_mel * (b + 2) / 81.0);
+        double low = mel_to_hz(top_mel * b / 81.0), mid = mel_to_hz(top_mel * (b + 1) / 81.0),
+               high = mel_to_hz(top_mel * (b + 2) / 81.0);
         bank->first[b] = bank->count[b] = 0;
         for (int32_t k = 0; k < BINS; k++) {
             double hz = 8000.0 * k / (BINS - 1);
@@ -54,7 +55,8 @@ static void fill_bank(mel_bank *bank)
     }
 }
 
-/* Sample `i` of a piece of `count` samples, filled with zeros to 30 s and reflected at both ends without repeating the edge. */
+/* Sample `i` of a piece of `count` samples, filled with zeros to 30 s and reflected at both ends without repeating the
+ * edge. */
 static float piece_sample(const float *piece, int64_t count, int64_t i)
 {
     if (i < 0)
@@ -78,9 +80,9 @@ static void load_frames(float frames[SONIC_SPECTRUM_SAMPLES][LANES], const float
             frames[i][lane] = piece_sample(piece, count, first + lane * HOP + i);
 }
 
-/* log10 of LANES positive normal numbers, to 3e-7. The C library's takes one at a time and was half of the whole time; this is a
- * loop that compilers vectorise. x = m 2^e with m from sqrt(1/2) to sqrt(2); the polynomial for ln(m) is that of S. L. Moshier's
- * Cephes library (logf). */
+/* log10 of LANES positive normal numbers, to 3e-7. The C library's takes one at a time and was half of the whole time;
+ * this is a loop that compilers vectorise. x = m 2^e with m from sqrt(1/2) to sqrt(2); the polynomial for ln(m) is that
+ * of S. L. Moshier's Cephes library (logf). */
 static void log10_lanes(float *out, const float *x)
 {
     for (int l = 0; l < LANES; l++) {
@@ -121,7 +123,7 @@ static float store_logarithms(float *out, int64_t stride, const mel_bank *bank, 
     for (int l = 0; l < LANES; l++)
         peaks[l] = LOG_FLOOR;
     for (int b = 0; b < SONIC_LOG_MEL_BANDS; b++, out += stride) {
-        const float(*bins)[LANES] = (const float(*)[LANES])power + bank->first[b];
+        const float (*bins)[LANES] = (const float (*)[LANES])power + bank->first[b];
         for (int l = 0; l < LANES; l++)
             sums[l] = 0.0f;
         for (int32_t k = 0; k < bank->count[b]; k++, weight++)
@@ -152,7 +154,8 @@ static void transform_blocks(int64_t begin, int64_t end, void *context)
     float frames[SONIC_SPECTRUM_SAMPLES][LANES], power[BINS][LANES];
     for (int64_t block = begin; block < end; block++) {
         int64_t start = block / BLOCKS * SONIC_LOG_MEL_PIECE_SAMPLES, column = block % BLOCKS * LANES;
-        int64_t count = job->count - start < SONIC_LOG_MEL_PIECE_SAMPLES ? job->count - start : SONIC_LOG_MEL_PIECE_SAMPLES;
+        int64_t count =
+            job->count - start < SONIC_LOG_MEL_PIECE_SAMPLES ? job->count - start : SONIC_LOG_MEL_PIECE_SAMPLES;
         float *out = job->out + block * LANES;
         job->block_peaks[block] = LOG_FLOOR;
         if (column * HOP - SONIC_SPECTRUM_SAMPLES / 2 >= count) {
@@ -199,7 +202,8 @@ sonic_status sonic_log_mel(float *out, sonic_sound sound)
     if (status != SONIC_OK)
         return status;
     if (sound.rate_hz != SONIC_LOG_MEL_RATE_HZ)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Resample the sound to 16000 Hz first: it has %d Hz.", (int)sound.rate_hz);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Resample the sound to 16000 Hz first: it has %d Hz.",
+                          (int)sound.rate_hz);
     size_t peaks_size = (size_t)job.pieces * BLOCKS * sizeof *job.block_peaks;
     sonic_arena *arena;
     status = sonic_arena_create(&arena, sonic_arena_piece(sizeof *job.spectrum) + sonic_arena_piece(sizeof *job.bank) +

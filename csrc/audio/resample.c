@@ -6,10 +6,11 @@
 #include "core/arena.h"
 #include "core/parallel.h"
 
-/* Kaiser's formulas for 120 dB: beta = 0.1102 (A - 8.7), and taps = (A - 7.95) / (14.36 * width) for a transition `width` in
- * cycles per sample. The pass band ends at 0.913 of Nyquist, so the width is 0.0435 and the sinc's cut-off its middle. */
+/* Kaiser's formulas for 120 dB: beta = 0.1102 (A - 8.7), and taps = (A - 7.95) / (14.36 * width) for a transition
+ * `width` in cycles per sample. The pass band ends at 0.913 of Nyquist, so the width is 0.0435 and the sinc's cut-off
+ * its middle. */
 #define KAISER_BETA 12.265
-#define CUTOFF 0.9565 /* of the lower Nyquist frequency */
+#define CUTOFF 0.9565    /* of the lower Nyquist frequency */
 #define HALF_LENGTH 90.0 /* zero crossings at the lower rate, on each side */
 
 /* Up to this many coefficients every phase has its own row; above, rows are interpolated between fixed phases. */
@@ -122,11 +123,15 @@ static void make_samples(int64_t begin, int64_t end, void *context)
 
 static sonic_status check_rates(int32_t rate_in_hz, int32_t rate_out_hz)
 {
-    if (rate_in_hz < 1 || rate_in_hz > SONIC_RESAMPLE_MAX_RATE_HZ || rate_out_hz < 1 || rate_out_hz > SONIC_RESAMPLE_MAX_RATE_HZ)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Convert the sound to 48000 Hz: sampling rates from 1 to %d Hz are supported, not %d to %d Hz.",
-                          SONIC_RESAMPLE_MAX_RATE_HZ, (int)rate_in_hz, (int)rate_out_hz);
+    if (rate_in_hz < 1 || rate_in_hz > SONIC_RESAMPLE_MAX_RATE_HZ || rate_out_hz < 1 ||
+        rate_out_hz > SONIC_RESAMPLE_MAX_RATE_HZ)
+        return sonic_fail(
+            SONIC_ERROR_ARGUMENT,
+            "Convert the sound to 48000 Hz: sampling rates from 1 to %d Hz are supported, not %d to %d Hz.",
+            SONIC_RESAMPLE_MAX_RATE_HZ, (int)rate_in_hz, (int)rate_out_hz);
     if (rate_in_hz / SONIC_RESAMPLE_MAX_REDUCTION > rate_out_hz)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a higher target rate: %d to %d Hz is a reduction by more than %d.", (int)rate_in_hz,
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Choose a higher target rate: %d to %d Hz is a reduction by more than %d.", (int)rate_in_hz,
                           (int)rate_out_hz, SONIC_RESAMPLE_MAX_REDUCTION);
     return SONIC_OK;
 }
@@ -141,7 +146,8 @@ sonic_status sonic_resample_count(int64_t *out, int64_t count, int32_t rate_in_h
     if (count >= 0 && count <= SONIC_RESAMPLE_MAX_SAMPLES)
         *out = (count * rate_out_hz + rate_in_hz - 1) / rate_in_hz;
     if (count < 0 || count > SONIC_RESAMPLE_MAX_SAMPLES || *out > SONIC_RESAMPLE_MAX_SAMPLES)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Use a shorter recording: %lld samples from %d to %d Hz are more than can be handled.",
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Use a shorter recording: %lld samples from %d to %d Hz are more than can be handled.",
                           (long long)count, (int)rate_in_hz, (int)rate_out_hz);
     return SONIC_OK;
 }
@@ -166,7 +172,8 @@ sonic_status sonic_resample(float *out, sonic_sound in, int32_t rate_out_hz)
         return SONIC_OK;
     }
     int64_t divisor = greatest_common_divisor(in.rate_hz, rate_out_hz);
-    resampler r = {.in = in.samples, .out = out, .count_in = in.count, .up = rate_out_hz / divisor, .down = in.rate_hz / divisor};
+    resampler r = {
+        .in = in.samples, .out = out, .count_in = in.count, .up = rate_out_hz / divisor, .down = in.rate_hz / divisor};
     plan_bank(&r);
     sonic_arena *arena;
     size_t size = (size_t)(r.rows * r.taps) * sizeof *r.bank;

@@ -25,7 +25,8 @@ void sonic_spectrum_init(sonic_spectrum *spectrum)
 }
 
 /* Decimation in time, Stockham: `in` holds HALF / radix groups of inputs; after the pass with all radices multiplied to
- * `done`, out[j + done * block] is in natural order within blocks. m = transforms still to be joined after this pass. */
+ * `done`, out[j + done * block] is in natural order within blocks. m = transforms still to be joined after this pass.
+ */
 static void pass2(point *out, const point *in, const sonic_complex *twiddle, int done)
 {
     const int m = HALF / (2 * done);
@@ -75,7 +76,8 @@ static void pass5(point *out, const point *in, const sonic_complex *twiddle, int
 {
     const int m = HALF / (5 * done);
     for (int p = 0; p < done; p++) {
-        const sonic_complex w1 = twiddle[p * m], w2 = twiddle[2 * p * m], w3 = twiddle[3 * p * m], w4 = twiddle[4 * p * m];
+        const sonic_complex w1 = twiddle[p * m], w2 = twiddle[2 * p * m], w3 = twiddle[3 * p * m],
+                            w4 = twiddle[4 * p * m];
         for (int q = 0; q < m; q++) {
             const point *a = in + p * 5 * m + q, *b = a + m, *c = b + m, *d = c + m, *e = d + m;
             point *x = out + p * m + q;

@@ -1,9 +1,9 @@
 /* spectrum.h - power spectra of 400-sample frames, several frames at once.
  *
  * Arrays are [sample or bin][lane]: every arithmetic step is a loop over the lanes, which compilers turn into vector
- * instructions without a line of assembly. A real transform of 400 samples is a complex one of 200 (even samples are the real,
- * odd ones the imaginary part), computed as 4 x 2 x 5 x 5 in Stockham's order (C. Van Loan, "Computational Frameworks for the
- * Fast Fourier Transform", 1992, sections 1.7 and 4.3). */
+ * instructions without a line of assembly. A real transform of 400 samples is a complex one of 200 (even samples are
+ * the real, odd ones the imaginary part), computed as 4 x 2 x 5 x 5 in Stockham's order (C. Van Loan, "Computational
+ * Frameworks for the Fast Fourier Transform", 1992, sections 1.7 and 4.3). */
 #ifndef SONIC_AUDIO_SPECTRUM_H
 #define SONIC_AUDIO_SPECTRUM_H
 
@@ -18,15 +18,15 @@ typedef struct sonic_complex {
 
 /* Tables; filled once per call of the code that uses them. */
 typedef struct sonic_spectrum {
-    float window[SONIC_SPECTRUM_SAMPLES];              /* periodic Hann: 0.5 - 0.5 cos(2 pi i / 400) */
-    sonic_complex twiddle[SONIC_SPECTRUM_SAMPLES / 2]; /* exp(-2 pi i k / 200) */
+    float window[SONIC_SPECTRUM_SAMPLES];                /* periodic Hann: 0.5 - 0.5 cos(2 pi i / 400) */
+    sonic_complex twiddle[SONIC_SPECTRUM_SAMPLES / 2];   /* exp(-2 pi i k / 200) */
     sonic_complex split[SONIC_SPECTRUM_SAMPLES / 4 + 1]; /* exp(-2 pi i k / 400) */
 } sonic_spectrum;
 
 void sonic_spectrum_init(sonic_spectrum *spectrum);
 
 /* power: [201][lanes] = |FFT(window * frames)|^2; frames is used as scratch and loses its content. */
-void sonic_spectrum_power(float power[SONIC_SPECTRUM_SAMPLES / 2 + 1][SONIC_SPECTRUM_LANES], const sonic_spectrum *spectrum,
-                          float frames[SONIC_SPECTRUM_SAMPLES][SONIC_SPECTRUM_LANES]);
+void sonic_spectrum_power(float power[SONIC_SPECTRUM_SAMPLES / 2 + 1][SONIC_SPECTRUM_LANES],
+                          const sonic_spectrum *spectrum, float frames[SONIC_SPECTRUM_SAMPLES][SONIC_SPECTRUM_LANES]);
 
 #endif

@@ -44,10 +44,8 @@ static PyObject *resample(PyObject *self, PyObject *args)
     PyArrayObject *out = new_vector(count);
     if (!out)
         return finish(in, NULL, SONIC_ERROR_MEMORY);
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_resample(PyArray_DATA(out), sound, rate_out);
-    Py_END_ALLOW_THREADS
-    return finish(in, out, status);
+    Py_BEGIN_ALLOW_THREADS status = sonic_resample(PyArray_DATA(out), sound, rate_out);
+    Py_END_ALLOW_THREADS return finish(in, out, status);
 }
 
 static PyObject *log_mel(PyObject *self, PyObject *object)
@@ -65,10 +63,8 @@ static PyObject *log_mel(PyObject *self, PyObject *object)
     PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_FLOAT32);
     if (!out)
         return finish(in, NULL, SONIC_ERROR_MEMORY);
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_log_mel(PyArray_DATA(out), sound);
-    Py_END_ALLOW_THREADS
-    return finish(in, out, status);
+    Py_BEGIN_ALLOW_THREADS status = sonic_log_mel(PyArray_DATA(out), sound);
+    Py_END_ALLOW_THREADS return finish(in, out, status);
 }
 
 static PyObject *envelope(PyObject *self, PyObject *args)
@@ -91,16 +87,16 @@ static PyObject *envelope(PyObject *self, PyObject *args)
         return finish(in, NULL, SONIC_ERROR_MEMORY);
     sonic_sound sound = sound_view(in, rate);
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_envelope(PyArray_DATA(out), sound, fps, frames);
-    Py_END_ALLOW_THREADS
-    return finish(in, out, status);
+    Py_BEGIN_ALLOW_THREADS status = sonic_envelope(PyArray_DATA(out), sound, fps, frames);
+    Py_END_ALLOW_THREADS return finish(in, out, status);
 }
 
 PyMethodDef sonic_py_audio_methods[] = {
     {"resample", resample, METH_VARARGS,
-     "resample(x, rate_in, rate_out) -> float32 [ceil(n * rate_out / rate_in)]: mono sound, float32 [n], at another sampling rate (Hz)"},
-    {"log_mel", log_mel, METH_O, "log_mel(x) -> float32 [80, 3000 * pieces of 30 s]: whisper's log-mel features of mono sound at 16000 Hz"},
+     "resample(x, rate_in, rate_out) -> float32 [ceil(n * rate_out / rate_in)]: mono sound, float32 [n], at another "
+     "sampling rate (Hz)"},
+    {"log_mel", log_mel, METH_O,
+     "log_mel(x) -> float32 [80, 3000 * pieces of 30 s]: whisper's log-mel features of mono sound at 16000 Hz"},
     {"envelope", envelope, METH_VARARGS,
      "envelope(x, rate, fps, frames) -> float32 [frames]: root mean square of mono sound during each frame of a video"},
     {NULL, NULL, 0, NULL},

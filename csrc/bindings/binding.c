@@ -39,7 +39,8 @@ PyArrayObject *sonic_py_array(PyObject *object, int type, int dimensions, const 
 PyArrayObject *sonic_py_output(PyObject *object, int type, int dimensions, const char *name)
 {
     PyArrayObject *array = (PyArrayObject *)object;
-    if (!PyArray_Check(object) || PyArray_TYPE(array) != type || !PyArray_IS_C_CONTIGUOUS(array) || !PyArray_ISBEHAVED(array)) {
+    if (!PyArray_Check(object) || PyArray_TYPE(array) != type || !PyArray_IS_C_CONTIGUOUS(array) ||
+        !PyArray_ISBEHAVED(array)) {
         PyErr_Format(PyExc_ValueError, "%s must be a writable C-contiguous array of the type that is needed", name);
         return NULL;
     }
@@ -52,7 +53,8 @@ PyArrayObject *sonic_py_output(PyObject *object, int type, int dimensions, const
 sonic_image sonic_py_image(PyArrayObject *array)
 {
     const npy_intp *shape = PyArray_DIMS(array);
-    sonic_image image = {PyArray_DATA(array), (int32_t)shape[1], (int32_t)shape[0], (int32_t)shape[2], (ptrdiff_t)(shape[1] * shape[2])};
+    sonic_image image = {PyArray_DATA(array), (int32_t)shape[1], (int32_t)shape[0], (int32_t)shape[2],
+                         (ptrdiff_t)(shape[1] * shape[2])};
     return image;
 }
 

@@ -1,7 +1,8 @@
 /* binding.h - what every binding file shares: CPython's limited API 3.10, NumPy's C API, checked arrays, errors.
  *
- * Each stop has one file here (audio_py.c, face_py.c, draft_py.c, ...) that ends in a PyMethodDef table; module.c joins them.
- * Arrays are checked for type, dimensions and contiguity before C sees them; the GIL is released around the work. */
+ * Each stop has one file here (audio_py.c, face_py.c, draft_py.c, ...) that ends in a PyMethodDef table; module.c joins
+ * them. Arrays are checked for type, dimensions and contiguity before C sees them; the GIL is released around the work.
+ */
 #ifndef SONIC_BINDINGS_BINDING_H
 #define SONIC_BINDINGS_BINDING_H
 
@@ -16,12 +17,12 @@
 
 #include "sonic.h"
 
-/* Sets a Python exception from sonic_last_error() (ValueError for what the caller can mend, MemoryError, RuntimeError) and
- * returns NULL. An exception that a callback left pending is kept. */
+/* Sets a Python exception from sonic_last_error() (ValueError for what the caller can mend, MemoryError, RuntimeError)
+ * and returns NULL. An exception that a callback left pending is kept. */
 PyObject *sonic_py_raise(sonic_status status);
 
-/* A new reference to `object` as C-contiguous array of NumPy type `type` and `dimensions` dimensions (-1: any), or NULL with
- * ValueError naming `name`. Converts when NumPy can do so safely. */
+/* A new reference to `object` as C-contiguous array of NumPy type `type` and `dimensions` dimensions (-1: any), or NULL
+ * with ValueError naming `name`. Converts when NumPy can do so safely. */
 PyArrayObject *sonic_py_array(PyObject *object, int type, int dimensions, const char *name);
 
 /* The same for an array that C writes to: never converted, must be writable. */
@@ -30,8 +31,8 @@ PyArrayObject *sonic_py_output(PyObject *object, int type, int dimensions, const
 /* [height, width, channels] uint8 array as an image view; the array must outlive it. */
 sonic_image sonic_py_image(PyArrayObject *array);
 
-/* Adapter for sonic_progress_fn: `context` is a Python callable or None, called with (done, total) under the GIL; a true
- * result or an exception stops the job. */
+/* Adapter for sonic_progress_fn: `context` is a Python callable or None, called with (done, total) under the GIL; a
+ * true result or an exception stops the job. */
 int sonic_py_progress(void *context, int64_t done, int64_t total);
 
 extern PyMethodDef sonic_py_core_methods[];

@@ -5,7 +5,8 @@
 #include "bindings/binding.h"
 #include "torch/optional.h"
 
-/* "wheel": with its libraries linked in, as `make wheel` makes it; "local": with the libraries of the machine that built it. */
+/* "wheel": with its libraries linked in, as `make wheel` makes it; "local": with the libraries of the machine that
+ * built it. */
 #ifdef SONIC_STATIC
 #define BUILD "wheel"
 #else
@@ -33,13 +34,15 @@ static PyObject *build_info(PyObject *self, PyObject *unused)
     PyObject *optional = optional_functions();
     if (!optional)
         return NULL;
-    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:N}", "version", SONIC_VERSION, "build", BUILD, "opencv", sonic_vision_version(), "simd",
-                         sonic_vision_simd(), "threads", (int)sonic_parallel_threads(), "optional", optional);
+    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:N}", "version", SONIC_VERSION, "build", BUILD, "opencv",
+                         sonic_vision_version(), "simd", sonic_vision_simd(), "threads", (int)sonic_parallel_threads(),
+                         "optional", optional);
 }
 
 PyMethodDef sonic_py_core_methods[] = {
     {"build_info", build_info, METH_NOARGS,
-     "build_info() -> dict: version and build of this binary, OpenCV's version and SIMD, the thread count, and the optional functions of libtorch "
+     "build_info() -> dict: version and build of this binary, OpenCV's version and SIMD, the thread count, and the "
+     "optional functions of libtorch "
      "as (name, use, present)"},
     {NULL, NULL, 0, NULL},
 };

@@ -4,26 +4,21 @@
 
 static const char *const rig_name = "sonic_draft_rig";
 
-static void free_capsule(PyObject *capsule)
-{
-    sonic_draft_rig_free(PyCapsule_GetPointer(capsule, rig_name));
-}
+static void free_capsule(PyObject *capsule) { sonic_draft_rig_free(PyCapsule_GetPointer(capsule, rig_name)); }
 
 static PyObject *make_rig(PyArrayObject *image, PyArrayObject *mesh)
 {
     if (PyArray_DIM(mesh, 0) != SONIC_MESH_POINTS || PyArray_DIM(mesh, 1) != 3)
-        return PyErr_Format(PyExc_ValueError, "Give mesh as [468, 3]. It has the shape [%zd, %zd]", (Py_ssize_t)PyArray_DIM(mesh, 0),
-                            (Py_ssize_t)PyArray_DIM(mesh, 1));
+        return PyErr_Format(PyExc_ValueError, "Give mesh as [468, 3]. It has the shape [%zd, %zd]",
+                            (Py_ssize_t)PyArray_DIM(mesh, 0), (Py_ssize_t)PyArray_DIM(mesh, 1));
     if (PyArray_DIM(image, 0) > 65536 || PyArray_DIM(image, 1) > 65536 || PyArray_DIM(image, 2) > 65536)
-        return PyErr_Format(PyExc_ValueError, "Give a smaller picture than [%zd, %zd, %zd]", (Py_ssize_t)PyArray_DIM(image, 0),
-                            (Py_ssize_t)PyArray_DIM(image, 1), (Py_ssize_t)PyArray_DIM(image, 2));
+        return PyErr_Format(PyExc_ValueError, "Give a smaller picture than [%zd, %zd, %zd]",
+                            (Py_ssize_t)PyArray_DIM(image, 0), (Py_ssize_t)PyArray_DIM(image, 1),
+                            (Py_ssize_t)PyArray_DIM(image, 2));
     sonic_draft_rig *rig = NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_draft_rig_create(&rig, sonic_py_image(image), PyArray_DATA(mesh));
-    Py_END_ALLOW_THREADS
-    if (status)
-        return sonic_py_raise(status);
+    Py_BEGIN_ALLOW_THREADS status = sonic_draft_rig_create(&rig, sonic_py_image(image), PyArray_DATA(mesh));
+    Py_END_ALLOW_THREADS if (status) return sonic_py_raise(status);
     PyObject *capsule = PyCapsule_New(rig, rig_name, free_capsule);
     if (!capsule)
         sonic_draft_rig_free(rig);
@@ -54,14 +49,13 @@ static PyObject *render_into(const sonic_draft_rig *rig, PyArrayObject *poses, P
     const npy_intp *shape = PyArray_DIMS(out);
     int32_t width = sonic_draft_rig_width_px(rig), height = sonic_draft_rig_height_px(rig);
     if (shape[0] != count || shape[1] != height || shape[2] != width || shape[3] != 3)
-        return PyErr_Format(PyExc_ValueError, "Give out as [%zd, %d, %d, 3]. It has the shape [%zd, %zd, %zd, %zd]", (Py_ssize_t)count,
-                            (int)height, (int)width, (Py_ssize_t)shape[0], (Py_ssize_t)shape[1], (Py_ssize_t)shape[2], (Py_ssize_t)shape[3]);
+        return PyErr_Format(PyExc_ValueError, "Give out as [%zd, %d, %d, 3]. It has the shape [%zd, %zd, %zd, %zd]",
+                            (Py_ssize_t)count, (int)height, (int)width, (Py_ssize_t)shape[0], (Py_ssize_t)shape[1],
+                            (Py_ssize_t)shape[2], (Py_ssize_t)shape[3]);
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_draft_render(PyArray_DATA(out), rig, PyArray_DATA(poses), count, progress == Py_None ? NULL : sonic_py_progress, progress);
-    Py_END_ALLOW_THREADS
-    if (status)
-        return sonic_py_raise(status);
+    Py_BEGIN_ALLOW_THREADS status = sonic_draft_render(PyArray_DATA(out), rig, PyArray_DATA(poses), count,
+                                                       progress == Py_None ? NULL : sonic_py_progress, progress);
+    Py_END_ALLOW_THREADS if (status) return sonic_py_raise(status);
     Py_RETURN_NONE;
 }
 
@@ -86,10 +80,13 @@ static PyObject *draft_render(PyObject *self, PyObject *args, PyObject *keywords
 
 PyMethodDef sonic_py_draft_render_methods[] = {
     {"draft_rig_create", draft_rig_create, METH_VARARGS,
-     "draft_rig_create(image, mesh) -> rig\n\nPrepares the portrait image u8[H, W, 3] with the face mesh f32[468, 3] (image pixels) for "
-     "draft_render. The rig may be used from several threads. ValueError says what is wrong with the picture or the mesh."},
+     "draft_rig_create(image, mesh) -> rig\n\nPrepares the portrait image u8[H, W, 3] with the face mesh f32[468, 3] "
+     "(image pixels) for "
+     "draft_render. The rig may be used from several threads. ValueError says what is wrong with the picture or the "
+     "mesh."},
     {"draft_render", (PyCFunction)(void (*)(void))draft_render, METH_VARARGS | METH_KEYWORDS,
-     "draft_render(rig, poses, out, progress=None)\n\nWrites the picture of each pose f32[n, 8] (csrc/draft/pose.h) to out u8[n, H, W, 3]. "
+     "draft_render(rig, poses, out, progress=None)\n\nWrites the picture of each pose f32[n, 8] (csrc/draft/pose.h) to "
+     "out u8[n, H, W, 3]. "
      "progress(done, total) is called every few frames; a true result stops with RuntimeError."},
     {NULL, NULL, 0, NULL},
 };

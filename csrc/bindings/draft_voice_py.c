@@ -11,11 +11,9 @@ static PyObject *pose_array(PyArrayObject *audio, Py_ssize_t frames, sonic_voice
     if (!poses)
         return NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_voice_poses(PyArray_DATA(poses), frames, PyArray_DATA(audio), PyArray_DIM(audio, 0), params);
-    Py_END_ALLOW_THREADS
-    if (status == SONIC_OK)
-        return (PyObject *)poses;
+    Py_BEGIN_ALLOW_THREADS status =
+        sonic_voice_poses(PyArray_DATA(poses), frames, PyArray_DATA(audio), PyArray_DIM(audio, 0), params);
+    Py_END_ALLOW_THREADS if (status == SONIC_OK) return (PyObject *)poses;
     Py_DECREF(poses);
     return sonic_py_raise(status);
 }
@@ -27,13 +25,15 @@ static PyObject *draft_poses(PyObject *self, PyObject *args, PyObject *names)
     sonic_voice_params params = sonic_voice_default_params();
     PyObject *sound, *seed;
     Py_ssize_t frames;
-    if (!PyArg_ParseTupleAndKeywords(args, names, "OnO|fff", keywords, &sound, &frames, &seed, &params.opening, &params.sway, &params.blink))
+    if (!PyArg_ParseTupleAndKeywords(args, names, "OnO|fff", keywords, &sound, &frames, &seed, &params.opening,
+                                     &params.sway, &params.blink))
         return NULL;
     params.seed = PyLong_AsUnsignedLongLongMask(seed);
     if (PyErr_Occurred())
         return NULL;
     if (frames < 0 || frames > FRAMES_MAX)
-        return PyErr_Format(PyExc_ValueError, "Use a shorter recording: %zd frames are not between 0 and %d.", frames, FRAMES_MAX);
+        return PyErr_Format(PyExc_ValueError, "Use a shorter recording: %zd frames are not between 0 and %d.", frames,
+                            FRAMES_MAX);
     PyArrayObject *audio = sonic_py_array(sound, NPY_FLOAT32, 1, "audio");
     if (!audio)
         return NULL;
@@ -45,8 +45,11 @@ static PyObject *draft_poses(PyObject *self, PyObject *args, PyObject *names)
 PyMethodDef sonic_py_draft_voice_methods[] = {
     {"draft_poses", (PyCFunction)(void (*)(void))draft_poses, METH_VARARGS | METH_KEYWORDS,
      "draft_poses(audio, frames, seed, opening=1.0, sway=1.0, blink=1.0) -> float32[frames, 8]\n\n"
-     "Mouth, eyelids and head for every video frame (25 a second) from float32 mono sound at 16 kHz; the columns are described in\n"
-     "csrc/draft/pose.h, what drives them in csrc/draft/speech/voice.h. The seed (64 bits) decides blinks and sway, never the mouth.\n"
-     "opening and sway scale (0 .. 4), blink is the share of natural blinks (0 .. 1). ValueError for sound that is not finite."},
+     "Mouth, eyelids and head for every video frame (25 a second) from float32 mono sound at 16 kHz; the columns are "
+     "described in\n"
+     "csrc/draft/pose.h, what drives them in csrc/draft/speech/voice.h. The seed (64 bits) decides blinks and sway, "
+     "never the mouth.\n"
+     "opening and sway scale (0 .. 4), blink is the share of natural blinks (0 .. 1). ValueError for sound that is not "
+     "finite."},
     {NULL, NULL, 0, NULL},
 };

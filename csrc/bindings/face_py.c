@@ -12,7 +12,8 @@ static PyObject *crop_square(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "(dddd)dii", &face[0], &face[1], &face[2], &face[3], &ratio, &width, &height))
         return NULL;
     sonic_status status = sonic_crop_square(crop, face, ratio, width, height);
-    return status ? sonic_py_raise(status) : Py_BuildValue("(iiii)", (int)crop[0], (int)crop[1], (int)crop[2], (int)crop[3]);
+    return status ? sonic_py_raise(status)
+                  : Py_BuildValue("(iiii)", (int)crop[0], (int)crop[1], (int)crop[2], (int)crop[3]);
 }
 
 static PyObject *prepared_size(PyObject *self, PyObject *args)
@@ -39,10 +40,8 @@ static PyObject *face_mask(PyObject *self, PyObject *args)
     const npy_intp *shape = PyArray_DIMS(mask);
     sonic_image view = {PyArray_DATA(mask), (int32_t)shape[1], (int32_t)shape[0], 1, (ptrdiff_t)shape[1]};
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_face_mask(view, box, area);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(mask);
+    Py_BEGIN_ALLOW_THREADS status = sonic_face_mask(view, box, area);
+    Py_END_ALLOW_THREADS Py_DECREF(mask);
     if (status)
         return sonic_py_raise(status);
     Py_RETURN_NONE;
@@ -52,12 +51,13 @@ static PyObject *face_mask(PyObject *self, PyObject *args)
 static sonic_image frame_view(PyArrayObject *frames, npy_intp i)
 {
     const npy_intp *shape = PyArray_DIMS(frames);
-    sonic_image view = {(uint8_t *)PyArray_DATA(frames) + i * shape[1] * shape[2] * shape[3], (int32_t)shape[2], (int32_t)shape[1], (int32_t)shape[3],
-                        (ptrdiff_t)(shape[2] * shape[3])};
+    sonic_image view = {(uint8_t *)PyArray_DATA(frames) + i * shape[1] * shape[2] * shape[3], (int32_t)shape[2],
+                        (int32_t)shape[1], (int32_t)shape[3], (ptrdiff_t)(shape[2] * shape[3])};
     return view;
 }
 
-static sonic_status paste_all(PyArrayObject *out, PyArrayObject *source, PyArrayObject *frames, const int32_t crop[4], double feather)
+static sonic_status paste_all(PyArrayObject *out, PyArrayObject *source, PyArrayObject *frames, const int32_t crop[4],
+                              double feather)
 {
     sonic_paste *paste;
     sonic_status status = sonic_paste_create(&paste, sonic_py_image(source), crop, feather);
@@ -72,7 +72,8 @@ static int same_shape(PyArrayObject *out, PyArrayObject *source, PyArrayObject *
     if (PyArray_DIM(out, 0) == PyArray_DIM(frames, 0) && PyArray_DIM(out, 1) == PyArray_DIM(source, 0) &&
         PyArray_DIM(out, 2) == PyArray_DIM(source, 1) && PyArray_DIM(out, 3) == 3 && PyArray_SIZE(frames) > 0)
         return 1;
-    PyErr_SetString(PyExc_ValueError, "out must be [frames, height, width, 3] of the source, and frames must not be empty");
+    PyErr_SetString(PyExc_ValueError,
+                    "out must be [frames, height, width, 3] of the source, and frames must not be empty");
     return 0;
 }
 
@@ -83,18 +84,16 @@ static PyObject *paste_back(PyObject *self, PyObject *args)
     int crop[4];
     double feather;
     sonic_status status = SONIC_OK;
-    if (!PyArg_ParseTuple(args, "OOO(iiii)d", &out_object, &source_object, &frames_object, &crop[0], &crop[1], &crop[2], &crop[3], &feather))
+    if (!PyArg_ParseTuple(args, "OOO(iiii)d", &out_object, &source_object, &frames_object, &crop[0], &crop[1], &crop[2],
+                          &crop[3], &feather))
         return NULL;
     PyArrayObject *out = sonic_py_output(out_object, NPY_UINT8, 4, "out");
     PyArrayObject *source = out ? sonic_py_array(source_object, NPY_UINT8, 3, "source") : NULL;
     PyArrayObject *frames = source ? sonic_py_array(frames_object, NPY_UINT8, 4, "frames") : NULL;
     if (frames && same_shape(out, source, frames)) {
         int32_t crop_xyxy[4] = {crop[0], crop[1], crop[2], crop[3]};
-        Py_BEGIN_ALLOW_THREADS
-        status = paste_all(out, source, frames, crop_xyxy, feather);
-        Py_END_ALLOW_THREADS
-        if (status)
-            sonic_py_raise(status);
+        Py_BEGIN_ALLOW_THREADS status = paste_all(out, source, frames, crop_xyxy, feather);
+        Py_END_ALLOW_THREADS if (status) sonic_py_raise(status);
     }
     Py_XDECREF(out);
     Py_XDECREF(source);
@@ -105,10 +104,13 @@ static PyObject *paste_back(PyObject *self, PyObject *args)
 }
 
 PyMethodDef sonic_py_face_methods[] = {
-    {"crop_square", crop_square, METH_VARARGS, "crop_square((x0, y0, x1, y1), expand_ratio, width, height) -> (x0, y0, x1, y1)"},
+    {"crop_square", crop_square, METH_VARARGS,
+     "crop_square((x0, y0, x1, y1), expand_ratio, width, height) -> (x0, y0, x1, y1)"},
     {"prepared_size", prepared_size, METH_VARARGS, "prepared_size(width, height, min_resolution) -> (width, height)"},
-    {"face_mask", face_mask, METH_VARARGS, "face_mask(out u8[H,W], (x, y, width, height), area): 255 in the grown box, else 0"},
+    {"face_mask", face_mask, METH_VARARGS,
+     "face_mask(out u8[H,W], (x, y, width, height), area): 255 in the grown box, else 0"},
     {"paste_back", paste_back, METH_VARARGS,
-     "paste_back(out u8[n,H,W,3], source u8[H,W,3], frames u8[n,h,w,3], (x0, y0, x1, y1), feather): frames in their place in the source"},
+     "paste_back(out u8[n,H,W,3], source u8[H,W,3], frames u8[n,h,w,3], (x0, y0, x1, y1), feather): frames in their "
+     "place in the source"},
     {NULL, NULL, 0, NULL},
 };

@@ -26,9 +26,11 @@ static PyObject *sync_mouth(PyObject *self, PyObject *args)
         return NULL;
     PyArrayObject *mesh = sonic_py_array(mesh_object, NPY_FLOAT32, 2, "mesh");
     PyArrayObject *rest = mesh ? sonic_py_array(rest_object, NPY_FLOAT32, 2, "rest") : NULL;
-    if (rest && has_shape(mesh, SONIC_SYNC_MESH_POINTS, 3, "mesh") && has_shape(rest, SONIC_SYNC_RIGID_POINTS, 3, "rest") &&
+    if (rest && has_shape(mesh, SONIC_SYNC_MESH_POINTS, 3, "mesh") &&
+        has_shape(rest, SONIC_SYNC_RIGID_POINTS, 3, "rest") &&
         (out = (PyObject *)new_array(NPY_FLOAT32, 1, SONIC_SYNC_MOUTH_VALUES, 0)))
-        sonic_sync_mouth(PyArray_DATA((PyArrayObject *)out), (const float(*)[3])PyArray_DATA(mesh), (const float(*)[3])PyArray_DATA(rest));
+        sonic_sync_mouth(PyArray_DATA((PyArrayObject *)out), (const float (*)[3])PyArray_DATA(mesh),
+                         (const float (*)[3])PyArray_DATA(rest));
     Py_XDECREF(mesh);
     Py_XDECREF(rest);
     return out;
@@ -47,10 +49,13 @@ typedef struct mouth_arrays {
     PyArrayObject *values, *times, *scene, *basis, *out, *seen;
 } mouth_arrays;
 
-static int take_mouth_arrays(mouth_arrays *a, PyObject *values, PyObject *times, PyObject *scene, PyObject *basis, Py_ssize_t cells)
+static int take_mouth_arrays(mouth_arrays *a, PyObject *values, PyObject *times, PyObject *scene, PyObject *basis,
+                             Py_ssize_t cells)
 {
-    if (!(a->values = sonic_py_array(values, NPY_FLOAT32, 2, "values")) || !(a->times = sonic_py_array(times, NPY_FLOAT64, 1, "times_s")) ||
-        !(a->scene = sonic_py_array(scene, NPY_INT32, 1, "scene")) || !(a->basis = sonic_py_array(basis, NPY_FLOAT32, 2, "basis")))
+    if (!(a->values = sonic_py_array(values, NPY_FLOAT32, 2, "values")) ||
+        !(a->times = sonic_py_array(times, NPY_FLOAT64, 1, "times_s")) ||
+        !(a->scene = sonic_py_array(scene, NPY_INT32, 1, "scene")) ||
+        !(a->basis = sonic_py_array(basis, NPY_FLOAT32, 2, "basis")))
         return 0;
     npy_intp frames = PyArray_DIM(a->values, 0), components = PyArray_DIM(a->basis, 1);
     if (!has_shape(a->times, frames, -1, "times_s") || !has_shape(a->scene, frames, -1, "scene") ||
@@ -73,14 +78,13 @@ static PyObject *sync_mouth_curves(PyObject *self, PyObject *args)
         return NULL;
     mouth_arrays a = {0};
     if (take_mouth_arrays(&a, values, times, scene, basis, cells)) {
-        sonic_sync_frames frames = {PyArray_DATA(a.values), PyArray_DATA(a.times), PyArray_DATA(a.scene), PyArray_DIM(a.values, 0),
-                                    (int32_t)PyArray_DIM(a.values, 1)};
+        sonic_sync_frames frames = {PyArray_DATA(a.values), PyArray_DATA(a.times), PyArray_DATA(a.scene),
+                                    PyArray_DIM(a.values, 0), (int32_t)PyArray_DIM(a.values, 1)};
         sonic_status status;
-        Py_BEGIN_ALLOW_THREADS
-        status = sonic_sync_mouth_curves(PyArray_DATA(a.out), PyArray_DATA(a.seen), cells, &frames, PyArray_DATA(a.basis),
-                                         (int32_t)PyArray_DIM(a.basis, 1), start_s);
-        Py_END_ALLOW_THREADS
-        result = status ? sonic_py_raise(status) : Py_BuildValue("OO", a.out, a.seen);
+        Py_BEGIN_ALLOW_THREADS status =
+            sonic_sync_mouth_curves(PyArray_DATA(a.out), PyArray_DATA(a.seen), cells, &frames, PyArray_DATA(a.basis),
+                                    (int32_t)PyArray_DIM(a.basis, 1), start_s);
+        Py_END_ALLOW_THREADS result = status ? sonic_py_raise(status) : Py_BuildValue("OO", a.out, a.seen);
     }
     PyArrayObject *all[] = {a.values, a.times, a.scene, a.basis, a.out, a.seen};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -101,8 +105,8 @@ static PyObject *sync_sound_curves(PyObject *self, PyObject *args)
         if (cells < 1 || cells > SONIC_SYNC_MAX_CELLS)
             PyErr_Format(PyExc_ValueError, "Cut the clip: %zd hundredths of a second are too many or too few", cells);
         else if ((out = new_array(NPY_FLOAT32, 2, SONIC_SYNC_BANDS, cells))) {
-            Py_BEGIN_ALLOW_THREADS
-            status = sonic_sync_sound_curves(PyArray_DATA(out), cells, PyArray_DATA(mel), PyArray_DIM(mel, 1));
+            Py_BEGIN_ALLOW_THREADS status =
+                sonic_sync_sound_curves(PyArray_DATA(out), cells, PyArray_DATA(mel), PyArray_DIM(mel, 1));
             Py_END_ALLOW_THREADS
         }
     }
@@ -125,10 +129,10 @@ static PyObject *sync_project(PyObject *self, PyObject *args)
     sonic_status status = SONIC_OK;
     if (weights && has_shape(weights, PyArray_DIM(curves, 0), -1, "weights") &&
         (out = new_array(NPY_FLOAT32, 2, PyArray_DIM(weights, 2), PyArray_DIM(curves, 1)))) {
-        sonic_sync_weights w = {PyArray_DATA(weights), (int32_t)PyArray_DIM(weights, 0), (int32_t)PyArray_DIM(weights, 1),
-                                (int32_t)PyArray_DIM(weights, 2), step};
-        Py_BEGIN_ALLOW_THREADS
-        status = sonic_sync_project(PyArray_DATA(out), PyArray_DATA(curves), PyArray_DIM(curves, 1), &w);
+        sonic_sync_weights w = {PyArray_DATA(weights), (int32_t)PyArray_DIM(weights, 0),
+                                (int32_t)PyArray_DIM(weights, 1), (int32_t)PyArray_DIM(weights, 2), step};
+        Py_BEGIN_ALLOW_THREADS status =
+            sonic_sync_project(PyArray_DATA(out), PyArray_DATA(curves), PyArray_DIM(curves, 1), &w);
         Py_END_ALLOW_THREADS
     }
     Py_XDECREF(curves);
@@ -139,23 +143,23 @@ static PyObject *sync_project(PyObject *self, PyObject *args)
     return sonic_py_raise(status);
 }
 
-static PyObject *scores_of(PyArrayObject *mouth, PyArrayObject *sound, PyArrayObject *seen, PyArrayObject *r, Py_ssize_t sound_cells, Py_ssize_t begin,
-                           Py_ssize_t end)
+static PyObject *scores_of(PyArrayObject *mouth, PyArrayObject *sound, PyArrayObject *seen, PyArrayObject *r,
+                           Py_ssize_t sound_cells, Py_ssize_t begin, Py_ssize_t end)
 {
     npy_intp pairs = PyArray_DIM(r, 0), cells = PyArray_DIM(seen, 0);
     if (!has_shape(mouth, pairs, cells, "mouth") || !has_shape(sound, pairs, cells, "sound"))
         return NULL;
     if (sound_cells < 0 || sound_cells > cells)
-        return PyErr_Format(PyExc_ValueError, "Give at most %zd cells of sound: there are %zd", (Py_ssize_t)cells, sound_cells);
+        return PyErr_Format(PyExc_ValueError, "Give at most %zd cells of sound: there are %zd", (Py_ssize_t)cells,
+                            sound_cells);
     PyArrayObject *scores = new_array(NPY_FLOAT64, 1, SONIC_SYNC_LAGS, 0);
     if (!scores)
         return NULL;
-    sonic_sync_pair in = {PyArray_DATA(mouth), PyArray_DATA(sound), PyArray_DATA(r), PyArray_DATA(seen), cells, sound_cells, (int32_t)pairs};
+    sonic_sync_pair in = {PyArray_DATA(mouth), PyArray_DATA(sound), PyArray_DATA(r), PyArray_DATA(seen), cells,
+                          sound_cells,         (int32_t)pairs};
     int64_t compared;
-    Py_BEGIN_ALLOW_THREADS
-    compared = sonic_sync_score(PyArray_DATA(scores), &in, begin, end);
-    Py_END_ALLOW_THREADS
-    return Py_BuildValue("NL", scores, (long long)compared);
+    Py_BEGIN_ALLOW_THREADS compared = sonic_sync_score(PyArray_DATA(scores), &in, begin, end);
+    Py_END_ALLOW_THREADS return Py_BuildValue("NL", scores, (long long)compared);
 }
 
 static PyObject *sync_score(PyObject *self, PyObject *args)
@@ -163,7 +167,8 @@ static PyObject *sync_score(PyObject *self, PyObject *args)
     (void)self;
     PyObject *mouth_object, *sound_object, *seen_object, *r_object, *result = NULL;
     Py_ssize_t sound_cells, begin, end;
-    if (!PyArg_ParseTuple(args, "OOOOnnn:sync_score", &mouth_object, &sound_object, &seen_object, &r_object, &sound_cells, &begin, &end))
+    if (!PyArg_ParseTuple(args, "OOOOnnn:sync_score", &mouth_object, &sound_object, &seen_object, &r_object,
+                          &sound_cells, &begin, &end))
         return NULL;
     PyArrayObject *mouth = sonic_py_array(mouth_object, NPY_FLOAT32, 2, "mouth");
     PyArrayObject *sound = mouth ? sonic_py_array(sound_object, NPY_FLOAT32, 2, "sound") : NULL;
@@ -197,8 +202,7 @@ static PyObject *sync_drift(PyObject *self, PyObject *object)
     sonic_sync_drift drift;
     int fits = scores && has_shape(scores, PyArray_DIM(scores, 0), SONIC_SYNC_LAGS, "scores");
     if (fits) {
-        Py_BEGIN_ALLOW_THREADS
-        sonic_sync_drift_find(&drift, PyArray_DATA(scores), PyArray_DIM(scores, 0));
+        Py_BEGIN_ALLOW_THREADS sonic_sync_drift_find(&drift, PyArray_DATA(scores), PyArray_DIM(scores, 0));
         Py_END_ALLOW_THREADS
     }
     Py_XDECREF(scores);
@@ -216,9 +220,9 @@ static PyObject *sync_move(PyObject *self, PyObject *args)
     PyArrayObject *out = in ? new_array(NPY_FLOAT32, 2, PyArray_DIM(in, 0), PyArray_DIM(in, 1)) : NULL;
     if (out) {
         npy_intp count = PyArray_DIM(in, 1);
-        Py_BEGIN_ALLOW_THREADS
-        for (npy_intp channel = 0; channel < PyArray_DIM(in, 0); channel++)
-            sonic_sync_move((float *)PyArray_DATA(out) + channel * count, (float *)PyArray_DATA(in) + channel * count, count, later, fade);
+        Py_BEGIN_ALLOW_THREADS for (npy_intp channel = 0; channel < PyArray_DIM(in, 0); channel++)
+            sonic_sync_move((float *)PyArray_DATA(out) + channel * count, (float *)PyArray_DATA(in) + channel * count,
+                            count, later, fade);
         Py_END_ALLOW_THREADS
     }
     Py_XDECREF(in);
@@ -226,20 +230,29 @@ static PyObject *sync_move(PyObject *self, PyObject *args)
 }
 
 PyMethodDef sonic_py_post_methods[] = {
-    {"sync_mouth", sync_mouth, METH_VARARGS, "sync_mouth(mesh f32[468,3], rest f32[64,3]) -> f32[111] of csrc/lipsync/mouth.h"},
-    {"sync_rigid_points", sync_rigid_points, METH_NOARGS, "sync_rigid_points() -> int16[64]: which points of a mesh `rest` holds"},
+    {"sync_mouth", sync_mouth, METH_VARARGS,
+     "sync_mouth(mesh f32[468,3], rest f32[64,3]) -> f32[111] of csrc/lipsync/mouth.h"},
+    {"sync_rigid_points", sync_rigid_points, METH_NOARGS,
+     "sync_rigid_points() -> int16[64]: which points of a mesh `rest` holds"},
     {"sync_mouth_curves", sync_mouth_curves, METH_VARARGS,
-     "sync_mouth_curves(values f32[frames,n], times_s f64[frames], scene i32[frames], basis f32[n,components], start_s, cells) -> (f32[components,cells], "
+     "sync_mouth_curves(values f32[frames,n], times_s f64[frames], scene i32[frames], basis f32[n,components], "
+     "start_s, cells) -> (f32[components,cells], "
      "seen u8[cells]) of csrc/lipsync/curves.h"},
-    {"sync_sound_curves", sync_sound_curves, METH_VARARGS, "sync_sound_curves(mel f32[80,n], cells) -> f32[26,cells] of csrc/lipsync/curves.h"},
+    {"sync_sound_curves", sync_sound_curves, METH_VARARGS,
+     "sync_sound_curves(mel f32[80,n], cells) -> f32[26,cells] of csrc/lipsync/curves.h"},
     {"sync_project", sync_project, METH_VARARGS,
-     "sync_project(curves f32[channels,cells], weights f32[channels,taps,pairs], step) -> f32[pairs,cells] of csrc/lipsync/curves.h"},
+     "sync_project(curves f32[channels,cells], weights f32[channels,taps,pairs], step) -> f32[pairs,cells] of "
+     "csrc/lipsync/curves.h"},
     {"sync_score", sync_score, METH_VARARGS,
-     "sync_score(mouth f32[pairs,cells], sound f32[pairs,cells], seen u8[cells], correlations f32[pairs], sound_cells, begin, end) -> (f64[121], cells "
+     "sync_score(mouth f32[pairs,cells], sound f32[pairs,cells], seen u8[cells], correlations f32[pairs], sound_cells, "
+     "begin, end) -> (f64[121], cells "
      "compared) of csrc/lipsync/score.h"},
-    {"sync_peak", sync_peak, METH_O, "sync_peak(scores f64[121]) -> (lag in cells, height, margin, distance) of csrc/lipsync/score.h"},
-    {"sync_drift", sync_drift, METH_O, "sync_drift(scores f64[windows,121]) -> (lag in the middle, drift in cells, gain) of csrc/lipsync/score.h"},
+    {"sync_peak", sync_peak, METH_O,
+     "sync_peak(scores f64[121]) -> (lag in cells, height, margin, distance) of csrc/lipsync/score.h"},
+    {"sync_drift", sync_drift, METH_O,
+     "sync_drift(scores f64[windows,121]) -> (lag in the middle, drift in cells, gain) of csrc/lipsync/score.h"},
     {"sync_move", sync_move, METH_VARARGS,
-     "sync_move(waveform f32[channels,samples], later, fade) -> the sound `later` samples later, of the same length, csrc/lipsync/score.h"},
+     "sync_move(waveform f32[channels,samples], later, fade) -> the sound `later` samples later, of the same length, "
+     "csrc/lipsync/score.h"},
     {NULL, NULL, 0, NULL},
 };

@@ -4,9 +4,10 @@
 
 static int add_methods(PyObject *module)
 {
-    PyMethodDef *tables[] = {sonic_py_core_methods, sonic_py_random_methods, sonic_py_audio_methods, sonic_py_face_methods,
-                             sonic_py_draft_voice_methods, sonic_py_draft_render_methods, sonic_py_sample_methods, sonic_py_watch_methods,
-                             sonic_py_gate_methods, sonic_py_post_methods, sonic_py_smooth_methods, sonic_py_repair_methods};
+    PyMethodDef *tables[] = {sonic_py_core_methods,   sonic_py_random_methods,      sonic_py_audio_methods,
+                             sonic_py_face_methods,   sonic_py_draft_voice_methods, sonic_py_draft_render_methods,
+                             sonic_py_sample_methods, sonic_py_watch_methods,       sonic_py_gate_methods,
+                             sonic_py_post_methods,   sonic_py_smooth_methods,      sonic_py_repair_methods};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)
             return -1;
@@ -29,7 +30,8 @@ static PyObject *register_operators(PyObject *self, PyObject *argument)
 }
 
 static PyMethodDef module_methods[] = {
-    {"register_operators", register_operators, METH_O, "register_operators(namespace): make the operators known to libtorch"},
+    {"register_operators", register_operators, METH_O,
+     "register_operators(namespace): make the operators known to libtorch"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -51,7 +53,4 @@ static struct PyModuleDef definition = {
 };
 
 PyMODINIT_FUNC PyInit__sonic(void);
-PyMODINIT_FUNC PyInit__sonic(void)
-{
-    return PyModuleDef_Init(&definition);
-}
+PyMODINIT_FUNC PyInit__sonic(void) { return PyModuleDef_Init(&definition); }

@@ -1,4 +1,5 @@
-/* The watch (core/progress.h) with a Python callable. sonic_nodes/progress.py is how the rest of the package uses it. */
+/* The watch (core/progress.h) with a Python callable. sonic_nodes/progress.py is how the rest of the package uses it.
+ */
 #include <stdlib.h>
 
 #include "core/progress.h"
@@ -8,7 +9,7 @@
 
 typedef struct py_watch {
     sonic_watch watch;
-    PyObject *callable;                /* or None: Ctrl-C alone stops the work */
+    PyObject *callable;                 /* or None: Ctrl-C alone stops the work */
     PyObject *type, *value, *traceback; /* what it raised */
 } py_watch;
 
@@ -37,7 +38,8 @@ static PyObject *picture(const sonic_image *preview)
     npy_intp shape[3] = {preview->height_px, preview->width_px, 3};
     PyArrayObject *array = (PyArrayObject *)PyArray_SimpleNew(3, shape, NPY_UINT8);
     for (int32_t y = 0; array && y < preview->height_px; y++)
-        memcpy((char *)PyArray_DATA(array) + (size_t)y * (size_t)preview->width_px * 3, preview->data + y * preview->stride, (size_t)preview->width_px * 3);
+        memcpy((char *)PyArray_DATA(array) + (size_t)y * (size_t)preview->width_px * 3,
+               preview->data + y * preview->stride, (size_t)preview->width_px * 3);
     return (PyObject *)array;
 }
 
@@ -49,7 +51,8 @@ static int call(py_watch *w, int64_t done, int64_t total, const sonic_image *pre
     if (w->callable == Py_None)
         return 0;
     PyObject *image = picture(preview);
-    PyObject *result = image ? PyObject_CallFunction(w->callable, "LLN", (long long)done, (long long)total, image) : NULL;
+    PyObject *result =
+        image ? PyObject_CallFunction(w->callable, "LLN", (long long)done, (long long)total, image) : NULL;
     Py_XDECREF(result);
     return result ? 0 : -1;
 }
@@ -123,9 +126,12 @@ static PyObject *watch_raised(PyObject *self, PyObject *unused)
 
 PyMethodDef sonic_py_watch_methods[] = {
     {"watch_begin", watch_begin, METH_VARARGS,
-     "watch_begin(callable, wants_preview, interval_ms, fail_at) -> watch, the innermost of this thread; the callable gets (done, total,\n"
+     "watch_begin(callable, wants_preview, interval_ms, fail_at) -> watch, the innermost of this thread; the callable "
+     "gets (done, total,\n"
      "preview), and what it raises stops the work (csrc/core/progress.h)"},
-    {"watch_end", watch_end, METH_O, "watch_end(watch) -> (what the callable raised or None, how many operators asked)"},
-    {"watch_raised", watch_raised, METH_NOARGS, "watch_raised() -> what the callable of this thread's innermost watch raised, or None"},
+    {"watch_end", watch_end, METH_O,
+     "watch_end(watch) -> (what the callable raised or None, how many operators asked)"},
+    {"watch_raised", watch_raised, METH_NOARGS,
+     "watch_raised() -> what the callable of this thread's innermost watch raised, or None"},
     {NULL, NULL, 0, NULL},
 };

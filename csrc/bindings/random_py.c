@@ -41,10 +41,8 @@ static PyObject *normal(PyObject *self, PyObject *args)
         return NULL;
     /* Two threads that draw from one generator at once get the same values, and nothing worse */
     sonic_generator own = *generator;
-    Py_BEGIN_ALLOW_THREADS
-    sonic_generator_normal(PyArray_DATA((PyArrayObject *)out), count, &own);
-    Py_END_ALLOW_THREADS
-    *generator = own;
+    Py_BEGIN_ALLOW_THREADS sonic_generator_normal(PyArray_DATA((PyArrayObject *)out), count, &own);
+    Py_END_ALLOW_THREADS *generator = own;
     return out;
 }
 

@@ -13,16 +13,15 @@ static PyObject *repair_jpeg(PyObject *self, PyObject *args)
     PyObject *bytes, *rgb_object;
     char *data;
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "OO:repair_jpeg", &bytes, &rgb_object) || PyBytes_AsStringAndSize(bytes, &data, &size) < 0)
+    if (!PyArg_ParseTuple(args, "OO:repair_jpeg", &bytes, &rgb_object) ||
+        PyBytes_AsStringAndSize(bytes, &data, &size) < 0)
         return NULL;
     PyArrayObject *rgb = sonic_py_output(rgb_object, NPY_UINT8, 3, "rgb");
     if (!rgb)
         return NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_repair_jpeg(sonic_py_image(rgb), (const uint8_t *)data, (size_t)size);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(rgb);
+    Py_BEGIN_ALLOW_THREADS status = sonic_repair_jpeg(sonic_py_image(rgb), (const uint8_t *)data, (size_t)size);
+    Py_END_ALLOW_THREADS Py_DECREF(rgb);
     if (status)
         return sonic_py_raise(status);
     Py_RETURN_NONE;
@@ -63,14 +62,15 @@ static PyArrayObject *read_pixels(sonic_pixels *pixels, PyObject *object)
     if (!rgb)
         return NULL;
     const npy_intp *shape = PyArray_DIMS(rgb);
-    if (shape[2] != 3 || shape[0] < 1 || shape[1] < 1 || shape[0] > SONIC_EVIDENCE_SIDE_MAX || shape[1] > SONIC_EVIDENCE_SIDE_MAX ||
-        shape[0] * shape[1] > SONIC_EVIDENCE_PIXELS_MAX) {
-        PyErr_Format(PyExc_ValueError, "Give rgb as [height, width, 3], of at most %d a side and %d million pixels", SONIC_EVIDENCE_SIDE_MAX,
-                     SONIC_EVIDENCE_PIXELS_MAX / 1000000);
+    if (shape[2] != 3 || shape[0] < 1 || shape[1] < 1 || shape[0] > SONIC_EVIDENCE_SIDE_MAX ||
+        shape[1] > SONIC_EVIDENCE_SIDE_MAX || shape[0] * shape[1] > SONIC_EVIDENCE_PIXELS_MAX) {
+        PyErr_Format(PyExc_ValueError, "Give rgb as [height, width, 3], of at most %d a side and %d million pixels",
+                     SONIC_EVIDENCE_SIDE_MAX, SONIC_EVIDENCE_PIXELS_MAX / 1000000);
         Py_CLEAR(rgb);
         return NULL;
     }
-    *pixels = (sonic_pixels){is_float ? NULL : PyArray_DATA(rgb), is_float ? PyArray_DATA(rgb) : NULL, (int32_t)shape[1], (int32_t)shape[0]};
+    *pixels = (sonic_pixels){is_float ? NULL : PyArray_DATA(rgb), is_float ? PyArray_DATA(rgb) : NULL,
+                             (int32_t)shape[1], (int32_t)shape[0]};
     return rgb;
 }
 
@@ -84,7 +84,8 @@ static PyObject *repair_steps(PyObject *self, PyObject *args)
     PyArrayObject *steps = sonic_py_output(object, NPY_FLOAT32, 2, "steps");
     if (!steps)
         return NULL;
-    const int fits = PyArray_DIM(steps, 0) == 8 && PyArray_DIM(steps, 1) == 8 && quality >= 1 && quality <= SONIC_QUALITY_MAX;
+    const int fits =
+        PyArray_DIM(steps, 0) == 8 && PyArray_DIM(steps, 1) == 8 && quality >= 1 && quality <= SONIC_QUALITY_MAX;
     for (int32_t k = 0; k < 64 && fits; k++)
         ((float *)PyArray_DATA(steps))[k] = (float)sonic_quality_step(quality, component, k);
     Py_DECREF(steps);
@@ -107,10 +108,8 @@ static PyObject *repair_fit(PyObject *self, PyObject *args)
         return NULL;
     double fit = 0;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_pixels_fit(&fit, &pixels, &luma);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(rgb);
+    Py_BEGIN_ALLOW_THREADS status = sonic_pixels_fit(&fit, &pixels, &luma);
+    Py_END_ALLOW_THREADS Py_DECREF(rgb);
     return status ? sonic_py_raise(status) : PyFloat_FromDouble(fit);
 }
 
@@ -136,10 +135,8 @@ static PyObject *repair_find_steps(PyObject *self, PyObject *args)
     sonic_status status = SONIC_OK;
     int32_t known = 0;
     if (rgb) {
-        Py_BEGIN_ALLOW_THREADS
-        status = sonic_pixels_steps(&known, &luma, &pixels);
-        Py_END_ALLOW_THREADS
-        memcpy(PyArray_DATA(steps), luma.steps, sizeof luma.steps);
+        Py_BEGIN_ALLOW_THREADS status = sonic_pixels_steps(&known, &luma, &pixels);
+        Py_END_ALLOW_THREADS memcpy(PyArray_DATA(steps), luma.steps, sizeof luma.steps);
     }
     Py_DECREF(steps);
     Py_XDECREF(rgb);
@@ -157,31 +154,34 @@ static PyObject *repair_pixels(PyObject *self, PyObject *args)
     sonic_pixels_repair done;
     float chroma_steps[64];
     int phase;
-    if (!PyArg_ParseTuple(args, "OOOi:repair_pixels", &rgb_object, &steps, &chroma_object, &phase) || read_grid(&luma, steps, phase) < 0 ||
-        read_steps(chroma_steps, chroma_object) < 0)
+    if (!PyArg_ParseTuple(args, "OOOi:repair_pixels", &rgb_object, &steps, &chroma_object, &phase) ||
+        read_grid(&luma, steps, phase) < 0 || read_steps(chroma_steps, chroma_object) < 0)
         return NULL;
     PyArrayObject *rgb = read_pixels(&pixels, rgb_object);
     if (!rgb)
         return NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_repair_pixels(&done, &pixels, &luma, chroma_steps);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(rgb);
+    Py_BEGIN_ALLOW_THREADS status = sonic_repair_pixels(&done, &pixels, &luma, chroma_steps);
+    Py_END_ALLOW_THREADS Py_DECREF(rgb);
     if (status)
         return sonic_py_raise(status);
     return Py_BuildValue("dd(ii)", done.fit, done.chroma.fit, done.chroma.across, done.chroma.down);
 }
 
 PyMethodDef sonic_py_repair_methods[] = {
-    {"repair_jpeg", repair_jpeg, METH_VARARGS, "repair_jpeg(bytes, rgb u8[H,W,3]): decoded and repaired into rgb (csrc/repair/jpeg.h)"},
+    {"repair_jpeg", repair_jpeg, METH_VARARGS,
+     "repair_jpeg(bytes, rgb u8[H,W,3]): decoded and repaired into rgb (csrc/repair/jpeg.h)"},
     {"repair_steps", repair_steps, METH_VARARGS,
-     "repair_steps(steps f32[8,8], quality, component): the standard's table, [vertical frequency][horizontal]; component 0 is luma"},
+     "repair_steps(steps f32[8,8], quality, component): the standard's table, [vertical frequency][horizontal]; "
+     "component 0 is luma"},
     {"repair_fit", repair_fit, METH_VARARGS,
-     "repair_fit(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], phase) -> 0..1: whether luma lies on that grid (csrc/repair/quant_fit.h)"},
+     "repair_fit(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], phase) -> 0..1: whether luma lies on that grid "
+     "(csrc/repair/quant_fit.h)"},
     {"repair_find_steps", repair_find_steps, METH_VARARGS,
-     "repair_find_steps(steps f32[8,8], rgb, phase) -> how many steps are known (csrc/repair/table_estimate.h); steps is written"},
+     "repair_find_steps(steps f32[8,8], rgb, phase) -> how many steps are known (csrc/repair/table_estimate.h); steps "
+     "is written"},
     {"repair_pixels", repair_pixels, METH_VARARGS,
-     "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], phase) -> (fit of luma, fit of chroma, (across, down)): in place (csrc/repair/pixels.h)"},
+     "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], phase) -> (fit of luma, fit of chroma, (across, down)): in "
+     "place (csrc/repair/pixels.h)"},
     {NULL, NULL, 0, NULL},
 };

@@ -31,8 +31,8 @@ static PyObject *euler_step(PyObject *self, PyObject *args)
     if (!(sigma > next && next >= 0))
         return PyErr_Format(PyExc_ValueError, "Give a noise level above the next one, which is 0 or more.");
     sonic_step step = sonic_schedule_step(sigma, next);
-    return Py_BuildValue("{s:d,s:d,s:d,s:d,s:d}", "input", step.input, "keep", step.keep, "move", step.move, "stay", step.stay, "timestep",
-                         sonic_schedule_timestep(sigma));
+    return Py_BuildValue("{s:d,s:d,s:d,s:d,s:d}", "input", step.input, "keep", step.keep, "move", step.move, "stay",
+                         step.stay, "timestep", sonic_schedule_timestep(sigma));
 }
 
 static void fill(int64_t *out, int64_t *places, const sonic_windows *windows)
@@ -51,11 +51,14 @@ static PyObject *sample_windows(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "LLL", &frames, &window, &offset))
         return NULL;
     if (frames < 1 || window < 1 || offset < 0 || frames > PLACES_MAX || window > PLACES_MAX || offset > PLACES_MAX)
-        return PyErr_Format(PyExc_ValueError, "Choose 1 or more frames and frames of a window, and an offset of 0 or more: they are %lld, %lld and %lld.", frames,
-                            window, offset);
+        return PyErr_Format(
+            PyExc_ValueError,
+            "Choose 1 or more frames and frames of a window, and an offset of 0 or more: they are %lld, %lld and %lld.",
+            frames, window, offset);
     sonic_windows windows = {frames, window, offset};
     npy_intp shape[2] = {(npy_intp)sonic_windows_count(&windows), (npy_intp)window}, count[1] = {(npy_intp)frames};
-    PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_INT64), *places = (PyArrayObject *)PyArray_SimpleNew(1, count, NPY_INT64);
+    PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_INT64),
+                  *places = (PyArrayObject *)PyArray_SimpleNew(1, count, NPY_INT64);
     if (out && places) {
         fill(PyArray_DATA(out), PyArray_DATA(places), &windows);
         return Py_BuildValue("NN", out, places);
@@ -66,10 +69,13 @@ static PyObject *sample_windows(PyObject *self, PyObject *args)
 }
 
 PyMethodDef sonic_py_sample_methods[] = {
-    {"karras", karras, METH_O, "karras(steps) -> float32[steps + 1]: the noise levels of a run, the last one 0 (csrc/sampler/schedule.h)"},
-    {"euler_step", euler_step, METH_VARARGS, "euler_step(sigma, next) -> dict: what one step does to latents (sonic_step in csrc/sampler/schedule.h)"},
+    {"karras", karras, METH_O,
+     "karras(steps) -> float32[steps + 1]: the noise levels of a run, the last one 0 (csrc/sampler/schedule.h)"},
+    {"euler_step", euler_step, METH_VARARGS,
+     "euler_step(sigma, next) -> dict: what one step does to latents (sonic_step in csrc/sampler/schedule.h)"},
     {"sample_windows", sample_windows, METH_VARARGS,
-     "sample_windows(frames, window, offset) -> (int64[windows, window], int64[frames]): the frames that are seen together when the windows\n"
+     "sample_windows(frames, window, offset) -> (int64[windows, window], int64[frames]): the frames that are seen "
+     "together when the windows\n"
      "have moved by `offset` frames, and how many places each frame has in them (csrc/sampler/windows.h)"},
     {NULL, NULL, 0, NULL},
 };

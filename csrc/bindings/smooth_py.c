@@ -8,10 +8,7 @@
 
 static const char *const smooth_name = "sonic_smooth";
 
-static void free_capsule(PyObject *capsule)
-{
-    sonic_smooth_free(PyCapsule_GetPointer(capsule, smooth_name));
-}
+static void free_capsule(PyObject *capsule) { sonic_smooth_free(PyCapsule_GetPointer(capsule, smooth_name)); }
 
 static PyObject *smooth_create(PyObject *self, PyObject *args)
 {
@@ -42,7 +39,8 @@ static sonic_smooth *smooth_of(PyObject *capsule)
 static PyArrayObject *meshes_of(PyObject *object)
 {
     PyArrayObject *meshes = sonic_py_array(object, NPY_FLOAT32, 3, "meshes");
-    if (meshes && (PyArray_DIM(meshes, 1) != SONIC_MESH_POINTS || PyArray_DIM(meshes, 2) != 3 || PyArray_DIM(meshes, 0) > 64)) {
+    if (meshes &&
+        (PyArray_DIM(meshes, 1) != SONIC_MESH_POINTS || PyArray_DIM(meshes, 2) != 3 || PyArray_DIM(meshes, 0) > 64)) {
         PyErr_Format(PyExc_ValueError, "Give meshes as [faces, 468, 3], of at most 64 faces");
         Py_CLEAR(meshes);
     }
@@ -64,10 +62,9 @@ static PyObject *smooth_push(PyObject *self, PyObject *args)
     }
     const int32_t count = meshes ? (int32_t)PyArray_DIM(meshes, 0) : -1;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_smooth_push(smooth, sonic_py_image(frame), meshes ? PyArray_DATA(meshes) : NULL, count);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(frame);
+    Py_BEGIN_ALLOW_THREADS status =
+        sonic_smooth_push(smooth, sonic_py_image(frame), meshes ? PyArray_DATA(meshes) : NULL, count);
+    Py_END_ALLOW_THREADS Py_DECREF(frame);
     Py_XDECREF(meshes);
     if (status)
         return sonic_py_raise(status);
@@ -96,10 +93,8 @@ static PyObject *smooth_pull(PyObject *self, PyObject *args)
         return NULL;
     int32_t ready;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = sonic_smooth_pull(smooth, sonic_py_image(out), &ready);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(out);
+    Py_BEGIN_ALLOW_THREADS status = sonic_smooth_pull(smooth, sonic_py_image(out), &ready);
+    Py_END_ALLOW_THREADS Py_DECREF(out);
     return status ? sonic_py_raise(status) : PyBool_FromLong(ready);
 }
 
@@ -110,15 +105,16 @@ static PyObject *smooth_report(PyObject *self, PyObject *capsule)
     if (!smooth)
         return NULL;
     const sonic_smooth_report r = sonic_smooth_tell(smooth);
-    return Py_BuildValue("{sLsLsLsLsLsdsdsd}", "frames", (long long)r.frames, "cuts", (long long)r.cuts, "shaken", (long long)r.shaken,
-                         "flickering", (long long)r.flickering, "noisy", (long long)r.noisy, "shake_px", r.shake_px, "flicker", r.flicker,
-                         "noise", r.noise);
+    return Py_BuildValue("{sLsLsLsLsLsdsdsd}", "frames", (long long)r.frames, "cuts", (long long)r.cuts, "shaken",
+                         (long long)r.shaken, "flickering", (long long)r.flickering, "noisy", (long long)r.noisy,
+                         "shake_px", r.shake_px, "flicker", r.flicker, "noise", r.noise);
 }
 
 static sonic_status measure(sonic_step *out, sonic_image before, sonic_image now)
 {
     sonic_planes planes[2];
-    const size_t floats = sonic_planes_layout(&planes[0], now.width_px, now.height_px), scratch = sonic_step_scratch(&planes[0]);
+    const size_t floats = sonic_planes_layout(&planes[0], now.width_px, now.height_px),
+                 scratch = sonic_step_scratch(&planes[0]);
     float *memory = malloc((2 * floats + scratch + sonic_step_blocks(&planes[0])) * sizeof *memory);
     if (!memory)
         return sonic_fail(SONIC_ERROR_MEMORY, "Use smaller frames: memory to measure them is not free.");
@@ -153,33 +149,34 @@ static PyObject *smooth_step(PyObject *self, PyObject *args)
     PyArrayObject *now = before ? sonic_py_array(now_object, NPY_UINT8, 3, "now") : NULL;
     sonic_step step;
     sonic_status status = SONIC_OK;
-    if (now && (!PyArray_SAMESHAPE(before, now) || PyArray_DIM(now, 2) != 3 || PyArray_SIZE(now) == 0 || PyArray_DIM(now, 0) > 8192 ||
-                PyArray_DIM(now, 1) > 8192)) {
-        PyErr_SetString(PyExc_ValueError, "Give both frames as [height, width, 3] of one size, with sides of 1 to 8192 px");
+    if (now && (!PyArray_SAMESHAPE(before, now) || PyArray_DIM(now, 2) != 3 || PyArray_SIZE(now) == 0 ||
+                PyArray_DIM(now, 0) > 8192 || PyArray_DIM(now, 1) > 8192)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "Give both frames as [height, width, 3] of one size, with sides of 1 to 8192 px");
     } else if (now) {
-        Py_BEGIN_ALLOW_THREADS
-        status = measure(&step, sonic_py_image(before), sonic_py_image(now));
-        Py_END_ALLOW_THREADS
-        if (status)
-            sonic_py_raise(status);
+        Py_BEGIN_ALLOW_THREADS status = measure(&step, sonic_py_image(before), sonic_py_image(now));
+        Py_END_ALLOW_THREADS if (status) sonic_py_raise(status);
     }
     Py_XDECREF(before);
     Py_XDECREF(now);
     if (PyErr_Occurred())
         return NULL;
-    return Py_BuildValue("{s(dd)s(dd)s(ddd)sdsNsNsisi}", "shift_px", step.shift_px[0], step.shift_px[1], "error_px", step.error_px[0], step.error_px[1],
-                         "gain", step.gain[0], step.gain[1], step.gain[2], "gain_error", step.gain_error, "tile_gain", tile_list(step.tile_gain),
-                         "tile_error", tile_list(step.tile_error), "cut", (int)step.cut, "repeat",
-                         (int)step.repeat);
+    return Py_BuildValue("{s(dd)s(dd)s(ddd)sdsNsNsisi}", "shift_px", step.shift_px[0], step.shift_px[1], "error_px",
+                         step.error_px[0], step.error_px[1], "gain", step.gain[0], step.gain[1], step.gain[2],
+                         "gain_error", step.gain_error, "tile_gain", tile_list(step.tile_gain), "tile_error",
+                         tile_list(step.tile_error), "cut", (int)step.cut, "repeat", (int)step.repeat);
 }
 
 PyMethodDef sonic_py_smooth_methods[] = {
-    {"smooth_create", smooth_create, METH_VARARGS, "smooth_create(width, height, strength) -> smoother (csrc/smooth/smooth.h)"},
+    {"smooth_create", smooth_create, METH_VARARGS,
+     "smooth_create(width, height, strength) -> smoother (csrc/smooth/smooth.h)"},
     {"smooth_push", smooth_push, METH_VARARGS,
      "smooth_push(smoother, frame u8[H,W,3], meshes f32[n,468,3] = those of the frame before): takes the next frame"},
     {"smooth_end", smooth_end, METH_O, "smooth_end(smoother): no more frames come"},
-    {"smooth_pull", smooth_pull, METH_VARARGS, "smooth_pull(smoother, out u8[H,W,3]) -> whether a finished frame was written"},
-    {"smooth_step", smooth_step, METH_VARARGS, "smooth_step(before u8[H,W,3], now u8[H,W,3]) -> {name: value} of csrc/smooth/motion.h"},
+    {"smooth_pull", smooth_pull, METH_VARARGS,
+     "smooth_pull(smoother, out u8[H,W,3]) -> whether a finished frame was written"},
+    {"smooth_step", smooth_step, METH_VARARGS,
+     "smooth_step(before u8[H,W,3], now u8[H,W,3]) -> {name: value} of csrc/smooth/motion.h"},
     {"smooth_report", smooth_report, METH_O, "smooth_report(smoother) -> {name: number} of csrc/smooth/smooth.h"},
     {NULL, NULL, 0, NULL},
 };

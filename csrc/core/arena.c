@@ -17,14 +17,17 @@ sonic_status sonic_arena_create(sonic_arena **out, size_t capacity)
 {
     *out = NULL;
     sonic_arena *arena = calloc(1, sizeof *arena);
-    void *block = arena && capacity < SIZE_MAX - SONIC_ARENA_ALIGNMENT ? malloc(capacity + SONIC_ARENA_ALIGNMENT) : NULL;
+    void *block =
+        arena && capacity < SIZE_MAX - SONIC_ARENA_ALIGNMENT ? malloc(capacity + SONIC_ARENA_ALIGNMENT) : NULL;
     if (!block) {
         free(arena);
-        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs or use a smaller picture: %zu bytes of memory are not free.", capacity);
+        return sonic_fail(SONIC_ERROR_MEMORY,
+                          "Close other programs or use a smaller picture: %zu bytes of memory are not free.", capacity);
     }
     uintptr_t address = (uintptr_t)block;
     arena->block = block;
-    arena->base = (unsigned char *)block + (SONIC_ARENA_ALIGNMENT - address % SONIC_ARENA_ALIGNMENT) % SONIC_ARENA_ALIGNMENT;
+    arena->base =
+        (unsigned char *)block + (SONIC_ARENA_ALIGNMENT - address % SONIC_ARENA_ALIGNMENT) % SONIC_ARENA_ALIGNMENT;
     arena->capacity = capacity;
     *out = arena;
     return SONIC_OK;

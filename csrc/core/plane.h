@@ -15,9 +15,10 @@ static inline const float *sonic_plane_row(const sonic_plane *plane, int32_t y)
     return plane->data + (ptrdiff_t)y * plane->width_px;
 }
 
-/* A second copy of a function for processors with 256-bit vectors, chosen at load time where compiler and system can. AVX2 alone,
- * without fused multiply-add: results are the same on every machine. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__)
+/* A second copy of a function for processors with 256-bit vectors, chosen at load time where compiler and system can.
+ * AVX2 alone, without fused multiply-add: results are the same on every machine. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__) &&                       \
+    !defined(__SANITIZE_ADDRESS__)
 #define SONIC_WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define SONIC_WIDE

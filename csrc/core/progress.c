@@ -24,7 +24,10 @@ sonic_status sonic_watch_end(sonic_watch *watch)
 
 sonic_watch *sonic_watch_current(void) { return current; }
 
-static sonic_status stopped(void) { return sonic_fail(SONIC_ERROR_CANCELLED, "Start again to have the result: the work was stopped."); }
+static sonic_status stopped(void)
+{
+    return sonic_fail(SONIC_ERROR_CANCELLED, "Start again to have the result: the work was stopped.");
+}
 
 static sonic_status ask(sonic_watch *watch, const sonic_image *preview)
 {
@@ -55,7 +58,8 @@ static sonic_status poll(sonic_watch *watch)
     if (watch->stopped)
         return stopped();
     if (++watch->operators == watch->fail_at)
-        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: a test says that operator %lld has no memory.", (long long)watch->fail_at);
+        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: a test says that operator %lld has no memory.",
+                          (long long)watch->fail_at);
     return is_due(watch) ? ask(watch, NULL) : SONIC_OK;
 }
 

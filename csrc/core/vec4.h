@@ -1,5 +1,5 @@
-/* vec4.h - four floats at once: SSE2 where it is the baseline (x86-64), NEON on 64-bit ARM, plain C elsewhere. All three add and
- * multiply in the same order. */
+/* vec4.h - four floats at once: SSE2 where it is the baseline (x86-64), NEON on 64-bit ARM, plain C elsewhere. All
+ * three add and multiply in the same order. */
 #ifndef SONIC_CORE_VEC4_H
 #define SONIC_CORE_VEC4_H
 
@@ -10,20 +10,11 @@
 
 typedef __m128 sonic_vec4;
 
-static inline sonic_vec4 sonic_vec4_load(const float *p)
-{
-    return _mm_loadu_ps(p);
-}
+static inline sonic_vec4 sonic_vec4_load(const float *p) { return _mm_loadu_ps(p); }
 
-static inline void sonic_vec4_store(float *p, sonic_vec4 v)
-{
-    _mm_storeu_ps(p, v);
-}
+static inline void sonic_vec4_store(float *p, sonic_vec4 v) { _mm_storeu_ps(p, v); }
 
-static inline sonic_vec4 sonic_vec4_scale(sonic_vec4 v, float s)
-{
-    return _mm_mul_ps(v, _mm_set1_ps(s));
-}
+static inline sonic_vec4 sonic_vec4_scale(sonic_vec4 v, float s) { return _mm_mul_ps(v, _mm_set1_ps(s)); }
 
 static inline sonic_vec4 sonic_vec4_add_scaled(sonic_vec4 sum, sonic_vec4 v, float s)
 {
@@ -43,20 +34,11 @@ static inline void sonic_vec4_to_bytes(uint8_t *out, sonic_vec4 v)
 
 typedef float32x4_t sonic_vec4;
 
-static inline sonic_vec4 sonic_vec4_load(const float *p)
-{
-    return vld1q_f32(p);
-}
+static inline sonic_vec4 sonic_vec4_load(const float *p) { return vld1q_f32(p); }
 
-static inline void sonic_vec4_store(float *p, sonic_vec4 v)
-{
-    vst1q_f32(p, v);
-}
+static inline void sonic_vec4_store(float *p, sonic_vec4 v) { vst1q_f32(p, v); }
 
-static inline sonic_vec4 sonic_vec4_scale(sonic_vec4 v, float s)
-{
-    return vmulq_n_f32(v, s);
-}
+static inline sonic_vec4 sonic_vec4_scale(sonic_vec4 v, float s) { return vmulq_n_f32(v, s); }
 
 static inline sonic_vec4 sonic_vec4_add_scaled(sonic_vec4 sum, sonic_vec4 v, float s)
 {

@@ -1,4 +1,5 @@
-/* version.h - the version of the package that this binary was compiled from; loading.py refuses one that is not its own. */
+/* version.h - the version of the package that this binary was compiled from; loading.py refuses one that is not its
+ * own. */
 #ifndef SONIC_CORE_VERSION_H
 #define SONIC_CORE_VERSION_H
 

@@ -1,6 +1,6 @@
 /* pose.h - what the voice asks of the face in one frame: the interface between voice -> pose and pose -> picture.
- * A pose is SONIC_POSE_COUNT floats; a clip is [frames, SONIC_POSE_COUNT] at 25 frames a second. The rest pose is all zeros
- * and leaves the portrait as it is. */
+ * A pose is SONIC_POSE_COUNT floats; a clip is [frames, SONIC_POSE_COUNT] at 25 frames a second. The rest pose is all
+ * zeros and leaves the portrait as it is. */
 #ifndef SONIC_DRAFT_POSE_H
 #define SONIC_DRAFT_POSE_H
 

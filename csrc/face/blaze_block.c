@@ -9,7 +9,8 @@ sonic_tensor *sonic_face_weight(sonic_scope *scope, sonic_operator_call *weights
     return weight;
 }
 
-static sonic_tensor *activate(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x, sonic_activation activation)
+static sonic_tensor *activate(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x,
+                              sonic_activation activation)
 {
     if (activation == SONIC_ACTIVATION_RELU)
         return st_relu(scope, st_take(x));
@@ -26,22 +27,25 @@ static sonic_tensor *same_pad(sonic_scope *scope, sonic_tensor *x, int64_t kerne
     return st_pad(scope, x, sides, 4);
 }
 
-static sonic_tensor *padded_conv(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x, int64_t stride)
+static sonic_tensor *padded_conv(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x,
+                                 int64_t stride)
 {
-    sonic_tensor *weight = sonic_face_weight(scope, weights, name, "weight"), *bias = sonic_face_weight(scope, weights, name, "bias");
+    sonic_tensor *weight = sonic_face_weight(scope, weights, name, "weight"),
+                 *bias = sonic_face_weight(scope, weights, name, "bias");
     int64_t kernel = st_size(weight, 2), groups = st_size(weight, 1) == 1 ? st_size(weight, 0) : 1;
     if (kernel % 2 == 1 && stride == 1)
         return st_conv2d(scope, x, weight, bias, stride, kernel / 2, groups);
     return st_conv2d(scope, st_take(same_pad(scope, x, kernel, stride)), weight, bias, stride, 0, groups);
 }
 
-sonic_tensor *sonic_same_conv(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x, int64_t stride,
-                              sonic_activation activation)
+sonic_tensor *sonic_same_conv(sonic_scope *scope, sonic_operator_call *weights, const char *name, sonic_tensor *x,
+                              int64_t stride, sonic_activation activation)
 {
     return activate(scope, weights, name, padded_conv(scope, weights, name, x, stride), activation);
 }
 
-/* `x` itself, or pooled to half the size, with zero channels behind its own until there are `channels`. The result is a new tensor or `x`. */
+/* `x` itself, or pooled to half the size, with zero channels behind its own until there are `channels`. The result is a
+ * new tensor or `x`. */
 static sonic_tensor *shortcut(sonic_scope *scope, sonic_tensor *x, int64_t stride, int64_t channels)
 {
     sonic_tensor *y = stride == 2 ? st_max_pool2d(scope, x, 2, 2) : x;
@@ -49,8 +53,8 @@ static sonic_tensor *shortcut(sonic_scope *scope, sonic_tensor *x, int64_t strid
     return sides[5] > 0 ? st_pad(scope, y, sides, 6) : y;
 }
 
-sonic_tensor *sonic_blaze_block(sonic_scope *outer, sonic_operator_call *weights, const char *name, sonic_tensor *x, int64_t stride,
-                                sonic_activation activation)
+sonic_tensor *sonic_blaze_block(sonic_scope *outer, sonic_operator_call *weights, const char *name, sonic_tensor *x,
+                                int64_t stride, sonic_activation activation)
 {
     char part[64];
     sonic_scope s;
@@ -64,8 +68,8 @@ sonic_tensor *sonic_blaze_block(sonic_scope *outer, sonic_operator_call *weights
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-sonic_tensor *sonic_blaze_blocks(sonic_scope *outer, sonic_operator_call *weights, const char *name, sonic_tensor *x, int first,
-                                 const char *strides, sonic_activation activation)
+sonic_tensor *sonic_blaze_blocks(sonic_scope *outer, sonic_operator_call *weights, const char *name, sonic_tensor *x,
+                                 int first, const char *strides, sonic_activation activation)
 {
     char block[64];
     sonic_scope s;

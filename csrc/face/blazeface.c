@@ -6,7 +6,8 @@
 
 #include "face/blaze_block.h"
 
-/* [batch, boxes a cell * values, rows, columns] -> [batch, rows * columns * boxes a cell, values]: box after box, row by row. */
+/* [batch, boxes a cell * values, rows, columns] -> [batch, rows * columns * boxes a cell, values]: box after box, row
+ * by row. */
 static sonic_tensor *box_list(sonic_scope *scope, sonic_tensor *head, int64_t values)
 {
     static const int64_t to_channels_last[] = {0, 2, 3, 1};
@@ -15,15 +16,18 @@ static sonic_tensor *box_list(sonic_scope *scope, sonic_tensor *head, int64_t va
     return st_reshape(scope, st_take(rows), st_shape3(batch, -1, values));
 }
 
-static sonic_tensor *join_heads(sonic_scope *scope, sonic_operator_call *weights, const char *names[2], sonic_tensor *maps[2], int64_t values)
+static sonic_tensor *join_heads(sonic_scope *scope, sonic_operator_call *weights, const char *names[2],
+                                sonic_tensor *maps[2], int64_t values)
 {
     sonic_tensor *parts[2];
     for (int i = 0; i < 2; i++)
-        parts[i] = box_list(scope, sonic_same_conv(scope, weights, names[i], maps[i], 1, SONIC_ACTIVATION_NONE), values);
+        parts[i] =
+            box_list(scope, sonic_same_conv(scope, weights, names[i], maps[i], 1, SONIC_ACTIVATION_NONE), values);
     return st_cat(scope, parts, 2, 1);
 }
 
-void sonic_blazeface_run(sonic_tensor **scores, sonic_tensor **boxes, sonic_scope *outer, sonic_operator_call *weights, sonic_tensor *x)
+void sonic_blazeface_run(sonic_tensor **scores, sonic_tensor **boxes, sonic_scope *outer, sonic_operator_call *weights,
+                         sonic_tensor *x)
 {
     static const char *score_heads[2] = {"detector.fine.score", "detector.coarse.score"};
     static const char *box_heads[2] = {"detector.fine.box", "detector.coarse.box"};
@@ -94,7 +98,8 @@ static void accumulate(sonic_detection *sum, const sonic_detection *d, float wei
     }
 }
 
-/* Merges the first of `count` sorted detections with all that overlap it; the others move up. Returns how many are left. */
+/* Merges the first of `count` sorted detections with all that overlap it; the others move up. Returns how many are
+ * left. */
 static int32_t merge_best(sonic_detection *out, sonic_detection *sorted, int32_t count)
 {
     const float max_overlap = 0.3f;
@@ -115,8 +120,8 @@ static int32_t merge_best(sonic_detection *out, sonic_detection *sorted, int32_t
     return left;
 }
 
-int32_t sonic_blazeface_decode(sonic_detection *out, int32_t capacity, const float *scores, const float *boxes, float min_score,
-                               sonic_detection *scratch)
+int32_t sonic_blazeface_decode(sonic_detection *out, int32_t capacity, const float *scores, const float *boxes,
+                               float min_score, sonic_detection *scratch)
 {
     int32_t count = 0, found = 0;
     for (int32_t i = 0; i < SONIC_BLAZEFACE_BOXES; i++) {

@@ -5,8 +5,8 @@
  *   blocks  0-1   24 24       -> 28 at 64x64;   2-4   32 36 42  at 32x32
  *           5-10  48 56 64 72 80 88 at 16x16;   11-15 96 (5 times) at 8x8;  stride 2 at blocks 2, 5 and 11
  *   heads   1x1 convolutions: "fine" on block 10, 2 boxes a cell; "coarse" on block 15, 6 boxes a cell
- *   output  scores [batch, 896] (logits), boxes [batch, 896, 16]: centre x, y, width, height, six keypoints x, y, in input pixels,
- *           centre and keypoints relative to the cell's centre
+ *   output  scores [batch, 896] (logits), boxes [batch, 896, 16]: centre x, y, width, height, six keypoints x, y, in
+ * input pixels, centre and keypoints relative to the cell's centre
  *
  * Keypoints: eye on the picture's left, eye on its right, nose tip, mouth, left ear, right ear. */
 #ifndef SONIC_FACE_BLAZEFACE_H
@@ -20,19 +20,20 @@
 #define SONIC_FACE_KEYPOINTS 6
 
 typedef struct sonic_detection {
-    float score;        /* 0..1 */
-    float box_xyxy[4];  /* pixels of the input */
+    float score;       /* 0..1 */
+    float box_xyxy[4]; /* pixels of the input */
     float keypoints[SONIC_FACE_KEYPOINTS][2];
 } sonic_detection;
 
 /* Weights are named detector.stem, detector.block.N, detector.fine, detector.coarse. */
-void sonic_blazeface_run(sonic_tensor **scores, sonic_tensor **boxes, sonic_scope *scope, sonic_operator_call *weights, sonic_tensor *x);
+void sonic_blazeface_run(sonic_tensor **scores, sonic_tensor **boxes, sonic_scope *scope, sonic_operator_call *weights,
+                         sonic_tensor *x);
 
-/* Detections of one picture, best first, at most `capacity`; returns how many. `scores` [896] logits, `boxes` [896, 16].
- * A box counts from `min_score` on; boxes that overlap by more than 0.3 (intersection over union) merge, weighted by score, as
- * MediaPipe's NonMaxSuppressionCalculator does in WEIGHTED mode. `scratch` holds 896 detections. */
-int32_t sonic_blazeface_decode(sonic_detection *out, int32_t capacity, const float *scores, const float *boxes, float min_score,
-                               sonic_detection *scratch);
+/* Detections of one picture, best first, at most `capacity`; returns how many. `scores` [896] logits, `boxes` [896,
+ * 16]. A box counts from `min_score` on; boxes that overlap by more than 0.3 (intersection over union) merge, weighted
+ * by score, as MediaPipe's NonMaxSuppressionCalculator does in WEIGHTED mode. `scratch` holds 896 detections. */
+int32_t sonic_blazeface_decode(sonic_detection *out, int32_t capacity, const float *scores, const float *boxes,
+                               float min_score, sonic_detection *scratch);
 
 /* Intersection over union of two boxes x0, y0, x1, y1. */
 float sonic_box_overlap(const float a[4], const float b[4]);

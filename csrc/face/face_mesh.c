@@ -7,12 +7,14 @@
 /* The end of both branches: a convolution over the whole 3x3 map that is left. */
 static sonic_tensor *out_conv(sonic_scope *scope, sonic_operator_call *weights, const char *branch, sonic_tensor *x)
 {
-    sonic_tensor *weight = sonic_face_weight(scope, weights, branch, "out.weight"), *bias = sonic_face_weight(scope, weights, branch, "out.bias");
+    sonic_tensor *weight = sonic_face_weight(scope, weights, branch, "out.weight"),
+                 *bias = sonic_face_weight(scope, weights, branch, "out.bias");
     sonic_tensor *y = st_conv2d(scope, x, weight, bias, 1, 0, 1);
     return st_reshape(scope, st_take(y), st_shape2(st_size(x, 0), -1));
 }
 
-static sonic_tensor *run_branch(sonic_scope *outer, sonic_operator_call *weights, const char *branch, sonic_tensor *x, const char *strides)
+static sonic_tensor *run_branch(sonic_scope *outer, sonic_operator_call *weights, const char *branch, sonic_tensor *x,
+                                const char *strides)
 {
     char name[64];
     sonic_scope s;
@@ -27,7 +29,8 @@ static sonic_tensor *run_branch(sonic_scope *outer, sonic_operator_call *weights
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-void sonic_face_mesh_run(sonic_tensor **points, sonic_tensor **presence, sonic_scope *outer, sonic_operator_call *weights, sonic_tensor *x)
+void sonic_face_mesh_run(sonic_tensor **points, sonic_tensor **presence, sonic_scope *outer,
+                         sonic_operator_call *weights, sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);

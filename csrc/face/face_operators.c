@@ -1,9 +1,11 @@
-/* The face networks as operators: each network alone on its float input (for parity tests), and the whole search on a picture. */
+/* The face networks as operators: each network alone on its float input (for parity tests), and the whole search on a
+ * picture. */
 #include <stdlib.h>
 
 #include "face/find.h"
 
-/* tensors: input [batch, 3, 128, 128] named "input", weights. Returns scores [batch, 896, 1] and boxes [batch, 896, 16]. */
+/* tensors: input [batch, 3, 128, 128] named "input", weights. Returns scores [batch, 896, 1] and boxes [batch, 896,
+ * 16]. */
 void sonic_face_detector_operator(sonic_operator_call *call)
 {
     sonic_tensor *scores, *boxes;
@@ -26,11 +28,13 @@ static sonic_status picture_view(sonic_image *out, sonic_tensor *x)
     uint8_t *data = st_data(x);
     sonic_shape shape = st_shape(x);
     if (!data || st_dtype(x) != SONIC_DTYPE_UINT8 || shape.dims != 3)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give the picture as a contiguous uint8 tensor [height, width, 3] in host memory.");
+        return sonic_fail(SONIC_ERROR_SHAPE,
+                          "Give the picture as a contiguous uint8 tensor [height, width, 3] in host memory.");
     if (shape.size[0] > SONIC_PICTURE_SIDE_MAX_PX || shape.size[1] > SONIC_PICTURE_SIDE_MAX_PX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture of at most %d pixels a side: it is %lld x %lld.", SONIC_PICTURE_SIDE_MAX_PX,
-                          (long long)shape.size[1], (long long)shape.size[0]);
-    sonic_image image = {data, (int32_t)shape.size[1], (int32_t)shape.size[0], (int32_t)shape.size[2], (ptrdiff_t)(shape.size[1] * shape.size[2])};
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture of at most %d pixels a side: it is %lld x %lld.",
+                          SONIC_PICTURE_SIDE_MAX_PX, (long long)shape.size[1], (long long)shape.size[0]);
+    sonic_image image = {data, (int32_t)shape.size[1], (int32_t)shape.size[0], (int32_t)shape.size[2],
+                         (ptrdiff_t)(shape.size[1] * shape.size[2])};
     *out = image;
     return SONIC_OK;
 }
@@ -38,11 +42,12 @@ static sonic_status picture_view(sonic_image *out, sonic_tensor *x)
 /* The faces' structs leave as rows of floats: a struct is floats only, so a row is the struct. */
 static void return_faces(sonic_operator_call *call, const sonic_face *faces, int32_t count)
 {
-    sonic_operator_return(call, st_from_host(call->scope, (const float *)faces, st_shape2(count, (int64_t)(sizeof *faces / sizeof(float)))));
+    sonic_operator_return(call, st_from_host(call->scope, (const float *)faces,
+                                             st_shape2(count, (int64_t)(sizeof *faces / sizeof(float)))));
 }
 
-/* tensors: picture uint8 [height, width, 3] named "picture", weights; number (may be absent): 0 for the quick search. Returns [faces, 1426]: score, presence, box [4],
- * keypoints [6, 2], mesh [468, 3], hull [4]. */
+/* tensors: picture uint8 [height, width, 3] named "picture", weights; number (may be absent): 0 for the quick search.
+ * Returns [faces, 1426]: score, presence, box [4], keypoints [6, 2], mesh [468, 3], hull [4]. */
 void sonic_face_find_operator(sonic_operator_call *call)
 {
     sonic_image picture;
@@ -51,10 +56,12 @@ void sonic_face_find_operator(sonic_operator_call *call)
         return;
     sonic_face *faces = malloc(SONIC_FACES_MAX * sizeof *faces);
     if (!faces) {
-        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the faces' points."));
+        sonic_scope_fail(call->scope,
+                         sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the faces' points."));
         return;
     }
-    int32_t count = sonic_face_find(faces, call->scope, call, picture, call->number_count == 0 || call->numbers[0] != 0);
+    int32_t count =
+        sonic_face_find(faces, call->scope, call, picture, call->number_count == 0 || call->numbers[0] != 0);
     return_faces(call, faces, count);
     free(faces);
 }
@@ -66,9 +73,11 @@ void sonic_face_fit_operator(sonic_operator_call *call)
     sonic_face face;
     sonic_tensor *x = sonic_operator_tensor(call, "picture");
     if (call->number_count != 4)
-        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give a box of 4 numbers: there are %d.", (int)call->number_count));
+        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give a box of 4 numbers: there are %d.",
+                                                 (int)call->number_count));
     else if (x && sonic_scope_fail(call->scope, picture_view(&picture, x)) == SONIC_OK) {
-        float box[4] = {(float)call->numbers[0], (float)call->numbers[1], (float)call->numbers[2], (float)call->numbers[3]};
+        float box[4] = {(float)call->numbers[0], (float)call->numbers[1], (float)call->numbers[2],
+                        (float)call->numbers[3]};
         sonic_face_fit(&face, call->scope, call, picture, box);
         return_faces(call, &face, 1);
     }
@@ -84,12 +93,13 @@ void sonic_face_track_operator(sonic_operator_call *call)
         return;
     float (*points)[3] = malloc(sizeof face.mesh);
     if (!points) {
-        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the face's points."));
+        sonic_scope_fail(call->scope,
+                         sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the face's points."));
         return;
     }
     st_to_host(call->scope, points[0], SONIC_MESH_POINTS * 3, before);
     if (!call->scope->status)
-        sonic_face_track(&face, call->scope, call, picture, (const float(*)[3])points);
+        sonic_face_track(&face, call->scope, call, picture, (const float (*)[3])points);
     if (!call->scope->status)
         return_faces(call, &face, 1);
     free(points);

@@ -7,8 +7,8 @@
 #include "face/mesh_crop.h"
 #include "face/views.h"
 
-#define BATCH 16       /* views per run of the detector */
-#define CANDIDATES 64  /* detections that a stage of the search hands to the mesh network */
+#define BATCH 16      /* views per run of the detector */
+#define CANDIDATES 64 /* detections that a stage of the search hands to the mesh network */
 #define REFINEMENTS_MAX 5
 #define VIEW_VALUES (3 * SONIC_BLAZEFACE_SIDE_PX * SONIC_BLAZEFACE_SIDE_PX)
 #define CROP_VALUES (3 * SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX)
@@ -17,15 +17,16 @@
 
 static const float MIN_SCORE = 0.5f;    /* MediaPipe's min_score_thresh */
 static const float MIN_PRESENCE = 0.5f; /* MediaPipe's threshold for the face flag */
-/* What the harder stages of the search ask for. Faces that are there reach 0.999, even 15 pixels wide; a dog's reached a score of
- * 0.65 with a presence of 0.91, and 0.52 with 0.986. */
+/* What the harder stages of the search ask for. Faces that are there reach 0.999, even 15 pixels wide; a dog's reached
+ * a score of 0.65 with a presence of 0.91, and 0.52 with 0.986. */
 static const float CAREFUL_SCORE = 0.6f, CAREFUL_PRESENCE = 0.97f;
-/* A detection in the picture as a whole that needs no second look: turned by 120 degrees, a face was seen upside down at 0.60;
- * seen the right way up, faces score 0.83 and more. */
+/* A detection in the picture as a whole that needs no second look: turned by 120 degrees, a face was seen upside down
+ * at 0.60; seen the right way up, faces score 0.83 and more. */
 static const float SURE_SCORE = 0.75f;
-/* A mesh has settled when no point moved by more than this share of the face: about the network's own noise from crop to crop. */
+/* A mesh has settled when no point moved by more than this share of the face: about the network's own noise from crop
+ * to crop. */
 static const float SETTLED = 0.04f;
-static const float SAME_FACE = 0.3f;    /* two meshes whose hulls overlap by more are one face */
+static const float SAME_FACE = 0.3f; /* two meshes whose hulls overlap by more are one face */
 
 /* Everything the search needs, allocated once. */
 typedef struct search {
@@ -40,7 +41,8 @@ typedef struct search {
     sonic_detection candidates[CANDIDATES], scratch[SONIC_BLAZEFACE_BOXES];
     uint8_t pixels[SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX * 3];
     float crop[CROP_VALUES], points[SONIC_MESH_POINTS * 3], before[SONIC_MESH_POINTS][3];
-    float input[BATCH * VIEW_VALUES], scores[BATCH * SONIC_BLAZEFACE_BOXES], boxes[BATCH * SONIC_BLAZEFACE_BOXES * SONIC_BLAZEFACE_VALUES];
+    float input[BATCH * VIEW_VALUES], scores[BATCH * SONIC_BLAZEFACE_BOXES],
+        boxes[BATCH * SONIC_BLAZEFACE_BOXES * SONIC_BLAZEFACE_VALUES];
 } search;
 
 static void keep_candidate(search *s, const sonic_detection *d)
@@ -79,8 +81,11 @@ static void flush(search *s)
         return;
     sonic_scope_open(&inner, s->scope);
     for (int32_t i = 0; i < count; i++)
-        sonic_scope_fail(&inner, sonic_view_fill(s->input + (size_t)i * VIEW_VALUES, s->pixels, s->picture, &s->views[i]));
-    sonic_tensor *x = st_from_host(&inner, s->input, st_shape4(count, 3, SONIC_BLAZEFACE_SIDE_PX, SONIC_BLAZEFACE_SIDE_PX)), *scores, *boxes;
+        sonic_scope_fail(&inner,
+                         sonic_view_fill(s->input + (size_t)i * VIEW_VALUES, s->pixels, s->picture, &s->views[i]));
+    sonic_tensor *x = st_from_host(&inner, s->input,
+                                   st_shape4(count, 3, SONIC_BLAZEFACE_SIDE_PX, SONIC_BLAZEFACE_SIDE_PX)),
+                 *scores, *boxes;
     sonic_blazeface_run(&scores, &boxes, &inner, s->weights, x);
     st_to_host(&inner, s->scores, (int64_t)count * SONIC_BLAZEFACE_BOXES, scores);
     st_to_host(&inner, s->boxes, (int64_t)count * SONIC_BLAZEFACE_BOXES * SONIC_BLAZEFACE_VALUES, boxes);
@@ -105,7 +110,8 @@ static void run_mesh(search *s, sonic_face *face, const sonic_mesh_crop *crop)
     float logit = 0;
     sonic_scope_open(&inner, s->scope);
     sonic_scope_fail(&inner, sonic_mesh_crop_fill(s->crop, s->pixels, s->picture, crop));
-    sonic_tensor *x = st_from_host(&inner, s->crop, st_shape4(1, 3, SONIC_MESH_SIDE_PX, SONIC_MESH_SIDE_PX)), *points, *presence;
+    sonic_tensor *x = st_from_host(&inner, s->crop, st_shape4(1, 3, SONIC_MESH_SIDE_PX, SONIC_MESH_SIDE_PX)), *points,
+                 *presence;
     sonic_face_mesh_run(&points, &presence, &inner, s->weights, x);
     st_to_host(&inner, s->points, SONIC_MESH_POINTS * 3, points);
     st_to_host(&inner, &logit, 1, presence);
@@ -114,13 +120,14 @@ static void run_mesh(search *s, sonic_face *face, const sonic_mesh_crop *crop)
         return;
     face->presence = sigmoid(logit);
     sonic_mesh_to_picture(face->mesh, s->points, crop);
-    sonic_mesh_hull(face->hull_xyxy, (const float(*)[3])face->mesh);
+    sonic_mesh_hull(face->hull_xyxy, (const float (*)[3])face->mesh);
 }
 
 static int is_sound(const sonic_detection *d)
 {
     float width = d->box_xyxy[2] - d->box_xyxy[0], height = d->box_xyxy[3] - d->box_xyxy[1];
-    return width >= 1 && height >= 1 && fabsf(d->box_xyxy[0]) < FAR_PX && fabsf(d->box_xyxy[1]) < FAR_PX && width < FAR_PX && height < FAR_PX;
+    return width >= 1 && height >= 1 && fabsf(d->box_xyxy[0]) < FAR_PX && fabsf(d->box_xyxy[1]) < FAR_PX &&
+           width < FAR_PX && height < FAR_PX;
 }
 
 static int is_known(const search *s, const sonic_face *face)
@@ -140,14 +147,15 @@ static float moved(const float before[SONIC_MESH_POINTS][3], const sonic_face *f
     return largest / fmaxf(face->hull_xyxy[2] - face->hull_xyxy[0], face->hull_xyxy[3] - face->hull_xyxy[1]);
 }
 
-/* The mesh on its own crop, until it stays where it is: once is enough for most faces; a strongly tilted one takes a few. */
+/* The mesh on its own crop, until it stays where it is: once is enough for most faces; a strongly tilted one takes a
+ * few. */
 static void refine(search *s, sonic_face *face)
 {
     for (int pass = 0; pass < REFINEMENTS_MAX && face->presence >= s->min_presence; pass++) {
         memcpy(s->before, face->mesh, sizeof s->before);
-        sonic_mesh_crop crop = sonic_mesh_crop_from_mesh((const float(*)[3])face->mesh);
+        sonic_mesh_crop crop = sonic_mesh_crop_from_mesh((const float (*)[3])face->mesh);
         run_mesh(s, face, &crop);
-        if (moved((const float(*)[3])s->before, face) <= SETTLED)
+        if (moved((const float (*)[3])s->before, face) <= SETTLED)
             return;
     }
 }
@@ -197,7 +205,10 @@ static int has_sure_candidate(const search *s)
 /* The picture as it is; then with room around it, for faces that its border cuts or that fill it, and turned. */
 static int look_at_whole(search *s)
 {
-    static const struct { double margin; int32_t turns; } ways[] = {{0.15, 0}, {0.3, 0}, {0, 1}, {0, 3}, {0, 2}, {0.25, 1}, {0.25, 3}, {0.25, 2}};
+    static const struct {
+        double margin;
+        int32_t turns;
+    } ways[] = {{0.15, 0}, {0.3, 0}, {0, 1}, {0, 3}, {0, 2}, {0.25, 1}, {0.25, 3}, {0.25, 2}};
     int32_t width = s->picture.width_px, height = s->picture.height_px;
     look(s, sonic_view_make(0, 0, width, height, 0, 0));
     flush(s);
@@ -209,7 +220,10 @@ static int look_at_whole(search *s)
 }
 
 /* Number of tiles of `tile_px` that cover `side_px` with at least half of a tile shared between neighbours. */
-static int32_t tiles_along(int32_t side_px, int32_t tile_px) { return side_px <= tile_px ? 1 : 1 + (2 * (side_px - tile_px) + tile_px - 1) / tile_px; }
+static int32_t tiles_along(int32_t side_px, int32_t tile_px)
+{
+    return side_px <= tile_px ? 1 : 1 + (2 * (side_px - tile_px) + tile_px - 1) / tile_px;
+}
 
 static int look_at_tiles(search *s, int32_t tile_px)
 {
@@ -253,9 +267,10 @@ static sonic_status check_picture(sonic_image picture)
 {
     if (picture.channels != 3)
         return sonic_fail(SONIC_ERROR_SHAPE, "Give a picture of 3 channels: it has %d.", (int)picture.channels);
-    if (picture.width_px < 1 || picture.height_px < 1 || picture.width_px > SONIC_PICTURE_SIDE_MAX_PX || picture.height_px > SONIC_PICTURE_SIDE_MAX_PX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture of at most %d pixels a side: it is %d x %d.", SONIC_PICTURE_SIDE_MAX_PX,
-                          (int)picture.width_px, (int)picture.height_px);
+    if (picture.width_px < 1 || picture.height_px < 1 || picture.width_px > SONIC_PICTURE_SIDE_MAX_PX ||
+        picture.height_px > SONIC_PICTURE_SIDE_MAX_PX)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture of at most %d pixels a side: it is %d x %d.",
+                          SONIC_PICTURE_SIDE_MAX_PX, (int)picture.width_px, (int)picture.height_px);
     return SONIC_OK;
 }
 
@@ -272,7 +287,8 @@ static search *search_create(sonic_scope *scope, sonic_operator_call *weights, s
     return s;
 }
 
-int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights, sonic_image picture, int32_t thorough)
+int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights,
+                        sonic_image picture, int32_t thorough)
 {
     search *s = search_create(scope, weights, picture);
     if (!s)
@@ -287,15 +303,17 @@ int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, son
 }
 
 /* Refined only where a face is seen: elsewhere the mesh would wander off. */
-void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture, const float box[4])
+void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture,
+                    const float box[4])
 {
     sonic_detection whole = {0, {box[0], box[1], box[2], box[3]}, {{0}}};
     static const float level[2][2] = {{0, 0}, {1, 0}};
     memset(out, 0, sizeof *out);
     memcpy(out->box_xyxy, whole.box_xyxy, sizeof out->box_xyxy);
     if (!is_sound(&whole)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give a face box with an area: x0, y0, x1, y1 are %g, %g, %g, %g.", (double)box[0],
-                                           (double)box[1], (double)box[2], (double)box[3]));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_ARGUMENT,
+                                           "Give a face box with an area: x0, y0, x1, y1 are %g, %g, %g, %g.",
+                                           (double)box[0], (double)box[1], (double)box[2], (double)box[3]));
         return;
     }
     search *s = search_create(scope, weights, picture);
@@ -315,8 +333,11 @@ void sonic_face_track(sonic_face *out, sonic_scope *scope, sonic_operator_call *
     memset(out, 0, sizeof *out);
     sonic_mesh_hull(whole.box_xyxy, before);
     if (!is_sound(&whole)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give the face's last mesh in pixels of the picture: its hull is %g, %g, %g, %g.",
-                                           (double)whole.box_xyxy[0], (double)whole.box_xyxy[1], (double)whole.box_xyxy[2], (double)whole.box_xyxy[3]));
+        sonic_scope_fail(scope,
+                         sonic_fail(SONIC_ERROR_ARGUMENT,
+                                    "Give the face's last mesh in pixels of the picture: its hull is %g, %g, %g, %g.",
+                                    (double)whole.box_xyxy[0], (double)whole.box_xyxy[1], (double)whole.box_xyxy[2],
+                                    (double)whole.box_xyxy[3]));
         return;
     }
     search *s = search_create(scope, weights, picture);

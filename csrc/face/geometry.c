@@ -11,20 +11,18 @@ static int all_finite(const double *values, int count)
     return 1;
 }
 
-static double clamp(double value, double low, double high)
-{
-    return value < low ? low : value > high ? high : value;
-}
+static double clamp(double value, double low, double high) { return value < low ? low : value > high ? high : value; }
 
 static sonic_status check_crop(const double face[4], double ratio, int32_t width_px, int32_t height_px)
 {
     if (!all_finite(face, 4) || !(face[2] > face[0]) || !(face[3] > face[1]))
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give the face a box with an area: x0, y0, x1, y1 are %g, %g, %g, %g.", face[0], face[1],
-                          face[2], face[3]);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give the face a box with an area: x0, y0, x1, y1 are %g, %g, %g, %g.",
+                          face[0], face[1], face[2], face[3]);
     if (!(ratio >= 0) || ratio > 4)
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose an expand_ratio from 0 to 4: it is %g.", ratio);
     if (width_px < 1 || height_px < 1 || face[0] >= width_px || face[1] >= height_px || face[2] <= 0 || face[3] <= 0)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give a face box inside the picture of %d x %d pixels: it is %g, %g, %g, %g.", (int)width_px,
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Give a face box inside the picture of %d x %d pixels: it is %g, %g, %g, %g.", (int)width_px,
                           (int)height_px, face[0], face[1], face[2], face[3]);
     return SONIC_OK;
 }
@@ -53,7 +51,8 @@ sonic_status sonic_crop_square(int32_t crop[4], const double face[4], double rat
     crop[0] = (int32_t)nearbyint(centre_x - half), crop[1] = (int32_t)nearbyint(centre_y - half);
     crop[2] = (int32_t)nearbyint(centre_x + half), crop[3] = (int32_t)nearbyint(centre_y + half);
     if (crop[2] <= crop[0] || crop[3] <= crop[1])
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture that shows more of the face: less than a pixel of it is inside.");
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Choose a picture that shows more of the face: less than a pixel of it is inside.");
     return SONIC_OK;
 }
 
@@ -61,21 +60,26 @@ sonic_status sonic_prepared_size(int32_t *out_width_px, int32_t *out_height_px, 
                                  int32_t min_resolution_px)
 {
     if (width_px < 1 || height_px < 1)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture that has pixels: it is %d x %d.", (int)width_px, (int)height_px);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture that has pixels: it is %d x %d.", (int)width_px,
+                          (int)height_px);
     if (min_resolution_px < 64 || min_resolution_px > 2048)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a min_resolution from 64 to 2048: it is %d.", (int)min_resolution_px);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a min_resolution from 64 to 2048: it is %d.",
+                          (int)min_resolution_px);
     double scale = (double)min_resolution_px / (width_px < height_px ? width_px : height_px);
     double width = nearbyint(width_px * scale / 64) * 64, height = nearbyint(height_px * scale / 64) * 64;
     if (fmax(width, height) > SONIC_PREPARED_SIDE_MAX_PX)
         return sonic_fail(SONIC_ERROR_ARGUMENT,
-                          "Crop to the face (crop: face), or choose a lower min_resolution or a less elongated picture: %d x %d pixels at "
+                          "Crop to the face (crop: face), or choose a lower min_resolution or a less elongated "
+                          "picture: %d x %d pixels at "
                           "min_resolution %d would become %.0f x %.0f, and the limit is %d.",
-                          (int)width_px, (int)height_px, (int)min_resolution_px, width, height, SONIC_PREPARED_SIDE_MAX_PX);
+                          (int)width_px, (int)height_px, (int)min_resolution_px, width, height,
+                          SONIC_PREPARED_SIDE_MAX_PX);
     *out_width_px = (int32_t)width, *out_height_px = (int32_t)height;
     return SONIC_OK;
 }
 
-/* First and last pixel, exclusive, of an interval grown about its middle; whole pixels by flooring, as the model was trained. */
+/* First and last pixel, exclusive, of an interval grown about its middle; whole pixels by flooring, as the model was
+ * trained. */
 static void grown_interval(int32_t out[2], double start, double length, double area, int32_t limit)
 {
     double middle = floor((start + length + start) / 2), half = floor(length * area / 2);
@@ -86,7 +90,8 @@ static void grown_interval(int32_t out[2], double start, double length, double a
 sonic_status sonic_face_mask(sonic_image mask, const double box_xywh[4], double area)
 {
     if (!all_finite(box_xywh, 4) || !(area > 0) || area > 100)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give a finite face box and an area factor from 0 to 100: the factor is %g.", area);
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Give a finite face box and an area factor from 0 to 100: the factor is %g.", area);
     if (mask.channels != 1)
         return sonic_fail(SONIC_ERROR_SHAPE, "The mask needs 1 channel, it has %d.", (int)mask.channels);
     int32_t columns[2], rows[2];

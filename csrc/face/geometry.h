@@ -1,7 +1,8 @@
 /* geometry.h - from a face box to the square that is animated, and back into the picture.
  *
- * Boxes are x0, y0, x1, y1 in pixels of the picture, x1 and y1 exclusive. Rounding is to the nearest integer, halves to even, as
- * the Sonic model's own preparation does: the results are equal to it to the pixel (tests/golden/README.md, `preprocess`). */
+ * Boxes are x0, y0, x1, y1 in pixels of the picture, x1 and y1 exclusive. Rounding is to the nearest integer, halves to
+ * even, as the Sonic model's own preparation does: the results are equal to it to the pixel (tests/golden/README.md,
+ * `preprocess`). */
 #ifndef SONIC_FACE_GEOMETRY_H
 #define SONIC_FACE_GEOMETRY_H
 
@@ -10,10 +11,11 @@
 /* The longest side that a prepared picture may have. */
 #define SONIC_PREPARED_SIDE_MAX_PX 8192
 
-/* The square around a face: the box grows by `expand_ratio` (0..4) of its size on every side, is clamped to the picture, and
- * the square of its shorter side slides along the longer one towards the face.
- * SONIC_ERROR_ARGUMENT: box or ratio not finite, box empty or outside the picture. */
-sonic_status sonic_crop_square(int32_t crop_xyxy[4], const double face_xyxy[4], double expand_ratio, int32_t width_px, int32_t height_px);
+/* The square around a face: the box grows by `expand_ratio` (0..4) of its size on every side, is clamped to the
+ * picture, and the square of its shorter side slides along the longer one towards the face. SONIC_ERROR_ARGUMENT: box
+ * or ratio not finite, box empty or outside the picture. */
+sonic_status sonic_crop_square(int32_t crop_xyxy[4], const double face_xyxy[4], double expand_ratio, int32_t width_px,
+                               int32_t height_px);
 
 /* The size that a picture is resized to: shorter side about `min_resolution_px` (64..2048), both sides multiples of 64.
  * SONIC_ERROR_ARGUMENT: a side would come out longer than SONIC_PREPARED_SIDE_MAX_PX or round to nothing. */

@@ -12,7 +12,8 @@ sonic_mesh_crop sonic_mesh_crop_make(const float box[4], const float left_eye[2]
     double size_px = 1.5 * fmax(box[2] - box[0], box[3] - box[1]), scale = SIDE / size_px;
     double angle = atan2(right_eye[1] - left_eye[1], right_eye[0] - left_eye[0]);
     double a = scale * cos(angle), b = scale * sin(angle);
-    sonic_mesh_crop crop = {{a, b, SIDE / 2.0 - a * centre_x - b * centre_y, -b, a, SIDE / 2.0 + b * centre_x - a * centre_y}, scale};
+    sonic_mesh_crop crop = {
+        {a, b, SIDE / 2.0 - a * centre_x - b * centre_y, -b, a, SIDE / 2.0 + b * centre_x - a * centre_y}, scale};
     return crop;
 }
 

@@ -45,11 +45,12 @@ static sonic_status check_paste(sonic_image source, const int32_t crop[4], doubl
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a feather from 0 to 0.5: it is %g.", feather);
     int64_t width = (int64_t)crop[2] - crop[0], height = (int64_t)crop[3] - crop[1];
     if (width < 1 || height < 1 || width > SIDE_MAX_PX || height > SIDE_MAX_PX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give a crop of 1 to %d pixels a side: it is %lld x %lld.", SIDE_MAX_PX, (long long)width,
-                          (long long)height);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give a crop of 1 to %d pixels a side: it is %lld x %lld.", SIDE_MAX_PX,
+                          (long long)width, (long long)height);
     if (crop[2] <= 0 || crop[3] <= 0 || crop[0] >= source.width_px || crop[1] >= source.height_px)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give a crop that touches the picture of %d x %d pixels: it is %d, %d, %d, %d.",
-                          (int)source.width_px, (int)source.height_px, (int)crop[0], (int)crop[1], (int)crop[2], (int)crop[3]);
+        return sonic_fail(
+            SONIC_ERROR_ARGUMENT, "Give a crop that touches the picture of %d x %d pixels: it is %d, %d, %d, %d.",
+            (int)source.width_px, (int)source.height_px, (int)crop[0], (int)crop[1], (int)crop[2], (int)crop[3]);
     return SONIC_OK;
 }
 
@@ -68,7 +69,8 @@ sonic_status sonic_paste_create(sonic_paste **out, sonic_image source, const int
     }
     if (!paste || !paste->resized || !paste->columns || !paste->rows) {
         sonic_paste_free(paste);
-        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: no memory for a crop of %d x %d pixels.", (int)width, (int)height);
+        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: no memory for a crop of %d x %d pixels.",
+                          (int)width, (int)height);
     }
     paste->source = source;
     paste->x0_px = crop[0], paste->y0_px = crop[1], paste->width_px = width, paste->height_px = height;
@@ -127,10 +129,13 @@ static void blend_rows(int64_t begin, int64_t end, void *context)
 
 sonic_status sonic_paste_frame(sonic_image out, sonic_paste *paste, sonic_image frame)
 {
-    if (out.width_px != paste->source.width_px || out.height_px != paste->source.height_px || out.channels != 3 || frame.channels != 3)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give an output of the picture's size, %d x %d, and frames of 3 channels: they are %d x %d and %d.",
-                          (int)paste->source.width_px, (int)paste->source.height_px, (int)out.width_px, (int)out.height_px,
-                          (int)frame.channels);
+    if (out.width_px != paste->source.width_px || out.height_px != paste->source.height_px || out.channels != 3 ||
+        frame.channels != 3)
+        return sonic_fail(
+            SONIC_ERROR_SHAPE,
+            "Give an output of the picture's size, %d x %d, and frames of 3 channels: they are %d x %d and %d.",
+            (int)paste->source.width_px, (int)paste->source.height_px, (int)out.width_px, (int)out.height_px,
+            (int)frame.channels);
     sonic_image resized = {paste->resized, paste->width_px, paste->height_px, 3, (ptrdiff_t)paste->width_px * 3};
     sonic_interpolation how = paste->width_px < frame.width_px ? SONIC_INTERPOLATION_AREA : SONIC_INTERPOLATION_CUBIC;
     sonic_status status = sonic_vision_resize(resized, frame, how);

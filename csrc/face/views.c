@@ -7,7 +7,8 @@
 
 #define SIDE SONIC_BLAZEFACE_SIDE_PX
 
-sonic_view sonic_view_make(int32_t x_px, int32_t y_px, int32_t width_px, int32_t height_px, double margin_share, int32_t quarter_turns)
+sonic_view sonic_view_make(int32_t x_px, int32_t y_px, int32_t width_px, int32_t height_px, double margin_share,
+                           int32_t quarter_turns)
 {
     int32_t longest = width_px > height_px ? width_px : height_px;
     double margin_px = floor(margin_share * SIDE);
@@ -36,7 +37,8 @@ sonic_status sonic_view_fill(float *planes, uint8_t *canvas, sonic_image picture
     int32_t width = scaled_side(view->width_px, view->scale), height = scaled_side(view->height_px, view->scale);
     int32_t margin = (int32_t)view->margin_px;
     sonic_image shrunk = {canvas, width, height, 3, (ptrdiff_t)width * 3};
-    sonic_image region = {picture.data + view->y_px * picture.stride + (ptrdiff_t)view->x_px * 3, view->width_px, view->height_px, 3, picture.stride};
+    sonic_image region = {picture.data + view->y_px * picture.stride + (ptrdiff_t)view->x_px * 3, view->width_px,
+                          view->height_px, 3, picture.stride};
     sonic_status status = sonic_vision_resize(shrunk, region, SONIC_INTERPOLATION_AREA);
     for (int32_t i = 0; i < SIDE * SIDE; i++) {
         int32_t x = i % SIDE, y = i / SIDE;

@@ -4,8 +4,8 @@
 
 #include "face/blazeface.h"
 
-/* A region of the picture on the detector's canvas of 128x128 pixels. The region's left top lies at (margin_px, margin_px); then
- * the canvas is turned counter-clockwise by `quarter_turns`. */
+/* A region of the picture on the detector's canvas of 128x128 pixels. The region's left top lies at (margin_px,
+ * margin_px); then the canvas is turned counter-clockwise by `quarter_turns`. */
 typedef struct sonic_view {
     int32_t x_px, y_px, width_px, height_px; /* region of the picture */
     double scale;                            /* canvas pixels per picture pixel */
@@ -14,9 +14,11 @@ typedef struct sonic_view {
 } sonic_view;
 
 /* The region fits the canvas less `margin_share` (0..0.45) of it on each side. */
-sonic_view sonic_view_make(int32_t x_px, int32_t y_px, int32_t width_px, int32_t height_px, double margin_share, int32_t quarter_turns);
+sonic_view sonic_view_make(int32_t x_px, int32_t y_px, int32_t width_px, int32_t height_px, double margin_share,
+                           int32_t quarter_turns);
 
-/* Fills `planes` [3, 128, 128] with the view: -1..1, and 0 where there is no picture. `canvas` is scratch of 128 * 128 * 3 bytes. */
+/* Fills `planes` [3, 128, 128] with the view: -1..1, and 0 where there is no picture. `canvas` is scratch of 128 * 128
+ * * 3 bytes. */
 sonic_status sonic_view_fill(float *planes, uint8_t *canvas, sonic_image picture, const sonic_view *view);
 
 /* A detection on the canvas becomes one in the picture. */

@@ -9,7 +9,7 @@
 #define TURN 6.283185307179586476925
 #define LANES 16
 #define HALF_WAY 4.0f /* levels */
-#define SMOOTH 33   /* width of the running mean that is taken off a profile */
+#define SMOOTH 33     /* width of the running mean that is taken off a profile */
 #define OVERSAMPLED 4
 #define PERIOD_STEP 0.005
 #define PIXEL_GRID_MOST 6.0
@@ -36,7 +36,8 @@ size_t sonic_comb_scratch_size(int32_t width_px, int32_t height_px)
     return floats * sizeof(float);
 }
 
-/* The third difference around the step from b to c, saturating: neither busy places nor a few strong edges outvote the many faint ones. */
+/* The third difference around the step from b to c, saturating: neither busy places nor a few strong edges outvote the
+ * many faint ones. */
 static inline float edge(float a, float b, float c, float d)
 {
     float third = d - a + 3.0f * (b - c);
@@ -52,7 +53,8 @@ static void add_across(float *restrict columns, const float *restrict row, int32
 }
 
 SONIC_WIDE
-static float sum_down(const float *restrict a, const float *restrict b, const float *restrict c, const float *restrict d, int32_t count)
+static float sum_down(const float *restrict a, const float *restrict b, const float *restrict c,
+                      const float *restrict d, int32_t count)
 {
     float lane[LANES] = {0}, sum = 0;
     int32_t x = 0;
@@ -95,7 +97,8 @@ static void transform_profile(spectrum *s, const float *profile)
         s->height[i] /= median;
 }
 
-/* Height of the line at `cycles` a pixel, the nearest bins included; 1 at the least, which says nothing; 0 when it was left out. */
+/* Height of the line at `cycles` a pixel, the nearest bins included; 1 at the least, which says nothing; 0 when it was
+ * left out. */
 static float line(const spectrum *s, double cycles)
 {
     int32_t at = (int32_t)(cycles * s->count + 0.5), half = s->count / 2;
@@ -132,8 +135,8 @@ static double evidence(const spectrum *x, const spectrum *y, double period)
     return used ? (0.5 * sum / used + 0.5 * least) * used / all : 0;
 }
 
-/* The line of the pixel grid before the picture was resized, eight to a block, folded below half a cycle. It says nothing about compression, but tells
- * the period of one sharply. */
+/* The line of the pixel grid before the picture was resized, eight to a block, folded below half a cycle. It says
+ * nothing about compression, but tells the period of one sharply. */
 static double pixel_grid(const spectrum *x, const spectrum *y, double period)
 {
     double cycles = 8 / period - floor(8 / period);
@@ -142,7 +145,8 @@ static double pixel_grid(const spectrum *x, const spectrum *y, double period)
     return 0.3 * (value < PIXEL_GRID_MOST ? value : PIXEL_GRID_MOST);
 }
 
-/* Leaves the lines of the period 8 out, and of 16, which is that of chroma at half the size, the width of the window's main lobe and the slope of strong lines included. */
+/* Leaves the lines of the period 8 out, and of 16, which is that of chroma at half the size, the width of the window's
+ * main lobe and the slope of strong lines included. */
 static void blank_eight(spectrum *s)
 {
     int32_t reach = (int32_t)(2.2 * s->count / s->length) + 1;
@@ -179,7 +183,8 @@ static double refine(const spectrum *s, const spectrum *other, double period, do
     return best_period;
 }
 
-/* Where the comb's first tooth stands: the phase of its fundamental. Sample i of the profile is the step between pixels i + 1 and i + 2. */
+/* Where the comb's first tooth stands: the phase of its fundamental. Sample i of the profile is the step between pixels
+ * i + 1 and i + 2. */
 static double edge_of(const spectrum *s, double period)
 {
     int32_t at = (int32_t)(s->count / period + 0.5);
@@ -229,7 +234,8 @@ static void add_candidate(sonic_comb *out, int32_t *taken, double period, double
         out->other[(*taken)++] = (sonic_comb_candidate){.evidence = strength, .period_px = period};
 }
 
-/* The best periods. Half of a period and three times it share lines with it, so double and third of the best ones are looked at, too. */
+/* The best periods. Half of a period and three times it share lines with it, so double and third of the best ones are
+ * looked at, too. */
 static void search(sonic_comb *out, const spectrum *x, const spectrum *y)
 {
     float values[PERIODS];
@@ -271,7 +277,9 @@ static void profiles(float *columns, float *rows, const sonic_plane *luma)
     for (int32_t x = 0; x < w - 3; x++)
         columns[x] /= (float)h;
     for (int32_t y = 0; y < h - 3; y++)
-        rows[y] = sum_down(sonic_plane_row(luma, y), sonic_plane_row(luma, y + 1), sonic_plane_row(luma, y + 2), sonic_plane_row(luma, y + 3), w) / (float)w;
+        rows[y] = sum_down(sonic_plane_row(luma, y), sonic_plane_row(luma, y + 1), sonic_plane_row(luma, y + 2),
+                           sonic_plane_row(luma, y + 3), w) /
+                  (float)w;
 }
 
 void sonic_comb_measure(sonic_comb *out, const sonic_plane *luma, int32_t has_eight, void *scratch)

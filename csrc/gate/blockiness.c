@@ -9,7 +9,8 @@
 #define MODES SONIC_LATTICE_MODES
 #define BINS SONIC_LATTICE_BINS
 #define COARSE 14
-#define EMPTIED_MODES 5     /* that lost coefficients: half a block, an edge of a resized one, is special in one or two modes only */
+#define EMPTIED_MODES                                                                                                  \
+    5 /* that lost coefficients: half a block, an edge of a resized one, is special in one or two modes only */
 #define EMPTIED_SHARE 0.01f /* of a mode's coefficients */
 #define EMPTIED_BINS 24     /* six levels: what was zero is still near it, even under noise */
 
@@ -30,10 +31,7 @@ static void merge_bins(coarse_counts out, const uint32_t *counts)
             }
 }
 
-static int apart(int a, int b)
-{
-    return a / 8 != b / 8 && a % 8 != b % 8;
-}
+static int apart(int a, int b) { return a / 8 != b / 8 && a % 8 != b % 8; }
 
 /* Counts of all positions that share neither row nor column with p: their blocks are cut by the grid of p both ways. */
 static void pool_others(double pooled[COARSE], coarse_counts counts, int p, int m)
@@ -59,7 +57,8 @@ static double divergence(const uint32_t own[COARSE], const double pooled[COARSE]
     return sum - (COARSE - 1) / (2 * n);
 }
 
-/* Cumulated shares of a mode's coefficients, at the position and at those apart from it; returns how many the position has. */
+/* Cumulated shares of a mode's coefficients, at the position and at those apart from it; returns how many the position
+ * has. */
 static double cumulate(float own[BINS], float others[BINS], const uint32_t *counts, int phase, int mode)
 {
     double a = 0, b = 0;
@@ -80,8 +79,8 @@ static double cumulate(float own[BINS], float others[BINS], const uint32_t *coun
     return b > 0 ? a : 0;
 }
 
-/* Where the own share of small coefficients exceeds the others' most, all that the step emptied lies below: the others reach that share at half a
- * step. What chance may give, two standard deviations, is taken off the excess. */
+/* Where the own share of small coefficients exceeds the others' most, all that the step emptied lies below: the others
+ * reach that share at half a step. What chance may give, two standard deviations, is taken off the excess. */
 static float emptied_step(float *excess, const float own[BINS], const float others[BINS], double count)
 {
     int widest = 0, half = 0;
@@ -117,7 +116,9 @@ static void measure_quality(sonic_grid *out, const uint32_t *counts)
     for (int32_t quality = 1; quality <= SONIC_QUALITY_MAX; quality++) {
         double distance = 0;
         for (int m = 0; m < MODES; m++)
-            distance += weight[m] * fabs(log(step[m] / (double)sonic_quality_step(quality, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1])));
+            distance += weight[m] *
+                        fabs(log(step[m] / (double)sonic_quality_step(
+                                               quality, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1])));
         if (distance < least) {
             least = distance;
             out->quality = (float)quality;

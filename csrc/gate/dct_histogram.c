@@ -25,14 +25,12 @@ typedef struct rows {
     int16_t *index[FREQUENCIES];
 } rows;
 
-static size_t row_floats(int32_t width_px)
-{
-    return ((size_t)width_px + 15) / 16 * 16;
-}
+static size_t row_floats(int32_t width_px) { return ((size_t)width_px + 15) / 16 * 16; }
 
 size_t sonic_lattice_scratch_size(int32_t width_px)
 {
-    return row_floats(width_px) * (ROWS * FREQUENCIES + ROWS + 1) * sizeof(float) + row_floats(width_px) * FREQUENCIES * sizeof(int16_t);
+    return row_floats(width_px) * (ROWS * FREQUENCIES + ROWS + 1) * sizeof(float) +
+           row_floats(width_px) * FREQUENCIES * sizeof(int16_t);
 }
 
 static void lay_out(rows *r, int32_t width_px, void *scratch)
@@ -51,12 +49,14 @@ static void lay_out(rows *r, int32_t width_px, void *scratch)
 
 /* Even and odd halves first: eight additions and eighteen products for five frequencies. */
 SONIC_WIDE
-static void across_row(float *restrict o0, float *restrict o1, float *restrict o2, float *restrict o3, float *restrict o4,
-                       const float *restrict in, int32_t count)
+static void across_row(float *restrict o0, float *restrict o1, float *restrict o2, float *restrict o3,
+                       float *restrict o4, const float *restrict in, int32_t count)
 {
     for (int32_t x = 0; x < count; x++) {
-        float s0 = in[x] + in[x + 7], s1 = in[x + 1] + in[x + 6], s2 = in[x + 2] + in[x + 5], s3 = in[x + 3] + in[x + 4];
-        float d0 = in[x] - in[x + 7], d1 = in[x + 1] - in[x + 6], d2 = in[x + 2] - in[x + 5], d3 = in[x + 3] - in[x + 4];
+        float s0 = in[x] + in[x + 7], s1 = in[x + 1] + in[x + 6], s2 = in[x + 2] + in[x + 5],
+              s3 = in[x + 3] + in[x + 4];
+        float d0 = in[x] - in[x + 7], d1 = in[x + 1] - in[x + 6], d2 = in[x + 2] - in[x + 5],
+              d3 = in[x + 3] - in[x + 4];
         o0[x] = D0 * ((s0 + s3) + (s1 + s2));
         o1[x] = D1 * d0 + D3 * d1 + D5 * d2 + D7 * d3;
         o2[x] = D2 * (s0 - s3) + D6 * (s1 - s2);
@@ -73,8 +73,10 @@ SONIC_WIDE
 static void clipped_row(float *restrict out, const float *restrict in, int32_t count)
 {
     for (int32_t x = 0; x < count; x++) {
-        float low = least(least(least(in[x], in[x + 1]), least(in[x + 2], in[x + 3])), least(least(in[x + 4], in[x + 5]), least(in[x + 6], in[x + 7])));
-        float high = most(most(most(in[x], in[x + 1]), most(in[x + 2], in[x + 3])), most(most(in[x + 4], in[x + 5]), most(in[x + 6], in[x + 7])));
+        float low = least(least(least(in[x], in[x + 1]), least(in[x + 2], in[x + 3])),
+                          least(least(in[x + 4], in[x + 5]), least(in[x + 6], in[x + 7])));
+        float high = most(most(most(in[x], in[x + 1]), most(in[x + 2], in[x + 3])),
+                          most(most(in[x + 4], in[x + 5]), most(in[x + 6], in[x + 7])));
         out[x] = (low <= 1.0f || high >= 254.0f) ? 1e9f : 0.0f;
     }
 }
@@ -98,16 +100,17 @@ typedef struct eight_rows {
     const float *row[ROWS];
 } eight_rows;
 
-/* Vertical DCT at frequencies 1 to 4, 0 to 3 and so on: as many as the triangle of modes has. Each is its own loop, so that every load
- * and store is a plain vector. */
-#define SUMS                                                                                                                          \
-    float s0 = a[x] + h[x], s1 = b[x] + g[x], s2 = c[x] + f[x], s3 = d[x] + e[x]; \
+/* Vertical DCT at frequencies 1 to 4, 0 to 3 and so on: as many as the triangle of modes has. Each is its own loop, so
+ * that every load and store is a plain vector. */
+#define SUMS                                                                                                           \
+    float s0 = a[x] + h[x], s1 = b[x] + g[x], s2 = c[x] + f[x], s3 = d[x] + e[x];                                      \
     (void)s0, (void)s1, (void)s2, (void)s3
-#define DIFFERENCES                                                                                                                   \
-    float d0 = a[x] - h[x], d1 = b[x] - g[x], d2 = c[x] - f[x], d3 = d[x] - e[x]; \
+#define DIFFERENCES                                                                                                    \
+    float d0 = a[x] - h[x], d1 = b[x] - g[x], d2 = c[x] - f[x], d3 = d[x] - e[x];                                      \
     (void)d0, (void)d1, (void)d2, (void)d3
-#define ROW_POINTERS                                                                                                                  \
-    const float *restrict a = in->row[0], *restrict b = in->row[1], *restrict c = in->row[2], *restrict d = in->row[3]; \
+#define ROW_POINTERS                                                                                                   \
+    const float *restrict a = in->row[0], *restrict b = in->row[1], *restrict c = in->row[2],                          \
+                          *restrict d = in->row[3];                                                                    \
     const float *restrict e = in->row[4], *restrict f = in->row[5], *restrict g = in->row[6], *restrict h = in->row[7]
 
 SONIC_WIDE
@@ -121,7 +124,8 @@ static void down_0(int16_t *restrict o0, const eight_rows *in, const float *rest
 }
 
 SONIC_WIDE
-static void down_13(int16_t *restrict o1, int16_t *restrict o3, const eight_rows *in, const float *restrict clip, int32_t count)
+static void down_13(int16_t *restrict o1, int16_t *restrict o3, const eight_rows *in, const float *restrict clip,
+                    int32_t count)
 {
     ROW_POINTERS;
     for (int32_t x = 0; x < count; x++) {
@@ -142,7 +146,8 @@ static void down_1(int16_t *restrict o1, const eight_rows *in, const float *rest
 }
 
 SONIC_WIDE
-static void down_24(int16_t *restrict o2, int16_t *restrict o4, const eight_rows *in, const float *restrict clip, int32_t count)
+static void down_24(int16_t *restrict o2, int16_t *restrict o4, const eight_rows *in, const float *restrict clip,
+                    int32_t count)
 {
     ROW_POINTERS;
     for (int32_t x = 0; x < count; x++) {
@@ -153,7 +158,8 @@ static void down_24(int16_t *restrict o2, int16_t *restrict o4, const eight_rows
 }
 
 SONIC_WIDE
-static void down_02(int16_t *restrict o0, int16_t *restrict o2, const eight_rows *in, const float *restrict clip, int32_t count)
+static void down_02(int16_t *restrict o0, int16_t *restrict o2, const eight_rows *in, const float *restrict clip,
+                    int32_t count)
 {
     ROW_POINTERS;
     for (int32_t x = 0; x < count; x++) {
@@ -163,7 +169,8 @@ static void down_02(int16_t *restrict o0, int16_t *restrict o2, const eight_rows
     }
 }
 
-/* counts: [8 horizontal phases][stride]; eight tables in turn, so that equal neighbours do not wait for each other's store. */
+/* counts: [8 horizontal phases][stride]; eight tables in turn, so that equal neighbours do not wait for each other's
+ * store. */
 static void tally(uint32_t *restrict counts, size_t stride, const int16_t *restrict index, int32_t count)
 {
     int32_t x = 0;

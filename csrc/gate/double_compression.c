@@ -10,19 +10,16 @@
 #define HIGHEST 90
 #define THRESHOLD 60.0
 #define PER_COEFFICIENT 0.08 /* nats for each that is not zero: histograms that are merely uneven give up to 0.04 */
-#define OUTLIERS 0.03  /* coefficients of clipped and of edited blocks */
-#define HIDDEN 0.8     /* an earlier quality less than this share of steps apart cannot be told from the last */
+#define OUTLIERS 0.03        /* coefficients of clipped and of edited blocks */
+#define HIDDEN 0.8           /* an earlier quality less than this share of steps apart cannot be told from the last */
 
 /* Share of a normal distribution below x. */
-static double below(double x)
-{
-    return 0.5 * erfc(-x * 0.70710678118654752440);
-}
+static double below(double x) { return 0.5 * erfc(-x * 0.70710678118654752440); }
 
 /* One mode: its counts, how many of them matter, and what one compression would have left. */
 typedef struct histogram {
-    const uint32_t *counts; /* [levels] */
-    int levels;             /* beyond, there are none */
+    const uint32_t *counts;  /* [levels] */
+    int levels;              /* beyond, there are none */
     double sums[LEVELS + 1]; /* of counts[1 ..] below each level */
     double plain[LEVELS];
 } histogram;
@@ -55,8 +52,8 @@ static void fill_gaps(histogram *h, double ratio)
     }
 }
 
-/* Log likelihood ratio of "first q1, then q2" against "q2 alone"; fill_gaps has run for this pair. Of coefficients that were k * q1, those that become
- * n * q2 are the normal distribution's share of n's cell. */
+/* Log likelihood ratio of "first q1, then q2" against "q2 alone"; fill_gaps has run for this pair. Of coefficients that
+ * were k * q1, those that become n * q2 are the normal distribution's share of n's cell. */
 static double of_step(const histogram *h, int q2, int q1, double rounding)
 {
     double twice[LEVELS] = {0}, ratio = (double)q1 / q2, sum = 0, plain_sum = 0, twice_sum = 0;
@@ -83,7 +80,8 @@ static double of_step(const histogram *h, int q2, int q1, double rounding)
     return sum;
 }
 
-/* Of the decoded picture between the compressions, in the DCT's levels: plain pictures, and those whose colours were clipped. */
+/* Of the decoded picture between the compressions, in the DCT's levels: plain pictures, and those whose colours were
+ * clipped. */
 static const double rounding_sigma[2] = {0.6, 2.0};
 
 /* Every step that a quality may ask for, once: [mode][step], 0 where nothing can be told. */
@@ -128,7 +126,8 @@ void sonic_earlier_find(sonic_earlier *out, const sonic_earlier_counts *counts)
         for (int32_t quality = LOWEST; quality <= HIGHEST; quality++) {
             double sum = 0;
             for (int m = 0; m < SONIC_LATTICE_MODES; m++)
-                sum += steps[r][m][sonic_quality_step(quality, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1])];
+                sum += steps[r][m]
+                            [sonic_quality_step(quality, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1])];
             if (sum > best) {
                 best = sum;
                 *out = (sonic_earlier){quality, (float)sum};

@@ -1,8 +1,9 @@
 /* double_compression.h - a coarser compression that a later, finer one on the same grid hides.
  *
- * The later compression explains every coefficient: all are multiples n of its step q2. But an earlier step q1 > q2 left only multiples of
- * q1, and those fall on some n and leave others empty (J. Lukas, J. Fridrich, "Estimation of primary quantization matrix in double compressed
- * JPEG images", DFRWS 2003). Both ways of making the histogram are compared by likelihood. */
+ * The later compression explains every coefficient: all are multiples n of its step q2. But an earlier step q1 > q2
+ * left only multiples of q1, and those fall on some n and leave others empty (J. Lukas, J. Fridrich, "Estimation of
+ * primary quantization matrix in double compressed JPEG images", DFRWS 2003). Both ways of making the histogram are
+ * compared by likelihood. */
 #ifndef SONIC_GATE_DOUBLE_COMPRESSION_H
 #define SONIC_GATE_DOUBLE_COMPRESSION_H
 

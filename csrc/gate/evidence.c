@@ -18,13 +18,16 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t scratch_size(int32_t width_px, int32_t height_px)
 {
     size_t first = larger(sonic_lattice_scratch_size(width_px), sonic_resized_scratch_size(width_px, height_px));
-    return larger(first, larger(sonic_comb_scratch_size(width_px, height_px), sonic_sharpness_scratch_size(width_px, height_px)));
+    return larger(
+        first, larger(sonic_comb_scratch_size(width_px, height_px), sonic_sharpness_scratch_size(width_px, height_px)));
 }
 
 size_t sonic_evidence_memory(int32_t width_px, int32_t height_px)
 {
-    return sonic_arena_piece((size_t)width_px * (size_t)height_px * sizeof(float)) + sonic_arena_piece(SONIC_LATTICE_COUNTS * sizeof(uint32_t)) +
-           sonic_arena_piece(scratch_size(width_px, height_px)) + sonic_arena_piece(sonic_cells_memory(width_px, height_px));
+    return sonic_arena_piece((size_t)width_px * (size_t)height_px * sizeof(float)) +
+           sonic_arena_piece(SONIC_LATTICE_COUNTS * sizeof(uint32_t)) +
+           sonic_arena_piece(scratch_size(width_px, height_px)) +
+           sonic_arena_piece(sonic_cells_memory(width_px, height_px));
 }
 
 static sonic_status check_image(sonic_image image)
@@ -32,11 +35,13 @@ static sonic_status check_image(sonic_image image)
     if (image.channels != 3)
         return sonic_fail(SONIC_ERROR_SHAPE, "Give the picture as RGB: it has %d channels.", image.channels);
     if (image.width_px < SONIC_EVIDENCE_SIDE_MIN || image.height_px < SONIC_EVIDENCE_SIDE_MIN)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Choose a larger picture: it has %d x %d pixels, and %d a side are needed to judge it.", image.width_px,
-                          image.height_px, SONIC_EVIDENCE_SIDE_MIN);
+        return sonic_fail(SONIC_ERROR_SHAPE,
+                          "Choose a larger picture: it has %d x %d pixels, and %d a side are needed to judge it.",
+                          image.width_px, image.height_px, SONIC_EVIDENCE_SIDE_MIN);
     if (image.width_px > SONIC_EVIDENCE_SIDE_MAX || image.height_px > SONIC_EVIDENCE_SIDE_MAX ||
         (int64_t)image.width_px * image.height_px > SONIC_EVIDENCE_PIXELS_MAX)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Make the picture smaller: it has %d x %d pixels.", image.width_px, image.height_px);
+        return sonic_fail(SONIC_ERROR_SHAPE, "Make the picture smaller: it has %d x %d pixels.", image.width_px,
+                          image.height_px);
     return SONIC_OK;
 }
 
@@ -86,9 +91,10 @@ static void measure_history(sonic_evidence *out, const sonic_likelihood *tables,
     out->grid_phase = history.grid.phase;
 }
 
-/* The whole picture's counts and, at the same time, those of its parts. The parts are read last: they reuse the memory of the counts. */
-static void measure_parts(sonic_evidence *out, uint8_t *heat, const sonic_likelihood *tables, const sonic_plane *luma, uint32_t *counts, void *memory,
-                          void *scratch)
+/* The whole picture's counts and, at the same time, those of its parts. The parts are read last: they reuse the memory
+ * of the counts. */
+static void measure_parts(sonic_evidence *out, uint8_t *heat, const sonic_likelihood *tables, const sonic_plane *luma,
+                          uint32_t *counts, void *memory, void *scratch)
 {
     sonic_cells cells;
     sonic_region region;
@@ -104,8 +110,8 @@ static void measure_parts(sonic_evidence *out, uint8_t *heat, const sonic_likeli
 /* Blocks of 8 pixels, beyond doubt. */
 static int32_t has_grid(const sonic_evidence *e) { return e->grid_strength - e->grid_second > GRID; }
 
-static void measure_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb *comb, uint32_t *counts,
-                            void *scratch)
+static void measure_resized(sonic_evidence *out, const sonic_likelihood *tables, const sonic_plane *luma,
+                            const sonic_comb *comb, uint32_t *counts, void *scratch)
 {
     sonic_resized found;
     sonic_resized_find(&found, tables, luma, comb, has_grid(out), counts, scratch);
@@ -166,7 +172,8 @@ static void measure_sharpness(sonic_evidence *out, const sonic_plane *luma, soni
     out->face_sharp_blocks = part.blocks;
 }
 
-sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *tables, sonic_image image, sonic_box face, uint8_t *heat)
+sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *tables, sonic_image image, sonic_box face,
+                                 uint8_t *heat)
 {
     memset(out, 0, sizeof *out);
     sonic_arena *arena;
@@ -176,7 +183,8 @@ sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *ta
         status = sonic_arena_create(&arena, sonic_evidence_memory(image.width_px, image.height_px));
     if (status != SONIC_OK)
         return status;
-    sonic_plane luma = {sonic_arena_take(arena, (size_t)image.width_px * (size_t)image.height_px * sizeof(float)), image.width_px, image.height_px};
+    sonic_plane luma = {sonic_arena_take(arena, (size_t)image.width_px * (size_t)image.height_px * sizeof(float)),
+                        image.width_px, image.height_px};
     uint32_t *counts = sonic_arena_take(arena, SONIC_LATTICE_COUNTS * sizeof *counts);
     void *scratch = sonic_arena_take(arena, scratch_size(image.width_px, image.height_px));
     void *cells = sonic_arena_take(arena, sonic_cells_memory(image.width_px, image.height_px));

@@ -47,10 +47,12 @@ void sonic_fourier_tables_init(sonic_fourier_tables *tables)
         tables->window[i] = (float)(0.5 - 0.5 * cos(TURN * (i + 0.5) / N));
 }
 
-static const uint8_t reversed[N] = {0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30, 1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7, 23, 15, 31};
+static const uint8_t reversed[N] = {0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30,
+                                    1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7, 23, 15, 31};
 
 /* One butterfly of all columns. */
-static inline void butterfly(float *restrict ar, float *restrict ai, float *restrict br, float *restrict bi, float c, float s)
+static inline void butterfly(float *restrict ar, float *restrict ai, float *restrict br, float *restrict bi, float c,
+                             float s)
 {
     for (int x = 0; x < N; x++) {
         float r = br[x] * c - bi[x] * s, m = br[x] * s + bi[x] * c;
@@ -67,11 +69,13 @@ static void transform_columns(sonic_fourier_block *b, const sonic_fourier_tables
         for (int i = 0; i < N; i += 2 * half)
             for (int k = 0; k < half; k++) {
                 int w = k * (N / 2 / half);
-                butterfly(b->re[i + k], b->im[i + k], b->re[i + k + half], b->im[i + k + half], tables->cosine[w], tables->sine[w]);
+                butterfly(b->re[i + k], b->im[i + k], b->re[i + k + half], b->im[i + k + half], tables->cosine[w],
+                          tables->sine[w]);
             }
 }
 
-void sonic_fourier_transform(sonic_fourier_block *block, sonic_fourier_block *scratch, const sonic_fourier_tables *tables)
+void sonic_fourier_transform(sonic_fourier_block *block, sonic_fourier_block *scratch,
+                             const sonic_fourier_tables *tables)
 {
     for (int y = 0; y < N; y++) {
         memcpy(scratch->re[y], block->re[reversed[y]], sizeof scratch->re[y]);

@@ -1,7 +1,7 @@
 /* fourier.h - discrete Fourier transforms: one long sequence, and 32 x 32 blocks for spectra of pictures.
  *
- * Decimation in time with the radices of 2 (J. Cooley, J. Tukey, Mathematics of Computation 19, 1965). The blocks' butterflies work on rows of
- * 32 columns at a time. */
+ * Decimation in time with the radices of 2 (J. Cooley, J. Tukey, Mathematics of Computation 19, 1965). The blocks'
+ * butterflies work on rows of 32 columns at a time. */
 #ifndef SONIC_GATE_FOURIER_H
 #define SONIC_GATE_FOURIER_H
 
@@ -23,7 +23,9 @@ typedef struct sonic_fourier_tables {
 
 void sonic_fourier_tables_init(sonic_fourier_tables *tables);
 
-/* In place, both directions; the result is transposed: [horizontal frequency][vertical frequency]. scratch: another block. */
-void sonic_fourier_transform(sonic_fourier_block *block, sonic_fourier_block *scratch, const sonic_fourier_tables *tables);
+/* In place, both directions; the result is transposed: [horizontal frequency][vertical frequency]. scratch: another
+ * block. */
+void sonic_fourier_transform(sonic_fourier_block *block, sonic_fourier_block *scratch,
+                             const sonic_fourier_tables *tables);
 
 #endif

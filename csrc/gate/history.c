@@ -61,7 +61,8 @@ static void offer_curve(sonic_history *out, const curve *c)
         out->coarsest = compression_at(c, peak);
 }
 
-/* The nearest standard table to steps that are known for some modes only: the median of what each says about the scale. */
+/* The nearest standard table to steps that are known for some modes only: the median of what each says about the scale.
+ */
 static int32_t quality_of_steps(const int32_t steps[MODES])
 {
     int32_t best = 0;
@@ -70,7 +71,9 @@ static int32_t quality_of_steps(const int32_t steps[MODES])
         double distance = 0;
         for (int m = 0; m < MODES; m++)
             if (steps[m])
-                distance += fabs(log((double)steps[m] / sonic_quality_step(q, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1])));
+                distance +=
+                    fabs(log((double)steps[m] /
+                             sonic_quality_step(q, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1])));
         if (distance < least)
             least = distance, best = q;
     }
@@ -98,8 +101,8 @@ static void offer_custom(sonic_history *out, const sonic_likelihood_sums *sums, 
     out->custom_modes = certain;
 }
 
-static void read_phase(sonic_history *out, float best_of_phase[PHASES], const sonic_likelihood *tables, const uint32_t *counts, int32_t phase,
-                       sonic_likelihood_sums *sums)
+static void read_phase(sonic_history *out, float best_of_phase[PHASES], const sonic_likelihood *tables,
+                       const uint32_t *counts, int32_t phase, sonic_likelihood_sums *sums)
 {
     curve c = {.phase = phase};
     sonic_likelihood_sum(sums, tables, counts);
@@ -152,7 +155,8 @@ void sonic_history_read(sonic_history *out, const sonic_likelihood *tables, cons
     sonic_grid_measure(&out->grid, strength, counts);
     take_strongest(candidates, strength);
     for (int i = 0; i < CANDIDATES; i++)
-        read_phase(out, best_of_phase, tables, counts + (size_t)candidates[i] * MODES * SONIC_LATTICE_BINS, candidates[i], &sums);
+        read_phase(out, best_of_phase, tables, counts + (size_t)candidates[i] * MODES * SONIC_LATTICE_BINS,
+                   candidates[i], &sums);
     out->strongest.margin = margin_of(best_of_phase, &out->strongest);
     out->coarsest.margin = margin_of(best_of_phase, &out->coarsest);
     if (out->strongest.likelihood <= SONIC_HISTORY_THRESHOLD)
@@ -161,7 +165,8 @@ void sonic_history_read(sonic_history *out, const sonic_likelihood *tables, cons
         find_earlier(out, counts);
 }
 
-void sonic_history_read_position(sonic_compression *out, const sonic_likelihood *tables, const uint32_t *counts, int32_t phase)
+void sonic_history_read_position(sonic_compression *out, const sonic_likelihood *tables, const uint32_t *counts,
+                                 int32_t phase)
 {
     sonic_history history;
     sonic_likelihood_sums sums;

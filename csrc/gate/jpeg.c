@@ -11,9 +11,11 @@ int32_t sonic_jpeg_is(const uint8_t *bytes, size_t size)
     return size > 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
 }
 
-static void read_table(int32_t *quality, int32_t *standard, const jpeg_component_info *component, const sonic_jpeg_reader *r, int32_t chroma)
+static void read_table(int32_t *quality, int32_t *standard, const jpeg_component_info *component,
+                       const sonic_jpeg_reader *r, int32_t chroma)
 {
-    const JQUANT_TBL *table = component->quant_table ? component->quant_table : r->jpeg.quant_tbl_ptrs[component->quant_tbl_no & 3];
+    const JQUANT_TBL *table =
+        component->quant_table ? component->quant_table : r->jpeg.quant_tbl_ptrs[component->quant_tbl_no & 3];
     if (!table)
         return;
     uint16_t steps[64];
@@ -29,7 +31,8 @@ static sonic_status read_headers(sonic_jpeg_facts *out, sonic_jpeg_reader *r)
     jpeg_read_header(&r->jpeg, TRUE);
     const struct jpeg_decompress_struct *j = &r->jpeg;
     if ((uint64_t)j->image_width * j->image_height > SONIC_JPEG_PIXELS_MAX)
-        return sonic_fail(SONIC_ERROR_FORMAT, "Make the picture smaller: it has %u x %u pixels.", j->image_width, j->image_height);
+        return sonic_fail(SONIC_ERROR_FORMAT, "Make the picture smaller: it has %u x %u pixels.", j->image_width,
+                          j->image_height);
     out->width_px = (int32_t)j->image_width;
     out->height_px = (int32_t)j->image_height;
     out->components = j->num_components;
@@ -38,8 +41,10 @@ static sonic_status read_headers(sonic_jpeg_facts *out, sonic_jpeg_reader *r)
     read_table(&out->luma_quality, &out->luma_standard, &j->comp_info[0], r, 0);
     if (j->num_components >= 3) {
         read_table(&out->chroma_quality, &out->chroma_standard, &j->comp_info[1], r, 1);
-        out->horizontal = j->comp_info[1].h_samp_factor ? j->comp_info[0].h_samp_factor / j->comp_info[1].h_samp_factor : 1;
-        out->vertical = j->comp_info[1].v_samp_factor ? j->comp_info[0].v_samp_factor / j->comp_info[1].v_samp_factor : 1;
+        out->horizontal =
+            j->comp_info[1].h_samp_factor ? j->comp_info[0].h_samp_factor / j->comp_info[1].h_samp_factor : 1;
+        out->vertical =
+            j->comp_info[1].v_samp_factor ? j->comp_info[0].v_samp_factor / j->comp_info[1].v_samp_factor : 1;
     }
     return SONIC_OK;
 }
@@ -69,17 +74,24 @@ static void read_coefficients(sonic_jpeg_facts *out, sonic_earlier_counts *count
     out->coefficients = 1;
 }
 
-/* Between setjmp and the end nothing may live in registers that is read after a jump: facts and counts are the caller's. */
-static sonic_status read_all(sonic_jpeg_facts *out, sonic_earlier_counts *counts, sonic_jpeg_reader *r, const uint8_t *bytes, size_t size, int32_t with_coefficients)
+/* Between setjmp and the end nothing may live in registers that is read after a jump: facts and counts are the
+ * caller's. */
+static sonic_status read_all(sonic_jpeg_facts *out, sonic_earlier_counts *counts, sonic_jpeg_reader *r,
+                             const uint8_t *bytes, size_t size, int32_t with_coefficients)
 {
     if (setjmp(r->escape)) {
         if (r->too_many_scans)
-            return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file has more than %d scans.", SONIC_JPEG_SCANS_MAX);
-        return out->width_px ? SONIC_OK : sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file's headers cannot be read (%s).", r->text);
+            return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file has more than %d scans.",
+                              SONIC_JPEG_SCANS_MAX);
+        return out->width_px
+                   ? SONIC_OK
+                   : sonic_fail(SONIC_ERROR_FORMAT,
+                                "Save the picture again: the JPEG file's headers cannot be read (%s).", r->text);
     }
     sonic_jpeg_reader_open(r, bytes, size);
     sonic_status status = read_headers(out, r);
-    if (status == SONIC_OK && with_coefficients && (int64_t)out->width_px * out->height_px <= SONIC_JPEG_COEFFICIENT_PIXELS_MAX)
+    if (status == SONIC_OK && with_coefficients &&
+        (int64_t)out->width_px * out->height_px <= SONIC_JPEG_COEFFICIENT_PIXELS_MAX)
         read_coefficients(out, counts, r);
     return status;
 }

@@ -17,8 +17,8 @@ typedef struct sonic_jpeg_facts {
     int32_t chroma_quality, chroma_standard; /* 0 when there is no chroma */
     int32_t horizontal, vertical;            /* chroma subsampling: 2, 2 is 4:2:0 */
     int32_t progressive, scans;
-    int32_t warnings;                        /* libjpeg's: damaged data, missing end */
-    int32_t coefficients;                    /* 1 when they were read */
+    int32_t warnings;     /* libjpeg's: damaged data, missing end */
+    int32_t coefficients; /* 1 when they were read */
     /* Of a coarser compression before the last on the same grid; 0 when none shows */
     int32_t earlier_quality;
     float earlier_likelihood;
@@ -27,7 +27,8 @@ typedef struct sonic_jpeg_facts {
 /* Whether the bytes begin as a JPEG file does. */
 int32_t sonic_jpeg_is(const uint8_t *bytes, size_t size);
 
-/* SONIC_ERROR_FORMAT when the headers cannot be read or exceed the bounds above. Damage in the data is counted in `warnings`. */
+/* SONIC_ERROR_FORMAT when the headers cannot be read or exceed the bounds above. Damage in the data is counted in
+ * `warnings`. */
 sonic_status sonic_jpeg_read(sonic_jpeg_facts *out, const uint8_t *bytes, size_t size, int32_t with_coefficients);
 
 #endif

@@ -14,8 +14,8 @@ typedef struct sonic_jpeg_reader {
     struct jpeg_error_mgr errors; /* num_warnings counts damage */
     struct jpeg_progress_mgr progress;
     jmp_buf escape;
-    char text[JMSG_LENGTH_MAX];   /* of the error that jumped */
-    int32_t too_many_scans;       /* it was more than SONIC_JPEG_SCANS_MAX of them */
+    char text[JMSG_LENGTH_MAX]; /* of the error that jumped */
+    int32_t too_many_scans;     /* it was more than SONIC_JPEG_SCANS_MAX of them */
 } sonic_jpeg_reader;
 
 /* Zeroed, with functions for errors: after it jpeg_destroy_decompress is safe. */

@@ -70,7 +70,8 @@ void sonic_likelihood_sum(sonic_likelihood_sums *out, const sonic_likelihood *ta
                     add_bin(out->of[s][m], tables->log_ratio[s][bin], (float)counts[m * SONIC_LATTICE_BINS + bin]);
 }
 
-float sonic_likelihood_of_quality(const sonic_likelihood *tables, const sonic_likelihood_sums *sums, int32_t sigma, int32_t quality, int32_t turned)
+float sonic_likelihood_of_quality(const sonic_likelihood *tables, const sonic_likelihood_sums *sums, int32_t sigma,
+                                  int32_t quality, int32_t turned)
 {
     float total = 0;
     for (int m = 0; m < SONIC_LATTICE_MODES; m++)

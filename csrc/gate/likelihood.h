@@ -1,8 +1,9 @@
 /* likelihood.h - which quantisation table explains the coefficients of a grid position, and how well.
  *
- * For a step q a coefficient c contributes log((1 - e) q N(c - k q; sigma) + e) with k = round(c / q), e = 0.02: how much likelier it is
- * if it was quantised with q and disturbed by noise of sigma than if it was not. Coefficients with k = 0 say nothing, otherwise smooth pictures
- * would vote. Sigma 0.5 is a fresh decode rounded to 8 bits, larger values are later changes (another compression, noise). */
+ * For a step q a coefficient c contributes log((1 - e) q N(c - k q; sigma) + e) with k = round(c / q), e = 0.02: how
+ * much likelier it is if it was quantised with q and disturbed by noise of sigma than if it was not. Coefficients with
+ * k = 0 say nothing, otherwise smooth pictures would vote. Sigma 0.5 is a fresh decode rounded to 8 bits, larger values
+ * are later changes (another compression, noise). */
 #ifndef SONIC_GATE_LIKELIHOOD_H
 #define SONIC_GATE_LIKELIHOOD_H
 
@@ -28,7 +29,9 @@ typedef struct sonic_likelihood_sums {
 /* counts: [mode][bin] of one position. */
 void sonic_likelihood_sum(sonic_likelihood_sums *out, const sonic_likelihood *tables, const uint32_t *counts);
 
-/* The sum of the standard table of `quality` (5..98); turned is 1 for pictures rotated by a quarter after compression. */
-float sonic_likelihood_of_quality(const sonic_likelihood *tables, const sonic_likelihood_sums *sums, int32_t sigma, int32_t quality, int32_t turned);
+/* The sum of the standard table of `quality` (5..98); turned is 1 for pictures rotated by a quarter after compression.
+ */
+float sonic_likelihood_of_quality(const sonic_likelihood *tables, const sonic_likelihood_sums *sums, int32_t sigma,
+                                  int32_t quality, int32_t turned);
 
 #endif

@@ -1,7 +1,8 @@
-/* quality.h - the quantisation tables of the JPEG standard's Annex K, scaled by "quality" as the Independent JPEG Group does.
+/* quality.h - the quantisation tables of the JPEG standard's Annex K, scaled by "quality" as the Independent JPEG Group
+ * does.
  *
- * Sources: ITU-T T.81 (1992), tables K.1 and K.2; libjpeg's jcparam.c for the scaling. Tables are in natural order, [vertical
- * frequency * 8 + horizontal frequency]. */
+ * Sources: ITU-T T.81 (1992), tables K.1 and K.2; libjpeg's jcparam.c for the scaling. Tables are in natural order,
+ * [vertical frequency * 8 + horizontal frequency]. */
 #ifndef SONIC_GATE_QUALITY_H
 #define SONIC_GATE_QUALITY_H
 

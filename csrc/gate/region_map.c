@@ -9,9 +9,10 @@
 #define MODES SONIC_LATTICE_MODES
 #define PX SONIC_CELL_PX
 #define BLOCKS (PX / 8 * (PX / 8))
-#define REACH 1         /* a tile is a cell and its neighbours: 96 x 96 pixels */
-#define CERTAIN 0.055f  /* share of coefficients that are near zero only at one position, above what positions differ by anyway */
-#define GROUPS 2        /* positions whose regions are read */
+#define REACH 1 /* a tile is a cell and its neighbours: 96 x 96 pixels */
+#define CERTAIN                                                                                                        \
+    0.055f /* share of coefficients that are near zero only at one position, above what positions differ by anyway */
+#define GROUPS 2 /* positions whose regions are read */
 #define REGION_CELLS 6
 
 size_t sonic_cells_memory(int32_t width_px, int32_t height_px)
@@ -151,7 +152,8 @@ static void fill_cosines(float cosine[5][8])
 {
     for (int k = 0; k < 5; k++)
         for (int i = 0; i < 8; i++)
-            cosine[k][i] = (float)((k ? 0.5 : 0.35355339059327376) * cos((2 * i + 1) * k * 3.14159265358979323846 / 16));
+            cosine[k][i] =
+                (float)((k ? 0.5 : 0.35355339059327376) * cos((2 * i + 1) * k * 3.14159265358979323846 / 16));
 }
 
 static void grow_box(int32_t box[4], int32_t row, int32_t column)
@@ -162,7 +164,8 @@ static void grow_box(int32_t box[4], int32_t row, int32_t column)
     box[3] = (row + 1) * PX > box[3] ? (row + 1) * PX : box[3];
 }
 
-/* Whether the cell itself, not only its neighbourhood, belongs to the region: at the border a tile is special though half of its blocks are not. */
+/* Whether the cell itself, not only its neighbourhood, belongs to the region: at the border a tile is special though
+ * half of its blocks are not. */
 static int cell_belongs(const sonic_cells *cells, int32_t row, int32_t column, tile t)
 {
     if (row < 0 || column < 0 || row >= cells->rows || column >= cells->columns)
@@ -181,12 +184,14 @@ static int inside_region(const sonic_cells *cells, int32_t row, int32_t column, 
     tile t = read_tile(cells, row, column);
     if (t.phase != phase || t.excess < CERTAIN)
         return 0;
-    return cell_belongs(cells, row, column, t) && cell_belongs(cells, row - 1, column, t) && cell_belongs(cells, row + 1, column, t) &&
-           cell_belongs(cells, row, column - 1, t) && cell_belongs(cells, row, column + 1, t);
+    return cell_belongs(cells, row, column, t) && cell_belongs(cells, row - 1, column, t) &&
+           cell_belongs(cells, row + 1, column, t) && cell_belongs(cells, row, column - 1, t) &&
+           cell_belongs(cells, row, column + 1, t);
 }
 
 /* Blocks of the position `phase` whose first pixel lies in the cell. */
-static void tally_cell(uint32_t *counts, const sonic_plane *luma, int32_t row, int32_t column, int32_t phase, float cosine[5][8])
+static void tally_cell(uint32_t *counts, const sonic_plane *luma, int32_t row, int32_t column, int32_t phase,
+                       float cosine[5][8])
 {
     for (int32_t y = row * PX + phase / 8; y < (row + 1) * PX; y += 8)
         for (int32_t x = column * PX + phase % 8; x < (column + 1) * PX; x += 8)
@@ -194,8 +199,8 @@ static void tally_cell(uint32_t *counts, const sonic_plane *luma, int32_t row, i
                 tally_block(counts, luma, x, y, cosine);
 }
 
-static void read_group(sonic_region *out, const sonic_cells *cells, const sonic_plane *luma, const sonic_likelihood *tables, int32_t phase,
-                       uint32_t *counts)
+static void read_group(sonic_region *out, const sonic_cells *cells, const sonic_plane *luma,
+                       const sonic_likelihood *tables, int32_t phase, uint32_t *counts)
 {
     float cosine[5][8];
     int32_t used = 0;
@@ -219,8 +224,8 @@ static void read_group(sonic_region *out, const sonic_cells *cells, const sonic_
     out->share = (float)used / (float)(cells->rows * cells->columns);
 }
 
-void sonic_cells_read(sonic_region *coarsest, uint8_t *heat, const sonic_cells *cells, const sonic_plane *luma, const sonic_likelihood *tables,
-                      uint32_t *counts)
+void sonic_cells_read(sonic_region *coarsest, uint8_t *heat, const sonic_cells *cells, const sonic_plane *luma,
+                      const sonic_likelihood *tables, uint32_t *counts)
 {
     float votes[PHASES] = {0};
     memset(coarsest, 0, sizeof *coarsest);

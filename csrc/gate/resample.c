@@ -63,7 +63,8 @@ static void down(float *restrict out, const float *restrict in, int32_t width, c
         out[x] = in[x] * w[0] + in[x + width] * w[1] + in[x + 2 * width] * w[2] + in[x + 3 * width] * w[3];
 }
 
-void sonic_resize_part(sonic_plane *out, const sonic_plane *in, double step_x, double step_y, double edge_x, double edge_y, int32_t side_most, void *scratch)
+void sonic_resize_part(sonic_plane *out, const sonic_plane *in, double step_x, double step_y, double edge_x,
+                       double edge_y, int32_t side_most, void *scratch)
 {
     taps *x = scratch, *y = x + 1;
     float *made = (float *)(y + 1), *rows = made + SIDE * SIDE;

@@ -7,15 +7,15 @@
 #include "gate/region_map.h"
 #include "gate/resample.h"
 
-#define FAINT_GRID 0.03f      /* nats a block: below, nothing is kept */
-#define WORTH_READING 0.012f  /* share of coefficients: chance gives half of it to the best of 64 positions */
-#define GLANCE_PX 160         /* side of the part by which candidates are compared */
-#define GLANCE_ZERO 12        /* bins, three levels: a later compression has moved what was zero */
+#define FAINT_GRID 0.03f     /* nats a block: below, nothing is kept */
+#define WORTH_READING 0.012f /* share of coefficients: chance gives half of it to the best of 64 positions */
+#define GLANCE_PX 160        /* side of the part by which candidates are compared */
+#define GLANCE_ZERO 12       /* bins, three levels: a later compression has moved what was zero */
 
 /* Everything that a look at one scale takes. */
 typedef struct look {
     const sonic_plane *luma;
-    uint32_t *counts;       /* also the memory of cells */
+    uint32_t *counts; /* also the memory of cells */
     unsigned char *resize, *lattice;
 } look;
 
@@ -25,10 +25,7 @@ typedef struct scale {
     float excess;
 } scale;
 
-static size_t resize_size(int32_t height_px)
-{
-    return sonic_arena_piece(sonic_resize_scratch_size(height_px));
-}
+static size_t resize_size(int32_t height_px) { return sonic_arena_piece(sonic_resize_scratch_size(height_px)); }
 
 size_t sonic_resized_scratch_size(int32_t width_px, int32_t height_px)
 {
@@ -40,7 +37,8 @@ size_t sonic_resized_scratch_size(int32_t width_px, int32_t height_px)
 static sonic_plane brought_back(const look *l, const scale *s, int32_t side_px)
 {
     sonic_plane part;
-    sonic_resize_part(&part, l->luma, s->period_x_px / 8, s->period_y_px / 8, s->edge_x_px, s->edge_y_px, side_px, l->resize);
+    sonic_resize_part(&part, l->luma, s->period_x_px / 8, s->period_y_px / 8, s->edge_x_px, s->edge_y_px, side_px,
+                      l->resize);
     return part;
 }
 
@@ -63,10 +61,7 @@ static void glance(scale *best, const look *l, const sonic_comb_candidate *c)
         *best = s;
 }
 
-static float contrast_of(const sonic_grid *grid)
-{
-    return grid->strength - (grid->second > 0 ? grid->second : 0);
-}
+static float contrast_of(const sonic_grid *grid) { return grid->strength - (grid->second > 0 ? grid->second : 0); }
 
 /* At their scale the blocks are looked at as those of the picture itself. */
 static void read_scale(sonic_resized *out, const sonic_likelihood *tables, const look *l, const scale *s)
@@ -83,8 +78,8 @@ static void read_scale(sonic_resized *out, const sonic_likelihood *tables, const
 }
 
 /* A comb of period 8 without a grid of that size is that of blocks twice as large. */
-void sonic_resized_find(sonic_resized *out, const sonic_likelihood *tables, const sonic_plane *luma, const sonic_comb *comb, int32_t has_eight,
-                        uint32_t *counts, void *scratch)
+void sonic_resized_find(sonic_resized *out, const sonic_likelihood *tables, const sonic_plane *luma,
+                        const sonic_comb *comb, int32_t has_eight, uint32_t *counts, void *scratch)
 {
     const look l = {luma, counts, scratch, (unsigned char *)scratch + resize_size(luma->height_px)};
     scale best = {0, 0, 0, 0, WORTH_READING};

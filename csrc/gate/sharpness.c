@@ -44,7 +44,8 @@ static int in_group(int group, float f, float degrees)
     return off <= 22.5f && (high ? f >= 0.22f && f < 0.42f : f >= 0.05f && f < 0.11f);
 }
 
-/* Only the half-plane of positive horizontal frequencies: the other half mirrors it. Bins are [horizontal][vertical]. */
+/* Only the half-plane of positive horizontal frequencies: the other half mirrors it. Bins are [horizontal][vertical].
+ */
 static void lay_out(layout *out)
 {
     int32_t count = 0;
@@ -61,7 +62,8 @@ static void lay_out(layout *out)
 }
 
 /* Two blocks side by side make one complex picture; means are taken off, or the window would spread them. */
-static void load_pair(sonic_fourier_block *block, const sonic_plane *luma, int32_t x, int32_t y, int32_t second_x, const float window[N])
+static void load_pair(sonic_fourier_block *block, const sonic_plane *luma, int32_t x, int32_t y, int32_t second_x,
+                      const float window[N])
 {
     float mean_a = 0, mean_b = 0;
     for (int i = 0; i < N; i++) {
@@ -105,15 +107,9 @@ static void sum_groups(block_power *out, float power[N][N], const layout *groups
     }
 }
 
-static int32_t step_of(int32_t side_px)
-{
-    return side_px < 320 ? N / 2 : N;
-}
+static int32_t step_of(int32_t side_px) { return side_px < 320 ? N / 2 : N; }
 
-static int32_t blocks_along(int32_t side_px)
-{
-    return side_px < N ? 0 : (side_px - N) / step_of(side_px) + 1;
-}
+static int32_t blocks_along(int32_t side_px) { return side_px < N ? 0 : (side_px - N) / step_of(side_px) + 1; }
 
 size_t sonic_sharpness_scratch_size(int32_t width_px, int32_t height_px)
 {
@@ -131,7 +127,8 @@ static int32_t measure_blocks(block_power *out, const sonic_plane *luma, const l
     sonic_fourier_tables_init(&tables);
     for (int32_t row = 0; row < rows; row++)
         for (int32_t column = 0; column < columns; column += 2) {
-            int32_t y = row * step_of(luma->height_px), x = column * step_of(luma->width_px), two = column + 1 < columns;
+            int32_t y = row * step_of(luma->height_px), x = column * step_of(luma->width_px),
+                    two = column + 1 < columns;
             int32_t second = two ? x + step_of(luma->width_px) : x;
             load_pair(&block, luma, x, y, second, tables.window);
             sonic_fourier_transform(&block, &scratch, &tables);
@@ -166,21 +163,20 @@ static float noise_of(const block_power *blocks, int32_t count, float *values)
     return count ? quantile(values, count, 0.1f) : 0;
 }
 
-static double log_density(double power, double noise)
-{
-    return log10(fmax(power - noise, 0) + 0.02 * noise + 1e-4);
-}
+static double log_density(double power, double noise) { return log10(fmax(power - noise, 0) + 0.02 * noise + 1e-4); }
 
 /* A face is round: the corners of its box are background. */
 static int inside(const block_power *block, sonic_box box, int32_t round)
 {
     if (block->x < box.x0 || block->x >= box.x1 || block->y < box.y0 || block->y >= box.y1)
         return 0;
-    float x = (float)(2 * block->x - box.x0 - box.x1) / (float)(box.x1 - box.x0), y = (float)(2 * block->y - box.y0 - box.y1) / (float)(box.y1 - box.y0);
+    float x = (float)(2 * block->x - box.x0 - box.x1) / (float)(box.x1 - box.x0),
+          y = (float)(2 * block->y - box.y0 - box.y1) / (float)(box.y1 - box.y0);
     return !round || x * x + y * y <= 1.0f;
 }
 
-static void summarise(sonic_sharpness *out, const block_power *blocks, int32_t count, sonic_box box, int32_t round, float noise, float *values)
+static void summarise(sonic_sharpness *out, const block_power *blocks, int32_t count, sonic_box box, int32_t round,
+                      float noise, float *values)
 {
     double sums[GROUPS] = {0};
     int32_t used = 0, contrasted = 0;
@@ -193,20 +189,23 @@ static void summarise(sonic_sharpness *out, const block_power *blocks, int32_t c
         for (int group = 0; group < GROUPS; group++)
             sums[group] += blocks[i].of[group];
         if (blocks[i].of[RATIO_LOW] > CONTRAST + 4 * noise)
-            values[contrasted++] = (float)(log_density(blocks[i].of[RATIO_HIGH], noise) - log_density(blocks[i].of[RATIO_LOW], noise));
+            values[contrasted++] =
+                (float)(log_density(blocks[i].of[RATIO_HIGH], noise) - log_density(blocks[i].of[RATIO_LOW], noise));
     }
     if (!used)
         return;
     for (int band = 0; band < BANDS; band++)
         out->band[band] = log_density(sums[band] / used, noise);
     for (int s = 0; s < SECTORS; s++)
-        out->sector[s] = log_density(sums[BANDS + SECTORS + s] / used, noise) - log_density(sums[BANDS + s] / used, noise);
+        out->sector[s] =
+            log_density(sums[BANDS + SECTORS + s] / used, noise) - log_density(sums[BANDS + s] / used, noise);
     out->blocks = contrasted;
     out->ratio_50 = contrasted ? quantile(values, contrasted, 0.5f) : 0;
     out->ratio_90 = contrasted ? quantile(values, contrasted, 0.9f) : 0;
 }
 
-void sonic_sharpness_measure(sonic_sharpness *whole, sonic_sharpness *part, const sonic_plane *luma, sonic_box box, void *scratch)
+void sonic_sharpness_measure(sonic_sharpness *whole, sonic_sharpness *part, const sonic_plane *luma, sonic_box box,
+                             void *scratch)
 {
     layout *groups = scratch;
     block_power *blocks = (block_power *)(groups + 1);

@@ -1,7 +1,8 @@
 /* sharpness.h - how fast the spectrum falls: blur, motion and missing resolution take high frequencies away.
  *
- * Natural pictures have power spectra near 1 / f^2 (D. Field, JOSA A 4(12), 1987). Spectra are taken in 32 x 32 blocks under a Hann window, so that a
- * part of the picture, such as a face, can be judged by itself. What the calmest blocks hold is noise and is taken off. */
+ * Natural pictures have power spectra near 1 / f^2 (D. Field, JOSA A 4(12), 1987). Spectra are taken in 32 x 32 blocks
+ * under a Hann window, so that a part of the picture, such as a face, can be judged by itself. What the calmest blocks
+ * hold is noise and is taken off. */
 #ifndef SONIC_GATE_SHARPNESS_H
 #define SONIC_GATE_SHARPNESS_H
 
@@ -15,13 +16,13 @@
 extern const float sonic_sharpness_edge[SONIC_SHARPNESS_BANDS];
 
 typedef struct sonic_sharpness {
-    double band[SONIC_SHARPNESS_BANDS];     /* log10 of the mean power density in each band */
+    double band[SONIC_SHARPNESS_BANDS]; /* log10 of the mean power density in each band */
     /* Log10 of high (0.22..0.42) over low (0.05..0.11) density around 0, 45, 90, 135 degrees */
     double sector[SONIC_SHARPNESS_SECTORS];
     /* Quantiles, over blocks with contrast, of log10 of (0.2..0.4) over (0.05..0.13) density */
     double ratio_50, ratio_90;
-    double noise;                           /* standard deviation of what was taken off, levels */
-    double blocks;                          /* with contrast */
+    double noise;  /* standard deviation of what was taken off, levels */
+    double blocks; /* with contrast */
 } sonic_sharpness;
 
 /* A rectangle in pixels; empty when x1 <= x0. */
@@ -33,6 +34,7 @@ typedef struct sonic_box {
 size_t sonic_sharpness_scratch_size(int32_t width_px, int32_t height_px);
 
 /* whole: of the picture. part: of the blocks whose middle lies in the ellipse in `box`; zeros when there are none. */
-void sonic_sharpness_measure(sonic_sharpness *whole, sonic_sharpness *part, const sonic_plane *luma, sonic_box box, void *scratch);
+void sonic_sharpness_measure(sonic_sharpness *whole, sonic_sharpness *part, const sonic_plane *luma, sonic_box box,
+                             void *scratch);
 
 #endif

@@ -67,7 +67,10 @@ static void filter_rows(int64_t begin, int64_t end, void *context)
     }
 }
 
-static sonic_status no_memory(void) { return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to compare the mouth with the sound."); }
+static sonic_status no_memory(void)
+{
+    return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to compare the mouth with the sound.");
+}
 
 static filter *filter_create(float *rows, int32_t row_count, int64_t stride, double fine_cells, double slow_cells)
 {
@@ -101,8 +104,9 @@ static void filter_run(filter *f, int32_t row_count, int64_t first, int64_t coun
 static sonic_status check(int64_t cells, int32_t channels)
 {
     if (cells < 1 || cells > SONIC_SYNC_MAX_CELLS || channels < 1 || channels > SONIC_SYNC_MAX_CHANNELS)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Cut the clip: %lld hundredths of a second by %d channels are too many or too few.", (long long)cells,
-                          (int)channels);
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Cut the clip: %lld hundredths of a second by %d channels are too many or too few.",
+                          (long long)cells, (int)channels);
     return SONIC_OK;
 }
 
@@ -120,7 +124,8 @@ static void components_of(float *out, const sonic_sync_frames *in, int64_t i, co
 }
 
 /* The cells between the seen frames `a` and `b`, `a` included. */
-static void fill_between(float *out, uint8_t *valid, int64_t cells, const float *va, const float *vb, double ta, double tb, int32_t components)
+static void fill_between(float *out, uint8_t *valid, int64_t cells, const float *va, const float *vb, double ta,
+                         double tb, int32_t components)
 {
     double first = ceil(ta - 1e-9), last = ceil(tb - 1e-9);
     if (!(first < (double)cells)) /* times that no int64_t holds are no cells */
@@ -133,7 +138,8 @@ static void fill_between(float *out, uint8_t *valid, int64_t cells, const float 
     }
 }
 
-static void interpolate(float *out, uint8_t *valid, int64_t cells, const sonic_sync_frames *in, const float *basis, int32_t components, double start_s)
+static void interpolate(float *out, uint8_t *valid, int64_t cells, const sonic_sync_frames *in, const float *basis,
+                        int32_t components, double start_s)
 {
     float values[2][SONIC_SYNC_MAX_CHANNELS];
     int64_t before = -1;
@@ -143,9 +149,11 @@ static void interpolate(float *out, uint8_t *valid, int64_t cells, const sonic_s
             continue;
         components_of(values[at], in, i, basis, components);
         if (before >= 0 && in->scene[before] == in->scene[i] && in->times_s[i] - in->times_s[before] <= LONGEST_GAP_S)
-            fill_between(out, valid, cells, values[1 - at], values[at], (in->times_s[before] - start_s) * SONIC_SYNC_CELLS_PER_S,
+            fill_between(out, valid, cells, values[1 - at], values[at],
+                         (in->times_s[before] - start_s) * SONIC_SYNC_CELLS_PER_S,
                          (in->times_s[i] - start_s) * SONIC_SYNC_CELLS_PER_S, components);
-        else if (before >= 0 && (in->times_s[i] - start_s) * SONIC_SYNC_CELLS_PER_S < (double)cells && in->times_s[i] >= start_s)
+        else if (before >= 0 && (in->times_s[i] - start_s) * SONIC_SYNC_CELLS_PER_S < (double)cells &&
+                 in->times_s[i] >= start_s)
             /* A cell between two scenes parts the stretches */
             valid[(int64_t)((in->times_s[i] - start_s) * SONIC_SYNC_CELLS_PER_S)] = 0;
         before = i, at = 1 - at;
@@ -173,8 +181,8 @@ static void filter_stretches(filter *f, uint8_t *valid, int64_t cells, int32_t c
     }
 }
 
-sonic_status sonic_sync_mouth_curves(float *out, uint8_t *valid, int64_t cells, const sonic_sync_frames *in, const float *basis, int32_t components,
-                                     double start_s)
+sonic_status sonic_sync_mouth_curves(float *out, uint8_t *valid, int64_t cells, const sonic_sync_frames *in,
+                                     const float *basis, int32_t components, double start_s)
 {
     sonic_status status = check(cells, components);
     if (status == SONIC_OK)
@@ -210,7 +218,8 @@ sonic_status sonic_sync_sound_curves(float *out, int64_t cells, const float *mel
 {
     sonic_status status = check(cells, SONIC_SYNC_BANDS);
     if (status != SONIC_OK || mel_cells < 1)
-        return status ? status : sonic_fail(SONIC_ERROR_ARGUMENT, "Give a recording that contains sound: it has no samples.");
+        return status ? status
+                      : sonic_fail(SONIC_ERROR_ARGUMENT, "Give a recording that contains sound: it has no samples.");
     filter *f = filter_create(out, SONIC_SYNC_BANDS, cells, SOUND_SMOOTH_CELLS, SOUND_SLOW_CELLS);
     if (!f)
         return no_memory();

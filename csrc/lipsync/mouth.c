@@ -14,10 +14,10 @@ const int16_t sonic_sync_rigid_point[SONIC_SYNC_RIGID_POINTS] = {
 
 static const int16_t mouth_point[SONIC_SYNC_MOUTH_POINTS] = {
     /* Outer line of the lips */
-    61,  146, 91,  181, 84,  17,  314, 405, 321, 375, 291, 185, 40,  39,  37,  0,   267, 269, 270, 409,
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
     /* Inner line */
-    78,  95,  88,  178, 87,  14,  317, 402, 318, 324, 308, 191, 80,  81,  82,  13,  312, 311, 310, 415,
-    152, 148, 176, 149, 377, 400, 378, 199, 200, 175, 18,  83,  313, 201, 421,                          /* chin */
+    78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415, 152, 148, 176, 149, 377,
+    400, 378, 199, 200, 175, 18, 83, 313, 201, 421, /* chin */
 };
 
 typedef struct turn {
@@ -126,7 +126,8 @@ static double lips_gap(const float mesh[][3])
     return (distance(mesh[13], mesh[14]) + distance(mesh[82], mesh[87]) + distance(mesh[312], mesh[317])) / 3;
 }
 
-int sonic_sync_mouth(float out[SONIC_SYNC_MOUTH_VALUES], const float mesh[SONIC_SYNC_MESH_POINTS][3], const float rest[SONIC_SYNC_RIGID_POINTS][3])
+int sonic_sync_mouth(float out[SONIC_SYNC_MOUTH_VALUES], const float mesh[SONIC_SYNC_MESH_POINTS][3],
+                     const float rest[SONIC_SYNC_RIGID_POINTS][3])
 {
     turn t;
     if (!find_turn(&t, mesh, rest)) {

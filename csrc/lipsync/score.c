@@ -15,7 +15,8 @@ typedef struct job {
 } job;
 
 /* Pearson's correlation of mouth [begin, end) and the sound `lag` later, where the mouth is seen. */
-static double correlation(const float *mouth, const float *sound, const uint8_t *seen, int64_t begin, int64_t end, int64_t lag)
+static double correlation(const float *mouth, const float *sound, const uint8_t *seen, int64_t begin, int64_t end,
+                          int64_t lag)
 {
     double n = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0;
     for (int64_t i = begin; i < end; i++) {
@@ -37,7 +38,8 @@ static void score_lags(int64_t begin, int64_t end, void *context)
         double sum = 0;
         for (int32_t p = 0; p < in->pairs; p++) {
             double r = in->correlations[p];
-            sum += r / (1 - r * r) * correlation(in->mouth + p * in->cells, in->sound + p * in->cells, in->seen, first, last, lag);
+            sum += r / (1 - r * r) *
+                   correlation(in->mouth + p * in->cells, in->sound + p * in->cells, in->seen, first, last, lag);
         }
         j->scores[k] = sum;
     }
@@ -126,7 +128,10 @@ static void fade_ends(float *piece, int64_t count, int64_t fade)
 
 void sonic_sync_move(float *out, const float *in, int64_t count, int64_t later, int64_t fade)
 {
-    int64_t shift = later > count ? count : later < -count ? -count : later, left = count - (shift < 0 ? -shift : shift);
+    int64_t shift = later > count    ? count
+                    : later < -count ? -count
+                                     : later,
+            left = count - (shift < 0 ? -shift : shift);
     float *piece = out + (shift > 0 ? shift : 0);
     memset(out, 0, (size_t)count * sizeof *out);
     memcpy(piece, in + (shift < 0 ? -shift : 0), (size_t)left * sizeof *out);

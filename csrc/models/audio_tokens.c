@@ -15,7 +15,9 @@ static sonic_tensor *window_rows(sonic_scope *scope, int64_t frames, int64_t len
 {
     int64_t *rows = malloc((size_t)(frames * length) * sizeof *rows);
     if (!rows) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Choose a shorter recording: no memory for the windows of %lld frames.", (long long)frames));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY,
+                                           "Choose a shorter recording: no memory for the windows of %lld frames.",
+                                           (long long)frames));
         return NULL;
     }
     for (int64_t i = 0; i < frames * length; i++)
@@ -31,13 +33,18 @@ static void check_states(sonic_scope *scope, sonic_tensor *states, int64_t frame
     if (scope->status)
         return;
     if (frames < 1 || frames > FRAMES_MAX || st_count(states) < 1)
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a recording of at least 0.08 seconds: it has %lld frames.", (long long)frames));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_ARGUMENT,
+                                           "Choose a recording of at least 0.08 seconds: it has %lld frames.",
+                                           (long long)frames));
     else if (st_size(states, 0) < frames * SONIC_AUDIO_ROWS_PER_FRAME)
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE, "Ask for at most %lld frames: the audio has %lld rows, 4 a frame.",
-                                           (long long)st_size(states, 0) / SONIC_AUDIO_ROWS_PER_FRAME, (long long)st_size(states, 0)));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE,
+                                           "Ask for at most %lld frames: the audio has %lld rows, 4 a frame.",
+                                           (long long)st_size(states, 0) / SONIC_AUDIO_ROWS_PER_FRAME,
+                                           (long long)st_size(states, 0)));
 }
 
-sonic_tensor *sonic_audio_windows(sonic_scope *outer, sonic_tensor *states, int64_t frames, int64_t before, int64_t after)
+sonic_tensor *sonic_audio_windows(sonic_scope *outer, sonic_tensor *states, int64_t frames, int64_t before,
+                                  int64_t after)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -68,11 +75,13 @@ sonic_tensor *sonic_audio_tokens_from_windows(sonic_scope *outer, sonic_operator
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 
-sonic_tensor *sonic_audio_tokens_run(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *states, int64_t frames)
+sonic_tensor *sonic_audio_tokens_run(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *states,
+                                     int64_t frames)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *windows = sonic_audio_windows(&s, states, frames, SONIC_AUDIO_TOKEN_ROWS_BEFORE, SONIC_AUDIO_TOKEN_ROWS_AFTER);
+    sonic_tensor *windows =
+        sonic_audio_windows(&s, states, frames, SONIC_AUDIO_TOKEN_ROWS_BEFORE, SONIC_AUDIO_TOKEN_ROWS_AFTER);
     sonic_tensor *tokens = st_return(&s, sonic_audio_tokens_from_windows(&s, call, windows));
     return sonic_scope_close(&s) == SONIC_OK ? tokens : NULL;
 }

@@ -8,11 +8,12 @@ typedef struct naming {
 } naming;
 
 static const naming layouts[] = {
-    {"conditioner.embedders.0.open_clip.model.visual.", "class_embedding", "conv1.weight", "positional_embedding", "ln_pre", "ln_post", "proj",
-     "transformer.resblocks.%d", "ln_1", "ln_2", "attn", "mlp.c_fc", "mlp.c_proj"},
+    {"conditioner.embedders.0.open_clip.model.visual.", "class_embedding", "conv1.weight", "positional_embedding",
+     "ln_pre", "ln_post", "proj", "transformer.resblocks.%d", "ln_1", "ln_2", "attn", "mlp.c_fc", "mlp.c_proj"},
     {"", "vision_model.embeddings.class_embedding", "vision_model.embeddings.patch_embedding.weight",
      "vision_model.embeddings.position_embedding.weight", "vision_model.pre_layrnorm", "vision_model.post_layernorm",
-     "visual_projection.weight", "vision_model.encoder.layers.%d", "layer_norm1", "layer_norm2", "self_attn", "mlp.fc1", "mlp.fc2"},
+     "visual_projection.weight", "vision_model.encoder.layers.%d", "layer_norm1", "layer_norm2", "self_attn", "mlp.fc1",
+     "mlp.fc2"},
 };
 
 enum { OPEN_CLIP = 0, TRANSFORMERS = 1 };
@@ -27,7 +28,8 @@ static sonic_tensor *embed(sonic_scope *outer, const sonic_network *net, const n
     /* [b, d, rows, columns] */
     sonic_tensor *x = st_conv2d(&s, st_cast_like(&s, pixels, kernel), kernel, NULL, st_size(kernel, 2), 0, 1);
     x = st_transpose(&s, st_take(st_reshape(&s, st_take(x), st_shape3(batch, channels, -1))), 1, 2);
-    sonic_tensor *first = st_reshape(&s, sonic_layer_weight(&s, net, "%s", names->class_token), st_shape3(1, 1, channels));
+    sonic_tensor *first =
+        st_reshape(&s, sonic_layer_weight(&s, net, "%s", names->class_token), st_shape3(1, 1, channels));
     sonic_tensor *parts[2] = {st_take(st_expand(&s, first, st_shape3(batch, 1, channels))), st_take(x)};
     x = st_add(&s, st_take(st_cat(&s, parts, 2, 1)), sonic_layer_weight(&s, net, "%s", names->positions));
     x = st_return(&s, sonic_layer_norm(&s, net, names->pre_norm, st_take(x)));
@@ -35,16 +37,19 @@ static sonic_tensor *embed(sonic_scope *outer, const sonic_network *net, const n
 }
 
 /* open_clip keeps query, key and value in one matrix: [b, n, 3 d], cut in three */
-static void packed_projections(sonic_tensor *out[3], sonic_scope *scope, const sonic_network *attention, sonic_tensor *x)
+static void packed_projections(sonic_tensor *out[3], sonic_scope *scope, const sonic_network *attention,
+                               sonic_tensor *x)
 {
-    sonic_tensor *all = st_linear(scope, x, sonic_layer_weight(scope, attention, "in_proj_weight"), sonic_layer_weight(scope, attention, "in_proj_bias"));
+    sonic_tensor *all = st_linear(scope, x, sonic_layer_weight(scope, attention, "in_proj_weight"),
+                                  sonic_layer_weight(scope, attention, "in_proj_bias"));
     int64_t channels = st_size(all, 2) / 3;
     for (int i = 0; i < 3; i++)
         out[i] = st_slice(scope, all, 2, i * channels, channels);
     st_release(all);
 }
 
-static sonic_tensor *self_attention(sonic_scope *scope, const sonic_network *layer, const naming *names, sonic_tensor *x, int64_t heads)
+static sonic_tensor *self_attention(sonic_scope *scope, const sonic_network *layer, const naming *names,
+                                    sonic_tensor *x, int64_t heads)
 {
     sonic_network attention = sonic_network_part(layer, "%s", names->attention);
     sonic_tensor *qkv[3];
@@ -60,7 +65,8 @@ static sonic_tensor *self_attention(sonic_scope *scope, const sonic_network *lay
 }
 
 /* x + attention(LN x), then x + MLP(LN x); x is released */
-static sonic_tensor *encoder_layer(sonic_scope *outer, const sonic_network *layer, const naming *names, sonic_tensor *x, int64_t heads)
+static sonic_tensor *encoder_layer(sonic_scope *outer, const sonic_network *layer, const naming *names, sonic_tensor *x,
+                                   int64_t heads)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -89,17 +95,23 @@ static void check_pixels(sonic_scope *scope, const sonic_network *net, const nam
     int64_t patch = st_size(sonic_layer_weight(scope, net, "%s", names->patch), 2);
     int64_t tokens = st_size(sonic_layer_weight(scope, net, "%s", names->positions), 0);
     sonic_shape shape = st_shape(pixels);
-    if (!scope->status && (shape.dims != 4 || shape.size[1] != 3 || patch < 1 || (shape.size[2] / patch) * (shape.size[3] / patch) + 1 != tokens))
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE, "Give CLIP a picture [batch, 3, side, side] of %lld patches of %lld pixels: it is %lld x %lld.",
-                                           (long long)tokens - 1, (long long)patch, (long long)shape.size[2], (long long)shape.size[3]));
+    if (!scope->status && (shape.dims != 4 || shape.size[1] != 3 || patch < 1 ||
+                           (shape.size[2] / patch) * (shape.size[3] / patch) + 1 != tokens))
+        sonic_scope_fail(
+            scope,
+            sonic_fail(SONIC_ERROR_SHAPE,
+                       "Give CLIP a picture [batch, 3, side, side] of %lld patches of %lld pixels: it is %lld x %lld.",
+                       (long long)tokens - 1, (long long)patch, (long long)shape.size[2], (long long)shape.size[3]));
 }
 
-sonic_tensor *sonic_clip_vision_embed(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *pixels, int64_t heads)
+sonic_tensor *sonic_clip_vision_embed(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *pixels,
+                                      int64_t heads)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network net = sonic_network_at(call, "%s", layouts[TRANSFORMERS].prefix);
-    const naming *names = &layouts[sonic_network_has(&net, "%s", layouts[TRANSFORMERS].class_token) ? TRANSFORMERS : OPEN_CLIP];
+    const naming *names =
+        &layouts[sonic_network_has(&net, "%s", layouts[TRANSFORMERS].class_token) ? TRANSFORMERS : OPEN_CLIP];
     net = sonic_network_at(call, "%s", names->prefix);
     check_pixels(&s, &net, names, pixels);
     sonic_tensor *x = embed(&s, &net, names, pixels);

@@ -73,27 +73,33 @@ void sonic_layer_probe(const sonic_network *network, sonic_tensor *x)
 
 sonic_tensor *sonic_layer_linear(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x)
 {
-    return st_linear(scope, x, sonic_layer_weight(scope, network, "%s.weight", name), sonic_layer_find(network, "%s.bias", name));
+    return st_linear(scope, x, sonic_layer_weight(scope, network, "%s.weight", name),
+                     sonic_layer_find(network, "%s.bias", name));
 }
 
 sonic_tensor *sonic_layer_norm(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x)
 {
-    return st_layer_norm(scope, x, sonic_layer_weight(scope, network, "%s.weight", name), sonic_layer_weight(scope, network, "%s.bias", name), 1e-5);
+    return st_layer_norm(scope, x, sonic_layer_weight(scope, network, "%s.weight", name),
+                         sonic_layer_weight(scope, network, "%s.bias", name), 1e-5);
 }
 
-sonic_tensor *sonic_layer_conv2d(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, int64_t stride, int64_t padding)
+sonic_tensor *sonic_layer_conv2d(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x,
+                                 int64_t stride, int64_t padding)
 {
-    return st_conv2d(scope, x, sonic_layer_weight(scope, network, "%s.weight", name), sonic_layer_find(network, "%s.bias", name), stride, padding, 1);
+    return st_conv2d(scope, x, sonic_layer_weight(scope, network, "%s.weight", name),
+                     sonic_layer_find(network, "%s.bias", name), stride, padding, 1);
 }
 
-sonic_tensor *sonic_layer_group_norm(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon)
+sonic_tensor *sonic_layer_group_norm(sonic_scope *scope, const sonic_network *network, const char *name,
+                                     sonic_tensor *x, double epsilon)
 {
     enum { GROUPS = 32 };
     return st_group_norm(scope, x, GROUPS, sonic_layer_weight(scope, network, "%s.weight", name),
                          sonic_layer_weight(scope, network, "%s.bias", name), epsilon);
 }
 
-sonic_tensor *sonic_layer_group_norm_silu(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon)
+sonic_tensor *sonic_layer_group_norm_silu(sonic_scope *scope, const sonic_network *network, const char *name,
+                                          sonic_tensor *x, double epsilon)
 {
     return st_silu_in_place(scope, sonic_layer_group_norm(scope, network, name, x, epsilon));
 }
@@ -105,14 +111,18 @@ static sonic_tensor *split_heads(sonic_scope *scope, sonic_tensor *x, int64_t he
     return st_transpose(scope, st_take(split), 1, 2);
 }
 
-sonic_tensor *sonic_layer_attention(sonic_scope *outer, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, int64_t heads)
+sonic_tensor *sonic_layer_attention(sonic_scope *outer, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v,
+                                    int64_t heads)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_shape shape = st_shape(q);
     if (!s.status && (heads < 1 || shape.dims != 3 || shape.size[2] % heads != 0))
-        sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_SHAPE, "Use the weight file that belongs to this network: %lld channels do not divide into %lld heads.",
-                                        (long long)shape.size[2], (long long)heads));
+        sonic_scope_fail(
+            &s,
+            sonic_fail(SONIC_ERROR_SHAPE,
+                       "Use the weight file that belongs to this network: %lld channels do not divide into %lld heads.",
+                       (long long)shape.size[2], (long long)heads));
     if (s.status)
         return sonic_scope_close(&s), NULL;
     q = split_heads(&s, q, heads), k = split_heads(&s, k, heads), v = split_heads(&s, v, heads);

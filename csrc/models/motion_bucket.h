@@ -1,4 +1,5 @@
-/* motion_bucket.h - Sonic's audio2bucket: how much a video frame should move, from one second of audio and the picture. */
+/* motion_bucket.h - Sonic's audio2bucket: how much a video frame should move, from one second of audio and the picture.
+ */
 #ifndef SONIC_MODELS_MOTION_BUCKET_H
 #define SONIC_MODELS_MOTION_BUCKET_H
 
@@ -13,11 +14,13 @@ extern "C" {
 #define SONIC_MOTION_BUCKET_ROWS_AFTER 26
 
 /* windows [frames, rows * channels], image [1, embedding] (CLIP) -> [frames, 2], raw: the ids are 16 y + 16. */
-sonic_tensor *sonic_motion_bucket_from_windows(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *windows, sonic_tensor *image);
+sonic_tensor *sonic_motion_bucket_from_windows(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *windows,
+                                               sonic_tensor *image);
 
-/* states [rows, layers, channels] (the last layer counts) -> ids [frames, 2]: SVD's motion bucket, and what Sonic puts into
- * the slot of SVD's noise augmentation. */
-sonic_tensor *sonic_motion_bucket_run(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *states, sonic_tensor *image, int64_t frames);
+/* states [rows, layers, channels] (the last layer counts) -> ids [frames, 2]: SVD's motion bucket, and what Sonic puts
+ * into the slot of SVD's noise augmentation. */
+sonic_tensor *sonic_motion_bucket_run(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *states,
+                                      sonic_tensor *image, int64_t frames);
 
 #ifdef __cplusplus
 }

@@ -16,17 +16,20 @@ static int64_t number(const sonic_operator_call *call, int32_t i, int64_t otherw
 void sonic_whisper_operator(sonic_operator_call *call)
 {
     sonic_tensor *mel = sonic_operator_tensor(call, "mel");
-    sonic_operator_return(call, sonic_whisper_encode(call->scope, call, mel, number(call, 0, SONIC_WHISPER_TINY_HEADS)));
+    sonic_operator_return(call,
+                          sonic_whisper_encode(call->scope, call, mel, number(call, 0, SONIC_WHISPER_TINY_HEADS)));
 }
 
 /* "pixels" [b, 3, side, side]; numbers: heads (16). Returns the embeddings [b, projection]. */
 void sonic_clip_vision_operator(sonic_operator_call *call)
 {
     sonic_tensor *pixels = sonic_operator_tensor(call, "pixels");
-    sonic_operator_return(call, sonic_clip_vision_embed(call->scope, call, pixels, number(call, 0, SONIC_CLIP_VISION_HEADS)));
+    sonic_operator_return(call,
+                          sonic_clip_vision_embed(call->scope, call, pixels, number(call, 0, SONIC_CLIP_VISION_HEADS)));
 }
 
-/* "states" [rows, layers, channels]; numbers: frames. Returns tokens [frames, tokens, dim] and those of silence [tokens, dim]. */
+/* "states" [rows, layers, channels]; numbers: frames. Returns tokens [frames, tokens, dim] and those of silence
+ * [tokens, dim]. */
 void sonic_audio_tokens_operator(sonic_operator_call *call)
 {
     sonic_tensor *states = sonic_operator_tensor(call, "states");
@@ -37,7 +40,8 @@ void sonic_audio_tokens_operator(sonic_operator_call *call)
 /* "windows" [frames, rows * layers * channels]. Returns tokens [frames, tokens, dim]. */
 void sonic_audio_tokens_from_windows_operator(sonic_operator_call *call)
 {
-    sonic_operator_return(call, sonic_audio_tokens_from_windows(call->scope, call, sonic_operator_tensor(call, "windows")));
+    sonic_operator_return(call,
+                          sonic_audio_tokens_from_windows(call->scope, call, sonic_operator_tensor(call, "windows")));
 }
 
 /* "windows" [frames, rows * channels], "image" [1, embedding]. Returns [frames, 2], raw. */
@@ -54,7 +58,8 @@ void sonic_motion_bucket_operator(sonic_operator_call *call)
     sonic_operator_return(call, sonic_motion_bucket_run(call->scope, call, states, image, number(call, 0, 0)));
 }
 
-/* "picture" [b, 3, rows, columns]; numbers: 1 for the conditioner's encoder. Returns mean and log variance [b, 4, rows / 8, columns / 8]. */
+/* "picture" [b, 3, rows, columns]; numbers: 1 for the conditioner's encoder. Returns mean and log variance [b, 4, rows
+ * / 8, columns / 8]. */
 void sonic_vae_encoder_operator(sonic_operator_call *call)
 {
     sonic_tensor *mean, *log_variance, *picture = sonic_operator_tensor(call, "picture");
@@ -64,11 +69,13 @@ void sonic_vae_encoder_operator(sonic_operator_call *call)
     sonic_operator_return(call, log_variance);
 }
 
-/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8), numbers in a part (SONIC_VAE_PART). Returns [frames, 3, 8 h, 8 w]. */
+/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8), numbers in a part (SONIC_VAE_PART). Returns [frames, 3, 8
+ * h, 8 w]. */
 void sonic_vae_decoder_operator(sonic_operator_call *call)
 {
     sonic_tensor *latents = sonic_operator_tensor(call, "latents");
-    sonic_operator_return(call, sonic_vae_decode(call->scope, call, latents, number(call, 0, SONIC_VAE_CHUNK_FRAMES), number(call, 1, SONIC_VAE_PART)));
+    sonic_operator_return(call, sonic_vae_decode(call->scope, call, latents, number(call, 0, SONIC_VAE_CHUNK_FRAMES),
+                                                 number(call, 1, SONIC_VAE_PART)));
 }
 
 /* "before" and "after" [b, 3, rows, columns] in 0..1. Returns the frames between them. */

@@ -11,7 +11,10 @@ typedef struct estimate {
     sonic_tensor *mask; /* [b, 1, rows, columns] */
 } estimate;
 
-static sonic_tensor *channels(sonic_scope *scope, sonic_tensor *x, int64_t first, int64_t count) { return st_slice(scope, x, 1, first, count); }
+static sonic_tensor *channels(sonic_scope *scope, sonic_tensor *x, int64_t first, int64_t count)
+{
+    return st_slice(scope, x, 1, first, count);
+}
 
 static sonic_tensor *prelu(sonic_scope *scope, const sonic_network *net, const char *name, sonic_tensor *x)
 {
@@ -19,7 +22,8 @@ static sonic_tensor *prelu(sonic_scope *scope, const sonic_network *net, const c
 }
 
 /* name.0 is a 3x3 convolution, name.1 its PReLU. */
-static sonic_tensor *conv_prelu(sonic_scope *scope, const sonic_network *net, const char *name, sonic_tensor *x, int64_t stride)
+static sonic_tensor *conv_prelu(sonic_scope *scope, const sonic_network *net, const char *name, sonic_tensor *x,
+                                int64_t stride)
 {
     char part[64];
     snprintf(part, sizeof part, "%s.0", name);
@@ -30,7 +34,8 @@ static sonic_tensor *conv_prelu(sonic_scope *scope, const sonic_network *net, co
 
 static sonic_tensor *conv_transpose(sonic_scope *scope, const sonic_network *net, const char *name, sonic_tensor *x)
 {
-    return st_conv_transpose2d(scope, x, sonic_layer_weight(scope, net, "%s.weight", name), sonic_layer_weight(scope, net, "%s.bias", name), 2, 1);
+    return st_conv_transpose2d(scope, x, sonic_layer_weight(scope, net, "%s.weight", name),
+                               sonic_layer_weight(scope, net, "%s.bias", name), 2, 1);
 }
 
 /* Two transposed convolutions, four times the size: conv1 makes the flow, conv2 the mask. */
@@ -61,16 +66,20 @@ static sonic_tensor *resized(sonic_scope *scope, sonic_tensor *x, int64_t rows, 
     return st_size(x, 2) == rows ? st_contiguous(scope, x) : st_resize_bilinear(scope, x, rows, columns);
 }
 
-/* One block at 1 / scale of the size: pictures [b, 7, rows, columns] and the flow so far -> what to add to flow and mask. */
-static estimate run_block(sonic_scope *outer, const sonic_network *block, sonic_tensor *pictures, sonic_tensor *flow, int64_t scale)
+/* One block at 1 / scale of the size: pictures [b, 7, rows, columns] and the flow so far -> what to add to flow and
+ * mask. */
+static estimate run_block(sonic_scope *outer, const sonic_network *block, sonic_tensor *pictures, sonic_tensor *flow,
+                          int64_t scale)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     int64_t rows = st_size(flow, 2), columns = st_size(flow, 3);
     sonic_tensor *small = resized(&s, pictures, rows / scale, columns / scale);
-    sonic_tensor *small_flow = st_scale(&s, st_take(resized(&s, flow, rows / scale, columns / scale)), 1.0 / (double)scale);
+    sonic_tensor *small_flow =
+        st_scale(&s, st_take(resized(&s, flow, rows / scale, columns / scale)), 1.0 / (double)scale);
     sonic_tensor *both[2] = {st_take(small), st_take(small_flow)};
-    sonic_tensor *x = st_cast_like(&s, st_take(st_cat(&s, both, 2, 1)), sonic_layer_weight(&s, block, "conv0.0.0.weight"));
+    sonic_tensor *x =
+        st_cast_like(&s, st_take(st_cat(&s, both, 2, 1)), sonic_layer_weight(&s, block, "conv0.0.0.weight"));
     x = features(&s, block, x);
     sonic_tensor *df = st_to_dtype(&s, st_take(head(&s, block, "conv1", x)), SONIC_DTYPE_FLOAT32);
     sonic_tensor *dm = st_to_dtype(&s, st_take(head(&s, block, "conv2", st_take(x))), SONIC_DTYPE_FLOAT32);
@@ -96,7 +105,8 @@ static sonic_tensor *three(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b,
 }
 
 /* The block sees the pair in both orders, and what it says of both is averaged. */
-static estimate refine(sonic_scope *outer, const sonic_network *block, sonic_tensor *const warped[2], estimate now, int64_t scale)
+static estimate refine(sonic_scope *outer, const sonic_network *block, sonic_tensor *const warped[2], estimate now,
+                       int64_t scale)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -114,12 +124,15 @@ static estimate refine(sonic_scope *outer, const sonic_network *block, sonic_ten
     return next;
 }
 
-/* Where grid_sample finds each pixel of a picture, [1, rows, columns, (x, y)]: -1 is the centre of the first pixel, 1 of the last. */
+/* Where grid_sample finds each pixel of a picture, [1, rows, columns, (x, y)]: -1 is the centre of the first pixel, 1
+ * of the last. */
 static sonic_tensor *pixel_grid(sonic_scope *scope, int64_t rows, int64_t columns)
 {
     float *grid = malloc((size_t)(rows * columns * 2) * sizeof *grid);
     if (!grid) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Choose a smaller resolution: no memory for a grid of %lld x %lld.", (long long)columns, (long long)rows));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY,
+                                           "Choose a smaller resolution: no memory for a grid of %lld x %lld.",
+                                           (long long)columns, (long long)rows));
         return NULL;
     }
     for (int64_t y = 0; y < rows; y++)
@@ -132,7 +145,8 @@ static sonic_tensor *pixel_grid(sonic_scope *scope, int64_t rows, int64_t column
     return out;
 }
 
-/* The picture sampled at (x + flow x, y + flow y), border pixels repeated. flow [b, 2, rows, columns] in pixels is released. */
+/* The picture sampled at (x + flow x, y + flow y), border pixels repeated. flow [b, 2, rows, columns] in pixels is
+ * released. */
 static sonic_tensor *warp(sonic_scope *outer, sonic_tensor *picture, sonic_tensor *flow, sonic_tensor *grid)
 {
     static const int64_t channels_last[4] = {0, 2, 3, 1};
@@ -147,7 +161,8 @@ static sonic_tensor *warp(sonic_scope *outer, sonic_tensor *picture, sonic_tenso
 }
 
 /* before m + after (1 - m) */
-static sonic_tensor *merge(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *const warped[2], sonic_tensor *mask, int block)
+static sonic_tensor *merge(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *const warped[2],
+                           sonic_tensor *mask, int block)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -160,7 +175,8 @@ static sonic_tensor *merge(sonic_scope *outer, sonic_operator_call *call, sonic_
 }
 
 /* From coarse to fine: each block sees the frames warped by the flow so far. */
-static sonic_tensor *interpolate(sonic_scope *scope, sonic_operator_call *call, const sonic_network *net, sonic_tensor *const frames[2])
+static sonic_tensor *interpolate(sonic_scope *scope, sonic_operator_call *call, const sonic_network *net,
+                                 sonic_tensor *const frames[2])
 {
     static const int64_t scales[BLOCKS] = {4, 2, 1};
     int64_t batch = st_size(frames[0], 0), rows = st_size(frames[0], 2), columns = st_size(frames[0], 3);
@@ -190,13 +206,18 @@ static void check_frames(sonic_scope *scope, sonic_tensor *before, sonic_tensor 
     for (int i = 0; same && i < 4; i++)
         same = a.size[i] == b.size[i];
     if (!scope->status && !same)
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE, "Give two frames of one size, [batch, 3, height, width]."));
-    else if (!scope->status && (a.size[1] != 3 || st_count(before) < 1 || a.size[2] % SIDE_MULTIPLE || a.size[3] % SIDE_MULTIPLE))
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE, "Resize the frames to sides that are multiples of %d pixels: they are %lld x %lld.", SIDE_MULTIPLE,
-                                           (long long)a.size[3], (long long)a.size[2]));
+        sonic_scope_fail(scope,
+                         sonic_fail(SONIC_ERROR_SHAPE, "Give two frames of one size, [batch, 3, height, width]."));
+    else if (!scope->status &&
+             (a.size[1] != 3 || st_count(before) < 1 || a.size[2] % SIDE_MULTIPLE || a.size[3] % SIDE_MULTIPLE))
+        sonic_scope_fail(scope,
+                         sonic_fail(SONIC_ERROR_SHAPE,
+                                    "Resize the frames to sides that are multiples of %d pixels: they are %lld x %lld.",
+                                    SIDE_MULTIPLE, (long long)a.size[3], (long long)a.size[2]));
 }
 
-sonic_tensor *sonic_rife_between(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *before, sonic_tensor *after)
+sonic_tensor *sonic_rife_between(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *before,
+                                 sonic_tensor *after)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -204,7 +225,8 @@ sonic_tensor *sonic_rife_between(sonic_scope *outer, sonic_operator_call *call, 
     if (!sonic_network_has(&net, "block0.conv0.0.0.weight"))
         net = sonic_network_at(call, "%s", "");
     check_frames(&s, before, after);
-    sonic_tensor *frames[2] = {st_to_dtype(&s, before, SONIC_DTYPE_FLOAT32), st_to_dtype(&s, after, SONIC_DTYPE_FLOAT32)};
+    sonic_tensor *frames[2] = {st_to_dtype(&s, before, SONIC_DTYPE_FLOAT32),
+                               st_to_dtype(&s, after, SONIC_DTYPE_FLOAT32)};
     sonic_tensor *y = st_return(&s, interpolate(&s, call, &net, frames));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }

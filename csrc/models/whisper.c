@@ -7,9 +7,11 @@ static sonic_tensor *embed(sonic_scope *outer, const sonic_network *net, sonic_t
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *x = st_conv1d(&s, mel, sonic_layer_weight(&s, net, "conv1.weight"), sonic_layer_weight(&s, net, "conv1.bias"), 1, 1, 1);
+    sonic_tensor *x = st_conv1d(&s, mel, sonic_layer_weight(&s, net, "conv1.weight"),
+                                sonic_layer_weight(&s, net, "conv1.bias"), 1, 1, 1);
     x = st_gelu(&s, st_take(x));
-    x = st_conv1d(&s, st_take(x), sonic_layer_weight(&s, net, "conv2.weight"), sonic_layer_weight(&s, net, "conv2.bias"), 2, 1, 1);
+    x = st_conv1d(&s, st_take(x), sonic_layer_weight(&s, net, "conv2.weight"),
+                  sonic_layer_weight(&s, net, "conv2.bias"), 2, 1, 1);
     x = st_transpose(&s, st_take(st_gelu(&s, st_take(x))), 1, 2);
     x = st_return(&s, st_add(&s, st_take(x), sonic_layer_weight(&s, net, "embed_positions.weight")));
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
@@ -57,11 +59,13 @@ static sonic_tensor *encode_piece(sonic_scope *outer, const sonic_network *net, 
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-static sonic_tensor *encode_pieces(sonic_scope *scope, const sonic_network *net, sonic_tensor *mel, int64_t columns, int64_t heads)
+static sonic_tensor *encode_pieces(sonic_scope *scope, const sonic_network *net, sonic_tensor *mel, int64_t columns,
+                                   int64_t heads)
 {
     sonic_tensor *all = NULL;
     for (int64_t at = 0; at < st_size(mel, 1) && !scope->status; at += columns) {
-        sonic_tensor *piece = st_reshape(scope, st_take(st_slice(scope, mel, 1, at, columns)), st_shape3(1, st_size(mel, 0), columns));
+        sonic_tensor *piece =
+            st_reshape(scope, st_take(st_slice(scope, mel, 1, at, columns)), st_shape3(1, st_size(mel, 0), columns));
         sonic_tensor *states = encode_piece(scope, net, piece, heads);
         sonic_tensor *both[2] = {st_take(all), states};
         all = all ? st_cat(scope, both, 2, 0) : states;
@@ -80,8 +84,9 @@ sonic_tensor *sonic_whisper_encode(sonic_scope *outer, sonic_operator_call *call
     sonic_tensor *positions = sonic_layer_weight(&s, &net, "embed_positions.weight");
     int64_t columns = 2 * st_size(positions, 0);
     if (!s.status && (st_shape(mel).dims != 2 || columns < 2 || st_size(mel, 1) < 1 || st_size(mel, 1) % columns != 0))
-        sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_SHAPE, "Give the spectrum in pieces of %lld columns, [80, %lld n]: it has %lld.", (long long)columns,
-                                        (long long)columns, (long long)st_size(mel, 1)));
+        sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_SHAPE,
+                                        "Give the spectrum in pieces of %lld columns, [80, %lld n]: it has %lld.",
+                                        (long long)columns, (long long)columns, (long long)st_size(mel, 1)));
     mel = st_cast_like(&s, mel, positions);
     sonic_tensor *y = st_return(&s, encode_pieces(&s, &net, mel, columns, heads));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;

@@ -7,7 +7,8 @@
 #include <opencv2/core/version.hpp>
 #include <opencv2/imgproc.hpp>
 
-namespace {
+namespace
+{
 
 cv::Mat view(const sonic_image &image)
 {
@@ -17,15 +18,18 @@ cv::Mat view(const sonic_image &image)
 int flag(sonic_interpolation interpolation)
 {
     switch (interpolation) {
-    case SONIC_INTERPOLATION_NEAREST: return cv::INTER_NEAREST;
-    case SONIC_INTERPOLATION_CUBIC: return cv::INTER_CUBIC;
-    case SONIC_INTERPOLATION_AREA: return cv::INTER_AREA;
-    default: return cv::INTER_LINEAR;
+    case SONIC_INTERPOLATION_NEAREST:
+        return cv::INTER_NEAREST;
+    case SONIC_INTERPOLATION_CUBIC:
+        return cv::INTER_CUBIC;
+    case SONIC_INTERPOLATION_AREA:
+        return cv::INTER_AREA;
+    default:
+        return cv::INTER_LINEAR;
     }
 }
 
-template <typename Work>
-sonic_status guarded(const char *name, Work work)
+template <typename Work> sonic_status guarded(const char *name, Work work)
 {
     try {
         work();
@@ -55,7 +59,8 @@ extern "C" sonic_status sonic_vision_resize(sonic_image target, sonic_image sour
     });
 }
 
-extern "C" sonic_status sonic_vision_warp_affine(sonic_image target, sonic_image source, const double matrix[6], sonic_interpolation interpolation)
+extern "C" sonic_status sonic_vision_warp_affine(sonic_image target, sonic_image source, const double matrix[6],
+                                                 sonic_interpolation interpolation)
 {
     return guarded("warp_affine", [&] {
         cv::Mat out = view(target);

@@ -1,5 +1,5 @@
-/* vision.h - the few OpenCV functions that the stops use, behind a C interface; vision.cpp alone includes an OpenCV header.
- * A C++ exception ends inside; it comes out as a status with OpenCV's own text. */
+/* vision.h - the few OpenCV functions that the stops use, behind a C interface; vision.cpp alone includes an OpenCV
+ * header. A C++ exception ends inside; it comes out as a status with OpenCV's own text. */
 #ifndef SONIC_OPENCV_VISION_H
 #define SONIC_OPENCV_VISION_H
 
@@ -19,8 +19,8 @@ typedef enum sonic_interpolation {
 /* "4.6.0": the library that is linked. */
 const char *sonic_vision_version(void);
 
-/* "SSE SSE2 SSE3 *SSE4.1 *AVX *AVX2": what it was compiled for, and with * what it uses beyond that because this processor has it; with ?
- * what this processor lacks. */
+/* "SSE SSE2 SSE3 *SSE4.1 *AVX *AVX2": what it was compiled for, and with * what it uses beyond that because this
+ * processor has it; with ? what this processor lacks. */
 const char *sonic_vision_simd(void);
 
 /* Resizes `source` into `target` (same channels, 1 to 4). */
@@ -28,7 +28,8 @@ sonic_status sonic_vision_resize(sonic_image target, sonic_image source, sonic_i
 
 /* target(x, y) = source(M^-1 (x, y)); `matrix` [2, 3] maps source to target pixels, as cv2.warpAffine takes it.
  * Outside the source is 0. */
-sonic_status sonic_vision_warp_affine(sonic_image target, sonic_image source, const double matrix[6], sonic_interpolation interpolation);
+sonic_status sonic_vision_warp_affine(sonic_image target, sonic_image source, const double matrix[6],
+                                      sonic_interpolation interpolation);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
-/* block.h - single 8x8 blocks to frequencies and back, as products with the matrix of the orthonormal DCT (ITU-T T.81, A.3.3). Rows of eight
- * floats: compilers keep each in a register or two. */
+/* block.h - single 8x8 blocks to frequencies and back, as products with the matrix of the orthonormal DCT (ITU-T T.81,
+ * A.3.3). Rows of eight floats: compilers keep each in a register or two. */
 #ifndef SONIC_REPAIR_BLOCK_H
 #define SONIC_REPAIR_BLOCK_H
 

@@ -4,7 +4,7 @@
 
 #define REGION_PX 640 /* of the picture's middle, at most */
 #define BEYOND_DOUBT 0.7
-#define REACH 4       /* samples on either side */
+#define REACH 4 /* samples on either side */
 
 static const float inverse[REACH + 1] = {1.41421356f, -0.24264069f, 0.04163056f, -0.00714267f, 0.00122548f};
 
@@ -71,7 +71,8 @@ static void sharpen_columns(float *data, int32_t width, int32_t height, float *w
     for (int32_t y = 0; y < height; y++) {
         add_row(work + row * (size_t)y, data + row * (size_t)y, data + row * (size_t)y, 0.5f * inverse[0], width);
         for (int32_t k = 1; k <= REACH; k++)
-            add_row(work + row * (size_t)y, data + row * (size_t)mirrored(y - k, height), data + row * (size_t)mirrored(y + k, height), inverse[k], width);
+            add_row(work + row * (size_t)y, data + row * (size_t)mirrored(y - k, height),
+                    data + row * (size_t)mirrored(y + k, height), inverse[k], width);
     }
     memcpy(data, work, row * (size_t)height * sizeof *work);
 }
@@ -94,7 +95,8 @@ static void sample_rows(float *out, const sonic_plane *in, const sonic_chroma *c
 
 void sonic_chroma_sample(sonic_plane *out, const sonic_plane *in, const sonic_chroma *c, float *work)
 {
-    const int32_t width = (in->width_px - c->first_x_px) / c->across, height = (in->height_px - c->first_y_px) / c->down;
+    const int32_t width = (in->width_px - c->first_x_px) / c->across,
+                  height = (in->height_px - c->first_y_px) / c->down;
     float *rows = out->data;
     sample_rows(rows, in, c, width, work);
     if (c->down == 2)
@@ -112,7 +114,8 @@ void sonic_chroma_sample(sonic_plane *out, const sonic_plane *in, const sonic_ch
 /* The middle of a plane; its corner is a multiple of 16 pixels from the plane's, so that grids stay where they are. */
 static sonic_plane middle_of(const sonic_plane *plane, float *memory)
 {
-    const int32_t width = plane->width_px < REGION_PX ? plane->width_px : REGION_PX, height = plane->height_px < REGION_PX ? plane->height_px : REGION_PX;
+    const int32_t width = plane->width_px < REGION_PX ? plane->width_px : REGION_PX,
+                  height = plane->height_px < REGION_PX ? plane->height_px : REGION_PX;
     const int32_t x0 = (plane->width_px - width) / 32 * 16, y0 = (plane->height_px - height) / 32 * 16;
     const sonic_plane middle = {memory, width, height};
     for (int32_t y = 0; y < height; y++)
@@ -155,8 +158,8 @@ static void try_grids(sonic_chroma *best, const search *s, sonic_chroma c)
     }
 }
 
-void sonic_chroma_find(sonic_chroma *out, const sonic_plane *blue, const sonic_plane *red, const sonic_repair_grid *luma, const float steps[64],
-                       float *scratch)
+void sonic_chroma_find(sonic_chroma *out, const sonic_plane *blue, const sonic_plane *red,
+                       const sonic_repair_grid *luma, const float steps[64], float *scratch)
 {
     /* Across, down, smooth: the commonest first. */
     static const int8_t ways[7][3] = {{2, 2, 1}, {1, 1, 0}, {2, 1, 1}, {2, 2, 0}, {2, 1, 0}, {1, 2, 1}, {1, 2, 0}};

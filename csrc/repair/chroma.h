@@ -1,7 +1,9 @@
-/* chroma.h - how the chroma of a picture that was a JPEG was stored, found in its pixels: how many pixels a sample had, where its blocks lie.
+/* chroma.h - how the chroma of a picture that was a JPEG was stored, found in its pixels: how many pixels a sample had,
+ * where its blocks lie.
  *
- * Decoders enlarge halved chroma with straight lines, (1, 3) / 4 and (3, 1) / 4, or repeat it. The mean of two pixels is then the sample, or the samples
- * filtered with (1, 6, 1) / 8, whose inverse falls by 0.17 a sample and is cut after four. */
+ * Decoders enlarge halved chroma with straight lines, (1, 3) / 4 and (3, 1) / 4, or repeat it. The mean of two pixels
+ * is then the sample, or the samples filtered with (1, 6, 1) / 8, whose inverse falls by 0.17 a sample and is cut after
+ * four. */
 #ifndef SONIC_REPAIR_CHROMA_H
 #define SONIC_REPAIR_CHROMA_H
 
@@ -15,13 +17,14 @@ typedef struct sonic_chroma {
     double fit;                     /* sonic_fit_mean of both planes */
 } sonic_chroma;
 
-/* blue, red: Cb and Cr of the picture, around 0. luma: the grid of its luma; steps: [64] of chroma. Looks at the middle of large pictures.
- * scratch: SONIC_CHROMA_FIND_SCRATCH bytes. */
+/* blue, red: Cb and Cr of the picture, around 0. luma: the grid of its luma; steps: [64] of chroma. Looks at the middle
+ * of large pictures. scratch: SONIC_CHROMA_FIND_SCRATCH bytes. */
 #define SONIC_CHROMA_FIND_SCRATCH (3 * 640 * 640 * sizeof(float))
-void sonic_chroma_find(sonic_chroma *out, const sonic_plane *blue, const sonic_plane *red, const sonic_repair_grid *luma, const float steps[64],
-                       float *scratch);
+void sonic_chroma_find(sonic_chroma *out, const sonic_plane *blue, const sonic_plane *red,
+                       const sonic_repair_grid *luma, const float steps[64], float *scratch);
 
-/* The samples of one plane: their number is written to `out`, whose memory holds as much as that of `in`, as work does. */
+/* The samples of one plane: their number is written to `out`, whose memory holds as much as that of `in`, as work does.
+ */
 void sonic_chroma_sample(sonic_plane *out, const sonic_plane *in, const sonic_chroma *chroma, float *work);
 
 #endif

@@ -14,14 +14,12 @@ typedef struct place {
 static inline place place_of(int32_t pixel, int32_t factor, int32_t repeated)
 {
     const int32_t doubled = 2 * pixel + 1 - factor, first = doubled < 0 ? -1 : doubled / (2 * factor);
-    const place between = {first, (float)(doubled - first * 2 * factor) / (float)(2 * factor)}, on = {pixel < 0 ? -1 : pixel / factor, 0};
+    const place between = {first, (float)(doubled - first * 2 * factor) / (float)(2 * factor)},
+                on = {pixel < 0 ? -1 : pixel / factor, 0};
     return repeated ? on : between;
 }
 
-static inline int32_t within(int32_t i, int32_t length)
-{
-    return i < 0 ? 0 : i >= length ? length - 1 : i;
-}
+static inline int32_t within(int32_t i, int32_t length) { return i < 0 ? 0 : i >= length ? length - 1 : i; }
 
 SONIC_WIDE
 static void copy_row(float *restrict out, const float *restrict in, int32_t count)
@@ -34,7 +32,8 @@ static void copy_row(float *restrict out, const float *restrict in, int32_t coun
 static void between_rows(float *restrict out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
 {
     const place p = place_of(y - c->first_y_px, c->down, c->repeated);
-    const float *a = sonic_plane_row(&c->plane, within(p.first, c->height_px)), *b = sonic_plane_row(&c->plane, within(p.first + 1, c->height_px));
+    const float *a = sonic_plane_row(&c->plane, within(p.first, c->height_px)),
+                *b = sonic_plane_row(&c->plane, within(p.first + 1, c->height_px));
     for (int32_t x = 0; x < count; x++) {
         const int32_t at = within(begin + x, c->width_px);
         out[x] = a[at] + (b[at] - a[at]) * p.share;
@@ -78,7 +77,8 @@ static inline uint8_t level(float value)
 }
 
 SONIC_WIDE
-static void convert_ycc(uint8_t *restrict rgb, const float *restrict luma, const float *restrict blue, const float *restrict red, int32_t count)
+static void convert_ycc(uint8_t *restrict rgb, const float *restrict luma, const float *restrict blue,
+                        const float *restrict red, int32_t count)
 {
     for (int32_t x = 0; x < count; x++) {
         rgb[3 * x] = level(luma[x] + 1.402f * red[x]);
@@ -88,7 +88,8 @@ static void convert_ycc(uint8_t *restrict rgb, const float *restrict luma, const
 }
 
 SONIC_WIDE
-static void interleave(uint8_t *restrict rgb, const float *restrict a, const float *restrict b, const float *restrict c, int32_t count)
+static void interleave(uint8_t *restrict rgb, const float *restrict a, const float *restrict b, const float *restrict c,
+                       int32_t count)
 {
     for (int32_t x = 0; x < count; x++) {
         rgb[3 * x] = level(a[x]);

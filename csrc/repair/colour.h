@@ -21,7 +21,8 @@ typedef struct sonic_components {
 
 #define SONIC_ENLARGE_MAX 256
 
-/* `count` pixels, at most SONIC_ENLARGE_MAX, of row y from pixel `begin`, a multiple of SONIC_ENLARGE_MAX; `out` holds SONIC_ENLARGE_MAX. */
+/* `count` pixels, at most SONIC_ENLARGE_MAX, of row y from pixel `begin`, a multiple of SONIC_ENLARGE_MAX; `out` holds
+ * SONIC_ENLARGE_MAX. */
 void sonic_component_enlarge(float *out, const sonic_component *component, int32_t y, int32_t begin, int32_t count);
 
 /* rgb: [height][width][3]. */

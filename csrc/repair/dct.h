@@ -1,7 +1,8 @@
 /* dct.h - 8-point DCT of many signals at a time: lane x of every array belongs to one signal.
  *
- * The flow graph of C. Loeffler, A. Ligtenberg, G. Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP 1989. Values
- * are sqrt(8) times those of the orthonormal transform, in both directions: there and back again multiplies by 8. */
+ * The flow graph of C. Loeffler, A. Ligtenberg, G. Moschytz, "Practical fast 1-D DCT algorithms with 11
+ * multiplications", ICASSP 1989. Values are sqrt(8) times those of the orthonormal transform, in both directions: there
+ * and back again multiplies by 8. */
 #ifndef SONIC_REPAIR_DCT_H
 #define SONIC_REPAIR_DCT_H
 
@@ -19,8 +20,9 @@ static inline sonic_eight sonic_dct_forward(const sonic_eight in)
     const float turn = ((d3 + d1) + (d2 + d0)) * 1.175875602f;
     const float z1 = (d3 + d0) * -0.899976223f, z2 = (d2 + d1) * -2.562915447f;
     const float z3 = (d3 + d1) * -1.961570560f + turn, z4 = (d2 + d0) * -0.390180644f + turn;
-    const sonic_eight out = {{e0 + e1, d0 * 1.501321110f + z1 + z4, r + e2 * 0.765366865f, d1 * 3.072711026f + z2 + z3, e0 - e1,
-                              d2 * 2.053119869f + z2 + z4, r - e3 * 1.847759065f, d3 * 0.298631336f + z1 + z3}};
+    const sonic_eight out = {{e0 + e1, d0 * 1.501321110f + z1 + z4, r + e2 * 0.765366865f, d1 * 3.072711026f + z2 + z3,
+                              e0 - e1, d2 * 2.053119869f + z2 + z4, r - e3 * 1.847759065f,
+                              d3 * 0.298631336f + z1 + z3}};
     return out;
 }
 

@@ -85,8 +85,10 @@ SONIC_WIDE
 static void gather(float *restrict out, const float (*restrict sample)[MARGIN + STRIP + MARGIN + 2])
 {
     for (int x = 0; x < STRIP + MARGIN; x++)
-        out[x] += ((sample[0][MARGIN + x] + sample[1][MARGIN - 1 + x]) + (sample[2][MARGIN - 2 + x] + sample[3][MARGIN - 3 + x])) +
-                  ((sample[4][MARGIN - 4 + x] + sample[5][MARGIN - 5 + x]) + (sample[6][MARGIN - 6 + x] + sample[7][MARGIN - 7 + x]));
+        out[x] += ((sample[0][MARGIN + x] + sample[1][MARGIN - 1 + x]) +
+                   (sample[2][MARGIN - 2 + x] + sample[3][MARGIN - 3 + x])) +
+                  ((sample[4][MARGIN - 4 + x] + sample[5][MARGIN - 5 + x]) +
+                   (sample[6][MARGIN - 6 + x] + sample[7][MARGIN - 7 + x]));
 }
 
 SONIC_WIDE
@@ -130,7 +132,7 @@ static void shrink_strip(strip *s, sonic_shrink_tile *tile, int begin, const flo
     gather_weight(tile->across_weight + begin, s->weight);
     for (int u = 0; u < 8; u++) {
         across_inverse(s->sample[0] + MARGIN, s->of[8 * u], s->weight + MARGIN);
-        gather(tile->across + u * STRIDE + begin, (const float(*)[MARGIN + STRIP + MARGIN + 2]) s->sample);
+        gather(tile->across + u * STRIDE + begin, (const float (*)[MARGIN + STRIP + MARGIN + 2]) s->sample);
     }
 }
 

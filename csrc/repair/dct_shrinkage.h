@@ -1,28 +1,31 @@
-/* dct_shrinkage.h - a tile of a plane, every 8x8 block of it taken to frequencies, small ones dropped, and all blocks averaged.
+/* dct_shrinkage.h - a tile of a plane, every 8x8 block of it taken to frequencies, small ones dropped, and all blocks
+ * averaged.
  *
- * Compression drops what is small in the blocks of one grid; what it invents there is small in the blocks of all others. (A. Nosratinia,
- * "Enhancement of JPEG-compressed images by re-application of JPEG", J. VLSI Signal Processing 27, 2001; weights by the number of kept
- * frequencies after O. Guleryuz, "Weighted overcomplete denoising", Asilomar 2003.) */
+ * Compression drops what is small in the blocks of one grid; what it invents there is small in the blocks of all
+ * others. (A. Nosratinia, "Enhancement of JPEG-compressed images by re-application of JPEG", J. VLSI Signal Processing
+ * 27, 2001; weights by the number of kept frequencies after O. Guleryuz, "Weighted overcomplete denoising", Asilomar
+ * 2003.) */
 #ifndef SONIC_REPAIR_DCT_SHRINKAGE_H
 #define SONIC_REPAIR_DCT_SHRINKAGE_H
 
 #include "core/plane.h"
 
-#define SONIC_SHRINK_ROWS 96     /* of a tile, at most */
+#define SONIC_SHRINK_ROWS 96 /* of a tile, at most */
 #define SONIC_SHRINK_COLUMNS 248
-#define SONIC_SHRINK_HALO 7      /* pixels that are read around a tile */
-#define SONIC_SHRINK_STRIDE 264  /* floats from one row to the next; at least columns + 2 halos + 1 */
+#define SONIC_SHRINK_HALO 7     /* pixels that are read around a tile */
+#define SONIC_SHRINK_STRIDE 264 /* floats from one row to the next; at least columns + 2 halos + 1 */
 
 /* Scratch memory of one tile. Row and column 7 of `in` and `sum` are the tile's first. */
 typedef struct sonic_shrink_tile {
-    float in[(SONIC_SHRINK_ROWS + 14) * SONIC_SHRINK_STRIDE];     /* to be filled */
-    float sum[(SONIC_SHRINK_ROWS + 14) * SONIC_SHRINK_STRIDE];    /* weighted blocks */
+    float in[(SONIC_SHRINK_ROWS + 14) * SONIC_SHRINK_STRIDE];  /* to be filled */
+    float sum[(SONIC_SHRINK_ROWS + 14) * SONIC_SHRINK_STRIDE]; /* weighted blocks */
     float weight[(SONIC_SHRINK_ROWS + 14) * SONIC_SHRINK_STRIDE];
     float down[8 * SONIC_SHRINK_STRIDE], across[8 * SONIC_SHRINK_STRIDE], across_weight[SONIC_SHRINK_STRIDE];
 } sonic_shrink_tile;
 
-/* Blocks begin at every pixel. limits: [vertical frequency][horizontal], levels of the orthonormal DCT below which a frequency is dropped; [0][0]
- * is kept. `sum` then holds levels in the tile's first `rows` rows and `columns` columns. */
+/* Blocks begin at every pixel. limits: [vertical frequency][horizontal], levels of the orthonormal DCT below which a
+ * frequency is dropped; [0][0] is kept. `sum` then holds levels in the tile's first `rows` rows and `columns` columns.
+ */
 void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, int32_t columns, const float limits[64]);
 
 #endif

@@ -24,13 +24,18 @@ typedef struct file {
 static sonic_status check(const struct jpeg_decompress_struct *j, sonic_image rgb)
 {
     if ((int32_t)j->image_width != rgb.width_px || (int32_t)j->image_height != rgb.height_px || rgb.channels != 3)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give rgb as [%u, %u, 3]: so large is the file's picture.", j->image_height, j->image_width);
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give rgb as [%u, %u, 3]: so large is the file's picture.",
+                          j->image_height, j->image_width);
     if ((int64_t)rgb.width_px * rgb.height_px > SONIC_JPEG_COEFFICIENT_PIXELS_MAX)
-        return sonic_fail(SONIC_ERROR_FORMAT, "Make the picture smaller: repair takes up to %d million pixels.", SONIC_JPEG_COEFFICIENT_PIXELS_MAX / 1000000);
+        return sonic_fail(SONIC_ERROR_FORMAT, "Make the picture smaller: repair takes up to %d million pixels.",
+                          SONIC_JPEG_COEFFICIENT_PIXELS_MAX / 1000000);
     const int32_t grey = j->num_components == 1 && j->jpeg_color_space == JCS_GRAYSCALE;
-    const int32_t colour = j->num_components == 3 && (j->jpeg_color_space == JCS_YCbCr || j->jpeg_color_space == JCS_RGB);
+    const int32_t colour =
+        j->num_components == 3 && (j->jpeg_color_space == JCS_YCbCr || j->jpeg_color_space == JCS_RGB);
     if (j->data_precision != 8 || !(grey || colour))
-        return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture as RGB: repair knows JPEG files in grey and in three colours, and this one has %d components.",
+        return sonic_fail(SONIC_ERROR_FORMAT,
+                          "Save the picture as RGB: repair knows JPEG files in grey and in three colours, and this one "
+                          "has %d components.",
                           j->num_components);
     return SONIC_OK;
 }
@@ -45,10 +50,12 @@ static sonic_status measure(file *f)
         sonic_component *c = &f->components.of[i];
         c->across = j->max_h_samp_factor / info->h_samp_factor;
         c->down = j->max_v_samp_factor / info->v_samp_factor;
-        if (c->across * info->h_samp_factor != j->max_h_samp_factor || c->down * info->v_samp_factor != j->max_v_samp_factor || c->across == 3 ||
-            c->across > FACTOR_MAX || c->down > FACTOR_MAX)
-            return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again with common subsampling: this file's is %d of %d by %d of %d.", info->h_samp_factor,
-                              j->max_h_samp_factor, info->v_samp_factor, j->max_v_samp_factor);
+        if (c->across * info->h_samp_factor != j->max_h_samp_factor ||
+            c->down * info->v_samp_factor != j->max_v_samp_factor || c->across == 3 || c->across > FACTOR_MAX ||
+            c->down > FACTOR_MAX)
+            return sonic_fail(SONIC_ERROR_FORMAT,
+                              "Save the picture again with common subsampling: this file's is %d of %d by %d of %d.",
+                              info->h_samp_factor, j->max_h_samp_factor, info->v_samp_factor, j->max_v_samp_factor);
         c->width_px = (int32_t)((j->image_width + (JDIMENSION)c->across - 1) / (JDIMENSION)c->across);
         c->height_px = (int32_t)((j->image_height + (JDIMENSION)c->down - 1) / (JDIMENSION)c->down);
         c->plane.width_px = (c->width_px + 7) / 8 * 8;
@@ -80,7 +87,8 @@ static sonic_status reserve(file *f)
 }
 
 SONIC_WIDE
-static void restore_block(float *restrict out, ptrdiff_t stride, const JCOEF *restrict coefficients, const float *restrict steps, const sonic_block *turned)
+static void restore_block(float *restrict out, ptrdiff_t stride, const JCOEF *restrict coefficients,
+                          const float *restrict steps, const sonic_block *turned)
 {
     sonic_block block;
     for (int k = 0; k < 64; k++)
@@ -96,15 +104,18 @@ static int32_t read_component(file *f, jvirt_barray_ptr array, int32_t i)
     const jpeg_component_info *info = &f->reader.jpeg.comp_info[i];
     const sonic_plane *plane = &f->components.of[i].plane;
     sonic_block turned;
-    if (!info->quant_table || (int32_t)info->width_in_blocks * 8 < plane->width_px || (int32_t)info->height_in_blocks * 8 < plane->height_px)
+    if (!info->quant_table || (int32_t)info->width_in_blocks * 8 < plane->width_px ||
+        (int32_t)info->height_in_blocks * 8 < plane->height_px)
         return 0;
     for (int k = 0; k < 64; k++)
         f->grids[i].steps[k] = info->quant_table->quantval[k] ? info->quant_table->quantval[k] : 1;
     sonic_block_transpose(&turned, &sonic_block_cosine);
     for (int32_t y = 0; y < plane->height_px; y += 8) {
-        JBLOCKARRAY row = f->reader.jpeg.mem->access_virt_barray((j_common_ptr)&f->reader.jpeg, array, (JDIMENSION)(y / 8), 1, FALSE);
+        JBLOCKARRAY row =
+            f->reader.jpeg.mem->access_virt_barray((j_common_ptr)&f->reader.jpeg, array, (JDIMENSION)(y / 8), 1, FALSE);
         for (int32_t x = 0; x < plane->width_px; x += 8)
-            restore_block(plane->data + (ptrdiff_t)y * plane->width_px + x, plane->width_px, row[0][x / 8], f->grids[i].steps, &turned);
+            restore_block(plane->data + (ptrdiff_t)y * plane->width_px + x, plane->width_px, row[0][x / 8],
+                          f->grids[i].steps, &turned);
     }
     return 1;
 }
@@ -112,8 +123,10 @@ static int32_t read_component(file *f, jvirt_barray_ptr array, int32_t i)
 static sonic_status damaged(const file *f)
 {
     if (f->reader.too_many_scans)
-        return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file has more than %d scans.", SONIC_JPEG_SCANS_MAX);
-    return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file is damaged (%s).", f->reader.text[0] ? f->reader.text : "data is missing");
+        return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file has more than %d scans.",
+                          SONIC_JPEG_SCANS_MAX);
+    return sonic_fail(SONIC_ERROR_FORMAT, "Save the picture again: the JPEG file is damaged (%s).",
+                      f->reader.text[0] ? f->reader.text : "data is missing");
 }
 
 /* What is read after a jump lives in *f. */
@@ -157,7 +170,8 @@ sonic_status sonic_repair_jpeg(sonic_image rgb, const uint8_t *bytes, size_t siz
         return sonic_fail(SONIC_ERROR_FORMAT, "Give the bytes of a JPEG file: these are not.");
     file *f = calloc(1, sizeof *f);
     if (!f)
-        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: there is not enough memory to read the file's headers.");
+        return sonic_fail(SONIC_ERROR_MEMORY,
+                          "Close other programs: there is not enough memory to read the file's headers.");
     sonic_jpeg_reader_prepare(&f->reader);
     sonic_status status = read_planes(f, rgb, bytes, size);
     jpeg_destroy_decompress(&f->reader.jpeg); /* frees the coefficients */

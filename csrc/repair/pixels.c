@@ -11,14 +11,15 @@
 #define CHUNK SONIC_ENLARGE_MAX
 
 /* JFIF's Y - 128, Cb - 128 and Cr - 128 (ITU-T T.871) of R, G and B. */
-static const float weights[3][4] = {
-    {0.299f, 0.587f, 0.114f, -128.0f}, {-0.168735892f, -0.331264108f, 0.5f, 0}, {0.5f, -0.418687589f, -0.081312411f, 0}};
+static const float weights[3][4] = {{0.299f, 0.587f, 0.114f, -128.0f},
+                                    {-0.168735892f, -0.331264108f, 0.5f, 0},
+                                    {0.5f, -0.418687589f, -0.081312411f, 0}};
 
 typedef struct job {
     sonic_pixels *pixels;
     const sonic_plane *plane; /* being read */
     const float *weight;
-    const sonic_plane *luma;  /* what is added */
+    const sonic_plane *luma;       /* what is added */
     const sonic_component *chroma; /* [2], or NULL */
 } job;
 
@@ -77,7 +78,8 @@ static void change_shares(float *restrict rgb, const float *restrict change, int
 }
 
 SONIC_WIDE
-static void change_of(float *restrict out, const float *restrict luma, const float *restrict blue, const float *restrict red, int32_t count)
+static void change_of(float *restrict out, const float *restrict luma, const float *restrict blue,
+                      const float *restrict red, int32_t count)
 {
     for (int32_t x = 0; x < count; x++) {
         out[3 * x] = luma[x] + 1.402f * red[x];
@@ -126,20 +128,27 @@ static sonic_status repair_and_subtract(sonic_plane *out, const sonic_plane *in,
 }
 
 /* What is to be added to the samples of one plane of chroma, which it replaces. */
-static sonic_status repair_chroma(sonic_component *out, sonic_plane plane, const sonic_chroma *c, float *samples_memory, float *work)
+static sonic_status repair_chroma(sonic_component *out, sonic_plane plane, const sonic_chroma *c, float *samples_memory,
+                                  float *work)
 {
     sonic_plane samples = {samples_memory, 0, 0}, change = {work, 0, 0};
     sonic_chroma_sample(&samples, &plane, c, work);
     const sonic_status status = repair_and_subtract(&change, &samples, &c->grid);
     memcpy(plane.data, change.data, (size_t)samples.width_px * (size_t)samples.height_px * sizeof(float));
-    *out = (sonic_component){{plane.data, samples.width_px, samples.height_px}, samples.width_px, samples.height_px, c->across, c->down, c->first_x_px,
-                             c->first_y_px, !c->smooth};
+    *out = (sonic_component){{plane.data, samples.width_px, samples.height_px},
+                             samples.width_px,
+                             samples.height_px,
+                             c->across,
+                             c->down,
+                             c->first_x_px,
+                             c->first_y_px,
+                             !c->smooth};
     return status;
 }
 
 /* planes: five of the picture's size. */
-static sonic_status repair(sonic_pixels_repair *out, sonic_pixels *pixels, const sonic_repair_grid *luma, const float chroma_steps[64],
-                           sonic_plane planes[5], float *scratch)
+static sonic_status repair(sonic_pixels_repair *out, sonic_pixels *pixels, const sonic_repair_grid *luma,
+                           const float chroma_steps[64], sonic_plane planes[5], float *scratch)
 {
     sonic_component chroma[2];
     sonic_fit fit = {0, 0};
@@ -167,12 +176,14 @@ static size_t plane_bytes(const sonic_pixels *pixels)
     return (size_t)pixels->width_px * (size_t)pixels->height_px * sizeof(float);
 }
 
-sonic_status sonic_repair_pixels(sonic_pixels_repair *out, sonic_pixels *pixels, const sonic_repair_grid *luma, const float chroma_steps[64])
+sonic_status sonic_repair_pixels(sonic_pixels_repair *out, sonic_pixels *pixels, const sonic_repair_grid *luma,
+                                 const float chroma_steps[64])
 {
     sonic_arena *arena;
     sonic_plane planes[5];
     memset(out, 0, sizeof *out);
-    sonic_status status = sonic_arena_create(&arena, 5 * sonic_arena_piece(plane_bytes(pixels)) + sonic_arena_piece(SONIC_CHROMA_FIND_SCRATCH));
+    sonic_status status = sonic_arena_create(&arena, 5 * sonic_arena_piece(plane_bytes(pixels)) +
+                                                         sonic_arena_piece(SONIC_CHROMA_FIND_SCRATCH));
     if (status != SONIC_OK)
         return status;
     for (int i = 0; i < 5; i++)
@@ -200,7 +211,8 @@ sonic_status sonic_pixels_fit(double *out, sonic_pixels *pixels, const sonic_rep
 sonic_status sonic_pixels_steps(int32_t *known, sonic_repair_grid *luma, sonic_pixels *pixels)
 {
     sonic_arena *arena;
-    const sonic_status status = sonic_arena_create(&arena, sonic_arena_piece(plane_bytes(pixels)) + sonic_arena_piece(SONIC_STEPS_SCRATCH));
+    const sonic_status status =
+        sonic_arena_create(&arena, sonic_arena_piece(plane_bytes(pixels)) + sonic_arena_piece(SONIC_STEPS_SCRATCH));
     if (status != SONIC_OK)
         return status;
     const sonic_plane plane = {sonic_arena_take(arena, plane_bytes(pixels)), pixels->width_px, pixels->height_px};

@@ -13,8 +13,9 @@
 #define TILES 16 /* worked on between two questions of the watch; their scratch memory is held at a time */
 
 #ifndef LIMIT
-#define LIMIT 0.5f    /* of a step: frequencies that are smaller are dropped */
-#define FRACTION 0.6f /* of the interval of one step around what was kept: originals lie nearer to its middle than to its ends */
+#define LIMIT 0.5f /* of a step: frequencies that are smaller are dropped */
+#define FRACTION                                                                                                       \
+    0.6f /* of the interval of one step around what was kept: originals lie nearer to its middle than to its ends */
 #endif
 
 typedef struct projection {
@@ -38,10 +39,7 @@ static int32_t tiles_along(int32_t length_px, int32_t offset_px, int32_t tile_px
     return (length_px - begin + tile_px - 1) / tile_px;
 }
 
-static inline int32_t within(int32_t i, int32_t length)
-{
-    return i < 0 ? 0 : i >= length ? length - 1 : i;
-}
+static inline int32_t within(int32_t i, int32_t length) { return i < 0 ? 0 : i >= length ? length - 1 : i; }
 
 static void load_tile(sonic_shrink_tile *tile, const sonic_plane *in, int32_t y0, int32_t x0, int32_t rows)
 {
@@ -65,10 +63,7 @@ static inline void load_block(sonic_block *out, const float *in)
 }
 
 /* Adding 1.5 * 2^23 leaves no bits for the fraction: the nearest integer, for values below 2^22. */
-static inline float nearest(float value)
-{
-    return (value + 12582912.0f) - 12582912.0f;
-}
+static inline float nearest(float value) { return (value + 12582912.0f) - 12582912.0f; }
 
 SONIC_WIDE
 static void project_block(float *restrict levels, const float *restrict compressed, const projection *p)
@@ -103,8 +98,10 @@ static void project(sonic_shrink_tile *tile, const projection *p, int32_t rows, 
 static void repair_tile(const job *j, int32_t index, sonic_shrink_tile *tile)
 {
     const sonic_plane *out = j->out;
-    const int32_t begin_y = j->grid->row_px ? j->grid->row_px - 8 : 0, begin_x = j->grid->column_px ? j->grid->column_px - 8 : 0;
-    const int32_t y0 = begin_y + index / j->across * SONIC_SHRINK_ROWS, x0 = begin_x + index % j->across * SONIC_SHRINK_COLUMNS;
+    const int32_t begin_y = j->grid->row_px ? j->grid->row_px - 8 : 0,
+                  begin_x = j->grid->column_px ? j->grid->column_px - 8 : 0;
+    const int32_t y0 = begin_y + index / j->across * SONIC_SHRINK_ROWS,
+                  x0 = begin_x + index % j->across * SONIC_SHRINK_COLUMNS;
     const int32_t rows = out->height_px - y0 < SONIC_SHRINK_ROWS ? out->height_px - y0 : SONIC_SHRINK_ROWS;
     const int32_t columns = out->width_px - x0 < SONIC_SHRINK_COLUMNS ? out->width_px - x0 : SONIC_SHRINK_COLUMNS;
     load_tile(tile, j->in, y0, x0, rows);
@@ -112,8 +109,8 @@ static void repair_tile(const job *j, int32_t index, sonic_shrink_tile *tile)
     project(tile, &j->projection, rows, columns, y0, x0);
     const int32_t skip = x0 < 0 ? -x0 : 0;
     for (int32_t y = y0 < 0 ? -y0 : 0; y < rows; y++)
-        memcpy(out->data + (ptrdiff_t)(y0 + y) * out->width_px + x0 + skip, tile->sum + (y + HALO) * STRIDE + HALO + skip,
-               (size_t)(columns - skip) * sizeof(float));
+        memcpy(out->data + (ptrdiff_t)(y0 + y) * out->width_px + x0 + skip,
+               tile->sum + (y + HALO) * STRIDE + HALO + skip, (size_t)(columns - skip) * sizeof(float));
 }
 
 static void repair_tiles(int64_t begin, int64_t end, void *context)
@@ -137,7 +134,8 @@ static void prepare(job *j, const sonic_repair_grid *grid)
 
 sonic_status sonic_repair_plane(const sonic_plane *out, const sonic_plane *in, const sonic_repair_grid *grid)
 {
-    job j = {.out = out, .in = in, .grid = grid, .across = tiles_along(in->width_px, grid->column_px, SONIC_SHRINK_COLUMNS)};
+    job j = {
+        .out = out, .in = in, .grid = grid, .across = tiles_along(in->width_px, grid->column_px, SONIC_SHRINK_COLUMNS)};
     const int32_t tiles = j.across * tiles_along(in->height_px, grid->row_px, SONIC_SHRINK_ROWS);
     const size_t bytes = (size_t)(tiles < TILES ? tiles : TILES) * sizeof(sonic_shrink_tile);
     sonic_arena *arena;

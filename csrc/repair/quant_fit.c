@@ -2,7 +2,7 @@
 
 #include "repair/block.h"
 
-#define BLOCKS 8192  /* about as many are looked at */
+#define BLOCKS 8192   /* about as many are looked at */
 #define STEP_MIN 5.0f /* levels: rounding the picture to 8 bits moves coefficients by a fraction of one */
 
 typedef struct table {
@@ -31,7 +31,8 @@ static void add_block(float sum[8], float count[8], const float *in, ptrdiff_t s
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++) {
             const float multiple = block.of[y][x] * t->per_step[y][x], nearest = (multiple + 12582912.0f) - 12582912.0f;
-            const float r = multiple - nearest, counts = t->counts[y][x] * (float)((nearest >= 1.0f) | (nearest <= -1.0f));
+            const float r = multiple - nearest,
+                        counts = t->counts[y][x] * (float)((nearest >= 1.0f) | (nearest <= -1.0f));
             sum[x] += counts * (1.0f - 12.0f * r * r);
             count[x] += counts;
         }
@@ -46,7 +47,8 @@ void sonic_fit_add(sonic_fit *fit, const sonic_plane *plane, const sonic_repair_
     for (int32_t y = every / 2; y < rows; y += every) {
         float sum[8] = {0}, count[8] = {0};
         for (int32_t x = 0; x < columns; x++)
-            add_block(sum, count, sonic_plane_row(plane, grid->row_px + 8 * y) + grid->column_px + 8 * x, plane->width_px, &t);
+            add_block(sum, count, sonic_plane_row(plane, grid->row_px + 8 * y) + grid->column_px + 8 * x,
+                      plane->width_px, &t);
         for (int k = 0; k < 8; k++) {
             fit->sum += sum[k];
             fit->count += (int64_t)count[k];

@@ -1,4 +1,5 @@
-/* quant_fit.h - whether a plane's coefficients lie on the multiples of quantisation steps, for one position of the grid. */
+/* quant_fit.h - whether a plane's coefficients lie on the multiples of quantisation steps, for one position of the
+ * grid. */
 #ifndef SONIC_REPAIR_QUANT_FIT_H
 #define SONIC_REPAIR_QUANT_FIT_H
 

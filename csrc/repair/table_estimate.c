@@ -21,7 +21,8 @@ static int32_t collect(float *values, const sonic_plane *plane, const sonic_repa
     int32_t count = 0;
     sonic_block_transpose(&turned, &sonic_block_cosine);
     for (int64_t i = every / 2; i < blocks && count < BLOCKS; i += every, count++) {
-        const float *in = sonic_plane_row(plane, grid->row_px + 8 * (int32_t)(i / columns)) + grid->column_px + 8 * (i % columns);
+        const float *in =
+            sonic_plane_row(plane, grid->row_px + 8 * (int32_t)(i / columns)) + grid->column_px + 8 * (i % columns);
         for (int y = 0; y < 8; y++)
             memcpy(block.of[y], in + (ptrdiff_t)y * plane->width_px, sizeof block.of[y]);
         sonic_block_forward(&block, &block, &turned);
@@ -39,7 +40,8 @@ static float fit_of(const float *restrict values, int32_t count, float step)
     float sum = 0, told = 0, sums[8] = {0}, tolds[8] = {0};
     for (int32_t i = 0; i + 8 <= count; i += 8)
         for (int k = 0; k < 8; k++) {
-            const float multiple = values[i + k] * per_step, nearest = (multiple + 12582912.0f) - 12582912.0f, r = multiple - nearest;
+            const float multiple = values[i + k] * per_step, nearest = (multiple + 12582912.0f) - 12582912.0f,
+                        r = multiple - nearest;
             const float tells = (float)((nearest >= 1.0f) | (nearest <= -1.0f));
             sums[k] += tells * (1.0f - 12.0f * r * r);
             tolds[k] += tells;
@@ -102,7 +104,8 @@ int32_t sonic_steps_find(sonic_repair_grid *grid, const sonic_plane *plane, floa
     const float scale = middle_scale(grid->steps, known);
     grid->steps[0] = step_of(scratch, count);
     for (int k = 0; k < 64; k++) {
-        const float standard = scale * (float)sonic_quality_step(50, 0, k), bounded = standard < largest ? standard : largest;
+        const float standard = scale * (float)sonic_quality_step(50, 0, k),
+                    bounded = standard < largest ? standard : largest;
         if (grid->steps[k] <= 0)
             grid->steps[k] = bounded < 1 ? 1 : bounded;
     }

@@ -1,7 +1,7 @@
 /* guidance.h - how the branches of the network become one direction.
  *
- * u sees neither image nor sound, d the image, c image and sound: v = u + appearance (d - u) + audio (c - d), which is a sum of the
- * three with weights of their own. A branch whose weight is 0 is not computed. */
+ * u sees neither image nor sound, d the image, c image and sound: v = u + appearance (d - u) + audio (c - d), which is
+ * a sum of the three with weights of their own. A branch whose weight is 0 is not computed. */
 #ifndef SONIC_SAMPLER_GUIDANCE_H
 #define SONIC_SAMPLER_GUIDANCE_H
 

@@ -15,25 +15,29 @@ static sonic_sample_settings settings_from(const double *n)
 {
     sonic_sample_settings s = {0};
     s.steps = whole(n[1]), s.window = whole(n[2]), s.shift = whole(n[3]), s.frame_rate_id = n[4];
-    s.dynamic_scale = n[5], s.motion_scale = n[6], s.appearance_guidance = n[7], s.audio_guidance = n[8], s.branches_at_once = whole(n[9]);
+    s.dynamic_scale = n[5], s.motion_scale = n[6], s.appearance_guidance = n[7], s.audio_guidance = n[8],
+    s.branches_at_once = whole(n[9]);
     return s;
 }
 
-/* tensors: weights; the constants, each called "constants." and its name; "noise", "image_latents", "buckets" (sampler.h).
- * numbers: head dim, steps, window, shift, frame rate id, dynamic scale, motion scale, appearance guidance, audio guidance, branches at
- * once. Returns the latents. */
+/* tensors: weights; the constants, each called "constants." and its name; "noise", "image_latents", "buckets"
+ * (sampler.h). numbers: head dim, steps, window, shift, frame rate id, dynamic scale, motion scale, appearance
+ * guidance, audio guidance, branches at once. Returns the latents. */
 void sonic_sample_operator(sonic_operator_call *call)
 {
     sonic_unet *unet;
     sonic_unet_constants constants;
     if (call->number_count != NUMBERS) {
-        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give sample %d numbers: there are %d.", NUMBERS, (int)call->number_count));
+        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give sample %d numbers: there are %d.", NUMBERS,
+                                                 (int)call->number_count));
         return;
     }
     sonic_sample_settings settings = settings_from(call->numbers);
-    sonic_sample_inputs inputs = {sonic_operator_tensor(call, "noise"), sonic_operator_tensor(call, "image_latents"), sonic_operator_tensor(call, "buckets")};
+    sonic_sample_inputs inputs = {sonic_operator_tensor(call, "noise"), sonic_operator_tensor(call, "image_latents"),
+                                  sonic_operator_tensor(call, "buckets")};
     sonic_unet_constants_each(&constants, find_constant, call);
-    if (call->scope->status || sonic_scope_fail(call->scope, sonic_unet_create(&unet, call, "", whole(call->numbers[0]))))
+    if (call->scope->status ||
+        sonic_scope_fail(call->scope, sonic_unet_create(&unet, call, "", whole(call->numbers[0]))))
         return;
     sonic_operator_return(call, sonic_sample_run(call->scope, call, unet, &constants, &inputs, &settings));
     sonic_unet_free(unet);

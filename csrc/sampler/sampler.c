@@ -15,14 +15,14 @@ typedef struct job {
     const sonic_unet_constants *constants;
     const sonic_sample_settings *settings;
     sonic_guidance guidance;
-    sonic_windows windows;                 /* of the step in progress */
+    sonic_windows windows; /* of the step in progress */
     int32_t step;
-    int64_t rows, columns, done, total;    /* calls of the network */
-    sonic_tensor *like;                    /* a weight: where the network computes */
-    float *buckets, *pixels;               /* [frames, 2]; [4, rows, columns] */
+    int64_t rows, columns, done, total; /* calls of the network */
+    sonic_tensor *like;                 /* a weight: where the network computes */
+    float *buckets, *pixels;            /* [frames, 2]; [4, rows, columns] */
     sonic_image preview;
     bool has_preview;
-    int64_t order[SONIC_UNET_FRAMES_MAX];  /* the frames of the window in progress */
+    int64_t order[SONIC_UNET_FRAMES_MAX]; /* the frames of the window in progress */
     float sigmas[SONIC_STEPS_MAX + 1];
 } job;
 
@@ -45,8 +45,10 @@ static void draw_preview(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tens
     sonic_scope s;
     sonic_scope_open(&s, outer);
     int64_t middle = j->windows.frames / 2;
-    sonic_tensor *clean = st_add_scaled(&s, st_take(st_slice(&s, next, 0, middle, 1)), st_take(st_slice(&s, x, 0, middle, 1)), -stay);
-    st_to_host(&s, j->pixels, SONIC_LATENT_CHANNELS * j->rows * j->columns, st_take(st_scale(&s, st_take(clean), 1.0 / (1.0 - stay))));
+    sonic_tensor *clean =
+        st_add_scaled(&s, st_take(st_slice(&s, next, 0, middle, 1)), st_take(st_slice(&s, x, 0, middle, 1)), -stay);
+    st_to_host(&s, j->pixels, SONIC_LATENT_CHANNELS * j->rows * j->columns,
+               st_take(st_scale(&s, st_take(clean), 1.0 / (1.0 - stay))));
     if (!s.status)
         sonic_preview_draw(j->preview.data, j->pixels, j->rows, j->columns);
     j->has_preview = sonic_scope_close(&s) == SONIC_OK;
@@ -65,7 +67,9 @@ static sonic_status window_ids(double ids[SONIC_UNET_IDS], const job *j)
     ids[1] = sums[0] / count * j->settings->dynamic_scale;
     ids[2] = sums[1] / count * j->settings->dynamic_scale * j->settings->motion_scale;
     if (!isfinite(ids[1]) || !isfinite(ids[2]))
-        return sonic_fail(SONIC_ERROR_FORMAT, "Use another recording or weight file: the motion of the sound is not finite (%g, %g).", ids[1], ids[2]);
+        return sonic_fail(SONIC_ERROR_FORMAT,
+                          "Use another recording or weight file: the motion of the sound is not finite (%g, %g).",
+                          ids[1], ids[2]);
     return SONIC_OK;
 }
 
@@ -73,7 +77,8 @@ static sonic_status window_ids(double ids[SONIC_UNET_IDS], const job *j)
 static sonic_tensor *add_branch(sonic_scope *scope, sonic_tensor *v, sonic_tensor *out, int32_t branch, double weight)
 {
     sonic_tensor *part = st_slice(scope, out, 0, branch, 1);
-    part = st_reshape(scope, st_take(part), st_shape4(st_size(out, 1), st_size(out, 2), st_size(out, 3), st_size(out, 4)));
+    part =
+        st_reshape(scope, st_take(part), st_shape4(st_size(out, 1), st_size(out, 2), st_size(out, 3), st_size(out, 4)));
     part = st_to_dtype(scope, st_take(part), SONIC_DTYPE_FLOAT32);
     return v ? st_add_scaled_in_place(scope, v, st_take(part), weight) : st_scale(scope, st_take(part), weight);
 }
@@ -106,13 +111,15 @@ static void add_window(job *j, sonic_scope *scope, sonic_tensor *next, sonic_ten
     for (int64_t place = 0; place < w->window && !scope->status;) {
         int64_t frame = j->order[place], run = sonic_windows_run(w, index, place);
         sonic_tensor *target = st_slice(scope, next, 0, frame, run);
-        st_add_scaled_in_place(scope, target, st_take(st_slice(scope, v, 0, place, run)), move / (double)sonic_windows_places(w, frame));
+        st_add_scaled_in_place(scope, target, st_take(st_slice(scope, v, 0, place, run)),
+                               move / (double)sonic_windows_places(w, frame));
         st_release(target);
         place += run;
     }
 }
 
-static void run_window(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, int64_t index, const sonic_step *step)
+static void run_window(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, int64_t index,
+                       const sonic_step *step)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -136,8 +143,12 @@ static void check_latents(job *j, sonic_scope *scope, sonic_tensor *x)
 {
     if (scope->status || st_is_finite(scope, x) || scope->status)
         return;
-    sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_FORMAT, "Choose precision fp32 or bf16, or other weight files: after step %d of %d the latents are not finite.",
-                                       (int)j->step + 1, (int)j->settings->steps));
+    sonic_scope_fail(
+        scope,
+        sonic_fail(
+            SONIC_ERROR_FORMAT,
+            "Choose precision fp32 or bf16, or other weight files: after step %d of %d the latents are not finite.",
+            (int)j->step + 1, (int)j->settings->steps));
 }
 
 /* x is released. */
@@ -163,11 +174,15 @@ static sonic_tensor *start(job *j, sonic_scope *outer, const sonic_sample_inputs
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *picture = st_to_device_of(&s, st_take(st_to_dtype(&s, in->image_latents, SONIC_DTYPE_FLOAT32)), j->like);
+    sonic_tensor *picture =
+        st_to_device_of(&s, st_take(st_to_dtype(&s, in->image_latents, SONIC_DTYPE_FLOAT32)), j->like);
     sonic_tensor *noise = st_to_device_of(&s, in->noise, j->like);
-    sonic_tensor *x = st_add_scaled(&s, st_take(st_scale(&s, st_take(picture), SONIC_LATENT_SCALE)), st_take(noise), j->sigmas[0]);
+    sonic_tensor *x =
+        st_add_scaled(&s, st_take(st_scale(&s, st_take(picture), SONIC_LATENT_SCALE)), st_take(noise), j->sigmas[0]);
     if (!s.status && !st_is_finite(&s, x) && !s.status)
-        sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_FORMAT, "Choose precision fp32 or bf16, or another picture: its latents are not finite."));
+        sonic_scope_fail(&s,
+                         sonic_fail(SONIC_ERROR_FORMAT,
+                                    "Choose precision fp32 or bf16, or another picture: its latents are not finite."));
     x = st_return(&s, x);
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
@@ -196,29 +211,37 @@ static sonic_status check_settings(const sonic_sample_settings *s)
     enum { SCALE_MAX = 100 };
     const double scales[] = {s->dynamic_scale, s->motion_scale, s->appearance_guidance, s->audio_guidance};
     if (s->window < 1 || s->window > SONIC_UNET_FRAMES_MAX || s->shift < 0 || s->shift > SONIC_UNET_FRAMES_MAX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose windows of 1 to %d frames that move by 0 to %d: %lld and %lld were asked for.", SONIC_UNET_FRAMES_MAX,
-                          SONIC_UNET_FRAMES_MAX, (long long)s->window, (long long)s->shift);
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Choose windows of 1 to %d frames that move by 0 to %d: %lld and %lld were asked for.",
+                          SONIC_UNET_FRAMES_MAX, SONIC_UNET_FRAMES_MAX, (long long)s->window, (long long)s->shift);
     if (s->branches_at_once < 1 || s->branches_at_once > SONIC_GUIDANCE_BRANCHES)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d branches at once: %d were asked for.", SONIC_GUIDANCE_BRANCHES, (int)s->branches_at_once);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d branches at once: %d were asked for.",
+                          SONIC_GUIDANCE_BRANCHES, (int)s->branches_at_once);
     if (!in_range(s->frame_rate_id, 0, 1e3))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a frame rate id from 0 to 1000: it is %g.", s->frame_rate_id);
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
         if (!in_range(scales[i], -SCALE_MAX, SCALE_MAX))
-            return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose scales and guidance up to %d: one is %g.", SCALE_MAX, scales[i]);
+            return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose scales and guidance up to %d: one is %g.", SCALE_MAX,
+                              scales[i]);
     return SONIC_OK;
 }
 
 static sonic_status check_inputs(const sonic_sample_inputs *in)
 {
     sonic_shape noise = st_shape(in->noise), image = st_shape(in->image_latents), buckets = st_shape(in->buckets);
-    if (noise.dims != 4 || noise.size[1] != SONIC_LATENT_CHANNELS || noise.size[0] < 1 || noise.size[0] > SONIC_SAMPLE_FRAMES_MAX ||
-        st_dtype(in->noise) != SONIC_DTYPE_FLOAT32)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give the noise as float32 [frames, 4, rows, columns] with 1 to %d frames.", SONIC_SAMPLE_FRAMES_MAX);
-    if (image.dims != 4 || image.size[0] != 1 || image.size[1] != SONIC_LATENT_CHANNELS || image.size[2] != noise.size[2] || image.size[3] != noise.size[3])
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give the picture's latents as [1, 4, %lld, %lld], the size of the noise.", (long long)noise.size[2],
-                          (long long)noise.size[3]);
+    if (noise.dims != 4 || noise.size[1] != SONIC_LATENT_CHANNELS || noise.size[0] < 1 ||
+        noise.size[0] > SONIC_SAMPLE_FRAMES_MAX || st_dtype(in->noise) != SONIC_DTYPE_FLOAT32)
+        return sonic_fail(SONIC_ERROR_SHAPE,
+                          "Give the noise as float32 [frames, 4, rows, columns] with 1 to %d frames.",
+                          SONIC_SAMPLE_FRAMES_MAX);
+    if (image.dims != 4 || image.size[0] != 1 || image.size[1] != SONIC_LATENT_CHANNELS ||
+        image.size[2] != noise.size[2] || image.size[3] != noise.size[3])
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the picture's latents as [1, 4, %lld, %lld], the size of the noise.",
+                          (long long)noise.size[2], (long long)noise.size[3]);
     if (buckets.dims != 2 || buckets.size[0] != noise.size[0] || buckets.size[1] != 2)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give the motion buckets as [%lld, 2], one row for each frame of the noise.", (long long)noise.size[0]);
+        return sonic_fail(SONIC_ERROR_SHAPE,
+                          "Give the motion buckets as [%lld, 2], one row for each frame of the noise.",
+                          (long long)noise.size[0]);
     return SONIC_OK;
 }
 
@@ -226,12 +249,16 @@ static sonic_status check_inputs(const sonic_sample_inputs *in)
 static sonic_status check_constants(const sonic_unet_constants *c, int64_t frames)
 {
     const int64_t *layout = st_data(c->layout);
-    if (!layout || st_dtype(c->layout) != SONIC_DTYPE_INT64 || st_size(c->layout, 0) != SONIC_GUIDANCE_BRANCHES || st_size(c->layout, 1) != 4 || !c->latents)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give the constants that unet_prepare made for %d branches with image latents.", SONIC_GUIDANCE_BRANCHES);
+    if (!layout || st_dtype(c->layout) != SONIC_DTYPE_INT64 || st_size(c->layout, 0) != SONIC_GUIDANCE_BRANCHES ||
+        st_size(c->layout, 1) != 4 || !c->latents)
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Give the constants that unet_prepare made for %d branches with image latents.",
+                          SONIC_GUIDANCE_BRANCHES);
     for (int32_t i = 0; i < SONIC_GUIDANCE_BRANCHES; i++)
         for (int32_t rows = 1; rows < 4; rows += 2)
             if (layout[i * 4 + rows] != 1 && layout[i * 4 + rows] != frames)
-                return sonic_fail(SONIC_ERROR_SHAPE, "Give noise for the %lld frames that the network was prepared for: there are %lld.",
+                return sonic_fail(SONIC_ERROR_SHAPE,
+                                  "Give noise for the %lld frames that the network was prepared for: there are %lld.",
                                   (long long)layout[i * 4 + rows], (long long)frames);
     return SONIC_OK;
 }
@@ -248,18 +275,23 @@ static sonic_status prepare(job *j, const sonic_sample_inputs *in)
     if (status)
         return status;
     j->windows = (sonic_windows){st_size(in->noise, 0), j->settings->window, 0};
-    j->guidance = sonic_guidance_plan(j->settings->appearance_guidance, j->settings->audio_guidance, j->settings->branches_at_once);
+    j->guidance = sonic_guidance_plan(j->settings->appearance_guidance, j->settings->audio_guidance,
+                                      j->settings->branches_at_once);
     j->total = j->settings->steps * sonic_windows_count(&j->windows) * j->guidance.call_count;
     j->rows = st_size(in->noise, 2), j->columns = st_size(in->noise, 3);
     j->buckets = calloc((size_t)j->windows.frames * 2, sizeof *j->buckets);
     j->pixels = calloc((size_t)(j->rows * j->columns) * SONIC_LATENT_CHANNELS, sizeof *j->pixels);
-    j->preview = (sonic_image){calloc((size_t)(j->rows * j->columns), 3), (int32_t)j->columns, (int32_t)j->rows, 3, (ptrdiff_t)j->columns * 3};
-    return j->buckets && j->pixels && j->preview.data ? SONIC_OK : sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to sample %lld frames.",
-                                                                              (long long)j->windows.frames);
+    j->preview = (sonic_image){calloc((size_t)(j->rows * j->columns), 3), (int32_t)j->columns, (int32_t)j->rows, 3,
+                               (ptrdiff_t)j->columns * 3};
+    return j->buckets && j->pixels && j->preview.data
+               ? SONIC_OK
+               : sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to sample %lld frames.",
+                            (long long)j->windows.frames);
 }
 
-sonic_tensor *sonic_sample_run(sonic_scope *outer, sonic_operator_call *call, const sonic_unet *unet, const sonic_unet_constants *constants,
-                               const sonic_sample_inputs *inputs, const sonic_sample_settings *settings)
+sonic_tensor *sonic_sample_run(sonic_scope *outer, sonic_operator_call *call, const sonic_unet *unet,
+                               const sonic_unet_constants *constants, const sonic_sample_inputs *inputs,
+                               const sonic_sample_settings *settings)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);

@@ -10,7 +10,10 @@ static int64_t modulo(int64_t a, int64_t n)
 
 int64_t sonic_windows_count(const sonic_windows *w) { return (w->frames + w->window - 1) / w->window; }
 
-int64_t sonic_windows_frame(const sonic_windows *w, int64_t index, int64_t place) { return modulo(index * w->window + place - w->offset, w->frames); }
+int64_t sonic_windows_frame(const sonic_windows *w, int64_t index, int64_t place)
+{
+    return modulo(index * w->window + place - w->offset, w->frames);
+}
 
 int64_t sonic_windows_places(const sonic_windows *w, int64_t frame)
 {

@@ -8,11 +8,13 @@
 enum { AROUND = 64, FACE = 128, KEPT = 255 };
 
 /* Points of MediaPipe's canonical mesh around the lips, the eyes, and the face. */
-static const int16_t lips[] = {61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409};
+static const int16_t lips[] = {61,  146, 91, 181, 84, 17, 314, 405, 321, 375,
+                               291, 185, 40, 39,  37, 0,  267, 269, 270, 409};
 static const int16_t eye_a[] = {33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246};
 static const int16_t eye_b[] = {263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466};
-static const int16_t oval[] = {10,  338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-                               152, 148, 176, 149, 150, 136, 172, 58,  132, 93,  234, 127, 162, 21,  54,  103, 67,  109};
+static const int16_t oval[] = {10,  338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288,
+                               397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
+                               172, 58,  132, 93,  234, 127, 162, 21,  54,  103, 67,  109};
 
 /* An ellipse around points: x in terms of the inverse covariance m, inside where the form is below 1. */
 typedef struct ellipse {
@@ -72,8 +74,8 @@ static float laplacian(const float *green, ptrdiff_t stride)
     return 4.0f * green[0] - green[-3] - green[3] - green[-stride] - green[stride];
 }
 
-/* The largest share of the cleaned picture, 0..1, at which the energy is no less than 1 - loss of the frame's. Energies of the frame, of
- * the frame times the change, and of the change make it a quadratic. */
+/* The largest share of the cleaned picture, 0..1, at which the energy is no less than 1 - loss of the frame's. Energies
+ * of the frame, of the frame times the change, and of the change make it a quadratic. */
 static double share_of(double frame, double mixed, double change, double loss)
 {
     double c = loss * frame;
@@ -86,7 +88,8 @@ static double share_of(double frame, double mixed, double change, double loss)
     return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
-static double face_share(const float *cleaned, const float *frame, const uint8_t *mask, int32_t width, int32_t height, double loss)
+static double face_share(const float *cleaned, const float *frame, const uint8_t *mask, int32_t width, int32_t height,
+                         double loss)
 {
     const ptrdiff_t stride = 3 * (ptrdiff_t)width;
     double own = 0, mixed = 0, change = 0;
@@ -101,7 +104,8 @@ static double face_share(const float *cleaned, const float *frame, const uint8_t
     return share_of(own, mixed, change, loss);
 }
 
-void sonic_guard_apply(float *cleaned, const float *frame, const uint8_t *mask, int32_t width, int32_t height, double loss)
+void sonic_guard_apply(float *cleaned, const float *frame, const uint8_t *mask, int32_t width, int32_t height,
+                       double loss)
 {
     const float share = (float)face_share(cleaned, frame, mask, width, height, loss);
     for (size_t i = 0; i < (size_t)width * height; i++) {

@@ -6,7 +6,8 @@
 
 #define SONIC_MIXTURE_MAX 64
 
-/* Weighted sums, relative to exp(best) so that no weight overflows: divide curve and sigma by weight. Begins as {-INFINITY, 0, 0, {0}}. */
+/* Weighted sums, relative to exp(best) so that no weight overflows: divide curve and sigma by weight. Begins as
+ * {-INFINITY, 0, 0, {0}}. */
 typedef struct sonic_mixture {
     double best, weight, sigma, curve[SONIC_MIXTURE_MAX];
 } sonic_mixture;

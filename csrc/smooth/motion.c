@@ -36,8 +36,10 @@ static void add_row(float lanes[SUMS][LANES], const float *a, const float *b, in
         float x = ((a[i + 1] - a[i - 1]) + (b[i + 1] - b[i - 1])) * 0.25f;
         float y = ((a[i + width] - a[i - width]) + (b[i + width] - b[i - width])) * 0.25f;
         float g = -a[i] * (1.0f / 128.0f), r = b[i] - gain * a[i];
-        lanes[XX][i] += x * x, lanes[XY][i] += x * y, lanes[XG][i] += x * g, lanes[YY][i] += y * y, lanes[YG][i] += y * g;
-        lanes[GG][i] += g * g, lanes[XR][i] += x * r, lanes[YR][i] += y * r, lanes[GR][i] += g * r, lanes[RR][i] += r * r;
+        lanes[XX][i] += x * x, lanes[XY][i] += x * y, lanes[XG][i] += x * g, lanes[YY][i] += y * y,
+            lanes[YG][i] += y * g;
+        lanes[GG][i] += g * g, lanes[XR][i] += x * r, lanes[YR][i] += y * r, lanes[GR][i] += g * r,
+            lanes[RR][i] += r * r;
     }
 }
 
@@ -109,12 +111,10 @@ typedef struct blocks {
     int32_t trust_columns, trust_rows;
 } blocks;
 
-static int32_t blocks_along(int32_t side)
-{
-    return (side - 2 * MARGIN) / BLOCK;
-}
+static int32_t blocks_along(int32_t side) { return (side - 2 * MARGIN) / BLOCK; }
 
-/* People stand in the middle and reach the lower edge; the other edges show the background, whose movement is the camera's. */
+/* People stand in the middle and reach the lower edge; the other edges show the background, whose movement is the
+ * camera's. */
 static void expect_people(float *trust, int32_t columns, int32_t rows)
 {
     for (int32_t y = 0; y < rows; y++)
@@ -188,7 +188,15 @@ typedef struct pair {
 static blocks blocks_of(const pair *p, int32_t level)
 {
     const int32_t width = p->now->width[level], height = p->now->height[level];
-    blocks b = {p->scratch + 2 * (size_t)width * height, NULL, blocks_along(width), blocks_along(height), 0, level, p->trust, 0, 0};
+    blocks b = {p->scratch + 2 * (size_t)width * height,
+                NULL,
+                blocks_along(width),
+                blocks_along(height),
+                0,
+                level,
+                p->trust,
+                0,
+                0};
     b.count = b.columns * b.rows;
     b.trust_columns = blocks_along(p->now->width[0]), b.trust_rows = blocks_along(p->now->height[0]);
     b.rests = p->scratch + 2 * (size_t)width * height + (size_t)b.count * SUMS;
@@ -202,8 +210,8 @@ static int refine(estimate *e, const pair *p, int32_t level, blocks b, double st
     const double unit = 1 << level;
     sums_job job = {(float *)b.sums, p->before->luma[level], p->scratch, width, height, b.columns, b.rows, 0};
     for (int k = 0; k < WARPS; k++) {
-        sonic_shift(p->scratch, p->scratch + (size_t)width * height, p->now->luma[level], width, height, 1, e->shift[0] / unit,
-                    e->shift[1] / unit);
+        sonic_shift(p->scratch, p->scratch + (size_t)width * height, p->now->luma[level], width, height, 1,
+                    e->shift[0] / unit, e->shift[1] / unit);
         job.gain = (float)e->gain;
         sonic_parallel_for(job.rows, 4, sum_blocks, &job);
         if (!solve(&e->fit, &b, k == 0 ? start_scale : 2.5))
@@ -227,8 +235,8 @@ static double support(const blocks *b, double floor)
     return sum;
 }
 
-/* The best of several beginnings at one level: the whole picture can follow the background or whoever moves in front of it, and it
- * has to be the same from frame to frame. */
+/* The best of several beginnings at one level: the whole picture can follow the background or whoever moves in front of
+ * it, and it has to be the same from frame to frame. */
 static int choose(estimate *best, const pair *p, int32_t level, const double starts[STARTS][2], double gain)
 {
     estimate found[STARTS];
@@ -293,10 +301,7 @@ static int is_repeat(const pair *p)
     return 50 * moving <= b.count;
 }
 
-static double cell_luma(const float *cell)
-{
-    return 0.25 * cell[0] + 0.5 * cell[1] + 0.25 * cell[2];
-}
+static double cell_luma(const float *cell) { return 0.25 * cell[0] + 0.5 * cell[1] + 0.25 * cell[2]; }
 
 /* Another scene: the colour cells have little in common, whatever the exposure. */
 static int is_cut(const sonic_planes *before, const sonic_planes *now)
@@ -346,7 +351,8 @@ static void add_cell(gain_sums *s, const float *a, const float *b, const double 
     s->rest += w * squared / 3, s->weight += w, s->squares += w * w;
 }
 
-static gain_sums gain_pass(const sonic_planes *before, const sonic_planes *now, const double shift[2], const double ratio[3], double scale)
+static gain_sums gain_pass(const sonic_planes *before, const sonic_planes *now, const double shift[2],
+                           const double ratio[3], double scale)
 {
     gain_sums sums = {{0}, {0}, 0, 0, 0};
     for (int32_t j = 1; j < now->rows - 1; j++)
@@ -363,7 +369,8 @@ static gain_sums gain_pass(const sonic_planes *before, const sonic_planes *now, 
     return sums;
 }
 
-static void measure_gains(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const double shift[2], double gain)
+static void measure_gains(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const double shift[2],
+                          double gain)
 {
     const double scales[] = {4.0, 2.0, 1.0, 0.7, 0.5, 0.5};
     double ratio[3] = {gain, gain, gain};
@@ -385,11 +392,13 @@ typedef struct tile_sums {
 } tile_sums;
 
 /* The cells of one tile, their brightness after the picture's own gain against that before, times `ratio`. */
-static tile_sums tile_pass(const sonic_planes *before, const sonic_planes *now, const double shift[2], const sonic_step *step, int32_t tile,
-                           double ratio, double scale)
+static tile_sums tile_pass(const sonic_planes *before, const sonic_planes *now, const double shift[2],
+                           const sonic_step *step, int32_t tile, double ratio, double scale)
 {
-    const int32_t left = tile % SONIC_TILES * now->columns / SONIC_TILES, right = (tile % SONIC_TILES + 1) * now->columns / SONIC_TILES;
-    const int32_t top = tile / SONIC_TILES * now->rows / SONIC_TILES, bottom = (tile / SONIC_TILES + 1) * now->rows / SONIC_TILES;
+    const int32_t left = tile % SONIC_TILES * now->columns / SONIC_TILES,
+                  right = (tile % SONIC_TILES + 1) * now->columns / SONIC_TILES;
+    const int32_t top = tile / SONIC_TILES * now->rows / SONIC_TILES,
+                  bottom = (tile / SONIC_TILES + 1) * now->rows / SONIC_TILES;
     const double gain = exp(0.25 * step->gain[0] + 0.5 * step->gain[1] + 0.25 * step->gain[2]);
     tile_sums sums = {0, 0, 0, 0, 0};
     for (int32_t j = top; j < bottom; j++)
@@ -402,14 +411,16 @@ static tile_sums tile_pass(const sonic_planes *before, const sonic_planes *now, 
             moved_cell(moved, now, x, y);
             if (!usable(moved))
                 continue;
-            double a = gain * cell_luma(cell), b = cell_luma(moved), t = (b - ratio * a) / scale, w = 1.0 / ((1.0 + t * t) * (1.0 + t * t));
+            double a = gain * cell_luma(cell), b = cell_luma(moved), t = (b - ratio * a) / scale,
+                   w = 1.0 / ((1.0 + t * t) * (1.0 + t * t));
             sums.top += w * a * b, sums.bottom += w * a * a;
             sums.rest += w * t * t * scale * scale, sums.weight += w, sums.squares += w * w;
         }
     return sums;
 }
 
-static void measure_tile(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const double shift[2], int32_t tile)
+static void measure_tile(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const double shift[2],
+                         int32_t tile)
 {
     const double scales[] = {16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.5};
     const double cells = (double)(now->columns / SONIC_TILES) * (now->rows / SONIC_TILES);
@@ -427,8 +438,8 @@ static void measure_tile(sonic_step *out, const sonic_planes *before, const soni
     out->tile_error[tile] = sqrt(s.rest * s.squares / s.weight / s.weight / s.bottom);
 }
 
-void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last, float *trust,
-                        float *scratch)
+void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last,
+                        float *trust, float *scratch)
 {
     estimate e = {{0, 0}, 1.0, {{0}, {0}, 0}};
     const pair p = {before, now, trust, scratch};

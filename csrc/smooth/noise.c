@@ -8,10 +8,12 @@
 enum { BLOCK = 16, RADIUS = 2, BINS = 128, ROWS_AT_ONCE = 16, PIECE = 64, PIECE_VALUES = 3 * (PIECE + 2) };
 /* Blocks dimmer or brighter than this may be clipped, which hides noise. */
 static const float darkest = 12.0f, brightest = 243.0f;
-/* Noise that is evened out, over what remains by the filter's own account, which is a little too good; chosen on real clips. */
+/* Noise that is evened out, over what remains by the filter's own account, which is a little too good; chosen on real
+ * clips. */
 static const double excess = 1.5;
 
-/* Of the green channel: variance of the difference in the block, its correlation from pixel to pixel, and the block's mean. */
+/* Of the green channel: variance of the difference in the block, its correlation from pixel to pixel, and the block's
+ * mean. */
 typedef struct block_noise {
     double variance, correlation, mean;
 } block_noise;
@@ -133,7 +135,8 @@ static void take_rows(int64_t begin, int64_t end, void *context)
         float *gain = filter->scratch + 2 * area + y * width;
         for (int32_t x = 0; x < width; x++) {
             float squares = rows_sum(filter->scratch, x, (int32_t)y, width, height) * (1.0f / 75.0f);
-            float expected = job->sigma2 * (1.0f + rows_sum(filter->scratch + area, x, (int32_t)y, width, height) * (1.0f / 25.0f));
+            float expected =
+                job->sigma2 * (1.0f + rows_sum(filter->scratch + area, x, (int32_t)y, width, height) * (1.0f / 25.0f));
             gain[x] = gain_of(squares / (1.25f * expected) - 1.0f, variance[x], job->least);
         }
         for (int32_t x = 0; x < width; x++) {
@@ -158,11 +161,14 @@ typedef struct even_job {
     float noise;
 } even_job;
 
-/* Sums of values and of squares over three rows, for the pixels left - 1 .. left + count; beyond the border its pixel counts again. */
-static void sum_rows(float sums[PIECE_VALUES], float squares[PIECE_VALUES], const even_job *job, int32_t y, int32_t left, int32_t count)
+/* Sums of values and of squares over three rows, for the pixels left - 1 .. left + count; beyond the border its pixel
+ * counts again. */
+static void sum_rows(float sums[PIECE_VALUES], float squares[PIECE_VALUES], const even_job *job, int32_t y,
+                     int32_t left, int32_t count)
 {
     const ptrdiff_t stride = 3 * (ptrdiff_t)job->width;
-    const float *b = job->in + y * stride + 3 * left, *a = y > 0 ? b - stride : b, *c = y + 1 < job->height ? b + stride : b;
+    const float *b = job->in + y * stride + 3 * left, *a = y > 0 ? b - stride : b,
+                *c = y + 1 < job->height ? b + stride : b;
     const int32_t first = left > 0 ? -3 : 0, last = 3 * (left + count < job->width ? count + 1 : count);
     for (int32_t i = first; i < last; i++) {
         sums[i + 3] = (a[i] + b[i]) + c[i];
@@ -189,7 +195,8 @@ static void even_piece(const even_job *job, int32_t y, int32_t left, int32_t cou
             /* of 8 degrees of freedom, 3 channels */
             variance += ((q[c] + q[c + 3]) + q[c + 6]) * (1.0f / 24.0f) - mean[c] * mean[c] * (9.0f / 24.0f);
         }
-        const float noise = job->noise * job->variance[at + x], keep = variance > noise ? 1.0f - noise / variance : 0.0f;
+        const float noise = job->noise * job->variance[at + x],
+                    keep = variance > noise ? 1.0f - noise / variance : 0.0f;
         for (int c = 0; c < 3; c++)
             out[c] = mean[c] + keep * (in[c] - mean[c]);
     }

@@ -13,15 +13,16 @@ static const double softest = 1.0 / 256.0, stiffness_ratio = 4.0;
 static const double memories[MEMORIES] = {0.0, 0.95, 1.0};
 /* Weight of the first velocity, when it is not known from the memory. */
 static const double first_weight = 0.05;
-/* Likelihoods count to this power: no hand's path is quite what a model draws. Chosen on the paths of 20 clips that move. */
+/* Likelihoods count to this power: no hand's path is quite what a model draws. Chosen on the paths of 20 clips that
+ * move. */
 static const double trust = 0.5;
 /* Logarithm of the odds that a picture which seems a repetition is one. */
 static const double known_repeats = 3.0;
 /* Shake below this is no more than the measurement's own: of gains, of pixels. */
 static const double least_sigma[2] = {1e-4, 0.02};
 
-/* Points of the path to those of the curve, both in time: a frame that is the one before again stands at the same place of the camera's
- * movement. */
+/* Points of the path to those of the curve, both in time: a frame that is the one before again stands at the same place
+ * of the camera's movement. */
 typedef struct places {
     int32_t n, count, of[SONIC_PATH_MAX];
     double weight[SONIC_PATH_MAX];
@@ -39,7 +40,8 @@ static int32_t lay_out(places *p, int32_t n, const uint8_t *repeats)
     return n - p->count;
 }
 
-/* Steps between velocities, memory r: row i > 0 is x[i + 1] - x[i] - r (x[i] - x[i - 1]), row 0 a weight times x[1] - x[0]. */
+/* Steps between velocities, memory r: row i > 0 is x[i + 1] - x[i] - r (x[i] - x[i - 1]), row 0 a weight times x[1] -
+ * x[0]. */
 typedef struct kind {
     double stiffness, memory, first;
 } kind;
@@ -51,7 +53,8 @@ static double coefficient(const kind *k, int32_t row, int32_t at)
     return at == row + 1 ? 1.0 : at == row ? -1.0 - k->memory : k->memory;
 }
 
-/* Cholesky factor L of W + stiffness A'A, W the weights, A the steps: L[i][0] is the diagonal, L[i][k] the entry k to its left. */
+/* Cholesky factor L of W + stiffness A'A, W the weights, A the steps: L[i][0] is the diagonal, L[i][k] the entry k to
+ * its left. */
 typedef struct band {
     double row[SONIC_PATH_MAX][3];
 } band;
@@ -96,7 +99,8 @@ static void solve(double *x, const band *l, int32_t n)
     }
 }
 
-/* A curve, the shake it leaves, and how likely it makes the path: a logarithm, less what is the same for every curve. */
+/* A curve, the shake it leaves, and how likely it makes the path: a logarithm, less what is the same for every curve.
+ */
 typedef struct drawn {
     double curve[SONIC_PATH_MAX], sigma, evidence;
 } drawn;
@@ -112,10 +116,7 @@ static double squared_steps(const kind *k, const double *x, int32_t count)
 }
 
 /* Stirling's series; to 1e-3 from 3 on. */
-static double log_gamma(double x)
-{
-    return (x - 0.5) * log(x) - x + 0.9189385 + 1.0 / (12.0 * x);
-}
+static double log_gamma(double x) { return (x - 0.5) * log(x) - x + 0.9189385 + 1.0 / (12.0 * x); }
 
 /* The size of the shake is integrated out: each is as likely beforehand. */
 static void bend(drawn *out, const double *path, const places *p, const kind *k, double least)
@@ -175,8 +176,9 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* What white shake there is from place to place, by fourth differences, in which no movement is left but a sudden one; their median does
- * not see those. `evenness`: their root mean square over that of second differences, as white shake would have it. */
+/* What white shake there is from place to place, by fourth differences, in which no movement is left but a sudden one;
+ * their median does not see those. `evenness`: their root mean square over that of second differences, as white shake
+ * would have it. */
 static void judge_white(sonic_path_fit *out, const double *path, const places *p)
 {
     double d[SONIC_PATH_MAX] = {0}, second = 0, fourth = 0;

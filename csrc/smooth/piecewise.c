@@ -41,7 +41,8 @@ static void judge_pieces(pieces *p, double sigma, double spread)
         }
 }
 
-/* Likelihoods of the points before a, with a jump at a, and of those from a on; stay[k]: no jump at the k points after one. */
+/* Likelihoods of the points before a, with a jump at a, and of those from a on; stay[k]: no jump at the k points after
+ * one. */
 typedef struct passes {
     double before[N + 1], after[N + 1], stay[N];
 } passes;
@@ -70,7 +71,8 @@ static void expect(double *curve, const pieces *p, const passes *s, double chanc
     for (int32_t a = 0; a < n; a++) {
         double sum = 0;
         for (int32_t b = n - 1; b >= a; b--) {
-            const double share = s->before[a] * s->stay[b - a] * p->fit[a][b] * (b + 1 < n ? chance : 1.0) * s->after[b + 1] / s->before[n];
+            const double share = s->before[a] * s->stay[b - a] * p->fit[a][b] * (b + 1 < n ? chance : 1.0) *
+                                 s->after[b + 1] / s->before[n];
             sum += share * p->height[a][b];
             curve[b] += sum;
         }
@@ -103,6 +105,7 @@ double sonic_rests_fit(double *curve, double *sigma_px, const double *path, int3
     for (int32_t i = 0; i < count; i++)
         curve[i] = m.weight > 0 ? middle + m.curve[i] / m.weight : path[i];
     *sigma_px = m.weight > 0 ? m.sigma / m.weight : 0.0;
-    /* Each size and chance as likely beforehand, by its logarithm; the level of the path as a whole is nobody's guess. */
+    /* Each size and chance as likely beforehand, by its logarithm; the level of the path as a whole is nobody's guess.
+     */
     return m.weight > 0 ? m.best + log(m.weight / CHANCES * log(sigma_ratio) * spread) : -INFINITY;
 }

@@ -38,10 +38,7 @@ void sonic_planes_place(sonic_planes *planes, float *memory)
     planes->cells = memory;
 }
 
-static float luma_at(const uint8_t *p)
-{
-    return (float)(p[0] + 2 * p[1] + p[2]) * 0.25f;
-}
+static float luma_at(const uint8_t *p) { return (float)(p[0] + 2 * p[1] + p[2]) * 0.25f; }
 
 static float mean_luma(sonic_image frame, int32_t x, int32_t y, int32_t factor)
 {
@@ -73,7 +70,9 @@ static void smooth_rows(int64_t begin, int64_t end, void *context)
         const float *b = job->in + y * width, *a = y ? b - width : b, *c = y + 1 < height ? b + width : b;
         float *out = job->out + y * width;
         for (int32_t x = 1; x < width - 1; x++)
-            out[x] = ((a[x - 1] + a[x + 1] + c[x - 1] + c[x + 1]) + 2.0f * (a[x] + c[x] + b[x - 1] + b[x + 1]) + 4.0f * b[x]) * 0.0625f;
+            out[x] = ((a[x - 1] + a[x + 1] + c[x - 1] + c[x + 1]) + 2.0f * (a[x] + c[x] + b[x - 1] + b[x + 1]) +
+                      4.0f * b[x]) *
+                     0.0625f;
         out[0] = b[0], out[width - 1] = b[width - 1];
     }
 }

@@ -8,12 +8,12 @@
 #define SONIC_CELL_PX 8 /* side of a cell of colour, in pixels of level 0 */
 
 typedef struct sonic_planes {
-    int32_t factor;                               /* pixels of the frame to one of level 0 */
+    int32_t factor; /* pixels of the frame to one of level 0 */
     int32_t levels;
     int32_t width[SONIC_PLANES_LEVELS], height[SONIC_PLANES_LEVELS];
-    float *luma[SONIC_PLANES_LEVELS];             /* [height, width], (R + 2 G + B) / 4, smoothed by 1 2 1 */
+    float *luma[SONIC_PLANES_LEVELS]; /* [height, width], (R + 2 G + B) / 4, smoothed by 1 2 1 */
     int32_t columns, rows;
-    float *cells;                                 /* [rows, columns, 3], mean colour */
+    float *cells; /* [rows, columns, 3], mean colour */
 } sonic_planes;
 
 /* Sizes for frames of that size, and how many floats they take. */

@@ -16,12 +16,13 @@ enum { AHEAD_MAX = 20, AHEAD_MIN = 4, PAST = 40, TILES = SONIC_TILES * SONIC_TIL
 enum { SLOTS_MAX = AHEAD_MAX + 1, STEPS = 128, SIDE_MAX_PX = 8192, SIDE_MIN_PX = 64 };
 static const int64_t ring_bytes = 256 << 20;
 
-/* From which measured fault on it is mended, and from which on fully: far above what clean recordings show, below what is seen. */
+/* From which measured fault on it is mended, and from which on fully: far above what clean recordings show, below what
+ * is seen. */
 static const double shake_px[2] = {0.18, 0.28}, flicker_gain[2] = {0.003, 0.006}, noise_levels[2] = {1.0, 1.5};
 static const double tile_gain[2] = {0.005, 0.009};
-/* Shake that is taken for a fault: white in both directions and beside the camera's own movement (hands are slow, or shake one way), or
- * beside certain flicker what is even along its axis, and no larger than this if the other axis is not; noise alone has to be this strong.
- * Chosen on 70 recordings, in none of which it is found. */
+/* Shake that is taken for a fault: white in both directions and beside the camera's own movement (hands are slow, or
+ * shake one way), or beside certain flicker what is even along its axis, and no larger than this if the other axis is
+ * not; noise alone has to be this strong. Chosen on 70 recordings, in none of which it is found. */
 static const double certain_px[2] = {0.2, 0.3}, certain_evenness[2] = {0.72, 0.82}, certain_gain[2] = {0.006, 0.01};
 static const double beside_movement_px[2] = {0.65, 0.8}, noise_alone[2] = {1.4, 1.8};
 static const double error_max_px = 0.1, error_max_gain = 0.004;
@@ -43,10 +44,7 @@ struct sonic_smooth {
     sonic_smooth_report report;
 };
 
-static size_t frame_bytes(const sonic_smooth *s)
-{
-    return (size_t)s->width * s->height * 3;
-}
+static size_t frame_bytes(const sonic_smooth *s) { return (size_t)s->width * s->height * 3; }
 
 static size_t arena_bytes(const sonic_smooth *s, size_t plane_floats, size_t scratch_floats, size_t blocks)
 {
@@ -90,7 +88,8 @@ static void choose_delay(sonic_smooth *s)
 static sonic_status reserve(sonic_smooth *s)
 {
     sonic_planes layout;
-    const size_t plane_floats = sonic_planes_layout(&layout, s->width, s->height), scratch_floats = sonic_step_scratch(&layout);
+    const size_t plane_floats = sonic_planes_layout(&layout, s->width, s->height),
+                 scratch_floats = sonic_step_scratch(&layout);
     const size_t blocks = sonic_step_blocks(&layout);
     sonic_status status = sonic_arena_create(&s->arena, arena_bytes(s, plane_floats, scratch_floats, blocks));
     if (status)
@@ -104,8 +103,8 @@ sonic_status sonic_smooth_create(sonic_smooth **out, int32_t width_px, int32_t h
 {
     *out = NULL;
     if (width_px < 1 || height_px < 1 || width_px > SIDE_MAX_PX || height_px > SIDE_MAX_PX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose frames with sides of 1 to %d px: these have %d x %d.", SIDE_MAX_PX, (int)width_px,
-                          (int)height_px);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose frames with sides of 1 to %d px: these have %d x %d.",
+                          SIDE_MAX_PX, (int)width_px, (int)height_px);
     if (!(strength >= 0.0 && strength <= 1.0))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a strength from 0 to 1: it is %g.", strength);
     sonic_smooth *s = calloc(1, sizeof *s);
@@ -144,11 +143,18 @@ sonic_smooth_report sonic_smooth_tell(const sonic_smooth *smooth)
     return r;
 }
 
-static uint8_t *frame_slot(const sonic_smooth *s, int64_t i) { return s->frames + (size_t)(i % (s->ahead + 1)) * frame_bytes(s); }
+static uint8_t *frame_slot(const sonic_smooth *s, int64_t i)
+{
+    return s->frames + (size_t)(i % (s->ahead + 1)) * frame_bytes(s);
+}
 
-static uint8_t *mask_slot(const sonic_smooth *s, int64_t i) { return s->masks + (size_t)(i % (s->ahead + 1)) * (frame_bytes(s) / 3); }
+static uint8_t *mask_slot(const sonic_smooth *s, int64_t i)
+{
+    return s->masks + (size_t)(i % (s->ahead + 1)) * (frame_bytes(s) / 3);
+}
 
-static void copy_rows(uint8_t *out, ptrdiff_t out_stride, const uint8_t *in, ptrdiff_t in_stride, int32_t width, int32_t height)
+static void copy_rows(uint8_t *out, ptrdiff_t out_stride, const uint8_t *in, ptrdiff_t in_stride, int32_t width,
+                      int32_t height)
 {
     for (int32_t y = 0; y < height; y++)
         memcpy(out + y * out_stride, in + y * in_stride, (size_t)width * 3);
@@ -158,7 +164,8 @@ static sonic_status check_frame(const sonic_smooth *s, sonic_image frame)
 {
     if (frame.width_px == s->width && frame.height_px == s->height && frame.channels == 3)
         return SONIC_OK;
-    return sonic_fail(SONIC_ERROR_SHAPE, "Give frames of one size, %d x %d with 3 channels: this one has %d x %d with %d.", (int)s->width,
+    return sonic_fail(SONIC_ERROR_SHAPE,
+                      "Give frames of one size, %d x %d with 3 channels: this one has %d x %d with %d.", (int)s->width,
                       (int)s->height, (int)frame.width_px, (int)frame.height_px, (int)frame.channels);
 }
 
@@ -168,7 +175,8 @@ sonic_status sonic_smooth_push(sonic_smooth *s, sonic_image frame, const float *
     if (status)
         return status;
     if (s->pushed - s->pulled > s->ahead || s->ended)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Pull a frame first: %lld are waiting.", (long long)(s->pushed - s->pulled));
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Pull a frame first: %lld are waiting.",
+                          (long long)(s->pushed - s->pulled));
     const int64_t i = s->pushed++;
     const ptrdiff_t stride = (ptrdiff_t)s->width * 3;
     copy_rows(frame_slot(s, i), stride, frame.data, frame.stride, s->width, s->height);
@@ -182,8 +190,8 @@ sonic_status sonic_smooth_push(sonic_smooth *s, sonic_image frame, const float *
         memset(mask_slot(s, i), 0, frame_bytes(s) / 3);
     sonic_planes_fill(&s->planes[i % 2], s->scratch, frame);
     if (i)
-        sonic_step_measure(&s->steps[i % STEPS], &s->planes[(i + 1) % 2], &s->planes[i % 2], &s->steps[(i - 1) % STEPS], s->trust,
-                           s->scratch);
+        sonic_step_measure(&s->steps[i % STEPS], &s->planes[(i + 1) % 2], &s->planes[i % 2], &s->steps[(i - 1) % STEPS],
+                           s->trust, s->scratch);
     else
         s->steps[0].cut = 1;
     return SONIC_OK;
@@ -249,8 +257,8 @@ static int worth_a_fit(const double *steps, int64_t count, double least)
 
 typedef struct mending {
     double shift_px[2], gain[3], sigma_px, sigma_gain, flicker; /* flicker: 0..1, how certain */
-    float tiles[TILES]; /* factors */
-    int32_t tiled;      /* whether any of them is not 1 */
+    float tiles[TILES];                                         /* factors */
+    int32_t tiled;                                              /* whether any of them is not 1 */
 } mending;
 
 /* The fit of one kind in the span; of 0 where too little was measured. */
@@ -292,8 +300,10 @@ static void mend_gains(mending *m, const sonic_smooth *s, const sonic_path_fit f
 {
     for (int kind = GAIN; kind < KINDS; kind++) {
         const sonic_path_fit fit = fits[kind];
-        const double size = fmin(fit.sigma, 1.5 * fit.white), white = fmax(fit.whiteness, certainty(&fit, certain_gain));
-        const double sure = s->amount * white * ramp(size, kind < TILE ? flicker_gain : tile_gain), factor = exp(sure * fit.correction);
+        const double size = fmin(fit.sigma, 1.5 * fit.white),
+                     white = fmax(fit.whiteness, certainty(&fit, certain_gain));
+        const double sure = s->amount * white * ramp(size, kind < TILE ? flicker_gain : tile_gain),
+                     factor = exp(sure * fit.correction);
         if (sure > 0)
             m->sigma_gain = fmax(m->sigma_gain, fit.sigma);
         if (kind < TILE)
@@ -303,10 +313,12 @@ static void mend_gains(mending *m, const sonic_smooth *s, const sonic_path_fit f
     }
 }
 
-/* How far shake along an axis may be mended, 0..1: not where sudden movement is; beside movement along the other axis, if it is small. */
+/* How far shake along an axis may be mended, 0..1: not where sudden movement is; beside movement along the other axis,
+ * if it is small. */
 static double allowance(const sonic_path_fit fits[2], int axis)
 {
-    const double own = ramp(fits[axis].evenness, certain_evenness), other = ramp(fits[1 - axis].evenness, certain_evenness);
+    const double own = ramp(fits[axis].evenness, certain_evenness),
+                 other = ramp(fits[1 - axis].evenness, certain_evenness);
     return fmin(own, fmax(other, 1.0 - ramp(fits[axis].white, beside_movement_px)));
 }
 
@@ -360,7 +372,8 @@ static void light_row(float *row, const mending *m, int64_t y, int32_t width, in
     int32_t top, left;
     const float v = tile_place(y, height, &top);
     for (int k = 0; k < SONIC_TILES; k++)
-        factors[k] = m->tiles[top * SONIC_TILES + k] + v * (m->tiles[(top + 1) * SONIC_TILES + k] - m->tiles[top * SONIC_TILES + k]);
+        factors[k] = m->tiles[top * SONIC_TILES + k] +
+                     v * (m->tiles[(top + 1) * SONIC_TILES + k] - m->tiles[top * SONIC_TILES + k]);
     for (int32_t x = 0; x < width; x++) {
         const float u = tile_place(x, width, &left), factor = factors[left] + u * (factors[left + 1] - factors[left]);
         row[3 * x] *= factor, row[3 * x + 1] *= factor, row[3 * x + 2] *= factor;

@@ -1,7 +1,8 @@
-/* smooth.h - flicker (of the picture and of parts of it), shake and noise of a clip taken away, frame after frame with a short look ahead.
+/* smooth.h - flicker (of the picture and of parts of it), shake and noise of a clip taken away, frame after frame with
+ * a short look ahead.
  *
- * Every kind of fault is measured first: what is not found with confidence stays as it is, and a frame with nothing to mend comes out bit for
- * bit. Scene cuts start anew. Frames in equals frames out, in order. */
+ * Every kind of fault is measured first: what is not found with confidence stays as it is, and a frame with nothing to
+ * mend comes out bit for bit. Scene cuts start anew. Frames in equals frames out, in order. */
 #ifndef SONIC_SMOOTH_SMOOTH_H
 #define SONIC_SMOOTH_SMOOTH_H
 
@@ -19,11 +20,13 @@ typedef struct sonic_smooth_report {
 sonic_status sonic_smooth_create(sonic_smooth **out, int32_t width_px, int32_t height_px, double strength);
 void sonic_smooth_free(sonic_smooth *smooth);
 
-/* Frames that may be waiting: sonic_smooth_pull has one ready when more than these are pushed, or after sonic_smooth_end. */
+/* Frames that may be waiting: sonic_smooth_pull has one ready when more than these are pushed, or after
+ * sonic_smooth_end. */
 int32_t sonic_smooth_delay(const sonic_smooth *smooth);
 
-/* Takes the next frame [height, width, 3]. `meshes` [count, 468, 3] are the faces in it, in pixels, whose mouths and eyes the noise filter
- * leaves alone; with count -1 those of the frame before hold. SONIC_ERROR_ARGUMENT: a frame must be pulled first. */
+/* Takes the next frame [height, width, 3]. `meshes` [count, 468, 3] are the faces in it, in pixels, whose mouths and
+ * eyes the noise filter leaves alone; with count -1 those of the frame before hold. SONIC_ERROR_ARGUMENT: a frame must
+ * be pulled first. */
 sonic_status sonic_smooth_push(sonic_smooth *smooth, sonic_image frame, const float *meshes, int32_t count);
 
 /* No more frames come. */

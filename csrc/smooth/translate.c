@@ -28,16 +28,14 @@ int32_t sonic_shift_taps(float taps[SONIC_SHIFT_TAPS], double at)
     return (int32_t)whole;
 }
 
-static int32_t clamp(int32_t value, int32_t most)
-{
-    return value < 0 ? 0 : value > most ? most : value;
-}
+static int32_t clamp(int32_t value, int32_t most) { return value < 0 ? 0 : value > most ? most : value; }
 
 static void weigh(float *out, const float *const in[SONIC_SHIFT_TAPS], const float t[SONIC_SHIFT_TAPS], int32_t count)
 {
     const float *a = in[0], *b = in[1], *c = in[2], *d = in[3], *e = in[4], *f = in[5], *g = in[6], *h = in[7];
     for (int32_t i = 0; i < count; i++)
-        out[i] = (t[0] * a[i] + t[1] * b[i]) + (t[2] * c[i] + t[3] * d[i]) + (t[4] * e[i] + t[5] * f[i]) + (t[6] * g[i] + t[7] * h[i]);
+        out[i] = (t[0] * a[i] + t[1] * b[i]) + (t[2] * c[i] + t[3] * d[i]) + (t[4] * e[i] + t[5] * f[i]) +
+                 (t[6] * g[i] + t[7] * h[i]);
 }
 
 static void edge_pixel(float *out, const float *row, const shift_job *job, int32_t x)
@@ -81,13 +79,15 @@ static void shift_rows(int64_t begin, int64_t end, void *context)
     }
 }
 
-void sonic_shift(float *out, float *scratch, const float *in, int32_t width, int32_t height, int32_t channels, double dx_px, double dy_px)
+void sonic_shift(float *out, float *scratch, const float *in, int32_t width, int32_t height, int32_t channels,
+                 double dx_px, double dy_px)
 {
     if (dx_px == 0.0 && dy_px == 0.0) {
         memcpy(out, in, (size_t)width * height * channels * sizeof *out);
         return;
     }
-    shift_job columns = {scratch, in, width, height, channels, 0, {0}}, rows = {out, scratch, width, height, channels, 0, {0}};
+    shift_job columns = {scratch, in, width, height, channels, 0, {0}},
+              rows = {out, scratch, width, height, channels, 0, {0}};
     columns.whole = sonic_shift_taps(columns.taps, dx_px);
     rows.whole = sonic_shift_taps(rows.taps, dy_px);
     sonic_parallel_for(height, ROWS_AT_ONCE, shift_columns, &columns);

@@ -9,7 +9,8 @@
 #include "torch/internal.h"
 #include "torch/optional.h"
 
-namespace sonic {
+namespace sonic
+{
 
 bool may_run(sonic_scope *scope) { return !scope->status && !sonic_scope_fail(scope, sonic_watch_poll()); }
 
@@ -26,10 +27,15 @@ void fail_with_exception(sonic_scope *scope, const char *what)
 {
     const char *message = torch_message();
     if (is_about_memory(message))
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Choose a smaller size or a shorter clip, or close other programs: %s does not fit in memory. %s",
-                                           what, message));
+        sonic_scope_fail(
+            scope,
+            sonic_fail(
+                SONIC_ERROR_MEMORY,
+                "Choose a smaller size or a shorter clip, or close other programs: %s does not fit in memory. %s", what,
+                message));
     else
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: %s", what, *message ? message : "libtorch gave no reason"));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: %s", what,
+                                           *message ? message : "libtorch gave no reason"));
 }
 
 const char *torch_message()
@@ -42,11 +48,16 @@ const char *torch_message()
 int32_t torch_dtype(sonic_dtype dtype)
 {
     switch (dtype) {
-    case SONIC_DTYPE_FLOAT16: return aoti_torch_dtype_float16();
-    case SONIC_DTYPE_BFLOAT16: return aoti_torch_dtype_bfloat16();
-    case SONIC_DTYPE_UINT8: return aoti_torch_dtype_uint8();
-    case SONIC_DTYPE_INT64: return aoti_torch_dtype_int64();
-    default: return aoti_torch_dtype_float32();
+    case SONIC_DTYPE_FLOAT16:
+        return aoti_torch_dtype_float16();
+    case SONIC_DTYPE_BFLOAT16:
+        return aoti_torch_dtype_bfloat16();
+    case SONIC_DTYPE_UINT8:
+        return aoti_torch_dtype_uint8();
+    case SONIC_DTYPE_INT64:
+        return aoti_torch_dtype_int64();
+    default:
+        return aoti_torch_dtype_float32();
     }
 }
 
@@ -65,8 +76,7 @@ Call &Call::add(Argument argument)
 }
 
 // True when `work` was true for every operand, in order.
-template <typename Work>
-bool Call::each_operand(Work work) const
+template <typename Work> bool Call::each_operand(Work work) const
 {
     for (int32_t i = 0; i < count_; i++) {
         const Argument &a = arguments_[i];
@@ -79,7 +89,8 @@ bool Call::each_operand(Work work) const
     return true;
 }
 
-// An operand may stand twice (x * x): it loses its mark when it is released, and a mark is looked for before any is released.
+// An operand may stand twice (x * x): it loses its mark when it is released, and a mark is looked for before any is
+// released.
 Call::~Call()
 {
     sonic_tensor *last = nullptr;
@@ -123,8 +134,7 @@ static bool new_reference(const sonic_tensor *x, StableIValue *out)
     return made;
 }
 
-template <typename Item>
-static bool new_list(int64_t count, Item item, StableIValue *out)
+template <typename Item> static bool new_list(int64_t count, Item item, StableIValue *out)
 {
     StableListHandle list = nullptr;
     bool made = torch_new_list_reserve_size((size_t)count, &list) == AOTI_TORCH_SUCCESS;
@@ -154,26 +164,38 @@ static StableIValue *new_cell(StableIValue *out)
 bool Call::stack_value(const Argument &a, StableIValue *out) const
 {
     switch (a.kind) {
-    case TENSOR: return new_reference(a.operand, out);
-    case OPTIONAL_TENSOR: return new_reference(a.operand, new_cell(out));
-    case OPTIONAL_REAL: *new_cell(out) = (StableIValue)a.number; return true;
-    case OPTIONAL_INTS: return new_int_list((const int64_t *)a.items, a.number, new_cell(out));
-    case TENSORS: return new_list(a.number, [&](int64_t i, StableIValue *v) { return new_reference(((sonic_tensor *const *)a.items)[i], v); }, out);
-    case INTS: return new_int_list((const int64_t *)a.items, a.number, out);
+    case TENSOR:
+        return new_reference(a.operand, out);
+    case OPTIONAL_TENSOR:
+        return new_reference(a.operand, new_cell(out));
+    case OPTIONAL_REAL:
+        *new_cell(out) = (StableIValue)a.number;
+        return true;
+    case OPTIONAL_INTS:
+        return new_int_list((const int64_t *)a.items, a.number, new_cell(out));
+    case TENSORS:
+        return new_list(
+            a.number, [&](int64_t i, StableIValue *v) { return new_reference(((sonic_tensor *const *)a.items)[i], v); },
+            out);
+    case INTS:
+        return new_int_list((const int64_t *)a.items, a.number, out);
     case TEXT: {
         StringHandle handle = nullptr;
         bool made = torch_new_string_handle(a.text, strlen(a.text), &handle) == AOTI_TORCH_SUCCESS;
         *out = (StableIValue)handle;
         return made;
     }
-    default: *out = (StableIValue)a.number; return true;
+    default:
+        *out = (StableIValue)a.number;
+        return true;
     }
 }
 
 // The first of a list of tensors that comes first.
 const sonic_tensor *Call::some_operand() const
 {
-    return arguments_[0].kind == TENSORS && arguments_[0].number > 0 ? ((sonic_tensor *const *)arguments_[0].items)[0] : nullptr;
+    return arguments_[0].kind == TENSORS && arguments_[0].number > 0 ? ((sonic_tensor *const *)arguments_[0].items)[0]
+                                                                     : nullptr;
 }
 
 bool Call::has_operands() const
@@ -191,7 +213,8 @@ bool Call::dispatch(StableIValue *stack)
     }
     for (int32_t i = 0; i < count_; i++)
         if (!stack_value(arguments_[i], &stack[i])) {
-            sonic_scope_fail(scope_, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to call %s.", title().c_str()));
+            sonic_scope_fail(
+                scope_, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to call %s.", title().c_str()));
             return false;
         }
     if (torch_call_dispatcher(op_, overload_, stack, TORCH_ABI_VERSION)) {
@@ -205,11 +228,13 @@ sonic_tensor *Call::run()
 {
     StableIValue stack[MAX_ARGUMENTS] = {}; // an argument that a later release adds reads as none
     const sonic_tensor *first = arguments_[0].operand;
-    AtenTensorHandle handle = !scope_->status && has_operands() && is_foretold(scope_, first ? first : some_operand()) ? stand_in() : nullptr;
+    AtenTensorHandle handle =
+        !scope_->status && has_operands() && is_foretold(scope_, first ? first : some_operand()) ? stand_in() : nullptr;
     if (!handle && !dispatch(stack))
         return nullptr;
     handle = handle ? handle : (AtenTensorHandle)stack[0];
-    sonic_tensor *result = adopt(scope_, handle, scope_->meter && meter_shares_memory(op_, first, handle) ? first : nullptr);
+    sonic_tensor *result =
+        adopt(scope_, handle, scope_->meter && meter_shares_memory(op_, first, handle) ? first : nullptr);
     if (result && scope_->meter)
         count(result);
     return result;

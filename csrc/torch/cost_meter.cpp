@@ -14,7 +14,8 @@ struct sonic_meter {
     std::unordered_map<const void *, sonic::Memory *> by_address;
 };
 
-namespace {
+namespace
+{
 
 // The first byte of the memory behind x, whatever part of it x shows; nullptr when it has none.
 const void *address_of(const sonic_tensor *x)
@@ -22,7 +23,8 @@ const void *address_of(const sonic_tensor *x)
     void *data = nullptr;
     int64_t offset = 0;
     int32_t dtype = 0;
-    if (aoti_torch_get_data_ptr(x->handle, &data) || !data || aoti_torch_get_storage_offset(x->handle, &offset) || aoti_torch_get_dtype(x->handle, &dtype))
+    if (aoti_torch_get_data_ptr(x->handle, &data) || !data || aoti_torch_get_storage_offset(x->handle, &offset) ||
+        aoti_torch_get_dtype(x->handle, &dtype))
         return nullptr;
     return (const char *)data - offset * (int64_t)aoti_torch_dtype_element_size(dtype);
 }
@@ -83,7 +85,8 @@ bool same_kind(AtenTensorHandle a, AtenTensorHandle b)
 bool same_strides(AtenTensorHandle a, AtenTensorHandle b)
 {
     int64_t dims = 0, *sizes = nullptr, *strides[2] = {nullptr, nullptr};
-    if (aoti_torch_get_dim(a, &dims) || aoti_torch_get_sizes(a, &sizes) || aoti_torch_get_strides(a, &strides[0]) || aoti_torch_get_strides(b, &strides[1]))
+    if (aoti_torch_get_dim(a, &dims) || aoti_torch_get_sizes(a, &sizes) || aoti_torch_get_strides(a, &strides[0]) ||
+        aoti_torch_get_strides(b, &strides[1]))
         return false;
     for (int64_t i = 0; i < dims; i++)
         if (sizes[i] > 1 && strides[0][i] != strides[1][i])
@@ -108,8 +111,8 @@ bool is_one_of(const char *op, std::initializer_list<const char *> names)
 
 } // namespace
 
-// Only reshape, contiguous and to() decide by the operand. A reshape that keeps the memory keeps the values' order in it, so the result
-// is contiguous exactly when the operand was; a copy is contiguous always.
+// Only reshape, contiguous and to() decide by the operand. A reshape that keeps the memory keeps the values' order in
+// it, so the result is contiguous exactly when the operand was; a copy is contiguous always.
 bool sonic::meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result)
 {
     if (!x)
@@ -120,7 +123,8 @@ bool sonic::meter_shares_memory(const char *op, const sonic_tensor *x, AtenTenso
         return same_strides(x->handle, result);
     if (strcmp(op, "aten::to") == 0)
         return same_kind(x->handle, result);
-    return is_in_place(op) || is_one_of(op, {"aten::view", "aten::permute", "aten::transpose", "aten::narrow", "aten::expand"});
+    return is_in_place(op) ||
+           is_one_of(op, {"aten::view", "aten::permute", "aten::transpose", "aten::narrow", "aten::expand"});
 }
 
 void sonic::meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor *source)
@@ -146,7 +150,9 @@ void sonic::meter_release(sonic_meter *meter, sonic_tensor *x)
 static int64_t bytes_of(const sonic_tensor *x)
 {
     int32_t dtype = 0;
-    return x && aoti_torch_get_dtype(x->handle, &dtype) == AOTI_TORCH_SUCCESS ? st_count(x) * (int64_t)aoti_torch_dtype_element_size(dtype) : 0;
+    return x && aoti_torch_get_dtype(x->handle, &dtype) == AOTI_TORCH_SUCCESS
+               ? st_count(x) * (int64_t)aoti_torch_dtype_element_size(dtype)
+               : 0;
 }
 
 // On a GPU these kernels first copy operands that are laid out differently: into one dense picture, or pixel by pixel.
@@ -164,24 +170,29 @@ void sonic::meter_moved(const sonic_scope *scope, std::initializer_list<const so
             scope->meter->reading.moved_bytes += bytes_of(x);
 }
 
-void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count, const sonic_tensor *result)
+void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count,
+                            const sonic_tensor *result)
 {
     sonic_meter_reading &r = meter->reading;
     int64_t outputs = st_count(result);
-    if (strncmp(op, "aten::conv", strlen("aten::conv")) == 0) // weight [out, in / groups, taps]; transposed [in, out / groups, taps]
-        r.convolution_flops += 2 * product(st_shape(operands[1]), 1) * (strstr(op, "transpose") ? st_count(operands[0]) : outputs);
+    if (strncmp(op, "aten::conv", strlen("aten::conv")) ==
+        0) // weight [out, in / groups, taps]; transposed [in, out / groups, taps]
+        r.convolution_flops +=
+            2 * product(st_shape(operands[1]), 1) * (strstr(op, "transpose") ? st_count(operands[0]) : outputs);
     else if (strcmp(op, "aten::linear") == 0 || strcmp(op, "aten::matmul") == 0 || strcmp(op, "addmm") == 0)
         r.product_flops += 2 * outputs * st_size(operands[0], st_shape(operands[0]).dims - 1);
     else if (strcmp(op, "aten::scaled_dot_product_attention") == 0) // q k^T, and the weights times v
         r.attention_flops += 2 * (product(st_shape(operands[0]), 0) + outputs) * st_size(operands[1], 2);
-    else if (!is_one_of(op, {"aten::empty_like"}) && (is_in_place(op) || !meter_shares_memory(op, operands[0], result->handle)))
+    else if (!is_one_of(op, {"aten::empty_like"}) &&
+             (is_in_place(op) || !meter_shares_memory(op, operands[0], result->handle)))
         for (int32_t i = -1; i < count; i++)
             r.moved_bytes += bytes_of(i < 0 ? result : operands[i]);
     if (is_one_of(op, {"aten::conv2d", "aten::group_norm"}))
         note_copy(meter, op, operands[0], result);
 }
 
-sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count, bool for_gpu)
+sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count,
+                                bool for_gpu)
 {
     *out = new (std::nothrow) sonic_meter;
     if (!*out)

@@ -1,11 +1,14 @@
-/* cost_meter.h - what a computation costs: multiply-adds issued, bytes moved by what multiplies nothing, and bytes of tensors held at once.
+/* cost_meter.h - what a computation costs: multiply-adds issued, bytes moved by what multiplies nothing, and bytes of
+ * tensors held at once.
  *
- * A meter hangs on a root scope and sees every operator and tensor of that scope and of those opened under it. Counted are results
- * and whatever else is made there, each memory once however many views it has; the operands that the meter starts with do not
- * count, nor what an operator needs inside itself. Where operands lie on another device than the CPU, only tensors off the CPU count.
+ * A meter hangs on a root scope and sees every operator and tensor of that scope and of those opened under it. Counted
+ * are results and whatever else is made there, each memory once however many views it has; the operands that the meter
+ * starts with do not count, nor what an operator needs inside itself. Where operands lie on another device than the
+ * CPU, only tensors off the CPU count.
  *
- * Tensors of the meta device have no memory and are counted as if they had: that is how a computation is foretold. Whether a
- * result shows its operand's memory then follows from the operator instead of the address (meter_shares_memory). */
+ * Tensors of the meta device have no memory and are counted as if they had: that is how a computation is foretold.
+ * Whether a result shows its operand's memory then follows from the operator instead of the address
+ * (meter_shares_memory). */
 #ifndef SONIC_TORCH_COST_METER_H
 #define SONIC_TORCH_COST_METER_H
 
@@ -24,9 +27,11 @@ typedef struct sonic_meter_reading {
     int64_t live_bytes, peak_bytes;
 } sonic_meter_reading;
 
-/* Hangs a meter on `root`, which must have been opened without a parent and hold the `count` operands alone. Tensors of the meta device
- * are counted as they would be on a GPU or, without `for_gpu`, on the CPU: kernels there lay out their results differently. */
-sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count, bool for_gpu);
+/* Hangs a meter on `root`, which must have been opened without a parent and hold the `count` operands alone. Tensors of
+ * the meta device are counted as they would be on a GPU or, without `for_gpu`, on the CPU: kernels there lay out their
+ * results differently. */
+sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count,
+                                bool for_gpu);
 sonic_meter_reading sonic_meter_read(const sonic_meter *meter);
 void sonic_meter_free(sonic_meter *meter); /* after its scope was closed */
 

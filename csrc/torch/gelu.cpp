@@ -1,8 +1,9 @@
-// GELU, the only operator whose call through the stable interface leaks: libtorch copies the argument `approximate` into a string
-// that nobody frees (ToImpl<std::string> in torch/csrc/stable/stableivalue_conversions.h), 48 bytes a call and hundreds of calls a step.
+// GELU, the only operator whose call through the stable interface leaks: libtorch copies the argument `approximate`
+// into a string that nobody frees (ToImpl<std::string> in torch/csrc/stable/stableivalue_conversions.h), 48 bytes a
+// call and hundreds of calls a step.
 //
-// libtorch's own entry is therefore looked up by its full C++ name, which spells the types it takes: where it exists, it is this one. Where
-// it does not (Windows and macOS spell it differently), the stable call does the work.
+// libtorch's own entry is therefore looked up by its full C++ name, which spells the types it takes: where it exists,
+// it is this one. Where it does not (Windows and macOS spell it differently), the stable call does the work.
 #include <cstring>
 #include <exception>
 #include <string_view>
@@ -12,10 +13,11 @@
 
 using sonic::Call;
 
-namespace {
+namespace
+{
 
-// at::Tensor &at::_ops::gelu_out::call(const at::Tensor &self, std::string_view approximate, at::Tensor &out); a handle is an at::Tensor *
-// (tensor_handle_to_tensor_pointer in torch/csrc/inductor/aoti_torch/utils.h).
+// at::Tensor &at::_ops::gelu_out::call(const at::Tensor &self, std::string_view approximate, at::Tensor &out); a handle
+// is an at::Tensor * (tensor_handle_to_tensor_pointer in torch/csrc/inductor/aoti_torch/utils.h).
 using GeluOut = void *(*)(AtenTensorHandle self, std::string_view approximate, AtenTensorHandle out);
 
 GeluOut gelu_out()
@@ -33,7 +35,8 @@ bool write_gelu(sonic_scope *scope, const sonic_tensor *out, const sonic_tensor 
         gelu_out()(x->handle, "none", out->handle);
         return true;
     } catch (const std::exception &error) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "gelu failed: %.*s", (int)strcspn(error.what(), "\n"), error.what())); // a backtrace follows
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "gelu failed: %.*s", (int)strcspn(error.what(), "\n"),
+                                           error.what())); // a backtrace follows
     }
     return false;
 }

@@ -6,7 +6,8 @@
 
 #include "core/parallel.h"
 
-/* Tokens are summed in chunks, which are what runs in parallel; the chunks' sums are added in order, so results do not depend on threads. */
+/* Tokens are summed in chunks, which are what runs in parallel; the chunks' sums are added in order, so results do not
+ * depend on threads. */
 enum { CHUNK = 256 };
 
 typedef struct job {
@@ -75,7 +76,8 @@ static void apply_chunks(int64_t first, int64_t last, void *context)
 {
     const job *j = context;
     for (int64_t chunk = first; chunk < last; chunk++) {
-        const float *x = chunk_start(j, chunk), *scale = j->affine + chunk / j->chunks * 2 * j->channels, *shift = scale + j->channels;
+        const float *x = chunk_start(j, chunk), *scale = j->affine + chunk / j->chunks * 2 * j->channels,
+                    *shift = scale + j->channels;
         float *out = j->out + (x - j->x);
         for (int64_t t = 0, count = tokens_in(j, chunk); t < count; t++, x += j->channels, out += j->channels)
             for (int64_t c = 0; c < j->channels; c++)
@@ -83,13 +85,15 @@ static void apply_chunks(int64_t first, int64_t last, void *context)
     }
 }
 
-sonic_status sonic_group_norm(float *out, const float *x, int64_t batch, int64_t tokens, int64_t channels, int64_t groups, const float *weight,
-                              const float *bias, double epsilon)
+sonic_status sonic_group_norm(float *out, const float *x, int64_t batch, int64_t tokens, int64_t channels,
+                              int64_t groups, const float *weight, const float *bias, double epsilon)
 {
     job j = {out, x, weight, bias, batch, tokens, channels, groups, (tokens + CHUNK - 1) / CHUNK, epsilon, NULL, NULL};
     if (groups < 1 || channels % groups)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Use the weight file that belongs to this network: %lld channels do not divide into %lld groups.",
-                          (long long)channels, (long long)groups);
+        return sonic_fail(
+            SONIC_ERROR_SHAPE,
+            "Use the weight file that belongs to this network: %lld channels do not divide into %lld groups.",
+            (long long)channels, (long long)groups);
     if (batch * tokens * channels == 0)
         return SONIC_OK;
     j.sums = calloc((size_t)(batch * j.chunks * 2 * channels), sizeof *j.sums);
@@ -103,5 +107,6 @@ sonic_status sonic_group_norm(float *out, const float *x, int64_t batch, int64_t
     bool enough = j.sums && j.affine;
     free(j.sums);
     free(j.affine);
-    return enough ? SONIC_OK : sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the sums of a normalisation.");
+    return enough ? SONIC_OK
+                  : sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the sums of a normalisation.");
 }

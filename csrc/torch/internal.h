@@ -1,4 +1,5 @@
-// internal.h - shared by the files of torch/ alone: the tensor behind the handle, and one call into libtorch's dispatcher.
+// internal.h - shared by the files of torch/ alone: the tensor behind the handle, and one call into libtorch's
+// dispatcher.
 #ifndef SONIC_TORCH_INTERNAL_H
 #define SONIC_TORCH_INTERNAL_H
 
@@ -10,7 +11,8 @@
 
 #include "torch/tensor.h"
 
-namespace sonic {
+namespace sonic
+{
 
 // What a meter knows of memory that tensors show.
 struct Memory {
@@ -31,7 +33,8 @@ struct sonic_tensor {
 
 struct sonic_meter;
 
-namespace sonic {
+namespace sonic
+{
 
 // Wraps a reference that the caller owns; on failure the reference is released and the scope fails.
 // `source`: whose memory it shows, when it is known that it shows another tensor's.
@@ -45,21 +48,24 @@ void meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor *source
 void meter_release(sonic_meter *meter, sonic_tensor *x);
 // Whether the result of the operator `op` shows the memory of its first operand x.
 bool meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result);
-void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count, const sonic_tensor *result);
+void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count,
+                     const sonic_tensor *result);
 // The same for an operator that is not called through Call and multiplies nothing, where there is a meter.
 void meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written);
 
-// Whether an operator may run in `scope`: nothing failed so far, and no watch (core/progress.h) stops the work. Asked before each of them.
+// Whether an operator may run in `scope`: nothing failed so far, and no watch (core/progress.h) stops the work. Asked
+// before each of them.
 bool may_run(sonic_scope *scope);
 
-// Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else SONIC_ERROR_TORCH.
-// `what`: the operator and the shapes it was called on.
+// Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else
+// SONIC_ERROR_TORCH. `what`: the operator and the shapes it was called on.
 void fail_with_exception(sonic_scope *scope, const char *what);
 
 // For which device the meter counts, where tensors have none.
 bool meter_is_for_gpu(const sonic_meter *meter);
 
-// stand_in.cpp. Whether x has no memory and a meter asks what there would be; and what an elementwise operator would make then.
+// stand_in.cpp. Whether x has no memory and a meter asks what there would be; and what an elementwise operator would
+// make then.
 bool is_foretold(const sonic_scope *scope, const sonic_tensor *x);
 AtenTensorHandle stand_in_elementwise(const sonic_tensor *a, const sonic_tensor *b);
 
@@ -77,8 +83,9 @@ int32_t torch_dtype(sonic_dtype dtype);
 // Collects the arguments of one operator and calls it: Call(scope, "aten::relu").tensor(x).run().
 // Nothing is handed to libtorch before run(), which does nothing when the scope has failed or an operand is missing.
 // Taken operands are released when the Call ends, whatever its outcome.
-class Call {
-public:
+class Call
+{
+  public:
     Call(sonic_scope *scope, const char *op, const char *overload = "") : scope_(scope), op_(op), overload_(overload) {}
     ~Call();
     Call(const Call &) = delete;
@@ -92,14 +99,17 @@ public:
     Call &integer(int64_t value) { return add({VALUE, nullptr, value, nullptr, nullptr}); }
     Call &real(double value) { return integer(bits(value)); }
     Call &optional_real(double value) { return add({OPTIONAL_REAL, nullptr, bits(value), nullptr, nullptr}); }
-    Call &optional_ints(std::initializer_list<int64_t> values) { return add({OPTIONAL_INTS, values.begin(), (int64_t)values.size(), nullptr, nullptr}); }
+    Call &optional_ints(std::initializer_list<int64_t> values)
+    {
+        return add({OPTIONAL_INTS, values.begin(), (int64_t)values.size(), nullptr, nullptr});
+    }
     Call &boolean(bool value) { return integer(value); }
     Call &text(const char *value) { return add({TEXT, nullptr, 0, nullptr, value}); }
     Call &none() { return integer(0); }
     sonic_tensor *run();
     bool run_for_effect(); // an operator without result; true when it succeeded
 
-private:
+  private:
     enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, OPTIONAL_INTS, VALUE, OPTIONAL_REAL, TEXT };
     struct Argument {
         Kind kind;
@@ -112,8 +122,7 @@ private:
 
     static int64_t bits(double value); // a double crosses as its bits
     Call &add(Argument argument);
-    template <typename Work>
-    bool each_operand(Work work) const;
+    template <typename Work> bool each_operand(Work work) const;
     std::string title() const;
     bool has_operands() const;
     const sonic_tensor *some_operand() const;

@@ -1,14 +1,16 @@
 // What an operator's result looks like, without calling it: for tensors of the meta device under a meter (meter.h).
 //
-// libtorch's own answers for that device come mostly from Python, a hundred times slower, and describe no device in particular. Here
-// memory layouts are those of the kernels that run on the CPU or on a GPU, because they decide which later views must copy. Shapes
-// are not checked: a network that is foretold has run. nullptr: no stand-in, ask libtorch.
+// libtorch's own answers for that device come mostly from Python, a hundred times slower, and describe no device in
+// particular. Here memory layouts are those of the kernels that run on the CPU or on a GPU, because they decide which
+// later views must copy. Shapes are not checked: a network that is foretold has run. nullptr: no stand-in, ask
+// libtorch.
 #include <algorithm>
 #include <cstring>
 
 #include "torch/internal.h"
 
-namespace {
+namespace
+{
 
 bool is_one_of(const char *op, std::initializer_list<const char *> names)
 {
@@ -38,7 +40,9 @@ AtenTensorHandle empty(const sonic_shape &shape, const int32_t *order, int32_t d
         step *= shape.size[order[i]];
     }
     AtenTensorHandle handle = nullptr;
-    return aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, aoti_torch_device_type_meta(), 0, &handle) ? nullptr : handle;
+    return aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, aoti_torch_device_type_meta(), 0, &handle)
+               ? nullptr
+               : handle;
 }
 
 AtenTensorHandle contiguous(const sonic_shape &shape, int32_t dtype)
@@ -47,7 +51,8 @@ AtenTensorHandle contiguous(const sonic_shape &shape, int32_t dtype)
     return empty(shape, order, dtype);
 }
 
-// As elementwise kernels lay out their result: dense, the dimensions in x's order. `shape`: x's, or where x is repeated to.
+// As elementwise kernels lay out their result: dense, the dimensions in x's order. `shape`: x's, or where x is repeated
+// to.
 AtenTensorHandle like(const sonic_tensor *x, const sonic_shape &shape)
 {
     const int64_t *strides = strides_of(x);
@@ -107,8 +112,8 @@ AtenTensorHandle reduced(const sonic_tensor *x, const int64_t *dim)
     return contiguous(shape, dtype_of(x));
 }
 
-// The flash kernels lay out their result as the queries. On a GPU float32 and wide heads go to the memory-efficient kernel, which
-// writes [batch, queries, heads, dim].
+// The flash kernels lay out their result as the queries. On a GPU float32 and wide heads go to the memory-efficient
+// kernel, which writes [batch, queries, heads, dim].
 AtenTensorHandle attention(const sonic_tensor *q, const sonic_tensor *v, bool for_gpu)
 {
     enum { FLASH_DIM_MAX = 256 };
@@ -121,7 +126,8 @@ AtenTensorHandle attention(const sonic_tensor *q, const sonic_tensor *v, bool fo
 }
 
 // Stride and padding of each dimension behind the channels; dilation 1.
-AtenTensorHandle convolution(const sonic_tensor *x, const sonic_tensor *weight, const int64_t *stride, const int64_t *padding)
+AtenTensorHandle convolution(const sonic_tensor *x, const sonic_tensor *weight, const int64_t *stride,
+                             const int64_t *padding)
 {
     sonic_shape shape = st_shape(x), kernel = st_shape(weight);
     shape.size[1] = kernel.size[0];
@@ -130,7 +136,8 @@ AtenTensorHandle convolution(const sonic_tensor *x, const sonic_tensor *weight, 
     return image(shape, is_channels_last(x) || is_channels_last(weight), dtype_of(x));
 }
 
-AtenTensorHandle transposed_convolution(const sonic_tensor *x, const sonic_tensor *weight, const int64_t *stride, const int64_t *padding)
+AtenTensorHandle transposed_convolution(const sonic_tensor *x, const sonic_tensor *weight, const int64_t *stride,
+                                        const int64_t *padding)
 {
     sonic_shape shape = st_shape(x), kernel = st_shape(weight);
     shape.size[1] = kernel.size[1];
@@ -166,12 +173,14 @@ AtenTensorHandle joined(sonic_tensor *const *parts, int64_t count, int64_t dim)
 
 } // namespace
 
-namespace sonic {
+namespace sonic
+{
 
 bool is_foretold(const sonic_scope *scope, const sonic_tensor *x)
 {
     int32_t device = 0;
-    return scope->meter && x && aoti_torch_get_device_type(x->handle, &device) == AOTI_TORCH_SUCCESS && device == aoti_torch_device_type_meta();
+    return scope->meter && x && aoti_torch_get_device_type(x->handle, &device) == AOTI_TORCH_SUCCESS &&
+           device == aoti_torch_device_type_meta();
 }
 
 AtenTensorHandle stand_in_elementwise(const sonic_tensor *a, const sonic_tensor *b)
@@ -191,8 +200,8 @@ AtenTensorHandle Call::stand_in() const
     AtenTensorHandle same = nullptr;
     if (x && op_[strlen(op_) - 1] == '_')
         return aoti_torch_new_tensor_handle(x->handle, &same) ? nullptr : same;
-    if (is_one_of(op_, {"aten::silu", "aten::gelu", "aten::relu", "aten::prelu", "aten::sigmoid", "aten::exp", "aten::sqrt", "aten::neg", "aten::clamp",
-                        "aten::empty_like"}))
+    if (is_one_of(op_, {"aten::silu", "aten::gelu", "aten::relu", "aten::prelu", "aten::sigmoid", "aten::exp",
+                        "aten::sqrt", "aten::neg", "aten::clamp", "aten::empty_like"}))
         return like(x, st_shape(x));
     if (is_one_of(op_, {"aten::mul", "aten::div", "aten::lerp"}))
         return stand_in_elementwise(x, y);

@@ -1,7 +1,7 @@
 // Registration of our operators, and the way from libtorch's boxed stack to a C function and back.
 //
-// Registration uses the C functions, which return an error, and a namespace of our own: the static macro of torch's headers
-// ends the process when a second copy of the package is loaded.
+// Registration uses the C functions, which return an error, and a namespace of our own: the static macro of torch's
+// headers ends the process when a second copy of the package is loaded.
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -16,7 +16,8 @@
 #include "torch/cost_meter.h"
 #include "torch/operators.h"
 
-namespace {
+namespace
+{
 
 // Everything on the stack is ours to free, also when something fails on the way.
 struct Arguments {
@@ -60,7 +61,8 @@ void read_names(Arguments *arguments, StringHandle text)
 {
     const char *data = nullptr;
     size_t length = 0;
-    if (torch_string_c_str(text, &data) == AOTI_TORCH_SUCCESS && torch_string_length(text, &length) == AOTI_TORCH_SUCCESS)
+    if (torch_string_c_str(text, &data) == AOTI_TORCH_SUCCESS &&
+        torch_string_length(text, &length) == AOTI_TORCH_SUCCESS)
         arguments->names.assign(data, length);
     torch_delete_string(text);
     if (!arguments->names.empty() && arguments->names.back() != '\n')
@@ -126,20 +128,23 @@ void check_probes(sonic_operator_call *call)
     const char *line = call->probe_names;
     for (int32_t i = 0; i < call->probe_count; i++, line = strchr(line, '\n') + 1)
         if (!call->probes[i])
-            sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Ask for a layer that the network has: it has no '%.*s'.",
-                                                     (int)strcspn(line + 1, "\n"), line + 1));
+            sonic_scope_fail(call->scope,
+                             sonic_fail(SONIC_ERROR_ARGUMENT, "Ask for a layer that the network has: it has no '%.*s'.",
+                                        (int)strcspn(line + 1, "\n"), line + 1));
 }
 
 void attach_meter(Arguments *arguments, bool for_gpu)
 {
     sonic_scope *scope = &arguments->scope;
-    sonic_scope_fail(scope, sonic_meter_create(&arguments->meter, scope, arguments->tensors.data(), (int32_t)arguments->tensors.size(), for_gpu));
+    sonic_scope_fail(scope, sonic_meter_create(&arguments->meter, scope, arguments->tensors.data(),
+                                               (int32_t)arguments->tensors.size(), for_gpu));
 }
 
 void return_reading(sonic_operator_call *call, const sonic_meter *meter)
 {
     sonic_meter_reading r = sonic_meter_read(meter);
-    const int64_t values[] = {r.convolution_flops, r.product_flops, r.attention_flops, r.moved_bytes, r.live_bytes, r.peak_bytes};
+    const int64_t values[] = {r.convolution_flops, r.product_flops, r.attention_flops,
+                              r.moved_bytes,       r.live_bytes,    r.peak_bytes};
     sonic_operator_return(call, st_indices(call->scope, values, sizeof values / sizeof *values));
 }
 
@@ -149,9 +154,9 @@ struct OutOfMemory : std::bad_alloc {
     const char *what() const noexcept override { return text.c_str(); }
 };
 
-// Exceptions are how a boxed kernel reports failure to the dispatcher (torch/csrc/stable/library.h); C code has returned by then.
-template <void (*operation)(sonic_operator_call *)>
-void boxed(StableIValue *stack, uint64_t, uint64_t)
+// Exceptions are how a boxed kernel reports failure to the dispatcher (torch/csrc/stable/library.h); C code has
+// returned by then.
+template <void (*operation)(sonic_operator_call *)> void boxed(StableIValue *stack, uint64_t, uint64_t)
 {
     Arguments arguments;
     read_tensors(&arguments, (StableListHandle)stack[0]);
@@ -229,8 +234,10 @@ sonic_status sonic_operators_register(const char *space)
     if (aoti_torch_library_init_impl(space, "CompositeExplicitAutograd", __FILE__, __LINE__, &kernels))
         return sonic_fail(SONIC_ERROR_TORCH, "libtorch refused the namespace %s: %s", space, sonic::torch_message());
     for (const Operator &entry : operators)
-        if (!define(definitions, entry.name) || torch_library_impl(kernels, entry.name, entry.kernel, TORCH_ABI_VERSION))
-            return sonic_fail(SONIC_ERROR_TORCH, "libtorch refused the operator %s: %s", entry.name, sonic::torch_message());
+        if (!define(definitions, entry.name) ||
+            torch_library_impl(kernels, entry.name, entry.kernel, TORCH_ABI_VERSION))
+            return sonic_fail(SONIC_ERROR_TORCH, "libtorch refused the operator %s: %s", entry.name,
+                              sonic::torch_message());
     return SONIC_OK;
 }
 
@@ -254,7 +261,9 @@ void sonic_operator_probe(sonic_operator_call *call, sonic_tensor *x, const char
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
     if (call->check_finite && !call->scope->status && !st_is_finite(call->scope, x))
-        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_FORMAT, "Use fp32, or another weight file: the output of '%s' is not finite.", name));
+        sonic_scope_fail(call->scope,
+                         sonic_fail(SONIC_ERROR_FORMAT,
+                                    "Use fp32, or another weight file: the output of '%s' is not finite.", name));
     const char *line = call->probe_names;
     for (int32_t i = 0; i < call->probe_count; i++, line = strchr(line, '\n') + 1)
         if (strncmp(line + 1, name, strlen(name)) == 0 && line[1 + strlen(name)] == '\n')

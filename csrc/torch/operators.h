@@ -2,11 +2,12 @@
  *
  *     name(Tensor[] tensors, str names, float[] numbers) -> Tensor[]
  *
- * `names` gives each tensor its name, one a line, so that a network asks for its weights by the names of the weight file. Lines
- * behind the last tensor's that begin with '?' name layers whose output is wanted too (sonic_operator_probe), in that order.
- * Two lines may stand before them: "?!" makes the call fail with the name of the first layer whose output holds NaN or infinity;
- * "?#", the second, adds what the call cost (sonic_meter_reading, int64 [6]) to its results, before the layers' outputs; "?#gpu" in its
- * place counts tensors of the meta device as if they were on a GPU. */
+ * `names` gives each tensor its name, one a line, so that a network asks for its weights by the names of the weight
+ * file. Lines behind the last tensor's that begin with '?' name layers whose output is wanted too
+ * (sonic_operator_probe), in that order. Two lines may stand before them: "?!" makes the call fail with the name of the
+ * first layer whose output holds NaN or infinity;
+ * "?#", the second, adds what the call cost (sonic_meter_reading, int64 [6]) to its results, before the layers'
+ * outputs; "?#gpu" in its place counts tensors of the meta device as if they were on a GPU. */
 #ifndef SONIC_TORCH_OPERATORS_H
 #define SONIC_TORCH_OPERATORS_H
 
@@ -39,13 +40,15 @@ typedef struct sonic_operator_call {
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-sonic_tensor *sonic_operator_tensor(sonic_operator_call *call, const char *name, ...);
+sonic_tensor *
+sonic_operator_tensor(sonic_operator_call *call, const char *name, ...);
 
 /* Adds an output. */
 void sonic_operator_return(sonic_operator_call *call, sonic_tensor *x);
 
-/* Says that `x` is the output of the layer called `name` (printf format). Kept when the caller asked for that layer; in a build
- * or call without probes it costs one comparison. This is also where NaN and infinity are looked for when the caller asked. */
+/* Says that `x` is the output of the layer called `name` (printf format). Kept when the caller asked for that layer; in
+ * a build or call without probes it costs one comparison. This is also where NaN and infinity are looked for when the
+ * caller asked. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
@@ -74,7 +77,7 @@ void sonic_rife_operator(sonic_operator_call *call);
 void sonic_unet_prepare_operator(sonic_operator_call *call); /* models/unet/unet_operators.c */
 void sonic_unet_step_operator(sonic_operator_call *call);
 void sonic_transformer_block_operator(sonic_operator_call *call); /* models/block_operators.c: for bench/ */
-void sonic_sample_operator(sonic_operator_call *call); /* sampler/sample_operators.c */
+void sonic_sample_operator(sonic_operator_call *call);            /* sampler/sample_operators.c */
 
 #ifdef __cplusplus
 }

@@ -5,14 +5,30 @@
 
 using sonic::Call;
 
-sonic_tensor *st_conv2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups)
+sonic_tensor *st_conv2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride,
+                        int64_t padding, int64_t groups)
 {
-    return Call(scope, "aten::conv2d").tensor(x).tensor(weight).optional(bias).ints({stride, stride}).ints({padding, padding}).ints({1, 1}).integer(groups).run();
+    return Call(scope, "aten::conv2d")
+        .tensor(x)
+        .tensor(weight)
+        .optional(bias)
+        .ints({stride, stride})
+        .ints({padding, padding})
+        .ints({1, 1})
+        .integer(groups)
+        .run();
 }
 
 sonic_tensor *st_max_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride)
 {
-    return Call(scope, "aten::max_pool2d").tensor(x).ints({kernel, kernel}).ints({stride, stride}).ints({0, 0}).ints({1, 1}).boolean(false).run();
+    return Call(scope, "aten::max_pool2d")
+        .tensor(x)
+        .ints({kernel, kernel})
+        .ints({stride, stride})
+        .ints({0, 0})
+        .ints({1, 1})
+        .boolean(false)
+        .run();
 }
 
 static bool all_there(sonic_scope *scope, const char *name, std::initializer_list<sonic_tensor *> operands)
@@ -44,7 +60,10 @@ sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, 
 
 sonic_tensor *st_relu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::relu").tensor(x).run(); }
 
-sonic_tensor *st_prelu(sonic_scope *scope, sonic_tensor *x, sonic_tensor *slope) { return Call(scope, "aten::prelu").tensor(x).tensor(slope).run(); }
+sonic_tensor *st_prelu(sonic_scope *scope, sonic_tensor *x, sonic_tensor *slope)
+{
+    return Call(scope, "aten::prelu").tensor(x).tensor(slope).run();
+}
 
 sonic_tensor *st_sigmoid(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::sigmoid").tensor(x).run(); }
 
@@ -68,13 +87,22 @@ static sonic_tensor *subtract(sonic_scope *scope, const char *name, sonic_tensor
     return sum;
 }
 
-sonic_tensor *st_add(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return subtract(scope, "add", a, b, -1.0); }
+sonic_tensor *st_add(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)
+{
+    return subtract(scope, "add", a, b, -1.0);
+}
 
 sonic_tensor *st_sub(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return subtract(scope, "sub", a, b, 1.0); }
 
-sonic_tensor *st_add_scaled(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double factor) { return subtract(scope, "add_scaled", a, b, -factor); }
+sonic_tensor *st_add_scaled(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double factor)
+{
+    return subtract(scope, "add_scaled", a, b, -factor);
+}
 
-sonic_tensor *st_mul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return Call(scope, "aten::mul", "Tensor").tensor(a).tensor(b).run(); }
+sonic_tensor *st_mul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)
+{
+    return Call(scope, "aten::mul", "Tensor").tensor(a).tensor(b).run();
+}
 
 sonic_tensor *st_cat(sonic_scope *scope, sonic_tensor *const *parts, int32_t count, int64_t dim)
 {
@@ -103,5 +131,11 @@ sonic_tensor *st_contiguous(sonic_scope *scope, sonic_tensor *x)
 
 sonic_tensor *st_to_dtype(sonic_scope *scope, sonic_tensor *x, sonic_dtype dtype)
 {
-    return Call(scope, "aten::to", "dtype").tensor(x).integer(sonic::torch_dtype(dtype)).boolean(false).boolean(false).none().run();
+    return Call(scope, "aten::to", "dtype")
+        .tensor(x)
+        .integer(sonic::torch_dtype(dtype))
+        .boolean(false)
+        .boolean(false)
+        .none()
+        .run();
 }

@@ -23,7 +23,10 @@ sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape)
     return Call(scope, "aten::view").tensor(x).ints(shape.size, shape.dims).run();
 }
 
-sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::clone").tensor(x).none().run(); }
+sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x)
+{
+    return Call(scope, "aten::clone").tensor(x).none().run();
+}
 
 sonic_tensor *st_copy_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
 {
@@ -50,20 +53,25 @@ sonic_tensor *st_empty_images(sonic_scope *scope, sonic_tensor *x, int64_t count
     return sonic::adopt(scope, handle);
 }
 
-sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x) { return same(x, Call(scope, "aten::silu_").tensor(x).run()); }
+sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x)
+{
+    return same(x, Call(scope, "aten::silu_").tensor(x).run());
+}
 
 sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
 {
     return same(x, Call(scope, "aten::mul_", "Tensor").tensor(x).tensor(y).run());
 }
 
-// A tensor of one number in host memory, with no or one dimension; `bits` hold the number in that dtype. nullptr when memory ran out.
+// A tensor of one number in host memory, with no or one dimension; `bits` hold the number in that dtype. nullptr when
+// memory ran out.
 static AtenTensorHandle new_number(int64_t dims, int32_t dtype, const void *bits)
 {
     const int64_t one = 1;
     AtenTensorHandle handle = nullptr;
     void *data = nullptr;
-    if (aoti_torch_empty_strided(dims, &one, &one, dtype, aoti_torch_device_type_cpu(), 0, &handle) || aoti_torch_get_data_ptr(handle, &data))
+    if (aoti_torch_empty_strided(dims, &one, &one, dtype, aoti_torch_device_type_cpu(), 0, &handle) ||
+        aoti_torch_get_data_ptr(handle, &data))
         return nullptr;
     memcpy(data, bits, aoti_torch_dtype_element_size(dtype));
     return handle;
@@ -86,8 +94,8 @@ sonic_tensor *sonic::number_like(sonic_scope *scope, double value, const sonic_t
     AtenTensorHandle handle = nullptr;
     int32_t dtype = 0, device = 0, index = 0;
     float single = (float)value;
-    if (scope->status || !x || aoti_torch_get_dtype(x->handle, &dtype) || aoti_torch_get_device_type(x->handle, &device) ||
-        aoti_torch_get_device_index(x->handle, &index))
+    if (scope->status || !x || aoti_torch_get_dtype(x->handle, &dtype) ||
+        aoti_torch_get_device_type(x->handle, &device) || aoti_torch_get_device_index(x->handle, &index))
         return nullptr;
     if (device == aoti_torch_device_type_cpu() && dtype == aoti_torch_dtype_float32())
         return host_number(scope, 0, dtype, &single);
@@ -105,13 +113,16 @@ static sonic_tensor without_scope(AtenTensorHandle handle)
     return x;
 }
 
-// The number 1 in host memory: made once in each type that networks compute in, read by every sum, freed by nobody. nullptr: make your own.
+// The number 1 in host memory: made once in each type that networks compute in, read by every sum, freed by nobody.
+// nullptr: make your own.
 static sonic_tensor *one_in_host_memory(int32_t dtype)
 {
     static const float single = 1;
     static const uint16_t half = 0x3c00, brain = 0x3f80;
-    static const int32_t dtypes[] = {aoti_torch_dtype_float32(), aoti_torch_dtype_float16(), aoti_torch_dtype_bfloat16()};
-    static sonic_tensor ones[] = {without_scope(new_number(0, dtypes[0], &single)), without_scope(new_number(0, dtypes[1], &half)),
+    static const int32_t dtypes[] = {aoti_torch_dtype_float32(), aoti_torch_dtype_float16(),
+                                     aoti_torch_dtype_bfloat16()};
+    static sonic_tensor ones[] = {without_scope(new_number(0, dtypes[0], &single)),
+                                  without_scope(new_number(0, dtypes[1], &half)),
                                   without_scope(new_number(0, dtypes[2], &brain))};
     for (int i = 0; i < 3; i++)
         if (dtype == dtypes[i] && ones[i].handle)
@@ -127,7 +138,8 @@ static sonic_tensor *one_as_factors()
 }
 
 // add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
-sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor)
+sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b,
+                                      double factor)
 {
     sonic::meter_moved(scope, {x, x, a, b});
     if (!scope->status && x && a && b && sonic::is_foretold(scope, x)) {
@@ -154,21 +166,26 @@ sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_
     return st_add_product_in_place(scope, x, y, one_like(scope, x), factor);
 }
 
-sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y) { return st_add_scaled_in_place(scope, x, y, 1.0); }
+sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
+{
+    return st_add_scaled_in_place(scope, x, y, 1.0);
+}
 
 sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight)
 {
-    return same(x, Call(scope, "aten::lerp_", "Tensor").tensor(x).tensor(y).tensor(number_like(scope, weight, x)).run());
+    return same(x,
+                Call(scope, "aten::lerp_", "Tensor").tensor(x).tensor(y).tensor(number_like(scope, weight, x)).run());
 }
 
 // A C function of libtorch that newer releases may drop; without it the product takes memory of its own.
-using Addmm = AOTITorchError (*)(AtenTensorHandle out, AtenTensorHandle self, AtenTensorHandle a, AtenTensorHandle b, float beta, float alpha);
+using Addmm = AOTITorchError (*)(AtenTensorHandle out, AtenTensorHandle self, AtenTensorHandle a, AtenTensorHandle b,
+                                 float beta, float alpha);
 
 static void fail_in_addmm(sonic_scope *scope, const sonic_tensor *y, const sonic_tensor *weight)
 {
     char what[96];
-    snprintf(what, sizeof what, "addmm on [%lld,%lld] [%lld,%lld]", (long long)st_size(y, 0), (long long)st_size(y, 1), (long long)st_size(weight, 0),
-             (long long)st_size(weight, 1));
+    snprintf(what, sizeof what, "addmm on [%lld,%lld] [%lld,%lld]", (long long)st_size(y, 0), (long long)st_size(y, 1),
+             (long long)st_size(weight, 0), (long long)st_size(weight, 1));
     sonic::fail_with_exception(scope, what);
 }
 
@@ -190,7 +207,16 @@ sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_
     return scope->status ? nullptr : x;
 }
 
-sonic_tensor *st_conv2d_padded(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[2])
+sonic_tensor *st_conv2d_padded(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
+                               const int64_t padding[2])
 {
-    return Call(scope, "aten::conv2d").tensor(x).tensor(weight).optional(bias).ints({1, 1}).ints(padding, 2).ints({1, 1}).integer(1).run();
+    return Call(scope, "aten::conv2d")
+        .tensor(x)
+        .tensor(weight)
+        .optional(bias)
+        .ints({1, 1})
+        .ints(padding, 2)
+        .ints({1, 1})
+        .integer(1)
+        .run();
 }

@@ -9,20 +9,47 @@
 
 using sonic::Call;
 
-sonic_tensor *st_conv1d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups)
+sonic_tensor *st_conv1d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride,
+                        int64_t padding, int64_t groups)
 {
-    return Call(scope, "aten::conv1d").tensor(x).tensor(weight).optional(bias).ints({stride}).ints({padding}).ints({1}).integer(groups).run();
+    return Call(scope, "aten::conv1d")
+        .tensor(x)
+        .tensor(weight)
+        .optional(bias)
+        .ints({stride})
+        .ints({padding})
+        .ints({1})
+        .integer(groups)
+        .run();
 }
 
-sonic_tensor *st_conv3d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[3])
+sonic_tensor *st_conv3d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
+                        const int64_t padding[3])
 {
-    return Call(scope, "aten::conv3d").tensor(x).tensor(weight).optional(bias).ints({1, 1, 1}).ints(padding, 3).ints({1, 1, 1}).integer(1).run();
+    return Call(scope, "aten::conv3d")
+        .tensor(x)
+        .tensor(weight)
+        .optional(bias)
+        .ints({1, 1, 1})
+        .ints(padding, 3)
+        .ints({1, 1, 1})
+        .integer(1)
+        .run();
 }
 
-sonic_tensor *st_conv_transpose2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding)
+sonic_tensor *st_conv_transpose2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
+                                  int64_t stride, int64_t padding)
 {
-    return Call(scope, "aten::conv_transpose2d", "input").tensor(x).tensor(weight).optional(bias).ints({stride, stride}).ints({padding, padding})
-        .ints({0, 0}).integer(1).ints({1, 1}).run();
+    return Call(scope, "aten::conv_transpose2d", "input")
+        .tensor(x)
+        .tensor(weight)
+        .optional(bias)
+        .ints({stride, stride})
+        .ints({padding, padding})
+        .ints({0, 0})
+        .integer(1)
+        .ints({1, 1})
+        .run();
 }
 
 sonic_tensor *st_linear(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias)
@@ -30,35 +57,54 @@ sonic_tensor *st_linear(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weigh
     return Call(scope, "aten::linear").tensor(x).tensor(weight).optional(bias).run();
 }
 
-sonic_tensor *st_matmul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return Call(scope, "aten::matmul").tensor(a).tensor(b).run(); }
-
-sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
+sonic_tensor *st_matmul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)
 {
-    return Call(scope, "aten::group_norm").tensor(x).integer(groups).optional(weight).optional(bias).real(epsilon).boolean(true).run();
+    return Call(scope, "aten::matmul").tensor(a).tensor(b).run();
+}
+
+sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight,
+                            sonic_tensor *bias, double epsilon)
+{
+    return Call(scope, "aten::group_norm")
+        .tensor(x)
+        .integer(groups)
+        .optional(weight)
+        .optional(bias)
+        .real(epsilon)
+        .boolean(true)
+        .run();
 }
 
 static bool is_host_float32(const sonic_tensor *x) { return st_data(x) && st_dtype(x) == SONIC_DTYPE_FLOAT32; }
 
-static sonic_tensor *group_norm_in_double(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
+static sonic_tensor *group_norm_in_double(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight,
+                                          sonic_tensor *bias, double epsilon)
 {
     sonic_shape shape = st_shape(x);
-    int64_t channels = shape.size[shape.dims - 1], tokens = shape.size[0] && channels ? st_count(x) / shape.size[0] / channels : 0;
+    int64_t channels = shape.size[shape.dims - 1],
+            tokens = shape.size[0] && channels ? st_count(x) / shape.size[0] / channels : 0;
     bool taken = x->taken;
     x->taken = false; // it is read after the first operator
     sonic_tensor *y = Call(scope, "aten::empty_like").tensor(x).none().none().none().none().none().run();
     if (y && (st_count(weight) != channels || st_count(bias) != channels))
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE, "Use the weight file that belongs to this network: %lld channels are normalised with %lld weights.",
-                                           (long long)channels, (long long)st_count(weight)));
+        sonic_scope_fail(
+            scope,
+            sonic_fail(
+                SONIC_ERROR_SHAPE,
+                "Use the weight file that belongs to this network: %lld channels are normalised with %lld weights.",
+                (long long)channels, (long long)st_count(weight)));
     else if (y)
-        sonic_scope_fail(scope, sonic_group_norm((float *)st_data(y), (const float *)st_data(x), shape.size[0], tokens, channels, groups,
-                                                 (const float *)st_data(weight), (const float *)st_data(bias), epsilon));
+        sonic_scope_fail(scope, sonic_group_norm((float *)st_data(y), (const float *)st_data(x), shape.size[0], tokens,
+                                                 channels, groups, (const float *)st_data(weight),
+                                                 (const float *)st_data(bias), epsilon));
     sonic::meter_moved(scope, {x, y});
     if (taken)
         st_release(x);
     return y;
 }
 
-sonic_tensor *st_group_norm_last(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
+sonic_tensor *st_group_norm_last(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight,
+                                 sonic_tensor *bias, double epsilon)
 {
     const int64_t to_front[4] = {0, 3, 1, 2}, to_back[4] = {0, 2, 3, 1};
     if (!scope->status && is_host_float32(x) && is_host_float32(weight) && is_host_float32(bias))
@@ -67,10 +113,18 @@ sonic_tensor *st_group_norm_last(sonic_scope *scope, sonic_tensor *x, int64_t gr
     return st_contiguous(scope, st_take(st_permute(scope, st_take(y), to_back, 4)));
 }
 
-sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, double epsilon)
+sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
+                            double epsilon)
 {
     int64_t last = st_size(x, st_shape(x).dims - 1);
-    return Call(scope, "aten::layer_norm").tensor(x).ints({last}).optional(weight).optional(bias).real(epsilon).boolean(true).run();
+    return Call(scope, "aten::layer_norm")
+        .tensor(x)
+        .ints({last})
+        .optional(weight)
+        .optional(bias)
+        .real(epsilon)
+        .boolean(true)
+        .run();
 }
 
 sonic_tensor *st_silu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::silu").tensor(x).run(); }
@@ -81,7 +135,10 @@ sonic_tensor *st_sqrt(sonic_scope *scope, sonic_tensor *x) { return Call(scope, 
 
 sonic_tensor *st_neg(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::neg").tensor(x).run(); }
 
-sonic_tensor *st_softmax(sonic_scope *scope, sonic_tensor *x, int64_t dim) { return Call(scope, "aten::softmax", "int").tensor(x).integer(dim).none().run(); }
+sonic_tensor *st_softmax(sonic_scope *scope, sonic_tensor *x, int64_t dim)
+{
+    return Call(scope, "aten::softmax", "int").tensor(x).integer(dim).none().run();
+}
 
 sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale)
 {
@@ -90,7 +147,10 @@ sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k,
     return (scale > 0 ? call.optional_real(scale) : call.none()).boolean(false).run();
 }
 
-sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b) { return Call(scope, "aten::div", "Tensor").tensor(a).tensor(b).run(); }
+sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)
+{
+    return Call(scope, "aten::div", "Tensor").tensor(a).tensor(b).run();
+}
 
 // A number as 0-dim tensor: it takes part in arithmetic without changing the other operand's dtype or device.
 static sonic_tensor *number(sonic_scope *scope, double value)
@@ -105,9 +165,15 @@ static sonic_tensor *number(sonic_scope *scope, double value)
     return st_take(sonic::adopt(scope, handle));
 }
 
-sonic_tensor *st_scale(sonic_scope *scope, sonic_tensor *x, double factor) { return st_mul(scope, x, number(scope, factor)); }
+sonic_tensor *st_scale(sonic_scope *scope, sonic_tensor *x, double factor)
+{
+    return st_mul(scope, x, number(scope, factor));
+}
 
-sonic_tensor *st_shift(sonic_scope *scope, sonic_tensor *x, double summand) { return st_add(scope, x, number(scope, summand)); }
+sonic_tensor *st_shift(sonic_scope *scope, sonic_tensor *x, double summand)
+{
+    return st_add(scope, x, number(scope, summand));
+}
 
 sonic_tensor *st_clamp(sonic_scope *scope, sonic_tensor *x, double low, double high)
 {
@@ -135,14 +201,26 @@ sonic_tensor *st_sum(sonic_scope *scope, sonic_tensor *x, int64_t dim)
     return Call(scope, "aten::sum", "dim_IntList").tensor(x).optional_ints({dim}).boolean(true).none().run();
 }
 
-sonic_tensor *st_max(sonic_scope *scope, sonic_tensor *x, int64_t dim) { return Call(scope, "aten::amax").tensor(x).ints({dim}).boolean(true).run(); }
+sonic_tensor *st_max(sonic_scope *scope, sonic_tensor *x, int64_t dim)
+{
+    return Call(scope, "aten::amax").tensor(x).ints({dim}).boolean(true).run();
+}
 
 sonic_tensor *st_avg_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride)
 {
-    return Call(scope, "aten::avg_pool2d").tensor(x).ints({kernel, kernel}).ints({stride, stride}).ints({0, 0}).boolean(false).boolean(true).none().run();
+    return Call(scope, "aten::avg_pool2d")
+        .tensor(x)
+        .ints({kernel, kernel})
+        .ints({stride, stride})
+        .ints({0, 0})
+        .boolean(false)
+        .boolean(true)
+        .none()
+        .run();
 }
 
-// The overloads "vec" take the size as optional list, which crosses the stable call; those with a plain SymInt[2] do not.
+// The overloads "vec" take the size as optional list, which crosses the stable call; those with a plain SymInt[2] do
+// not.
 sonic_tensor *st_resize_nearest(sonic_scope *scope, sonic_tensor *x, int64_t factor)
 {
     int64_t rows = st_size(x, 2) * factor, columns = st_size(x, 3) * factor;
@@ -151,13 +229,24 @@ sonic_tensor *st_resize_nearest(sonic_scope *scope, sonic_tensor *x, int64_t fac
 
 sonic_tensor *st_resize_bilinear(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns)
 {
-    return Call(scope, "aten::upsample_bilinear2d", "vec").tensor(x).optional_ints({rows, columns}).boolean(false).none().run();
+    return Call(scope, "aten::upsample_bilinear2d", "vec")
+        .tensor(x)
+        .optional_ints({rows, columns})
+        .boolean(false)
+        .none()
+        .run();
 }
 
 sonic_tensor *st_grid_sample(sonic_scope *scope, sonic_tensor *x, sonic_tensor *grid)
 {
     enum { BILINEAR = 0, BORDER = 1 };
-    return Call(scope, "aten::grid_sampler").tensor(x).tensor(grid).integer(BILINEAR).integer(BORDER).boolean(true).run();
+    return Call(scope, "aten::grid_sampler")
+        .tensor(x)
+        .tensor(grid)
+        .integer(BILINEAR)
+        .integer(BORDER)
+        .boolean(true)
+        .run();
 }
 
 sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_tensor *index)
@@ -181,10 +270,7 @@ sonic_tensor *st_channels_last(sonic_scope *scope, sonic_tensor *x)
 }
 
 // The largest and the smallest value: NaN carries through both, and neither can overflow as a sum can.
-bool st_has_values(const sonic_scope *scope, const sonic_tensor *x)
-{
-    return x && !sonic::is_foretold(scope, x);
-}
+bool st_has_values(const sonic_scope *scope, const sonic_tensor *x) { return x && !sonic::is_foretold(scope, x); }
 
 bool st_is_finite(sonic_scope *scope, sonic_tensor *x)
 {
@@ -205,7 +291,14 @@ sonic_tensor *sonic::to(sonic_scope *scope, sonic_tensor *x, int32_t device_type
 {
     // A Device crosses as its index in the low and its type in the high half (stableivalue_conversions.h).
     uint64_t device = (uint64_t)(uint32_t)device_index | (uint64_t)(uint32_t)device_type << 32;
-    return Call(scope, "aten::to", "device").tensor(x).integer((int64_t)device).integer(dtype).boolean(false).boolean(false).none().run();
+    return Call(scope, "aten::to", "device")
+        .tensor(x)
+        .integer((int64_t)device)
+        .integer(dtype)
+        .boolean(false)
+        .boolean(false)
+        .none()
+        .run();
 }
 
 static sonic_tensor *to_device_of(sonic_scope *scope, sonic_tensor *x, const sonic_tensor *like, int32_t dtype)

@@ -1,5 +1,6 @@
-/* optional.h - functions of libtorch that the binary can do without. They are looked up by name when they are wanted, because the
- * file has to load under PyTorch 2.10, and under builds that lack them. `sonic doctor` shows each with what it is for. */
+/* optional.h - functions of libtorch that the binary can do without. They are looked up by name when they are wanted,
+ * because the file has to load under PyTorch 2.10, and under builds that lack them. `sonic doctor` shows each with what
+ * it is for. */
 #ifndef SONIC_TORCH_OPTIONAL_H
 #define SONIC_TORCH_OPTIONAL_H
 

@@ -6,9 +6,11 @@
 #include <unistd.h>
 #endif
 
-namespace {
+namespace
+{
 
-// A forked child has this process's memory and none of its threads: a parallel region of OpenMP would wait for them for ever.
+// A forked child has this process's memory and none of its threads: a parallel region of OpenMP would wait for them for
+// ever.
 #if defined(_WIN32)
 bool forked() { return false; }
 #else

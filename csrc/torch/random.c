@@ -94,9 +94,15 @@ static void draw(float *out, int64_t count, int64_t first_uniforms, sonic_genera
     redraw_last_block(out, count, generator);
 }
 
-void sonic_generator_normal(float *out, int64_t count, sonic_generator *generator) { draw(out, count, count, generator); }
+void sonic_generator_normal(float *out, int64_t count, sonic_generator *generator)
+{
+    draw(out, count, count, generator);
+}
 
-void sonic_generator_normal_half(float *out, int64_t count, sonic_generator *generator) { draw(out, count, count / BLOCK * BLOCK, generator); }
+void sonic_generator_normal_half(float *out, int64_t count, sonic_generator *generator)
+{
+    draw(out, count, count / BLOCK * BLOCK, generator);
+}
 
 sonic_tensor *st_normal(sonic_scope *scope, sonic_generator *generator, sonic_shape shape, sonic_dtype dtype)
 {

@@ -4,7 +4,8 @@
 
 #include "torch/internal.h"
 
-namespace {
+namespace
+{
 
 void unlink(sonic_tensor *x)
 {
@@ -33,7 +34,8 @@ sonic_tensor *sonic::adopt(sonic_scope *scope, AtenTensorHandle handle, const so
     auto *x = new (std::nothrow) sonic_tensor{handle, scope, nullptr, nullptr, nullptr, false, nullptr};
     if (!x) {
         aoti_torch_delete_tensor_object(handle);
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));
+        sonic_scope_fail(scope,
+                         sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));
         return nullptr;
     }
     link(scope, x);
@@ -46,7 +48,8 @@ sonic_tensor *sonic::share(sonic_scope *scope, const sonic_tensor *x)
 {
     AtenTensorHandle handle = nullptr;
     if (aoti_torch_new_tensor_handle(x->handle, &handle)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));
+        sonic_scope_fail(scope,
+                         sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));
         return nullptr;
     }
     return adopt(scope, handle, x);
@@ -114,14 +117,17 @@ static AtenTensorHandle allocate(sonic_scope *scope, sonic_shape shape, int32_t 
     }
     AtenTensorHandle handle = nullptr;
     if (aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, aoti_torch_device_type_cpu(), 0, &handle)) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture or close other programs: %lld numbers do not fit in memory. %s",
-                                           (long long)step, sonic::torch_message()));
+        sonic_scope_fail(
+            scope, sonic_fail(SONIC_ERROR_MEMORY,
+                              "Use a smaller picture or close other programs: %lld numbers do not fit in memory. %s",
+                              (long long)step, sonic::torch_message()));
         return nullptr;
     }
     return handle;
 }
 
-static sonic_tensor *from_memory(sonic_scope *scope, const void *data, size_t item_bytes, sonic_shape shape, int32_t dtype)
+static sonic_tensor *from_memory(sonic_scope *scope, const void *data, size_t item_bytes, sonic_shape shape,
+                                 int32_t dtype)
 {
     if (!sonic::may_run(scope))
         return nullptr;
@@ -157,10 +163,12 @@ sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_ten
 {
     sonic_scope inner;
     sonic_scope_open(&inner, scope);
-    sonic_tensor *flat = st_contiguous(&inner, sonic::to(&inner, x, aoti_torch_device_type_cpu(), -1, aoti_torch_dtype_float32()));
+    sonic_tensor *flat =
+        st_contiguous(&inner, sonic::to(&inner, x, aoti_torch_device_type_cpu(), -1, aoti_torch_dtype_float32()));
     void *source = nullptr;
     if (flat && st_count(flat) != count)
-        sonic_scope_fail(&inner, sonic_fail(SONIC_ERROR_SHAPE, "a tensor of %lld numbers was read as %lld", (long long)st_count(flat), (long long)count));
+        sonic_scope_fail(&inner, sonic_fail(SONIC_ERROR_SHAPE, "a tensor of %lld numbers was read as %lld",
+                                            (long long)st_count(flat), (long long)count));
     else if (flat && aoti_torch_get_data_ptr(flat->handle, &source))
         sonic_scope_fail(&inner, sonic_fail(SONIC_ERROR_TORCH, "a tensor has no memory to read"));
     else if (flat)
@@ -184,7 +192,8 @@ sonic_shape st_shape(const sonic_tensor *x)
 {
     sonic_shape shape = {};
     int64_t dims = 0, *sizes = nullptr;
-    if (!x || aoti_torch_get_dim(x->handle, &dims) || aoti_torch_get_sizes(x->handle, &sizes) || dims > SONIC_TENSOR_MAX_DIMS)
+    if (!x || aoti_torch_get_dim(x->handle, &dims) || aoti_torch_get_sizes(x->handle, &sizes) ||
+        dims > SONIC_TENSOR_MAX_DIMS)
         return shape;
     shape.dims = (int32_t)dims;
     for (int64_t i = 0; i < dims; i++)

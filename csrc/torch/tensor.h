@@ -1,6 +1,7 @@
 /* tensor.h - libtorch behind a C interface: what the networks are written on.
  *
- * Tensors are opaque and live in a scope. Closing a scope frees what is left in it, so a network is a few lines of maths:
+ * Tensors are opaque and live in a scope. Closing a scope frees what is left in it, so a network is a few lines of
+ * maths:
  *
  *     sonic_scope s;
  *     sonic_scope_open(&s, outer);
@@ -9,13 +10,15 @@
  *     sonic_tensor *y = st_return(&s, h);       // y now belongs to `outer`
  *     return sonic_scope_close(&s);
  *
- * Errors are sticky: the first failure is kept in the scope (its text in sonic_last_error), later calls do nothing and return
- * NULL, and closing the scope hands the failure to its parent. NULL operands in a failed scope are therefore harmless.
+ * Errors are sticky: the first failure is kept in the scope (its text in sonic_last_error), later calls do nothing and
+ * return NULL, and closing the scope hands the failure to its parent. NULL operands in a failed scope are therefore
+ * harmless.
  *
- * st_take marks an operand for release as soon as the operator that reads it returns: that is how a block's peak memory stays
- * at what the mathematics needs. A taken tensor must not be used again.
+ * st_take marks an operand for release as soon as the operator that reads it returns: that is how a block's peak memory
+ * stays at what the mathematics needs. A taken tensor must not be used again.
  *
- * Threads: a scope belongs to one thread; libtorch is called from that thread only (its modes and streams are thread-local).
+ * Threads: a scope belongs to one thread; libtorch is called from that thread only (its modes and streams are
+ * thread-local).
  */
 #ifndef SONIC_TORCH_TENSOR_H
 #define SONIC_TORCH_TENSOR_H
@@ -68,7 +71,8 @@ void st_release(sonic_tensor *x);
 sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape);
 sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x);
-/* Normal noise in host memory, as torch.randn draws it for that dtype (float32, float16 or bfloat16) from such a generator. */
+/* Normal noise in host memory, as torch.randn draws it for that dtype (float32, float16 or bfloat16) from such a
+ * generator. */
 sonic_tensor *st_normal(sonic_scope *scope, struct sonic_generator *generator, sonic_shape shape, sonic_dtype dtype);
 /* First byte of a contiguous tensor in host memory, valid while x lives; NULL for any other */
 void *st_data(const sonic_tensor *x);
@@ -76,12 +80,29 @@ sonic_shape st_shape(const sonic_tensor *x);
 int64_t st_size(const sonic_tensor *x, int32_t dim); /* 0 for NULL or a dim that x lacks */
 int64_t st_count(const sonic_tensor *x);
 sonic_dtype st_dtype(const sonic_tensor *x);
-static inline sonic_shape st_shape1(int64_t a) { sonic_shape s = {1, {a}}; return s; }
-static inline sonic_shape st_shape2(int64_t a, int64_t b) { sonic_shape s = {2, {a, b}}; return s; }
-static inline sonic_shape st_shape3(int64_t a, int64_t b, int64_t c) { sonic_shape s = {3, {a, b, c}}; return s; }
-static inline sonic_shape st_shape4(int64_t a, int64_t b, int64_t c, int64_t d) { sonic_shape s = {4, {a, b, c, d}}; return s; }
+static inline sonic_shape st_shape1(int64_t a)
+{
+    sonic_shape s = {1, {a}};
+    return s;
+}
+static inline sonic_shape st_shape2(int64_t a, int64_t b)
+{
+    sonic_shape s = {2, {a, b}};
+    return s;
+}
+static inline sonic_shape st_shape3(int64_t a, int64_t b, int64_t c)
+{
+    sonic_shape s = {3, {a, b, c}};
+    return s;
+}
+static inline sonic_shape st_shape4(int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    sonic_shape s = {4, {a, b, c, d}};
+    return s;
+}
 
-/* True when no value is NaN or infinite. Waits for the device: a check for people who look for a fault, not for every run. */
+/* True when no value is NaN or infinite. Waits for the device: a check for people who look for a fault, not for every
+ * run. */
 bool st_is_finite(sonic_scope *scope, sonic_tensor *x);
 /* False where a meter only asks what a computation would take (meter.h): there are no values to look at then. */
 bool st_has_values(const sonic_scope *scope, const sonic_tensor *x);
@@ -89,9 +110,11 @@ bool st_has_values(const sonic_scope *scope, const sonic_tensor *x);
 /* Operators. Images are [batch, channels, rows, columns]; every result is a new tensor of `scope`. */
 
 /* weight [out, in / groups, kh, kw], bias [out] or NULL; the same stride and zero padding in both directions. */
-sonic_tensor *st_conv2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups);
+sonic_tensor *st_conv2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride,
+                        int64_t padding, int64_t groups);
 sonic_tensor *st_max_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride);
-/* Zeros added on each side of the last dims: {left, right, top, bottom, front, back}, `count` numbers, 2 per dimension. */
+/* Zeros added on each side of the last dims: {left, right, top, bottom, front, back}, `count` numbers, 2 per dimension.
+ */
 sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, int32_t count);
 sonic_tensor *st_relu(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_prelu(sonic_scope *scope, sonic_tensor *x, sonic_tensor *slope); /* slope [channels] */
@@ -106,23 +129,32 @@ sonic_tensor *st_contiguous(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_to_dtype(sonic_scope *scope, sonic_tensor *x, sonic_dtype dtype);
 
 /* Convolutions. weight [out, in / groups, k...] (transposed: [in, out / groups, k...]), bias [out] or NULL. */
-sonic_tensor *st_conv1d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding, int64_t groups);
+sonic_tensor *st_conv1d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride,
+                        int64_t padding, int64_t groups);
 /* x [batch, in, rows, columns], stride 1, zero padding per dimension. */
-sonic_tensor *st_conv2d_padded(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[2]);
+sonic_tensor *st_conv2d_padded(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
+                               const int64_t padding[2]);
 /* x [batch, in, frames, rows, columns]; stride 1; `padding` per dimension {frames, rows, columns}. */
-sonic_tensor *st_conv3d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, const int64_t padding[3]);
-sonic_tensor *st_conv_transpose2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride, int64_t padding);
+sonic_tensor *st_conv3d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
+                        const int64_t padding[3]);
+sonic_tensor *st_conv_transpose2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
+                                  int64_t stride, int64_t padding);
 
 /* y = x W^T + b over the last dimension; weight [out, in], bias [out] or NULL. */
 sonic_tensor *st_linear(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias);
 sonic_tensor *st_matmul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
 
-/* x [batch, channels, ...], statistics over channels / groups and everything behind; weight and bias [channels] or NULL. */
-sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon);
-/* The same of x [batch, any, any, channels], channels last also in memory. In float32 on the host the sums are double (group_norm.h). */
-sonic_tensor *st_group_norm_last(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight, sonic_tensor *bias, double epsilon);
+/* x [batch, channels, ...], statistics over channels / groups and everything behind; weight and bias [channels] or
+ * NULL. */
+sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight,
+                            sonic_tensor *bias, double epsilon);
+/* The same of x [batch, any, any, channels], channels last also in memory. In float32 on the host the sums are double
+ * (group_norm.h). */
+sonic_tensor *st_group_norm_last(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight,
+                                 sonic_tensor *bias, double epsilon);
 /* Over the last dimension; weight and bias [last] or NULL. */
-sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, double epsilon);
+sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
+                            double epsilon);
 
 sonic_tensor *st_silu(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x); /* the exact erf form */
@@ -130,7 +162,8 @@ sonic_tensor *st_exp(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_sqrt(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_neg(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_softmax(sonic_scope *scope, sonic_tensor *x, int64_t dim);
-/* softmax(q k^T scale) v; q [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; scale 0 means 1 / sqrt(dim). */
+/* softmax(q k^T scale) v; q [batch, heads, queries, dim], k and v [batch, heads, keys, dim]; scale 0 means 1 /
+ * sqrt(dim). */
 sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale);
 
 /* Elementwise, broadcasting. The result keeps a's dtype where b is a number. */
@@ -168,8 +201,9 @@ sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *li
 /* int64 values from host memory, on the CPU. */
 sonic_tensor *st_indices(sonic_scope *scope, const int64_t *values, int64_t count);
 
-/* In place: x itself is changed and returned, and so is every tensor that shares its memory. x must not be an operand of the caller's
- * caller unless that is the purpose; a view of it is made with st_view or st_slice, never with st_reshape, which may copy. */
+/* In place: x itself is changed and returned, and so is every tensor that shares its memory. x must not be an operand
+ * of the caller's caller unless that is the purpose; a view of it is made with st_view or st_slice, never with
+ * st_reshape, which may copy. */
 /* The same memory in another shape, or an error */
 sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
 sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x);
@@ -180,7 +214,8 @@ sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor 
 /* X += factor y */
 sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor);
 /* X += factor a b */
-sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b, double factor);
+sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b,
+                                      double factor);
 /* X += weight (y - x) */
 sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight);
 /* x += y W^T inside the matrix product: x [n, out] contiguous rows, y [n, in], weight [out, in]. */

@@ -1,6 +1,7 @@
 /* One function of tensor.h, chosen by name, as an operator: that is how each is tested against eager PyTorch.
- * tensors: the operands in their order; names: "op=" and the function; numbers: its numbers, in their order. "op=relu*1000" runs it a
- * thousand times more: bench/operator_call.py measures what a call costs without Python in between. */
+ * tensors: the operands in their order; names: "op=" and the function; numbers: its numbers, in their order.
+ * "op=relu*1000" runs it a thousand times more: bench/operator_call.py measures what a call costs without Python in
+ * between. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,10 @@ typedef sonic_tensor *(*operation)(sonic_scope *scope, sonic_operator_call *call
 
 static sonic_tensor *at(sonic_operator_call *call, int32_t i) { return i < call->count ? call->tensors[i] : NULL; }
 
-static int64_t number(sonic_operator_call *call, int32_t i) { return i < call->number_count ? (int64_t)call->numbers[i] : 0; }
+static int64_t number(sonic_operator_call *call, int32_t i)
+{
+    return i < call->number_count ? (int64_t)call->numbers[i] : 0;
+}
 
 static double real(sonic_operator_call *call, int32_t i) { return i < call->number_count ? call->numbers[i] : 0; }
 
@@ -23,8 +27,11 @@ static sonic_shape numbers_as_shape(sonic_operator_call *call)
     return shape;
 }
 
-#define FUNCTION(name, expression) \
-    static sonic_tensor *name(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x) { return (void)c, (void)x, expression; }
+#define FUNCTION(name, expression)                                                                                     \
+    static sonic_tensor *name(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)                                 \
+    {                                                                                                                  \
+        return (void)c, (void)x, expression;                                                                           \
+    }
 
 FUNCTION(conv1d, st_conv1d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1), number(c, 2)))
 FUNCTION(conv2d, st_conv2d(s, x, at(c, 1), at(c, 2), number(c, 0), number(c, 1), number(c, 2)))
@@ -127,14 +134,75 @@ static const struct {
     const char *name;
     operation run;
 } table[] = {
-    ENTRY(conv1d), ENTRY(conv2d), ENTRY(conv3d), ENTRY(conv_transpose2d), ENTRY(linear), ENTRY(matmul), ENTRY(group_norm), ENTRY(layer_norm),
-    ENTRY(relu), ENTRY(prelu), ENTRY(sigmoid), ENTRY(silu), ENTRY(gelu), {"op=exp", exp_}, {"op=sqrt", sqrt_}, ENTRY(neg), ENTRY(softmax),
-    ENTRY(attention), ENTRY(add), ENTRY(sub), ENTRY(mul), {"op=div", divide}, ENTRY(scale), ENTRY(shift), ENTRY(add_scaled), ENTRY(clamp),
-    ENTRY(lerp), ENTRY(mix), ENTRY(is_finite), ENTRY(mean), ENTRY(sum), ENTRY(max), ENTRY(max_pool2d), ENTRY(avg_pool2d), ENTRY(resize_nearest),
-    ENTRY(resize_bilinear), ENTRY(grid_sample), ENTRY(pad), ENTRY(cat), ENTRY(reshape), ENTRY(expand), ENTRY(permute), ENTRY(transpose), ENTRY(slice), ENTRY(gather),
-    ENTRY(contiguous), ENTRY(channels_last), ENTRY(to_dtype), ENTRY(to_device_of), ENTRY(cast_like), ENTRY(group_norm_last), ENTRY(group_norm_last_taken), ENTRY(indices), ENTRY(zeros), ENTRY(normal), ENTRY(add_mul_in_inner_scope),
-    ENTRY(conv2d_padded), ENTRY(view), ENTRY(clone), ENTRY(copy_in_place), ENTRY(empty_images), ENTRY(silu_in_place), ENTRY(gelu_in_place), ENTRY(mul_in_place), ENTRY(add_in_place),
-    ENTRY(add_scaled_in_place), ENTRY(add_product_in_place), ENTRY(lerp_in_place), ENTRY(add_linear_in_place),
+    ENTRY(conv1d),
+    ENTRY(conv2d),
+    ENTRY(conv3d),
+    ENTRY(conv_transpose2d),
+    ENTRY(linear),
+    ENTRY(matmul),
+    ENTRY(group_norm),
+    ENTRY(layer_norm),
+    ENTRY(relu),
+    ENTRY(prelu),
+    ENTRY(sigmoid),
+    ENTRY(silu),
+    ENTRY(gelu),
+    {"op=exp", exp_},
+    {"op=sqrt", sqrt_},
+    ENTRY(neg),
+    ENTRY(softmax),
+    ENTRY(attention),
+    ENTRY(add),
+    ENTRY(sub),
+    ENTRY(mul),
+    {"op=div", divide},
+    ENTRY(scale),
+    ENTRY(shift),
+    ENTRY(add_scaled),
+    ENTRY(clamp),
+    ENTRY(lerp),
+    ENTRY(mix),
+    ENTRY(is_finite),
+    ENTRY(mean),
+    ENTRY(sum),
+    ENTRY(max),
+    ENTRY(max_pool2d),
+    ENTRY(avg_pool2d),
+    ENTRY(resize_nearest),
+    ENTRY(resize_bilinear),
+    ENTRY(grid_sample),
+    ENTRY(pad),
+    ENTRY(cat),
+    ENTRY(reshape),
+    ENTRY(expand),
+    ENTRY(permute),
+    ENTRY(transpose),
+    ENTRY(slice),
+    ENTRY(gather),
+    ENTRY(contiguous),
+    ENTRY(channels_last),
+    ENTRY(to_dtype),
+    ENTRY(to_device_of),
+    ENTRY(cast_like),
+    ENTRY(group_norm_last),
+    ENTRY(group_norm_last_taken),
+    ENTRY(indices),
+    ENTRY(zeros),
+    ENTRY(normal),
+    ENTRY(add_mul_in_inner_scope),
+    ENTRY(conv2d_padded),
+    ENTRY(view),
+    ENTRY(clone),
+    ENTRY(copy_in_place),
+    ENTRY(empty_images),
+    ENTRY(silu_in_place),
+    ENTRY(gelu_in_place),
+    ENTRY(mul_in_place),
+    ENTRY(add_in_place),
+    ENTRY(add_scaled_in_place),
+    ENTRY(add_product_in_place),
+    ENTRY(lerp_in_place),
+    ENTRY(add_linear_in_place),
 };
 
 static operation find(const char *name, size_t length)
@@ -161,7 +229,8 @@ void sonic_tensor_operator(sonic_operator_call *call)
     size_t length = strcspn(call->names, "*\n");
     operation run = find(call->names, length);
     if (!run) {
-        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "tensor.h has no function for '%.60s'", call->names));
+        sonic_scope_fail(call->scope,
+                         sonic_fail(SONIC_ERROR_ARGUMENT, "tensor.h has no function for '%.60s'", call->names));
         return;
     }
     if (call->names[length] == '*')

@@ -61,7 +61,8 @@ sonic_status sonic_weights_create(sonic_weights **out, sonic_tensor *const *tens
 
 void sonic_weights_free(sonic_weights *weights) { free(weights); }
 
-static sonic_tensor *find(const sonic_weights *weights, char name[NAME_MAX_BYTES], const char *format, va_list arguments)
+static sonic_tensor *find(const sonic_weights *weights, char name[NAME_MAX_BYTES], const char *format,
+                          va_list arguments)
 {
     int length = vsnprintf(name, NAME_MAX_BYTES, format, arguments);
     return length > 0 && length < NAME_MAX_BYTES ? slot(weights, name, (size_t)length)->tensor : NULL;
@@ -85,6 +86,8 @@ sonic_tensor *sonic_weights_get(sonic_scope *scope, const sonic_weights *weights
     sonic_tensor *tensor = find(weights, name, format, arguments);
     va_end(arguments);
     if (!tensor)
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Use the weight file that belongs to this network: it has no tensor '%s'.", name));
+        sonic_scope_fail(scope,
+                         sonic_fail(SONIC_ERROR_ARGUMENT,
+                                    "Use the weight file that belongs to this network: it has no tensor '%s'.", name));
     return tensor;
 }

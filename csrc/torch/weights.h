@@ -19,13 +19,15 @@ void sonic_weights_free(sonic_weights *weights);
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-sonic_tensor *sonic_weights_find(const sonic_weights *weights, const char *name, ...);
+sonic_tensor *
+sonic_weights_find(const sonic_weights *weights, const char *name, ...);
 
 /* The same, but its absence fails `scope` with a sentence that names the tensor. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-sonic_tensor *sonic_weights_get(sonic_scope *scope, const sonic_weights *weights, const char *name, ...);
+sonic_tensor *
+sonic_weights_get(sonic_scope *scope, const sonic_weights *weights, const char *name, ...);
 
 #ifdef __cplusplus
 }

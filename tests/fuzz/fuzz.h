@@ -1,4 +1,5 @@
-/* fuzz.h - what the fuzz targets share. libFuzzer calls sonic_fuzz_one with bytes of its own making, millions of times (tools/fuzz.sh). */
+/* fuzz.h - what the fuzz targets share. libFuzzer calls sonic_fuzz_one with bytes of its own making, millions of times
+ * (tools/fuzz.sh). */
 #ifndef SONIC_FUZZ_FUZZ_H
 #define SONIC_FUZZ_FUZZ_H
 
@@ -10,10 +11,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 /* A promise of the header under test; breaking it ends the run like an error that the sanitizers see. */
-#define SONIC_FUZZ_EXPECT(condition)                                                                                                  \
-    do {                                                                                                                              \
-        if (!(condition))                                                                                                             \
-            abort();                                                                                                                  \
+#define SONIC_FUZZ_EXPECT(condition)                                                                                   \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            abort();                                                                                                   \
     } while (0)
 
 #endif

@@ -6,10 +6,12 @@
 
 static void check_facts(const sonic_jpeg_facts *f)
 {
-    SONIC_FUZZ_EXPECT(f->width_px > 0 && f->height_px > 0 && (int64_t)f->width_px * f->height_px <= SONIC_JPEG_PIXELS_MAX);
+    SONIC_FUZZ_EXPECT(f->width_px > 0 && f->height_px > 0 &&
+                      (int64_t)f->width_px * f->height_px <= SONIC_JPEG_PIXELS_MAX);
     SONIC_FUZZ_EXPECT(f->luma_quality >= 0 && f->luma_quality <= SONIC_QUALITY_MAX);
     SONIC_FUZZ_EXPECT(f->chroma_quality >= 0 && f->chroma_quality <= SONIC_QUALITY_MAX);
-    SONIC_FUZZ_EXPECT(f->earlier_quality >= 0 && f->earlier_quality <= SONIC_QUALITY_MAX && isfinite(f->earlier_likelihood));
+    SONIC_FUZZ_EXPECT(f->earlier_quality >= 0 && f->earlier_quality <= SONIC_QUALITY_MAX &&
+                      isfinite(f->earlier_likelihood));
     SONIC_FUZZ_EXPECT(f->warnings >= 0 && f->scans <= SONIC_JPEG_SCANS_MAX);
 }
 

@@ -1,8 +1,8 @@
 /* picture.h - a picture out of a fuzzer's bytes.
  *
- * width - 16, height - 16 (a byte each, so 16 .. 271), the face box as x0, y0, x1, y1 (signed, four pixels a unit), bytes between rows,
- * kind; then the pixels, repeated until the picture is full. Kinds add a slope to them, so that few bytes make large pictures that are not
- * mere patterns; tests/gate/test_fuzz.py reads the same files. */
+ * width - 16, height - 16 (a byte each, so 16 .. 271), the face box as x0, y0, x1, y1 (signed, four pixels a unit),
+ * bytes between rows, kind; then the pixels, repeated until the picture is full. Kinds add a slope to them, so that few
+ * bytes make large pictures that are not mere patterns; tests/gate/test_fuzz.py reads the same files. */
 #ifndef SONIC_FUZZ_PICTURE_H
 #define SONIC_FUZZ_PICTURE_H
 
@@ -29,7 +29,8 @@ static inline int fuzz_picture_make(fuzz_picture *out, const uint8_t *bytes, siz
     if (!out->image.data)
         return 0;
     for (size_t i = 0; i < count; i++)
-        out->image.data[i] = (uint8_t)(pixels[i % (size - SONIC_FUZZ_HEADER)] + (i / 3 * (bytes[7] & 15) >> 6) + (i / (size_t)stride * (bytes[7] >> 4) >> 2));
+        out->image.data[i] = (uint8_t)(pixels[i % (size - SONIC_FUZZ_HEADER)] + (i / 3 * (bytes[7] & 15) >> 6) +
+                                       (i / (size_t)stride * (bytes[7] >> 4) >> 2));
     return 1;
 }
 

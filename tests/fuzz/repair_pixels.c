@@ -31,7 +31,8 @@ static void repair(uint8_t *bytes, const fuzz_picture *picture)
         if (!known)
             fill_steps(grid.steps, quality, 0);
     }
-    SONIC_FUZZ_EXPECT(sonic_repair_pixels(&done, &pixels, &grid, chroma_steps) == SONIC_OK && isfinite(done.fit) && isfinite(done.chroma.fit));
+    SONIC_FUZZ_EXPECT(sonic_repair_pixels(&done, &pixels, &grid, chroma_steps) == SONIC_OK && isfinite(done.fit) &&
+                      isfinite(done.chroma.fit));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

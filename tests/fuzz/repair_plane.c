@@ -1,4 +1,5 @@
-/* Repair of a plane of any size, on any grid, with any steps. The picture is picture.h's; its red levels are the plane, its green ones the steps. */
+/* Repair of a plane of any size, on any grid, with any steps. The picture is picture.h's; its red levels are the plane,
+ * its green ones the steps. */
 #include <math.h>
 
 #include "repair/plane.h"

@@ -45,9 +45,6 @@ static inline void sonic_sample(float *rgbx, const sonic_texture *t, float x, fl
     sonic_vec4_store(rgbx, sonic_sample_vec4(t, x, y));
 }
 
-static inline uint8_t sonic_to_byte(float x)
-{
-    return x <= 0.0f ? 0 : x >= 255.0f ? 255 : (uint8_t)(x + 0.5f);
-}
+static inline uint8_t sonic_to_byte(float x) { return x <= 0.0f ? 0 : x >= 255.0f ? 255 : (uint8_t)(x + 0.5f); }
 
 #endif

@@ -12,10 +12,7 @@ static const int32_t lower_lid[SONIC_EYES][LID_POINTS] = {{33, 7, 163, 144, 145,
                                                           {362, 382, 381, 380, 374, 373, 390, 249, 263}};
 static const int32_t brow[SONIC_EYES][BROW_POINTS] = {{46, 53, 52, 65, 55}, {285, 295, 282, 283, 276}};
 
-static float clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
-}
+static float clampf(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
 static float smooth(float x)
 {
@@ -23,17 +20,12 @@ static float smooth(float x)
     return x * x * (3.0f - 2.0f * x);
 }
 
-static float eye_a(const sonic_eye *e, float x, float y)
-{
-    return ((x - e->x) * e->ax + (y - e->y) * e->ay) / e->half;
-}
+static float eye_a(const sonic_eye *e, float x, float y) { return ((x - e->x) * e->ax + (y - e->y) * e->ay) / e->half; }
 
-static float eye_b(const sonic_eye *e, float x, float y)
-{
-    return (y - e->y) * e->ax - (x - e->x) * e->ay;
-}
+static float eye_b(const sonic_eye *e, float x, float y) { return (y - e->y) * e->ax - (x - e->x) * e->ay; }
 
-/* Least-squares b = c0 + c1 a + c2 a^2 + c3 a^3 through mesh points: smoother than the mesh's own corners. Normal equations. */
+/* Least-squares b = c0 + c1 a + c2 a^2 + c3 a^3 through mesh points: smoother than the mesh's own corners. Normal
+ * equations. */
 static void fit_cubic(float c[4], const sonic_eye *e, const float *mesh, const int32_t *points, int32_t count)
 {
     float m[4][5] = {{0.0f}};
@@ -58,10 +50,7 @@ static void fit_cubic(float c[4], const sonic_eye *e, const float *mesh, const i
         c[r] = m[r][4] / m[r][r];
 }
 
-static float cubic_at(const float c[4], float a)
-{
-    return c[0] + a * (c[1] + a * (c[2] + a * c[3]));
-}
+static float cubic_at(const float c[4], float a) { return c[0] + a * (c[1] + a * (c[2] + a * c[3])); }
 
 static float luma_near(const sonic_draft_rig *rig, const sonic_eye *e, float a, float b)
 {
@@ -70,8 +59,8 @@ static float luma_near(const sonic_draft_rig *rig, const sonic_eye *e, float a, 
     return 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2];
 }
 
-/* The lid's edge in the pixels: the shift of the mesh's curve with the strongest step from skin down to lashes; none when there is
- * no such step (drawings, pale lashes). */
+/* The lid's edge in the pixels: the shift of the mesh's curve with the strongest step from skin down to lashes; none
+ * when there is no such step (drawings, pale lashes). */
 static float find_edge(const sonic_draft_rig *rig, const sonic_eye *e)
 {
     float best = -1e30f, shift = 0.0f, reach = fmaxf(0.12f * e->open, 0.6f);
@@ -88,7 +77,8 @@ static float find_edge(const sonic_draft_rig *rig, const sonic_eye *e)
     return best > 13.0f * 8.0f ? shift : 0.0f; /* 13 places, 8 levels each */
 }
 
-/* How far up from the lid's edge there is nothing but skin: up to where it gets dark again, at a brow or a rim of glasses. */
+/* How far up from the lid's edge there is nothing but skin: up to where it gets dark again, at a brow or a rim of
+ * glasses. */
 static float skin_above(const sonic_draft_rig *rig, const sonic_eye *e, float most)
 {
     float brightest = 0.0f;
@@ -128,10 +118,7 @@ static int is_covered(const sonic_draft_rig *rig, const sonic_eye *e, float skin
     return lid < 0.42f * skin && white < 0.6f * skin;
 }
 
-static int is_finite_cubic(const float c[4])
-{
-    return isfinite(c[0] + c[1] + c[2] + c[3]);
-}
+static int is_finite_cubic(const float c[4]) { return isfinite(c[0] + c[1] + c[2] + c[3]); }
 
 static void build_eye(sonic_draft_rig *rig, sonic_eye *e, int32_t index, const float *mesh, float skin)
 {
@@ -174,7 +161,8 @@ int32_t sonic_eyes_meet(const sonic_draft_rig *rig, float left, float top, float
     return -1;
 }
 
-/* Where on the unmoved lid the point b of the lowered one was: b = from + way * smooth((from - top) / fold), by Newton. */
+/* Where on the unmoved lid the point b of the lowered one was: b = from + way * smooth((from - top) / fold), by Newton.
+ */
 static float lid_source(float b, float edge, float fold, float way)
 {
     float top = edge - fold;
@@ -189,7 +177,8 @@ static float lid_source(float b, float edge, float fold, float way)
     return from;
 }
 
-/* The lid at `from`, softened along the eye where much is made of little skin: under a rim or a low brow it would show streaks. */
+/* The lid at `from`, softened along the eye where much is made of little skin: under a rim or a low brow it would show
+ * streaks. */
 static void lid_color(float *rgbx, const sonic_draft_rig *rig, const sonic_eye *e, float x, float y, float softened)
 {
     static const float reach[4] = {-0.22f, -0.10f, 0.10f, 0.22f};

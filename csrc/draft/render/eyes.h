@@ -1,7 +1,8 @@
 /* eyes.h - the upper eyelids: skin that slides down over the eye, with the lashes on its edge.
  *
- * Each eye has its own frame, a along the line between its corners, b across it, downwards. A lid moves down by its edge's way
- * to the lower lid; the way fades over the skin up to the brow, so that lid and crease unfold while brow and eyeball stay. */
+ * Each eye has its own frame, a along the line between its corners, b across it, downwards. A lid moves down by its
+ * edge's way to the lower lid; the way fades over the skin up to the brow, so that lid and crease unfold while brow and
+ * eyeball stay. */
 #ifndef SONIC_DRAFT_RENDER_EYES_H
 #define SONIC_DRAFT_RENDER_EYES_H
 

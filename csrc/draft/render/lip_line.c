@@ -27,13 +27,11 @@ typedef struct patch {
     float path[COLUMNS]; /* rows */
 } patch;
 
-static float clamp01(float x)
-{
-    return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
-}
+static float clamp01(float x) { return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x; }
 
 /* The outline's v over the columns; its ends lie on the mouth's corners. */
-static void outline_rows(float *out, const float *u, const sonic_face_frame *f, const float *mesh, const int32_t *points)
+static void outline_rows(float *out, const float *u, const sonic_face_frame *f, const float *mesh,
+                         const int32_t *points)
 {
     float at_u[LIP_POINTS], at_v[LIP_POINTS];
     for (int32_t i = 0; i < LIP_POINTS; i++) {
@@ -59,7 +57,8 @@ static void patch_color(float *rgb, const sonic_draft_rig *rig, float u, float v
     for (int32_t i = 0; i < side * side; i++) {
         float du = row_px * (((float)(i % side) + 0.5f) / (float)side - 0.5f);
         float dv = row_px * (((float)(i / side) + 0.5f) / (float)side - 0.5f);
-        float one[4], x = f->origin_x + (u + du) * f->ux + (v + dv) * f->vx, y = f->origin_y + (u + du) * f->uy + (v + dv) * f->vy;
+        float one[4], x = f->origin_x + (u + du) * f->ux + (v + dv) * f->vx,
+                      y = f->origin_y + (u + du) * f->uy + (v + dv) * f->vy;
         sonic_sample(one, &rig->texture, x, y);
         for (int32_t c = 0; c < 3; c++)
             rgb[c] += one[c] / (float)(side * side);
@@ -70,7 +69,8 @@ static void patch_fill(patch *p, const sonic_draft_rig *rig, const float *mesh)
 {
     const sonic_face_frame *f = &rig->frame;
     const float *left = mesh + 3 * lower_outer[0], *right = mesh + 3 * lower_outer[LIP_POINTS - 1];
-    float first = fminf(sonic_frame_u(f, left[0], left[1]), f->left), last = fmaxf(sonic_frame_u(f, right[0], right[1]), f->right);
+    float first = fminf(sonic_frame_u(f, left[0], left[1]), f->left),
+          last = fmaxf(sonic_frame_u(f, right[0], right[1]), f->right);
     p->row_px = f->height / rows_per_height;
     for (int32_t k = 0; k < COLUMNS; k++)
         p->u[k] = first + (last - first) * (float)k / (float)(COLUMNS - 1);
@@ -114,7 +114,8 @@ static void classify(patch *p, sonic_lips *lips)
     float luma = fmaxf(lip_median(p, p->luma, p->cost), 8.0f), red = lip_median(p, p->red, p->cost);
     for (int32_t i = 0; i < NODES; i++) {
         p->dark[i] = clamp01((0.7f * luma - p->luma[i]) / (0.7f * luma));
-        p->teeth[i] = clamp01((red - p->red[i]) / (0.5f * fmaxf(red, 0.0f) + 0.02f)) * clamp01((p->luma[i] / luma - 0.75f) / 0.3f);
+        p->teeth[i] = clamp01((red - p->red[i]) / (0.5f * fmaxf(red, 0.0f) + 0.02f)) *
+                      clamp01((p->luma[i] / luma - 0.75f) / 0.3f);
         p->other[i] = fmaxf(p->dark[i], p->teeth[i]);
     }
     lips->luma = luma, lips->red = red;
@@ -134,7 +135,8 @@ static float mean_other(const patch *p, int32_t column, int32_t from)
 static float prior_cost(const patch *p, int32_t column, int32_t row)
 {
     float v = (float)(row - ROWS_ABOVE), gap = (p->low[column] - p->high[column]) / p->row_px; /* rows */
-    float over = fmaxf(-v, 0.0f) / 4.5f, within = 0.3f * fmaxf(gap - v, 0.0f) / 12.0f, under = fmaxf(v - gap, 0.0f) / 14.0f;
+    float over = fmaxf(-v, 0.0f) / 4.5f, within = 0.3f * fmaxf(gap - v, 0.0f) / 12.0f,
+          under = fmaxf(v - gap, 0.0f) / 14.0f;
     float cost = 0.5f * (over + within + under) * (over + within + under);
     float across = fabsf(2.0f * (float)column / (float)(COLUMNS - 1) - 1.0f), corner = (v - 0.5f * gap) / 24.0f;
     return cost + (across > 0.96f ? corner * corner : 0.0f);
@@ -145,7 +147,8 @@ static float luma_at(const patch *p, int32_t column, int32_t row)
     return p->luma[(row < 0 ? 0 : row >= ROWS ? ROWS - 1 : row) * COLUMNS + column];
 }
 
-/* Depth of the dark line through a place, against what lies 3 to 5 rows above and below it; 1 is a third of the lip's luma. */
+/* Depth of the dark line through a place, against what lies 3 to 5 rows above and below it; 1 is a third of the lip's
+ * luma. */
 static float valley(const patch *p, int32_t column, int32_t row, float lip)
 {
     float above = 0.0f, below = 0.0f, here = 0.0f;
@@ -274,7 +277,8 @@ static void fit_line(sonic_lips *lips, const patch *p)
         a += v / n, b += 3.0f * t * v / n, c += 5.0f * (1.5f * t * t - 0.5f) * v / n;
     }
     float x0 = a - 0.5f * c, x1 = b / half, x2 = 1.5f * c / (half * half);
-    lips->line[0] = x0 - x1 * middle + x2 * middle * middle, lips->line[1] = x1 - 2.0f * x2 * middle, lips->line[2] = x2;
+    lips->line[0] = x0 - x1 * middle + x2 * middle * middle, lips->line[1] = x1 - 2.0f * x2 * middle,
+    lips->line[2] = x2;
 }
 
 /* The path as v over u, straight on beyond the corners. */

@@ -7,10 +7,10 @@
 /* Fills rig->seam and rig->lips of a rig whose frame and texture are known, and corrects the
  * frame's corners of the mouth. SONIC_ERROR_MEMORY.
  *
- * The mesh tells roughly where the lips meet; the pixels decide. Across the mouth, the cheapest path from corner to corner is
- * found by dynamic programming (as in Avidan and Shamir, "Seam carving", 2007) where dark pixels, dark lines and the step from teeth or
- * shadow down to lip colour are cheap, teeth under the path and distance from the mesh are dear: the dark line between closed lips,
- * the lower lip's edge under a row of teeth, or the gap between two rows. */
+ * The mesh tells roughly where the lips meet; the pixels decide. Across the mouth, the cheapest path from corner to
+ * corner is found by dynamic programming (as in Avidan and Shamir, "Seam carving", 2007) where dark pixels, dark lines
+ * and the step from teeth or shadow down to lip colour are cheap, teeth under the path and distance from the mesh are
+ * dear: the dark line between closed lips, the lower lip's edge under a row of teeth, or the gap between two rows. */
 sonic_status sonic_seam_build(sonic_draft_rig *rig, const float *mesh);
 
 #endif

@@ -5,10 +5,7 @@
 
 #include "draft/render/bicubic.h"
 
-static float clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
-}
+static float clampf(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
 static float smooth(float x)
 {
@@ -16,10 +13,7 @@ static float smooth(float x)
     return x * x * (3.0f - 2.0f * x);
 }
 
-static float luma_of(const float *rgb)
-{
-    return 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2];
-}
+static float luma_of(const float *rgb) { return 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2]; }
 
 static void mix(float *rgb, const float *other, float share)
 {
@@ -72,14 +66,15 @@ static float lit_skin(const sonic_draft_rig *rig, const float *mesh)
     return sum / (float)(PLACES / 2);
 }
 
-/* Ivory in this picture's light: as bright as skin and eyes allow, with something of the eyes' tint. The portrait's own teeth,
- * where they show, are the better witness. */
+/* Ivory in this picture's light: as bright as skin and eyes allow, with something of the eyes' tint. The portrait's own
+ * teeth, where they show, are the better witness. */
 static void choose_tooth_color(sonic_interior *in, const sonic_draft_rig *rig, const float *mesh)
 {
     static const float ivory[3] = {1.0f, 0.96f, 0.885f};
     float white[3];
     eye_white(white, rig, mesh);
-    float bright = fmaxf(luma_of(white), 1.0f), target = clampf(fmaxf(1.04f * lit_skin(rig, mesh), 0.92f * bright), 40.0f, 218.0f);
+    float bright = fmaxf(luma_of(white), 1.0f),
+          target = clampf(fmaxf(1.04f * lit_skin(rig, mesh), 0.92f * bright), 40.0f, 218.0f);
     float own = smooth((rig->lips.teeth_above + rig->lips.teeth_below) / (0.012f * rig->frame.height) - 0.5f);
     for (int32_t c = 0; c < 3; c++) {
         float tint = clampf(0.6f + 0.4f * white[c] / bright, 0.94f, 1.05f);
@@ -95,10 +90,12 @@ static float measure_grain(const sonic_draft_rig *rig)
     float sum = 0.0f;
     int32_t count = 0, side = (int32_t)clampf(0.12f * f->height, 4.0f, 200.0f);
     for (int32_t i = 0; i < side * side; i++) {
-        int32_t x = (int32_t)f->origin_x + i % side - side / 2, y = (int32_t)(f->origin_y + 0.5f * f->chin) + i / side - side / 2;
+        int32_t x = (int32_t)f->origin_x + i % side - side / 2,
+                y = (int32_t)(f->origin_y + 0.5f * f->chin) + i / side - side / 2;
         if (x < 1 || y < 1 || x + 1 >= rig->texture.width || y + 1 >= rig->texture.height)
             continue;
-        const float *p = rig->texture.pixels + (ptrdiff_t)(y + SONIC_BORDER) * rig->texture.stride + 4 * (x + SONIC_BORDER) + 1;
+        const float *p =
+            rig->texture.pixels + (ptrdiff_t)(y + SONIC_BORDER) * rig->texture.stride + 4 * (x + SONIC_BORDER) + 1;
         ptrdiff_t down = rig->texture.stride;
         float above = p[-down - 4] - 2.0f * p[-down] + p[-down + 4], here = p[-4] - 2.0f * p[0] + p[4];
         float below = p[down - 4] - 2.0f * p[down] + p[down + 4];
@@ -153,14 +150,17 @@ static int32_t tooth_at(float *within, const float edge[SONIC_TEETH], float u)
     return i;
 }
 
-/* A row's cover (0..1) and light at `past` px beyond the seam towards its free edge, which lies at `length` for a middle tooth. */
-static float row_of_teeth(float *light, const sonic_interior *in, const float edge[SONIC_TEETH], float u, float past, float length)
+/* A row's cover (0..1) and light at `past` px beyond the seam towards its free edge, which lies at `length` for a
+ * middle tooth. */
+static float row_of_teeth(float *light, const sonic_interior *in, const float edge[SONIC_TEETH], float u, float past,
+                          float length)
 {
     static const float shorter[SONIC_TEETH] = {0.0f, 0.10f, 0.04f, 0.18f, 0.22f, 0.25f};
     float t, size = edge[0];
     int32_t i = tooth_at(&t, edge, u);
     float width = (edge[i] - (i ? edge[i - 1] : 0.0f)) * 0.5f;
-    float free_edge = length - size * (0.35f * shorter[i] + 0.10f * t * t * t * t + 0.05f * t * t) - 0.10f * u * u / in->half;
+    float free_edge =
+        length - size * (0.35f * shorter[i] + 0.10f * t * t * t * t + 0.05f * t * t) - 0.10f * u * u / in->half;
     float gap = (1.0f - fabsf(t)) * width, line = fmaxf(0.055f * size, 0.45f * in->softness);
     /* Wider between the corners of the teeth */
     float open = smooth((past - free_edge + 0.30f * size) / (0.30f * size));
@@ -180,7 +180,8 @@ static float light_inside(const sonic_interior *in, const sonic_motion *m, const
 }
 
 /* A mound behind the lower teeth, brightest where it faces the gap, with a furrow in the middle. */
-static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p, float height)
+static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p,
+                        float height)
 {
     float across = p->jaw_u / (0.80f * in->half), arch = sqrtf(fmaxf(1.0f - across * across, 0.0f));
     float top = (0.44f * m->gap_px + 0.012f * height) * (0.25f + 0.75f * arch);
@@ -211,7 +212,8 @@ static void draw_lower_teeth(float *rgb, const sonic_draft_rig *rig, const sonic
     float rise = 0.26f * m->gap_px - 0.009f * height, hidden = smooth(rig->lips.teeth_below / (0.006f * height));
     if (rise <= 0.0f || hidden >= 1.0f || across > 0.75f)
         return;
-    float cover = row_of_teeth(&light, in, in->lower_edge, p->jaw_u, p->over_lower, fminf(rise, in->lower_rise) + 0.005f * height);
+    float cover = row_of_teeth(&light, in, in->lower_edge, p->jaw_u, p->over_lower,
+                               fminf(rise, in->lower_rise) + 0.005f * height);
     cover *= (1.0f - hidden) * smooth(2.6f - 3.6f * across) * smooth(rise / (0.006f * height));
     float shade = (0.72f + 0.14f * smooth(p->over_lower / (0.014f * height))) * (1.0f - 0.45f * across), color[3];
     for (int32_t c = 0; c < 3; c++)
@@ -224,7 +226,8 @@ static void draw_upper_teeth(float *rgb, const sonic_draft_rig *rig, const sonic
     const sonic_interior *in = &rig->interior;
     if (in->own_teeth >= 1.0f)
         return;
-    float light, past = p->skull_v - sonic_tooth_line(&rig->lips, p->skull_u), inside = light_inside(in, m, p, rig->frame.height);
+    float light, past = p->skull_v - sonic_tooth_line(&rig->lips, p->skull_u),
+                 inside = light_inside(in, m, p, rig->frame.height);
     float cover = row_of_teeth(&light, in, in->upper_edge, p->skull_u, past, in->upper_drop);
     cover *= smooth(4.2f - 4.4f * fabsf(p->skull_u) / in->half) * (1.0f - in->own_teeth);
     float color[3];
@@ -241,7 +244,8 @@ static float grain_at(float u, float v)
     return ((float)(h & 1023u) + (float)((h >> 10) & 1023u) + (float)((h >> 20) & 1023u)) / 1023.0f - 1.5f;
 }
 
-void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motion *motion, const sonic_mouth_place *place)
+void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motion *motion,
+                       const sonic_mouth_place *place)
 {
     const sonic_interior *in = &rig->interior;
     float height = rig->frame.height;
@@ -251,7 +255,8 @@ void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motio
     draw_rim(rgb, in, fmaxf(place->over_lower, 0.0f), height, 0.4f);
     draw_upper_teeth(rgb, rig, motion, place);
     draw_rim(rgb, in, fmaxf(place->under_upper, 0.0f), height, 0.45f * (1.0f - in->own_teeth));
-    float noise = in->grain * 1.4f * grain_at(place->skull_u, place->skull_v) * clampf(luma_of(rgb) / 128.0f, 0.15f, 1.0f);
+    float noise =
+        in->grain * 1.4f * grain_at(place->skull_u, place->skull_v) * clampf(luma_of(rgb) / 128.0f, 0.15f, 1.0f);
     for (int32_t c = 0; c < 3; c++)
         rgb[c] += noise;
 }

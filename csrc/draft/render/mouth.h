@@ -1,8 +1,9 @@
 /* mouth.h - what shows between parted lips: cavity, teeth, tongue.
  *
- * Sizes follow dental anatomy in face heights (10-152 about 165 mm): crown of a central incisor 8.5 mm wide, lateral 6.5, canine
- * 7.5, premolars 7; lower incisors 5.3 and 6 (Wheeler's Dental Anatomy, tables of crown dimensions); about 4 mm of
- * the upper incisors show below a resting upper lip when the mouth opens (Vig and Brundo, 1978). */
+ * Sizes follow dental anatomy in face heights (10-152 about 165 mm): crown of a central incisor 8.5 mm wide,
+ * lateral 6.5, canine 7.5, premolars 7; lower incisors 5.3 and 6 (Wheeler's Dental Anatomy, tables of crown
+ * dimensions); about 4 mm of the upper incisors show below a resting upper lip when the mouth opens (Vig and Brundo,
+ * 1978). */
 #ifndef SONIC_DRAFT_RENDER_MOUTH_H
 #define SONIC_DRAFT_RENDER_MOUTH_H
 
@@ -21,6 +22,7 @@ typedef struct sonic_mouth_place {
 } sonic_mouth_place;
 
 /* rgb[3], 0..255 */
-void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motion *motion, const sonic_mouth_place *place);
+void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motion *motion,
+                       const sonic_mouth_place *place);
 
 #endif

@@ -4,10 +4,7 @@
 
 #define PI 3.14159265358979f
 
-static float direction_of(int32_t i)
-{
-    return (float)i * (2.0f * PI / SONIC_OUTLINE_DIRECTIONS);
-}
+static float direction_of(int32_t i) { return (float)i * (2.0f * PI / SONIC_OUTLINE_DIRECTIONS); }
 
 /* Where the ray from the centre along (dx, dy) leaves the convex hull of the points: the support function's polar,
  * min over normals of h(n) / (n . d). */

@@ -21,16 +21,10 @@ typedef struct frame {
 /* Frames are made a few at a time, so that threads meet seldom and a large picture still answers a cancel soon. */
 enum { FRAMES_AT_ONCE = 8, PIXELS_AT_ONCE = 1 << 21 };
 
-static float clamp01(float x)
-{
-    return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
-}
+static float clamp01(float x) { return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x; }
 
 /* Share of the lower layer at a place `below` px under the seam. */
-static float lower_share(float below, float softness)
-{
-    return clamp01(0.5f + below / softness);
-}
+static float lower_share(float below, float softness) { return clamp01(0.5f + below / softness); }
 
 static void skull_place(sonic_mouth_place *place, const frame *f, float x, float y)
 {
@@ -51,7 +45,8 @@ static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const fl
     place.under_upper = sonic_frame_v(face, ux, uy) - sonic_seam_v(&rig->seam, place.upper_u);
     place.over_lower = sonic_seam_v(&rig->seam, place.jaw_u) - sonic_frame_v(face, lx, ly);
     /* Parted lips hide the pixels next to the seam, which show something of both sides. */
-    float softness = rig->interior.softness, gap = place.under_upper + place.over_lower, hidden = fminf(0.2f * fmaxf(gap, 0.0f), softness);
+    float softness = rig->interior.softness, gap = place.under_upper + place.over_lower,
+          hidden = fminf(0.2f * fmaxf(gap, 0.0f), softness);
     place.over_lower += hidden, place.under_upper += 0.4f * hidden;
     float lower = lower_share(-place.over_lower, softness), upper = 1.0f - lower_share(place.under_upper, softness);
     upper = upper < 1.0f - lower ? upper : 1.0f - lower;
@@ -79,11 +74,13 @@ static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const fl
 enum { CELL_STILL, CELL_UPPER, CELL_LOWER, CELL_MOUTH, CELL_EYE }; /* CELL_EYE + index of the eye */
 
 /* How far a place of the frame lies below the seam in the upper and in the lower layer: the least and the most. */
-static void below_seam(float *lowest, float *highest, const sonic_draft_rig *rig, float x, float y, const float d[SONIC_COMPONENTS])
+static void below_seam(float *lowest, float *highest, const sonic_draft_rig *rig, float x, float y,
+                       const float d[SONIC_COMPONENTS])
 {
     for (int32_t layer = 0; layer < 2; layer++) {
         float at_x = x + d[2 * layer], at_y = y + d[2 * layer + 1];
-        float below = sonic_frame_v(&rig->frame, at_x, at_y) - sonic_seam_v(&rig->seam, sonic_frame_u(&rig->frame, at_x, at_y));
+        float below =
+            sonic_frame_v(&rig->frame, at_x, at_y) - sonic_seam_v(&rig->seam, sonic_frame_u(&rig->frame, at_x, at_y));
         *lowest = below < *lowest ? below : *lowest, *highest = below > *highest ? below : *highest;
     }
 }
@@ -114,7 +111,8 @@ static int cell_kind(const frame *f, float x, float y, const float corner[4][SON
 }
 
 /* Pixels [from, to) of one row within one cell, whose displacement goes from `left` to `right` over the cell. */
-static void plain_row(const frame *f, int32_t layer, int32_t y, int32_t from, int32_t to, const float *left, const float *right)
+static void plain_row(const frame *f, int32_t layer, int32_t y, int32_t from, int32_t to, const float *left,
+                      const float *right)
 {
     const sonic_texture *t = &f->rig->texture;
     uint8_t *out = f->out + ((size_t)y * (size_t)t->width + (size_t)from) * 3;
@@ -125,7 +123,8 @@ static void plain_row(const frame *f, int32_t layer, int32_t y, int32_t from, in
 }
 
 /* The same where layers meet or a lid moves. */
-static void mixed_row(const frame *f, int kind, int32_t y, int32_t from, int32_t to, const float *left, const float *right)
+static void mixed_row(const frame *f, int kind, int32_t y, int32_t from, int32_t to, const float *left,
+                      const float *right)
 {
     const sonic_draft_rig *rig = f->rig;
     uint8_t *out = f->out + ((size_t)y * (size_t)rig->texture.width + (size_t)from) * 3;
@@ -138,7 +137,8 @@ static void mixed_row(const frame *f, int kind, int32_t y, int32_t from, int32_t
             mouth_pixel(out, f, (float)x, (float)y, d);
             continue;
         }
-        sonic_eye_sample(color, rig, kind - CELL_EYE, f->motion.blink, (float)x + d[SONIC_UPPER_X], (float)y + d[SONIC_UPPER_Y]);
+        sonic_eye_sample(color, rig, kind - CELL_EYE, f->motion.blink, (float)x + d[SONIC_UPPER_X],
+                         (float)y + d[SONIC_UPPER_Y]);
         for (int32_t c = 0; c < 3; c++)
             out[c] = sonic_to_byte(color[c]);
     }
@@ -157,7 +157,7 @@ static void draw_cell(const frame *f, int32_t column, int32_t row)
     int32_t x = column * g->step, y = row * g->step;
     int32_t right = x + g->step < rig->texture.width ? x + g->step : rig->texture.width;
     int32_t bottom = y + g->step < rig->texture.height ? y + g->step : rig->texture.height;
-    int kind = cell_kind(f, (float)x, (float)y, (const float(*)[SONIC_COMPONENTS])corner);
+    int kind = cell_kind(f, (float)x, (float)y, (const float (*)[SONIC_COMPONENTS])corner);
     for (int32_t at = y; at < bottom; at++) {
         if (kind == CELL_STILL) {
             size_t offset = ((size_t)at * (size_t)rig->texture.width + (size_t)x) * 3;
@@ -213,8 +213,8 @@ static int32_t frames_at_once(const sonic_draft_rig *rig, int64_t count)
     return (int32_t)(most < count ? most : count);
 }
 
-static sonic_status render_in_steps(uint8_t *out, const sonic_draft_rig *rig, const float *poses, int64_t count, int32_t step,
-                                    float *scratch, sonic_progress_fn progress, void *context)
+static sonic_status render_in_steps(uint8_t *out, const sonic_draft_rig *rig, const float *poses, int64_t count,
+                                    int32_t step, float *scratch, sonic_progress_fn progress, void *context)
 {
     size_t field = (size_t)rig->grid.columns * (size_t)rig->grid.rows * SONIC_COMPONENTS;
     size_t bytes = (size_t)rig->texture.width * (size_t)rig->texture.height * 3;
@@ -222,15 +222,17 @@ static sonic_status render_in_steps(uint8_t *out, const sonic_draft_rig *rig, co
     for (int64_t done = 0; done < count;) {
         int32_t now = count - done < step ? (int32_t)(count - done) : step;
         for (int32_t i = 0; i < now; i++) {
-            frame f = {rig, sonic_motion_of(rig, poses + (done + i) * SONIC_POSE_COUNT), scratch + (size_t)(2 * i) * field,
-                       scratch + (size_t)(2 * i + 1) * field, out + (size_t)(done + i) * bytes};
+            frame f = {rig, sonic_motion_of(rig, poses + (done + i) * SONIC_POSE_COUNT),
+                       scratch + (size_t)(2 * i) * field, scratch + (size_t)(2 * i + 1) * field,
+                       out + (size_t)(done + i) * bytes};
             frames[i] = f;
         }
         sonic_parallel_for(now, 1, solve_frames, frames);
         sonic_parallel_for((int64_t)now * (rig->grid.rows - 1), 4, draw_rows, frames);
         done += now;
         if (progress && progress(context, done, count))
-            return sonic_fail(SONIC_ERROR_CANCELLED, "Cancelled after %lld of %lld frames", (long long)done, (long long)count);
+            return sonic_fail(SONIC_ERROR_CANCELLED, "Cancelled after %lld of %lld frames", (long long)done,
+                              (long long)count);
     }
     return SONIC_OK;
 }

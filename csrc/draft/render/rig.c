@@ -13,10 +13,7 @@
 
 enum { SMALLEST_SIDE_PX = 16, LARGEST_SIDE_PX = 8192 };
 
-static const float *point(const float *mesh, int32_t index)
-{
-    return mesh + 3 * index;
-}
+static const float *point(const float *mesh, int32_t index) { return mesh + 3 * index; }
 
 static float distance(const float *mesh, int32_t a, int32_t b)
 {
@@ -27,12 +24,13 @@ static float distance(const float *mesh, int32_t a, int32_t b)
 static sonic_status check_image(sonic_image image)
 {
     if (image.channels != 3)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give the portrait as [height, width, 3] RGB. It has %d channels", image.channels);
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the portrait as [height, width, 3] RGB. It has %d channels",
+                          image.channels);
     int32_t small = image.width_px < image.height_px ? image.width_px : image.height_px;
     int32_t large = image.width_px < image.height_px ? image.height_px : image.width_px;
     if (small < SMALLEST_SIDE_PX || large > LARGEST_SIDE_PX)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give a portrait of %d to %d pixels a side. It has %d x %d", SMALLEST_SIDE_PX,
-                          LARGEST_SIDE_PX, image.width_px, image.height_px);
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give a portrait of %d to %d pixels a side. It has %d x %d",
+                          SMALLEST_SIDE_PX, LARGEST_SIDE_PX, image.width_px, image.height_px);
     return SONIC_OK;
 }
 
@@ -41,23 +39,27 @@ static sonic_status check_mesh(const float *mesh, sonic_image image)
     float limit = 4.0f * (float)(image.width_px + image.height_px);
     for (int32_t i = 0; i < SONIC_MESH_POINTS; i++)
         if (!(fabsf(point(mesh, i)[0]) < limit) || !(fabsf(point(mesh, i)[1]) < limit))
-            return sonic_fail(SONIC_ERROR_ARGUMENT, "Find the face again: point %d of its mesh is (%g, %g) in a picture of %d x %d px", i,
+            return sonic_fail(SONIC_ERROR_ARGUMENT,
+                              "Find the face again: point %d of its mesh is (%g, %g) in a picture of %d x %d px", i,
                               (double)point(mesh, i)[0], (double)point(mesh, i)[1], image.width_px, image.height_px);
     float height = distance(mesh, 10, 152), mouth = distance(mesh, 61, 291);
     if (!(height >= 12.0f) || !(mouth >= 3.0f))
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture with a larger face: this one is %.1f px high, its mouth %.1f px wide",
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Choose a picture with a larger face: this one is %.1f px high, its mouth %.1f px wide",
                           (double)height, (double)mouth);
     const float *left = point(mesh, 61), *right = point(mesh, 291);
     float x = 0.5f * (left[0] + right[0]), y = 0.5f * (left[1] + right[1]);
     if (x < 0.0f || y < 0.0f || x > (float)image.width_px || y > (float)image.height_px)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture that shows the mouth: it lies at (%.0f, %.0f), outside %d x %d px",
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Choose a picture that shows the mouth: it lies at (%.0f, %.0f), outside %d x %d px",
                           (double)x, (double)y, image.width_px, image.height_px);
     return SONIC_OK;
 }
 
-/* Poses are in the mesh's terms, and what MediaPipe's mesh reads of a parting depends on the head: measured on twelve portraits,
- * the same parting reads as 1.3 of itself on a head tilted back (chin nearer than forehead by 0.28 face heights), 0.65 on one
- * tilted forward by 0.16, 0.4 by 0.4, and less than that on a broad smile. The inverse, within what looks natural. */
+/* Poses are in the mesh's terms, and what MediaPipe's mesh reads of a parting depends on the head: measured on twelve
+ * portraits, the same parting reads as 1.3 of itself on a head tilted back (chin nearer than forehead by 0.28 face
+ * heights), 0.65 on one tilted forward by 0.16, 0.4 by 0.4, and less than that on a broad smile. The inverse, within
+ * what looks natural. */
 static float reading_of(const float *mesh, float height)
 {
     float tilt = (point(mesh, 152)[2] - point(mesh, 10)[2]) / height, smile = distance(mesh, 61, 291) / height;
@@ -73,16 +75,19 @@ static sonic_status build_frame(sonic_face_frame *f, const float *mesh)
     f->vx = (chin[0] - top[0]) / f->height, f->vy = (chin[1] - top[1]) / f->height;
     f->ux = f->vy, f->uy = -f->vx;
     f->origin_x = 0.5f * (upper[0] + lower[0]), f->origin_y = 0.5f * (upper[1] + lower[1]);
-    f->left = 0.5f * (sonic_frame_u(f, point(mesh, 61)[0], point(mesh, 61)[1]) + sonic_frame_u(f, point(mesh, 78)[0], point(mesh, 78)[1]));
-    f->right =
-        0.5f * (sonic_frame_u(f, point(mesh, 291)[0], point(mesh, 291)[1]) + sonic_frame_u(f, point(mesh, 308)[0], point(mesh, 308)[1]));
+    f->left = 0.5f * (sonic_frame_u(f, point(mesh, 61)[0], point(mesh, 61)[1]) +
+                      sonic_frame_u(f, point(mesh, 78)[0], point(mesh, 78)[1]));
+    f->right = 0.5f * (sonic_frame_u(f, point(mesh, 291)[0], point(mesh, 291)[1]) +
+                       sonic_frame_u(f, point(mesh, 308)[0], point(mesh, 308)[1]));
     f->chin = sonic_frame_v(f, chin[0], chin[1]);
     f->nose = sonic_frame_v(f, point(mesh, 2)[0], point(mesh, 2)[1]);
     f->reading = reading_of(mesh, f->height);
     f->upper_lip = fmaxf(distance(mesh, 0, 13), 1.0f), f->lower_lip = fmaxf(distance(mesh, 14, 17), 1.0f);
     if (!(f->left < -1.0f) || !(f->right > 1.0f) || !(f->chin > 0.08f * f->height) || !(f->nose < 0.0f))
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture that shows the face from the front: mouth from %.1f to %.1f, nose at "
-                          "%.1f, chin at %.1f px are not those of a face", (double)f->left, (double)f->right, (double)f->nose, (double)f->chin);
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Choose a picture that shows the face from the front: mouth from %.1f to %.1f, nose at "
+                          "%.1f, chin at %.1f px are not those of a face",
+                          (double)f->left, (double)f->right, (double)f->nose, (double)f->chin);
     return SONIC_OK;
 }
 
@@ -95,7 +100,8 @@ static sonic_status copy_image(sonic_draft_rig *rig, sonic_image image)
     rig->image = malloc(width * height * 3);
     t->pixels = malloc((size_t)t->stride * (height + 2 * SONIC_BORDER) * sizeof(float));
     if (!rig->image || !t->pixels)
-        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for %d x %d px", image.width_px, image.height_px);
+        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for %d x %d px",
+                          image.width_px, image.height_px);
     for (size_t y = 0; y < height; y++)
         memcpy(rig->image + y * width * 3, image.data + (ptrdiff_t)y * image.stride, width * 3);
     for (int32_t y = -SONIC_BORDER; y < t->height + SONIC_BORDER; y++) {
@@ -157,12 +163,6 @@ void sonic_draft_rig_free(sonic_draft_rig *rig)
     free(rig);
 }
 
-int32_t sonic_draft_rig_width_px(const sonic_draft_rig *rig)
-{
-    return rig->texture.width;
-}
+int32_t sonic_draft_rig_width_px(const sonic_draft_rig *rig) { return rig->texture.width; }
 
-int32_t sonic_draft_rig_height_px(const sonic_draft_rig *rig)
-{
-    return rig->texture.height;
-}
+int32_t sonic_draft_rig_height_px(const sonic_draft_rig *rig) { return rig->texture.height; }

@@ -1,6 +1,7 @@
 /* rig_parts.h - what a rig consists of; for the files of this folder alone. All lengths are pixels of the portrait.
  *
- * The face frame: origin between the lips, u along the face's width (to the picture's right when upright), v down the face. */
+ * The face frame: origin between the lips, u along the face's width (to the picture's right when upright), v down the
+ * face. */
 #ifndef SONIC_DRAFT_RENDER_RIG_PARTS_H
 #define SONIC_DRAFT_RENDER_RIG_PARTS_H
 
@@ -8,12 +9,12 @@
 
 typedef struct sonic_face_frame {
     float origin_x, origin_y;
-    float ux, uy, vx, vy; /* unit vectors of u and v in the picture */
-    float height;         /* |10-152|, the unit of poses */
-    float left, right;    /* u of the mouth's corners, left < 0 < right */
-    float chin, nose;     /* v of the chin's lowest point and of the nose's base */
+    float ux, uy, vx, vy;       /* unit vectors of u and v in the picture */
+    float height;               /* |10-152|, the unit of poses */
+    float left, right;          /* u of the mouth's corners, left < 0 < right */
+    float chin, nose;           /* v of the chin's lowest point and of the nose's base */
     float upper_lip, lower_lip; /* thickness of the lips in the middle */
-    float reading;        /* how far the lips have to part for the face mesh to read 1 */
+    float reading;              /* how far the lips have to part for the face mesh to read 1 */
 } sonic_face_frame;
 
 static inline float sonic_frame_u(const sonic_face_frame *f, float x, float y)
@@ -93,13 +94,13 @@ typedef struct sonic_texture {
 enum { SONIC_TEETH = 6 }; /* per side, from the middle */
 typedef struct sonic_interior {
     float cavity[3], flesh[3], teeth[3];
-    float own_teeth;                /* 1: the portrait shows what is behind its upper lip, 0: teeth are drawn */
-    float half;                     /* half the mouth's width */
-    float upper_edge[SONIC_TEETH];  /* outer side of each tooth, from the middle */
+    float own_teeth;               /* 1: the portrait shows what is behind its upper lip, 0: teeth are drawn */
+    float half;                    /* half the mouth's width */
+    float upper_edge[SONIC_TEETH]; /* outer side of each tooth, from the middle */
     float lower_edge[SONIC_TEETH];
-    float upper_drop, lower_rise;   /* how far the rows reach beyond the seam, middle teeth */
-    float softness;                 /* width of an edge in this portrait */
-    float grain;                    /* standard deviation of its noise, levels */
+    float upper_drop, lower_rise; /* how far the rows reach beyond the seam, middle teeth */
+    float softness;               /* width of an edge in this portrait */
+    float grain;                  /* standard deviation of its noise, levels */
 } sonic_interior;
 
 /* One eye in its own frame (eyes.h): a is -1 and 1 at the corners, b in px. */
@@ -117,8 +118,8 @@ struct sonic_draft_rig {
     sonic_lips lips;
     sonic_outline outline;
     sonic_grid grid;
-    float *basis; /* [SONIC_BASIS_COUNT, SONIC_COMPONENTS, rows, columns] */
-    float *sway;  /* [rows, columns] share of the head's motion, 0..1 */
+    float *basis;     /* [SONIC_BASIS_COUNT, SONIC_COMPONENTS, rows, columns] */
+    float *sway;      /* [rows, columns] share of the head's motion, 0..1 */
     float widest_gap; /* how far the lips can part before the chin runs out of room, px */
     sonic_texture texture;
     uint8_t *image; /* [height, width, 3] */

@@ -7,10 +7,7 @@
 #include "draft/render/outline.h"
 #include "draft/pose.h"
 
-static float clampf(float x, float low, float high)
-{
-    return x < low ? low : x > high ? high : x;
-}
+static float clampf(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
 static float smooth(float x)
 {
@@ -26,19 +23,16 @@ static float ramp(float x)
     return x > 0.5f ? 1.0f - rise : rise;
 }
 
-static float bell(float x)
-{
-    return expf(-x * x);
-}
+static float bell(float x) { return expf(-x * x); }
 
 /* One place of the face, in the terms in which the motions are described. */
 typedef struct place {
-    float u, across;     /* px from the mouth's middle; the same as a share of the mouth's half, +-1 at the corners */
-    float below;         /* px below the seam, < 0 above it */
-    float height;        /* the face's */
-    float inside;        /* 1 on the head, 0 outside its outline grown by 12 % */
-    float to_chin;       /* 0 on the seam, 1 at the height of the chin */
-    float corner;        /* 0 in the mouth's middle, 1 at its corners, falling off over the cheeks */
+    float u, across; /* px from the mouth's middle; the same as a share of the mouth's half, +-1 at the corners */
+    float below;     /* px below the seam, < 0 above it */
+    float height;    /* the face's */
+    float inside;    /* 1 on the head, 0 outside its outline grown by 12 % */
+    float to_chin;   /* 0 on the seam, 1 at the height of the chin */
+    float corner;    /* 0 in the mouth's middle, 1 at its corners, falling off over the cheeks */
 } place;
 
 static place place_at(const sonic_draft_rig *rig, float x, float y)
@@ -120,7 +114,8 @@ static float press_along_v(const place *p, float lip, float direction)
     return -direction * 0.22f * lip * bulge * lip_arch(p->across, 1.1f) * p->inside;
 }
 
-static void set_node(sonic_draft_rig *rig, int32_t basis, size_t node, float upper_u, float upper_v, float lower_u, float lower_v)
+static void set_node(sonic_draft_rig *rig, int32_t basis, size_t node, float upper_u, float upper_v, float lower_u,
+                     float lower_v)
 {
     const sonic_face_frame *f = &rig->frame;
     size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows;
@@ -142,10 +137,13 @@ static void build_node(sonic_draft_rig *rig, int32_t column, int32_t row)
     set_node(rig, SONIC_BASIS_HOLE, node, 0.0f, open_upper(&p, hole_reach), 0.0f, open_lower(&p, f, hole_reach));
     set_node(rig, SONIC_BASIS_CHIN, node, 0.0f, chin, 0.0f, chin);
     set_node(rig, SONIC_BASIS_WIDTH, node, width, 0.0f, width, 0.0f);
-    set_node(rig, SONIC_BASIS_ROUND, node, 0.0f, round_along_v(&p, f->upper_lip, -1.0f), 0.0f, round_along_v(&p, f->lower_lip, 1.0f));
-    set_node(rig, SONIC_BASIS_PRESS, node, 0.0f, press_along_v(&p, f->upper_lip, -1.0f), 0.0f, press_along_v(&p, f->lower_lip, 1.0f));
+    set_node(rig, SONIC_BASIS_ROUND, node, 0.0f, round_along_v(&p, f->upper_lip, -1.0f), 0.0f,
+             round_along_v(&p, f->lower_lip, 1.0f));
+    set_node(rig, SONIC_BASIS_PRESS, node, 0.0f, press_along_v(&p, f->upper_lip, -1.0f), 0.0f,
+             press_along_v(&p, f->lower_lip, 1.0f));
     float right = (float)(rig->texture.width - 1) - x, bottom = (float)(rig->texture.height - 1) - y;
-    float border = fminf(fminf(x, right) / (0.12f * (float)rig->texture.width), fminf(y, bottom) / (0.12f * (float)rig->texture.height));
+    float border = fminf(fminf(x, right) / (0.12f * (float)rig->texture.width),
+                         fminf(y, bottom) / (0.12f * (float)rig->texture.height));
     float ratio = sonic_outline_ratio(&rig->outline, x, y);
     rig->sway[node] = (1.0f - smooth((ratio - 1.1f) / 1.1f)) * smooth(border);
 }
@@ -161,7 +159,8 @@ static float chin_gain(float gap, float height)
 static float kept_height(const sonic_draft_rig *rig, int32_t column, int32_t row, float gap)
 {
     const sonic_face_frame *f = &rig->frame;
-    size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows, node = (size_t)row * (size_t)rig->grid.columns + (size_t)column;
+    size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows,
+           node = (size_t)row * (size_t)rig->grid.columns + (size_t)column;
     const float *open = rig->basis + SONIC_BASIS_OPEN * SONIC_COMPONENTS * nodes;
     const float *chin = rig->basis + SONIC_BASIS_CHIN * SONIC_COMPONENTS * nodes;
     float chin_px = chin_gain(gap, f->height), v[3];
@@ -217,8 +216,8 @@ static float within_reach(float x, float most)
     return x <= free ? x : free + rest * tanhf((x - free) / rest);
 }
 
-/* Commanded width is in the mesh's terms as well: MediaPipe's mesh reads about half of what corners are drawn apart (0.14 to 0.6 of it
- * on nine portraits). The gain stops where cheeks would look pulled, which for a smile is soon. */
+/* Commanded width is in the mesh's terms as well: MediaPipe's mesh reads about half of what corners are drawn apart
+ * (0.14 to 0.6 of it on nine portraits). The gain stops where cheeks would look pulled, which for a smile is soon. */
 static float drawn_width(const sonic_face_frame *f, float commanded)
 {
     const float gain = 1.7f, narrowest = 0.2f, widest = 0.15f;
@@ -295,7 +294,8 @@ static jet forward_at(const float *fx, const float *fy, const sonic_grid *g, flo
     int32_t i = (int32_t)x, j = (int32_t)y;
     i -= i > g->columns - 2, j -= j > g->rows - 2;
     float a = x - (float)i, b = y - (float)j;
-    const float *p = fx + (size_t)j * (size_t)g->columns + (size_t)i, *q = fy + (size_t)j * (size_t)g->columns + (size_t)i;
+    const float *p = fx + (size_t)j * (size_t)g->columns + (size_t)i,
+                *q = fy + (size_t)j * (size_t)g->columns + (size_t)i;
     int32_t down = g->columns;
     jet r;
     float top = p[0] + a * (p[1] - p[0]), bottom = p[down] + a * (p[down + 1] - p[down]);
@@ -307,7 +307,8 @@ static jet forward_at(const float *fx, const float *fy, const sonic_grid *g, flo
     return r;
 }
 
-static void invert_node(float *out_x, float *out_y, const float *fx, const float *fy, const sonic_grid *g, int32_t column, int32_t row)
+static void invert_node(float *out_x, float *out_y, const float *fx, const float *fy, const sonic_grid *g,
+                        int32_t column, int32_t row)
 {
     float scale = 1.0f / (float)g->step, target_x = (float)column, target_y = (float)row;
     float x = target_x - *out_x * scale, y = target_y - *out_y * scale;

@@ -10,7 +10,8 @@ const float sonic_bands_edges_hz[SONIC_BANDS + 1] = {80,   200,  300,  400,  510
 
 enum { SECTIONS = 4 }; /* two high-pass and two low-pass second-order sections */
 
-/* Far below hearing: keeps the filters' tails out of the slow denormal numbers (alternating, it passes the high-pass). */
+/* Far below hearing: keeps the filters' tails out of the slow denormal numbers (alternating, it passes the high-pass).
+ */
 #define TINY 1e-15f
 
 /* One section of all bands: the bands are the lanes, so that the compiler vectorises over them. */

@@ -12,8 +12,9 @@
 /* Band b reaches from edge b to edge b + 1, in hertz. */
 extern const float sonic_bands_edges_hz[SONIC_BANDS + 1];
 
-/* energies [cells, SONIC_BANDS], mean square per cell and band; samples past `count` are zeros. Each band is a fourth-order
- * Linkwitz-Riley high-pass and low-pass pair, scaled to gain 1 at the band's centre; its delay (some ms) is not corrected. */
+/* energies [cells, SONIC_BANDS], mean square per cell and band; samples past `count` are zeros. Each band is a
+ * fourth-order Linkwitz-Riley high-pass and low-pass pair, scaled to gain 1 at the band's centre; its delay (some ms)
+ * is not corrected. */
 void sonic_bands_measure(float *energies, int64_t cells, const float *samples, int64_t count);
 
 #endif

@@ -4,17 +4,17 @@
 #include <string.h>
 
 enum {
-    EDGE_CELLS = 16,      /* 80 ms: how much of a long gap belongs to the consonant at its end */
+    EDGE_CELLS = 16, /* 80 ms: how much of a long gap belongs to the consonant at its end */
     SHORTEST_CELLS = 12,
     LONG_CELLS = 60,      /* 300 ms: longer gaps are pauses */
     PEAK_REACH_CELLS = 20 /* 100 ms: where a vowel's level is looked for */
 };
-static const float swing_db = 8.0f;        /* rise and fall that separate two sounds */
+static const float swing_db = 8.0f;                            /* rise and fall that separate two sounds */
 static const float faintest_peak_db = 45.0f, floor_db = 65.0f; /* under the recording's loud vowels */
 /* A closure begins this far under the vowel's middle band, or half-way down */
 static const float edge_db = 15.0f;
 
-static const float shut_gain = 1.45f;      /* so that 60 ms of closure shut the lips in spite of the smoothing */
+static const float shut_gain = 1.45f; /* so that 60 ms of closure shut the lips in spite of the smoothing */
 
 typedef struct valley {
     int64_t begin, end;           /* cells [begin, end): where the cues are read */
@@ -98,7 +98,10 @@ static float loudest_middle(track t, const valley *v)
     return fmaxf(before, after);
 }
 
-static float tilt(track t, int64_t begin, int64_t end) { return mean_of(t, BRIGHT, begin, end) - mean_of(t, DARK, begin, end); }
+static float tilt(track t, int64_t begin, int64_t end)
+{
+    return mean_of(t, BRIGHT, begin, end) - mean_of(t, DARK, begin, end);
+}
 
 /* How much darker the vowels' edges are than their middles. */
 static float edge_darkness(track t, const valley *v)
@@ -127,9 +130,10 @@ static float lips_likelihood(track t, const valley *v)
     float closed = clamp(beside(t, v, FIRST) - mean_of(t, FIRST, begin, end), 0.0f, 35.0f);
     float dark_murmur = murmur * clamp(-tilt(t, begin, end), -12.0f, 12.0f);
     float duration_ms = clamp(5.0f * (float)(v->end - v->begin), 30.0f, 110.0f);
-    float score = 0.115f * quiet + 0.1f * clamp(edge_darkness(t, v), -12.0f, 12.0f) + 0.15f * dark_murmur + 0.02f * closed +
-                  0.05f * clamp(release_quiet(t, v), -5.0f, 25.0f) + 0.02f * duration_ms - 5.4f;
-    float likelihood = clamp(0.7f * score + 1.0f + 0.3f * murmur, 0.0f, 1.0f) * clamp(0.2f * (depth - 12.0f), 0.0f, 1.0f);
+    float score = 0.115f * quiet + 0.1f * clamp(edge_darkness(t, v), -12.0f, 12.0f) + 0.15f * dark_murmur +
+                  0.02f * closed + 0.05f * clamp(release_quiet(t, v), -5.0f, 25.0f) + 0.02f * duration_ms - 5.4f;
+    float likelihood =
+        clamp(0.7f * score + 1.0f + 0.3f * murmur, 0.0f, 1.0f) * clamp(0.2f * (depth - 12.0f), 0.0f, 1.0f);
     /* Beside a pause only a murmur tells lips from mere silence, in which the mouth rests anyway. */
     return v->from_sound && v->to_sound ? likelihood : likelihood * murmur;
 }
@@ -164,7 +168,10 @@ static void mark_edges(float *shut, track t, valley pause)
 }
 
 /* Level under which a sound of level `peak` has begun to close into a valley of level `bottom`. */
-static float edge_of(float peak, float bottom) { return fmaxf(bottom + 0.5f * fminf(peak - bottom, 30.0f), peak - edge_db); }
+static float edge_of(float peak, float bottom)
+{
+    return fmaxf(bottom + 0.5f * fminf(peak - bottom, 30.0f), peak - edge_db);
+}
 
 /* Level under which it is shut: a quarter of the way up. */
 static float shut_of(float peak, float bottom) { return bottom + 0.25f * fminf(peak - bottom, 40.0f); }

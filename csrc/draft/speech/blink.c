@@ -3,9 +3,9 @@
 #include "draft/pose.h"
 #include "core/random.h"
 
-/* Quantiles 0, 1/16 .. 1 of the log-normal interval in seconds, its ends cut at 0.8 and 10 s: drawing from a table needs no
- * exponential, whose last bits differ between machines. */
-static const float interval_quantiles_s[17] = {0.8f,  1.289f, 1.593f, 1.842f, 2.070f, 2.293f, 2.518f, 2.751f, 3.0f,
+/* Quantiles 0, 1/16 .. 1 of the log-normal interval in seconds, its ends cut at 0.8 and 10 s: drawing from a table
+ * needs no exponential, whose last bits differ between machines. */
+static const float interval_quantiles_s[17] = {0.8f,   1.289f, 1.593f, 1.842f, 2.070f, 2.293f, 2.518f, 2.751f, 3.0f,
                                                3.271f, 3.574f, 3.926f, 4.348f, 4.886f, 5.648f, 6.980f, 10.0f};
 
 static float interval_frames(sonic_random *random)

@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stddef.h>
 
-/* How much of each band's energy opens the mouth: F1 of open vowels counts in full, the voice bar and F1 of closed vowels
- * (under 400 Hz) little, F2 half, hiss hardly. */
+/* How much of each band's energy opens the mouth: F1 of open vowels counts in full, the voice bar and F1 of closed
+ * vowels (under 400 Hz) little, F2 half, hiss hardly. */
 static const float vowel_weights[SONIC_BANDS] = {0.0f, 0.1f, 0.25f, 0.6f, 0.9f, 1.0f, 1.0f, 1.0f,
-                                                 1.0f, 1.0f, 0.8f, 0.6f, 0.5f, 0.4f, 0.1f, 0.0f};
+                                                 1.0f, 1.0f, 0.8f,  0.6f, 0.5f, 0.4f, 0.1f, 0.0f};
 
 static float band_sum(const float energy[SONIC_BANDS], int first, int last)
 {
@@ -53,8 +53,9 @@ static float voicing(const float energy[SONIC_BANDS])
     return low / (low + 4.0f * high + 1e-12f);
 }
 
-/* What balance this speaker has at which opening: the weighted least-squares line through the voiced cells. Louder voices are
- * brighter whatever the lips do (Traunmueller and Eriksson 2000, JASA 107: 3438-3451), so the line is taken out. */
+/* What balance this speaker has at which opening: the weighted least-squares line through the voiced cells. Louder
+ * voices are brighter whatever the lips do (Traunmueller and Eriksson 2000, JASA 107: 3438-3451), so the line is taken
+ * out. */
 typedef struct line {
     float at_rest, per_opening;
 } line;
@@ -76,7 +77,8 @@ static line usual_spread(const sonic_mouth *mouths, int64_t cells)
     return usual;
 }
 
-static void measure_one(sonic_mouth *mouth, const float energy[SONIC_BANDS], float amplitude, sonic_level level, float local)
+static void measure_one(sonic_mouth *mouth, const float energy[SONIC_BANDS], float amplitude, sonic_level level,
+                        float local)
 {
     float above = amplitude - level.floor;
     mouth->opening = above > 0.0f && local > 0.0f ? level.presence * bend(above / local) : 0.0f;
@@ -84,8 +86,8 @@ static void measure_one(sonic_mouth *mouth, const float energy[SONIC_BANDS], flo
     mouth->width = spread_db(energy);
 }
 
-void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float *amplitudes, int64_t cells, sonic_level level,
-                         const float *local)
+void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float *amplitudes, int64_t cells,
+                         sonic_level level, const float *local)
 {
     int64_t blocks = sonic_level_blocks(cells);
     for (int64_t i = 0; i < cells; i++)
@@ -111,7 +113,8 @@ static float most_open(const sonic_mouth *mouths, int64_t cells, int64_t first, 
 void sonic_mouth_bridge(float *openings, const sonic_mouth *mouths, int64_t cells)
 {
     for (int64_t i = 0; i < cells; i++) {
-        float before = most_open(mouths, cells, i - BRIDGE_CELLS, i), after = most_open(mouths, cells, i, i + BRIDGE_CELLS);
+        float before = most_open(mouths, cells, i - BRIDGE_CELLS, i),
+              after = most_open(mouths, cells, i, i + BRIDGE_CELLS);
         openings[i] = fmaxf(mouths[i].opening, 0.3f * fminf(before, after));
     }
 }

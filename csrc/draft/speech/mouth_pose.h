@@ -17,15 +17,15 @@ typedef struct sonic_mouth {
 void sonic_mouth_amplitude(float *amplitudes, const float *energies, int64_t cells);
 
 /* mouths [cells]; local [sonic_level_blocks(cells)] from sonic_level_follow. */
-void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float *amplitudes, int64_t cells, sonic_level level,
-                         const float *local);
+void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float *amplitudes, int64_t cells,
+                         sonic_level level, const float *local);
 
-/* openings [cells]: the mouths' openings, bridged: in the gaps of t, k or s between two vowels, up to 240 ms long, the jaw does not
- * come back to rest, so the mouth stays open by 30 % of the smaller of the two. */
+/* openings [cells]: the mouths' openings, bridged: in the gaps of t, k or s between two vowels, up to 240 ms long, the
+ * jaw does not come back to rest, so the mouth stays open by 30 % of the smaller of the two. */
 void sonic_mouth_bridge(float *openings, const sonic_mouth *mouths, int64_t cells);
 
-/* The mouth of one video frame (25 a second): a smooth average around its middle, without delay, that reaches 90 ms ahead and
- * 120 ms back, so it begins before the sound, ends softly and is exactly at rest 140 ms after it. */
+/* The mouth of one video frame (25 a second): a smooth average around its middle, without delay, that reaches 90 ms
+ * ahead and 120 ms back, so it begins before the sound, ends softly and is exactly at rest 140 ms after it. */
 sonic_mouth sonic_mouth_at_frame(const sonic_mouth *mouths, const float *openings, int64_t cells, int64_t frame);
 
 #endif

@@ -10,8 +10,8 @@ static const float drift_x = 0.019f, drift_y = 0.010f, drift_roll = 0.029f, nod_
 static float spline(const float knots[4], float t)
 {
     float u = 1.0f - t, t2 = t * t, t3 = t2 * t;
-    return (u * u * u * knots[0] + (3.0f * t3 - 6.0f * t2 + 4.0f) * knots[1] + (-3.0f * t3 + 3.0f * t2 + 3.0f * t + 1.0f) * knots[2] +
-            t3 * knots[3]) *
+    return (u * u * u * knots[0] + (3.0f * t3 - 6.0f * t2 + 4.0f) * knots[1] +
+            (-3.0f * t3 + 3.0f * t2 + 3.0f * t + 1.0f) * knots[2] + t3 * knots[3]) *
            (1.0f / 6.0f);
 }
 

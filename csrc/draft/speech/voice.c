@@ -19,13 +19,13 @@ static const float width_per_opening = -0.05f; /* a lowered jaw draws the corner
 typedef struct analysis {
     int64_t cells;
     sonic_level level;
-    float *energies;   /* [cells, SONIC_BANDS] */
-    float *amplitudes; /* [cells] */
-    float *local, *scratch; /* [sonic_level_blocks(cells)] */
-    sonic_mouth *mouths;    /* [cells] */
+    float *energies;         /* [cells, SONIC_BANDS] */
+    float *amplitudes;       /* [cells] */
+    float *local, *scratch;  /* [sonic_level_blocks(cells)] */
+    sonic_mouth *mouths;     /* [cells] */
     sonic_spectrum *spectra; /* [cells] */
-    float *shut, *openings; /* [cells] */
-    float *moving;          /* [frames] */
+    float *shut, *openings;  /* [cells] */
+    float *moving;           /* [frames] */
 } analysis;
 
 sonic_voice_params sonic_voice_default_params(void)
@@ -51,7 +51,8 @@ static sonic_status check_samples(const float *samples, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
         if (!(fabsf(samples[i]) <= 1e4f))
-            return sonic_fail(SONIC_ERROR_ARGUMENT, "Export the recording again: sample %lld is not a number between -1 and 1 (%g).",
+            return sonic_fail(SONIC_ERROR_ARGUMENT,
+                              "Export the recording again: sample %lld is not a number between -1 and 1 (%g).",
                               (long long)i, (double)samples[i]);
     return SONIC_OK;
 }
@@ -133,7 +134,8 @@ static void pose_mouth(float *poses, int64_t frames, const analysis *a)
     }
 }
 
-sonic_status sonic_voice_poses(float *poses, int64_t frames, const float *samples, int64_t count, sonic_voice_params params)
+sonic_status sonic_voice_poses(float *poses, int64_t frames, const float *samples, int64_t count,
+                               sonic_voice_params params)
 {
     analysis a;
     sonic_arena *arena;

@@ -1,10 +1,12 @@
 /* Cross-attention to the image token and to the audio tokens (attn2).
  *
- * out = to_out(V_image + M softmax(Q K^T / sqrt(d)) V), the same Q for both: attention to one image token is its value, so that
- * to_out(V_image) is a constant vector c, computed once a run. K and V are projected for each window: kept for a whole clip they would
- * take 3 MB a frame. Layers over time hear the mean of the window's tokens, whose projection is the mean of their projections.
+ * out = to_out(V_image + M softmax(Q K^T / sqrt(d)) V), the same Q for both: attention to one image token is its value,
+ * so that to_out(V_image) is a constant vector c, computed once a run. K and V are projected for each window: kept for
+ * a whole clip they would take 3 MB a frame. Layers over time hear the mean of the window's tokens, whose projection is
+ * the mean of their projections.
  *
- * There are few audio tokens T beside many queries, hence the fold: with head h's columns W_h of to_q and O_h of to_out,
+ * There are few audio tokens T beside many queries, hence the fold: with head h's columns W_h of to_q and O_h of
+ * to_out,
  *
  *     scores = x (K_h W_h)^T / sqrt(d)        out = sum over h of P_h (V_h O_h^T)
  *
@@ -23,7 +25,8 @@ static const int64_t *audio_span(const sonic_unet_pass *pass, int64_t branch)
 static const int64_t *image_span(const sonic_unet_pass *pass, int64_t branch) { return audio_span(pass, branch) + 2; }
 
 /* The image's vectors for one layer in the window: [1 or frames, channels] */
-static sonic_tensor *image_in_window(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *table, int64_t branch, const sonic_unet_attention *layer)
+static sonic_tensor *image_in_window(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *table,
+                                     int64_t branch, const sonic_unet_attention *layer)
 {
     const int64_t *span = image_span(pass, branch);
     sonic_tensor *rows = st_slice(scope, table, 0, span[0], span[1]);
@@ -32,13 +35,17 @@ static sonic_tensor *image_in_window(sonic_scope *scope, const sonic_unet_pass *
 }
 
 /* The mean over a window: one row. `rows` may be taken by it. */
-static sonic_tensor *mean_of_window(sonic_scope *scope, sonic_tensor *rows) { return st_size(rows, 0) == 1 ? rows : st_mean(scope, rows, 0); }
+static sonic_tensor *mean_of_window(sonic_scope *scope, sonic_tensor *rows)
+{
+    return st_size(rows, 0) == 1 ? rows : st_mean(scope, rows, 0);
+}
 
 /* The tokens may lie in host memory: only a window's go to the weights. */
 void sonic_unet_hear(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *like)
 {
     sonic_tensor *table = pass->constants->audio;
-    sonic_tensor *frames = st_to_device_of(scope, st_take(st_indices(scope, pass->step->frames, pass->step->frame_count)), table);
+    sonic_tensor *frames =
+        st_to_device_of(scope, st_take(st_indices(scope, pass->step->frames, pass->step->frame_count)), table);
     for (int64_t b = 0; b < pass->branch_count && !scope->status; b++) {
         const int64_t *span = audio_span(pass, b);
         sonic_tensor *rows = st_slice(scope, table, 0, span[0], span[1]);
@@ -57,7 +64,8 @@ static sonic_tensor *rows_by_head(sonic_scope *scope, sonic_tensor *x, int64_t h
     const int64_t order[4] = {2, 0, 1, 3};
     int64_t groups = st_size(x, 0), keys = st_size(x, 1), dim = heads ? st_size(x, 2) / heads : 0;
     sonic_tensor *split = st_reshape(scope, x, st_shape4(groups, keys, heads, dim));
-    return st_reshape(scope, st_take(st_permute(scope, st_take(split), order, 4)), st_shape3(heads, groups * keys, dim));
+    return st_reshape(scope, st_take(st_permute(scope, st_take(split), order, 4)),
+                      st_shape3(heads, groups * keys, dim));
 }
 
 /* rows [groups, keys, channels], weight [heads, dim, channels] -> [groups, heads keys, channels] */
@@ -67,7 +75,8 @@ static sonic_tensor *fold(sonic_scope *scope, sonic_tensor *rows, sonic_tensor *
     int64_t heads = st_size(weight, 0), groups = st_size(rows, 0), keys = st_size(rows, 1), channels = st_size(rows, 2);
     sonic_tensor *product = st_matmul(scope, st_take(rows_by_head(scope, rows, heads)), weight);
     product = st_reshape(scope, st_take(product), st_shape4(heads, groups, keys, channels));
-    return st_reshape(scope, st_take(st_permute(scope, st_take(product), order, 4)), st_shape3(groups, heads * keys, channels));
+    return st_reshape(scope, st_take(st_permute(scope, st_take(product), order, 4)),
+                      st_shape3(groups, heads * keys, channels));
 }
 
 /* to_q [heads dim, channels] -> [heads, dim, channels]; to_out [channels, heads dim] -> the same */
@@ -86,10 +95,12 @@ static sonic_tensor *output_weight_by_head(sonic_scope *scope, const sonic_netwo
 }
 
 /* n [groups, queries, channels], k and v [groups, keys, channels] -> [groups, queries, channels] */
-static sonic_tensor *attend_folded(sonic_scope *scope, const sonic_network *attn, int64_t dim, sonic_tensor *n, sonic_tensor *k, sonic_tensor *v)
+static sonic_tensor *attend_folded(sonic_scope *scope, const sonic_network *attn, int64_t dim, sonic_tensor *n,
+                                   sonic_tensor *k, sonic_tensor *v)
 {
     int64_t groups = st_size(n, 0), queries = st_size(n, 1), keys = st_size(k, 1), heads = st_size(k, 2) / dim;
-    sonic_tensor *keys_folded = fold(scope, st_take(st_scale(scope, k, 1.0 / sqrt((double)dim))), st_take(query_weight_by_head(scope, attn, dim)));
+    sonic_tensor *keys_folded = fold(scope, st_take(st_scale(scope, k, 1.0 / sqrt((double)dim))),
+                                     st_take(query_weight_by_head(scope, attn, dim)));
     sonic_tensor *scores = st_matmul(scope, n, st_take(st_transpose(scope, st_take(keys_folded), 1, 2)));
     scores = st_reshape(scope, st_take(scores), st_shape4(groups, queries, heads, keys));
     sonic_tensor *p = st_softmax(scope, st_take(scores), 3);
@@ -97,24 +108,27 @@ static sonic_tensor *attend_folded(sonic_scope *scope, const sonic_network *attn
     return st_matmul(scope, st_take(p), st_take(fold(scope, v, st_take(output_weight_by_head(scope, attn, dim)))));
 }
 
-static sonic_tensor *attend_unfolded(sonic_scope *scope, const sonic_network *attn, int64_t dim, sonic_tensor *n, sonic_tensor *k, sonic_tensor *v)
+static sonic_tensor *attend_unfolded(sonic_scope *scope, const sonic_network *attn, int64_t dim, sonic_tensor *n,
+                                     sonic_tensor *k, sonic_tensor *v)
 {
     sonic_tensor *q = sonic_layer_linear(scope, attn, "to_q", n);
     sonic_tensor *y = sonic_layer_attention(scope, st_take(q), k, v, st_size(k, 2) / dim);
     return st_linear(scope, st_take(y), sonic_layer_weight(scope, attn, "to_out.0.weight"), NULL);
 }
 
-/* Multiply-adds of one side, per group: `queries` rows of channels into heads * keys columns, and the fold itself, against
- * channels into channels and the products of queries with keys. */
+/* Multiply-adds of one side, per group: `queries` rows of channels into heads * keys columns, and the fold itself,
+ * against channels into channels and the products of queries with keys. */
 static bool folding_pays(const sonic_unet_pass *pass, int64_t queries, int64_t keys, int64_t channels)
 {
     int64_t heads = channels / pass->unet->head_dim;
-    int64_t folded = queries * heads * keys * channels + keys * channels * channels, plain = queries * channels * channels + queries * keys * channels;
+    int64_t folded = queries * heads * keys * channels + keys * channels * channels,
+            plain = queries * channels * channels + queries * keys * channels;
     return folded < plain && !(pass->step->options & SONIC_UNET_UNFOLDED);
 }
 
 /* n [groups, queries, channels], taken; audio [groups, keys, context] -> to_out's product without its bias */
-static sonic_tensor *attend(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *attn, sonic_tensor *n, sonic_tensor *audio)
+static sonic_tensor *attend(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *attn, sonic_tensor *n,
+                            sonic_tensor *audio)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -122,7 +136,8 @@ static sonic_tensor *attend(sonic_scope *outer, const sonic_unet_pass *pass, con
     bool folded = folding_pays(pass, st_size(n, 1), st_size(audio, 1), channels);
     sonic_tensor *k = st_linear(&s, audio, sonic_layer_weight(&s, attn, "processor.to_k_ip.0.weight"), NULL);
     sonic_tensor *v = st_linear(&s, audio, sonic_layer_weight(&s, attn, "processor.to_v_ip.0.weight"), NULL);
-    sonic_tensor *y = folded ? attend_folded(&s, attn, dim, st_take(n), k, v) : attend_unfolded(&s, attn, dim, st_take(n), k, v);
+    sonic_tensor *y =
+        folded ? attend_folded(&s, attn, dim, st_take(n), k, v) : attend_unfolded(&s, attn, dim, st_take(n), k, v);
     y = st_return(&s, y);
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
@@ -157,7 +172,8 @@ static sonic_tensor *mask_in(sonic_scope *scope, const sonic_unet_pass *pass, re
 }
 
 /* What sound adds to `part` [frames, rows, columns, channels], not yet masked; NULL where the mask is empty. */
-static sonic_tensor *heard_in(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *part, sonic_tensor *audio)
+static sonic_tensor *heard_in(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
+                              sonic_tensor *part, sonic_tensor *audio)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -165,15 +181,16 @@ static sonic_tensor *heard_in(sonic_scope *outer, const sonic_unet_pass *pass, c
     sonic_shape shape = st_shape(part);
     int64_t groups = st_size(audio, 0), frames = shape.size[0], channels = shape.size[3];
     sonic_tensor *n = sonic_layer_norm(&s, block, "norm2", part);
-    n = st_reshape(&s, st_take(n), st_shape3(groups, frames / (groups ? groups : 1) * shape.size[1] * shape.size[2], channels));
+    n = st_reshape(&s, st_take(n),
+                   st_shape3(groups, frames / (groups ? groups : 1) * shape.size[1] * shape.size[2], channels));
     sonic_tensor *y = attend(&s, pass, &attn, n, audio);
     y = st_return(&s, st_reshape(&s, st_take(y), shape));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
 /* x [frames, rows, columns, channels] of one branch */
-static void hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block,
-                           sonic_tensor *x, int64_t branch)
+static void hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+                           const sonic_network *block, sonic_tensor *x, int64_t branch)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -188,7 +205,8 @@ static void hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_scope_close(&s);
 }
 
-void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x)
+void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+                               const sonic_network *block, sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -204,21 +222,23 @@ void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, 
 }
 
 /* x [all tokens, channels] of one branch: every position and frame of a window hears the window's mean. */
-static void hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block,
-                           sonic_tensor *x, int64_t branch)
+static void hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+                           const sonic_network *block, sonic_tensor *x, int64_t branch)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn2");
     sonic_tensor *image = image_in_window(&s, pass, pass->constants->image_temporal, branch, layer);
-    sonic_tensor *n = sonic_layer_norm(&s, block, "norm2", st_take(st_view(&s, x, st_shape3(1, st_size(x, 0), layer->channels))));
+    sonic_tensor *n =
+        sonic_layer_norm(&s, block, "norm2", st_take(st_view(&s, x, st_shape3(1, st_size(x, 0), layer->channels))));
     sonic_tensor *y = attend(&s, pass, &attn, n, pass->audio_mean[branch]);
     st_add_scaled_in_place(&s, x, st_take(st_reshape(&s, st_take(y), st_shape(x))), audio_scale(pass));
     st_add_in_place(&s, x, mean_of_window(&s, image));
     sonic_scope_close(&s);
 }
 
-void sonic_unet_hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x)
+void sonic_unet_hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+                               const sonic_network *block, sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);

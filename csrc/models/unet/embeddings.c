@@ -1,4 +1,5 @@
-/* Sinusoidal embeddings (Vaswani et al., 2017; cosines first, as in Ho et al., 2020) and the small networks behind them. */
+/* Sinusoidal embeddings (Vaswani et al., 2017; cosines first, as in Ho et al., 2020) and the small networks behind
+ * them. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -16,13 +17,15 @@ static void sinusoid(float *out, int64_t dim, double v)
 }
 
 /* [rows, dim * per_row] float32 beside `like` */
-static sonic_tensor *sinusoids(sonic_scope *scope, const double *values, int64_t rows, int64_t per_row, int64_t dim, sonic_tensor *like)
+static sonic_tensor *sinusoids(sonic_scope *scope, const double *values, int64_t rows, int64_t per_row, int64_t dim,
+                               sonic_tensor *like)
 {
     if (scope->status || rows * per_row * dim <= 0)
         return NULL;
     float *host = calloc((size_t)(rows * per_row * dim), sizeof *host);
     if (!host) {
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for %lld embeddings.", (long long)rows));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for %lld embeddings.",
+                                           (long long)rows));
         return NULL;
     }
     for (int64_t i = 0; i < rows * per_row; i++)
@@ -34,13 +37,15 @@ static sonic_tensor *sinusoids(sonic_scope *scope, const double *values, int64_t
 
 static sonic_tensor *linear_float32(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x)
 {
-    sonic_tensor *weight = st_to_dtype(scope, sonic_layer_weight(scope, network, "%s.weight", name), SONIC_DTYPE_FLOAT32);
+    sonic_tensor *weight =
+        st_to_dtype(scope, sonic_layer_weight(scope, network, "%s.weight", name), SONIC_DTYPE_FLOAT32);
     sonic_tensor *bias = st_to_dtype(scope, sonic_layer_weight(scope, network, "%s.bias", name), SONIC_DTYPE_FLOAT32);
     return st_linear(scope, x, st_take(weight), st_take(bias));
 }
 
 /* linear_2(SiLU(linear_1(sinusoids of the values))): [rows, out] */
-static sonic_tensor *embed(sonic_scope *outer, const sonic_network *network, const double *values, int64_t rows, int64_t per_row)
+static sonic_tensor *embed(sonic_scope *outer, const sonic_network *network, const double *values, int64_t rows,
+                           int64_t per_row)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -53,9 +58,11 @@ static sonic_tensor *embed(sonic_scope *outer, const sonic_network *network, con
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-sonic_tensor *sonic_unet_embed_step(sonic_scope *outer, const sonic_unet *unet, double timestep, const double ids[SONIC_UNET_IDS])
+sonic_tensor *sonic_unet_embed_step(sonic_scope *outer, const sonic_unet *unet, double timestep,
+                                    const double ids[SONIC_UNET_IDS])
 {
-    sonic_network time = sonic_network_part(&unet->network, "time_embedding"), add = sonic_network_part(&unet->network, "add_embedding");
+    sonic_network time = sonic_network_part(&unet->network, "time_embedding"),
+                  add = sonic_network_part(&unet->network, "add_embedding");
     sonic_tensor *emb = embed(outer, &time, &timestep, 1, 1);
     return st_add(outer, st_take(emb), st_take(embed(outer, &add, ids, 1, SONIC_UNET_IDS)));
 }

@@ -39,7 +39,8 @@ static float sample(const float *mask, int64_t columns, const tap *y, const tap 
     return (float)sum;
 }
 
-void sonic_mask_resample(float *out, int64_t rows, int64_t columns, const float *mask, int64_t mask_rows, int64_t mask_columns)
+void sonic_mask_resample(float *out, int64_t rows, int64_t columns, const float *mask, int64_t mask_rows,
+                         int64_t mask_columns)
 {
     for (int64_t r = 0; r < rows; r++) {
         tap y = taps_at(r, rows, mask_rows);

@@ -9,10 +9,12 @@ static sonic_tensor *bias_with_time(sonic_scope *scope, const sonic_unet_pass *p
     return st_add(scope, bias, st_take(st_reshape(scope, st_take(time), st_shape1(st_size(bias, 0)))));
 }
 
-/* conv2's bias, and the shortcut's, where there is one, so that the shortcut is a matrix product into conv2's result. */
+/* conv2's bias, and the shortcut's, where there is one, so that the shortcut is a matrix product into conv2's result.
+ */
 static sonic_tensor *bias_with_shortcut(sonic_scope *scope, const sonic_network *block)
 {
-    sonic_tensor *bias = sonic_layer_weight(scope, block, "conv2.bias"), *shortcut = sonic_layer_find(block, "conv_shortcut.bias");
+    sonic_tensor *bias = sonic_layer_weight(scope, block, "conv2.bias"),
+                 *shortcut = sonic_layer_find(block, "conv_shortcut.bias");
     return shortcut ? st_add(scope, bias, shortcut) : bias;
 }
 
@@ -27,24 +29,28 @@ static void add_shortcut(sonic_scope *scope, const sonic_network *block, sonic_t
 }
 
 /* x [branches, frames, tokens, in], taken -> the same with `out` channels */
-static sonic_tensor *conv_in_frames(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block, const char *name, sonic_tensor *x,
-                                    sonic_tensor *bias)
+static sonic_tensor *conv_in_frames(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block,
+                                    const char *name, sonic_tensor *x, sonic_tensor *bias)
 {
-    sonic_tensor *images = sonic_unet_images(scope, pass, st_take(x)), *weight = sonic_layer_weight(scope, block, "%s.weight", name);
+    sonic_tensor *images = sonic_unet_images(scope, pass, st_take(x)),
+                 *weight = sonic_layer_weight(scope, block, "%s.weight", name);
     return sonic_unet_from_images(scope, pass, st_conv2d(scope, st_take(images), weight, bias, 1, 1, 1));
 }
 
 /* The same over 3 frames, with zeros before the first and behind the last; weight [out, in, 3, 1, 1] */
-static sonic_tensor *conv_over_frames(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x, sonic_tensor *bias)
+static sonic_tensor *conv_over_frames(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x,
+                                      sonic_tensor *bias)
 {
     const int64_t padding[2] = {1, 0};
-    sonic_tensor *movies = sonic_unet_movies(scope, st_take(x)), *weight = sonic_layer_weight(scope, block, "%s.weight", name);
+    sonic_tensor *movies = sonic_unet_movies(scope, st_take(x)),
+                 *weight = sonic_layer_weight(scope, block, "%s.weight", name);
     weight = st_reshape(scope, weight, st_shape4(st_size(weight, 0), st_size(weight, 1), st_size(weight, 2), 1));
     return sonic_unet_from_movies(scope, st_conv2d_padded(scope, st_take(movies), st_take(weight), bias, padding));
 }
 
 /* conv2(SiLU(GN(conv1(SiLU(GN(x))) + time))) + shortcut(x), frame by frame */
-static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x, double epsilon)
+static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
+                             sonic_tensor *x, double epsilon)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -58,7 +64,8 @@ static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, co
 }
 
 /* The same block over time, without its input, which the caller has: its statistics span all frames of a branch. */
-static sonic_tensor *temporal(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x, double epsilon)
+static sonic_tensor *temporal(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
+                              sonic_tensor *x, double epsilon)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -70,7 +77,8 @@ static sonic_tensor *temporal(sonic_scope *outer, const sonic_unet_pass *pass, c
     return sonic_scope_close(&s) == SONIC_OK ? h : NULL;
 }
 
-static void probe_temporal(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *y, sonic_tensor *t)
+static void probe_temporal(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *y,
+                           sonic_tensor *t)
 {
     if (!sonic_unet_is_probed(block))
         return;
@@ -79,11 +87,13 @@ static void probe_temporal(sonic_scope *scope, const sonic_unet_pass *pass, cons
 }
 
 /* With a the weight of the frame alone: a y + (1 - a) (y + t) = y + (1 - a) t */
-sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x, double epsilon)
+sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network,
+                                   sonic_tensor *x, double epsilon)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_network in_frame = sonic_network_part(network, "spatial_res_block"), over_time = sonic_network_part(network, "temporal_res_block");
+    sonic_network in_frame = sonic_network_part(network, "spatial_res_block"),
+                  over_time = sonic_network_part(network, "temporal_res_block");
     const float *mixes = st_data(pass->constants->mixes);
     double mix = mixes[pass->next_res++];
     sonic_tensor *y = spatial(&s, pass, &in_frame, x, epsilon);

@@ -1,11 +1,12 @@
-/* The spatio-temporal transformer: a block that looks within each frame, a block that looks over the frames at each position,
- * and their blend. Everything is added to the residual stream in place. */
+/* The spatio-temporal transformer: a block that looks within each frame, a block that looks over the frames at each
+ * position, and their blend. Everything is added to the residual stream in place. */
 #include "models/unet/unet_internal.h"
 
 void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
 {
     sonic_tensor *rows = sonic_unet_rows(scope, x);
-    st_add_linear_in_place(scope, rows, st_take(st_reshape(scope, st_take(y), st_shape(rows))), sonic_layer_weight(scope, attn, "to_out.0.weight"));
+    st_add_linear_in_place(scope, rows, st_take(st_reshape(scope, st_take(y), st_shape(rows))),
+                           sonic_layer_weight(scope, attn, "to_out.0.weight"));
     st_add_in_place(scope, rows, sonic_layer_weight(scope, attn, "to_out.0.bias"));
 }
 
@@ -36,7 +37,8 @@ static sonic_tensor *sequences(sonic_scope *scope, sonic_tensor *x, int64_t b, i
 }
 
 /* q, k, v [branches, frames, tokens, channels] -> y of branch b [frames, tokens, heads, dim], a view */
-static sonic_tensor *attend_over_time(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, int64_t b, int64_t dim)
+static sonic_tensor *attend_over_time(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, int64_t b,
+                                      int64_t dim)
 {
     const int64_t order[4] = {2, 0, 1, 3};
     sonic_tensor *y = st_attention(scope, st_take(sequences(scope, q, b, dim)), st_take(sequences(scope, k, b, dim)),
@@ -55,13 +57,15 @@ static void look_over_time(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_tensor *q = sonic_layer_linear(&s, &attn, "to_q", n), *k = sonic_layer_linear(&s, &attn, "to_k", n);
     sonic_tensor *v = sonic_layer_linear(&s, &attn, "to_v", st_take(n));
     for (int64_t b = 0; b < pass->branch_count && !s.status; b++)
-        sonic_unet_add_output(&s, &attn, st_take(st_slice(&s, x, 0, b, 1)), attend_over_time(&s, q, k, v, b, pass->unet->head_dim));
+        sonic_unet_add_output(&s, &attn, st_take(st_slice(&s, x, 0, b, 1)),
+                              attend_over_time(&s, q, k, v, b, pass->unet->head_dim));
     sonic_unet_probe_added(&s, &attn, x, before, true);
     sonic_scope_close(&s);
 }
 
 /* x += net.2(a GELU(g)), [a, g] = net.0.proj(LN(x)): GEGLU (Shazeer, 2020). x [rows, channels], a part of the stream */
-static void feed_rows(sonic_scope *outer, const sonic_network *block, const char *norm, const sonic_network *net, sonic_tensor *x)
+static void feed_rows(sonic_scope *outer, const sonic_network *block, const char *norm, const sonic_network *net,
+                      sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -75,8 +79,10 @@ static void feed_rows(sonic_scope *outer, const sonic_network *block, const char
     sonic_scope_close(&s);
 }
 
-/* The inner width is 8 times the stream's, so tokens go through in tiles: an eighth of them, which then take as much as the stream. */
-void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name, sonic_tensor *x, bool over_time)
+/* The inner width is 8 times the stream's, so tokens go through in tiles: an eighth of them, which then take as much as
+ * the stream. */
+void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name,
+                             sonic_tensor *x, bool over_time)
 {
     enum { TILES = 8, TILE_MIN = 1024 };
     sonic_scope s;
@@ -94,10 +100,12 @@ void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, con
 static void probe_block(sonic_scope *scope, const sonic_network *block, sonic_tensor *x)
 {
     if (sonic_unet_is_probed(block))
-        sonic_layer_probe(block, st_view(scope, x, st_shape3(st_size(x, 0) * st_size(x, 1), st_size(x, 2), st_size(x, 3))));
+        sonic_layer_probe(block,
+                          st_view(scope, x, st_shape3(st_size(x, 0) * st_size(x, 1), st_size(x, 2), st_size(x, 3))));
 }
 
-static void spatial_block(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *network, sonic_tensor *x)
+static void spatial_block(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+                          const sonic_network *network, sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -109,7 +117,8 @@ static void spatial_block(sonic_scope *outer, const sonic_unet_pass *pass, const
     sonic_scope_close(&s);
 }
 
-static void temporal_block(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer, const sonic_network *network, sonic_tensor *x)
+static void temporal_block(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+                           const sonic_network *network, sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -123,7 +132,8 @@ static void temporal_block(sonic_scope *outer, const sonic_unet_pass *pass, cons
 }
 
 /* x with each frame's place in the window: a new tensor */
-static sonic_tensor *with_positions(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_unet_attention *layer, sonic_tensor *x)
+static sonic_tensor *with_positions(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+                                    sonic_tensor *x)
 {
     sonic_tensor *positions = st_slice(scope, pass->constants->positions, 0, 0, pass->frame_count);
     positions = st_slice(scope, st_take(positions), 1, layer->offset, layer->channels);
@@ -134,7 +144,8 @@ static sonic_tensor *with_positions(sonic_scope *scope, const sonic_unet_pass *p
 /* proj_in(GN(x)): [branches, frames, tokens, channels] */
 static sonic_tensor *project_in(sonic_scope *scope, const sonic_network *network, sonic_tensor *x)
 {
-    return sonic_layer_linear(scope, network, "proj_in", st_take(sonic_unet_norm_frames(scope, network, "norm", x, 1e-6)));
+    return sonic_layer_linear(scope, network, "proj_in",
+                              st_take(sonic_unet_norm_frames(scope, network, "norm", x, 1e-6)));
 }
 
 void sonic_unet_transformer(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network, sonic_tensor *x)
@@ -150,7 +161,8 @@ void sonic_unet_transformer(sonic_scope *outer, sonic_unet_pass *pass, const son
     temporal_block(&s, pass, layer, network, u);
     st_lerp_in_place(&s, y, st_take(u), mix);
     sonic_tensor *rows = sonic_unet_rows(&s, x);
-    st_add_linear_in_place(&s, rows, st_take(sonic_unet_rows(&s, y)), sonic_layer_weight(&s, network, "proj_out.weight"));
+    st_add_linear_in_place(&s, rows, st_take(sonic_unet_rows(&s, y)),
+                           sonic_layer_weight(&s, network, "proj_out.weight"));
     st_add_in_place(&s, rows, sonic_layer_weight(&s, network, "proj_out.bias"));
     sonic_layer_probe(network, sonic_unet_images(&s, pass, x));
     sonic_scope_close(&s);

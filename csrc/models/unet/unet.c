@@ -23,9 +23,11 @@ static void add_attention(sonic_unet *unet, const char *name)
 static void count_blocks(sonic_unet *unet)
 {
     const sonic_network *n = &unet->network;
-    while (unet->levels < SONIC_UNET_LEVELS_MAX && sonic_network_has(n, "down_blocks.%d.resnets.0.time_mixer.mix_factor", unet->levels))
+    while (unet->levels < SONIC_UNET_LEVELS_MAX &&
+           sonic_network_has(n, "down_blocks.%d.resnets.0.time_mixer.mix_factor", unet->levels))
         unet->levels++;
-    while (unet->layers < SONIC_UNET_LAYERS_MAX && sonic_network_has(n, "down_blocks.0.resnets.%d.time_mixer.mix_factor", unet->layers))
+    while (unet->layers < SONIC_UNET_LAYERS_MAX &&
+           sonic_network_has(n, "down_blocks.0.resnets.%d.time_mixer.mix_factor", unet->layers))
         unet->layers++;
     for (int32_t i = 0; i < unet->levels; i++)
         unet->attends[i] = sonic_network_has(n, "down_blocks.%d.attentions.0.norm.weight", i);
@@ -52,12 +54,15 @@ static void list_attentions(sonic_unet *unet)
 static sonic_status check_sizes(const sonic_unet *unet)
 {
     if (unet->levels < 1 || unet->layers < 1 || unet->attention_count < 1)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give Sonic's unet.pth: these weights have %d down blocks and %d attention layers by its names.",
-                          (int)unet->levels, (int)unet->attention_count);
+        return sonic_fail(
+            SONIC_ERROR_ARGUMENT,
+            "Give Sonic's unet.pth: these weights have %d down blocks and %d attention layers by its names.",
+            (int)unet->levels, (int)unet->attention_count);
     for (int32_t i = 0; i < unet->attention_count; i++)
         if (unet->head_dim < 1 || unet->attentions[i].channels % unet->head_dim)
-            return sonic_fail(SONIC_ERROR_SHAPE, "Give Sonic's unet.pth: the %lld channels of %s do not divide into heads of %lld.",
-                              (long long)unet->attentions[i].channels, unet->attentions[i].name, (long long)unet->head_dim);
+            return sonic_fail(
+                SONIC_ERROR_SHAPE, "Give Sonic's unet.pth: the %lld channels of %s do not divide into heads of %lld.",
+                (long long)unet->attentions[i].channels, unet->attentions[i].name, (long long)unet->head_dim);
     return SONIC_OK;
 }
 
@@ -105,26 +110,30 @@ static void probe_images(sonic_scope *scope, const sonic_unet_pass *pass, const 
 }
 
 /* A 3x3 convolution of the whole picture; `x` is taken; rows and columns change with the stride. */
-static sonic_tensor *convolve(sonic_scope *scope, sonic_unet_pass *pass, const sonic_network *network, const char *name, sonic_tensor *x, int64_t stride)
+static sonic_tensor *convolve(sonic_scope *scope, sonic_unet_pass *pass, const sonic_network *network, const char *name,
+                              sonic_tensor *x, int64_t stride)
 {
     x = sonic_layer_conv2d(scope, network, name, st_take(x), stride, 1);
     pass->rows = st_size(x, 2), pass->columns = st_size(x, 3);
     return sonic_unet_from_images(scope, pass, x);
 }
 
-static sonic_tensor *res_block(sonic_scope *scope, sonic_unet_pass *pass, const sonic_network *block, int32_t index, sonic_tensor *x, double epsilon)
+static sonic_tensor *res_block(sonic_scope *scope, sonic_unet_pass *pass, const sonic_network *block, int32_t index,
+                               sonic_tensor *x, double epsilon)
 {
     sonic_network resnet = sonic_network_part(block, "resnets.%d", (int)index);
     return sonic_unet_res_block(scope, pass, &resnet, x, epsilon);
 }
 
-static void transformer(sonic_scope *scope, sonic_unet_pass *pass, const sonic_network *block, int32_t index, sonic_tensor *x)
+static void transformer(sonic_scope *scope, sonic_unet_pass *pass, const sonic_network *block, int32_t index,
+                        sonic_tensor *x)
 {
     sonic_network attention = sonic_network_part(block, "attentions.%d", (int)index);
     sonic_unet_transformer(scope, pass, &attention, x);
 }
 
-/* Every x here is a skip, so none is released. Blocks without transformers have the larger epsilon: so it was trained. */
+/* Every x here is a skip, so none is released. Blocks without transformers have the larger epsilon: so it was trained.
+ */
 static sonic_tensor *down_block(sonic_scope *scope, sonic_unet_pass *pass, skips *skips, int32_t level, sonic_tensor *x)
 {
     const sonic_unet *unet = pass->unet;
@@ -189,7 +198,8 @@ static sonic_tensor *as_input(sonic_scope *scope, sonic_tensor *x, int64_t image
     return st_channels_last(scope, st_take(st_cast_like(scope, st_take(x), weight)));
 }
 
-/* conv_in on the four noisy channels alone, which all branches share, plus its share of the image latents: constant in a run. */
+/* conv_in on the four noisy channels alone, which all branches share, plus its share of the image latents: constant in
+ * a run. */
 static sonic_tensor *conv_in_split(sonic_scope *scope, sonic_unet_pass *pass)
 {
     sonic_tensor *weight = sonic_layer_weight(scope, &pass->unet->network, "conv_in.weight");
@@ -198,9 +208,11 @@ static sonic_tensor *conv_in_split(sonic_scope *scope, sonic_unet_pass *pass)
     sonic_tensor *latents = st_slice(scope, pass->constants->latents, 0, pass->step->first_branch, pass->branch_count);
     int64_t channels = st_size(x, 1);
     x = st_reshape(scope, st_take(x), (sonic_shape){5, {1, pass->frame_count, channels, pass->rows, pass->columns}});
-    latents = st_reshape(scope, st_take(latents), (sonic_shape){5, {pass->branch_count, 1, channels, pass->rows, pass->columns}});
+    latents = st_reshape(scope, st_take(latents),
+                         (sonic_shape){5, {pass->branch_count, 1, channels, pass->rows, pass->columns}});
     x = st_add(scope, st_take(x), st_take(latents));
-    return st_reshape(scope, st_take(x), st_shape4(pass->branch_count * pass->frame_count, channels, pass->rows, pass->columns));
+    return st_reshape(scope, st_take(x),
+                      st_shape4(pass->branch_count * pass->frame_count, channels, pass->rows, pass->columns));
 }
 
 static sonic_tensor *conv_in(sonic_scope *scope, sonic_unet_pass *pass)
@@ -208,7 +220,8 @@ static sonic_tensor *conv_in(sonic_scope *scope, sonic_unet_pass *pass)
     const sonic_network *network = &pass->unet->network;
     if (pass->constants->latents)
         return sonic_unet_from_images(scope, pass, conv_in_split(scope, pass));
-    sonic_tensor *x = as_input(scope, pass->step->sample, pass->branch_count * pass->frame_count, sonic_layer_weight(scope, network, "conv_in.weight"));
+    sonic_tensor *x = as_input(scope, pass->step->sample, pass->branch_count * pass->frame_count,
+                               sonic_layer_weight(scope, network, "conv_in.weight"));
     return convolve(scope, pass, network, "conv_in", x, 1);
 }
 
@@ -216,8 +229,10 @@ static sonic_tensor *conv_in(sonic_scope *scope, sonic_unet_pass *pass)
 static sonic_tensor *conv_out(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *x)
 {
     const sonic_network *network = &pass->unet->network;
-    sonic_tensor *n = st_silu_in_place(scope, sonic_unet_norm_frames(scope, network, "conv_norm_out", st_take(x), 1e-5));
-    sonic_tensor *y = sonic_layer_conv2d(scope, network, "conv_out", st_take(sonic_unet_images(scope, pass, st_take(n))), 1, 1);
+    sonic_tensor *n =
+        st_silu_in_place(scope, sonic_unet_norm_frames(scope, network, "conv_norm_out", st_take(x), 1e-5));
+    sonic_tensor *y =
+        sonic_layer_conv2d(scope, network, "conv_out", st_take(sonic_unet_images(scope, pass, st_take(n))), 1, 1);
     sonic_shape shape = {5, {pass->branch_count, pass->frame_count, st_size(y, 1), pass->rows, pass->columns}};
     return st_contiguous(scope, st_take(st_reshape(scope, st_take(y), shape)));
 }
@@ -244,7 +259,8 @@ static sonic_tensor *forward(sonic_scope *scope, sonic_unet_pass *pass)
 
 static bool is_table(const sonic_tensor *x, sonic_dtype dtype, int64_t rows, int64_t columns)
 {
-    return st_data(x) && st_dtype(x) == dtype && (rows < 0 || st_size(x, 0) == rows) && (columns < 0 || st_size(x, 1) == columns);
+    return st_data(x) && st_dtype(x) == dtype && (rows < 0 || st_size(x, 0) == rows) &&
+           (columns < 0 || st_size(x, 1) == columns);
 }
 
 /* Tables that are read here and not by libtorch, which checks its own. */
@@ -252,8 +268,9 @@ static sonic_status check_constants(const sonic_unet *unet, const sonic_unet_con
 {
     if (!is_table(c->layout, SONIC_DTYPE_INT64, -1, 4) || st_size(c->layout, 0) > SONIC_UNET_BRANCHES_MAX ||
         !is_table(c->rectangles, SONIC_DTYPE_INT64, unet->levels, 4) ||
-        !is_table(c->mixes, SONIC_DTYPE_FLOAT32, unet->res_count + unet->attention_count, -1) || !c->positions || !c->masks ||
-        !c->audio || !is_table(c->audio_scale, SONIC_DTYPE_FLOAT32, 1, -1) || !c->image_spatial || !c->image_temporal)
+        !is_table(c->mixes, SONIC_DTYPE_FLOAT32, unet->res_count + unet->attention_count, -1) || !c->positions ||
+        !c->masks || !c->audio || !is_table(c->audio_scale, SONIC_DTYPE_FLOAT32, 1, -1) || !c->image_spatial ||
+        !c->image_temporal)
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Give the constants that unet_prepare made for these very weights.");
     return SONIC_OK;
 }
@@ -264,19 +281,23 @@ static sonic_status check_step(const sonic_unet_pass *pass)
     const sonic_unet_constants *c = pass->constants;
     sonic_shape shape = st_shape(step->sample);
     int64_t all = st_size(c->layout, 0), expected = c->latents ? 4 : 5;
-    if (shape.dims != expected || shape.size[expected - 4] != step->frame_count || (expected == 5 && shape.size[0] != step->branches))
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give the noisy latents of %d frames and %d branches as %s.", (int)step->frame_count, (int)step->branches,
+    if (shape.dims != expected || shape.size[expected - 4] != step->frame_count ||
+        (expected == 5 && shape.size[0] != step->branches))
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the noisy latents of %d frames and %d branches as %s.",
+                          (int)step->frame_count, (int)step->branches,
                           c->latents ? "[frames, 4, rows, columns]" : "[branches, frames, 8, rows, columns]");
     if (step->first_branch < 0 || step->branches < 1 || step->first_branch + step->branches > all)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose among the %lld branches that were prepared: %d from %d on were asked for.", (long long)all,
-                          (int)step->branches, (int)step->first_branch);
+        return sonic_fail(SONIC_ERROR_ARGUMENT,
+                          "Choose among the %lld branches that were prepared: %d from %d on were asked for.",
+                          (long long)all, (int)step->branches, (int)step->first_branch);
     if (step->frame_count < 1 || step->frame_count > st_size(c->positions, 0))
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Prepare for windows of %d frames: the run was prepared for %lld.", (int)step->frame_count,
-                          (long long)st_size(c->positions, 0));
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Prepare for windows of %d frames: the run was prepared for %lld.",
+                          (int)step->frame_count, (long long)st_size(c->positions, 0));
     return SONIC_OK;
 }
 
-static sonic_unet_pass pass_for(const sonic_unet *unet, const sonic_unet_constants *constants, const sonic_unet_step *step)
+static sonic_unet_pass pass_for(const sonic_unet *unet, const sonic_unet_constants *constants,
+                                const sonic_unet_step *step)
 {
     int32_t dims = st_shape(step->sample).dims;
     sonic_unet_pass pass = {0};
@@ -286,7 +307,8 @@ static sonic_unet_pass pass_for(const sonic_unet *unet, const sonic_unet_constan
     return pass;
 }
 
-sonic_tensor *sonic_unet_run(sonic_scope *outer, const sonic_unet *unet, const sonic_unet_constants *constants, const sonic_unet_step *step)
+sonic_tensor *sonic_unet_run(sonic_scope *outer, const sonic_unet *unet, const sonic_unet_constants *constants,
+                             const sonic_unet_step *step)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);

@@ -6,7 +6,8 @@
 #include "models/unet/mask.h"
 #include "models/unet/unet_internal.h"
 
-void sonic_unet_constants_each(sonic_unet_constants *c, void (*visit)(void *context, const char *name, sonic_tensor **tensor), void *context)
+void sonic_unet_constants_each(sonic_unet_constants *c,
+                               void (*visit)(void *context, const char *name, sonic_tensor **tensor), void *context)
 {
     const struct {
         const char *name;
@@ -25,7 +26,8 @@ void sonic_unet_constants_each(sonic_unet_constants *c, void (*visit)(void *cont
         visit(context, all[i].name, all[i].tensor);
 }
 
-/* The branches' conditions one under the other: [rows of all branches, tokens, context], beside the weights and in their dtype */
+/* The branches' conditions one under the other: [rows of all branches, tokens, context], beside the weights and in
+ * their dtype */
 static sonic_tensor *stack(sonic_scope *scope, sonic_tensor *const *parts, int32_t count, sonic_tensor *like)
 {
     return st_cast_like(scope, st_take(st_cat(scope, parts, count, 0)), like);
@@ -52,7 +54,8 @@ static sonic_tensor *image_vectors(sonic_scope *outer, const sonic_unet *unet, c
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-static void prepare_audio(sonic_unet_constants *out, sonic_scope *scope, const sonic_unet_conditions *in, const sonic_tensor *like)
+static void prepare_audio(sonic_unet_constants *out, sonic_scope *scope, const sonic_unet_conditions *in,
+                          const sonic_tensor *like)
 {
     const float scale = (float)in->audio_scale;
     sonic_tensor *parts[SONIC_UNET_BRANCHES_MAX];
@@ -62,7 +65,8 @@ static void prepare_audio(sonic_unet_constants *out, sonic_scope *scope, const s
     out->audio_scale = st_from_host(scope, &scale, st_shape1(1));
 }
 
-static void prepare_image(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet, const sonic_unet_conditions *in, sonic_tensor *like)
+static void prepare_image(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet,
+                          const sonic_unet_conditions *in, sonic_tensor *like)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -85,7 +89,8 @@ static void prepare_layout(sonic_unet_constants *out, sonic_scope *scope, const 
     out->layout = st_reshape(scope, st_take(st_indices(scope, layout, 4 * in->branches)), st_shape2(in->branches, 4));
 }
 
-static void prepare_positions(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet, int64_t window, sonic_tensor *like)
+static void prepare_positions(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet, int64_t window,
+                              sonic_tensor *like)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -99,7 +104,8 @@ static void prepare_positions(sonic_unet_constants *out, sonic_scope *outer, con
     sonic_scope_close(&s);
 }
 
-static void prepare_masks(sonic_unet_constants *out, sonic_scope *scope, const sonic_unet *unet, const sonic_unet_conditions *in, sonic_tensor *like)
+static void prepare_masks(sonic_unet_constants *out, sonic_scope *scope, const sonic_unet *unet,
+                          const sonic_unet_conditions *in, sonic_tensor *like)
 {
     int64_t rectangles[4 * SONIC_UNET_LEVELS_MAX], count = 0;
     int32_t dims = st_shape(in->face_mask).dims;
@@ -111,13 +117,15 @@ static void prepare_masks(sonic_unet_constants *out, sonic_scope *scope, const s
     }
     for (int32_t level = 0; level < unet->levels; level++) {
         int64_t rows = in->rows >> level, columns = in->columns >> level;
-        sonic_mask_resample(host + count, rows, columns, mask, st_size(in->face_mask, dims - 2), st_size(in->face_mask, dims - 1));
+        sonic_mask_resample(host + count, rows, columns, mask, st_size(in->face_mask, dims - 2),
+                            st_size(in->face_mask, dims - 1));
         sonic_mask_bounds(rectangles + 4 * level, host + count, rows, columns);
         count += rows * columns;
     }
     out->masks = st_cast_like(scope, st_take(st_from_host(scope, host, st_shape1(count))), like);
     free(host);
-    out->rectangles = st_reshape(scope, st_take(st_indices(scope, rectangles, 4 * unet->levels)), st_shape2(unet->levels, 4));
+    out->rectangles =
+        st_reshape(scope, st_take(st_indices(scope, rectangles, 4 * unet->levels)), st_shape2(unet->levels, 4));
 }
 
 /* 1 - sigmoid(mix_factor): the share of the temporal part */
@@ -152,12 +160,14 @@ static void prepare_mixes(sonic_unet_constants *out, sonic_scope *scope, const s
         count += res_shares(shares + count, scope, &block, unet->layers + 1);
     }
     for (int32_t i = 0; i < unet->attention_count; i++)
-        shares[count++] = temporal_share(scope, sonic_layer_weight(scope, &unet->network, "%s.time_mixer.mix_factor", unet->attentions[i].name));
+        shares[count++] = temporal_share(
+            scope, sonic_layer_weight(scope, &unet->network, "%s.time_mixer.mix_factor", unet->attentions[i].name));
     out->mixes = st_from_host(scope, shares, st_shape1(count));
 }
 
 /* conv_in's share of the image latents: [branches, channels, rows, columns] */
-static void prepare_latents(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet, const sonic_unet_conditions *in, sonic_tensor *weight)
+static void prepare_latents(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet,
+                            const sonic_unet_conditions *in, sonic_tensor *weight)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -174,12 +184,15 @@ static sonic_status check_tensors(const sonic_unet_conditions *in)
 {
     for (int32_t b = 0; b < in->branches; b++) {
         if (st_shape(in->image[b]).dims != 3 || st_size(in->image[b], 1) != 1 || st_shape(in->audio[b]).dims != 3)
-            return sonic_fail(SONIC_ERROR_SHAPE, "Give each branch one image token and its audio tokens as [1 or frames, tokens, context].");
+            return sonic_fail(
+                SONIC_ERROR_SHAPE,
+                "Give each branch one image token and its audio tokens as [1 or frames, tokens, context].");
         if (!in->image_latents[b] != !in->image_latents[0])
             return sonic_fail(SONIC_ERROR_ARGUMENT, "Give image latents for all branches, or for none.");
     }
     if (!st_data(in->face_mask) || st_dtype(in->face_mask) != SONIC_DTYPE_FLOAT32 || st_shape(in->face_mask).dims < 2 ||
-        st_count(in->face_mask) != st_size(in->face_mask, st_shape(in->face_mask).dims - 2) * st_size(in->face_mask, st_shape(in->face_mask).dims - 1))
+        st_count(in->face_mask) != st_size(in->face_mask, st_shape(in->face_mask).dims - 2) *
+                                       st_size(in->face_mask, st_shape(in->face_mask).dims - 1))
         return sonic_fail(SONIC_ERROR_SHAPE, "Give the face mask as one contiguous float32 picture in host memory.");
     return SONIC_OK;
 }
@@ -189,18 +202,26 @@ static sonic_status check_conditions(const sonic_unet *unet, const sonic_unet_co
     enum { SIDE_MAX = 1 << 12 };
     int64_t step = (int64_t)1 << (unet->levels - 1);
     if (in->branches < 1 || in->branches > SONIC_UNET_BRANCHES_MAX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give 1 to %d branches: there are %d.", SONIC_UNET_BRANCHES_MAX, (int)in->branches);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give 1 to %d branches: there are %d.", SONIC_UNET_BRANCHES_MAX,
+                          (int)in->branches);
     if (in->window < 1 || in->window > SONIC_UNET_FRAMES_MAX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose windows of 1 to %d frames: %lld were asked for.", SONIC_UNET_FRAMES_MAX, (long long)in->window);
-    if (in->rows < step || in->columns < step || in->rows > SIDE_MAX || in->columns > SIDE_MAX || in->rows % step || in->columns % step)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Choose latents whose sides are multiples of %lld, up to %d: they are %lld x %lld.", (long long)step, SIDE_MAX,
-                          (long long)in->rows, (long long)in->columns);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose windows of 1 to %d frames: %lld were asked for.",
+                          SONIC_UNET_FRAMES_MAX, (long long)in->window);
+    if (in->rows < step || in->columns < step || in->rows > SIDE_MAX || in->columns > SIDE_MAX || in->rows % step ||
+        in->columns % step)
+        return sonic_fail(SONIC_ERROR_SHAPE,
+                          "Choose latents whose sides are multiples of %lld, up to %d: they are %lld x %lld.",
+                          (long long)step, SIDE_MAX, (long long)in->rows, (long long)in->columns);
     return check_tensors(in);
 }
 
-static void return_constant(void *scope, const char *name, sonic_tensor **tensor) { (void)name, *tensor = st_return(scope, *tensor); }
+static void return_constant(void *scope, const char *name, sonic_tensor **tensor)
+{
+    (void)name, *tensor = st_return(scope, *tensor);
+}
 
-sonic_status sonic_unet_prepare(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet, const sonic_unet_conditions *in)
+sonic_status sonic_unet_prepare(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet,
+                                const sonic_unet_conditions *in)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);

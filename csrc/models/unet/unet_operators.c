@@ -21,11 +21,14 @@ void sonic_unet_prepare_operator(sonic_operator_call *call)
 {
     const double *n = call->numbers;
     if (call->number_count != 6 || n[1] < 1 || n[1] > SONIC_UNET_BRANCHES_MAX) {
-        sonic_scope_fail(call->scope, sonic_fail(SONIC_ERROR_ARGUMENT, "Give unet_prepare 6 numbers, with 1 to %d branches.", SONIC_UNET_BRANCHES_MAX));
+        sonic_scope_fail(call->scope,
+                         sonic_fail(SONIC_ERROR_ARGUMENT, "Give unet_prepare 6 numbers, with 1 to %d branches.",
+                                    SONIC_UNET_BRANCHES_MAX));
         return;
     }
     sonic_unet_conditions in = {0};
-    in.branches = (int32_t)n[1], in.rows = (int64_t)n[2], in.columns = (int64_t)n[3], in.window = (int64_t)n[4], in.audio_scale = n[5];
+    in.branches = (int32_t)n[1], in.rows = (int64_t)n[2], in.columns = (int64_t)n[3], in.window = (int64_t)n[4],
+    in.audio_scale = n[5];
     for (int32_t b = 0; b < in.branches; b++) {
         in.image[b] = sonic_operator_tensor(call, "image.%d", (int)b);
         in.audio[b] = sonic_operator_tensor(call, "audio.%d", (int)b);
@@ -43,12 +46,13 @@ void sonic_unet_prepare_operator(sonic_operator_call *call)
 
 enum { STEP_NUMBERS = 8 };
 
-static sonic_status check_step_numbers(const sonic_operator_call *call, int64_t frames[SONIC_UNET_FRAMES_MAX], int32_t *count)
+static sonic_status check_step_numbers(const sonic_operator_call *call, int64_t frames[SONIC_UNET_FRAMES_MAX],
+                                       int32_t *count)
 {
     *count = call->number_count - STEP_NUMBERS;
     if (*count < 1 || *count > SONIC_UNET_FRAMES_MAX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give unet_step %d numbers and 1 to %d frames: there are %d numbers.", STEP_NUMBERS, SONIC_UNET_FRAMES_MAX,
-                          (int)call->number_count);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give unet_step %d numbers and 1 to %d frames: there are %d numbers.",
+                          STEP_NUMBERS, SONIC_UNET_FRAMES_MAX, (int)call->number_count);
     for (int32_t i = 0; i < *count; i++)
         frames[i] = (int64_t)call->numbers[STEP_NUMBERS + i];
     return SONIC_OK;
@@ -66,7 +70,14 @@ void sonic_unet_step_operator(sonic_operator_call *call)
     if (sonic_scope_fail(call->scope, check_step_numbers(call, frames, &count)))
         return;
     const double *n = call->numbers;
-    sonic_unet_step step = {sonic_operator_tensor(call, "sample"), frames, count, n[1], {n[2], n[3], n[4]}, (int32_t)n[5], (int32_t)n[6], (unsigned)n[7]};
+    sonic_unet_step step = {sonic_operator_tensor(call, "sample"),
+                            frames,
+                            count,
+                            n[1],
+                            {n[2], n[3], n[4]},
+                            (int32_t)n[5],
+                            (int32_t)n[6],
+                            (unsigned)n[7]};
     sonic_unet_constants_each(&constants, find_constant, call);
     if (call->scope->status || sonic_scope_fail(call->scope, sonic_unet_create(&unet, call, "", (int64_t)n[0])))
         return;

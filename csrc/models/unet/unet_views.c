@@ -11,7 +11,8 @@ sonic_tensor *sonic_unet_rows(sonic_scope *scope, sonic_tensor *x)
 sonic_tensor *sonic_unet_images(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *x)
 {
     const int64_t order[4] = {0, 3, 1, 2};
-    sonic_tensor *view = st_view(scope, x, st_shape4(pass->branch_count * pass->frame_count, pass->rows, pass->columns, st_size(x, 3)));
+    sonic_tensor *view =
+        st_view(scope, x, st_shape4(pass->branch_count * pass->frame_count, pass->rows, pass->columns, st_size(x, 3)));
     return st_permute(scope, st_take(view), order, 4);
 }
 
@@ -31,19 +32,22 @@ sonic_tensor *sonic_unet_from_images(sonic_scope *scope, const sonic_unet_pass *
 {
     int64_t channels = st_size(x, 1);
     sonic_tensor *y = sonic_unet_from_movies(scope, x); /* the same order of dimensions */
-    return st_view(scope, st_take(y), st_shape4(pass->branch_count, pass->frame_count, pass->rows * pass->columns, channels));
+    return st_view(scope, st_take(y),
+                   st_shape4(pass->branch_count, pass->frame_count, pass->rows * pass->columns, channels));
 }
 
 /* Normalisation */
 
-sonic_tensor *sonic_unet_norm_movie(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon)
+sonic_tensor *sonic_unet_norm_movie(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x,
+                                    double epsilon)
 {
     enum { GROUPS = 32 };
     return st_group_norm_last(scope, x, GROUPS, sonic_layer_weight(scope, network, "%s.weight", name),
                               sonic_layer_weight(scope, network, "%s.bias", name), epsilon);
 }
 
-sonic_tensor *sonic_unet_norm_frames(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x, double epsilon)
+sonic_tensor *sonic_unet_norm_frames(sonic_scope *scope, const sonic_network *network, const char *name,
+                                     sonic_tensor *x, double epsilon)
 {
     sonic_shape shape = st_shape(x);
     sonic_tensor *frames = st_view(scope, x, st_shape4(shape.size[0] * shape.size[1], 1, shape.size[2], shape.size[3]));
@@ -52,14 +56,18 @@ sonic_tensor *sonic_unet_norm_frames(sonic_scope *scope, const sonic_network *ne
 
 /* Layer outputs */
 
-bool sonic_unet_is_probed(const sonic_network *network) { return network->call->probe_count > 0 || network->call->check_finite; }
+bool sonic_unet_is_probed(const sonic_network *network)
+{
+    return network->call->probe_count > 0 || network->call->check_finite;
+}
 
 sonic_tensor *sonic_unet_probe_before(sonic_scope *scope, const sonic_network *network, sonic_tensor *x)
 {
     return sonic_unet_is_probed(network) ? st_clone(scope, x) : NULL;
 }
 
-void sonic_unet_probe_added(sonic_scope *scope, const sonic_network *layer, sonic_tensor *x, sonic_tensor *before, bool over_time)
+void sonic_unet_probe_added(sonic_scope *scope, const sonic_network *layer, sonic_tensor *x, sonic_tensor *before,
+                            bool over_time)
 {
     if (!before)
         return;
@@ -67,6 +75,7 @@ void sonic_unet_probe_added(sonic_scope *scope, const sonic_network *layer, soni
     sonic_tensor *y = st_sub(scope, x, before);
     if (over_time)
         y = st_transpose(scope, st_take(y), 1, 2);
-    sonic_shape shape = over_time ? st_shape3(branches * tokens, frames, channels) : st_shape3(branches * frames, tokens, channels);
+    sonic_shape shape =
+        over_time ? st_shape3(branches * tokens, frames, channels) : st_shape3(branches * frames, tokens, channels);
     sonic_layer_probe(layer, st_reshape(scope, st_take(y), shape));
 }

@@ -30,7 +30,8 @@ sonic_tensor *sonic_vae_attention(sonic_scope *outer, const sonic_network *block
     sonic_tensor *y = sonic_layer_group_norm(&s, block, "norm", x, SONIC_VAE_EPSILON);
     y = st_reshape(&s, st_take(y), st_shape3(shape.size[0], shape.size[1], -1));
     y = st_contiguous(&s, st_take(st_transpose(&s, st_take(y), 1, 2))); /* [b, h w, c] */
-    sonic_tensor *q = project(&s, block, "q", y), *k = project(&s, block, "k", y), *v = project(&s, block, "v", st_take(y));
+    sonic_tensor *q = project(&s, block, "q", y), *k = project(&s, block, "k", y),
+                 *v = project(&s, block, "v", st_take(y));
     y = sonic_layer_attention(&s, st_take(q), st_take(k), st_take(v), 1);
     y = st_transpose(&s, st_take(project(&s, block, "proj_out", st_take(y))), 1, 2);
     y = st_reshape(&s, st_take(y), shape);

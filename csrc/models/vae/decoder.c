@@ -11,8 +11,10 @@ static sonic_tensor *middle(sonic_scope *scope, const sonic_network *net, sonic_
     return sonic_vae_video_block(scope, NULL, &second, x, part);
 }
 
-/* Up to the enlargement, which belongs to the next level's first block: that is done frame by frame. `below`: the level before, or NULL */
-static sonic_tensor *up_level(sonic_scope *scope, const sonic_network *below, const sonic_network *level, sonic_tensor *x, int64_t part)
+/* Up to the enlargement, which belongs to the next level's first block: that is done frame by frame. `below`: the level
+ * before, or NULL */
+static sonic_tensor *up_level(sonic_scope *scope, const sonic_network *below, const sonic_network *level,
+                              sonic_tensor *x, int64_t part)
 {
     const sonic_network *enlarge = below && sonic_network_has(below, "upsample.conv.weight") ? below : NULL;
     for (int j = 0; sonic_network_has(level, "block.%d.conv1.weight", j); j++) {
@@ -56,8 +58,11 @@ static void check_latents(sonic_scope *scope, const sonic_network *net, sonic_te
     int64_t channels = st_size(sonic_layer_weight(scope, net, "conv_in.weight"), 1);
     sonic_shape shape = st_shape(latents);
     if (!scope->status && (shape.dims != 4 || shape.size[1] != channels || st_count(latents) < 1))
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE, "Give latents of %lld channels, [frames, %lld, height / 8, width / 8]: they have %d dimensions and %lld channels.",
-                                           (long long)channels, (long long)channels, (int)shape.dims, (long long)shape.size[1]));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE,
+                                           "Give latents of %lld channels, [frames, %lld, height / 8, width / 8]: they "
+                                           "have %d dimensions and %lld channels.",
+                                           (long long)channels, (long long)channels, (int)shape.dims,
+                                           (long long)shape.size[1]));
 }
 
 sonic_tensor *sonic_vae_decode_chunk(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *latents, int64_t part)
@@ -78,7 +83,8 @@ sonic_tensor *sonic_vae_decode_chunk(sonic_scope *outer, sonic_operator_call *ca
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 
-sonic_tensor *sonic_vae_decode(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *latents, int64_t chunk, int64_t part)
+sonic_tensor *sonic_vae_decode(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *latents, int64_t chunk,
+                               int64_t part)
 {
     enum { CHUNKS_MAX = 4096 };
     sonic_tensor *chunks[CHUNKS_MAX];
@@ -86,9 +92,11 @@ sonic_tensor *sonic_vae_decode(sonic_scope *outer, sonic_operator_call *call, so
     sonic_scope_open(&s, outer);
     int64_t frames = st_size(latents, 0);
     int32_t count = 0;
-    if (!s.status && (chunk < 1 || chunk > SONIC_VAE_CHUNK_FRAMES_MAX || part < 1 || frames < 1 || (frames + chunk - 1) / chunk > CHUNKS_MAX))
-        sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_ARGUMENT, "Decode 1 to %d chunks of 1 to %d frames: %lld frames by %lld were asked for.", CHUNKS_MAX,
-                                        SONIC_VAE_CHUNK_FRAMES_MAX, (long long)frames, (long long)chunk));
+    if (!s.status && (chunk < 1 || chunk > SONIC_VAE_CHUNK_FRAMES_MAX || part < 1 || frames < 1 ||
+                      (frames + chunk - 1) / chunk > CHUNKS_MAX))
+        sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_ARGUMENT,
+                                        "Decode 1 to %d chunks of 1 to %d frames: %lld frames by %lld were asked for.",
+                                        CHUNKS_MAX, SONIC_VAE_CHUNK_FRAMES_MAX, (long long)frames, (long long)chunk));
     for (int64_t at = 0; at < frames && !s.status; at += chunk) {
         int64_t left = frames - at;
         sonic_tensor *frames_of_chunk = st_slice(&s, latents, 0, at, left < chunk ? left : chunk);

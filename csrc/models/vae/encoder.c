@@ -52,13 +52,16 @@ static sonic_tensor *encode(sonic_scope *outer, const sonic_network *vae, sonic_
 static void check_picture(sonic_scope *scope, sonic_tensor *picture)
 {
     sonic_shape shape = st_shape(picture);
-    if (!scope->status && (shape.dims != 4 || shape.size[1] != 3 || shape.size[2] < 8 || shape.size[3] < 8 || shape.size[2] % 8 || shape.size[3] % 8))
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_SHAPE, "Resize the picture to sides that are multiples of 8 pixels: it is %lld x %lld.",
-                                           (long long)shape.size[3], (long long)shape.size[2]));
+    if (!scope->status && (shape.dims != 4 || shape.size[1] != 3 || shape.size[2] < 8 || shape.size[3] < 8 ||
+                           shape.size[2] % 8 || shape.size[3] % 8))
+        sonic_scope_fail(scope,
+                         sonic_fail(SONIC_ERROR_SHAPE,
+                                    "Resize the picture to sides that are multiples of 8 pixels: it is %lld x %lld.",
+                                    (long long)shape.size[3], (long long)shape.size[2]));
 }
 
-void sonic_vae_encode(sonic_tensor **mean, sonic_tensor **log_variance, sonic_scope *outer, sonic_operator_call *call, sonic_tensor *picture,
-                      const char *prefix)
+void sonic_vae_encode(sonic_tensor **mean, sonic_tensor **log_variance, sonic_scope *outer, sonic_operator_call *call,
+                      sonic_tensor *picture, const char *prefix)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);

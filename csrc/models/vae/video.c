@@ -8,14 +8,16 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 /* In space */
 
 /* x [some frames, c, h, w] is released. */
-static sonic_tensor *in_frames(sonic_scope *scope, const sonic_network *enlarge, const sonic_network *block, sonic_tensor *x)
+static sonic_tensor *in_frames(sonic_scope *scope, const sonic_network *enlarge, const sonic_network *block,
+                               sonic_tensor *x)
 {
     if (enlarge)
         x = sonic_layer_conv2d(scope, enlarge, "upsample.conv", st_take(st_resize_nearest(scope, st_take(x), 2)), 1, 1);
     return sonic_vae_res_block(scope, block, x);
 }
 
-static int64_t frames_in_part(const sonic_network *enlarge, const sonic_network *block, const sonic_tensor *x, int64_t part)
+static int64_t frames_in_part(const sonic_network *enlarge, const sonic_network *block, const sonic_tensor *x,
+                              int64_t part)
 {
     int64_t in = st_size(x, 1), out = st_size(sonic_layer_find(block, "conv1.bias"), 0);
     int64_t numbers = (in > out ? in : out) * st_size(x, 2) * st_size(x, 3) * (enlarge ? 4 : 1);
@@ -23,7 +25,8 @@ static int64_t frames_in_part(const sonic_network *enlarge, const sonic_network 
 }
 
 /* Frames whose size does not change are overwritten. x is released. */
-static sonic_tensor *in_each_frame(sonic_scope *outer, const sonic_network *enlarge, const sonic_network *block, sonic_tensor *x, int64_t part)
+static sonic_tensor *in_each_frame(sonic_scope *outer, const sonic_network *enlarge, const sonic_network *block,
+                                   sonic_tensor *x, int64_t part)
 {
     int64_t frames = st_size(x, 0), at_once = frames_in_part(enlarge, block, x, part);
     if (at_once >= frames)
@@ -63,11 +66,13 @@ static sonic_tensor *as_frames(sonic_scope *scope, sonic_tensor *x, int64_t rows
     return st_transpose(scope, st_take(st_reshape(scope, x, shape)), 0, 1);
 }
 
-/* The weight [out, in, 3, 1, 1] acts as a 3 x 1 kernel on [1, c, f, h w], for which libtorch has faster kernels than for three dimensions. */
+/* The weight [out, in, 3, 1, 1] acts as a 3 x 1 kernel on [1, c, f, h w], for which libtorch has faster kernels than
+ * for three dimensions. */
 static sonic_tensor *conv_video(sonic_scope *scope, sonic_tensor *video, sonic_tensor *weight, sonic_tensor *bias)
 {
     static const int64_t padding[2] = {1, 0};
-    sonic_tensor *kernel = st_reshape(scope, weight, st_shape4(st_size(weight, 0), st_size(weight, 1), st_size(weight, 2), 1));
+    sonic_tensor *kernel =
+        st_reshape(scope, weight, st_shape4(st_size(weight, 0), st_size(weight, 1), st_size(weight, 2), 1));
     return st_conv2d_padded(scope, video, st_take(kernel), bias, padding);
 }
 
@@ -98,7 +103,8 @@ static time_stack time_stack_of(sonic_scope *scope, const sonic_network *block)
 static sonic_tensor *at_once(sonic_scope *scope, const time_stack *stack, sonic_tensor *y)
 {
     int64_t rows = st_size(y, 2), columns = st_size(y, 3);
-    sonic_tensor *t = sonic_layer_group_norm_silu(scope, &stack->network, "in_layers.0", st_take(as_video(scope, y)), temporal_epsilon);
+    sonic_tensor *t = sonic_layer_group_norm_silu(scope, &stack->network, "in_layers.0", st_take(as_video(scope, y)),
+                                                  temporal_epsilon);
     t = conv_video(scope, st_take(t), stack->weight[0], stack->bias[0]);
     t = sonic_layer_group_norm_silu(scope, &stack->network, "out_layers.0", st_take(t), temporal_epsilon);
     t = conv_video(scope, st_take(t), stack->weight[1], stack->bias[1]);
@@ -113,13 +119,16 @@ static void copy_to(sonic_scope *scope, sonic_tensor *video, int64_t dim, int64_
 }
 
 /* SiLU(GN(from)) into `to`, which may be the same; each part has whole groups. */
-static void normalise(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *to, sonic_tensor *from, int64_t parts)
+static void normalise(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *to,
+                      sonic_tensor *from, int64_t parts)
 {
-    sonic_tensor *weight = sonic_layer_weight(scope, network, "%s.weight", name), *bias = sonic_layer_weight(scope, network, "%s.bias", name);
+    sonic_tensor *weight = sonic_layer_weight(scope, network, "%s.weight", name),
+                 *bias = sonic_layer_weight(scope, network, "%s.bias", name);
     int64_t count = st_size(from, 1) / parts;
     for (int64_t i = 0; i < parts && !scope->status; i++) {
         sonic_tensor *w = st_slice(scope, weight, 0, i * count, count), *b = st_slice(scope, bias, 0, i * count, count);
-        sonic_tensor *n = st_group_norm(scope, st_take(st_slice(scope, from, 1, i * count, count)), GROUPS / parts, st_take(w), st_take(b), temporal_epsilon);
+        sonic_tensor *n = st_group_norm(scope, st_take(st_slice(scope, from, 1, i * count, count)), GROUPS / parts,
+                                        st_take(w), st_take(b), temporal_epsilon);
         copy_to(scope, to, 1, i * count, st_silu_in_place(scope, n));
     }
 }
@@ -166,7 +175,8 @@ static sonic_tensor *over_time(sonic_scope *outer, const sonic_network *block, s
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-sonic_tensor *sonic_vae_video_block(sonic_scope *scope, const sonic_network *enlarge, const sonic_network *block, sonic_tensor *x, int64_t part)
+sonic_tensor *sonic_vae_video_block(sonic_scope *scope, const sonic_network *enlarge, const sonic_network *block,
+                                    sonic_tensor *x, int64_t part)
 {
     x = over_time(scope, block, in_each_frame(scope, enlarge, block, x, part), part);
     sonic_layer_probe(block, x);
