@@ -3,11 +3,14 @@
 Environment
   MAX_JOBS=N         compile N files at a time (1)
   SONIC_DEBUG=1      keep the symbols
-  SONIC_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan: the normal extension stays as it is
+  SONIC_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan: the normal extension stays as it
+                     is
   SONIC_WERROR=0     let a compiler newer than this code warn without stopping
-  SONIC_STATIC=DIR   link libjpeg-turbo and OpenCV into the binary, from the folder that tools/static_libraries.py made: the wheel's way
+  SONIC_STATIC=DIR   link libjpeg-turbo and OpenCV into the binary, from the folder that tools/static_libraries.py made:
+                     the wheel's way
   SONIC_STATIC=build the same, and make that folder first
 """
+
 import filecmp
 import importlib.metadata
 import os
@@ -81,7 +84,9 @@ def package_folder(name):
     """Where a package lies, without importing it: torch takes seconds."""
     spec = find_spec(name)
     if spec is None:
-        sys.exit(f"Install {name} into this Python (pip install {name}), or run `make build`, which does it: the build reads its headers.")
+        sys.exit(
+            f"Install {name} into this Python (pip install {name}), or run `make build`, which does it: the build reads its headers."
+        )
     return Path(spec.origin).parent
 
 
@@ -99,7 +104,8 @@ def opencv_headers():
 
 
 def static_libraries():
-    """The archives in the order in which each finds what it needs in the next; a linker that gets nothing from one takes nothing."""
+    """The archives in the order in which each finds what it needs in the next; a linker that gets nothing from one
+    takes nothing."""
     if not STATIC:
         return []
     names = ("opencv_video", "opencv_imgproc", "opencv_core", "jpeg-turbo", "zlib")
@@ -116,7 +122,8 @@ def headers():
 
 
 class BuildExt(build_ext):
-    """Compiles what is older than its source, its headers or the flags, and links when that or the list of files changed."""
+    """Compiles what is older than its source, its headers or the flags, and links when that or the list of files
+    changed."""
 
     def run(self):
         self.build_temp = str(BUILD / "objects")
@@ -129,7 +136,8 @@ class BuildExt(build_ext):
         super().run()
 
     def drop_what_was_not_built_here(self):
-        """A file in the package that is newer than what was built last would stay: a download cut short, or one for another machine."""
+        """A file in the package that is newer than what was built last would stay: a download cut short, or one for
+        another machine."""
         name = self.get_ext_filename(self.extensions[0].name)
         built, used = BUILD / name, ROOT / name
         if used.is_file() and not (built.is_file() and filecmp.cmp(built, used, shallow=False)):
@@ -157,16 +165,28 @@ class BuildExt(build_ext):
         versions = [importlib.metadata.version(name) for name in ("torch", "numpy")]
         compiler = [getattr(self.compiler, name, None) for name in ("compiler_so", "compiler_so_cxx", "include_dirs")]
         own = [extension.extra_compile_args, extension.extra_link_args, extension.define_macros, PER_LANGUAGE]
-        opencv = [read(Path(opencv_headers(), "opencv2", "core", "version.hpp"))]  # system headers are not in the compiler's lists
+        # system headers are not in the compiler's lists
+        opencv = [read(Path(opencv_headers(), "opencv2", "core", "version.hpp"))]
         return repr([versions, compiler, own, opencv])
 
     def compile_stale(
-        self, files, output_dir=None, macros=None, include_dirs=None, debug=0, extra_preargs=None, extra_postargs=None, depends=None
+        self,
+        files,
+        output_dir=None,
+        macros=None,
+        include_dirs=None,
+        debug=0,
+        extra_preargs=None,
+        extra_postargs=None,
+        depends=None,
     ):
-        """Stands in for the compiler's own loop over files: same arguments, but headers count and several files compile at a time."""
+        """Stands in for the compiler's own loop over files: same arguments, but headers count and several files compile
+        at a time."""
         compiler = self.compiler
         Path(self.build_temp, "linked.txt").unlink(missing_ok=True)
-        macros, objects, extra, defines, _ = compiler._setup_compile(output_dir, macros, include_dirs, files, depends, extra_postargs)
+        macros, objects, extra, defines, _ = compiler._setup_compile(
+            output_dir, macros, include_dirs, files, depends, extra_postargs
+        )
         arguments = compiler._get_cc_args(defines, debug, extra_preargs)
         stale = [(o, f) for o, f in zip(objects, files, strict=True) if older_than_its_parts(o, f)]
 
@@ -174,7 +194,14 @@ class BuildExt(build_ext):
             target, source = pair
             Path(target).unlink(missing_ok=True)
             suffix = Path(source).suffix
-            compiler._compile(target, source, suffix, arguments, [*extra, *PER_LANGUAGE[suffix], "-MMD", "-MF", target + ".d"], defines)
+            compiler._compile(
+                target,
+                source,
+                suffix,
+                arguments,
+                [*extra, *PER_LANGUAGE[suffix], "-MMD", "-MF", target + ".d"],
+                defines,
+            )
 
         with ThreadPoolExecutor(self.parallel or int(os.environ.get("MAX_JOBS", "1"))) as pool:
             list(pool.map(compile_one, stale))
@@ -185,22 +212,36 @@ class BuildExt(build_ext):
         made = {}
         for suffix, own in PER_LANGUAGE.items():
             chosen = [path for path in files if path.endswith(suffix)]
-            made |= zip(chosen, self.compile_all(chosen, extra_postargs=[*(extra_postargs or []), *own], **more), strict=True)
+            made |= zip(
+                chosen, self.compile_all(chosen, extra_postargs=[*(extra_postargs or []), *own], **more), strict=True
+            )
         return [made[path] for path in files]
 
     def check_system(self):
         """Ends with one sentence when the machine lacks a compiler or a library's headers."""
         if self.compiler.compiler_type != "unix":
             return
-        compilers = [self.compiler.compiler_so[0], getattr(self.compiler, "compiler_so_cxx", self.compiler.compiler_cxx)[0]]
-        packages = ["g++" for command in compilers if shutil.which(command) is None][:1] or self.missing_headers(compilers[1])
+        compilers = [
+            self.compiler.compiler_so[0],
+            getattr(self.compiler, "compiler_so_cxx", self.compiler.compiler_cxx)[0],
+        ]
+        packages = ["g++" for command in compilers if shutil.which(command) is None][:1] or self.missing_headers(
+            compilers[1]
+        )
         if packages:
-            sys.exit(f"Install {' '.join(packages)} (Debian: apt-get install {' '.join(packages)}), or run `make build`, which does it.")
+            sys.exit(
+                f"Install {' '.join(packages)} (Debian: apt-get install {' '.join(packages)}), or run `make build`, which does it."
+            )
 
     def missing_headers(self, compiler):
-        text = "".join(f"#if !__has_include(<{header}>)\n#error @{package}@\n#endif\n" for header, package in SYSTEM_HEADERS.items())
+        text = "".join(
+            f"#if !__has_include(<{header}>)\n#error @{package}@\n#endif\n"
+            for header, package in SYSTEM_HEADERS.items()
+        )
         folders = [flag for folder in [*SYSTEM_INCLUDES, *self.compiler.include_dirs] for flag in ("-I", folder)]
-        probe = subprocess.run([compiler, "-x", "c++", "-E", *folders, "-"], input=text, capture_output=True, text=True, check=False)
+        probe = subprocess.run(
+            [compiler, "-x", "c++", "-E", *folders, "-"], input=text, capture_output=True, text=True, check=False
+        )
         return sorted(set(re.findall("#error @(.+?)@", probe.stderr)))
 
 
@@ -233,13 +274,20 @@ def older_than_its_parts(target, source):
     listing = Path(target + ".d")
     if not (os.path.exists(target) and listing.exists()):
         return True
-    parts = [part.replace("\\ ", " ") for part in re.split(r"(?<!\\)\s+", listing.read_text().replace("\\\n", " ")) if part]
+    parts = [
+        part.replace("\\ ", " ") for part in re.split(r"(?<!\\)\s+", listing.read_text().replace("\\\n", " ")) if part
+    ]
     built = os.path.getmtime(target)
     return any(not os.path.exists(part) or os.path.getmtime(part) >= built for part in [source, *parts[1:]])
 
 
 TORCH = package_folder("torch")
-SYSTEM_INCLUDES = [numpy_headers(), str(TORCH / "include"), opencv_headers(), *([str(STATIC / "include")] if STATIC else [])]
+SYSTEM_INCLUDES = [
+    numpy_headers(),
+    str(TORCH / "include"),
+    opencv_headers(),
+    *([str(STATIC / "include")] if STATIC else []),
+]
 if WINDOWS:
     COMMON += [f"/external:I{path}" for path in SYSTEM_INCLUDES] + ["/external:W0"]
 else:

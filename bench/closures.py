@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Do the lips meet on p, b and m, and only there? Synthetic speech, whose sounds' times are known, in five voices of two synthesisers.
+"""Do the lips meet on p, b and m, and only there? Synthetic speech, whose sounds' times are known, in five voices of
+two synthesisers.
 
     apt-get install flite espeak-ng
     python bench/closures.py
 
-Prints per voice the share of p, b and m during which the commanded opening falls to 20 % of the clip's 95th percentile, and the
-share of other sounds in whose middle it does. Ends with 0 when every voice reaches 75 % and all together 85 %, and open vowels are
-shut at most 15 % of the time.
+Prints per voice the share of p, b and m during which the commanded opening falls to 20 % of the clip's 95th percentile,
+and the share of other sounds in whose middle it does. Ends with 0 when every voice reaches 75 % and all together 85 %,
+and open vowels are shut at most 15 % of the time.
 """
+
 import argparse
 import ctypes
 import ctypes.util
@@ -28,7 +30,28 @@ from sonic_nodes.extension.native import _sonic  # noqa: E402
 
 RATE, FPS, OPENING = 16000, 25, 0
 LABIAL = ("p", "b", "m")
-OPEN_VOWELS = ("aa", "ae", "ah", "ao", "aw", "ay", "eh", "ey", "ow", "oy", "a", "A:", "aI", "aU", "eI", "E", "O:", "oU", "0", "V")
+OPEN_VOWELS = (
+    "aa",
+    "ae",
+    "ah",
+    "ao",
+    "aw",
+    "ay",
+    "eh",
+    "ey",
+    "ow",
+    "oy",
+    "a",
+    "A:",
+    "aI",
+    "aU",
+    "eI",
+    "E",
+    "O:",
+    "oU",
+    "0",
+    "V",
+)
 FLITE_VOICES = ("slt", "rms", "awb", "kal16")
 ESPEAK_VOICES = ("en-us", "en-us+f3")
 ESPEAK_LATE_S = 0.02  # its events name the sound's start, after the closure that precedes the burst
@@ -63,9 +86,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.parse_args()
     if not shutil.which("flite") or not ctypes.util.find_library("espeak-ng"):
-        print("Install flite and espeak-ng to measure closures (apt-get install flite espeak-ng): nothing was measured.")
+        print(
+            "Install flite and espeak-ng to measure closures (apt-get install flite espeak-ng): nothing was measured."
+        )
         return 0
-    print("voice         p     b     m   shut in the middle of: open vowel   n     t     k     d     l     r     f     w")
+    print(
+        "voice         p     b     m   shut in the middle of: open vowel   n     t     k     d     l     r     f     w"
+    )
     everything, worst = defaultdict(list), 1.0
     for voice, clips in voices():
         shut = defaultdict(list)
@@ -93,12 +120,19 @@ def voices():
 def flite(voice, text):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
-        run = subprocess.run(["flite", "-voice", voice, "-psdur", "-t", text, "-o", str(path)], capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            ["flite", "-voice", voice, "-psdur", "-t", text, "-o", str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         with wave.open(str(path)) as file:
             rate, samples = file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), "<i2")
     ends = [part.rsplit(":", 1) for part in run.stdout.split()]
     begins = [0.0] + [float(end) for _, end in ends]
-    return at_rate(samples, rate), [(phone, begin, float(end)) for (phone, end), begin in zip(ends, begins, strict=False)]
+    return at_rate(samples, rate), [
+        (phone, begin, float(end)) for (phone, end), begin in zip(ends, begins, strict=False)
+    ]
 
 
 def at_rate(samples, rate):
@@ -112,8 +146,16 @@ class EspeakId(ctypes.Union):
 class EspeakEvent(ctypes.Structure):
     """espeak_EVENT of espeak-ng's speak_lib.h."""
 
-    _fields_ = [("type", ctypes.c_int), ("identifier", ctypes.c_uint), ("text_position", ctypes.c_int), ("length", ctypes.c_int),
-                ("audio_ms", ctypes.c_int), ("sample", ctypes.c_int), ("user", ctypes.c_void_p), ("id", EspeakId)]
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_ms", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user", ctypes.c_void_p),
+        ("id", EspeakId),
+    ]
 
 
 class Espeak:
@@ -147,11 +189,14 @@ class Espeak:
         self.library.espeak_Synth(data, len(data), 0, 1, 0, self.UTF8, None, None)
         samples = np.concatenate(self.chunks)
         ends = [begin for _, begin in self.starts[1:]] + [len(samples) / self.rate]
-        return at_rate(samples, self.rate), [(phone, begin, end) for (phone, begin), end in zip(self.starts, ends, strict=True)]
+        return at_rate(samples, self.rate), [
+            (phone, begin, end) for (phone, begin), end in zip(self.starts, ends, strict=True)
+        ]
 
 
 def read_clip(shut, sound, phones):
-    """Appends to shut[phone], or shut["vowel"], whether the mouth is shut during p, b and m, and in the middle of other sounds."""
+    """Appends to shut[phone], or shut["vowel"], whether the mouth is shut during p, b and m, and in the middle of other
+    sounds."""
     frames = -(-len(sound) * FPS // RATE)
     opening = _sonic.draft_poses(sound, frames, 1)[:, OPENING]
     limit = 0.2 * np.percentile(opening, 95)

@@ -3,21 +3,27 @@
 
     python bench/draft.py --photos DIR --speech FILE... [--videos FILE...] [--out DIR] [--frames N]
 
-Every portrait speaks every recording through the package's own pipeline; the frames, as they leave the renderer, are read by an
-independent mesh (mesh_reader.py: other code, other runtime). Portraits: the sample; in DIR p_*, kodim04, kodim15; the first frame of
-each video (default: those in DIR/../talking). Without arguments the sample speaks its two recordings.
+Every portrait speaks every recording through the package's own pipeline; the frames, as they leave the renderer, are
+read by an independent mesh (mesh_reader.py: other code, other runtime). Portraits: the sample; in DIR p_*, kodim04,
+kodim15; the first frame of each video (default: those in DIR/../talking). Without arguments the sample speaks its two
+recordings.
 
 Prints one line a clip, then each target with what was measured, and ends with 0 only when all hold:
   command    r of measured and commanded opening: median >= 0.90, none under 0.65
-  envelope   r of measured opening and loudness (RMS a frame, Hann over 5 frames): median >= 0.55, none under 0.4; best lag within a frame
-  silence    mean opening in frames 200 ms or more inside silence, over the 95th percentile: <= 0.10 (below 0: reads more shut than the
-             portrait; the reader wavers by 0.005 face heights on a still picture, which shows where only few frames are silent)
+  envelope   r of measured opening and loudness (RMS a frame, Hann over 5 frames): median >= 0.55, none under 0.4; best
+             lag within a frame
+  silence    mean opening in frames 200 ms or more inside silence, over the 95th percentile: <= 0.10 (below 0: reads
+             more shut than the
+             portrait; the reader wavers by 0.005 face heights on a still picture, which shows where only few frames are
+             silent)
   p95        95th percentile of the measured opening: >= 0.04 face heights
   width      |r| of opening and width: <= 0.8
   closures   lips.wav: p, m and b during which the opening falls to 20 % of the 95th percentile: >= 80 %
   outside    with sway 0, outside the face's hull grown by 15 %: no channel of any pixel differs by more than 1 level
-Silence is where a frame's RMS stays under 5 % of the recording's 95th percentile, or under twice its 5th (at most 10 %).
+Silence is where a frame's RMS stays under 5 % of the recording's 95th percentile, or under twice its 5th (at most 10
+%).
 """
+
 import argparse
 import json
 import math
@@ -66,10 +72,16 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, metavar="DIR", help="folder with portraits")
-    parser.add_argument("--speech", type=Path, nargs="+", metavar="FILE", default=[SAMPLE / "speech.wav", SAMPLE / "lips.wav"])
-    parser.add_argument("--videos", type=Path, nargs="*", metavar="FILE", help="videos whose first frames are portraits too")
+    parser.add_argument(
+        "--speech", type=Path, nargs="+", metavar="FILE", default=[SAMPLE / "speech.wav", SAMPLE / "lips.wav"]
+    )
+    parser.add_argument(
+        "--videos", type=Path, nargs="*", metavar="FILE", help="videos whose first frames are portraits too"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where contact sheets and numbers are written")
-    parser.add_argument("--frames", type=int, default=0, metavar="N", help="read only the first N frames of each clip (0: all)")
+    parser.add_argument(
+        "--frames", type=int, default=0, metavar="N", help="read only the first N frames of each clip (0: all)"
+    )
     parser.add_argument("--min-resolution", type=int, default=512, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -105,7 +117,9 @@ def measure_clip(oracle, name, picture, speech, options):
         mouths.append(reader.read(frame))
     measured, width = (np.array(mouths) - reader.rest).T
     row = {"portrait": name, "recording": speech.name, "frames": count}
-    row |= compare(measured, width, latent["sonic"]["codes"][:count, OPENING], frame_rms(data["audio"], data["frames"])[:count])
+    row |= compare(
+        measured, width, latent["sonic"]["codes"][:count, OPENING], frame_rms(data["audio"], data["frames"])[:count]
+    )
     row["closures"] = closures(measured, speech)
     row["outside"] = outside_difference(engine, data, options.seed)
     if options.out:
@@ -137,7 +151,10 @@ def compare(opening, width, commanded, rms):
     window = np.hanning(7)[1:-1]
     loud = np.convolve(rms, window / window.sum(), "same")
     n = len(opening)
-    lags = {k: correlation(opening[max(0, k): n + min(0, k)], loud[max(0, -k): n + min(0, -k)]) for k in range(-MAX_LAG, MAX_LAG + 1)}
+    lags = {
+        k: correlation(opening[max(0, k) : n + min(0, k)], loud[max(0, -k) : n + min(0, -k)])
+        for k in range(-MAX_LAG, MAX_LAG + 1)
+    }
     p95, quiet = float(np.percentile(opening, 95)), inside_silence(rms)
     return {
         "command": correlation(opening, commanded),
@@ -163,14 +180,15 @@ def closures(opening, speech):
     phones = json.loads((ROOT / "tests" / "draft" / "lips_phones.json").read_text())["files"]["lips.wav"]["phones"]
     limit, met = 0.2 * np.percentile(opening, 95), []
     for phone, begin, end in phones:
-        frames = opening[int(begin * FPS): math.ceil(end * FPS)]
+        frames = opening[int(begin * FPS) : math.ceil(end * FPS)]
         if phone in ("p", "m", "b") and len(frames):
             met.append(frames.min() <= limit)
     return float(np.mean(met))
 
 
 def outside_difference(engine, data, seed):
-    """Largest difference in levels outside the grown hull, over every tenth frame of the clip with sway 0 and the widest one."""
+    """Largest difference in levels outside the grown hull, over every tenth frame of the clip with sway 0 and the
+    widest one."""
     latent = engine.infer(data, seed, DraftSettings(sway=0))
     codes = latent["sonic"]["codes"]
     chosen = np.unique(np.r_[np.arange(0, len(codes), 10), codes[:, OPENING].argmax()])
@@ -180,7 +198,9 @@ def outside_difference(engine, data, seed):
     rest = data["image"][outside].astype(np.int16)
     if not len(rest):
         return 0
-    return max(int(np.abs(frame[outside].astype(np.int16) - rest).max()) for frame in stream(engine, latent, some, len(chosen)))
+    return max(
+        int(np.abs(frame[outside].astype(np.int16) - rest).max()) for frame in stream(engine, latent, some, len(chosen))
+    )
 
 
 def head_mask(mesh, shape):
@@ -207,7 +227,7 @@ class Sheet:
 
     def save(self, path):
         tiles = [self.tiles[i] for i in sorted(self.tiles, key=lambda i: self.codes[i, OPENING])]
-        rows = [np.hstack(tiles[i: i + 5]) for i in range(0, len(tiles) - len(tiles) % 5, 5)]
+        rows = [np.hstack(tiles[i : i + 5]) for i in range(0, len(tiles) - len(tiles) % 5, 5)]
         Image.fromarray(np.vstack(rows)).save(path, quality=92)
 
 
@@ -223,8 +243,10 @@ def save(folder, row, sheet, opening, width, codes):
 def line_of(row):
     silence = "      -" if row["silence"] is None else f"{row['silence']:+7.3f}"
     met = "       -" if row["closures"] is None else f"{row['closures']:8.0%}"
-    return (f"{row['portrait'][:16]:16s} {row['recording'][:20]:20s} {row['frames']:6d} {row['command']:7.2f} {row['envelope']:8.2f} "
-            f"{row['lag']:+4d} {silence} {row['p95']:6.3f} {row['width']:+6.2f} {met} {row['outside']:7d}")
+    return (
+        f"{row['portrait'][:16]:16s} {row['recording'][:20]:20s} {row['frames']:6d} {row['command']:7.2f} {row['envelope']:8.2f} "
+        f"{row['lag']:+4d} {silence} {row['p95']:6.3f} {row['width']:+6.2f} {met} {row['outside']:7d}"
+    )
 
 
 def judge(results):

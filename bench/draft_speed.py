@@ -3,6 +3,7 @@
 The peer does less: one bicubic pass per frame with a map that is already there, no layers, no mouth, no new map.
 Usage: python bench/draft_speed.py [--frames 200] [--size 512] [--threads N] [PORTRAIT MESH.npy]
 """
+
 import argparse
 import sys
 import time
@@ -72,9 +73,13 @@ def main():
     _sonic.draft_render(rig, poses[:8], out[:8])
     ours = best_of(3, lambda: _sonic.draft_render(rig, poses, out))
     peer = remap_seconds(picture, options.frames, options.threads)
-    print(f"{picture.shape[1]}x{picture.shape[0]}, {options.threads} threads: {options.frames / ours:.0f} frames/s "
-          f"({1000 * ours / options.frames:.2f} ms each), rig {1000 * created:.0f} ms")
-    print(f"cv2.remap, bicubic, whole frame, map given: {options.frames / peer:.0f} frames/s; ratio of times {ours / peer:.2f}")
+    print(
+        f"{picture.shape[1]}x{picture.shape[0]}, {options.threads} threads: {options.frames / ours:.0f} frames/s "
+        f"({1000 * ours / options.frames:.2f} ms each), rig {1000 * created:.0f} ms"
+    )
+    print(
+        f"cv2.remap, bicubic, whole frame, map given: {options.frames / peer:.0f} frames/s; ratio of times {ours / peer:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def model_folder() -> Path:
-    """The .tflite files: FACE_MODELS, else a cache filled by tools/convert_face_models.py (download checked by sha256)."""
+    """The .tflite files: FACE_MODELS, else a cache filled by tools/convert_face_models.py (download checked by
+    sha256)."""
     if os.environ.get("FACE_MODELS"):
         return Path(os.environ["FACE_MODELS"])
     spec = importlib.util.spec_from_file_location("convert_face_models", ROOT / "tools" / "convert_face_models.py")
@@ -56,15 +57,21 @@ class Oracle:
         scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
         centre = ANCHORS + values[:, :2]
         half = values[:, 2:4] / 2
-        rows = np.concatenate([centre - half, centre + half, (values[:, 4:].reshape(-1, 6, 2) + ANCHORS[:, None]).reshape(-1, 12)], 1)
+        rows = np.concatenate(
+            [centre - half, centre + half, (values[:, 4:].reshape(-1, 6, 2) + ANCHORS[:, None]).reshape(-1, 12)], 1
+        )
         return [(score, row[:4] / scale, row[4:].reshape(6, 2) / scale) for score, row in merged(scores, rows)]
 
     def land(self, picture: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        """Mesh [468, 3] in picture pixels: on the detector's box, then on the mesh's hull until no point moves by over 4 % of it."""
+        """Mesh [468, 3] in picture pixels: on the detector's box, then on the mesh's hull until no point moves by over
+        4 % of it."""
         points = self.on_crop(picture, box, keypoints[0], keypoints[1])
         for _ in range(5):
             hull = np.r_[points[:, :2].min(0), points[:, :2].max(0)]
-            before, points = points, self.on_crop(picture, hull, points[[33, 133], :2].mean(0), points[[263, 362], :2].mean(0))
+            before, points = (
+                points,
+                self.on_crop(picture, hull, points[[33, 133], :2].mean(0), points[[263, 362], :2].mean(0)),
+            )
             if np.linalg.norm((points - before)[:, :2], axis=1).max() <= 0.04 * np.ptp(points[:, :2], axis=0).max():
                 break
         return points
@@ -90,7 +97,9 @@ ANCHORS = np.array(
 def detector_input(picture: np.ndarray) -> tuple[np.ndarray, float]:
     height, width = picture.shape[:2]
     scale = 128 / max(height, width)
-    small = cv2.resize(picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
+    )
     x = np.zeros((128, 128, 3), np.float32)
     x[: small.shape[0], : small.shape[1]] = small / np.float32(127.5) - 1
     return x, scale

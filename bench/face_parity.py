@@ -42,7 +42,10 @@ def detector_difference(oracle, picture) -> tuple[float, float]:
     logits, values = oracle.detector(x)
     ours_logits, ours_values = run_network("face_detector", planes(x))
     near = logits > -10  # boxes that no threshold would ever let through have no pixels to compare
-    off_px, off_logit = np.abs(ours_values[0].numpy() - values)[near], np.abs(ours_logits[0, :, 0].numpy() - logits)[near]
+    off_px, off_logit = (
+        np.abs(ours_values[0].numpy() - values)[near],
+        np.abs(ours_logits[0, :, 0].numpy() - logits)[near],
+    )
     return float(off_px.max(initial=0)), float(off_logit.max(initial=0))
 
 
@@ -57,7 +60,9 @@ def mesh_difference(oracle, picture, box, keypoints) -> float:
 def compare(oracle, picture: np.ndarray) -> dict | None:
     """The row of one picture, for the face that both pipelines see; None when one of them sees none."""
     theirs, ours = oracle.detect(picture), find_faces(picture)
-    pairs = [(face_oracle.overlap(box, face.box_xyxy), box, keypoints, face) for _, box, keypoints in theirs for face in ours]
+    pairs = [
+        (face_oracle.overlap(box, face.box_xyxy), box, keypoints, face) for _, box, keypoints in theirs for face in ours
+    ]
     if not pairs or max(pairs, key=lambda p: p[0])[0] < 0.5:
         return None
     iou, box, keypoints, face = max(pairs, key=lambda p: p[0])
@@ -83,7 +88,8 @@ def record(oracle, picture: np.ndarray) -> dict[str, np.ndarray]:
     """What the oracle says of one picture, with its inputs: tests/face/oracle.safetensors."""
     x, scale = face_oracle.detector_input(picture)
     logits, values = oracle.detector(x)
-    small = x[: round(picture.shape[0] * scale), : round(picture.shape[1] * scale)]  # without the empty canvas beside it
+    # without the empty canvas beside it
+    small = x[: round(picture.shape[0] * scale), : round(picture.shape[1] * scale)]
     _, box, keypoints = oracle.detect(picture)[0]
     matrix, _ = face_oracle.crop_matrix(box, keypoints[0], keypoints[1])
     crop = cv2.warpAffine(picture, matrix, (192, 192))
@@ -113,8 +119,12 @@ def first_frame(path: Path) -> np.ndarray:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, action="append", metavar="DIR", help="pictures, videos (first frame); default: sample")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="write the oracle's answers for the first picture, for the tests")
+    parser.add_argument(
+        "--photos", type=Path, action="append", metavar="DIR", help="pictures, videos (first frame); default: sample"
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write the oracle's answers for the first picture, for the tests"
+    )
     options = parser.parse_args()
     photos = options.photos or [ASSETS / "sample" / "portrait.jpg"]
     oracle, rows, without = face_oracle.Oracle(), [], []
@@ -124,7 +134,10 @@ def main() -> int:
         f"{'picture':28} {'size':>11} {'face':>5} {'detector px':>11} {'logit':>8} {'mesh px':>8} {'IoU':>7} {'end px':>8} {'mean':>7}"
     )
     for path in sorted(
-        p for folder in photos for p in ([folder] if folder.is_file() else folder.iterdir()) if p.suffix.lower() in SUFFIXES
+        p
+        for folder in photos
+        for p in ([folder] if folder.is_file() else folder.iterdir())
+        if p.suffix.lower() in SUFFIXES
     ):
         try:
             row = compare(oracle, first_frame(path))
@@ -141,10 +154,18 @@ def main() -> int:
     print("no face in one of the two:", ", ".join(without) or "none")
     if not rows:
         return 1
-    worst = {"mesh_px": max(r["mesh_px"] for r in rows), "iou": min(r["iou"] for r in rows), "end_px": max(r["end_px"] for r in rows)}
-    met = worst["mesh_px"] <= LIMITS["mesh_px"] and worst["iou"] >= LIMITS["iou"] and worst["end_px"] <= LIMITS["end_px"]
+    worst = {
+        "mesh_px": max(r["mesh_px"] for r in rows),
+        "iou": min(r["iou"] for r in rows),
+        "end_px": max(r["end_px"] for r in rows),
+    }
+    met = (
+        worst["mesh_px"] <= LIMITS["mesh_px"] and worst["iou"] >= LIMITS["iou"] and worst["end_px"] <= LIMITS["end_px"]
+    )
     print(
-        "worst:", ", ".join(f"{name} {value:.5f} (limit {LIMITS[name]})" for name, value in worst.items()), "- met" if met else "- MISSED"
+        "worst:",
+        ", ".join(f"{name} {value:.5f} (limit {LIMITS[name]})" for name, value in worst.items()),
+        "- met" if met else "- MISSED",
     )
     return 0 if met else 1
 

@@ -1,10 +1,13 @@
-"""SHA-256 of what the extension computes from fixed inputs, one line a result: two machines or installations compare by `diff`.
+"""SHA-256 of what the extension computes from fixed inputs, one line a result: two machines or installations compare by
+`diff`.
 
     bench/fingerprint.py [--golden DIR]
 
-Bits are only promised to be equal where PyTorch, the processor and the number of threads are: other releases of PyTorch order their sums
-differently. bench/parity.py says how far from right a result is; this says only whether it is the same.
+Bits are only promised to be equal where PyTorch, the processor and the number of threads are: other releases of PyTorch
+order their sums differently. bench/parity.py says how far from right a result is; this says only whether it is the
+same.
 """
+
 import hashlib
 import sys
 import wave
@@ -49,7 +52,12 @@ def draft(found: Fingerprint):
     poses = _sonic.draft_poses(voice, 50, 7)
     frames = np.empty((8, *picture.shape), np.uint8)
     _sonic.draft_render(_sonic.draft_rig_create(picture, mesh), poses[:8], frames)
-    for name, array in (("portrait, decoded", picture), ("face mesh", mesh), ("draft poses", poses), ("draft frames", frames)):
+    for name, array in (
+        ("portrait, decoded", picture),
+        ("face mesh", mesh),
+        ("draft poses", poses),
+        ("draft frames", frames),
+    ):
         found.put(name, array)
 
 

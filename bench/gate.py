@@ -3,15 +3,18 @@
 
     python bench/gate.py --photos DIR [--quick] [--brisque PYTHON] [--identify PROGRAM] [--rows FILE]
 
-DIR holds good photos as PNG. Variants are made from them, written as files and judged with the limits of the profile "portrait".
-AUC: how often a bad variant scores below a good one, all good variants of all photos being the other side; 1 is always, 0.5 is a coin.
+DIR holds good photos as PNG. Variants are made from them, written as files and judged with the limits of the profile
+"portrait". AUC: how often a bad variant scores below a good one, all good variants of all photos being the other side;
+1 is always, 0.5 is a coin.
   old rule   how many of its three limits a file violates (old_rule.py)
-  BRISQUE    the package `brisque` run by another Python (--brisque), where it is installed; standard variants of four photos
+  BRISQUE    the package `brisque` run by another Python (--brisque), where it is installed; standard variants of four
+             photos
   identify   the quality that ImageMagick prints (--identify), for .jpg files alone
 Unseen families: the fitted models are fitted again without one family, which is then judged.
 Times are processor time on one thread, medians; interleaved with Pillow's decoding of the same picture as PNG.
 Exit status 1 when a limit is missed.
 """
+
 import argparse
 import contextlib
 import os
@@ -70,9 +73,15 @@ before = peak()
 work()
 print((peak() - before) / 12e6)
 """
-MEMORY_BYTES, CONTAINER_BYTES = 5, 4   # for each pixel, at twelve megapixels
+MEMORY_BYTES, CONTAINER_BYTES = 5, 4  # for each pixel, at twelve megapixels
 COMPRESSED = ("jpg", "jpg>png", "crop", "progressive", "grey", "turned", "frame", "small")
-TONED = {"tone": "toned", "sharpen": "sharpened", "soften": "softened", "grain": "noise added", "jpg>webp": "WebP after it"}
+TONED = {
+    "tone": "toned",
+    "sharpen": "sharpened",
+    "soften": "softened",
+    "grain": "noise added",
+    "jpg>webp": "WebP after it",
+}
 
 
 def main():
@@ -98,7 +107,9 @@ def parse():
     parser.add_argument("--photos", required=True, type=Path, metavar="DIR")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PHOTOS} photos only: limits then mean little")
     parser.add_argument("--brisque", metavar="PYTHON", help="a Python that has the package brisque")
-    parser.add_argument("--rows", type=Path, metavar="FILE", help="keeps what was judged after each photo, and goes on from there")
+    parser.add_argument(
+        "--rows", type=Path, metavar="FILE", help="keeps what was judged after each photo, and goes on from there"
+    )
     parser.add_argument("--identify", metavar="PROGRAM", default=shutil.which("identify"), help="ImageMagick's")
     return parser.parse_args()
 
@@ -111,7 +122,10 @@ def judge_all(paths, folder, options) -> list[dict]:
         if path.stem in done:
             continue
         brisque = Brisque(options.brisque if number < BRISQUE_PHOTOS else None)
-        rows += [judge_one(path.stem, part, v, folder, brisque, options.identify) for part, v in variants_of(read_picture(path))]
+        rows += [
+            judge_one(path.stem, part, v, folder, brisque, options.identify)
+            for part, v in variants_of(read_picture(path))
+        ]
         brisque.close()
         if options.rows:
             options.rows.write_bytes(pickle.dumps(rows))
@@ -136,10 +150,21 @@ def judge_one(photo, part, variant, folder, brisque, identify) -> dict:
     verdict = check.check_file(path, face_box=variant.box or "find")
     container = check.evidence_of_container(variant.data)
     return {
-        "photo": photo, "part": part, "family": variant.family, "name": variant.name, "label": variant.label, "quality": variant.quality,
-        "suffix": variant.suffix, "score": verdict["score"], "verdict": verdict["verdict"], "read": verdict["jpeg_quality"],
-        "reasons": [r["name"] for r in verdict["reasons"]], "evidence": verdict["evidence"], "container": container,
-        "lattice": findings.history_quality(verdict["evidence"])[0], "old": old_score(path),
+        "photo": photo,
+        "part": part,
+        "family": variant.family,
+        "name": variant.name,
+        "label": variant.label,
+        "quality": variant.quality,
+        "suffix": variant.suffix,
+        "score": verdict["score"],
+        "verdict": verdict["verdict"],
+        "read": verdict["jpeg_quality"],
+        "reasons": [r["name"] for r in verdict["reasons"]],
+        "evidence": verdict["evidence"],
+        "container": container,
+        "lattice": findings.history_quality(verdict["evidence"])[0],
+        "old": old_score(path),
         "brisque": brisque.score(path) if part == "standard" else None,
         "identify": identify_quality(identify, path) if variant.suffix == ".jpg" else None,
     }
@@ -148,8 +173,11 @@ def judge_one(photo, part, variant, folder, brisque, identify) -> dict:
 def old_score(path) -> float:
     """The more limits are kept the better: 0 to 3."""
     figures = legacy_rule.old_figures(path)
-    return (float(figures["gradient_variance"] >= legacy_rule.GRADIENT_VARIANCE) + (figures["high_energy"] <= legacy_rule.HIGH_ENERGY)
-            + (figures["file_bytes"] >= legacy_rule.FILE_BYTES))
+    return (
+        float(figures["gradient_variance"] >= legacy_rule.GRADIENT_VARIANCE)
+        + (figures["high_energy"] <= legacy_rule.HIGH_ENERGY)
+        + (figures["file_bytes"] >= legacy_rule.FILE_BYTES)
+    )
 
 
 def identify_quality(program, path):
@@ -165,7 +193,9 @@ class Brisque:
     def __init__(self, python):
         self.process = None
         if python:
-            self.process = subprocess.Popen([python, "-c", BRISQUE_SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.process = subprocess.Popen(
+                [python, "-c", BRISQUE_SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
 
     def score(self, path):
         if not self.process:
@@ -185,7 +215,11 @@ def named(rows, family, *names, label=BAD):
 
 def compressed(rows, low, high):
     """One compression in any form, and a finer one on top that hides it."""
-    plain = [r for r in rows if r["label"] == BAD and r["family"] in COMPRESSED and low <= int(r["name"].split()[0][1:]) <= high]
+    plain = [
+        r
+        for r in rows
+        if r["label"] == BAD and r["family"] in COMPRESSED and low <= int(r["name"].split()[0][1:]) <= high
+    ]
     return plain + (named(rows, "double", "q40>q95", "q40>crop>q90") if low <= 40 <= high else [])
 
 
@@ -196,12 +230,18 @@ def check_ranks(lines, rows):
         if r["label"] == BAD and r["family"].startswith("x"):
             resized[r["family"]].append(r)
     groups = [
-        ("q <= 40 in any form", compressed(rows, 1, 40), 0.999), ("q50 and q60", compressed(rows, 50, 60), 0.995),
-        ("q40 then q75", named(rows, "double", "q40>q75"), 0.98), ("blur >= 2", named(rows, "blur"), 0.998),
-        ("blur 3, or noisy", named(rows, "blur2"), 0.95), ("defocus", named(rows, "defocus"), 0.998),
-        ("fake x4", named(rows, "fake") + named(rows, "fake2"), 0.998), ("motion", named(rows, "motion"), 0.95),
-        ("repeated pixels", named(rows, "repeat"), 0.95), ("chains of two", named(rows, "double2"), 0.97),
-        ("q <= 40, x0.8, q85", named(rows, "chain"), 0.85), ("other tables", named(rows, "tables"), 0.97),
+        ("q <= 40 in any form", compressed(rows, 1, 40), 0.999),
+        ("q50 and q60", compressed(rows, 50, 60), 0.995),
+        ("q40 then q75", named(rows, "double", "q40>q75"), 0.98),
+        ("blur >= 2", named(rows, "blur"), 0.998),
+        ("blur 3, or noisy", named(rows, "blur2"), 0.95),
+        ("defocus", named(rows, "defocus"), 0.998),
+        ("fake x4", named(rows, "fake") + named(rows, "fake2"), 0.998),
+        ("motion", named(rows, "motion"), 0.95),
+        ("repeated pixels", named(rows, "repeat"), 0.95),
+        ("chains of two", named(rows, "double2"), 0.97),
+        ("q <= 40, x0.8, q85", named(rows, "chain"), 0.85),
+        ("other tables", named(rows, "tables"), 0.97),
     ]
     groups += [(f"resized {family}", found, 0.97) for family, found in sorted(resized.items())]
     groups += [(title, named(rows, family), 0.97) for family, title in TONED.items()]
@@ -209,7 +249,10 @@ def check_ranks(lines, rows):
     for title, bad, limit in groups:
         values = [auc([r[who] for r in bad], [r[who] for r in good]) for who in ("score", "old", "brisque", "identify")]
         lines.at_least(f"AUC {title}", values[0], limit)
-        print(f"{title:24}" + "".join(f"{'-' if v is None else f'{v:.4f}':>{w}}" for v, w in zip(values, (8, 10, 9, 10), strict=True)))
+        print(
+            f"{title:24}"
+            + "".join(f"{'-' if v is None else f'{v:.4f}':>{w}}" for v, w in zip(values, (8, 10, 9, 10), strict=True))
+        )
 
 
 def check_verdicts(lines, rows):
@@ -225,18 +268,25 @@ def check_verdicts(lines, rows):
     lines.at_least("blurred faces found", share(named(rows, "face"), BAD, flagged), 0.95)
     lines.at_most("good faces flagged", share(named(rows, "face", label=GOOD), GOOD, flagged), 0.1)
     old = lambda r: r["old"] < 3  # noqa: E731 (one of three predicates side by side)
-    print(f"\nold rule, standard variants: found {share(standard, BAD, old):.3f}, good rejected {share(standard, GOOD, old):.3f}")
+    print(
+        f"\nold rule, standard variants: found {share(standard, BAD, old):.3f}, good rejected {share(standard, GOOD, old):.3f}"
+    )
 
 
 def check_readings(lines, rows):
     resaved = [r for r in rows if r["family"] == "jpg>png" and 20 <= r["quality"] <= 80]
-    lines.at_least("quality read within 2, q20-80 as PNG", np.mean([abs((r["read"] or 0) - r["quality"]) <= 2 for r in resaved]), 0.99)
+    lines.at_least(
+        "quality read within 2, q20-80 as PNG",
+        np.mean([abs((r["read"] or 0) - r["quality"]) <= 2 for r in resaved]),
+        0.99,
+    )
     good = [r for r in rows if r["label"] == GOOD]
     lines.at_most("lattice says q <= 65 of a good variant", np.mean([0 < r["lattice"] <= 65 for r in good]), 0.001)
 
 
 def check_unseen(lines, rows):
-    """Each family judged by models that never saw it; what is not fitted (everything about compression) stays as it is."""
+    """Each family judged by models that never saw it; what is not fitted (everything about compression) stays as it
+    is."""
     kinds = [fit_kind(r) for r in rows]
     permitted = [any(Path(f"{r['photo']}.png").match(p) for p in fit_gate.PERMISSIVE) for r in rows]
     verdicts = []
@@ -294,7 +344,10 @@ def check_cost(lines, paths):
         photo = read_picture(path)
         million, data = photo.shape[0] * photo.shape[1] / 1e6, path.read_bytes()
         jpeg = gate_variants.jpeg_bytes(photo, 75)
-        pairs = [(spent(lambda p=photo: check.evidence_of_picture(p)), spent(lambda d=data: gate_variants.decoded(d))) for _ in range(5)]
+        pairs = [
+            (spent(lambda p=photo: check.evidence_of_picture(p)), spent(lambda d=data: gate_variants.decoded(d)))
+            for _ in range(5)
+        ]
         whole.append(statistics.median(a for a, _ in pairs) / million)
         decode.append(statistics.median(b for _, b in pairs) / million)
         fast.append(statistics.median(spent(lambda j=jpeg: check.evidence_of_container(j)) for _ in range(5)) / million)
@@ -308,9 +361,12 @@ def check_cost(lines, paths):
 
 
 def memory_of(what) -> float:
-    """By how much a process of its own grows for a picture of twelve megapixels; the picture or file itself is there before."""
+    """By how much a process of its own grows for a picture of twelve megapixels; the picture or file itself is there
+    before."""
     command = [sys.executable, "-c", MEMORY_SCRIPT, what]
-    return float(subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stdout)
+    return float(
+        subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stdout
+    )
 
 
 def spent(work) -> float:

@@ -3,10 +3,11 @@
 
     python bench/gate_mutated.py [COUNT]
 
-Files are made from drawn pictures of several sizes and kinds, always the same ones: bytes changed, cut out, put in, doubled, the end
-missing, numbers in headers made large; every other PNG file is sealed again with correct checksums, so that decoders get to see the damage.
-Exit status 1 when a limit is missed.
+Files are made from drawn pictures of several sizes and kinds, always the same ones: bytes changed, cut out, put in,
+doubled, the end missing, numbers in headers made large; every other PNG file is sealed again with correct checksums, so
+that decoders get to see the damage. Exit status 1 when a limit is missed.
 """
+
 import io
 import json
 import struct
@@ -28,12 +29,16 @@ from sonic_nodes.gate.check import check_file
 COUNT, SECONDS = 1000, 2.0
 SIDES = (40, 150, 400)
 KINDS = {
-    ".jpg": ({"quality": 80}, {"quality": 30, "progressive": True}, {"quality": 90, "subsampling": 0, "restart_marker_blocks": 3}),
+    ".jpg": (
+        {"quality": 80},
+        {"quality": 30, "progressive": True},
+        {"quality": 90, "subsampling": 0, "restart_marker_blocks": 3},
+    ),
     ".png": ({}, {"compress_level": 0}, {"optimize": True}),
     ".webp": ({"quality": 80}, {"lossless": True}, {"quality": 20, "method": 0}),
 }
 FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-EXTREME = (0, 1, 0x7f, 0x80, 0xff)
+EXTREME = (0, 1, 0x7F, 0x80, 0xFF)
 PNG_START = 8
 
 
@@ -42,7 +47,9 @@ def drawn(side: int) -> Image.Image:
     y, x = np.mgrid[:side, :side] / side
     disk = (x - 0.5) ** 2 + (y - 0.45) ** 2 < 0.09
     picture = 120 + 80 * np.stack([x, y, 1 - x], -1) + disk[..., None] * 50 * np.sin(40 * (x + y))[..., None]
-    return Image.fromarray(np.clip(picture + np.random.default_rng(side).normal(0, 4, picture.shape), 0, 255).astype(np.uint8))
+    return Image.fromarray(
+        np.clip(picture + np.random.default_rng(side).normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
+    )
 
 
 def whole_files() -> dict[str, list[bytes]]:
@@ -50,7 +57,11 @@ def whole_files() -> dict[str, list[bytes]]:
     for suffix, kinds in KINDS.items():
         for side in SIDES:
             picture = drawn(side)
-            for mode, options in [*(("RGB", kind) for kind in kinds), ("RGBA" if suffix != ".jpg" else "CMYK", kinds[0]), ("L", kinds[0])]:
+            for mode, options in [
+                *(("RGB", kind) for kind in kinds),
+                ("RGBA" if suffix != ".jpg" else "CMYK", kinds[0]),
+                ("L", kinds[0]),
+            ]:
                 stream = io.BytesIO()
                 picture.convert(mode).save(stream, FORMATS[suffix], **options)
                 files.setdefault(suffix, []).append(stream.getvalue())
@@ -65,7 +76,10 @@ def mutations(count: int = COUNT, seed: int = 1):
         data = bytearray(files[suffix][random.integers(len(files[suffix]))])
         for _ in range(random.integers(1, 4)):
             data = MUTATIONS[random.integers(len(MUTATIONS))](data, random)
-        yield f"{number:04d}{suffix}", sealed(bytes(data)) if suffix == ".png" and random.random() < 0.5 else bytes(data)
+        yield (
+            f"{number:04d}{suffix}",
+            sealed(bytes(data)) if suffix == ".png" and random.random() < 0.5 else bytes(data),
+        )
 
 
 def place(data, random) -> int:
@@ -82,7 +96,7 @@ def change_bytes(data, random):
 
 def make_extreme(data, random):
     at, size = place(data, random), int(random.integers(1, 5))
-    data[at:at + size] = bytes([EXTREME[random.integers(len(EXTREME))]]) * min(size, len(data) - at)
+    data[at : at + size] = bytes([EXTREME[random.integers(len(EXTREME))]]) * min(size, len(data) - at)
     return data
 
 
@@ -94,7 +108,7 @@ def flip_bit(data, random):
 
 def cut_out(data, random):
     at = place(data, random)
-    del data[at:at + int(random.integers(1, 400))]
+    del data[at : at + int(random.integers(1, 400))]
     return data
 
 
@@ -111,7 +125,7 @@ def double(data, random):
 
 
 def cut_end(data, random):
-    return data[:int(random.integers(len(data) + 1))]
+    return data[: int(random.integers(len(data) + 1))]
 
 
 MUTATIONS = (change_bytes, make_extreme, flip_bit, cut_out, put_in, double, cut_end)
@@ -124,8 +138,8 @@ def sealed(data: bytes) -> bytes:
         size = struct.unpack_from(">I", data, at)[0]
         if at + 12 + size > len(data):
             break
-        body = data[at + 4:at + 8 + size]
-        out += data[at:at + 8 + size] + struct.pack(">I", zlib.crc32(body))
+        body = data[at + 4 : at + 8 + size]
+        out += data[at : at + 8 + size] + struct.pack(">I", zlib.crc32(body))
         at += 12 + size
     return bytes(out) + data[at:]
 
@@ -142,7 +156,9 @@ def main():
         seconds = {path.name: spent(path) for path in paths}
     slowest = max(seconds, key=seconds.get)
     counted = Counter(row["verdict"] for row in rows)
-    print(f"{len(rows)} rows for {count} files, exit code {done.returncode}: {', '.join(f'{n} {v}' for v, n in counted.most_common())}")
+    print(
+        f"{len(rows)} rows for {count} files, exit code {done.returncode}: {', '.join(f'{n} {v}' for v, n in counted.most_common())}"
+    )
     print(f"slowest {seconds[slowest]:.2f} s ({slowest}), all {sum(seconds.values()):.1f} s")
     kept = [Path(row["path"]).name for row in rows] == [path.name for path in paths] and seconds[slowest] <= SECONDS
     if not kept:

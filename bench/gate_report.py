@@ -1,4 +1,5 @@
 """Tables and limits of bench/gate.py."""
+
 from collections import defaultdict
 
 import numpy as np
@@ -22,7 +23,8 @@ class Lines:
             print(f"{what}: {row['photo']} {row['family']} {row['name']}, score {row['score']}")
 
     def report(self) -> int:
-        """Prints all, missed ones marked; the exit status. What could not be measured, for want of variants, is not a miss."""
+        """Prints all, missed ones marked; the exit status. What could not be measured, for want of variants, is not a
+        miss."""
         print()
         for what, value, limit, kept in self.lines:
             print(f"{'ok    ' if kept else 'MISSED'} {what:42} {'-' if value is None else f'{value:.4f}':>10}  {limit}")
@@ -53,6 +55,10 @@ def print_groups(rows):
         groups[r["family"], r["name"], r["label"]].append(r)
     print(f"{'family':12}{'variant':22}{'label':9}{'found':>6}{'rejected':>9}{'score':>7}")
     for (family, name, label), found in groups.items():
-        flagged, rejected = (np.mean([r["verdict"] in kinds for r in found]) for kinds in (("warn", "reject"), ("reject",)))
+        flagged, rejected = (
+            np.mean([r["verdict"] in kinds for r in found]) for kinds in (("warn", "reject"), ("reject",))
+        )
         why = sorted({reason for r in found for reason in r["reasons"]}) if label == "good" else []
-        print(f"{family:12}{name:22}{label:9}{flagged:6.2f}{rejected:9.2f}{np.median([r['score'] for r in found]):7.1f}  {' '.join(why)}")
+        print(
+            f"{family:12}{name:22}{label:9}{flagged:6.2f}{rejected:9.2f}{np.median([r['score'] for r in found]):7.1f}  {' '.join(why)}"
+        )

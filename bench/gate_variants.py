@@ -1,8 +1,11 @@
-"""What can happen to a good photo on its way: every manipulation that bench/gate.py judges, with what the verdict should be.
+"""What can happen to a good photo on its way: every manipulation that bench/gate.py judges, with what the verdict
+should be.
 
-A variant is bad (a face would be animated badly), good, or neutral (either verdict is right). Its file is made as such a file would come:
-.jpg stays .jpg. Families share a manipulation; each has bad variants and, where there is one, the same manipulation of a good picture.
+A variant is bad (a face would be animated badly), good, or neutral (either verdict is right). Its file is made as such
+a file would come: .jpg stays .jpg. Families share a manipulation; each has bad variants and, where there is one, the
+same manipulation of a good picture.
 """
+
 from __future__ import annotations
 
 import io
@@ -15,8 +18,14 @@ from PIL import Image
 
 BAD, GOOD, NEUTRAL = "bad", "good", "neutral"
 QUALITIES = (20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95)
-PNG_LEVEL = 3    # of compression, 0 to 9
-AREA, LINEAR, CUBIC, LANCZOS, NEAREST = cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_NEAREST
+PNG_LEVEL = 3  # of compression, 0 to 9
+AREA, LINEAR, CUBIC, LANCZOS, NEAREST = (
+    cv2.INTER_AREA,
+    cv2.INTER_LINEAR,
+    cv2.INTER_CUBIC,
+    cv2.INTER_LANCZOS4,
+    cv2.INTER_NEAREST,
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +35,8 @@ class Variant:
     label: str
     suffix: str
     data: bytes
-    quality: int | None = None             # of the coarsest compression, where the pixels still have it
-    box: tuple[int, int, int, int] | None = None   # what counts as the face
+    quality: int | None = None  # of the coarsest compression, where the pixels still have it
+    box: tuple[int, int, int, int] | None = None  # what counts as the face
 
 
 def png(picture: np.ndarray, family: str, name: str, label: str, **more) -> Variant:
@@ -39,11 +48,15 @@ def png(picture: np.ndarray, family: str, name: str, label: str, **more) -> Vari
 def jpeg_bytes(picture: np.ndarray, quality: int, subsampling: int = 2, **options) -> bytes:
     """qtables in `options` are scaled by quality, as Pillow does; 50 leaves them as they are."""
     stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(stream, "JPEG", quality=quality, subsampling=subsampling, **options)
+    Image.fromarray(np.ascontiguousarray(picture)).save(
+        stream, "JPEG", quality=quality, subsampling=subsampling, **options
+    )
     return stream.getvalue()
 
 
-def jpg(picture: np.ndarray, quality: int, family: str, name: str, label: str, subsampling: int = 2, **options) -> Variant:
+def jpg(
+    picture: np.ndarray, quality: int, family: str, name: str, label: str, subsampling: int = 2, **options
+) -> Variant:
     return Variant(family, name, label, ".jpg", jpeg_bytes(picture, quality, subsampling, **options))
 
 
@@ -77,7 +90,7 @@ def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
 def defocused(picture: np.ndarray, radius: float) -> np.ndarray:
     """A disk with a soft border."""
     reach = int(np.ceil(radius)) + 1
-    y, x = np.mgrid[-reach:reach + 1, -reach:reach + 1]
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     kernel = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
     return cv2.filter2D(picture, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT)
 
@@ -175,7 +188,13 @@ def stress(photo: np.ndarray) -> Iterator[Variant]:
     yield png(blurred(photo, 0.6), "soften", "clean", GOOD)
     yield png(grey(photo), "grey", "clean", GOOD)
     for first, last in ((30, 85), (40, 85), (60, 85)):
-        yield jpg(resized(saved(photo, first), 0.8, AREA), last, "chain", f"q{first}>x0.8>q{last}", BAD if first < 60 else NEUTRAL)
+        yield jpg(
+            resized(saved(photo, first), 0.8, AREA),
+            last,
+            "chain",
+            f"q{first}>x0.8>q{last}",
+            BAD if first < 60 else NEUTRAL,
+        )
     yield jpg(resized(saved(photo, 92), 0.8, AREA), 92, "chain", "q92>x0.8>q92", GOOD)
     yield jpg(resized(photo, 0.8, AREA), 85, "chain", "x0.8>q85", GOOD)
     for first, last in ((40, 80), (50, 75), (50, 90), (60, 90), (30, 75)):
@@ -185,7 +204,9 @@ def stress(photo: np.ndarray) -> Iterator[Variant]:
         yield jpg(saved(photo, first), last, "double2", f"q{first}>q{last}", GOOD)
         yield png(saved(saved(photo, first), last), "double2", f"q{first}>q{last}>png", GOOD)
     flat = [[24] * 64] * 2
-    uneven = [[max(1, round(v * (1.15 if i % 2 else 0.85))) for i, v in enumerate(table)] for table in standard_tables()]
+    uneven = [
+        [max(1, round(v * (1.15 if i % 2 else 0.85))) for i, v in enumerate(table)] for table in standard_tables()
+    ]
     yield png(saved(photo, 50, qtables=flat), "tables", "flat 24", BAD)
     yield png(saved(photo, 50, qtables=uneven), "tables", "uneven q50", BAD)
     yield png(saved(photo, 90, qtables=uneven), "tables", "uneven q90", GOOD)
@@ -219,13 +240,13 @@ def parts(photo: np.ndarray) -> Iterator[Variant]:
     for q in (20, 40, 92):
         other, mixed = saved(photo[:, ::-1], q), photo.copy()
         top, left, h, w = height // 4 + 3, width // 4 + 5, height // 2, width // 2
-        mixed[top:top + h, left:left + w] = other[top:top + h, left:left + w]
+        mixed[top : top + h, left : left + w] = other[top : top + h, left : left + w]
         yield png(mixed, "paste", f"q{q}", label_of(q))
     for q in (40, 92):
         framed = np.full((height + 61, width + 37, 3), 240, np.uint8)
-        framed[30:30 + height, 19:19 + width] = saved(photo, q)
+        framed[30 : 30 + height, 19 : 19 + width] = saved(photo, q)
         yield png(framed, "frame", f"q{q}", label_of(q))
-    middle = photo[height // 2 - 128:height // 2 + 128, width // 2 - 128:width // 2 + 128]
+    middle = photo[height // 2 - 128 : height // 2 + 128, width // 2 - 128 : width // 2 + 128]
     yield png(middle, "small", "clean", GOOD)
     for q in (40, 92):
         yield png(saved(middle, q), "small", f"q{q}", label_of(q))
@@ -242,8 +263,16 @@ def face_cases(photo: np.ndarray, box: tuple[int, int, int, int]) -> Iterator[Va
     mask = cv2.GaussianBlur(mask, (0, 0), 4)[..., None]
     for sigma in (2, 3):
         soft_photo = blurred(photo, sigma)
-        yield png(np.rint(mask * soft_photo + (1 - mask) * photo).astype(np.uint8), "face", f"blurred s{sigma}", BAD, box=box)
-    yield png(np.rint(mask * photo + (1 - mask) * blurred(photo, 4)).astype(np.uint8), "face", "background blurred", GOOD, box=box)
+        yield png(
+            np.rint(mask * soft_photo + (1 - mask) * photo).astype(np.uint8), "face", f"blurred s{sigma}", BAD, box=box
+        )
+    yield png(
+        np.rint(mask * photo + (1 - mask) * blurred(photo, 4)).astype(np.uint8),
+        "face",
+        "background blurred",
+        GOOD,
+        box=box,
+    )
     yield png(photo, "face", "clean", GOOD, box=box)
 
 

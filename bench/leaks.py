@@ -2,9 +2,10 @@
 
     bench/leaks.py [--models DIR] [--runs 20]      without DIR: small networks with random weights
 
-Exits 0 when the bytes of live tensors after the last run equal those after the second, resident memory (after malloc_trim) has grown by
-less than 50 MB, and no file is left in the temporary folder.
+Exits 0 when the bytes of live tensors after the last run equal those after the second, resident memory (after
+malloc_trim) has grown by less than 50 MB, and no file is left in the temporary folder.
 """
+
 import argparse
 import ctypes
 import gc
@@ -49,7 +50,8 @@ def one_run(engine, number: int, stop_at: int | None):
 
 
 def measure(engine, runs: int, stops: bool):
-    """[(live bytes, resident MB)] after each run; what the engine keeps on purpose is let go, since it differs from clip to clip."""
+    """[(live bytes, resident MB)] after each run; what the engine keeps on purpose is let go, since it differs from
+    clip to clip."""
     readings = []
     for number in range(runs):
         one_run(engine, number, 3 + 5 * number if stops else None)
@@ -79,8 +81,10 @@ def main(argv=None) -> int:
             holds = live == last_live and not last_resident - resident > RSS_LIMIT_MB
             failed |= not holds
             what = "cancelled runs" if stops else "runs"
-            print(f"{options.runs} {what}, after the second and the last: live tensors {live / 1e6:.2f} and {last_live / 1e6:.2f} MB, "
-                  f"resident {resident:.0f} and {last_resident:.0f} MB" + ("" if holds else "   FAILS"))
+            print(
+                f"{options.runs} {what}, after the second and the last: live tensors {live / 1e6:.2f} and {last_live / 1e6:.2f} MB, "
+                f"resident {resident:.0f} and {last_resident:.0f} MB" + ("" if holds else "   FAILS")
+            )
         left = os.listdir(temporary)
         print(f"files left in the temporary folder: {len(left)}")
     return 1 if failed or left else 0

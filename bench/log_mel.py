@@ -2,10 +2,11 @@
 
     python bench/log_mel.py [--seconds 30] [--repeats 15]
 
-Both compute the same 80 bands from the same sound (the largest difference is printed). Each repeat times one call of each, in
-processor time, so that other programs on the machine weigh on neither; the medians are compared. librosa's mel filters are computed
-once, outside the timing. Exit code 1 when ours is slower.
+Both compute the same 80 bands from the same sound (the largest difference is printed). Each repeat times one call of
+each, in processor time, so that other programs on the machine weigh on neither; the medians are compared. librosa's mel
+filters are computed once, outside the timing. Exit code 1 when ours is slower.
 """
+
 import argparse
 import statistics
 import sys
@@ -51,7 +52,9 @@ def main():
             ours.append(seconds_of(lambda: _sonic.log_mel(x)))
             theirs.append(seconds_of(lambda: librosa_log_mel(x, filters)))
     mine, peer = statistics.median(ours[2:]), statistics.median(theirs[2:])
-    print(f"{options.seconds} s of sound, one thread: {mine * 1e3:.1f} ms, librosa {librosa.__version__} {peer * 1e3:.1f} ms")
+    print(
+        f"{options.seconds} s of sound, one thread: {mine * 1e3:.1f} ms, librosa {librosa.__version__} {peer * 1e3:.1f} ms"
+    )
     print(f"ratio: {peer / mine:.1f}x librosa's speed")
     return int(mine > peer)
 

@@ -1,7 +1,9 @@
 """Mouth measurements on pictures by an independent mesh: MediaPipe's original models run by LiteRT (face_oracle.py).
 
-Opening is |13-14| and width |61-291|, the inner lips' middles and the mouth's corners, both over the face's height |10-152|.
+Opening is |13-14| and width |61-291|, the inner lips' middles and the mouth's corners, both over the face's height
+|10-152|.
 """
+
 import numpy as np
 from face_oracle import Oracle
 
@@ -28,7 +30,8 @@ class MeshReader:
             raise SystemExit("Choose another portrait: the independent detector finds no face in it.")
         self.oracle = oracle
         self.mesh = oracle.land(portrait, found[0][1], found[0][2])
-        # Each mesh frames the next crop: the reading of one picture settles only after some rounds, and then still wavers by up to
+        # Each mesh frames the next crop: the reading of one picture settles only after some rounds, and then still
+        # wavers by up to
         # 0.005 face heights. What all frames are compared with is therefore an average.
         readings = [self.read(portrait) for _ in range(SETTLE + AVERAGE)]
         self.rest = tuple(np.mean(readings[SETTLE:], axis=0))

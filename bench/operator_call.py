@@ -2,12 +2,14 @@
 
     python bench/operator_call.py [--calls 2000] [--rounds 40] [--only silu,linear]
 
-Each operator runs on tensors of one element, where the kernel is as cheap as it gets: some thousand times inside one call of our test
-operator, each time in a scope of its own, which makes and frees its result. The kernel is libtorch's own function for the same
-computation, called in a C++ loop (operator_call.cpp, compiled here into a temporary folder): at::cpu:: where there is one, which does not
-even dispatch, else at:: in inference mode. Both loops take turns; the smallest processor time of the rounds counts. Exits 1 when an
-operator is more than 1.5 us above its kernel. Needs a C++ compiler.
+Each operator runs on tensors of one element, where the kernel is as cheap as it gets: some thousand times inside one
+call of our test operator, each time in a scope of its own, which makes and frees its result. The kernel is libtorch's
+own function for the same computation, called in a C++ loop (operator_call.cpp, compiled here into a temporary folder):
+at::cpu:: where there is one, which does not even dispatch, else at:: in inference mode. Both loops take turns; the
+smallest processor time of the rounds counts. Exits 1 when an operator is more than 1.5 us above its kernel. Needs a C++
+compiler.
 """
+
 import argparse
 import ctypes
 import subprocess
@@ -30,22 +32,55 @@ SOURCE = Path(__file__).with_suffix(".cpp")
 def cases():
     x, matrix, image = torch.ones(1), torch.ones(1, 1), torch.ones(1, 1, 1, 1)
     return {
-        "silu": ([x], ()), "relu": ([x], ()), "gelu": ([x], ()), "add": ([x, x], ()), "mul": ([x, x], ()), "scale": ([x], (2.0,)),
-        "linear": ([matrix, matrix, x], ()), "matmul": ([matrix, matrix], ()), "conv2d": ([image, image, x], (1, 0, 1)),
-        "layer_norm": ([matrix, x, x], (1e-5,)), "group_norm": ([image, x, x], (1, 1e-5)), "softmax": ([matrix], (1,)),
-        "attention": ([image] * 3, (0,)), "mean": ([matrix], (1,)), "cat": ([x, x], (0,)), "to_dtype": ([x], (1,)), "clone": ([x], ()),
-        "view": ([matrix], (1,)), "reshape": ([matrix], (1,)), "slice": ([torch.ones(4)], (0, 1, 2)), "permute": ([image], (0, 2, 1, 3)),
-        "silu_in_place": ([x * 0], ()), "gelu_in_place": ([x * 0], ()), "mul_in_place": ([x * 0, x], ()), "add_in_place": ([x * 0, x], ()),
-        "add_scaled_in_place": ([x * 0, x], (0.5,)), "add_product_in_place": ([x * 0, x, x], (0.5,)),
-        "lerp_in_place": ([x * 0, x], (0.5,)), "add_linear_in_place": ([matrix * 0, matrix, matrix], ()),
+        "silu": ([x], ()),
+        "relu": ([x], ()),
+        "gelu": ([x], ()),
+        "add": ([x, x], ()),
+        "mul": ([x, x], ()),
+        "scale": ([x], (2.0,)),
+        "linear": ([matrix, matrix, x], ()),
+        "matmul": ([matrix, matrix], ()),
+        "conv2d": ([image, image, x], (1, 0, 1)),
+        "layer_norm": ([matrix, x, x], (1e-5,)),
+        "group_norm": ([image, x, x], (1, 1e-5)),
+        "softmax": ([matrix], (1,)),
+        "attention": ([image] * 3, (0,)),
+        "mean": ([matrix], (1,)),
+        "cat": ([x, x], (0,)),
+        "to_dtype": ([x], (1,)),
+        "clone": ([x], ()),
+        "view": ([matrix], (1,)),
+        "reshape": ([matrix], (1,)),
+        "slice": ([torch.ones(4)], (0, 1, 2)),
+        "permute": ([image], (0, 2, 1, 3)),
+        "silu_in_place": ([x * 0], ()),
+        "gelu_in_place": ([x * 0], ()),
+        "mul_in_place": ([x * 0, x], ()),
+        "add_in_place": ([x * 0, x], ()),
+        "add_scaled_in_place": ([x * 0, x], (0.5,)),
+        "add_product_in_place": ([x * 0, x, x], (0.5,)),
+        "lerp_in_place": ([x * 0, x], (0.5,)),
+        "add_linear_in_place": ([matrix * 0, matrix, matrix], ()),
     }
 
 
 def compile_kernels(folder) -> ctypes.CDLL:
     torch_folder, library = Path(torch.__file__).parent, Path(folder) / "operator_call.so"
     compiler = (sysconfig.get_config_var("CXX") or "c++").split()[0]
-    command = [compiler, "-std=c++20", "-O2", "-shared", "-fPIC", f"-I{torch_folder / 'include'}", str(SOURCE), "-o", str(library),
-               f"-L{torch_folder / 'lib'}", "-ltorch_cpu", "-lc10"]
+    command = [
+        compiler,
+        "-std=c++20",
+        "-O2",
+        "-shared",
+        "-fPIC",
+        f"-I{torch_folder / 'include'}",
+        str(SOURCE),
+        "-o",
+        str(library),
+        f"-L{torch_folder / 'lib'}",
+        "-ltorch_cpu",
+        "-lc10",
+    ]
     subprocess.run(command, check=True)
     kernels = ctypes.CDLL(str(library))
     kernels.kernel_seconds.restype, kernels.kernel_seconds.argtypes = ctypes.c_double, [ctypes.c_char_p, ctypes.c_long]
@@ -82,7 +117,9 @@ def main() -> int:
         for name, (tensors, numbers) in chosen.items():
             ours, kernel = measured(kernels, name, tensors, numbers, a)
             worst = max(worst, ours - kernel)
-            print(f"{name:22}{ours:8.2f}{kernel:8.2f}{ours - kernel:9.2f}{'' if ours - kernel <= LIMIT_US else '   above the line'}")
+            print(
+                f"{name:22}{ours:8.2f}{kernel:8.2f}{ours - kernel:9.2f}{'' if ours - kernel <= LIMIT_US else '   above the line'}"
+            )
     print(f"worst {worst:.2f}, the line {LIMIT_US}")
     return 0 if worst <= LIMIT_US else 1
 

@@ -1,12 +1,13 @@
 """Every network against the tensors that the reference implementation recorded: stage, largest error, tolerance.
 
-Exits 0 only when every row holds. tests/golden/README.md says how the tensors were made and gives the tolerances of float32. In fp16
-every row is the relative distance and may reach 1e-2; in bf16, whose numbers have 8 bits, 3e-2: diffusers' own autoencoder in bf16 is
-2e-2 from itself in float32 (tests/models/test_oracles.py holds ours below that). Whole clips in bf16 may reach 7e-2: rounding the weights
-alone moves them by 1.9e-2.
+Exits 0 only when every row holds. tests/golden/README.md says how the tensors were made and gives the tolerances of
+float32. In fp16 every row is the relative distance and may reach 1e-2; in bf16, whose numbers have 8 bits, 3e-2:
+diffusers' own autoencoder in bf16 is 2e-2 from itself in float32 (tests/models/test_oracles.py holds ours below that).
+Whole clips in bf16 may reach 7e-2: rounding the weights alone moves them by 1.9e-2.
 
     bench/parity.py [--golden DIR] [--device cuda] [--dtype fp16] [--check-finite]
 """
+
 import argparse
 import sys
 from dataclasses import dataclass
@@ -50,7 +51,10 @@ class Parity:
         self.rows: list[Row] = []
 
     def read(self, name: str) -> dict[str, torch.Tensor]:
-        return {k: v.float() if v.is_floating_point() else v for k, v in load_file(self.folder / f"{name}.safetensors").items()}
+        return {
+            k: v.float() if v.is_floating_point() else v
+            for k, v in load_file(self.folder / f"{name}.safetensors").items()
+        }
 
     def weights(self, *names: str) -> dict[str, torch.Tensor]:
         found = {k: v for name in names for k, v in self.read(name).items() if not k.startswith("io_")}
@@ -61,7 +65,15 @@ class Parity:
         outputs = call.run(network, inputs, weights, numbers, probes, self.check_finite)
         return [output.float().cpu() for output in outputs]
 
-    def add(self, stage: str, got: torch.Tensor, expected: torch.Tensor, tolerance: float, kind: str = "rel", exact_kind: bool = False):
+    def add(
+        self,
+        stage: str,
+        got: torch.Tensor,
+        expected: torch.Tensor,
+        tolerance: float,
+        kind: str = "rel",
+        exact_kind: bool = False,
+    ):
         """One row. With `exact_kind` the row does not depend on the type of the networks."""
         if got.shape != expected.shape:
             raise SystemExit(f"{stage}: the shape is {list(got.shape)}, recorded is {list(expected.shape)}")
@@ -91,7 +103,7 @@ def audio_features(parity: Parity):
 
 def whisper(parity: Parity):
     golden = parity.read("whisper_tiny_enc")
-    states, = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
+    (states,) = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
     for i in range(5):
         parity.add(f"whisper, state {i}", states[:140, i], golden[f"io_hidden_{i}"][0], 1e-4)
     parity.add("whisper, silent end", states[-20:, 4], golden["io_hidden_last_tail"][0], 1e-4)
@@ -99,25 +111,30 @@ def whisper(parity: Parity):
 
 def audio_adapters(parity: Parity):
     """From the recorded spectrum: Whisper's states, the windows around each frame, and both adapters."""
-    golden, pipeline, weights = parity.read("audio_adapters_tiny"), parity.read("pipeline_2window"), parity.weights("audio_adapters_tiny")
-    states, = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
+    golden, pipeline, weights = (
+        parity.read("audio_adapters_tiny"),
+        parity.read("pipeline_2window"),
+        parity.weights("audio_adapters_tiny"),
+    )
+    (states,) = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
     tokens, silence = parity.run("audio_tokens", {"states": states[:32]}, weights, [8])
     parity.add("audio2token, 8 frames", tokens, pipeline["audio_tokens"], 1e-4)
     parity.add("audio2token, silence", silence, golden["io_token_uncond"][0, 0], 1e-5)
     windows = golden["io_token_in"][0].flatten(1)
-    tokens, = parity.run("audio_tokens_from_windows", {"windows": windows}, weights)
+    (tokens,) = parity.run("audio_tokens_from_windows", {"windows": windows}, weights)
     parity.add("audio2token", tokens, golden["io_token_out"][0], 1e-5)
-    ids, = parity.run("motion_bucket", {"states": states[:32], "image": pipeline["image_embeds"]}, weights, [8])
+    (ids,) = parity.run("motion_bucket", {"states": states[:32], "image": pipeline["image_embeds"]}, weights, [8])
     parity.add("audio2bucket, 8 frames", ids, pipeline["bucket_scaled"], 1e-3, "abs")
     inputs = {"windows": golden["io_bucket_audio"].flatten(1), "image": golden["io_bucket_clip"]}
-    raw, = parity.run("motion_bucket_from_windows", inputs, weights)
+    (raw,) = parity.run("motion_bucket_from_windows", inputs, weights)
     parity.add("audio2bucket", raw, golden["io_bucket_out"].flatten(1), 1e-5)
 
 
 def clip(parity: Parity):
     golden = parity.read("clip_tiny")
     embeds, first, last = parity.run(
-        "clip_vision", {"pixels": golden["io_pixels"]}, parity.weights("clip_tiny"), [2], ["hidden_0", "hidden_last"])
+        "clip_vision", {"pixels": golden["io_pixels"]}, parity.weights("clip_tiny"), [2], ["hidden_0", "hidden_last"]
+    )
     parity.add("CLIP, embedding", embeds, golden["io_image_embeds"], 1e-5)
     parity.add("CLIP, first state", first, golden["io_hidden_0"], 1e-5)
     parity.add("CLIP, last state", last, golden["io_hidden_last"], 1e-5)
@@ -137,7 +154,7 @@ def vae_encoder(parity: Parity):
 def vae_decoder(parity: Parity):
     golden, weights = parity.read("vae_tiny_io"), parity.weights("vae_tiny_weights")
     for name, frames, chunk in (("dec_5", 5, 8), ("dec_3plus2", 5, 3), ("dec_1_first", 1, 8)):
-        video, = parity.run("vae_decoder", {"latents": golden["z"][:frames]}, weights, [chunk])
+        (video,) = parity.run("vae_decoder", {"latents": golden["z"][:frames]}, weights, [chunk])
         parity.add(f"VAE decoder, {name}", video, golden[name], 2e-5)
 
 
@@ -168,10 +185,13 @@ def unet(parity: Parity):
     layers = [name.removeprefix("act.") for name in golden if name.startswith("act.")]
     once = [name for name in layers if name.endswith("time_pos_embed")]
     each = [name for name in layers if name not in once]
-    constants = net.prepare(unet_conditions(parity, golden, golden["face_mask"], rows, columns), once, check_finite=parity.check_finite)
+    constants = net.prepare(
+        unet_conditions(parity, golden, golden["face_mask"], rows, columns), once, check_finite=parity.check_finite
+    )
     sample, ids = golden["sample"].to(parity.device), golden["added_time_ids"][0].tolist()
     out, *outputs = net.step(
-        sample, golden["timestep"].item(), ids, range(sample.shape[1]), probes=each, check_finite=parity.check_finite)
+        sample, golden["timestep"].item(), ids, range(sample.shape[1]), probes=each, check_finite=parity.check_finite
+    )
     parity.add("UNet", out.float().cpu(), golden["out"], 2e-5)
     parity.add("UNet, against float64", out.float().cpu(), golden["out_fp64"], 2e-5)
     unet_layers(parity, golden, dict(zip(once + each, constants + outputs, strict=True)))
@@ -188,7 +208,7 @@ def unet_layers(parity: Parity, golden, outputs):
     rows = []
     for name, output in outputs.items():
         expected, got = golden[f"act.{name}"], output.float().cpu()
-        got = got.expand(expected.shape) if len(got) == 1 and len(expected) == 3 else got[-len(expected):]
+        got = got.expand(expected.shape) if len(got) == 1 and len(expected) == 3 else got[-len(expected) :]
         rows.append((float((got - expected).norm() / expected.norm()), got, expected))
     _, got, expected = max(rows, key=lambda row: row[0])
     parity.add(f"UNet, worst of {len(rows)} layers", got, expected, 1e-5)
@@ -204,18 +224,28 @@ def unet_masks(parity: Parity, net, golden, case: str, rows: int, columns: int):
 def preparation(parity: Parity):
     """The picture's part: crop, size, resized picture and mask, in levels of 255."""
     golden = parity.read("preprocess")
-    boxes = [face.crop_square((int(h), int(w), 3), (x0, y0, x1, y1), ratio)
-             for x0, y0, x1, y1, ratio, h, w in golden["bbox_cases_x1y1x2y2_ratio_h_w"].tolist()]
-    parity.add("crop square", torch.tensor(boxes).float(), golden["bbox_out_x1y1x2y2"].float(), 0, "abs", exact_kind=True)
+    boxes = [
+        face.crop_square((int(h), int(w), 3), (x0, y0, x1, y1), ratio)
+        for x0, y0, x1, y1, ratio, h, w in golden["bbox_cases_x1y1x2y2_ratio_h_w"].tolist()
+    ]
+    parity.add(
+        "crop square", torch.tensor(boxes).float(), golden["bbox_out_x1y1x2y2"].float(), 0, "abs", exact_kind=True
+    )
     for case in "ABC":
         picture = golden[f"{case}_image_u8_hwc"].to(torch.uint8).numpy()
         x, y, width, height = golden[f"{case}_bbox_xywh"].tolist()
         shape = face.prepared_size(picture.shape, 128)
         resized = torch.from_numpy(face.resize(picture, shape)).permute(2, 0, 1).float()
-        parity.add(f"picture {case}, resized", resized, golden[f"{case}_ref_img_u8_chw"].float(), 1, "abs", exact_kind=True)
-        mask = face.soft_mask(picture.shape, (x, y, x + width, y + height), (0, 0, picture.shape[1], picture.shape[0]), shape)
+        parity.add(
+            f"picture {case}, resized", resized, golden[f"{case}_ref_img_u8_chw"].float(), 1, "abs", exact_kind=True
+        )
+        mask = face.soft_mask(
+            picture.shape, (x, y, x + width, y + height), (0, 0, picture.shape[1], picture.shape[0]), shape
+        )
         got = torch.from_numpy(mask * 255).round()
-        parity.add(f"picture {case}, face mask", got, golden[f"{case}_face_mask_u8_hw"].float(), 1, "abs", exact_kind=True)
+        parity.add(
+            f"picture {case}, face mask", got, golden[f"{case}_face_mask_u8_hw"].float(), 1, "abs", exact_kind=True
+        )
 
 
 def schedule(parity: Parity):
@@ -225,11 +255,16 @@ def schedule(parity: Parity):
     levels = {n: _sonic.karras(n) for n in counts}
     steps = {n: [_sonic.euler_step(*pair) for pair in zip(levels[n], levels[n][1:], strict=False)] for n in counts}
     expected = {"noise levels": "sigmas", "timesteps": "timesteps", "input scales": "c_in"}
-    got = {"sigmas": levels, "timesteps": {n: [s["timestep"] for s in steps[n]] for n in counts},
-           "c_in": {n: [s["input"] for s in steps[n]] + [1.0] for n in counts}}
+    got = {
+        "sigmas": levels,
+        "timesteps": {n: [s["timestep"] for s in steps[n]] for n in counts},
+        "c_in": {n: [s["input"] for s in steps[n]] + [1.0] for n in counts},
+    }
     for label, name in expected.items():
-        both = [torch.cat([torch.as_tensor(table).float() for table in tables])
-                for tables in (got[name].values(), [golden[f"{name}_{n}"] for n in counts])]
+        both = [
+            torch.cat([torch.as_tensor(table).float() for table in tables])
+            for tables in (got[name].values(), [golden[f"{name}_{n}"] for n in counts])
+        ]
         parity.add(f"schedule, {label}", *both, 2e-6, exact_kind=True)
     for i in (0, 12, 24):
         s = steps[25][i]
@@ -238,19 +273,26 @@ def schedule(parity: Parity):
 
 
 def conditions_of_clip(parity: Parity, golden, sound: int, frames: int, window: int):
-    """(what the UNet is prepared with, the picture's latents, motion buckets), from recorded pixels and the spectrum of `sound` / 25 s."""
+    """(what the UNet is prepared with, the picture's latents, motion buckets), from recorded pixels and the spectrum of
+    `sound` / 25 s."""
     adapters = parity.weights("audio_adapters_tiny")
-    image, = parity.run("clip_vision", {"pixels": golden["clip_pixels"][None]}, parity.weights("clip_tiny"), [2])
-    picture, _ = parity.run("vae_encoder", {"picture": golden["ref_img"][None]}, parity.weights("vae_tiny_weights"), [0])
-    states, = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
-    tokens, silence = parity.run("audio_tokens", {"states": states[:2 * sound]}, adapters, [frames])
-    buckets, = parity.run("motion_bucket", {"states": states[:2 * sound], "image": image}, adapters, [frames])
+    (image,) = parity.run("clip_vision", {"pixels": golden["clip_pixels"][None]}, parity.weights("clip_tiny"), [2])
+    picture, _ = parity.run(
+        "vae_encoder", {"picture": golden["ref_img"][None]}, parity.weights("vae_tiny_weights"), [0]
+    )
+    (states,) = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
+    tokens, silence = parity.run("audio_tokens", {"states": states[: 2 * sound]}, adapters, [frames])
+    (buckets,) = parity.run("motion_bucket", {"states": states[: 2 * sound], "image": image}, adapters, [frames])
     nothing = torch.zeros_like
     images, sounds = [nothing(image)[None], image[None], image[None]], [silence[None], silence[None], tokens]
     pictures = [nothing(picture[0]), picture[0], picture[0]]
     lists = [[x.to(parity.device) for x in branches] for branches in (images, sounds, pictures)]
     rows, columns = picture.shape[2:]
-    return unet_model.Conditions(*lists[:2], golden["face_mask"].float(), rows, columns, window, lists[2]), picture, buckets
+    return (
+        unet_model.Conditions(*lists[:2], golden["face_mask"].float(), rows, columns, window, lists[2]),
+        picture,
+        buckets,
+    )
 
 
 CLIPS = {
@@ -263,24 +305,47 @@ LOOP_TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 7e-2
 
 
 def sampling(parity: Parity):
-    """Whole clips, from pixels and spectrum to latents and pictures: two windows, and one that is longer than the clip."""
+    """Whole clips, from pixels and spectrum to latents and pictures: two windows, and one that is longer than the
+    clip."""
     weights = parity.weights("unet_tiny_weights_a", "unet_tiny_weights_b")
     for name, (sound, settings) in CLIPS.items():
         golden, frames = parity.read(name), sampler.latent_count(sound, "upstream")
         net = unet_model.UNet(weights, TINY_HEAD_DIM)
         conditions, picture, buckets = conditions_of_clip(parity, golden, sound, frames, settings.window)
         net.prepare(conditions, check_finite=parity.check_finite)
-        latents, = sampler.sample(net, golden["noise_latents"][0], picture, buckets, settings, check_finite=parity.check_finite)
+        (latents,) = sampler.sample(
+            net, golden["noise_latents"][0], picture, buckets, settings, check_finite=parity.check_finite
+        )
         tolerance = LOOP_TOLERANCE[parity.dtype]
-        parity.add(f"{name}, latents", latents.float().cpu() * LATENT_SCALE, golden["latents_final"][0], tolerance, exact_kind=True)
+        parity.add(
+            f"{name}, latents",
+            latents.float().cpu() * LATENT_SCALE,
+            golden["latents_final"][0],
+            tolerance,
+            exact_kind=True,
+        )
         if "video01" in golden:
-            video, = parity.run("vae_decoder", {"latents": latents}, parity.weights("vae_tiny_weights"), [DECODED_AT_ONCE])
+            (video,) = parity.run(
+                "vae_decoder", {"latents": latents}, parity.weights("vae_tiny_weights"), [DECODED_AT_ONCE]
+            )
             kind, tolerance = ("abs", 1e-3) if parity.dtype == torch.float32 else ("rel", tolerance)
             video = (video / 2 + 0.5).clamp(0, 1).transpose(0, 1)
             parity.add(f"{name}, pictures", video, golden["video01"][0], tolerance, kind, exact_kind=True)
 
 
-STAGES = (preparation, audio_features, whisper, audio_adapters, clip, vae_encoder, unet, schedule, sampling, vae_decoder, rife)
+STAGES = (
+    preparation,
+    audio_features,
+    whisper,
+    audio_adapters,
+    clip,
+    vae_encoder,
+    unet,
+    schedule,
+    sampling,
+    vae_decoder,
+    rife,
+)
 
 
 def main(argv=None) -> int:
@@ -296,7 +361,9 @@ def main(argv=None) -> int:
     width = max(len(row.stage) for row in parity.rows)
     print(f"{'stage':{width}}  largest error  tolerance       ({options.dtype} on {options.device})")
     for row in parity.rows:
-        print(f"{row.stage:{width}}  {row.error:13.2e}  {row.tolerance:9.0e} {row.kind}{'' if row.holds else '   FAILS'}")
+        print(
+            f"{row.stage:{width}}  {row.error:13.2e}  {row.tolerance:9.0e} {row.kind}{'' if row.holds else '   FAILS'}"
+        )
     failed = sum(not row.holds for row in parity.rows)
     print(f"{len(parity.rows) - failed} of {len(parity.rows)} hold")
     return 1 if failed else 0

@@ -1,10 +1,13 @@
 """The UNet without sound against diffusers' UNetSpatioTemporalConditionModel: fresh random weights, odd sizes.
 
-    python bench/parity_unet.py        needs diffusers (any version with that class; it is not needed to run the product)
+    python bench/parity_unet.py        needs diffusers (any version with that class; it is not needed to run the
+                                       product)
 
-Stock SVD conditions its temporal attention on the first frame's image token and the talking-portrait model on the mean over frames:
-the token is the same in all frames here, so both are the same number. Exits 0 when every case is within 2e-5 (relative, fp32).
+Stock SVD conditions its temporal attention on the first frame's image token and the talking-portrait model on the mean
+over frames: the token is the same in all frames here, so both are the same number. Exits 0 when every case is within
+2e-5 (relative, fp32).
 """
+
 import sys
 from pathlib import Path
 
@@ -17,7 +20,14 @@ from sonic_nodes.models import unet as model  # noqa: E402
 
 TOLERANCE = 2e-5
 HEAD_DIM = 32
-SIZES = {"channels": (32, 64, 64, 96), "attends": (True, True, True, False), "layers": 2, "context": 48, "embedding": 128, "ids": 48}
+SIZES = {
+    "channels": (32, 64, 64, 96),
+    "attends": (True, True, True, False),
+    "layers": 2,
+    "context": 48,
+    "embedding": 128,
+    "ids": 48,
+}
 CASES = [(1, 3, 8, 24), (2, 26, 16, 8), (3, 7, 24, 40)]  # branches, frames, rows, columns
 
 
@@ -31,10 +41,16 @@ def diffusers_unet(weights, head_dim, *, channels, attends, layers, context, emb
     assert embedding == 4 * channels[0]
     kinds = ["CrossAttn" if attending else "" for attending in attends]
     net = UNetSpatioTemporalConditionModel(
-        block_out_channels=channels, layers_per_block=layers, cross_attention_dim=context, addition_time_embed_dim=ids // 3,
-        num_attention_heads=tuple(c // head_dim for c in channels), projection_class_embeddings_input_dim=ids,
+        block_out_channels=channels,
+        layers_per_block=layers,
+        cross_attention_dim=context,
+        addition_time_embed_dim=ids // 3,
+        num_attention_heads=tuple(c // head_dim for c in channels),
+        projection_class_embeddings_input_dim=ids,
         down_block_types=[f"{kind}DownBlockSpatioTemporal" if kind else "DownBlockSpatioTemporal" for kind in kinds],
-        up_block_types=[f"{kind}UpBlockSpatioTemporal" if kind else "UpBlockSpatioTemporal" for kind in reversed(kinds)],
+        up_block_types=[
+            f"{kind}UpBlockSpatioTemporal" if kind else "UpBlockSpatioTemporal" for kind in reversed(kinds)
+        ],
     )
     net.load_state_dict({name: w for name, w in weights.items() if "processor" not in name}, assign=True)
     return net.eval()
@@ -51,8 +67,12 @@ def relative_error(case, seed) -> float:
     net = model.UNet(weights, HEAD_DIM)
     silent = [torch.zeros(1, 8, SIZES["context"])] * branches
     mask = torch.ones(rows * 8, columns * 8)
-    net.prepare(model.Conditions(image=list(image[:, None]), audio=silent, face_mask=mask, rows=rows, columns=columns, window=frames))
-    got, = net.step(sample, timestep, ids, [0] * frames)
+    net.prepare(
+        model.Conditions(
+            image=list(image[:, None]), audio=silent, face_mask=mask, rows=rows, columns=columns, window=frames
+        )
+    )
+    (got,) = net.step(sample, timestep, ids, [0] * frames)
     with torch.inference_mode():
         peer = diffusers_unet(weights, HEAD_DIM, **SIZES)
         expected = peer(sample, torch.tensor(timestep), image, torch.tensor([ids] * branches), return_dict=False)[0]

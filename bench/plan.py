@@ -3,11 +3,13 @@
     python bench/plan.py [--size small|middle|full] [--rows 8 --columns 16] [--dtype fp32] [--device cpu]
     python bench/plan.py --table      the plans of docs/memory.md
 
-Weights are random. Each stage runs once as foreseen (one block of sound, one chunk, one pair, one step of two windows, one branch at a
-time and all at once), after one that warms up where it is short, and one calibration before all. The UNet's constants are left out: half
-of what they take on the CPU is sound, which a plan counts apart (tests/memory has them). Exit 1 where a stage's bytes are off by more than
-10 % or the seconds of all by more than 25 %. Seconds want a machine that does nothing else.
+Weights are random. Each stage runs once as foreseen (one block of sound, one chunk, one pair, one step of two windows,
+one branch at a time and all at once), after one that warms up where it is short, and one calibration before all. The
+UNet's constants are left out: half of what they take on the CPU is sound, which a plan counts apart (tests/memory has
+them). Exit 1 where a stage's bytes are off by more than 10 % or the seconds of all by more than 25 %. Seconds want a
+machine that does nothing else.
 """
+
 import argparse
 import sys
 import time
@@ -34,9 +36,13 @@ def model_sizes(size: str) -> tuple[dict, dict]:
         return {}, {}
     channels, d = ((64, 128, 256, 256), 128) if size == "small" else ((160, 320, 640, 640), 256)
     sizes = {
-        "unet": {"channels": channels, "context": d}, "audio2token": {"states": 10 * 5 * d, "hidden": 256, "tokens": 32, "dim": d},
-        "audio2bucket": {"states": 50 * d, "image": d, "hidden": 256}, "whisper": {"d": d, "inner": 4 * d},
-        "vae": {"channels": (64, 128, 256, 256)}, "clip_vision": {"d": 4 * d, "layers": 8, "inner": 16 * d, "out": d}, "rife": {},
+        "unet": {"channels": channels, "context": d},
+        "audio2token": {"states": 10 * 5 * d, "hidden": 256, "tokens": 32, "dim": d},
+        "audio2bucket": {"states": 50 * d, "image": d, "hidden": 256},
+        "whisper": {"d": d, "inner": 4 * d},
+        "vae": {"channels": (64, 128, 256, 256)},
+        "clip_vision": {"d": 4 * d, "layers": 8, "inner": 16 * d, "out": d},
+        "rife": {},
     }
     return sizes, {"head_dim": 32, "whisper_heads": 2, "clip_heads": 8}
 
@@ -58,7 +64,14 @@ def timed(work, m, device) -> tuple[estimate.Cost, float]:
     """The second of two runs where the first is short: that one reads weights and fills caches."""
     took = 0.0
     for _ in range(2):
-        for function in (estimate.sound, estimate.picture, estimate.encoding, estimate.two_windows, estimate.decoding, estimate.in_between):
+        for function in (
+            estimate.sound,
+            estimate.picture,
+            estimate.encoding,
+            estimate.two_windows,
+            estimate.decoding,
+            estimate.in_between,
+        ):
             function.cache_clear()
         wait_for(device)
         started = time.perf_counter()
@@ -74,13 +87,17 @@ def compare(a) -> bool:
     device, dtype = torch.device(a.device), DTYPES[a.dtype]
     sizes, heads = model_sizes(a.size)
     dtypes = plan.network_dtypes(dtype)
-    foretold, real = (estimate.model(dtypes, sizes, gpu=device.type == "cuda", device=d, **heads) for d in ("meta", a.device))
+    foretold, real = (
+        estimate.model(dtypes, sizes, gpu=device.type == "cuda", device=d, **heads) for d in ("meta", a.device)
+    )
     for network in estimate.NETWORKS:
         estimate.weights(real[network], a.device)
     speed = calibrate(device, dtype)
     rates = (speed.convolution / 1e9, speed.product / 1e9, speed.attention / 1e9, speed.moved / 1e9)
-    print(f"{a.size} networks, {8 * a.columns}x{8 * a.rows}, {a.dtype}, {a.device}, {torch.get_num_threads()} threads; calibrated:"
-          " convolution {:.0f}, product {:.0f}, attention {:.0f} GFLOP/s, moved {:.1f} GB/s".format(*rates))
+    print(
+        f"{a.size} networks, {8 * a.columns}x{8 * a.rows}, {a.dtype}, {a.device}, {torch.get_num_threads()} threads; calibrated:"
+        " convolution {:.0f}, product {:.0f}, attention {:.0f} GFLOP/s, moved {:.1f} GB/s".format(*rates)
+    )
     print(f"{'stage':<12}{'MB foretold':>12}{'measured':>10}{'ratio':>8}{'s foretold':>13}{'measured':>10}{'ratio':>8}")
     total, good = [0.0, 0.0], True
     for name, work in stages(a).items():
@@ -90,15 +107,19 @@ def compare(a) -> bool:
         ratios = expected.peak_bytes / cost.peak_bytes, expected_s / took
         total = [total[0] + expected_s, total[1] + took]
         good = good and abs(ratios[0] - 1) <= BYTES_OFF
-        print(f"{name:<12}{expected.peak_bytes / 1e6:>12.1f}{cost.peak_bytes / 1e6:>10.1f}{ratios[0]:>8.3f}{expected_s:>13.3f}{took:>10.3f}"
-              f"{ratios[1]:>8.3f}")
+        print(
+            f"{name:<12}{expected.peak_bytes / 1e6:>12.1f}{cost.peak_bytes / 1e6:>10.1f}{ratios[0]:>8.3f}{expected_s:>13.3f}{took:>10.3f}"
+            f"{ratios[1]:>8.3f}"
+        )
     print(f"{'all':<42}{total[0]:>13.3f}{total[1]:>10.3f}{total[0] / total[1]:>8.3f}")
     return good and abs(total[0] / total[1] - 1) <= SECONDS_OFF
 
 
 def table():
     """Markdown: 10 s on the cards that people have, in fp16."""
-    print("| picture | card | plan | picture, sound | encoding | sampling | decoding | in between | peak of what is free |")
+    print(
+        "| picture | card | plan | picture, sound | encoding | sampling | decoding | in between | peak of what is free |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for side in (512, 1024):
         for card in (6, 8, 12, 24):
@@ -110,8 +131,10 @@ def table():
                 continue
             peak = {stage.name: f"{stage.peak / 1e9:.2f}" for stage in p.stages}
             early = f"{max(p.stage('picture').peak, p.stage('sound').peak) / 1e9:.2f}"
-            print(f"| {side} x {side} | {card} GB | {p.kind} | {early} | {peak['encoding']} | {peak['sampling']} | {peak['decoding']} | "
-                  f"{peak['in between']} | {p.peak / 1e9:.2f} of {p.budget / 1e9:.2f} GB |")
+            print(
+                f"| {side} x {side} | {card} GB | {p.kind} | {early} | {peak['encoding']} | {peak['sampling']} | {peak['decoding']} | "
+                f"{peak['in between']} | {p.peak / 1e9:.2f} of {p.budget / 1e9:.2f} GB |"
+            )
 
 
 def main():

@@ -3,16 +3,20 @@
 
     python bench/repair.py --photos DIR [--quick] [--jpegqs PROGRAM]
 
-DIR holds photos that never were JPEGs, as PNG. Each is compressed by Pillow and compared with itself: as Pillow decodes it, repaired from
-the file, repaired from its pixels alone (the grid and the table being found in them), and by jpegqs, where that program is installed.
+DIR holds photos that never were JPEGs, as PNG. Each is compressed by Pillow and compared with itself: as Pillow decodes
+it, repaired from the file, repaired from its pixels alone (the grid and the table being found in them), and by jpegqs,
+where that program is installed.
   PSNR    on luma, dB; "rgb" on the three channels
-  PSNR-B  on luma: the squared error and the blocking effect factor, blocks of 8, of C. Yim, A. Bovik, "Quality assessment of deblocked
-          images", IEEE TIP 20(1), 2011. "summed": each direction's factor by itself and both added, which other programs print
-Gains are means over the photos, in brackets the worst photo's. No repair can gain more in PSNR-B than what blocks took and what it gains in
-PSNR: "of" is that much. Files are 4:2:0 unless "grey" is said.
-"As quality": the quality of a plain JPEG that is as far from the original on luma, beside what sonic_nodes/gate/repair.py counts with.
-Times are the best of several, on a megapixel made of the photo; jpegqs' is that of its process. Exit status 1 when a limit is missed.
+  PSNR-B  on luma: the squared error and the blocking effect factor, blocks of 8, of C. Yim, A. Bovik, "Quality
+          assessment of deblocked
+          images", IEEE TIP 20(1), 2011. "summed": each direction's factor by itself and both added, which other
+          programs print
+Gains are means over the photos, in brackets the worst photo's. No repair can gain more in PSNR-B than what blocks took
+and what it gains in PSNR: "of" is that much. Files are 4:2:0 unless "grey" is said. "As quality": the quality of a
+plain JPEG that is as far from the original on luma, beside what sonic_nodes/gate/repair.py counts with. Times are the
+best of several, on a megapixel made of the photo; jpegqs' is that of its process. Exit status 1 when a limit is missed.
 """
+
 import argparse
 import io
 import shutil
@@ -104,7 +108,8 @@ def psnr(error):
 
 
 def borders(picture):
-    """Mean squared steps between neighbours, of each direction: across borders of blocks, inside blocks, and how many there are."""
+    """Mean squared steps between neighbours, of each direction: across borders of blocks, inside blocks, and how many
+    there are."""
     for rows in (picture, picture.T):
         steps = (rows[:, 1:] - rows[:, :-1]) ** 2
         across = np.arange(steps.shape[1]) % 8 == 7
@@ -159,7 +164,9 @@ def gains(photos, quality, grey, jpegqs):
 
 def show(title, rows):
     for name, values in rows.items():
-        cells = "".join(f"{mean:+8.2f} ({least:+.2f})" for mean, least in zip(values.mean(0)[:4], values.min(0), strict=False))
+        cells = "".join(
+            f"{mean:+8.2f} ({least:+.2f})" for mean, least in zip(values.mean(0)[:4], values.min(0), strict=False)
+        )
         print(f"{title:10}{name:10}{cells}{values[:, 4].mean():+8.2f}", flush=True)
 
 
@@ -175,7 +182,9 @@ def hold(lines, title, rows):
 
 def check_as_quality(lines, photos):
     """Mean over photos of the quality at which the plain file is as near to the original as the repaired one."""
-    plain = np.array([[measures(photo, decoded(jpeg(photo, quality)))[0] for photo in photos] for quality in AS_QUALITY])
+    plain = np.array(
+        [[measures(photo, decoded(jpeg(photo, quality)))[0] for photo in photos] for quality in AS_QUALITY]
+    )
     print("\nas quality")
     for quality in QUALITIES:
         repaired = [measures(photo, from_file(jpeg(photo, quality)))[0] for photo in photos]
@@ -202,7 +211,12 @@ def best(work):
 
 def check_cost(lines, photos, jpegqs):
     print("\nmilliseconds for each megapixel (2^20 pixels), medians over photos")
-    ways = {"grey, file": (True, from_file), "4:2:0, file": (False, from_file), "4:2:0, pixels": (False, None), "decode": (False, decoded)}
+    ways = {
+        "grey, file": (True, from_file),
+        "4:2:0, file": (False, from_file),
+        "4:2:0, pixels": (False, None),
+        "decode": (False, decoded),
+    }
     if jpegqs:
         ways["jpegqs, process"] = (False, lambda data: quant_smooth(jpegqs, data))
     medians = {}

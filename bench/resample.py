@@ -2,10 +2,10 @@
 
     python bench/resample.py [--seconds 60] [--repeats 9]
 
-Quality: the error of a sine at 0.85 of the lower Nyquist frequency against the same sine computed at the new rate, and what is left of a
-sine just above that frequency. Speed: medians of interleaved repeats on noise, in
-processor time.
+Quality: the error of a sine at 0.85 of the lower Nyquist frequency against the same sine computed at the new rate, and
+what is left of a sine just above that frequency. Speed: medians of interleaved repeats on noise, in processor time.
 """
+
 import argparse
 import statistics
 import sys
@@ -33,7 +33,11 @@ def decibels(error):
 def quality(work, rate_in, rate_out):
     hz, edge = 0.85 * min(rate_in, rate_out) / 2, rate_out // 10
     passed = work(sine(hz, rate_in), rate_in, rate_out)[edge:-edge] - sine(hz, rate_out)[edge:-edge]
-    stopped = work(sine(1.02 * rate_out / 2, rate_in), rate_in, rate_out)[edge:-edge] if rate_in > 1.1 * rate_out else np.zeros(1)
+    stopped = (
+        work(sine(1.02 * rate_out / 2, rate_in), rate_in, rate_out)[edge:-edge]
+        if rate_in > 1.1 * rate_out
+        else np.zeros(1)
+    )
     return decibels(passed), decibels(stopped)
 
 
@@ -60,7 +64,9 @@ def main():
             ours.append(seconds_of(lambda x=x, a=rate_in, b=rate_out: _sonic.resample(x, a, b)))
             theirs.append(seconds_of(lambda x=x, a=rate_in, b=rate_out: hq(x, a, b)))
         mine, peer = statistics.median(ours[1:]), statistics.median(theirs[1:])
-        print(f"{rate_in} to {rate_out} Hz: {options.seconds / mine:.0f}x real time, ratio {peer / mine:.2f}x soxr's speed")
+        print(
+            f"{rate_in} to {rate_out} Hz: {options.seconds / mine:.0f}x real time, ratio {peer / mine:.2f}x soxr's speed"
+        )
         for name, work in (("ours", _sonic.resample), ("soxr HQ", hq)):
             passed, stopped = quality(work, rate_in, rate_out)
             print(f"    {name}: error {passed:.0f} dB in the pass band, {stopped:.0f} dB left above it")

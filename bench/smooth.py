@@ -2,14 +2,16 @@
 
     python bench/smooth.py --clips DIR [--frames 100] [--quick] [--alone] [--brief] [--only NAME]
 
-Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2 levels, last) put
-in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker, hqdn3d, atadenoise, chains of them
-and OpenCV's multi-frame NLM. Exit 1 when a limit is missed. A mouth that hardly opens is measured poorly, so the standard error of its
-opening is printed beside it, and beyond 5 % it is not judged. NLM takes seconds a frame, so it is judged on a few frames;
---quick leaves it out, --alone the other filters too; --brief says in a line what a clip of many misses. At the end: how many clips hold
-each limit, and who misses which. PyAV's own FFmpeg lacks hqdn3d, a GPL filter: where there is a program `ffmpeg`, or
-`pip install imageio-ffmpeg` has brought one, its filters are used.
+Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2
+levels, last) put in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker,
+hqdn3d, atadenoise, chains of them and OpenCV's multi-frame NLM. Exit 1 when a limit is missed. A mouth that hardly
+opens is measured poorly, so the standard error of its opening is printed beside it, and beyond 5 % it is not judged.
+NLM takes seconds a frame, so it is judged on a few frames; --quick leaves it out, --alone the other filters too;
+--brief says in a line what a clip of many misses. At the end: how many clips hold each limit, and who misses which.
+PyAV's own FFmpeg lacks hqdn3d, a GPL filter: where there is a program `ffmpeg`, or `pip install imageio-ffmpeg` has
+brought one, its filters are used.
 """
+
 import argparse
 import shutil
 import subprocess
@@ -27,11 +29,20 @@ from sonic_nodes.smooth.frames import Smoother
 
 SIDE, GAIN, SHAKE_PX, NOISE = 512, 0.015, 0.5, 2.0
 MOUTH_DOUBT = 0.05  # standard error from which on a mouth opens too little to be judged
-CHAINS = ["deflicker", "hqdn3d", "atadenoise", "deflicker,hqdn3d", "deflicker,atadenoise", "atadenoise,hqdn3d",
-          "deflicker,atadenoise,hqdn3d"]
+CHAINS = [
+    "deflicker",
+    "hqdn3d",
+    "atadenoise",
+    "deflicker,hqdn3d",
+    "deflicker,atadenoise",
+    "atadenoise,hqdn3d",
+    "deflicker,atadenoise,hqdn3d",
+]
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409]
-EYES = [[33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
-        [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466]]
+EYES = [
+    [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
+    [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466],
+]
 
 
 def read_clip(path, count):
@@ -50,7 +61,9 @@ def read_clip(path, count):
 
 def moved(frame, shift):
     matrix = np.float64([[1, 0, shift[0]], [0, 1, shift[1]]])
-    return cv2.warpAffine(frame.astype(np.float32), matrix, frame.shape[1::-1], flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(
+        frame.astype(np.float32), matrix, frame.shape[1::-1], flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def to_bytes(frame):
@@ -62,7 +75,10 @@ def inject(frames, seed):
     random = np.random.default_rng(seed)
     gains, path = 1 + GAIN * random.standard_normal(len(frames)), SHAKE_PX * random.standard_normal((len(frames), 2))
     faults = list(zip(gains, path, strict=True))
-    bad = [to_bytes(moved(f, p) * g + NOISE * random.standard_normal(f.shape)) for f, (g, p) in zip(frames, faults, strict=True)]
+    bad = [
+        to_bytes(moved(f, p) * g + NOISE * random.standard_normal(f.shape))
+        for f, (g, p) in zip(frames, faults, strict=True)
+    ]
     oracle = [to_bytes(moved(f / g, -p)) for f, (g, p) in zip(bad, faults, strict=True)]
     return np.stack(bad), np.stack(oracle)
 
@@ -76,14 +92,19 @@ def ffmpeg_program():
     """The path of a program with all filters."""
     try:
         import imageio_ffmpeg
+
         brought = [imageio_ffmpeg.get_ffmpeg_exe()]
     except (ImportError, RuntimeError):
         brought = []
     for path in [*filter(None, [shutil.which("ffmpeg")]), *brought]:
-        known = subprocess.run([path, "-hide_banner", "-filters"], check=False, capture_output=True, text=True).stdout.split()
+        known = subprocess.run(
+            [path, "-hide_banner", "-filters"], check=False, capture_output=True, text=True
+        ).stdout.split()
         if {"deflicker", "hqdn3d", "atadenoise"} <= set(known):
             return path
-    sys.exit("Install FFmpeg with its GPL filters, or `pip install imageio-ffmpeg`: no program has deflicker, hqdn3d and atadenoise.")
+    sys.exit(
+        "Install FFmpeg with its GPL filters, or `pip install imageio-ffmpeg`: no program has deflicker, hqdn3d and atadenoise."
+    )
 
 
 def ffmpeg(program, frames, chain):
@@ -119,7 +140,12 @@ def ssim(a, b, every=4):
 
 
 def cell_means(frames):
-    return np.stack([cv2.resize(f.astype(np.float32), (SIDE // 16, SIDE // 16), interpolation=cv2.INTER_AREA).mean(-1) for f in frames])
+    return np.stack(
+        [
+            cv2.resize(f.astype(np.float32), (SIDE // 16, SIDE // 16), interpolation=cv2.INTER_AREA).mean(-1)
+            for f in frames
+        ]
+    )
 
 
 def flicker_energy(frames, static):
@@ -127,14 +153,22 @@ def flicker_energy(frames, static):
 
 
 def static_cells(clean):
-    """Cells of 16 x 16 pixels that stand still in the clean clip: the stillest fifth, at least those below a third of a level."""
+    """Cells of 16 x 16 pixels that stand still in the clean clip: the stillest fifth, at least those below a third of a
+    level."""
     change = np.sqrt(np.mean(np.diff(cell_means(clean), axis=0) ** 2, axis=0))
     return change <= max(1 / 3, float(np.quantile(change, 0.2)))
 
 
 def laplacian_energy(frames, masks):
     """Mean square of the Laplacian of the green channel within the mask of each frame."""
-    return float(np.mean([np.mean(cv2.Laplacian(f[..., 1].astype(np.float32), -1)[m] ** 2) for f, m in zip(frames, masks, strict=True)]))
+    return float(
+        np.mean(
+            [
+                np.mean(cv2.Laplacian(f[..., 1].astype(np.float32), -1)[m] ** 2)
+                for f, m in zip(frames, masks, strict=True)
+            ]
+        )
+    )
 
 
 def hull_mask(meshes, points):
@@ -150,6 +184,7 @@ def meshes_of(frames):
 
 def openings(meshes):
     """Inner lips apart over the height of the face; NaN without one."""
+
     def between(mesh, a, b):
         return np.linalg.norm(mesh[a, :2] - mesh[b, :2])
 
@@ -203,7 +238,10 @@ class Report:
         print(f"Of {self.clips} clips:")
         for kind, missed in self.missed.items():
             judged = self.held[kind] + len(missed)
-            print(f"  {kind:44s} holds in {self.held[kind]} of {judged}" + (": but " + ", ".join(missed) if missed else ""))
+            print(
+                f"  {kind:44s} holds in {self.held[kind]} of {judged}"
+                + (": but " + ", ".join(missed) if missed else "")
+            )
         return sum(map(len, self.missed.values()))
 
 
@@ -228,7 +266,13 @@ def judge_others(report, clean, bad, ours, program, quick):
     for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
         values, value = {chain: measure(frames, clean) for chain, frames in theirs.items()}, measure(ours, clean)
         winner = max(values, key=values.get)
-        report.line(f"{name} over {winner}", f"{value - values[winner]:+.4f}", "> 0", value > values[winner], f"{name} over FFmpeg's best")
+        report.line(
+            f"{name} over {winner}",
+            f"{value - values[winner]:+.4f}",
+            "> 0",
+            value > values[winner],
+            f"{name} over FFmpeg's best",
+        )
     if quick:
         return
     at = np.linspace(2, len(bad) - 3, 4).astype(int)
@@ -251,7 +295,9 @@ def judge_details(report, clean, bad, oracle, ours):
     (value, error), (best, best_error) = (slope(openings(meshes_of(frames)), opening) for frames in (ours, oracle))
     kept, doubt = value / best, float(np.hypot(error, best_error)) / best
     if 0 <= doubt < MOUTH_DOUBT:
-        report.line("mouth opening kept, of the oracle's", f"{100 * kept:.1f} %", f">= 98 %, +-{100 * doubt:.1f}", kept >= 0.98)
+        report.line(
+            "mouth opening kept, of the oracle's", f"{100 * kept:.1f} %", f">= 98 %, +-{100 * doubt:.1f}", kept >= 0.98
+        )
     else:
         report.say("the mouth hardly opens: not judged")
     masks = [hull_mask(meshes[i], np.arange(468)) for i in seen]
@@ -279,7 +325,9 @@ def main():
     parser.add_argument("--quick", action="store_true", help="40 frames of each clip, without NLM")
     parser.add_argument("--alone", action="store_true", help="without the other filters")
     parser.add_argument("--brief", action="store_true", help="a line a clip, with what it misses")
-    parser.add_argument("--only", metavar="NAME", help="only this clip of the folder, with the faults it gets among the others")
+    parser.add_argument(
+        "--only", metavar="NAME", help="only this clip of the folder, with the faults it gets among the others"
+    )
     options = parser.parse_args()
     program = None if options.alone else ffmpeg_program()
     paths, report = sorted(options.clips.glob("*.mp4")), Report(options.brief)

@@ -3,12 +3,14 @@
 
     python bench/sync.py --clips DIR [DIR ...] [--cache DIR] [--draft]
 
-Takes every video of DIR that has sound as a matched clip, shifts its sound by +-35, +-70, +-150 and +-330 ms, and estimates on whole clips
-and on windows of 8 s every 4 s. The truth is the shift; an unshifted clip's own offset is unknown, so errors are estimate minus the
-unshifted estimate against the shift. Mismatched pairs are every clip with every other recording of DIR (sound files too). Plain
-correlation of mouth opening and loudness, over the same lags, stands beside. --draft adds the sample portrait spoken to by the
-sample recording and those of DIR with the built-in draft engine, whose truth is exact. Ends with 0 only when every target holds.
+Takes every video of DIR that has sound as a matched clip, shifts its sound by +-35, +-70, +-150 and +-330 ms, and
+estimates on whole clips and on windows of 8 s every 4 s. The truth is the shift; an unshifted clip's own offset is
+unknown, so errors are estimate minus the unshifted estimate against the shift. Mismatched pairs are every clip with
+every other recording of DIR (sound files too). Plain correlation of mouth opening and loudness, over the same lags,
+stands beside. --draft adds the sample portrait spoken to by the sample recording and those of DIR with the built-in
+draft engine, whose truth is exact. Ends with 0 only when every target holds.
 """
+
 import argparse
 import sys
 from dataclasses import replace
@@ -40,14 +42,22 @@ class Clip:
         kept = cache / f"{path.name}.bench.npz" if cache else None
         if kept is not None and kept.exists():
             found = np.load(kept)
-            self.track = Track(list(found["times_s"]), list(found["values"]), list(found["scene"]), *map(int, found["counts"]))
+            self.track = Track(
+                list(found["times_s"]), list(found["values"]), list(found["scene"]), *map(int, found["counts"])
+            )
             return
         eyes = follower()
         for time_s, picture in pictures(path):
             eyes.see(picture, time_s)
         self.track = track = eyes.track
         if kept is not None:
-            np.savez(kept, times_s=track.times_s, values=track.values, scene=track.scene, counts=[track.seen, track.checks, track.crowded])
+            np.savez(
+                kept,
+                times_s=track.times_s,
+                values=track.values,
+                scene=track.scene,
+                counts=[track.seen, track.checks, track.crowded],
+            )
 
     @property
     def end_s(self):
@@ -63,8 +73,14 @@ class Clip:
         """Of a stretch, with `sound` beginning where the clip's does."""
         track, times = self.track, np.array(self.track.times_s)
         at = np.flatnonzero((times >= begin) & (times < end))
-        part = Track([track.times_s[i] for i in at], [track.values[i] for i in at], [track.scene[i] for i in at],
-                     sum(bool(np.isfinite(track.values[i][0])) for i in at), track.checks, track.crowded)
+        part = Track(
+            [track.times_s[i] for i in at],
+            [track.values[i] for i in at],
+            [track.scene[i] for i in at],
+            sum(bool(np.isfinite(track.values[i][0])) for i in at),
+            track.checks,
+            track.crowded,
+        )
         first = max(0, round((begin - self.start_s) * sound.rate)) if np.isfinite(begin) else 0
         last = round((end - self.start_s) * sound.rate) if np.isfinite(end) else sound.samples
         cut = replace(sound, waveform=sound.waveform[:, first:last])
@@ -83,7 +99,7 @@ def loudness_lag(track, sound, start_s):
     loud = _sonic.envelope(sound.mono(), sound.rate, 100.0, cells)
     best = {}
     for lag in range(-60, 61):
-        a, b = mouth[max(0, -lag): cells - max(0, lag)], loud[max(0, lag): cells - max(0, -lag)]
+        a, b = mouth[max(0, -lag) : cells - max(0, lag)], loud[max(0, lag) : cells - max(0, -lag)]
         best[lag] = np.corrcoef(a, b)[0, 1] if a.std() > 0 and b.std() > 0 else 0.0
     return 10.0 * max(best, key=best.get)
 
@@ -105,9 +121,20 @@ def measure_matched(clip):
             if shift == 0:
                 zero[index] = (found, loud)
             base = zero[index]
-            rows.append({"clip": clip.name, "whole": index == 0, "shift": shift, "offset": found.offset_ms, "confidence": found.confidence,
-                         "sure": found.is_sure and base[0].is_sure, "error": found.offset_ms - base[0].offset_ms - shift,
-                         "loud": loud, "loud_error": loud - base[1] - shift, "found": found})
+            rows.append(
+                {
+                    "clip": clip.name,
+                    "whole": index == 0,
+                    "shift": shift,
+                    "offset": found.offset_ms,
+                    "confidence": found.confidence,
+                    "sure": found.is_sure and base[0].is_sure,
+                    "error": found.offset_ms - base[0].offset_ms - shift,
+                    "loud": loud,
+                    "loud_error": loud - base[1] - shift,
+                    "found": found,
+                }
+            )
     return rows
 
 
@@ -119,7 +146,9 @@ def measure_mismatched(clip, others):
                 continue
             part, cut, start = clip.estimate(sound, begin, end)
             found = estimate(part, cut, start)
-            rows.append({"clip": clip.name, "sound": name, "whole": index == 0, "confidence": found.confidence, "found": found})
+            rows.append(
+                {"clip": clip.name, "sound": name, "whole": index == 0, "confidence": found.confidence, "found": found}
+            )
     return rows
 
 
@@ -140,7 +169,9 @@ def repaired(rows):
 
 def in_sync(rows):
     """The same of how far the estimate says that sound and mouth are apart afterwards: a clip may be late by itself."""
-    return np.mean([r["sure"] and abs(r["offset"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far_of(rows)])
+    return np.mean(
+        [r["sure"] and abs(r["offset"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far_of(rows)]
+    )
 
 
 def targets_of(rows, mismatched):
@@ -160,12 +191,22 @@ def targets_of(rows, mismatched):
     return [
         ("median error of shifts, all, ms", float(np.median(error)), "<=", 15),
         ("  the same by loudness, ms", float(np.median(loud)), None, 0),
-        ("within 60 ms where sure", float(np.mean([abs(r["error"]) <= 60 for r in sure])) if sure else nothing, ">=", 0.90),
+        (
+            "within 60 ms where sure",
+            float(np.mean([abs(r["error"]) <= 60 for r in sure])) if sure else nothing,
+            ">=",
+            0.90,
+        ),
         ("  by loudness, all", float((loud <= 60).mean()), None, 0),
         ("sure, of all matched", len(sure) / max(len(shifted), 1), ">=", 0.60),
         ("largest spread in a clip where sure, ms", max(spreads, default=nothing), "<=", 80),
         ("largest offset of unshifted, sure, ms", max(offsets, default=nothing), "<=", 120),
-        ("AUC of confidence", area_under(own_confidence, [r["confidence"] for r in mismatched]) if mismatched else nothing, ">=", 0.85),
+        (
+            "AUC of confidence",
+            area_under(own_confidence, [r["confidence"] for r in mismatched]) if mismatched else nothing,
+            ">=",
+            0.85,
+        ),
         ("fix: most that an unshifted clip moves, ms", max(moved), "<=", 80),
         ("fix: repaired of 150 ms and more", float(repaired(rows)), ">=", 0.70),
         ("  the same, to within 60 ms of what is measured", float(in_sync(rows)), None, 0),
@@ -207,8 +248,10 @@ def draft_errors(name, sound):
             eyes.see(frame, count / 25)
             count += 1
     found = {shift: estimate(eyes.track, fix.moved(sound, shift)) for shift in (0, *SHIFTS_MS)}
-    print(f"draft, {name:30s} {found[0].offset_ms:+6.1f} ms ({found[0].confidence:.2f})  "
-          + " ".join(f"{shift:+d}: {e.offset_ms - shift:+.1f}" for shift, e in found.items() if shift))
+    print(
+        f"draft, {name:30s} {found[0].offset_ms:+6.1f} ms ({found[0].confidence:.2f})  "
+        + " ".join(f"{shift:+d}: {e.offset_ms - shift:+.1f}" for shift, e in found.items() if shift)
+    )
     return [abs(e.offset_ms - shift) for shift, e in found.items()]
 
 

@@ -3,12 +3,13 @@
 
     python bench/sync_long.py [--frames 1000 10000] [--seconds 20]
 
-The sample portrait speaks the sample recording (draft engine), over and over: at 512x512 in each of the given lengths, whose peak memory is
-measured in a process of its own (Linux), and at 1920x1080 for the time.
-Ends with 0 when the longest takes at most 8 KiB a frame more than the shortest (its sound at 16000 Hz is 2.5 KiB a frame, the curves of
-mouth and sound are the rest; one picture would be 768 KiB) and the large clip less than its own length. The clips lie in a temporary
-folder.
+The sample portrait speaks the sample recording (draft engine), over and over: at 512x512 in each of the given lengths,
+whose peak memory is measured in a process of its own (Linux), and at 1920x1080 for the time. Ends with 0 when the
+longest takes at most 8 KiB a frame more than the shortest (its sound at 16000 Hz is 2.5 KiB a frame, the curves of
+mouth and sound are the rest; one picture would be 768 KiB) and the large clip less than its own length. The clips lie
+in a temporary folder.
 """
+
 import argparse
 import subprocess
 import sys
@@ -64,9 +65,13 @@ def write(path, frames, samples, rate, count):
 def run(path):
     """(seconds, peak memory in MiB, what was printed) of `sonic sync`."""
     began = time.perf_counter()
-    code = ("import sys; from sonic_nodes.commands.cli import main; ended = main(sys.argv[1:]); "
-            "print(next(line for line in open('/proc/self/status') if 'VmHWM' in line)); sys.exit(ended)")
-    told = subprocess.run([sys.executable, "-c", code, "sync", str(path), "--json"], cwd=ROOT, check=True, capture_output=True, text=True)
+    code = (
+        "import sys; from sonic_nodes.commands.cli import main; ended = main(sys.argv[1:]); "
+        "print(next(line for line in open('/proc/self/status') if 'VmHWM' in line)); sys.exit(ended)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, "sync", str(path), "--json"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     said, peak = told.stdout.strip().rsplit("\n", 1)
     return time.perf_counter() - began, int(peak.split()[1]) / 1024, said
 
@@ -84,9 +89,14 @@ def main():
             write(path, frames, samples, rate, count)
             seconds, peak, said = run(path)
             peaks.append(peak)
-            print(f"{count:6d} frames at 512x512: {peak:7.1f} MiB, {count / seconds:6.1f} frames/s  {said[:90]}", flush=True)
+            print(
+                f"{count:6d} frames at 512x512: {peak:7.1f} MiB, {count / seconds:6.1f} frames/s  {said[:90]}",
+                flush=True,
+            )
         more = (peaks[-1] - peaks[0]) * 1024 / max(options.frames[-1] - options.frames[0], 1)
-        print("held" if more <= KIB_A_FRAME else "MISSED", f"each further frame takes {more:.1f} KiB (<= {KIB_A_FRAME:g})")
+        print(
+            "held" if more <= KIB_A_FRAME else "MISSED", f"each further frame takes {more:.1f} KiB (<= {KIB_A_FRAME:g})"
+        )
         if not options.seconds:
             return 0 if more <= KIB_A_FRAME else 1
         large = [np.array(Image.fromarray(frame).resize((1080, 1080))) for frame in frames[:125]]
@@ -94,7 +104,10 @@ def main():
         write(path, large, samples, rate, round(options.seconds * FPS))
         seconds, peak, said = run(path)
         print(f"{options.seconds:g} s at 1920x1080: {seconds:.1f} s, {peak:.1f} MiB  {said[:90]}")
-    print("held" if seconds < options.seconds else "MISSED", f"the large clip takes {seconds / options.seconds:.2f} of its length (< 1)")
+    print(
+        "held" if seconds < options.seconds else "MISSED",
+        f"the large clip takes {seconds / options.seconds:.2f} of its length (< 1)",
+    )
     return 0 if more <= KIB_A_FRAME and seconds < options.seconds else 1
 
 

@@ -1,14 +1,16 @@
-"""A transformer block of the UNet's shape, written on tensor.h, beside the same block in eager PyTorch: time and peak of live memory.
+"""A transformer block of the UNet's shape, written on tensor.h, beside the same block in eager PyTorch: time and peak
+of live memory.
 
     python bench/transformer_block.py [--tokens 4096 --channels 320 --frames 2 --rounds 9] [--dtype fp32] [--device cpu]
 
-The block is the spatial one: layer norm and self-attention, layer norm and cross-attention to one token, layer norm and GEGLU. The
-default is the first level of a 512 x 512 picture. The eager one does what diffusers' BasicTransformerBlock does, in inference mode, and is
-more careful with memory: it drops every tensor at its last use, where that one keeps the normed input until its forward ends. Both
-copy nothing of their operands, share weights and inputs, and are timed in turns. Bytes are those that torch's allocator hands out
-and takes back, in both, operators' own scratch included. Exits 1 when the outputs differ, when ours peaks above 1.1 times eager's live
-bytes, or when its median time is above eager's.
+The block is the spatial one: layer norm and self-attention, layer norm and cross-attention to one token, layer norm and
+GEGLU. The default is the first level of a 512 x 512 picture. The eager one does what diffusers' BasicTransformerBlock
+does, in inference mode, and is more careful with memory: it drops every tensor at its last use, where that one keeps
+the normed input until its forward ends. Both copy nothing of their operands, share weights and inputs, and are timed in
+turns. Bytes are those that torch's allocator hands out and takes back, in both, operators' own scratch included. Exits
+1 when the outputs differ, when ours peaks above 1.1 times eager's live bytes, or when its median time is above eager's.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -101,10 +103,15 @@ def main() -> int:
     print(f"{a.frames} frames x {a.tokens} tokens x {a.channels} channels, {a.dtype}, {where}, {a.rounds} rounds")
     print(f"relative difference of the outputs {difference:.1e}, at most {TOLERANCE[a.dtype]:.1e}")
     holds = difference <= TOLERANCE[a.dtype]
-    for label, values, unit, line in (("median milliseconds", medians, 1e-3, TIME_LINE), ("peak MiB", peaks, 2**20, BYTES_LINE)):
+    for label, values, unit, line in (
+        ("median milliseconds", medians, 1e-3, TIME_LINE),
+        ("peak MiB", peaks, 2**20, BYTES_LINE),
+    ):
         ratio = values["ours"] / values["eager"]
         holds = holds and ratio <= line
-        print(f"{label:20} ours {values['ours'] / unit:9.2f}   eager {values['eager'] / unit:9.2f}   ratio {ratio:.3f}, the line {line}")
+        print(
+            f"{label:20} ours {values['ours'] / unit:9.2f}   eager {values['eager'] / unit:9.2f}   ratio {ratio:.3f}, the line {line}"
+        )
     return 0 if holds else 1
 
 

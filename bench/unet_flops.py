@@ -2,9 +2,11 @@
 
     python bench/unet_flops.py [--height 512 --width 512 --window 25 --clip 125 --mask 0.5 --steps 25]
 
-Prints what a step issues with all savings and without each of them, once-per-run work spread over all steps and windows, against
-the reference's 100.0 TFLOP at 512 x 512 (2 for each multiply-add of convolutions, linear layers and attention).
+Prints what a step issues with all savings and without each of them, once-per-run work spread over all steps and
+windows, against the reference's 100.0 TFLOP at 512 x 512 (2 for each multiply-add of convolutions, linear layers and
+attention).
 """
+
 import argparse
 import math
 import sys
@@ -27,7 +29,7 @@ def rectangle_mask(height, width, share):
     mask, side = torch.zeros(height, width), math.sqrt(share)
     rows, columns = round(height * side), round(width * side)
     top, left = (height - rows) // 2, (width - columns) // 2
-    mask[top:top + rows, left:left + columns] = 1
+    mask[top : top + rows, left : left + columns] = 1
     return mask
 
 
@@ -35,8 +37,12 @@ def full_size_conditions(height, width, window, clip, mask, tensor):
     """Three branches, as the sampler has them; `tensor` makes one of a shape."""
     rows, columns = height // 8, width // 8
     return model.Conditions(
-        image=[tensor(1, 1, 1024) for _ in range(3)], audio=[tensor(1, 32, 1024), tensor(1, 32, 1024), tensor(clip, 32, 1024)],
-        face_mask=rectangle_mask(height, width, mask), rows=rows, columns=columns, window=window,
+        image=[tensor(1, 1, 1024) for _ in range(3)],
+        audio=[tensor(1, 32, 1024), tensor(1, 32, 1024), tensor(clip, 32, 1024)],
+        face_mask=rectangle_mask(height, width, mask),
+        rows=rows,
+        columns=columns,
+        window=window,
         image_latents=[tensor(4, rows, columns) for _ in range(3)],
     )
 
@@ -49,7 +55,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("height", 512), ("width", 512), ("window", 25), ("clip", 125), ("steps", 25)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--mask", type=float, default=0.5, help="share of the frame that the face mask covers, a rectangle")
+    parser.add_argument(
+        "--mask", type=float, default=0.5, help="share of the frame that the face mask covers, a rectangle"
+    )
     a = parser.parse_args()
 
     def tensor(*shape):
@@ -63,10 +71,16 @@ def main():
     def step(off):
         return flops(net.step(sample, 0.5, IDS, frames, savings_off=off, meter=True)[1])
 
-    print(f"{a.height} x {a.width}, {a.window} frames, 3 branches, clip of {a.clip} frames, {a.steps} steps, mask {a.mask:.0%}; TFLOP")
+    print(
+        f"{a.height} x {a.width}, {a.window} frames, 3 branches, clip of {a.clip} frames, {a.steps} steps, mask {a.mask:.0%}; TFLOP"
+    )
     print(f"{'':38}{'conv':>8}{'linear':>8}{'attn':>8}{'sum':>9}")
-    for label, cost in (("once per run", once), ("step", step(0)), ("step, nothing folded", step(model.UNFOLDED)),
-                        ("step, mask not cut out", step(model.WHOLE_MASK))):
+    for label, cost in (
+        ("once per run", once),
+        ("step", step(0)),
+        ("step, nothing folded", step(model.UNFOLDED)),
+        ("step, mask not cut out", step(model.WHOLE_MASK)),
+    ):
         print(f"{label:38}" + "".join(f"{v / 1e12:8.3f}" for v in cost.values()) + f"{sum(cost.values()) / 1e12:9.3f}")
     total = (sum(step(0).values()) + sum(once.values()) / runs) / 1e12
     reference = REFERENCE_TFLOP.get((a.height, a.width)) if a.window == 25 else None

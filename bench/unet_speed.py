@@ -1,17 +1,22 @@
-"""One UNet step beside diffusers' UNet with audio-attention processors: same weights, inputs, threads and batching, in turns.
+"""One UNet step beside diffusers' UNet with audio-attention processors: same weights, inputs, threads and batching, in
+turns.
 
-    python bench/unet_speed.py [--size tiny|golden|small|full] [--frames 25 --height 128 --width 128 --rounds 3] [--lean] [--models DIR]
+    python bench/unet_speed.py [--size tiny|golden|small|full] [--frames 25 --height 128 --width 128 --rounds 3]
+    [--lean] [--models DIR]
                                [--device cuda --dtype fp16]
 
---models reads the UNet from the files that users have (ComfyUI's models folder, or what tests/tools/make_models.py writes); without it the
-weights are random. Both networks hold the tensors that were read; ours has its convolutions again, stored the way it computes.
+--models reads the UNet from the files that users have (ComfyUI's models folder, or what tests/tools/make_models.py
+writes); without it the weights are random. Both networks hold the tensors that were read; ours has its convolutions
+again, stored the way it computes.
 
-The processors do what the published model does: sound is one more attention beside the image's, and over time its tokens are repeated
-for every position before they are projected. --lean projects them once a branch, as a careful eager implementation might. One run of each
-is profiled, which also warms it up, and then the timed rounds take turns. Prints the outputs' difference, median seconds, the peak of live
-memory above weights and inputs as torch's own allocator saw it in both, and where the time goes. Exits 1 when the outputs differ by
-more than 1e-4 (3e-2 in half precision), when our median time is above theirs, or when our peak is above 0.7 of theirs. Needs diffusers.
+The processors do what the published model does: sound is one more attention beside the image's, and over time its
+tokens are repeated for every position before they are projected. --lean projects them once a branch, as a careful eager
+implementation might. One run of each is profiled, which also warms it up, and then the timed rounds take turns. Prints
+the outputs' difference, median seconds, the peak of live memory above weights and inputs as torch's own allocator saw
+it in both, and where the time goes. Exits 1 when the outputs differ by more than 1e-4 (3e-2 in half precision), when
+our median time is above theirs, or when our peak is above 0.7 of theirs. Needs diffusers.
 """
+
 import argparse
 import statistics
 import sys
@@ -29,12 +34,30 @@ from unet_flops import rectangle_mask  # noqa: E402
 from sonic_nodes.models import unet as model  # noqa: E402
 from sonic_nodes.weights import check, files  # noqa: E402
 
-FULL = {"channels": unet_weights.CHANNELS, "attends": unet_weights.ATTENDS, "layers": 2, "context": 1024, "embedding": 1280, "ids": 768}
+FULL = {
+    "channels": unet_weights.CHANNELS,
+    "attends": unet_weights.ATTENDS,
+    "layers": 2,
+    "context": 1024,
+    "embedding": 1280,
+    "ids": 768,
+}
 SIZES = {
     "full": (64, FULL),
-    "golden": (32, FULL | {"channels": (32, 32, 64, 64), "context": 32, "embedding": 128, "ids": 48}),  # make_models.py --small
+    # make_models.py --small
+    "golden": (32, FULL | {"channels": (32, 32, 64, 64), "context": 32, "embedding": 128, "ids": 48}),
     "small": (64, FULL | {"channels": (320, 640), "attends": (True, False), "layers": 1}),
-    "tiny": (32, {"channels": (64, 64, 96), "attends": (True, True, False), "layers": 1, "context": 64, "embedding": 256, "ids": 48}),
+    "tiny": (
+        32,
+        {
+            "channels": (64, 64, 96),
+            "attends": (True, True, False),
+            "layers": 1,
+            "context": 64,
+            "embedding": 256,
+            "ids": 48,
+        },
+    ),
 }
 TIMESTEP, IDS = 0.5, [12.5, 32.0, 16.0]
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -49,7 +72,8 @@ class Sound:
 
 
 class AudioProcessor:
-    """attn2 of the published model: to_out(image attention + mask times audio attention), in each frame or over time."""
+    """attn2 of the published model: to_out(image attention + mask times audio attention), in each frame or over
+    time."""
 
     def __init__(self, sound, to_k, to_v, over_time, lean):
         self.sound, self.to_k, self.to_v, self.over_time, self.lean = sound, to_k, to_v, over_time, lean
@@ -66,7 +90,9 @@ class AudioProcessor:
 
         batch, tokens, _ = hidden_states.shape
         q = heads(attn.to_q(hidden_states))
-        image = F.scaled_dot_product_attention(q, heads(attn.to_k(encoder_hidden_states)), heads(attn.to_v(encoder_hidden_states)))
+        image = F.scaled_dot_product_attention(
+            q, heads(attn.to_k(encoder_hidden_states)), heads(attn.to_v(encoder_hidden_states))
+        )
         audio = self._tokens(batch)
         k, v = (heads(F.linear(audio, w)).repeat_interleave(batch // len(audio), 0) for w in (self.to_k, self.to_v))
         heard = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
@@ -132,11 +158,17 @@ def seconds_by_kernel(profile, device="cpu") -> dict[str, float]:
 
 def print_kernels(kernels: dict[str, dict[str, float]], rows=12):
     """Seconds, those of the most first; the profiler slows each call down a little."""
-    names = sorted({name for table in kernels.values() for name in table}, key=lambda name: -max(t.get(name, 0) for t in kernels.values()))
+    names = sorted(
+        {name for table in kernels.values() for name in table},
+        key=lambda name: -max(t.get(name, 0) for t in kernels.values()),
+    )
     print(f"{'seconds by kernel':44}" + "".join(f"{name:>12}" for name in kernels))
     for name in names[:rows]:
         print(f"{name[:43]:44}" + "".join(f"{table.get(name, 0):12.3f}" for table in kernels.values()))
-    print(f"{'all others':44}" + "".join(f"{sum(v for n, v in t.items() if n not in names[:rows]):12.3f}" for t in kernels.values()))
+    print(
+        f"{'all others':44}"
+        + "".join(f"{sum(v for n, v in t.items() if n not in names[:rows]):12.3f}" for t in kernels.values())
+    )
 
 
 def read_weights(folder, sizes) -> dict[str, torch.Tensor]:
@@ -145,9 +177,16 @@ def read_weights(folder, sizes) -> dict[str, torch.Tensor]:
     if path is None:
         raise SystemExit(files.advice("unet"))
     start = time.perf_counter()
-    own = {"channels": sizes["channels"], "context": sizes["context"], "ids": sizes["ids"] // 3, "blocks": sizes["layers"]}
+    own = {
+        "channels": sizes["channels"],
+        "context": sizes["context"],
+        "ids": sizes["ids"] // 3,
+        "blocks": sizes["layers"],
+    }
     weights = check.load("unet", path, torch.float32, **own)
-    print(f"{path}: {sum(w.nbytes for w in weights.values()) / 2**30:.2f} GiB of weights in {time.perf_counter() - start:.1f} s")
+    print(
+        f"{path}: {sum(w.nbytes for w in weights.values()) / 2**30:.2f} GiB of weights in {time.perf_counter() - start:.1f} s"
+    )
     return weights
 
 
@@ -159,7 +198,9 @@ def workloads(a):
     rows, columns, generator = a.height // 8, a.width // 8, torch.Generator().manual_seed(1)
     noise, latents = (torch.randn(n, 4, rows, columns, generator=generator).to(**kind) for n in (a.frames, 1))
     latents = [torch.zeros_like(latents[0]), latents[0], latents[0]]
-    image, tokens = (torch.randn(n, 32 if n > 1 else 1, sizes["context"], generator=generator).to(**kind) for n in (1, a.frames + 1))
+    image, tokens = (
+        torch.randn(n, 32 if n > 1 else 1, sizes["context"], generator=generator).to(**kind) for n in (1, a.frames + 1)
+    )
     images, audio = [image * 0, image, image], [tokens[:1], tokens[:1], tokens[1:]]
     mask = rectangle_mask(a.height, a.width, 0.5)
     net = model.UNet(weights, head_dim)
@@ -195,7 +236,10 @@ def report(a, outputs, medians, peaks) -> bool:
     print(f"{a.size}, 3 branches x {a.frames} frames, {a.height} x {a.width}, {a.dtype}, {threads}, {a.rounds} rounds")
     print(f"relative difference of the outputs {difference:.1e}, at most {line:.0e}")
     holds = difference <= line
-    for label, values, unit, line in (("median seconds", medians, 1, TIME_LINE), ("peak MiB", peaks, 2**20, BYTES_LINE)):
+    for label, values, unit, line in (
+        ("median seconds", medians, 1, TIME_LINE),
+        ("peak MiB", peaks, 2**20, BYTES_LINE),
+    ):
         ours, theirs = values["ours"] / unit, values["diffusers"] / unit
         holds = holds and ours / theirs <= line
         print(f"{label:16} ours {ours:10.2f}   diffusers {theirs:10.2f}   ratio {ours / theirs:.3f}, the line {line}")

@@ -1,12 +1,23 @@
-"""The names and shapes of unet.pth, so that a full-size UNet can be had without the file: random, or on the meta device."""
+"""The names and shapes of unet.pth, so that a full-size UNet can be had without the file: random, or on the meta
+device."""
+
 import math
 
 import torch
 
-CHANNELS, ATTENDS, LAYERS, CONTEXT, EMBEDDING, IDS = (320, 640, 1280, 1280), (True, True, True, False), 2, 1024, 1280, 768
+CHANNELS, ATTENDS, LAYERS, CONTEXT, EMBEDDING, IDS = (
+    (320, 640, 1280, 1280),
+    (True, True, True, False),
+    2,
+    1024,
+    1280,
+    768,
+)
 
 
-def shapes(channels=CHANNELS, attends=ATTENDS, layers=LAYERS, context=CONTEXT, embedding=EMBEDDING, ids=IDS) -> dict[str, tuple[int, ...]]:
+def shapes(
+    channels=CHANNELS, attends=ATTENDS, layers=LAYERS, context=CONTEXT, embedding=EMBEDDING, ids=IDS
+) -> dict[str, tuple[int, ...]]:
     """{name: shape} of the UNet with its audio adapters."""
     out = {}
 
@@ -102,6 +113,7 @@ def random(seed=0, dtype=torch.float32, **sizes) -> dict[str, torch.Tensor]:
 
 def meta(dtype=torch.float16, **sizes) -> dict[str, torch.Tensor]:
     """Weights without memory; the blend factors, which are read on the host, have some."""
+
     def device(name):
         return "cpu" if name.endswith("mix_factor") else "meta"
 

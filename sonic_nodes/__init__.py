@@ -1,4 +1,5 @@
 """One portrait and one recording of speech in, a talking video out."""
+
 from .extension.versions import check_python
 
 check_python()

@@ -1,4 +1,5 @@
 """`python -m sonic_nodes`: the command `sonic` where no script of that name is installed."""
+
 import sys
 
 from .commands.cli import main

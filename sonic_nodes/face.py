@@ -1,4 +1,5 @@
 """Faces in a picture, the square around one, and the way back into the picture. The work is done in csrc/face."""
+
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,16 +20,19 @@ WEIGHTS = {"detector": "face_detector.safetensors", "mesh": "face_mesh.safetenso
 class Face:
     """One face; every coordinate is in pixels of the picture, and may lie beyond its border."""
 
-    score: float            # the detector's, 0..1
-    presence: float         # the mesh network's belief that this is a face, 0..1; found faces have at least 0.5
-    box_xyxy: np.ndarray    # f32 [4], the detector's box: eyebrows to chin
-    keypoints: np.ndarray   # f32 [6, 2]: eye on the left of the picture, eye on its right, nose tip, mouth, left ear, right ear
-    mesh: np.ndarray        # f32 [468, 3], MediaPipe's numbering; z on the same scale, larger is farther away
-    hull_xyxy: np.ndarray   # f32 [4], least and largest x, y of the mesh
+    score: float  # the detector's, 0..1
+    presence: float  # the mesh network's belief that this is a face, 0..1; found faces have at least 0.5
+    box_xyxy: np.ndarray  # f32 [4], the detector's box: eyebrows to chin
+    # f32 [6, 2]: eye on the left of the picture, eye on its right, nose tip, mouth, left ear, right ear
+    keypoints: np.ndarray
+    mesh: np.ndarray  # f32 [468, 3], MediaPipe's numbering; z on the same scale, larger is farther away
+    hull_xyxy: np.ndarray  # f32 [4], least and largest x, y of the mesh
 
     @classmethod
     def from_row(cls, row: np.ndarray) -> "Face":
-        return cls(float(row[0]), float(row[1]), row[2:6], row[6:18].reshape(6, 2), row[18:-4].reshape(468, 3), row[-4:])
+        return cls(
+            float(row[0]), float(row[1]), row[2:6], row[6:18].reshape(6, 2), row[18:-4].reshape(468, 3), row[-4:]
+        )
 
 
 @functools.cache
@@ -54,15 +58,17 @@ def check_picture(picture: np.ndarray) -> np.ndarray:
     """The picture as C-contiguous uint8 [H, W, 3]."""
     picture = np.asarray(picture)
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        raise InputError(f"Give the picture as 8-bit RGB, [height, width, 3]: it is {picture.dtype} {list(picture.shape)}.")
+        raise InputError(
+            f"Give the picture as 8-bit RGB, [height, width, 3]: it is {picture.dtype} {list(picture.shape)}."
+        )
     return np.ascontiguousarray(picture)
 
 
 def find_faces(picture: np.ndarray, thorough: bool = True) -> list[Face]:
     """The faces in a picture u8 [H, W, 3] (RGB), largest first; [] when there is none.
 
-    A face counts when the detector and the mesh network both see one. Turned, small and cut faces are looked for when the picture
-    as a whole shows none and `thorough` is true (csrc/face/find.h). May be called from several threads.
+    A face counts when the detector and the mesh network both see one. Turned, small and cut faces are looked for when
+    the picture as a whole shows none and `thorough` is true (csrc/face/find.h). May be called from several threads.
     """
     return _faces("face_find", picture, () if thorough else (0.0,))
 
@@ -72,7 +78,7 @@ def _faces(operator: str, picture: np.ndarray, numbers=()) -> list[Face]:
     if not picture.flags.writeable:
         picture = picture.copy()  # torch warns about read-only memory; nothing writes to it
     try:
-        rows, = run_network(operator, torch.from_numpy(picture), "picture", numbers)
+        (rows,) = run_network(operator, torch.from_numpy(picture), "picture", numbers)
     except RuntimeError as error:
         raise _explained(error) from error
     return [Face.from_row(row) for row in rows.numpy()]
@@ -90,7 +96,8 @@ def choose(picture: np.ndarray, face_index: int = 0, face_mask: np.ndarray | Non
     """(the face to animate, sentences for the user).
 
     face_index  0 is the largest face
-    face_mask   [H, W], the user's own mark (statues, animals, drawings, profiles): its box takes the place of the hull, and the mesh
+    face_mask   [H, W], the user's own mark (statues, animals, drawings, profiles): its box takes the place of the hull,
+                and the mesh
                 is fitted into it when no face is found there
     Raises NoFaceError and InputError.
     """
@@ -102,15 +109,21 @@ def choose(picture: np.ndarray, face_index: int = 0, face_mask: np.ndarray | Non
 def pick(faces: list[Face], face_index: int, size: tuple[int, int]) -> tuple[Face, list[str]]:
     """The face of that index among `faces`, largest first, of a picture of `size` (width, height)."""
     if not faces:
-        raise NoFaceError("Choose a picture that shows a face from the front, or mark the face yourself (face_mask of SONIC_PreData): "
-                          f"no face was found in the picture of {size[0]} x {size[1]} pixels.")
+        raise NoFaceError(
+            "Choose a picture that shows a face from the front, or mark the face yourself (face_mask of SONIC_PreData): "
+            f"no face was found in the picture of {size[0]} x {size[1]} pixels."
+        )
     if not 0 <= face_index < len(faces):
-        raise InputError(f"Choose a face_index from 0 to {len(faces) - 1} (0 is the largest): it is {face_index}, "
-                         f"and the picture shows {len(faces)} face{'s' if len(faces) > 1 else ''}.")
+        raise InputError(
+            f"Choose a face_index from 0 to {len(faces) - 1} (0 is the largest): it is {face_index}, "
+            f"and the picture shows {len(faces)} face{'s' if len(faces) > 1 else ''}."
+        )
     if len(faces) == 1:
         return faces[0], []
     which = "the largest was chosen" if face_index == 0 else f"number {face_index} by size was chosen"
-    return faces[face_index], [f"The picture shows {len(faces)} faces: {which}. Set face_index (0 to {len(faces) - 1}) for another."]
+    return faces[face_index], [
+        f"The picture shows {len(faces)} faces: {which}. Set face_index (0 to {len(faces) - 1}) for another."
+    ]
 
 
 def _marked_face(picture: np.ndarray, face_mask: np.ndarray) -> tuple[Face, list[str]]:
@@ -118,7 +131,9 @@ def _marked_face(picture: np.ndarray, face_mask: np.ndarray) -> tuple[Face, list
     inside = [f for f in find_faces(picture) if _is_inside((f.hull_xyxy[:2] + f.hull_xyxy[2:]) / 2, box)]
     face, notes = (inside[0], []) if inside else (fit_face(picture, box), [])
     if face.presence < 0.5:
-        notes = ["No face was recognised inside face_mask: its box was taken as the face, so the mouth may sit a little off."]
+        notes = [
+            "No face was recognised inside face_mask: its box was taken as the face, so the mouth may sit a little off."
+        ]
     return replace(face, hull_xyxy=box), notes
 
 
@@ -140,46 +155,59 @@ def mask_box(face_mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def fit_face(picture: np.ndarray, box_xyxy) -> Face:
-    """The mesh laid into a box around an upright face, whether or not the networks see a face there (see its `presence`)."""
+    """The mesh laid into a box around an upright face, whether or not the networks see a face there (see its
+    `presence`)."""
     return _faces("face_fit", picture, [float(v) for v in box_xyxy])[0]
 
 
 def track_face(picture: np.ndarray, before: np.ndarray) -> Face:
-    """The face whose mesh was `before` [468, 3] in the last picture of a video, in the next one: one run of the mesh network. A
-    `presence` below 0.5 says that it is lost."""
+    """The face whose mesh was `before` [468, 3] in the last picture of a video, in the next one: one run of the mesh
+    network. A `presence` below 0.5 says that it is lost."""
     tensors, names = network_weights()
     points = torch.from_numpy(np.ascontiguousarray(before, np.float32))
     try:
-        rows, = call("face_track", (torch.from_numpy(check_picture(picture)), points, *tensors), f"picture\nbefore\n{names}")
+        (rows,) = call(
+            "face_track", (torch.from_numpy(check_picture(picture)), points, *tensors), f"picture\nbefore\n{names}"
+        )
     except RuntimeError as error:
         raise _explained(error) from error
     return Face.from_row(rows.numpy()[0])
 
 
 def crop_square(shape: tuple[int, ...], face_xyxy, expand_ratio: float) -> tuple[int, int, int, int]:
-    """The square around a face of a picture of `shape` [H, W, ...]: x0, y0, x1, y1 in whole pixels (csrc/face/geometry.h)."""
-    return _checked(_sonic.crop_square, tuple(float(v) for v in face_xyxy), float(expand_ratio), int(shape[1]), int(shape[0]))
+    """The square around a face of a picture of `shape` [H, W, ...]: x0, y0, x1, y1 in whole pixels
+    (csrc/face/geometry.h)."""
+    return _checked(
+        _sonic.crop_square, tuple(float(v) for v in face_xyxy), float(expand_ratio), int(shape[1]), int(shape[0])
+    )
 
 
 def prepared_size(shape: tuple[int, ...], min_resolution: int) -> tuple[int, int]:
-    """(height, width) that a picture of `shape` [H, W, ...] is resized to: multiples of 64, the shorter side about min_resolution."""
+    """(height, width) that a picture of `shape` [H, W, ...] is resized to: multiples of 64, the shorter side about
+    min_resolution."""
     width, height = _checked(_sonic.prepared_size, int(shape[1]), int(shape[0]), int(min_resolution))
     return height, width
 
 
 def resize(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """u8 [H, W] or [H, W, 3] at the height and width of `shape`, by Pillow's Lanczos; the picture itself when it has that size."""
+    """u8 [H, W] or [H, W, 3] at the height and width of `shape`, by Pillow's Lanczos; the picture itself when it has
+    that size."""
     if picture.shape[:2] == tuple(shape[:2]):
         return picture
     return np.array(Image.fromarray(picture).resize((shape[1], shape[0]), Image.Resampling.LANCZOS))
 
 
-def soft_mask(shape: tuple[int, ...], face_xyxy, crop_xyxy, prepared_shape: tuple[int, ...], area: float = 1.1) -> np.ndarray:
-    """float32 [H, W] 0..1 of `prepared_shape`: the face box, grown by `area`, in the crop of a picture of `shape`; soft-edged."""
+def soft_mask(
+    shape: tuple[int, ...], face_xyxy, crop_xyxy, prepared_shape: tuple[int, ...], area: float = 1.1
+) -> np.ndarray:
+    """float32 [H, W] 0..1 of `prepared_shape`: the face box, grown by `area`, in the crop of a picture of `shape`;
+    soft-edged."""
     x0, y0, x1, y1 = (float(v) for v in face_xyxy)
     left, top, right, bottom = (int(v) for v in crop_xyxy)
     if not (left < right and top < bottom and right - left <= 2 * shape[1] + 2 and bottom - top <= 2 * shape[0] + 2):
-        raise InputError(f"Give a crop inside the picture of {shape[1]} x {shape[0]}: it is {left}, {top}, {right}, {bottom}.")
+        raise InputError(
+            f"Give a crop inside the picture of {shape[1]} x {shape[0]}: it is {left}, {top}, {right}, {bottom}."
+        )
     mask = np.empty((bottom - top, right - left), np.uint8)
     _checked(_sonic.face_mask, mask, (x0 - left, y0 - top, x1 - x0, y1 - y0), float(area))
     return resize(mask, prepared_shape).astype(np.float32) / np.float32(255)
@@ -189,7 +217,9 @@ def paste_back(frames: np.ndarray, source: np.ndarray, crop_xyxy, feather: float
     """frames u8 [n, h, w, 3] at `crop_xyxy` of source u8 [H, W, 3] -> u8 [n, H, W, 3] (csrc/face/paste.h)."""
     source = check_picture(source)
     out = np.empty((len(frames), *source.shape), np.uint8)
-    _checked(_sonic.paste_back, out, source, np.ascontiguousarray(frames), tuple(int(v) for v in crop_xyxy), float(feather))
+    _checked(
+        _sonic.paste_back, out, source, np.ascontiguousarray(frames), tuple(int(v) for v in crop_xyxy), float(feather)
+    )
     return out
 
 

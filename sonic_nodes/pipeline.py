@@ -2,6 +2,7 @@
 
 Used by the nodes and by the command line alike; knows neither ComfyUI nor files.
 """
+
 import numpy as np
 
 from . import face
@@ -13,13 +14,23 @@ MAX_ASPECT = 4.0
 MISMATCH_S = 0.1
 
 
-def prepare(picture, sound, *, min_resolution=512, duration=0.0, expand_ratio=0.18, crop="face", face_index=0, face_mask=None,
-            on_mismatch="use shorter"):
+def prepare(
+    picture,
+    sound,
+    *,
+    min_resolution=512,
+    duration=0.0,
+    expand_ratio=0.18,
+    crop="face",
+    face_index=0,
+    face_mask=None,
+    on_mismatch="use shorter",
+):
     """Find the face, crop with head room, mask, resize; trim the sound. Returns SONIC_PREDATA, a dict:
 
-    version 1; image uint8 [H, W, 3], sides multiples of 64; source uint8, the picture as given; crop_xyxy and face_xyxy in
-    source pixels; mesh float32 [468, 3] in image pixels; mask float32 [H, W]; audio float32 mono 16 kHz; speech, the trimmed
-    Sound; duration_s; frames = round(25 x duration_s); notes, sentences for the user.
+    version 1; image uint8 [H, W, 3], sides multiples of 64; source uint8, the picture as given; crop_xyxy and face_xyxy
+    in source pixels; mesh float32 [468, 3] in image pixels; mask float32 [H, W]; audio float32 mono 16 kHz; speech, the
+    trimmed Sound; duration_s; frames = round(25 x duration_s); notes, sentences for the user.
 
     picture      uint8 [H, W, 3] RGB
     sound        media.audio.Sound
@@ -72,15 +83,21 @@ def fit_duration(sound, duration, on_mismatch):
     if on_mismatch == "refuse" and abs(duration - have) >= MISMATCH_S:
         raise InputError(f"Set duration to 0 or use a recording of {duration:.2f} s: the recording lasts {have:.2f} s.")
     if duration > have:
-        return sound, [f"The recording lasts {have:.2f} s, less than the {duration:.2f} s asked for: the video is as long as it."]
-    return sound.trimmed(max(duration, 1 / FPS)), [f"The first {duration:.2f} s of the recording are used; it lasts {have:.2f} s."]
+        return sound, [
+            f"The recording lasts {have:.2f} s, less than the {duration:.2f} s asked for: the video is as long as it."
+        ]
+    return sound.trimmed(max(duration, 1 / FPS)), [
+        f"The first {duration:.2f} s of the recording are used; it lasts {have:.2f} s."
+    ]
 
 
 def prepared_image(picture, box, min_resolution):
     """The part of the picture in `box`, resized: uint8 [H, W, 3], sides multiples of 64."""
     width, height = box[2] - box[0], box[3] - box[1]
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise InputError(f"Crop the picture, or set crop to 'face': {width}x{height} is longer than {MAX_ASPECT:.0f} times its width.")
+        raise InputError(
+            f"Crop the picture, or set crop to 'face': {width}x{height} is longer than {MAX_ASPECT:.0f} times its width."
+        )
     cut = cut_out(picture, box)
     return face.resize(cut, face.prepared_size(cut.shape, min_resolution))
 
@@ -89,7 +106,7 @@ def cut_out(picture, box):
     """Rows and columns of `box`; what lies outside the picture (rounding can reach a pixel) repeats its border."""
     height, width = picture.shape[:2]
     left, top, right, bottom = box
-    inside = picture[max(top, 0):min(bottom, height), max(left, 0):min(right, width)]
+    inside = picture[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
     beyond = ((max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)), (0, 0))
     return np.ascontiguousarray(np.pad(inside, beyond, mode="edge"))
 

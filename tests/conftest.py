@@ -1,4 +1,5 @@
 """Fixtures that all tests share."""
+
 import os
 import signal
 from pathlib import Path
@@ -16,7 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser):
-    parser.addoption("--device", action="append", help="where operators and networks are tested; else the CPU, and CUDA when it is there")
+    parser.addoption(
+        "--device",
+        action="append",
+        help="where operators and networks are tested; else the CPU, and CUDA when it is there",
+    )
 
 
 def pytest_generate_tests(metafunc):
@@ -39,7 +44,8 @@ def device(request):
 
 @pytest.fixture(scope="session")
 def shared_dir():
-    """Real photos and recordings, kept beside the checkout (../shared) or where SONIC_SHARED says; they are not part of the repository."""
+    """Real photos and recordings, kept beside the checkout (../shared) or where SONIC_SHARED says; they are not part of
+    the repository."""
     folder = Path(os.environ.get("SONIC_SHARED", ROOT.parent / "shared"))
     if not folder.is_dir():
         pytest.skip(f"real photos and recordings are not at hand: {folder} is absent (set SONIC_SHARED)")
@@ -53,7 +59,8 @@ def golden_dir():
 
 @pytest.fixture(scope="session")
 def small_models(tmp_path_factory):
-    """ComfyUI's `models` with every file of the model: random weights, networks of a few megabytes. Copy it to change it."""
+    """ComfyUI's `models` with every file of the model: random weights, networks of a few megabytes. Copy it to change
+    it."""
     import torch
 
     from tests.tools.make_models import make

@@ -1,4 +1,5 @@
 """JPEG files of known quality, written by Pillow."""
+
 import io
 
 import numpy as np

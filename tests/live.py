@@ -1,4 +1,5 @@
 """Bytes that the process holds from malloc: tensors, C structures, everything but Python's own small objects."""
+
 import ctypes
 import gc
 import sys

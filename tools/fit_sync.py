@@ -3,20 +3,23 @@
 
     python tools/fit_sync.py --clips DIR --cache DIR [--exclude NAME ...] [--check]
 
-DIR holds clips of people talking, with sound, called SOURCE__NAME.mp4; clips of one SOURCE are left out together when the fit is
-checked. What is taken from a clip (its meshes and its log-mel) is kept under --cache.
+DIR holds clips of people talking, with sound, called SOURCE__NAME.mp4; clips of one SOURCE are left out together when
+the fit is checked. What is taken from a clip (its meshes and its log-mel) is kept under --cache.
 
 1. A head at rest: the mean of the meshes' rigid points, each mesh turned onto the first.
 2. A basis of the mouth's movements: principal components, every clip weighing the same; and how shut the lips are.
-3. Canonical correlation of the two curves with their neighbourhoods (Sargin et al. 2007), ridge added to both covariances.
-4. Clips are dubbed, cut and shifted by their editors: the fit is repeated on clips shifted by the lag that it found itself, and clips
+3. Canonical correlation of the two curves with their neighbourhoods (Sargin et al. 2007), ridge added to both
+covariances. 4. Clips are dubbed, cut and shifted by their editors: the fit is repeated on clips shifted by the lag that
+it found itself, and clips
    that agree with it nowhere are left out. A source with many clips counts less for each.
-5. Zero: clips of the draft engine, whose truth is exact, are to come out at -10 ms; recordings then scatter about +20 ms.
-6. Confidence, by models that never saw the source: a detector for the shape of the peak, and logistic regression on stretches whose lag
+5. Zero: clips of the draft engine, whose truth is exact, are to come out at -10 ms; recordings then scatter about +20
+ms. 6. Confidence, by models that never saw the source: a detector for the shape of the peak, and logistic regression on
+stretches whose lag
    is right against those with another's sound and those whose lag is wrong.
 
 Clips with the same sound as an earlier one are left out.
 """
+
 import argparse
 import sys
 from dataclasses import replace
@@ -39,13 +42,14 @@ from sonic_nodes.media.image import read_picture
 ASSETS = Path(__file__).resolve().parent.parent / "sonic_nodes" / "assets"
 OUT, SAMPLE = ASSETS / "sync.safetensors", ASSETS / "sample"
 COMPONENTS, PAIRS, RIDGE = 12, 10, 0.1
-SHUT_WEIGHT = 0.25                        # of how shut the lips are, beside the components: half as much as they vary by
+# of how shut the lips are, beside the components: half as much as they vary by
+SHUT_WEIGHT = 0.25
 MOUTH_TAPS, MOUTH_STEP = 7, 3
 SOUND_TAPS, SOUND_STEP = 11, 4
 ROUNDS = 4
-OTHERS = 6                                # foreign sounds for every clip
+OTHERS = 6  # foreign sounds for every clip
 OUT_OF_REACH_CELLS, SAME_LAG_CELLS = 25, 6
-SAME_SOUND_CELLS, SAME_SOUND = 200, 0.9    # copies reach 0.96 and more, one sentence spoken twice 0.81
+SAME_SOUND_CELLS, SAME_SOUND = 200, 0.9  # copies reach 0.96 and more, one sentence spoken twice 0.81
 DRAFT_MS = -10.0
 WINDOWS_S = (4.0, 8.0, 16.0)
 
@@ -58,8 +62,17 @@ def read_clip(path: Path, cache: Path) -> dict:
             follower.see(picture, time_s)
         sound, start_s = read_sound_at(path)
         track = follower.track
-        np.savez(kept, times=track.times_s, meshes=np.array(track.values), scene=track.scene, crowded=track.crowded, checks=track.checks,
-                 mel=_sonic.log_mel(sound.mono_16k()), sound_s=sound.duration_s, start_s=start_s)
+        np.savez(
+            kept,
+            times=track.times_s,
+            meshes=np.array(track.values),
+            scene=track.scene,
+            crowded=track.crowded,
+            checks=track.checks,
+            mel=_sonic.log_mel(sound.mono_16k()),
+            sound_s=sound.duration_s,
+            start_s=start_s,
+        )
     clip = dict(np.load(kept))
     clip["meshes"] = clip["meshes"].reshape(-1, 468, 3)
     return clip | {"name": path.stem, "source": source_of(path.stem)}
@@ -74,7 +87,8 @@ def source_of(stem: str) -> str:
 
 
 def rest_of(clips) -> np.ndarray:
-    """f32 [64, 3], in units of the distance of the eyes' outer corners, turned so that the middle of the clip's head looks ahead."""
+    """f32 [64, 3], in units of the distance of the eyes' outer corners, turned so that the middle of the clip's head
+    looks ahead."""
     points = _sonic.sync_rigid_points()
     heads = []
     for clip in clips:
@@ -101,9 +115,14 @@ def curves_of(clips, rest) -> None:
         scene = clip["scene"].astype(np.int32)
         mouth, seen = _sonic.sync_mouth_curves(values, clip["times"], scene, everything, float(clip["start_s"]), cells)
         sound_cells = min(cells, int(float(clip["sound_s"]) * 100))
-        sound = _sonic.sync_sound_curves(np.ascontiguousarray(clip["mel"][:, :max(1, sound_cells)]), cells)
-        clip |= {"values": values, "mouth": mouth.T.astype(np.float64), "sound": sound.T.astype(np.float64), "seen": seen.astype(bool),
-                 "sound_cells": sound_cells}
+        sound = _sonic.sync_sound_curves(np.ascontiguousarray(clip["mel"][:, : max(1, sound_cells)]), cells)
+        clip |= {
+            "values": values,
+            "mouth": mouth.T.astype(np.float64),
+            "sound": sound.T.astype(np.float64),
+            "seen": seen.astype(bool),
+            "sound_cells": sound_cells,
+        }
 
 
 def basis_of(clips) -> np.ndarray:
@@ -158,7 +177,9 @@ def correlate(clips, rest, lags) -> dict:
     mouth = (wy @ vt[:PAIRS].T).reshape(COMPONENTS + 1, MOUTH_TAPS, PAIRS)
     sound = (wx @ u[:, :PAIRS]).reshape(26, SOUND_TAPS, PAIRS) / scale[:, None, None]
     arrays = {"rest": rest, "basis": basis, "mouth": mouth, "sound": sound, "correlations": s[:PAIRS]}
-    return {key: np.ascontiguousarray(value, np.float32) for key, value in arrays.items()} | {"zero_cells": np.zeros(1, np.float32)}
+    return {key: np.ascontiguousarray(value, np.float32) for key, value in arrays.items()} | {
+        "zero_cells": np.zeros(1, np.float32)
+    }
 
 
 def project(clip, model, sound=None) -> estimate.Pair:
@@ -169,8 +190,13 @@ def project(clip, model, sound=None) -> estimate.Pair:
     heard = np.ascontiguousarray(sound["sound"].T[:, :cells], np.float32)
     sound_cells = min(cells, sound["sound_cells"])
     heard = np.pad(heard, ((0, 0), (0, cells - heard.shape[1])), mode="edge")
-    return estimate.Pair(_sonic.sync_project(mouth, model["mouth"], MOUTH_STEP), _sonic.sync_project(heard, model["sound"], SOUND_STEP),
-                         clip["seen"].astype(np.uint8), sound_cells, model["correlations"])
+    return estimate.Pair(
+        _sonic.sync_project(mouth, model["mouth"], MOUTH_STEP),
+        _sonic.sync_project(heard, model["sound"], SOUND_STEP),
+        clip["seen"].astype(np.uint8),
+        sound_cells,
+        model["correlations"],
+    )
 
 
 def lag_of(clip, model) -> tuple:
@@ -178,7 +204,8 @@ def lag_of(clip, model) -> tuple:
 
 
 def fit(clips, rest) -> tuple[dict, dict]:
-    """(model, lags in cells by name), the clips aligned by the model itself; those that agree with it nowhere are left out."""
+    """(model, lags in cells by name), the clips aligned by the model itself; those that agree with it nowhere are left
+    out."""
     lags, used = {}, clips
     for _ in range(ROUNDS):
         model = correlate(used, rest, lags)
@@ -217,8 +244,14 @@ def zero_of(model, rest) -> float:
             follower.see(frame, count / 25)
             count += 1
     track = follower.track
-    clip = {"meshes": np.array(track.values).reshape(-1, 468, 3), "times": np.array(track.times_s), "scene": np.array(track.scene),
-            "mel": _sonic.log_mel(sound.mono_16k()), "sound_s": sound.duration_s, "start_s": 0.0}
+    clip = {
+        "meshes": np.array(track.values).reshape(-1, 468, 3),
+        "times": np.array(track.times_s),
+        "scene": np.array(track.scene),
+        "mel": _sonic.log_mel(sound.mono_16k()),
+        "sound_s": sound.duration_s,
+        "start_s": 0.0,
+    }
     curves_of([clip], rest)
     return lag_of(clip, model)[0] - DRAFT_MS / 10
 
@@ -240,31 +273,43 @@ def windows_of(clip, seconds):
 
 
 def stretches_of(clips, rest):
-    """[{source, own, right, scores, compared}] by models that never saw the clip's source, with its own sound and with that of others.
-    `right`: the lag is the clip's. A clip whose own lag lies out of reach may not speak its sound: it is left out."""
+    """[{source, own, right, scores, compared}] by models that never saw the clip's source, with its own sound and with
+    that of others. `right`: the lag is the clip's. A clip whose own lag lies out of reach may not speak its sound: it
+    is left out."""
     found, lags = [], {}
     for index, (clip, model) in enumerate(held_out(clips, rest)):
         lags[clip["name"]] = lag_of(clip, model)
         others = [c for c in clips if c["source"] != clip["source"] and c["sound_cells"] > 300]
         for sound in (None, *(others[(index * 7 + k * 5) % len(others)] for k in range(OTHERS))):
             pair = project(clip, model, sound)
-            places = [(0, len(clip["seen"]))] + [window for seconds in WINDOWS_S for window in windows_of(clip, seconds)]
+            places = [(0, len(clip["seen"]))] + [
+                window for seconds in WINDOWS_S for window in windows_of(clip, seconds)
+            ]
             for begin, end in places:
                 scores, compared = pair.score(begin, end)
                 if compared >= estimate.LEAST_CELLS:
-                    found.append({"name": clip["name"], "source": clip["source"], "own": sound is None, "scores": scores,
-                                  "compared": compared})
+                    found.append(
+                        {
+                            "name": clip["name"],
+                            "source": clip["source"],
+                            "own": sound is None,
+                            "scores": scores,
+                            "compared": compared,
+                        }
+                    )
     zero = middle_of_sources(clips, lags)
     for row in found:
         own_lag = lags[row["name"]][0]
         row["known"] = not row["own"] or abs(own_lag - zero) < OUT_OF_REACH_CELLS
-        row["right"] = row["own"] and row["known"] and abs(_sonic.sync_peak(row["scores"])[0] - own_lag) <= SAME_LAG_CELLS
+        row["right"] = (
+            row["own"] and row["known"] and abs(_sonic.sync_peak(row["scores"])[0] - own_lag) <= SAME_LAG_CELLS
+        )
     return [row for row in found if row["known"]]
 
 
 def detector_of(found) -> np.ndarray:
-    """[121, 121]: what turns the scores of eight seconds into how many standard deviations each lag's peak stands out: the mean shape of a
-    peak, against the covariance of scores where there is none."""
+    """[121, 121]: what turns the scores of eight seconds into how many standard deviations each lag's peak stands out:
+    the mean shape of a peak, against the covariance of scores where there is none."""
     count = estimate.LAGS
     shape, times = np.zeros(2 * count - 1), np.zeros(2 * count - 1)
     for row in found:
@@ -285,6 +330,7 @@ def detector_of(found) -> np.ndarray:
 
 def confidence_of(found) -> tuple[np.ndarray, np.ndarray]:
     """(weights, detector), after a check by sources left out."""
+
     def rows(part, detector):
         features = [estimate.features_of(r["scores"], r["compared"], detector) for r in part]
         return np.array(features), np.array([r["right"] for r in part], float)
@@ -298,8 +344,10 @@ def confidence_of(found) -> tuple[np.ndarray, np.ndarray]:
         told[at] = rows([found[i] for i in at], detector)[0] @ weights[:-1] + weights[-1]
     own, right = (np.array([row[key] for row in found]) for key in ("own", "right"))
     sure = told >= np.log(estimate.FIX_CONFIDENCE / (1 - estimate.FIX_CONFIDENCE))
-    print(f"confidence, sources left out: {len(found)} stretches, AUC {area_under(told, own.astype(float)):.3f}; sure: "
-          f"{sure[own].mean():.2f} of own sound, {right[own & sure].mean():.3f} of them right; {sure[~own].mean():.4f} of another's")
+    print(
+        f"confidence, sources left out: {len(found)} stretches, AUC {area_under(told, own.astype(float)):.3f}; sure: "
+        f"{sure[own].mean():.2f} of own sound, {right[own & sure].mean():.3f} of them right; {sure[~own].mean():.4f} of another's"
+    )
     detector = detector_of(found)
     return logistic(*rows(found, detector)), detector
 
@@ -311,7 +359,9 @@ def logistic(rows, own, penalty=1.0) -> np.ndarray:
     weights, ridge = np.zeros(x.shape[1]), np.diag([penalty] * rows.shape[1] + [1e-6])
     for _ in range(50):
         p = 1 / (1 + np.exp(-x @ weights))
-        weights -= np.linalg.solve(x.T @ (x * (share * p * (1 - p))[:, None]) + ridge, x.T @ (share * (p - own)) + ridge @ weights)
+        weights -= np.linalg.solve(
+            x.T @ (x * (share * p * (1 - p))[:, None]) + ridge, x.T @ (share * (p - own)) + ridge @ weights
+        )
     return weights.astype(np.float32)
 
 
@@ -322,14 +372,21 @@ def area_under(scores, own) -> float:
 
 
 def report(clips, rest) -> None:
-    """Every clip and its windows of eight seconds by a model that never saw its source, and what `fix` would do to such clips."""
+    """Every clip and its windows of eight seconds by a model that never saw its source, and what `fix` would do to such
+    clips."""
     own, zero = {}, float(estimate.model()["zero_cells"][0])
     for clip, model in held_out(clips, rest):
         for place in [(0, len(clip["seen"])), *windows_of(clip, 8)]:
             scores, compared = project(clip, model).score(*place)
-            found = estimate.Estimate((_sonic.sync_peak(scores)[0] - zero) * 10, estimate.confidence_of(scores, compared), "")
+            found = estimate.Estimate(
+                (_sonic.sync_peak(scores)[0] - zero) * 10, estimate.confidence_of(scores, compared), ""
+            )
             own.setdefault(clip["name"], []).append(found)
-        print(f"{clip['name'][:48]:48s} " + " ".join(f"{e.offset_ms:+.0f}({e.confidence:.2f})" for e in own[clip["name"]]), flush=True)
+        print(
+            f"{clip['name'][:48]:48s} "
+            + " ".join(f"{e.offset_ms:+.0f}({e.confidence:.2f})" for e in own[clip["name"]]),
+            flush=True,
+        )
     summarise(own)
 
 
@@ -337,27 +394,44 @@ def summarise(own: dict) -> None:
     whole = [stretches[0] for stretches in own.values()]
     sure = [e for e in whole if e.is_sure]
     apart = [abs(e.offset_ms - e0.offset_ms) for e0, *rest in own.values() for e in rest if e.is_sure and e0.is_sure]
-    left = [abs(shift + fix.decide(replace(e, offset_ms=e.offset_ms + shift), fix.MAX_OFFSET_MS)[0])
-            for e in sure for shift in (-330, -150, 150, 330)]
+    left = [
+        abs(shift + fix.decide(replace(e, offset_ms=e.offset_ms + shift), fix.MAX_OFFSET_MS)[0])
+        for e in sure
+        for shift in (-330, -150, 150, 330)
+    ]
     moved = [abs(fix.decide(e, fix.MAX_OFFSET_MS)[0]) for e in whole]
     offsets = np.array([e.offset_ms for e in sure])
-    print(f"{len(whole)} clips of unseen sources, sure of {len(sure) / len(whole):.2f}; windows within 60 ms of their clip where both are "
-          f"sure: {np.mean(np.array(apart) <= 60):.3f} of {len(apart)}")
-    print(f"own offsets: median {np.median(offsets):+.0f} ms, nine tenths {np.percentile(offsets, 5):+.0f} to "
-          f"{np.percentile(offsets, 95):+.0f} ms")
-    print(f"sure and shifted by 150 and 330 ms: {np.mean(np.array(left) <= 60):.2f} end within 60 ms of where they were; "
-          f"unshifted: {sum(m > 80 for m in moved)} of {len(moved)} are moved by more than 80 ms")
+    print(
+        f"{len(whole)} clips of unseen sources, sure of {len(sure) / len(whole):.2f}; windows within 60 ms of their clip where both are "
+        f"sure: {np.mean(np.array(apart) <= 60):.3f} of {len(apart)}"
+    )
+    print(
+        f"own offsets: median {np.median(offsets):+.0f} ms, nine tenths {np.percentile(offsets, 5):+.0f} to "
+        f"{np.percentile(offsets, 95):+.0f} ms"
+    )
+    print(
+        f"sure and shifted by 150 and 330 ms: {np.mean(np.array(left) <= 60):.2f} end within 60 ms of where they were; "
+        f"unshifted: {sum(m > 80 for m in moved)} of {len(moved)} are moved by more than 80 ms"
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, required=True, metavar="DIR")
     parser.add_argument("--cache", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--exclude", nargs="*", default=[], metavar="NAME", help="clips (beginnings of names) that are not fitted on")
-    parser.add_argument("--check", action="store_true", help="print each clip's offset by a model that never saw its source; write nothing")
+    parser.add_argument(
+        "--exclude", nargs="*", default=[], metavar="NAME", help="clips (beginnings of names) that are not fitted on"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="print each clip's offset by a model that never saw its source; write nothing",
+    )
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
-    paths = [p for p in sorted(options.clips.glob("*__*.*")) if not p.name.startswith(tuple(options.exclude) or ("\0",))]
+    paths = [
+        p for p in sorted(options.clips.glob("*__*.*")) if not p.name.startswith(tuple(options.exclude) or ("\0",))
+    ]
     clips = [read_clip(path, options.cache) for path in paths]
     clips = [clip for clip in clips if np.isfinite(clip["meshes"][:, 0, 0]).mean() > 0.5]
     rest = rest_of(clips)
@@ -370,8 +444,10 @@ def main():
     confidence, detector = confidence_of(stretches_of(clips, rest))
     model, lags = fit(clips, rest)
     model["zero_cells"] += zero_of(model, rest)
-    print(f"{len(lags)} of {len(clips)} clips agree with the model; correlations {np.round(model['correlations'], 2)}, "
-          f"zero at {float(model['zero_cells'][0]):.2f} cells")
+    print(
+        f"{len(lags)} of {len(clips)} clips agree with the model; correlations {np.round(model['correlations'], 2)}, "
+        f"zero at {float(model['zero_cells'][0]):.2f} cells"
+    )
     save_file(model | {"confidence": confidence, "detector": detector}, OUT)
     return 0
 

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Builds libjpeg-turbo and OpenCV (core, imgproc, video) as static libraries for the wheel, and prints the folder that has them.
+"""Builds libjpeg-turbo and OpenCV (core, imgproc, video) as static libraries for the wheel, and prints the folder that
+has them.
 
-Both come from one pinned source: the sdist of opencv-python-headless, which carries OpenCV's tree with libjpeg-turbo in it. The result
-lies in build/static-HASH (include/, lib/, licenses/), where HASH is that of the source, the options and the compiler: it is made once.
+Both come from one pinned source: the sdist of opencv-python-headless, which carries OpenCV's tree with libjpeg-turbo in
+it. The result lies in build/static-HASH (include/, lib/, licenses/), where HASH is that of the source, the options and
+the compiler: it is made once.
 
     SONIC_STATIC=$(tools/static_libraries.py) pip wheel .      which is what `make wheel` does
 
-Needs cmake, ninja, a C and C++ compiler and, on x86, nasm. MAX_JOBS=N compiles N files at a time (1). SONIC_STATIC_SOURCE names an
-sdist that is already on this machine.
+Needs cmake, ninja, a C and C++ compiler and, on x86, nasm. MAX_JOBS=N compiles N files at a time (1).
+SONIC_STATIC_SOURCE names an sdist that is already on this machine.
 """
+
 import hashlib
 import os
 import platform
@@ -25,7 +28,8 @@ SHA256 = "4afa2ea1214453648be88259f035712454faa9039b686de7753569ba8eec1577"
 ARCHIVE = f"{PACKAGE.replace('-', '_')}-{VERSION}.tar.gz"
 X86 = platform.machine().lower() in ("x86_64", "amd64", "x86", "i686")
 
-# Everything that could bring a library, a thread pool, a plugin or a file of its own is off. What stays is arithmetic on pixels.
+# Everything that could bring a library, a thread pool, a plugin or a file of its own is off. What stays is arithmetic
+# on pixels.
 OFF = """
     BUILD_SHARED_LIBS BUILD_TESTS BUILD_PERF_TESTS BUILD_EXAMPLES BUILD_DOCS BUILD_JAVA BUILD_PACKAGE BUILD_opencv_apps BUILD_opencv_js
     BUILD_opencv_python2 BUILD_opencv_python3 BUILD_ITT BUILD_IPP_IW BUILD_WITH_STATIC_CRT
@@ -59,7 +63,13 @@ LICENSES = {
 
 
 def options():
-    values = {**dict.fromkeys(OFF, "OFF"), **dict.fromkeys(ON, "ON"), **VALUES, "CMAKE_C_FLAGS": SECTIONS, "CMAKE_CXX_FLAGS": SECTIONS}
+    values = {
+        **dict.fromkeys(OFF, "OFF"),
+        **dict.fromkeys(ON, "ON"),
+        **VALUES,
+        "CMAKE_C_FLAGS": SECTIONS,
+        "CMAKE_CXX_FLAGS": SECTIONS,
+    }
     if sys.platform == "win32":
         values |= {"CMAKE_MSVC_RUNTIME_LIBRARY": "MultiThreadedDLL", "CMAKE_C_FLAGS": "", "CMAKE_CXX_FLAGS": "/EHsc"}
     if "CMAKE_OSX_ARCHITECTURES" in os.environ:
@@ -93,7 +103,9 @@ def logged(command, log, remedy, **more):
     with open(log, "ab") as stream:
         stream.write(f"\n$ {' '.join(map(str, command))}\n".encode())
         stream.flush()
-        done = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, **more)
+        done = subprocess.run(
+            command, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, **more
+        )
     if done.returncode:
         say("".join(Path(log).read_text(errors="replace").splitlines(keepends=True)[-15:]))
         sys.exit(f"{remedy} All of the output is in {log}.")
@@ -103,7 +115,8 @@ def download(folder, log):
     say(f"Downloading the sources of OpenCV and libjpeg-turbo ({PACKAGE} {VERSION}, 96 MB)")
     wanted = folder / "requirement.txt"
     wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n")
-    # pip asks an sdist for its metadata, for which it prepares a build; nothing of that is used. Other packages come as wheels.
+    # pip asks an sdist for its metadata, for which it prepares a build; nothing of that is used. Other packages come as
+    # wheels.
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--no-binary", PACKAGE]
     remedy = "Check the network, or set SONIC_STATIC_SOURCE to the file: pip could not download the sources."
     logged([*command, "--dest", str(folder), "--requirement", str(wanted)], log, remedy)
@@ -141,7 +154,8 @@ def build(sources, work, prefix, log):
 
 
 def collect(sources, work, prefix):
-    """Libraries, libjpeg's headers (OpenCV keeps them to itself) and licences, each in one folder whatever the system calls its own."""
+    """Libraries, libjpeg's headers (OpenCV keeps them to itself) and licences, each in one folder whatever the system
+    calls its own."""
     for folder in ("lib", "licenses"):
         shutil.rmtree(prefix / folder, ignore_errors=True)
         (prefix / folder).mkdir(parents=True)

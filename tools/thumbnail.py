@@ -2,9 +2,11 @@
 
     python tools/thumbnail.py draft|fast|high_quality [-o FILE.jpg]
 
-draft shows the sample face speaking, rendered by the draft engine with the template's own settings. The others show the portrait as it
-is, with the template's resolution: what the Sonic model makes of it depends on weights that are not part of this repository.
+draft shows the sample face speaking, rendered by the draft engine with the template's own settings. The others show the
+portrait as it is, with the template's resolution: what the Sonic model makes of it depends on weights that are not part
+of this repository.
 """
+
 import argparse
 import sys
 from pathlib import Path
@@ -29,7 +31,8 @@ PLAYED, AHEAD, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
 
 
 def speaking_frame(data):
-    """(picture uint8 [H,W,3], its place in the clip 0..1): an open mouth in the second half of the clip, wider than three in four."""
+    """(picture uint8 [H,W,3], its place in the clip 0..1): an open mouth in the second half of the clip, wider than
+    three in four."""
     engine = DraftEngine()
     latent = engine.infer(data, 0, engine.settings(dynamic_scale=1.1, motion_scale=1.05))
     opening = latent["sonic"]["codes"][:, OPENING]

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Shows which loops of csrc/gate GCC turns into vector instructions, with the flags of setup.py; its own report (-fopt-info-vec).
+"""Shows which loops of csrc/gate GCC turns into vector instructions, with the flags of setup.py; its own report
+(-fopt-info-vec).
 
     python tools/vectorised.py [FILE.c ...]
 
-"wide" marks functions that exist once more for 256-bit vectors (csrc/core/plane.h); one without a loop of its own calls inline functions
-that have them, or copies, or keeps its loops in straight lines.
+"wide" marks functions that exist once more for 256-bit vectors (csrc/core/plane.h); one without a loop of its own calls
+inline functions that have them, or copies, or keeps its loops in straight lines.
 """
+
 import re
 import subprocess
 import sys
@@ -17,7 +19,8 @@ FUNCTION = re.compile(r"^(?:static )?(?:inline )?[\w ]+?\**(\w+)\([^;]*$")
 
 
 def functions(source: list[str]):
-    """(name, wide, first line, last line) of each function in a file of this project's style: braces of functions stand at the margin."""
+    """(name, wide, first line, last line) of each function in a file of this project's style: braces of functions stand
+    at the margin."""
     name = start = None
     for number, line in enumerate(source, 1):
         found = FUNCTION.match(line)
@@ -37,7 +40,9 @@ def report(path: Path) -> None:
     for name, wide, first, last in functions(path.read_text().splitlines()):
         inside = {line: widths for line, widths in loops.items() if first <= line <= last}
         if inside or wide:
-            text = ", ".join(f"line {line}: {'/'.join(map(str, sorted(widths)))} bytes" for line, widths in sorted(inside.items()))
+            text = ", ".join(
+                f"line {line}: {'/'.join(map(str, sorted(widths)))} bytes" for line, widths in sorted(inside.items())
+            )
             print(f"  {name}{' (wide)' if wide else ''}: {text or 'no loop of its own'}")
 
 

@@ -209,14 +209,14 @@ sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
 sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);
-/* X += y */
+/* x += y */
 sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);
-/* X += factor y */
+/* x += factor y */
 sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor);
-/* X += factor a b */
+/* x += factor a b */
 sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b,
                                       double factor);
-/* X += weight (y - x) */
+/* x += weight (y - x) */
 sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight);
 /* x += y W^T inside the matrix product: x [n, out] contiguous rows, y [n, in], weight [out, in]. */
 sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight);

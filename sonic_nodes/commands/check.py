@@ -1,4 +1,5 @@
 """The command `sonic check`: verdicts on files and folders, one row for each, whatever they hold."""
+
 from __future__ import annotations
 
 import os
@@ -16,8 +17,27 @@ from ..media.fetch import is_url
 from ..media.files import is_same_file
 
 FINE, REJECTED, WARNED, UNREADABLE = 0, 1, 2, 3
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".tif", ".tiff", ".gif", ".bmp", ".jp2", ".ppm", ".pgm",
-            ".tga", ".qoi", ".ico", ".psd"}
+SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".mpo",
+    ".png",
+    ".webp",
+    ".avif",
+    ".tif",
+    ".tiff",
+    ".gif",
+    ".bmp",
+    ".jp2",
+    ".ppm",
+    ".pgm",
+    ".tga",
+    ".qoi",
+    ".ico",
+    ".psd",
+}
 
 
 def run(options) -> int:
@@ -52,7 +72,9 @@ def files_of(paths: list[str]) -> Iterator[str]:
             continue
         for folder, folders, names in os.walk(path):
             folders.sort()
-            yield from (os.path.join(folder, name) for name in sorted(names) if os.path.splitext(name)[1].lower() in SUFFIXES)
+            yield from (
+                os.path.join(folder, name) for name in sorted(names) if os.path.splitext(name)[1].lower() in SUFFIXES
+            )
 
 
 def outputs_of(sources: list[str], options) -> Iterator[Outputs]:
@@ -62,7 +84,8 @@ def outputs_of(sources: list[str], options) -> Iterator[Outputs]:
 
 
 def named(sources: list[str], out: str | None, option: str, ending: str) -> list[str | None]:
-    """Where a file about each source goes: `out` itself for one picture, else NAME_ending.png in the folder `out`, which is made."""
+    """Where a file about each source goes: `out` itself for one picture, else NAME_ending.png in the folder `out`,
+    which is made."""
     if not out:
         return [None] * len(sources)
     if out.lower().endswith(".png"):
@@ -74,15 +97,20 @@ def named(sources: list[str], out: str | None, option: str, ending: str) -> list
     try:
         os.makedirs(out, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise OutputError(f"Choose a folder that can be made for {option}, or a name ending in .png: {out!r} cannot ({error}).") from None
+        raise OutputError(
+            f"Choose a folder that can be made for {option}, or a name ending in .png: {out!r} cannot ({error})."
+        ) from None
     pictures = {name.lower() for name in os.listdir(out)} & {os.path.basename(source).lower() for source in sources}
     taken = dict.fromkeys(pictures, 1)
     return [os.path.join(out, free_name(source, ending, taken)) for source in sources]
 
 
 def free_name(source: str, ending: str, taken: dict[str, int]) -> str:
-    """NAME_ending.png, numbered when folders have pictures of the same name. taken: names in small letters, and the last number of each."""
-    stem = os.path.splitext(os.path.basename(source.partition("?")[0].rstrip("/") if is_url(source) else source))[0][:80]
+    """NAME_ending.png, numbered when folders have pictures of the same name. taken: names in small letters, and the
+    last number of each."""
+    stem = os.path.splitext(os.path.basename(source.partition("?")[0].rstrip("/") if is_url(source) else source))[0][
+        :80
+    ]
     plain = name = f"{stem}_{ending}.png"
     number = taken.get(plain.lower(), 0)
     while name.lower() in taken:

@@ -1,9 +1,10 @@
 """The command `sonic`.
 
-Exit codes: 0 done; 2 wrong options; 3 a picture or recording that cannot be used; 4 no face; 5 out of memory or disk space;
-6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C; 141 nobody reads
-on what is printed. Nothing is left behind unless 0.
+Exit codes: 0 done; 2 wrong options; 3 a picture or recording that cannot be used; 4 no face; 5 out of memory or disk
+space; 6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C; 141 nobody reads on
+what is printed. Nothing is left behind unless 0.
 """
+
 import argparse
 import json
 import os
@@ -22,7 +23,9 @@ EXIT_NOT_READ = 141  # 128 + SIGPIPE, as a shell says it of other programs
 
 
 def build_parser():
-    parser = argparse.ArgumentParser(prog="sonic", description="One portrait and one recording of speech in, a talking video out.")
+    parser = argparse.ArgumentParser(
+        prog="sonic", description="One portrait and one recording of speech in, a talking video out."
+    )
     parser.add_argument("--version", action="version", version=f"sonic {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_render(commands)

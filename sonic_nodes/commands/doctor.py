@@ -1,4 +1,6 @@
-"""`sonic doctor`: every capability, whether it is there, and why not. It works, and says most, when nothing else does."""
+"""`sonic doctor`: every capability, whether it is there, and why not. It works, and says most, when nothing else
+does."""
+
 import json
 import os
 import platform
@@ -54,7 +56,10 @@ def check_library(name: str) -> tuple[bool, str]:
     try:
         version = versions.module(name).__version__
     except ModuleNotFoundError:
-        return False, f'Run `"{sys.executable}" -m pip install "{name}>={versions.text(versions.MINIMUM[name])}"`: it is not installed.'
+        return (
+            False,
+            f'Run `"{sys.executable}" -m pip install "{name}>={versions.text(versions.MINIMUM[name])}"`: it is not installed.',
+        )
     except Exception as error:  # also a library that is there but does not load
         return False, f"Install {wanted}: what is there does not load ({error})."
     old = versions.too_old(name, version)
@@ -81,7 +86,10 @@ def comfyui_version_file() -> Path | None:
 def check_comfyui():
     file = comfyui_version_file()
     if file is None:
-        return False, "not found: this folder is not in a custom_nodes folder ($COMFYUI_DIR names one); the command line needs none"
+        return (
+            False,
+            "not found: this folder is not in a custom_nodes folder ($COMFYUI_DIR names one); the command line needs none",
+        )
     version = re.search(r"__version__ = [\"'](.+?)[\"']", file.read_text("utf-8")).group(1)
     old = versions.too_old("comfyui", version)
     return not old, f"{old}." if old else f"{version}, {file.parent}"
@@ -125,7 +133,9 @@ def check_encoder():
     import av
 
     missing = [name for name in ("libx264", "aac") if name not in av.codecs_available]
-    return (False, f"Install PyAV from PyPI: this one lacks {', '.join(missing)}.") if missing else (True, "H.264 and AAC")
+    return (
+        (False, f"Install PyAV from PyPI: this one lacks {', '.join(missing)}.") if missing else (True, "H.264 and AAC")
+    )
 
 
 def check_cuda():
@@ -163,7 +173,9 @@ def check_weights():
     found = examine_weights(folder)
     lacking = [item["name"] for item in found if not item["ok"]]
     detail = f"{len(found) - len(lacking)} of {len(found)} files of the Sonic model in {folder}"
-    return not lacking, detail + (f"; not there or not usable: {', '.join(lacking)} (`sonic models` says more)" if lacking else "")
+    return not lacking, detail + (
+        f"; not there or not usable: {', '.join(lacking)} (`sonic models` says more)" if lacking else ""
+    )
 
 
 def free_memory_bytes() -> int | None:
@@ -183,12 +195,16 @@ def check_memory():
     free = free_memory_bytes()
     if free is None:
         return False, "not known on this system"
-    return free >= LEAST_MEMORY_BYTES, f"{free / 1e9:.1f} GB free" + ("" if free >= LEAST_MEMORY_BYTES else ": close other programs")
+    return free >= LEAST_MEMORY_BYTES, f"{free / 1e9:.1f} GB free" + (
+        "" if free >= LEAST_MEMORY_BYTES else ": close other programs"
+    )
 
 
 def check_disk():
     free = shutil.disk_usage(".").free
-    return free >= LEAST_DISK_BYTES, f"{free / 1e9:.1f} GB free in {Path.cwd()}" + ("" if free >= LEAST_DISK_BYTES else ": make room")
+    return free >= LEAST_DISK_BYTES, f"{free / 1e9:.1f} GB free in {Path.cwd()}" + (
+        "" if free >= LEAST_DISK_BYTES else ": make room"
+    )
 
 
 # name, whether the draft engine needs it, the check: () -> (ok, detail)

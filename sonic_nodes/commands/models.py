@@ -1,4 +1,5 @@
 """The command `sonic models`: which weight files are there, whether they are the right ones, and their conversion."""
+
 import hashlib
 import json
 from pathlib import Path
@@ -42,8 +43,13 @@ def examine(folder, thorough: bool = False) -> list[dict]:
 
 def examine_file(found: Found, thorough: bool) -> dict:
     report = {
-        "name": found.file.name, "ok": False, "path": str(found.path) if found.path else None, "bytes": None, "dtypes": [],
-        "networks": list(found.file.networks), "detail": advice(found.file.networks[0]),
+        "name": found.file.name,
+        "ok": False,
+        "path": str(found.path) if found.path else None,
+        "bytes": None,
+        "dtypes": [],
+        "networks": list(found.file.networks),
+        "detail": advice(found.file.networks[0]),
     }
     if found.path is None:
         return report
@@ -70,14 +76,17 @@ def sha256(path) -> str:
 
 
 def convert(folder, output, dtype: torch.dtype | None = None, **sizes) -> Path:
-    """Write what `folder` has as OUT/unet.safetensors and so on; all of it or nothing. `sizes`: network -> sizes of a smaller one."""
+    """Write what `folder` has as OUT/unet.safetensors and so on; all of it or nothing. `sizes`: network -> sizes of a
+    smaller one."""
     plan = {}
     for found in find(folder):
         if found.path is None:
             raise InputError(f"{advice(found.file.networks[0])} It is missing in {folder}.")
         file = open_weights(found.path)
         names = [matched(key, file, **sizes.get(key, {})) for key in found.file.networks]
-        plan[Path(found.file.places[-1]).name] = {native: file.tensor(name) for table in names for native, name in table.items()}
+        plan[Path(found.file.places[-1]).name] = {
+            native: file.tensor(name) for table in names for native, name in table.items()
+        }
     with whole_folder(output, sum(size_of(tensors, dtype) for tensors in plan.values())) as temporary:
         for name, tensors in plan.items():
             write_safetensors(temporary / name, tensors, dtype)

@@ -1,4 +1,6 @@
-"""One video from one picture and one recording: what `sonic render` does, streamed so that memory does not grow with length."""
+"""One video from one picture and one recording: what `sonic render` does, streamed so that memory does not grow with
+length."""
+
 import contextlib
 import os
 import sys
@@ -62,19 +64,26 @@ def prepared(options):
     """SONIC_PREDATA of the files."""
     picture, sound = read_picture(options.portrait), read_sound(options.speech)
     return pipeline.prepare(
-        picture, sound, min_resolution=options.min_resolution, expand_ratio=options.expand_ratio, face_index=options.face,
-        face_mask=read_mask(options.face_mask), on_mismatch="refuse",
+        picture,
+        sound,
+        min_resolution=options.min_resolution,
+        expand_ratio=options.expand_ratio,
+        face_index=options.face,
+        face_mask=read_mask(options.face_mask),
+        on_mismatch="refuse",
     )
 
 
 @contextlib.contextmanager
 def bar_of(what):
-    """A function for an engine's progress, which shows a bar with the time left; None, without a bar, where nothing takes long."""
+    """A function for an engine's progress, which shows a bar with the time left; None, without a bar, where nothing
+    takes long."""
     if what is None:
         yield None
         return
     form = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
     with tqdm(desc=what, file=sys.stderr, disable=None, leave=False, bar_format=form) as bar:
+
         def show(done, total, picture=None):
             bar.total = total
             bar.update(done - bar.n)
@@ -109,7 +118,15 @@ def write_video(engine, latent, data, options):
     with contextlib.ExitStack() as stack:
         still = stack.enter_context(FrameFolder(options.frames)) if options.frames else None
         writer = stack.enter_context(
-            VideoWriter(options.output, size[1], size[0], fps_of(options), data["speech"], lossless=options.lossless, metadata=tags)
+            VideoWriter(
+                options.output,
+                size[1],
+                size[0],
+                fps_of(options),
+                data["speech"],
+                lossless=options.lossless,
+                metadata=tags,
+            )
         )
         show = stack.enter_context(bar_of("drawing"))
         chunks = engine.decode(latent, data, show, not options.no_interpolate)
@@ -140,7 +157,9 @@ class FrameFolder:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"Choose another folder for --frames: {self.folder} cannot be made ({error.strerror}).") from error
+            raise OutputError(
+                f"Choose another folder for --frames: {self.folder} cannot be made ({error.strerror})."
+            ) from error
         return self
 
     def write(self, frames):
@@ -150,7 +169,9 @@ class FrameFolder:
             try:
                 Image.fromarray(frame).save(path, compress_level=1)
             except OSError as error:
-                raise OutputError(f"Free some space or choose another folder for --frames: {path} cannot be written ({error}).") from error
+                raise OutputError(
+                    f"Free some space or choose another folder for --frames: {path} cannot be written ({error})."
+                ) from error
 
     def __exit__(self, kind, error, trace):
         if kind is None:

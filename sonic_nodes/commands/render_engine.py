@@ -1,4 +1,5 @@
 """The engine of `sonic render` and what it is told, from the options."""
+
 import sys
 
 import torch
@@ -14,15 +15,22 @@ TERMS = "The weights of Sonic are published for non-commercial use, those of Sta
 
 
 def engine_of(options):
-    """(engine, its settings). For the Sonic engine the weight files are looked at, and InputError names those that are missing."""
+    """(engine, its settings). For the Sonic engine the weight files are looked at, and InputError names those that are
+    missing."""
     if options.engine == "draft":
         return DraftEngine(), DraftSettings(options.opening, options.sway, options.blink)
     settings = SonicSettings(
-        options.steps, options.dynamic_scale, options.motion_scale, options.appearance_guidance, options.audio_guidance)
+        options.steps, options.dynamic_scale, options.motion_scale, options.appearance_guidance, options.audio_guidance
+    )
     models = Models.in_folder(options.models, options.unet, options.checkpoint)
     engine = SonicEngine(
-        models, precision=options.precision, audio_strength=options.audio_strength, device=device_of(options.device), plan=options.plan,
-        told=tell)
+        models,
+        precision=options.precision,
+        audio_strength=options.audio_strength,
+        device=device_of(options.device),
+        plan=options.plan,
+        told=tell,
+    )
     return engine, settings
 
 
@@ -35,7 +43,9 @@ def device_of(name: str) -> torch.device:
         return device
     except (RuntimeError, AssertionError) as error:
         why = str(error).splitlines()[0]
-        raise UsageError(f"Choose --device cpu, or cuda on a machine that has it: {name!r} cannot be used ({why}).") from None
+        raise UsageError(
+            f"Choose --device cpu, or cuda on a machine that has it: {name!r} cannot be used ({why})."
+        ) from None
 
 
 def tell(sentence: str):

@@ -1,4 +1,5 @@
 """`sonic smooth`: a video through the smoother, from decoder to encoder in constant memory."""
+
 import json
 import sys
 
@@ -12,7 +13,9 @@ def run(arguments) -> int:
         raise UsageError(f"Choose a --strength from 0 to 1: it is {arguments.strength}.")
     if is_same_file(arguments.output, arguments.video):
         raise UsageError(f"Choose another --output: {arguments.output!r} is the video that is read.")
-    result = smooth_file(arguments.video, arguments.output, arguments.strength, not arguments.no_protect_mouth, arguments.lossless)
+    result = smooth_file(
+        arguments.video, arguments.output, arguments.strength, not arguments.no_protect_mouth, arguments.lossless
+    )
     print(f"sonic: {result['reason']}", file=sys.stderr)
     print(json.dumps(result) if arguments.json else result["output"])
     return 0

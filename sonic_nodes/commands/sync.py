@@ -1,4 +1,5 @@
 """The command `sonic sync`."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """What a run has to make, by the data and the settings alone."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +25,15 @@ class Clip:
 
     @classmethod
     def of(cls, data: dict, length: str) -> "Clip":
-        """length: "exact" gives data["frames"] pictures, "upstream" the reference implementation's number, 2 floor(n / 2) - 1."""
+        """length: "exact" gives data["frames"] pictures, "upstream" the reference implementation's number, 2 floor(n /
+        2) - 1."""
         heard = speech.heard_rows(len(data["audio"]))
         sounding = data["frames"] if length == "exact" else heard // 2
         latents = latent_count(sounding, length)
         if latents < 1:
-            raise InputError("Use a recording of at least 0.08 s, or the length 'exact': the reference makes no frame of it.")
+            raise InputError(
+                "Use a recording of at least 0.08 s, or the length 'exact': the reference makes no frame of it."
+            )
         return cls(data, sounding, picture_count(sounding, length), latents, heard, length == "upstream")
 
     @property
@@ -45,18 +49,25 @@ class Clip:
         return torch.from_numpy(np.ascontiguousarray(self.data["mask"], np.float32))
 
     def check_mask(self):
-        """Raises InputError when no cell of the finest grid is in the mask: the voice would move nothing, after all the work."""
-        cells = torch.nn.functional.interpolate(self.mask[None, None], (self.rows, self.columns), mode="bicubic", align_corners=False)
+        """Raises InputError when no cell of the finest grid is in the mask: the voice would move nothing, after all the
+        work."""
+        cells = torch.nn.functional.interpolate(
+            self.mask[None, None], (self.rows, self.columns), mode="bicubic", align_corners=False
+        )
         if not bool(cells.any()):
             height, width = self.data["image"].shape[:2]
-            raise InputError("Crop to the face (crop 'face'), raise min_resolution or enlarge face_mask: the face covers less than one "
-                             f"cell of 8 x 8 pixels in the picture of {width} x {height}, so the voice would move nothing.")
+            raise InputError(
+                "Crop to the face (crop 'face'), raise min_resolution or enlarge face_mask: the face covers less than one "
+                f"cell of 8 x 8 pixels in the picture of {width} x {height}, so the voice would move nothing."
+            )
 
     def notes(self) -> list[str]:
         rows = np.flatnonzero(np.asarray(self.data["mask"]).any(1))
         if len(rows) >= SMALL_FACE_PX:
             return []
-        return [f"The face is {len(rows)} pixels high in the prepared picture: the mouth will hardly move. Crop to the face (crop 'face')."]
+        return [
+            f"The face is {len(rows)} pixels high in the prepared picture: the mouth will hardly move. Crop to the face (crop 'face')."
+        ]
 
 
 def check_seed(seed: int):
@@ -69,7 +80,8 @@ CLIP_COST, VAE_ENCODER_COST, WHISPER_COST, UNET_COST, PREPARE_COST = 0.33, 1.12,
 
 
 def costs(clip: Clip, steps: int, known_picture: bool, known_speech: bool) -> dict[str, int]:
-    """What each part of infer costs, in hundredths of a TFLOP, so that a bar moves evenly. Parts kept from the last run cost nothing."""
+    """What each part of infer costs, in hundredths of a TFLOP, so that a bar moves evenly. Parts kept from the last run
+    cost nothing."""
     area = clip.rows * clip.columns / 4096
     parts = {
         "picture": 0 if known_picture else CLIP_COST + VAE_ENCODER_COST * area,

@@ -1,4 +1,6 @@
-"""The built-in engine that needs no weights: speech -> mouth poses -> the portrait warped on its face mesh (csrc/draft)."""
+"""The built-in engine that needs no weights: speech -> mouth poses -> the portrait warped on its face mesh
+(csrc/draft)."""
+
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -34,11 +36,13 @@ class DraftEngine:
 
     @staticmethod
     def settings(dynamic_scale=1.0, motion_scale=1.0, **ignored):
-        """DraftSettings of the nodes' inputs: dynamic_scale is how far the mouth opens, motion_scale how far the head sways."""
+        """DraftSettings of the nodes' inputs: dynamic_scale is how far the mouth opens, motion_scale how far the head
+        sways."""
         return DraftSettings(opening=dynamic_scale, sway=motion_scale)
 
     def infer(self, data, seed, settings=None, progress=None):
-        """LATENT: `samples` zeros [frames, 4, H/8, W/8] and `sonic["codes"]` float32 [frames, 8] (csrc/draft/pose.h)."""
+        """LATENT: `samples` zeros [frames, 4, H/8, W/8] and `sonic["codes"]` float32 [frames, 8]
+        (csrc/draft/pose.h)."""
         if not 0 <= seed < 1 << 64:
             raise UsageError(f"Choose a seed from 0 to {(1 << 64) - 1}: it is {seed}.")
         settings = settings or DraftSettings()
@@ -49,18 +53,27 @@ class DraftEngine:
         height, width = data["image"].shape[:2]
         # One zero, expanded: the shape that core nodes expect without the memory of a real latent.
         samples = torch.zeros(1).expand(frames, 4, height // 8, width // 8)
-        described = {"engine": self.name, "frames": frames, "fps": FPS, "seed": seed, "settings": asdict(settings), "codes": codes}
+        described = {
+            "engine": self.name,
+            "frames": frames,
+            "fps": FPS,
+            "seed": seed,
+            "settings": asdict(settings),
+            "codes": codes,
+        }
         return {"samples": samples, "sonic": described}
 
     def decode(self, latent, data, progress=None, interpolate=True):
         """Yield the pictures of `latent`, uint8 [up to 8, H, W, 3], in order: 25 a second, or every second one."""
-        codes = np.ascontiguousarray(codes_of(latent, data)[::1 if interpolate else 2])
+        codes = np.ascontiguousarray(codes_of(latent, data)[:: 1 if interpolate else 2])
         rig = _sonic.draft_rig_create(data["image"], data["mesh"])
         total = len(codes)
         for start in range(0, total, CHUNK_FRAMES):
-            poses = codes[start:start + CHUNK_FRAMES]
+            poses = codes[start : start + CHUNK_FRAMES]
             frames = np.empty((len(poses), *data["image"].shape), np.uint8)
-            _sonic.draft_render(rig, poses, frames, progress and (lambda done, _, start=start: progress(start + done, total)))
+            _sonic.draft_render(
+                rig, poses, frames, progress and (lambda done, _, start=start: progress(start + done, total))
+            )
             yield frames
 
 
@@ -69,8 +82,12 @@ def codes_of(latent, data):
     described = latent.get("sonic") if isinstance(latent, dict) else None
     if not described or described.get("engine") != DraftEngine.name:
         engine = described.get("engine") if described else "another sampler"
-        raise UsageError(f"Connect the model that made this latent: it comes from {engine}, the model is the built-in draft.")
+        raise UsageError(
+            f"Connect the model that made this latent: it comes from {engine}, the model is the built-in draft."
+        )
     codes = described["codes"]
     if len(codes) != data["frames"]:
-        raise UsageError(f"Connect the data that made this latent: it has {len(codes)} frames, the data {data['frames']}.")
+        raise UsageError(
+            f"Connect the data that made this latent: it has {len(codes)} frames, the data {data['frames']}."
+        )
     return codes

@@ -1,4 +1,5 @@
 """Results kept for the next run, so that another seed repeats no work."""
+
 from collections import OrderedDict
 from collections.abc import Callable
 

@@ -1,4 +1,5 @@
 """How far a whole run is, while each network knows only its own part."""
+
 import contextlib
 from collections.abc import Callable, Iterator
 
@@ -6,7 +7,8 @@ from ..progress import watched
 
 
 class Progress:
-    """Parts with a cost each, in any unit that is the same for all; report(done, total, picture or None) is told the sum."""
+    """Parts with a cost each, in any unit that is the same for all; report(done, total, picture or None) is told the
+    sum."""
 
     def __init__(self, report: Callable | None, parts: dict[str, int]):
         self.report, self.parts, self.done = report, parts, 0
@@ -14,7 +16,8 @@ class Progress:
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[Callable]:
-        """Watches what runs inside: an exception of the report ends it at once. Yields told(done, of) for work that tells itself."""
+        """Watches what runs inside: an exception of the report ends it at once. Yields told(done, of) for work that
+        tells itself."""
         if self.report is None:
             yield lambda done, of: None
             return
@@ -33,7 +36,8 @@ class Progress:
 
 
 def followed(chunks: Iterator, total: int, report: Callable | None) -> Iterator:
-    """The same chunks, watched while each is made; report(done, total) is told after each how many of `total` items there are."""
+    """The same chunks, watched while each is made; report(done, total) is told after each how many of `total` items
+    there are."""
     done = 0
 
     def told(*_):

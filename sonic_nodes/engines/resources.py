@@ -1,4 +1,5 @@
 """What the machine has, and the plan that fits into it."""
+
 from dataclasses import replace
 
 from ..memory import plan
@@ -19,6 +20,16 @@ def plan_for(clip: Clip, steps: int, engine) -> Plan:
     """plan.make for this clip on the engine's device; raises ResourceError with the numbers when nothing fits."""
     models = engine.models
     return plan.make(
-        clip.rows, clip.columns, clip.latents, engine.budget(), dtype=engine.dtype, steps=steps, speed=engine.speed, kind=engine.kind,
-        sizes={key: models.sizes(key) for key in NETWORKS}, head_dim=models.head_dim(), whisper_heads=models.heads("whisper"),
-        clip_heads=models.heads("clip_vision"))
+        clip.rows,
+        clip.columns,
+        clip.latents,
+        engine.budget(),
+        dtype=engine.dtype,
+        steps=steps,
+        speed=engine.speed,
+        kind=engine.kind,
+        sizes={key: models.sizes(key) for key in NETWORKS},
+        head_dim=models.head_dim(),
+        whisper_heads=models.heads("whisper"),
+        clip_heads=models.heads("clip_vision"),
+    )

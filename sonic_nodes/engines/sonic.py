@@ -1,4 +1,5 @@
 """The Sonic engine: picture and voice through the diffusion model, by the stages of sonic_nodes/model."""
+
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -24,8 +25,9 @@ KEPT_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class SonicSettings:
-    """steps: 20 to 30 for a finished video. dynamic_scale multiplies both motion numbers, motion_scale the second once more;
-    1 is what the model was published with. length: "exact", or "upstream" as the reference implementation cuts the clip."""
+    """steps: 20 to 30 for a finished video. dynamic_scale multiplies both motion numbers, motion_scale the second once
+    more; 1 is what the model was published with. length: "exact", or "upstream" as the reference implementation cuts
+    the clip."""
 
     steps: int = 25
     dynamic_scale: float = 1.1
@@ -45,15 +47,20 @@ class SonicSettings:
 
     def sampling(self) -> Settings:
         """What the loop takes of them."""
-        return Settings(self.steps, self.dynamic_scale, self.motion_scale, self.appearance_guidance, self.audio_guidance)
+        return Settings(
+            self.steps, self.dynamic_scale, self.motion_scale, self.appearance_guidance, self.audio_guidance
+        )
 
 
 class SonicEngine:
     """MODEL_SONIC of the diffusion model.
 
-    models          weights.models.Models, or an object with its refresh, sizes, stamp, heads, head_dim, tensors and release
-    precision       "fp32", "fp16", "bf16", or "auto": fp16 on a graphics card, on the CPU fp32, or bf16 where that does not fit. It is
-                    that of CLIP, the UNet and the decoder; Whisper, the adapters, the encoder and RIFE are float32 always
+    models          weights.models.Models, or an object with its refresh, sizes, stamp, heads, head_dim, tensors and
+                    release
+    precision       "fp32", "fp16", "bf16", or "auto": fp16 on a graphics card, on the CPU fp32, or bf16 where that does
+                    not fit. It is
+                    that of CLIP, the UNet and the decoder; Whisper, the adapters, the encoder and RIFE are float32
+                    always
     audio_strength  how strongly the voice acts: 1 as trained, 0 not at all
     device          where the networks run
     plan            "auto", or which of plan.KINDS to force
@@ -61,16 +68,27 @@ class SonicEngine:
     speed           plan.Speed of the machine, for times in the plan
     told            is given sentences for the user while a run goes on
 
-    In SONIC_PREDATA two objects stand in for the model's own networks where they are there and not None: `clip_vision` with
-    embed(image uint8 [H, W, 3]) -> [1, context], and `vae` with encode(image) -> [1, 4, h, w], not scaled, and
-    decode(latents [n, 4, h, w]) -> [n, 3, H, W] in -1..1. They are compared with ==, to know what has been computed already.
+    In SONIC_PREDATA two objects stand in for the model's own networks where they are there and not None: `clip_vision`
+    with embed(image uint8 [H, W, 3]) -> [1, context], and `vae` with encode(image) -> [1, 4, h, w], not scaled, and
+    decode(latents [n, 4, h, w]) -> [n, 3, H, W] in -1..1. They are compared with ==, to know what has been computed
+    already.
     """
 
     name = "sonic"
     ignored = ()
 
-    def __init__(self, models: Models, *, precision: str = "auto", audio_strength: float = 1.0, device="cpu", plan: str = "auto",
-                 budget: Callable[[], Budget] | None = None, speed: Speed | None = None, told: Callable[[str], None] = lambda _: None):
+    def __init__(
+        self,
+        models: Models,
+        *,
+        precision: str = "auto",
+        audio_strength: float = 1.0,
+        device="cpu",
+        plan: str = "auto",
+        budget: Callable[[], Budget] | None = None,
+        speed: Speed | None = None,
+        told: Callable[[str], None] = lambda _: None,
+    ):
         if precision != "auto" and precision not in PRECISIONS:
             raise UsageError(f"Choose the precision auto, fp16, bf16 or fp32: it is {precision!r}.")
         if not 0 <= audio_strength <= 4:
@@ -82,7 +100,9 @@ class SonicEngine:
         self.offload = False
 
     @staticmethod
-    def settings(inference_steps=25, dynamic_scale=1.1, motion_scale=1.05, appearance_guidance=2.0, audio_guidance=7.5, **ignored):
+    def settings(
+        inference_steps=25, dynamic_scale=1.1, motion_scale=1.05, appearance_guidance=2.0, audio_guidance=7.5, **ignored
+    ):
         """SonicSettings of the nodes' inputs."""
         return SonicSettings(inference_steps, dynamic_scale, motion_scale, appearance_guidance, audio_guidance)
 
@@ -92,7 +112,8 @@ class SonicEngine:
         return plan_for(Clip.of(data, settings.length), settings.steps, self)
 
     def infer(self, data, seed, settings=None, progress=None) -> dict:
-        """LATENT: `samples` float32 [N, 4, H/8, W/8] at 12.5 a second, which any decoder of SVD takes; `sonic` describes them."""
+        """LATENT: `samples` float32 [N, 4, H/8, W/8] at 12.5 a second, which any decoder of SVD takes; `sonic`
+        describes them."""
         check_seed(seed)
         settings = settings or SonicSettings()
         clip = Clip.of(data, settings.length)
@@ -114,11 +135,18 @@ class SonicEngine:
         finally:
             if plan.offload:
                 self.models.release("unet")
-        described = {"engine": self.name, "frames": clip.pictures, "fps": FPS / 2, "seed": seed, "settings": asdict(settings)}
+        described = {
+            "engine": self.name,
+            "frames": clip.pictures,
+            "fps": FPS / 2,
+            "seed": seed,
+            "settings": asdict(settings),
+        }
         return {"samples": latents, "sonic": described | {"precision": dtype_text(plan.dtype), "notes": clip.notes()}}
 
     def decode(self, latent, data, progress=None, interpolate=True) -> Iterator[np.ndarray]:
-        """Yield the pictures of `latent`, uint8 [n, H, W, 3] in order: 25 a second, or every second one when `interpolate` is off."""
+        """Yield the pictures of `latent`, uint8 [n, H, W, 3] in order: 25 a second, or every second one when
+        `interpolate` is off."""
         samples, clip, described = checked_latent(latent, data)
         self.models.refresh()
         stages = self._stages(self.dtype or PRECISIONS[described["precision"]], self.offload)
@@ -136,13 +164,22 @@ class SonicEngine:
         return Stages(self.models, self.device, dtype, offload, self.told)
 
     def _conditions(self, clip: Clip, plan: Plan, settings: SonicSettings, progress) -> tuple:
-        """CLIP's embedding, the autoencoder's mean, the speech's tokens; computed, or kept from the last run. And the Progress."""
+        """CLIP's embedding, the autoencoder's mean, the speech's tokens; computed, or kept from the last run. And the
+        Progress."""
         data, stages = clip.data, self._stages(plan.dtype, plan.offload)
-        own = digest(data["image"]), data.get("clip_vision"), data.get("vae"), self.models.stamp("clip_vision", "vae"), plan.dtype
+        own = (
+            digest(data["image"]),
+            data.get("clip_vision"),
+            data.get("vae"),
+            self.models.stamp("clip_vision", "vae"),
+            plan.dtype,
+        )
         heard = digest(data["audio"]), clip.latents, self.models.stamp("whisper", "audio2token", "audio2bucket"), own
         whole = Progress(progress, costs(clip, settings.steps, own in self.kept, heard in self.kept))
         with whole.part("picture"):
-            embedding, mean = self.kept.get(own, lambda: stages.portrait(data), lambda both: sum(t.nbytes for t in both))
+            embedding, mean = self.kept.get(
+                own, lambda: stages.portrait(data), lambda both: sum(t.nbytes for t in both)
+            )
         with whole.part("speech") as told:
             tokens = self.kept.get(heard, lambda: stages.speech(clip, embedding, told), lambda made: made.bytes)
         return embedding, mean, tokens, whole
@@ -161,9 +198,13 @@ def checked_latent(latent, data) -> tuple[torch.Tensor, Clip, dict]:
         raise UsageError(f"Connect the model that made this latent: it comes from {engine}, the model is Sonic's.")
     samples, (height, width) = latent["samples"], data["image"].shape[:2]
     if tuple(samples.shape[1:]) != (4, height // 8, width // 8):
-        raise UsageError(f"Connect the data that made this latent: it is for pictures of {8 * samples.shape[3]} x {8 * samples.shape[2]}, "
-                         f"the data's is {width} x {height}.")
+        raise UsageError(
+            f"Connect the data that made this latent: it is for pictures of {8 * samples.shape[3]} x {8 * samples.shape[2]}, "
+            f"the data's is {width} x {height}."
+        )
     clip = Clip.of(data, described["settings"]["length"])
     if (len(samples), described["frames"]) != (clip.latents, clip.pictures):
-        raise UsageError(f"Connect the data that made this latent: it has {described['frames']} pictures, the data {clip.pictures}.")
+        raise UsageError(
+            f"Connect the data that made this latent: it has {described['frames']} pictures, the data {clip.pictures}."
+        )
     return samples, clip, described

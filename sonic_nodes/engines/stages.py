@@ -1,4 +1,6 @@
-"""The networks of one run, each with its weights: loaded when it is its turn, dropped after it when the plan says so."""
+"""The networks of one run, each with its weights: loaded when it is its turn, dropped after it when the plan says
+so."""
+
 import contextlib
 import gc
 import math
@@ -24,16 +26,22 @@ Result = TypeVar("Result")
 class Stages:
     """Each method is a stage. When memory runs out in one, everything is dropped and it is tried once more."""
 
-    def __init__(self, models: Models, device: torch.device, dtype: torch.dtype, offload: bool,
-                 told: Callable[[str], None] = lambda _: None):
-        """dtype: of CLIP, the UNet and the decoder; all else is float32. offload: drop each network after its stage. told: is given
-        sentences for the user."""
+    def __init__(
+        self,
+        models: Models,
+        device: torch.device,
+        dtype: torch.dtype,
+        offload: bool,
+        told: Callable[[str], None] = lambda _: None,
+    ):
+        """dtype: of CLIP, the UNet and the decoder; all else is float32. offload: drop each network after its stage.
+        told: is given sentences for the user."""
         self.models, self.device, self.dtype, self.offload, self.told = models, device, dtype, offload, told
         self.decoder_dtype = dtype
 
     def portrait(self, data) -> tuple[torch.Tensor, torch.Tensor]:
-        """CLIP's embedding [1, context] and the autoencoder's mean, not scaled, [1, 4, h, w] of the picture; float32 in host memory.
-        The user's own objects stand in for the networks: engines.sonic.SonicEngine."""
+        """CLIP's embedding [1, context] and the autoencoder's mean, not scaled, [1, 4, h, w] of the picture; float32 in
+        host memory. The user's own objects stand in for the networks: engines.sonic.SonicEngine."""
         clip_vision, vae, image = data.get("clip_vision"), data.get("vae"), data["image"]
         embedding = self._embedding(image) if clip_vision is None else clip_vision.embed(image)
         mean = self._mean(image) if vae is None else vae.encode(image)
@@ -42,10 +50,14 @@ class Stages:
     def _embedding(self, image: np.ndarray) -> torch.Tensor:
         pixels = picture.clip_pixels(image, picture.clip_side(self.models.sizes("clip_vision")))
         heads = self.models.heads("clip_vision")
-        return self._twice(lambda: picture.image_embedding(pixels, self._weights("clip_vision", self.dtype), heads), "clip_vision")
+        return self._twice(
+            lambda: picture.image_embedding(pixels, self._weights("clip_vision", self.dtype), heads), "clip_vision"
+        )
 
     def _mean(self, image: np.ndarray) -> torch.Tensor:
-        return self._twice(lambda: picture.vae_mean(picture.vae_pixels(image), self._weights("vae", torch.float32)), "vae")
+        return self._twice(
+            lambda: picture.vae_mean(picture.vae_pixels(image), self._weights("vae", torch.float32)), "vae"
+        )
 
     def speech(self, clip: Clip, embedding: torch.Tensor, told: Callable[[int, int], None]) -> SpeechTokens:
         audio, total = clip.data["audio"], speech.pieces_of(len(clip.data["audio"]), clip.latents)
@@ -60,15 +72,24 @@ class Stages:
 
         return self._twice(attempt, *own)
 
-    def prepared(self, clip: Clip, embedding: torch.Tensor, mean: torch.Tensor, heard: SpeechTokens, audio_strength: float) -> UNet:
+    def prepared(
+        self, clip: Clip, embedding: torch.Tensor, mean: torch.Tensor, heard: SpeechTokens, audio_strength: float
+    ) -> UNet:
         """The UNet with the constants of this run."""
         with explained("preparing the UNet"):
             net = UNet(self._weights("unet", self.dtype), self.models.head_dim())
             net.prepare(conditions_of(clip, embedding, mean, heard, audio_strength))
             return net
 
-    def sampled(self, net: UNet, start: torch.Tensor, mean: torch.Tensor, buckets: torch.Tensor, settings: Settings,
-                branches: int) -> torch.Tensor:
+    def sampled(
+        self,
+        net: UNet,
+        start: torch.Tensor,
+        mean: torch.Tensor,
+        buckets: torch.Tensor,
+        settings: Settings,
+        branches: int,
+    ) -> torch.Tensor:
         """Latents float32 [N, 4, h, w], already / 0.18215."""
         with explained("sampling"):
             try:
@@ -76,8 +97,11 @@ class Stages:
             except RuntimeError as error:
                 if "not finite" not in str(error) or "after step 1 " not in str(error):
                     raise
-            sample(net, start, mean, buckets, settings, branches, check_finite=True)  # stops at the layer, which it names
-            raise InputError("Choose precision fp32 or bf16, or other weight files: the latents are not finite (sampling).")
+            # stops at the layer, which it names
+            sample(net, start, mean, buckets, settings, branches, check_finite=True)
+            raise InputError(
+                "Choose precision fp32 or bf16, or other weight files: the latents are not finite (sampling)."
+            )
 
     def frames(self, latents: torch.Tensor, stand_in=None) -> torch.Tensor:
         """[n, 3, H, W] in -1..1 of the few latents that are decoded together."""
@@ -123,17 +147,26 @@ class Stages:
                 self.done_with(*networks)
 
 
-def conditions_of(clip: Clip, embedding: torch.Tensor, mean: torch.Tensor, heard: SpeechTokens, audio_strength: float) -> Conditions:
+def conditions_of(
+    clip: Clip, embedding: torch.Tensor, mean: torch.Tensor, heard: SpeechTokens, audio_strength: float
+) -> Conditions:
     """Of the three branches of the guidance: without picture and sound, with the picture, with both."""
     token, silence = embedding[:, None], heard.silence[None]
     return Conditions(
-        image=[torch.zeros_like(token), token, token], audio=[silence, silence, heard.tokens], face_mask=clip.mask, rows=clip.rows,
-        columns=clip.columns, window=Settings.window,
-        image_latents=[torch.zeros_like(mean[0]), mean[0], mean[0]], audio_scale=audio_strength)
+        image=[torch.zeros_like(token), token, token],
+        audio=[silence, silence, heard.tokens],
+        face_mask=clip.mask,
+        rows=clip.rows,
+        columns=clip.columns,
+        window=Settings.window,
+        image_latents=[torch.zeros_like(mean[0]), mean[0], mean[0]],
+        audio_scale=audio_strength,
+    )
 
 
 def noise_of(clip: Clip, seed: int) -> torch.Tensor:
-    """float32 [N, 4, h, w] that this seed gives on every machine. The reference implementation draws a picture of noise before it."""
+    """float32 [N, 4, h, w] that this seed gives on every machine. The reference implementation draws a picture of noise
+    before it."""
     generator = _sonic.generator(seed)
     if clip.upstream:
         _sonic.normal(generator, clip.data["image"].size)

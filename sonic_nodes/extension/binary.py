@@ -1,5 +1,6 @@
-"""The extension as a file, looked at before it is loaded: a part of a file may end the whole process, and a file of another machine
-gives an error that nobody understands."""
+"""The extension as a file, looked at before it is loaded: a part of a file may end the whole process, and a file of
+another machine gives an error that nobody understands."""
+
 import platform
 import re
 import struct
@@ -52,7 +53,8 @@ def kind_of(head: bytes) -> tuple[str | None, str]:
 
 
 def elf_bytes(head: bytes) -> int:
-    """How long the file has to be (ELF-64 Object File Format): the table of sections and every segment that gets mapped lie in it."""
+    """How long the file has to be (ELF-64 Object File Format): the table of sections and every segment that gets mapped
+    lie in it."""
     if len(head) < HEADER_BYTES:
         return HEADER_BYTES
     segments, sections = struct.unpack_from("<QQ", head, 32)
@@ -75,6 +77,6 @@ def processor() -> str:
 
 
 def needed_libc(text: str) -> str | None:
-    """"GLIBC_2.38" of a loader's complaint that this system has no such version."""
+    """ "GLIBC_2.38" of a loader's complaint that this system has no such version."""
     found = re.search(r"version [`'\"]((?:GLIBC|GLIBCXX|CXXABI|GCC)_[\w.]+)['\"] not found", text)
     return found.group(1) if found else None

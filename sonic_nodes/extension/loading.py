@@ -1,4 +1,6 @@
-"""Loads the extension, or says why it does not load: likely causes, numbered, the remedy first in each, the loader's own words last."""
+"""Loads the extension, or says why it does not load: likely causes, numbered, the remedy first in each, the loader's
+own words last."""
+
 import hashlib
 import importlib
 import os
@@ -42,7 +44,8 @@ def import_extension():
     flaw = binary.flaw(path) if path else None
     if flaw:
         raise Unfit(f"{path} is {flaw}")
-    torch = importlib.import_module("torch")  # brings libtorch into the process; the extension links to what is already loaded
+    # brings libtorch into the process; the extension links to what is already loaded
+    torch = importlib.import_module("torch")
     old = versions.too_old("torch", torch.__version__)
     if old:
         raise Unfit(old)
@@ -54,7 +57,8 @@ def import_extension():
 
 
 def register(extension):
-    """The operators, in a dispatcher namespace of this very file: two copies of the package in one process must not meet there."""
+    """The operators, in a dispatcher namespace of this very file: two copies of the package in one process must not
+    meet there."""
     path = os.path.realpath(extension.__file__)
     stat = os.stat(path)
     space = "sonic_" + hashlib.sha256(f"{path}\n{stat.st_mtime_ns}\n{stat.st_size}".encode()).hexdigest()[:16]
@@ -77,7 +81,8 @@ def explain(error: Exception) -> str:
 
 
 def command() -> str:
-    """The one command that gets the compiled part: build it in a checkout or an unpacked archive, else install the wheel again."""
+    """The one command that gets the compiled part: build it in a checkout or an unpacked archive, else install the
+    wheel again."""
     if (PACK / "Makefile").is_file():
         return f'make -C "{PACK}" build PYTHON="{sys.executable}"'
     return f'"{sys.executable}" -m pip install --force-reinstall --no-deps sonic_talking_portrait-{__version__}-*.whl'
@@ -90,9 +95,14 @@ def library_missing(error):
     """A library of others, or torch itself, is not there or does not load."""
     name = getattr(error, "name", None)
     if isinstance(error, ModuleNotFoundError) and name and not name.startswith(PACKAGE):
-        return Cause(f'Run `"{sys.executable}" -m pip install {name}`', f"{versions.title(name)} is not installed in this Python")
+        return Cause(
+            f'Run `"{sys.executable}" -m pip install {name}`', f"{versions.title(name)} is not installed in this Python"
+        )
     if not isinstance(error, Unfit) and not hasattr(sys.modules.get("torch"), "ops"):
-        return Cause(f'Install PyTorch again until `"{sys.executable}" -c "import torch"` is silent', "PyTorch itself does not load")
+        return Cause(
+            f'Install PyTorch again until `"{sys.executable}" -c "import torch"` is silent',
+            "PyTorch itself does not load",
+        )
     return None
 
 
@@ -106,16 +116,23 @@ def old_library(name):
 
 
 def numpy_refused(error):
-    if isinstance(error, ModuleNotFoundError) or not re.search(r"numpy|multiarray|C-?API version|ABI version", str(error), re.IGNORECASE):
+    if isinstance(error, ModuleNotFoundError) or not re.search(
+        r"numpy|multiarray|C-?API version|ABI version", str(error), re.IGNORECASE
+    ):
         return None
-    version, least = getattr(sys.modules.get("numpy"), "__version__", "of this Python"), versions.text(versions.MINIMUM["numpy"])
+    version, least = (
+        getattr(sys.modules.get("numpy"), "__version__", "of this Python"),
+        versions.text(versions.MINIMUM["numpy"]),
+    )
     return Cause(f"Update NumPy to {least} or newer", f"the compiled part could not connect to NumPy {version}")
 
 
 def file_missing(error):
     if binary.find():
         return None
-    return Cause(f"Run `{command()}`", f"the compiled part is not in {binary.FOLDER}; a copy of the source code has none")
+    return Cause(
+        f"Run `{command()}`", f"the compiled part is not in {binary.FOLDER}; a copy of the source code has none"
+    )
 
 
 def file_unfit(error):
@@ -127,27 +144,40 @@ def file_unfit(error):
 def other_libc(error):
     wanted = binary.needed_libc(str(error))
     if wanted:
-        return Cause(f"Run `{command()}`", f"the file asks for {wanted} and this system is older; built here it asks for what is here")
+        return Cause(
+            f"Run `{command()}`",
+            f"the file asks for {wanted} and this system is older; built here it asks for what is here",
+        )
     if re.search(r"ld-linux|ld-musl|libc\.so\.6|libc\.musl", str(error)):
         return Cause(f"Run `{command()}`", "the file was made for another C library (glibc, musl) than this system's")
     return None
 
 
 def symbol_missing(error):
-    found = re.search(r"undefined symbol: (\w+)|symbol not found in flat namespace '_?(\w+)'|(\w+): symbol not found", str(error))
+    found = re.search(
+        r"undefined symbol: (\w+)|symbol not found in flat namespace '_?(\w+)'|(\w+): symbol not found", str(error)
+    )
     if not found and "procedure could not be found" not in str(error):
         return None
     symbol = next(filter(None, found.groups())) if found else "a function that the file asks for"
     if re.match(r"_?Py", symbol):
         return Cause(f"Use Python {versions.text(versions.MINIMUM['python'])} or newer", f"this Python has no {symbol}")
     if symbol.startswith(("torch_", "aoti_torch_")) or not found:
-        return Cause(f"Install PyTorch {versions.text(versions.MINIMUM['torch'])} or newer as pytorch.org offers it",
-                     f"the one here ({sys.modules['torch'].__version__}) has no {symbol}", certain=False)
-    return Cause(f"Run `{command()}`", f"a library on this system has changed since the file was made, it has no {symbol}")
+        return Cause(
+            f"Install PyTorch {versions.text(versions.MINIMUM['torch'])} or newer as pytorch.org offers it",
+            f"the one here ({sys.modules['torch'].__version__}) has no {symbol}",
+            certain=False,
+        )
+    return Cause(
+        f"Run `{command()}`", f"a library on this system has changed since the file was made, it has no {symbol}"
+    )
 
 
 def shared_library_missing(error):
-    found = re.search(r"(\S+): cannot open shared object file|Library not loaded: (\S+)|Error loading shared library (\S+):", str(error))
+    found = re.search(
+        r"(\S+): cannot open shared object file|Library not loaded: (\S+)|Error loading shared library (\S+):",
+        str(error),
+    )
     if not found:
         return None
     name = next(filter(None, found.groups()))
@@ -159,12 +189,29 @@ def shared_library_missing(error):
 def second_copy(error):
     """Not what usually breaks: copies are kept apart. But it is what remains when libtorch refuses our names."""
     module = sys.modules.get(f"{PACKAGE}.{EXTENSION}")
-    others = sorted({str(getattr(other, "__file__", "")) for name, other in list(sys.modules.items())
-                     if name.endswith(f".{EXTENSION}") and other is not None and other is not module})
+    others = sorted(
+        {
+            str(getattr(other, "__file__", ""))
+            for name, other in list(sys.modules.items())
+            if name.endswith(f".{EXTENSION}") and other is not None and other is not module
+        }
+    )
     if not others:
         return None
-    return Cause("Keep one copy of this pack", f"another one is loaded already, from {Path(others[0]).parent}", certain=False)
+    return Cause(
+        "Keep one copy of this pack", f"another one is loaded already, from {Path(others[0]).parent}", certain=False
+    )
 
 
-RULES = (library_missing, old_library("torch"), old_library("numpy"), file_missing, file_unfit, numpy_refused, other_libc, symbol_missing,
-         shared_library_missing, second_copy)
+RULES = (
+    library_missing,
+    old_library("torch"),
+    old_library("numpy"),
+    file_missing,
+    file_unfit,
+    numpy_refused,
+    other_libc,
+    symbol_missing,
+    shared_library_missing,
+    second_copy,
+)

@@ -1,4 +1,5 @@
 """The C extension. `from .native import _sonic, call` is the only way the rest of the package reaches it."""
+
 import os
 
 from ..errors import ResourceError
@@ -13,8 +14,8 @@ _LOADED_IN = os.getpid()
 def call(name: str, tensors, names="", numbers=()):
     """Run the operator `name` of csrc/torch/operators.h on `tensors`; returns its list of tensors.
 
-    `names` is a string with one tensor name a line. Raises RuntimeError with the C text, ResourceError when memory ran out, and what a
-    watch (watch.py) raised.
+    `names` is a string with one tensor name a line. Raises RuntimeError with the C text, ResourceError when memory ran
+    out, and what a watch (watch.py) raised.
     """
     if os.getpid() != _LOADED_IN and torch.get_num_threads() > 1:
         torch.set_num_threads(1)  # a forked child has none of the threads of OpenMP, and would wait for them for ever

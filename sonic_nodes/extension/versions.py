@@ -1,7 +1,9 @@
-"""The oldest versions that serve: the one place where they stand. pyproject.toml and requirements.txt are compared with it by a test.
+"""The oldest versions that serve: the one place where they stand. pyproject.toml and requirements.txt are compared with
+it by a test.
 
 An old Python has to be able to read this file: it is what tells that Python is too old.
 """
+
 import importlib
 import logging
 import platform
@@ -9,11 +11,25 @@ import re
 import sys
 
 MINIMUM = {
-    "python": (3, 10), "torch": (2, 10), "numpy": (1, 25), "av": (14, 2), "pillow": (10,), "safetensors": (0, 4), "tqdm": (4, 60),
+    "python": (3, 10),
+    "torch": (2, 10),
+    "numpy": (1, 25),
+    "av": (14, 2),
+    "pillow": (10,),
+    "safetensors": (0, 4),
+    "tqdm": (4, 60),
     "comfyui": (0, 3, 64),
 }
-TITLES = {"python": "Python", "torch": "PyTorch", "numpy": "NumPy", "av": "PyAV", "pillow": "Pillow", "comfyui": "ComfyUI"}
-MODULES = {"pillow": "PIL", "comfyui": "comfyui_version"}  # where the name to import is another than the name to install
+TITLES = {
+    "python": "Python",
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "av": "PyAV",
+    "pillow": "Pillow",
+    "comfyui": "ComfyUI",
+}
+# where the name to import is another than the name to install
+MODULES = {"pillow": "PIL", "comfyui": "comfyui_version"}
 LIBRARIES = tuple(name for name in MINIMUM if name not in ("python", "comfyui"))
 
 

@@ -4,6 +4,6 @@
     old_rule.detect_jpeg_artifacts(path)               an older rule's name and meaning: True is fine
     thresholds.LIMITS                                  the one table of limits
 
-Measurements are made in csrc/gate; docs/gate.md explains them. The modules are imported where they are needed: `sonic --help` must not wait
-for torch.
+Measurements are made in csrc/gate; docs/gate.md explains them. The modules are imported where they are needed: `sonic
+--help` must not wait for torch.
 """

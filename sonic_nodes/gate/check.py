@@ -1,4 +1,5 @@
 """From a file or a picture to the evidence about it, and from there to the verdict."""
+
 from __future__ import annotations
 
 import functools
@@ -24,17 +25,20 @@ def tables():
     return _sonic.gate_tables()
 
 
-def check_picture(picture: np.ndarray, profile: str = "portrait", min_score: float = 0.0, path: str = "", face_box=None) -> dict:
+def check_picture(
+    picture: np.ndarray, profile: str = "portrait", min_score: float = 0.0, path: str = "", face_box=None
+) -> dict:
     """The verdict on u8 [H, W, 3] RGB pixels (verdict.judge).
 
-    face_box: x0, y0, x1, y1 in pixels, "find" to look for the largest face, None to judge the picture as a whole. Raises InputError for
-    what is no such picture.
+    face_box: x0, y0, x1, y1 in pixels, "find" to look for the largest face, None to judge the picture as a whole.
+    Raises InputError for what is no such picture.
     """
     return judged(checked(picture), None, profile, min_score, path, face_box)[0]
 
 
 def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: float = 0.0, face_box="find") -> dict:
-    """The verdict on a file; one that cannot be read has the verdict "unreadable" and the error's text as its only reason."""
+    """The verdict on a file; one that cannot be read has the verdict "unreadable" and the error's text as its only
+    reason."""
     name = os.fspath(path)
     try:
         data = read_bytes(name)
@@ -43,17 +47,39 @@ def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: fl
         return unreadable(name, str(error))
 
 
-def judged(picture: np.ndarray, container: dict | None = None, profile: str = "portrait", min_score: float = 0.0, path: str = "",
-           face_box="find") -> tuple[dict, np.ndarray]:
-    """(verdict, cells of the heat map u8 [H // 32, W // 32]) from one pass over u8 [H, W, 3]; `container`: see evidence_of_container."""
+def judged(
+    picture: np.ndarray,
+    container: dict | None = None,
+    profile: str = "portrait",
+    min_score: float = 0.0,
+    path: str = "",
+    face_box="find",
+) -> tuple[dict, np.ndarray]:
+    """(verdict, cells of the heat map u8 [H // 32, W // 32]) from one pass over u8 [H, W, 3]; `container`: see
+    evidence_of_container."""
     cells = np.zeros((picture.shape[0] // CELL_PX, picture.shape[1] // CELL_PX), np.uint8)
     evidence = evidence_of_picture(picture, face_box, cells)
     return judge(evidence, container, profile, min_score, path), cells
 
 
 def unreadable(path: str, text: str) -> dict:
-    reason = {"name": "unreadable", "verdict": "unreadable", "value": None, "threshold": None, "confidence": 1.0, "advice": text}
-    return {"path": path, "verdict": "unreadable", "score": 0.0, "passed": False, "jpeg_quality": None, "reasons": [reason], "evidence": {}}
+    reason = {
+        "name": "unreadable",
+        "verdict": "unreadable",
+        "value": None,
+        "threshold": None,
+        "confidence": 1.0,
+        "advice": text,
+    }
+    return {
+        "path": path,
+        "verdict": "unreadable",
+        "score": 0.0,
+        "passed": False,
+        "jpeg_quality": None,
+        "reasons": [reason],
+        "evidence": {},
+    }
 
 
 def read_bytes(path: str) -> bytes:
@@ -61,7 +87,9 @@ def read_bytes(path: str) -> bytes:
     with regular_file(path, name) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_FILE_BYTES:
-            raise InputError(f"Choose a smaller file: {name} has {size >> 20} MB, and a picture may have {MAX_FILE_BYTES >> 20}.")
+            raise InputError(
+                f"Choose a smaller file: {name} has {size >> 20} MB, and a picture may have {MAX_FILE_BYTES >> 20}."
+            )
         data = file.read(MAX_FILE_BYTES)
     if not data:
         raise InputError(f"Choose a picture, for example PNG or JPEG: {name} is empty.")
@@ -69,7 +97,8 @@ def read_bytes(path: str) -> bytes:
 
 
 def evidence_of_picture(picture: np.ndarray, face_box=None, heat: np.ndarray | None = None) -> dict[str, float]:
-    """Everything that csrc/gate/evidence.h measures in the pixels, and face_side_px when there is a face. `heat`: see judged."""
+    """Everything that csrc/gate/evidence.h measures in the pixels, and face_side_px when there is a face. `heat`: see
+    judged."""
     picture = checked(picture)
     box = largest_face(picture) if isinstance(face_box, str) else face_box
     whole = (0, 0, 0, 0) if box is None else tuple(round(float(v)) for v in box)
@@ -77,7 +106,9 @@ def evidence_of_picture(picture: np.ndarray, face_box=None, heat: np.ndarray | N
         evidence = _sonic.gate_evidence(tables(), picture, whole, heat)
     except ValueError as error:
         raise InputError(str(error)) from None
-    return evidence if box is None else evidence | {"face_side_px": float(min(whole[2] - whole[0], whole[3] - whole[1]))}
+    return (
+        evidence if box is None else evidence | {"face_side_px": float(min(whole[2] - whole[0], whole[3] - whole[1]))}
+    )
 
 
 def largest_face(picture: np.ndarray) -> np.ndarray | None:

@@ -1,4 +1,5 @@
 """What each piece of evidence amounts to: a value for the table of limits, how sure it is, and what the user can do."""
+
 from __future__ import annotations
 
 import functools
@@ -7,16 +8,16 @@ import math
 
 from ..face import ASSETS
 
-LIKELIHOOD = 150.0          # csrc/gate/history.h: below, no table is believed
-SAME_QUALITY = 4            # the pixels say what the container says
-CUSTOM_MODES = 6            # of 14: steps of tables that are not standard ones
-COARSE = 75                 # quality: coarser tables empty 0.035 of the coefficients and more, and
-PATTERN_EMPTIED = 0.004     # share of them: patterns of dots stay below
-GRID_CONTRAST = 0.08        # nats a block that one position of the grid has above the next, and
-GRID_CHANCE = 8             # standard deviations of chance, before its blocks are believed
-GRID_EMPTIED = 0.012        # share of coefficients that only this position has lost
-ALTERED = 12                # qualities between the last table and what the coefficients have lost: more was lost before
-FACE_BLOCKS = 3             # blocks with contrast that a face needs to be judged by itself
+LIKELIHOOD = 150.0  # csrc/gate/history.h: below, no table is believed
+SAME_QUALITY = 4  # the pixels say what the container says
+CUSTOM_MODES = 6  # of 14: steps of tables that are not standard ones
+COARSE = 75  # quality: coarser tables empty 0.035 of the coefficients and more, and
+PATTERN_EMPTIED = 0.004  # share of them: patterns of dots stay below
+GRID_CONTRAST = 0.08  # nats a block that one position of the grid has above the next, and
+GRID_CHANCE = 8  # standard deviations of chance, before its blocks are believed
+GRID_EMPTIED = 0.012  # share of coefficients that only this position has lost
+ALTERED = 12  # qualities between the last table and what the coefficients have lost: more was lost before
+FACE_BLOCKS = 3  # blocks with contrast that a face needs to be judged by itself
 ASK = "Ask for the original, or choose policy repair"
 
 
@@ -48,12 +49,17 @@ def container_quality(container: dict | None) -> float:
 def history_quality(evidence: dict) -> tuple[float, float]:
     """(quality, log likelihood) of the coarsest compression in the pixels; 0 when there is none.
 
-    Steps found one by one speak only where no standard table does: they follow it within a few qualities. A coarse table has emptied
-    coefficients at its position of the grid; regular patterns, such as the dots of print, put them on multiples without that.
+    Steps found one by one speak only where no standard table does: they follow it within a few qualities. A coarse
+    table has emptied coefficients at its position of the grid; regular patterns, such as the dots of print, put them on
+    multiples without that.
     """
     emptied = evidence["grid_emptied"]
     tables = [(evidence[f"{name}_quality"], evidence[f"{name}_likelihood"]) for name in ("coarsest", "earlier")]
-    tables = [(q, likelihood) for q, likelihood in tables if q and likelihood > LIKELIHOOD and (q > COARSE or emptied > PATTERN_EMPTIED)]
+    tables = [
+        (q, likelihood)
+        for q, likelihood in tables
+        if q and likelihood > LIKELIHOOD and (q > COARSE or emptied > PATTERN_EMPTIED)
+    ]
     custom = (evidence["custom_quality"], evidence["custom_likelihood"])
     known = any(abs(quality - custom[0]) < 2 * SAME_QUALITY for quality, _ in tables)
     believed_custom = evidence["custom_modes"] >= CUSTOM_MODES and custom[1] > LIKELIHOOD
@@ -65,9 +71,13 @@ def history_quality(evidence: dict) -> tuple[float, float]:
 def measure_container(evidence: dict, container: dict | None):
     quality = container_quality(container)
     if container and "repaired_quality" in container:
-        yield found("jpeg_history", quality, 1.0,
-                    f"Ask for the original: saved as JPEG quality {container['repaired_quality']:.0f}, the picture is after its repair as "
-                    f"far from the original as quality {quality:.0f} is.")
+        yield found(
+            "jpeg_history",
+            quality,
+            1.0,
+            f"Ask for the original: saved as JPEG quality {container['repaired_quality']:.0f}, the picture is after its repair as "
+            f"far from the original as quality {quality:.0f} is.",
+        )
     elif quality:
         last = container["luma_quality"]
         how = f"saved as JPEG quality {quality:.0f}" + (f" and later as quality {last:.0f}" if quality < last else "")
@@ -78,16 +88,24 @@ def measure_history(evidence: dict, container: dict | None):
     quality, likelihood = history_quality(evidence)
     if quality and not (container and quality > container_quality(container) - SAME_QUALITY):
         later = f"as quality {container['luma_quality']:.0f}" if container else "without further loss"
-        yield found("jpeg_history", quality, believed(likelihood),
-                    f"{ASK}: the picture was saved as JPEG quality {quality:.0f}, later {later}.")
+        yield found(
+            "jpeg_history",
+            quality,
+            believed(likelihood),
+            f"{ASK}: the picture was saved as JPEG quality {quality:.0f}, later {later}.",
+        )
 
 
 def measure_region(evidence: dict, container: dict | None):
     """A part that was compressed apart from the rest."""
     quality, whole = evidence["region_quality"], history_quality(evidence)[0] or container_quality(container)
     if quality and not (whole and quality > whole - SAME_QUALITY):
-        yield found("jpeg_region", quality, believed(evidence["region_likelihood"]),
-                    f"{ASK}: a part of the picture was saved as JPEG quality {quality:.0f} before it was put in (see the heat map).")
+        yield found(
+            "jpeg_region",
+            quality,
+            believed(evidence["region_likelihood"]),
+            f"{ASK}: a part of the picture was saved as JPEG quality {quality:.0f} before it was put in (see the heat map).",
+        )
 
 
 def grid_contrast(evidence: dict, prefix: str) -> float:
@@ -106,12 +124,18 @@ def measure_post_processed(evidence: dict, container: dict | None):
     if here and not (last and evidence["grid_quality"] > last - ALTERED):
         yield post_processed(evidence["grid_quality"], here, "then toned, sharpened, softened or made noisy")
     if resized:
-        yield post_processed(evidence["resized_quality"], resized, f"then resized to {evidence['resized_period_px'] / 8:.0%}")
+        yield post_processed(
+            evidence["resized_quality"], resized, f"then resized to {evidence['resized_period_px'] / 8:.0%}"
+        )
 
 
 def post_processed(quality: float, contrast: float, how: str) -> dict:
-    return found("post_processed_jpeg", quality, 1 - 0.5 * math.exp(1 - contrast / GRID_CONTRAST),
-                 f"Ask for the original: the picture was saved as JPEG, about quality {quality:.0f} or less, {how}.")
+    return found(
+        "post_processed_jpeg",
+        quality,
+        1 - 0.5 * math.exp(1 - contrast / GRID_CONTRAST),
+        f"Ask for the original: the picture was saved as JPEG, about quality {quality:.0f} or less, {how}.",
+    )
 
 
 @functools.cache
@@ -128,14 +152,20 @@ def log_odds(model: str, evidence: dict, prefix: str = "") -> float:
 
 
 def soft_features(evidence: dict, prefix: str = "") -> dict[str, float]:
-    """What the models of sharpness look at; prefix "face_" for the face box. Densities are relative to those around 0.1 cycles a pixel."""
+    """What the models of sharpness look at; prefix "face_" for the face box. Densities are relative to those around 0.1
+    cycles a pixel."""
     band = [evidence[f"{prefix}band_{i}"] for i in range(8)]
     sector = sorted(evidence[f"{prefix}sector_{i}"] for i in range(4))
     fall = {f"fall_{i}": band[i] - band[2] for i in (0, 3, 4, 5, 6, 7)}
     return fall | {
-        "steepest": min(b - a for a, b in zip(band[2:], band[3:], strict=False)), "sector_least": sector[0], "sector_most": sector[3],
-        "sector_range": sector[3] - sector[0], "sharp_50": evidence[f"{prefix}sharp_50"], "sharp_90": evidence[f"{prefix}sharp_90"],
-        "log_noise": math.log10(evidence["noise"] + 0.1), "contrast": band[2],
+        "steepest": min(b - a for a, b in zip(band[2:], band[3:], strict=False)),
+        "sector_least": sector[0],
+        "sector_most": sector[3],
+        "sector_range": sector[3] - sector[0],
+        "sharp_50": evidence[f"{prefix}sharp_50"],
+        "sharp_90": evidence[f"{prefix}sharp_90"],
+        "log_noise": math.log10(evidence["noise"] + 0.1),
+        "contrast": band[2],
     }
 
 
@@ -146,15 +176,33 @@ def measure_sharpness(evidence: dict, container: dict | None):
         return
     what = "the face" if prefix else "the picture"
     soft, motion = log_odds("soft", evidence, prefix), log_odds("motion", evidence, prefix)
-    yield found(f"{prefix}blur", soft, probability(soft),
-                f"Choose a sharper picture: {what} is out of focus, or was enlarged from a small one.")
-    yield found(f"{prefix}motion", motion, probability(motion),
-                f"Choose a sharper picture: {what} is blurred along one direction, as by motion.")
+    yield found(
+        f"{prefix}blur",
+        soft,
+        probability(soft),
+        f"Choose a sharper picture: {what} is out of focus, or was enlarged from a small one.",
+    )
+    yield found(
+        f"{prefix}motion",
+        motion,
+        probability(motion),
+        f"Choose a sharper picture: {what} is blurred along one direction, as by motion.",
+    )
 
 
 def measure_pixels(evidence: dict, container: dict | None):
-    yield found("duplicated_pixels", evidence["repeated_share"], 1.0, "Ask for the original: the picture was enlarged by repeating pixels.")
-    yield found("noise", evidence["noise"], 1.0, f"Choose a picture taken in more light: its noise is {evidence['noise']:.0f} levels.")
+    yield found(
+        "duplicated_pixels",
+        evidence["repeated_share"],
+        1.0,
+        "Ask for the original: the picture was enlarged by repeating pixels.",
+    )
+    yield found(
+        "noise",
+        evidence["noise"],
+        1.0,
+        f"Choose a picture taken in more light: its noise is {evidence['noise']:.0f} levels.",
+    )
 
 
 def measure_size(evidence: dict, container: dict | None):
@@ -162,7 +210,9 @@ def measure_size(evidence: dict, container: dict | None):
     yield found("too_small", side, 1.0, f"Choose a larger picture: its shorter side has {side:.0f} pixels.")
     if "face_side_px" in evidence:
         face = evidence["face_side_px"]
-        yield found("face_too_small", face, 1.0, f"Choose a picture that shows the face larger: it is {face:.0f} pixels wide.")
+        yield found(
+            "face_too_small", face, 1.0, f"Choose a picture that shows the face larger: it is {face:.0f} pixels wide."
+        )
 
 
 def measure_exposure(evidence: dict, container: dict | None):
@@ -171,5 +221,13 @@ def measure_exposure(evidence: dict, container: dict | None):
     yield found("overexposed", bright, 1.0, f"Choose a darker picture: {bright:.0%} of its pixels are white.")
 
 
-MEASURES = (measure_container, measure_history, measure_region, measure_post_processed, measure_sharpness, measure_pixels, measure_size,
-            measure_exposure)
+MEASURES = (
+    measure_container,
+    measure_history,
+    measure_region,
+    measure_post_processed,
+    measure_sharpness,
+    measure_pixels,
+    measure_size,
+    measure_exposure,
+)

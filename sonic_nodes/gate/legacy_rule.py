@@ -1,8 +1,10 @@
 """The rule that people use today, kept by name.
 
-Its figures (gradient variance below 100, DCT energy above 500, a file under 100 KB) do not tell good pictures from bad ones: measured, they
-are a coin toss, and the second one is inverted, since compression removes high frequencies. They are reported; the verdict is the gate's.
+Its figures (gradient variance below 100, DCT energy above 500, a file under 100 KB) do not tell good pictures from bad
+ones: measured, they are a coin toss, and the second one is inverted, since compression removes high frequencies. They
+are reported; the verdict is the gate's.
 """
+
 from __future__ import annotations
 
 import os
@@ -17,8 +19,8 @@ GRADIENT_VARIANCE, HIGH_ENERGY, FILE_BYTES = 100.0, 500.0, 100_000
 
 
 def detect_jpeg_artifacts(path: str | os.PathLike, profile: str = "portrait", details: bool = False):
-    """True when the picture is fine, False when it is rejected (verdict "reject"). With details, (fine, verdict of check_file with the old
-    figures under "old_rule"). Raises InputError for a file that cannot be read."""
+    """True when the picture is fine, False when it is rejected (verdict "reject"). With details, (fine, verdict of
+    check_file with the old figures under "old_rule"). Raises InputError for a file that cannot be read."""
     result = check_file(path, profile)
     if result["verdict"] == "unreadable":
         raise InputError(result["reasons"][0]["advice"])

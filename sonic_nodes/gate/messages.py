@@ -1,4 +1,5 @@
 """A verdict as people read it."""
+
 from __future__ import annotations
 
 from ..errors import InputError
@@ -17,6 +18,10 @@ def refusal(verdict: dict, min_score: float) -> InputError:
     """Why a run stops at a picture that has not passed; the remedy comes first."""
     reasons = [reason["advice"] for reason in verdict["reasons"]]
     if not reasons:
-        return InputError(f"Choose a better picture, or lower min_score: the score is {verdict['score']:.0f}, min_score {min_score:.0f}.")
-    return InputError(f"{' '.join(reasons)} Quality gate: {NAMES[verdict['verdict']]}, score {verdict['score']:.0f} of 100; "
-                      "with policy warn the run goes on all the same.")
+        return InputError(
+            f"Choose a better picture, or lower min_score: the score is {verdict['score']:.0f}, min_score {min_score:.0f}."
+        )
+    return InputError(
+        f"{' '.join(reasons)} Quality gate: {NAMES[verdict['verdict']]}, score {verdict['score']:.0f} of 100; "
+        "with policy warn the run goes on all the same."
+    )

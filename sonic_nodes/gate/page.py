@@ -1,4 +1,6 @@
-"""The HTML of the report of `sonic check`: no request leaves it, and its policy allows no script or style but the two below."""
+"""The HTML of the report of `sonic check`: no request leaves it, and its policy allows no script or style but the two
+below."""
+
 from __future__ import annotations
 
 import base64
@@ -41,17 +43,21 @@ def digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-POLICY = (f"default-src 'none'; img-src data:; style-src 'sha256-{digest(STYLE)}'; script-src 'sha256-{digest(SCRIPT)}'; "
-          "base-uri 'none'; form-action 'none'")
+POLICY = (
+    f"default-src 'none'; img-src data:; style-src 'sha256-{digest(STYLE)}'; script-src 'sha256-{digest(SCRIPT)}'; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 
 def head(profile: str) -> str:
     columns = "".join(f'<th scope="col"><button type="button">{name}</button></th>' for name in COLUMNS)
-    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-            f'<meta name="viewport" content="width=device-width">\n<title>sonic check</title>\n<style>{STYLE}</style>\n</head>\n'
-            f"<body>\n<header><h1>sonic check</h1>Profile {escape(profile)}. Red to yellow: traces of JPEG blocks.</header>\n"
-            f'<main><table>\n<thead><tr>{columns}<th scope="col">Picture, heat map</th></tr></thead>\n<tbody>\n')
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta name="viewport" content="width=device-width">\n<title>sonic check</title>\n<style>{STYLE}</style>\n</head>\n'
+        f"<body>\n<header><h1>sonic check</h1>Profile {escape(profile)}. Red to yellow: traces of JPEG blocks.</header>\n"
+        f'<main><table>\n<thead><tr>{columns}<th scope="col">Picture, heat map</th></tr></thead>\n<tbody>\n'
+    )
 
 
 def row(found: Row) -> str:
@@ -60,11 +66,13 @@ def row(found: Row) -> str:
     advice = "".join(f"<p>{escape(reason['advice'])}</p>" for reason in verdict["reasons"])
     failed = " (below the least score)" if kind in ("ok", "warn") and not verdict["passed"] else ""
     pictures = picture(found.thumbnail, "picture") + picture(found.heat, "heat map")
-    return (f'<tr class="{escape(kind)}"><td>{escape(verdict["path"])}</td>'
-            f'<td data-sort="{VERDICTS.index(kind)}"><b>{escape(kind)}</b>{failed}</td>'
-            f'<td class="number" data-sort="{verdict["score"]:.2f}">{verdict["score"]:.0f}</td>'
-            f'<td class="number" data-sort="{quality or 101}">{quality or ""}</td>'
-            f'<td data-sort="{len(verdict["reasons"])}">{advice}</td><td>{pictures}</td></tr>\n')
+    return (
+        f'<tr class="{escape(kind)}"><td>{escape(verdict["path"])}</td>'
+        f'<td data-sort="{VERDICTS.index(kind)}"><b>{escape(kind)}</b>{failed}</td>'
+        f'<td class="number" data-sort="{verdict["score"]:.2f}">{verdict["score"]:.0f}</td>'
+        f'<td class="number" data-sort="{quality or 101}">{quality or ""}</td>'
+        f'<td data-sort="{len(verdict["reasons"])}">{advice}</td><td>{pictures}</td></tr>\n'
+    )
 
 
 def picture(data: bytes | None, name: str) -> str:

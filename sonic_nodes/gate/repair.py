@@ -1,8 +1,10 @@
 """JPEG artefacts taken back, as far as what was kept of the picture allows (csrc/repair/plane.h).
 
-From a JPEG file by its own coefficients and tables, luma and chroma; from pixels by the table and the grid that the evidence found in them.
-What is fine, and what cannot be repaired with certainty, is handed back bit for bit, with the reason.
+From a JPEG file by its own coefficients and tables, luma and chroma; from pixels by the table and the grid that the
+evidence found in them. What is fine, and what cannot be repaired with certainty, is handed back bit for bit, with the
+reason.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -17,11 +19,11 @@ from .check import evidence_of_container, evidence_of_picture
 from .findings import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
 from .verdict import judge
 
-QUALITY_OFF = 80    # compression above costs less than repair may
-CERTAIN = 0.5       # csrc/repair/quant_fit.h: below, the grid's place is not known
-REMAINING = 0.8     # of the steps, in squared error on luma: bench/repair.py
+QUALITY_OFF = 80  # compression above costs less than repair may
+CERTAIN = 0.5  # csrc/repair/quant_fit.h: below, the grid's place is not known
+REMAINING = 0.8  # of the steps, in squared error on luma: bench/repair.py
 HISTORY = ("coarsest_quality", "lattice_quality", "earlier_quality", "custom_modes", "region_quality", "grid_emptied")
-FAR_BETTER = 1.5    # a standard table's likelihood is nearly reached by steps that are found one by one
+FAR_BETTER = 1.5  # a standard table's likelihood is nearly reached by steps that are found one by one
 LEFT = "It is left as it is:"
 
 
@@ -30,11 +32,11 @@ class Repair:
     """What was done, and why."""
 
     repaired: bool
-    reason: str                 # a sentence
-    quality: float | None       # of the compression that was taken back, or that was found
+    reason: str  # a sentence
+    quality: float | None  # of the compression that was taken back, or that was found
     score_before: float
     score_after: float
-    verdict: dict               # on the picture that is handed back
+    verdict: dict  # on the picture that is handed back
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +44,8 @@ class Hidden:
     """A compression that the pixels show."""
 
     quality: float
-    phase: int          # 8 * row + column of the first whole block
-    turned: bool = False            # by a quarter since: the table's rows are columns
+    phase: int  # 8 * row + column of the first whole block
+    turned: bool = False  # by a quarter since: the table's rows are columns
     luma: np.ndarray | None = None  # f32 [8, 8], a table that is no standard one
 
     def steps(self, component: int) -> np.ndarray:
@@ -59,15 +61,23 @@ class Unrepaired(Exception):
     """Why a picture is left as it is."""
 
 
-def repair_picture(source: bytes | np.ndarray, verdict: dict | None = None, profile: str = "portrait",
-                   min_score: float = 0.0, face_box=None) -> tuple[np.ndarray, Repair]:
+def repair_picture(
+    source: bytes | np.ndarray,
+    verdict: dict | None = None,
+    profile: str = "portrait",
+    min_score: float = 0.0,
+    face_box=None,
+) -> tuple[np.ndarray, Repair]:
     """(picture, Repair): the picture without its JPEG artefacts, or as it was.
 
-    source   the bytes of a picture file, or its pixels: u8 [H, W, 3] RGB, or float [H, W, 3] of 0..1. Float pixels come back as float32
-             and as they were where nothing was repaired, everything else as u8, turned and coloured like read_picture's.
+    source   the bytes of a picture file, or its pixels: u8 [H, W, 3] RGB, or float [H, W, 3] of 0..1. Float pixels come
+             back as float32
+             and as they were where nothing was repaired, everything else as u8, turned and coloured like
+             read_picture's.
     verdict  what check_file or check_picture said of the same picture: its evidence then is not measured again
-    Scores are those of `profile`, and of the face in `face_box` (check.check_picture); that of a repaired picture says what is left of the
-    damage, not that it once was compressed (after_repair). Raises InputError for what is no such picture.
+    Scores are those of `profile`, and of the face in `face_box` (check.check_picture); that of a repaired picture says
+    what is left of the damage, not that it once was compressed (after_repair). Raises InputError for what is no such
+    picture.
     """
     data = source if isinstance(source, bytes) else None
     pixels = read_picture(data) if data is not None else checked_pixels(source)
@@ -89,12 +99,16 @@ def repair_picture(source: bytes | np.ndarray, verdict: dict | None = None, prof
 def after_repair(evidence: dict, quality: float) -> tuple[dict, dict]:
     """Evidence and container to judge a repaired picture by.
 
-    Its pixels tell of its compression as before: they could still have been compressed to the same file. What counts is how far it is
-    from the original, and that is as far as a JPEG with REMAINING of the steps is.
+    Its pixels tell of its compression as before: they could still have been compressed to the same file. What counts is
+    how far it is from the original, and that is as far as a JPEG with REMAINING of the steps is.
     """
     scale = REMAINING * (5000 / quality if quality < 50 else 200 - 2 * quality)
     remaining = 5000 / scale if scale > 100 else 100 - scale / 2
-    return evidence | dict.fromkeys(HISTORY, 0.0), {"luma_quality": remaining, "earlier_quality": 0.0, "repaired_quality": quality}
+    return evidence | dict.fromkeys(HISTORY, 0.0), {
+        "luma_quality": remaining,
+        "earlier_quality": 0.0,
+        "repaired_quality": quality,
+    }
 
 
 def checked_pixels(source: np.ndarray) -> np.ndarray:
@@ -109,11 +123,16 @@ def as_bytes(pixels: np.ndarray) -> np.ndarray:
 
 
 def repaired_picture(pixels: np.ndarray, data: bytes | None, evidence: dict) -> tuple[np.ndarray, float, str]:
-    """(picture, quality, what was done). A compression below that of the file shows in the pixels alone. Raises Unrepaired."""
-    container = {key.removeprefix("container_"): value for key, value in evidence.items() if key.startswith("container_")}
+    """(picture, quality, what was done). A compression below that of the file shows in the pixels alone. Raises
+    Unrepaired."""
+    container = {
+        key.removeprefix("container_"): value for key, value in evidence.items() if key.startswith("container_")
+    }
     last = container["luma_quality"] if container else 0.0
     own = [] if last else list(other_tables(pixels, evidence))
-    candidates = own or [hidden for hidden in hidden_in(evidence, container) if not last or hidden.quality <= last - SAME_QUALITY]
+    candidates = own or [
+        hidden for hidden in hidden_in(evidence, container) if not last or hidden.quality <= last - SAME_QUALITY
+    ]
     hidden = coarsest_certain(pixels, [hidden for hidden in candidates if hidden.quality <= QUALITY_OFF])
     if hidden:
         reason = f"Repaired from its pixels: it was saved as JPEG quality {hidden.quality:.0f} before."
@@ -124,16 +143,25 @@ def repaired_picture(pixels: np.ndarray, data: bytes | None, evidence: dict) -> 
     if quality > QUALITY_OFF:
         raise Unrepaired(f"{LEFT} saved as JPEG quality {quality:.0f}, it has lost too little to be repaired.")
     if not last:
-        raise Unrepaired(f"{LEFT} it may have been a JPEG of quality {quality:.0f}, but where its blocks lie is not certain.")
+        raise Unrepaired(
+            f"{LEFT} it may have been a JPEG of quality {quality:.0f}, but where its blocks lie is not certain."
+        )
     return from_file(data), last, f"Repaired from the file's coefficients: it was saved as JPEG quality {last:.0f}."
 
 
 def hidden_in(evidence: dict, container: dict) -> list[Hidden]:
-    """Compressions that the evidence tells of, whatever their quality. Of some it does not say whether they were turned: both are tried."""
+    """Compressions that the evidence tells of, whatever their quality. Of some it does not say whether they were
+    turned: both are tried."""
     phase = evidence["lattice_phase"]
-    found = {(evidence["coarsest_quality"], evidence["coarsest_phase"]), (evidence["lattice_quality"], phase),
-             (evidence["earlier_quality"], phase), (container.get("earlier_quality", 0.0), phase)}
-    return [Hidden(quality, int(phase), turned) for quality, phase in sorted(found) if quality for turned in (False, True)]
+    found = {
+        (evidence["coarsest_quality"], evidence["coarsest_phase"]),
+        (evidence["lattice_quality"], phase),
+        (evidence["earlier_quality"], phase),
+        (container.get("earlier_quality", 0.0), phase),
+    }
+    return [
+        Hidden(quality, int(phase), turned) for quality, phase in sorted(found) if quality for turned in (False, True)
+    ]
 
 
 def other_tables(pixels: np.ndarray, evidence: dict) -> Iterator[Hidden]:
@@ -146,7 +174,8 @@ def other_tables(pixels: np.ndarray, evidence: dict) -> Iterator[Hidden]:
 
 
 def coarsest_certain(pixels: np.ndarray, candidates: list[Hidden]) -> Hidden | None:
-    """Multiples of coarse steps are often multiples of finer ones too, so the coarsest that is certain explains the most."""
+    """Multiples of coarse steps are often multiples of finer ones too, so the coarsest that is certain explains the
+    most."""
     fits = {hidden: fit_of(pixels, hidden) for hidden in candidates}
     certain = [hidden for hidden in candidates if fits[hidden] >= CERTAIN]
     return min(certain, key=lambda hidden: (hidden.quality, -fits[hidden]), default=None)

@@ -1,4 +1,6 @@
-"""The forms of `sonic check`'s results. Each takes one row after the other, so that memory does not grow with their number."""
+"""The forms of `sonic check`'s results. Each takes one row after the other, so that memory does not grow with their
+number."""
+
 from __future__ import annotations
 
 import csv
@@ -82,7 +84,9 @@ class CsvReport(_Printed):
     def add(self, row: Row) -> None:
         reasons = row.verdict["reasons"]
         texts = {"reasons": " ".join(r["name"] for r in reasons), "advice": " ".join(r["advice"] for r in reasons)}
-        self.table.writerow(row.verdict | texts | {f"repair_{key}": value for key, value in row.verdict.get("repair", {}).items()})
+        self.table.writerow(
+            row.verdict | texts | {f"repair_{key}": value for key, value in row.verdict.get("repair", {}).items()}
+        )
 
 
 class HtmlReport(Report):

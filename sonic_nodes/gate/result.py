@@ -1,4 +1,5 @@
 """One source of `sonic check`, a file or an address, as far as its row in the results. Runs in worker processes."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from .check import evidence_of_container, judged, read_bytes, unreadable
 from .heat import png, thumbnails
 from .repair import repair_picture
 
-NO_NETWORK = "Add --allow-url to fetch pictures from the network, or download this one yourself: it is an address, not a file."
+NO_NETWORK = (
+    "Add --allow-url to fetch pictures from the network, or download this one yourself: it is an address, not a file."
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Outputs:
 @dataclass(frozen=True)
 class Row:
     verdict: dict
-    thumbnail: bytes | None = None      # JPEG files
+    thumbnail: bytes | None = None  # JPEG files
     heat: bytes | None = None
 
 
@@ -66,8 +69,16 @@ def repaired(data: bytes, verdict: dict, wanted: Wanted, out: str) -> dict:
     if done.repaired:
         with whole_file(out) as file:
             Image.fromarray(picture).save(file, "PNG")
-    return {"repaired": done.repaired, "repair": {"file": out if done.repaired else None, "reason": done.reason, "quality": done.quality,
-                                                  "score_before": done.score_before, "score_after": done.score_after}}
+    return {
+        "repaired": done.repaired,
+        "repair": {
+            "file": out if done.repaired else None,
+            "reason": done.reason,
+            "quality": done.quality,
+            "score_before": done.score_before,
+            "score_after": done.score_after,
+        },
+    }
 
 
 def bytes_of(source: str, allow_url: bool) -> bytes:

@@ -4,9 +4,11 @@
   portrait  the default: what ruins an animation is rejected, what may be seen in it is warned about
   lenient   only what certainly ruins an animation
 
-What is certain (a table found in the pixels or the file, missing sharpness beyond doubt, repeated pixels) can reject; what only ranks
-pictures, because another history may look alike, can only warn. docs/gate.md says how each value is measured.
+What is certain (a table found in the pixels or the file, missing sharpness beyond doubt, repeated pixels) can reject;
+what only ranks pictures, because another history may look alike, can only warn. docs/gate.md says how each value is
+measured.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 class Limit:
     """Each profile's (warn, reject). `fades`: how far on the good side of a warning the value still costs points."""
 
-    rising: bool        # larger values are worse
+    rising: bool  # larger values are worse
     fades: float
     strict: tuple[float | None, float | None]
     portrait: tuple[float | None, float | None]
@@ -35,8 +37,8 @@ LIMITS = {
     "jpeg_region": Limit(False, 14, (82, 72), (68, 46), (50, 30)),
     # Quality that would have emptied as many coefficients; later processing hides the table itself.
     "post_processed_jpeg": Limit(False, 4, (91.5, None), (88.5, None), (78, None)),
-    # Log odds of the fitted models (assets/gate.json): blur, defocus and enlargement; motion. A face is few blocks, and its eyes and mouth
-    # lie level: it needs more.
+    # Log odds of the fitted models (assets/gate.json): blur, defocus and enlargement; motion. A face is few blocks, and
+    # its eyes and mouth lie level: it needs more.
     "blur": Limit(True, 6, (0, 3), (1.2, 5), (3, 9)),
     "face_blur": Limit(True, 6, (0.5, 3), (2, 5), (3, 9)),
     "motion": Limit(True, 6, (0, None), (1, None), (3, None)),

@@ -1,4 +1,5 @@
 """From evidence to a verdict: reasons with their limits, one score, and a sentence that says what to do."""
+
 from __future__ import annotations
 
 import math
@@ -7,13 +8,16 @@ from ..errors import UsageError
 from .findings import MEASURES, jpeg_quality
 from .thresholds import LIMITS, PROFILES
 
-WARN, REJECT = 1.0, 2.0     # severities at the limits
+WARN, REJECT = 1.0, 2.0  # severities at the limits
 
 
-def judge(evidence: dict, container: dict | None, profile: str = "portrait", min_score: float = 0.0, path: str = "") -> dict:
+def judge(
+    evidence: dict, container: dict | None, profile: str = "portrait", min_score: float = 0.0, path: str = ""
+) -> dict:
     """The verdict on what csrc/gate measured.
 
-    {path, verdict: ok|warn|reject, score: 0..100, higher is better, passed, jpeg_quality: of the coarsest compression found or None,
+    {path, verdict: ok|warn|reject, score: 0..100, higher is better, passed, jpeg_quality: of the coarsest compression
+    found or None,
      reasons: [{name, verdict, value, threshold, confidence: 0..1, advice}], evidence}
     """
     if profile not in PROFILES:
@@ -27,15 +31,21 @@ def judge(evidence: dict, container: dict | None, profile: str = "portrait", min
     score = round(score_of(worst), 2)
     measured = dict(evidence) | {f"container_{key}": value for key, value in (container or {}).items()}
     return {
-        "path": path, "verdict": verdict, "score": score, "passed": verdict != "reject" and score >= min_score,
-        "jpeg_quality": jpeg_quality(evidence, container), "reasons": reasons, "evidence": measured,
+        "path": path,
+        "verdict": verdict,
+        "score": score,
+        "passed": verdict != "reject" and score >= min_score,
+        "jpeg_quality": jpeg_quality(evidence, container),
+        "reasons": reasons,
+        "evidence": measured,
     }
 
 
 def severity(name: str, value: float, profile: str) -> float:
     """0 is harmless, 1 at the limit for a warning, 2 at that for a rejection, at most 3.
 
-    Straight lines below 2; beyond, and beyond a warning that never becomes a rejection, the curve bends so that worse stays worse.
+    Straight lines below 2; beyond, and beyond a warning that never becomes a rejection, the curve bends so that worse
+    stays worse.
     """
     limit = LIMITS[name]
     warn, reject = limit.of(profile)
@@ -57,6 +67,10 @@ def reason(finding: dict, how_bad: float, profile: str) -> dict:
     warn, reject = LIMITS[finding["name"]].of(profile)
     rejected = how_bad >= REJECT
     return {
-        "name": finding["name"], "verdict": "reject" if rejected else "warn", "value": round(finding["value"], 4),
-        "threshold": reject if rejected else warn, "confidence": round(finding["confidence"], 4), "advice": finding["advice"],
+        "name": finding["name"],
+        "verdict": "reject" if rejected else "warn",
+        "value": round(finding["value"], 4),
+        "threshold": reject if rejected else warn,
+        "confidence": round(finding["confidence"], 4),
+        "advice": finding["advice"],
     }

@@ -1,4 +1,5 @@
 """Many sources judged at a time, in processes: one that a picture brings down is a row, not the end of the others."""
+
 from __future__ import annotations
 
 import signal
@@ -12,7 +13,7 @@ from ..errors import SonicError
 from .check import unreadable
 from .result import Outputs, Row, Wanted, row_of
 
-AHEAD = 4   # sources for each process that wait or whose rows do: memory does not grow with their number
+AHEAD = 4  # sources for each process that wait or whose rows do: memory does not grow with their number
 
 
 def rows_of(sources: Iterable[str], outputs: Iterable[Outputs], wanted: Wanted, jobs: int) -> Iterator[Row]:
@@ -59,7 +60,8 @@ class _Pool:
         return executor.submit(_guarded, task[0], self.wanted, task[1])
 
     def next(self) -> Row:
-        """The row of the source that waits longest. When a process died, nobody knows at which source: this one is tried alone."""
+        """The row of the source that waits longest. When a process died, nobody knows at which source: this one is
+        tried alone."""
         task, future = self.waiting.popleft()
         try:
             return future.result()
@@ -77,7 +79,10 @@ class _Pool:
     def _start_again(self) -> None:
         self.executor.shutdown(cancel_futures=True)
         self.executor = self._started(self.jobs)
-        self.waiting = deque((task, future if _is_done(future) else self._submitted(self.executor, task)) for task, future in self.waiting)
+        self.waiting = deque(
+            (task, future if _is_done(future) else self._submitted(self.executor, task))
+            for task, future in self.waiting
+        )
 
     def end(self) -> None:
         self.executor.shutdown(cancel_futures=True)
@@ -91,7 +96,7 @@ def _guarded(source: str, wanted: Wanted, outputs: Outputs) -> Row:
     try:
         return row_of(source, wanted, outputs)
     except SonicError:
-        raise       # an output that cannot be written: no fault of the picture
+        raise  # an output that cannot be written: no fault of the picture
     except Exception as error:  # noqa: BLE001 (whatever a picture leads to is its row)
         return _ended_early(source, error)
 

@@ -1,4 +1,6 @@
-"""The sound moved so that it fits the mouth: in memory, and in a copy of the file whose pictures are the original's, packet by packet."""
+"""The sound moved so that it fits the mouth: in memory, and in a copy of the file whose pictures are the original's,
+packet by packet."""
+
 from __future__ import annotations
 
 import os
@@ -20,9 +22,11 @@ from ..media.video_writer import AAC_BITS_PER_S, AAC_FRAME, AAC_LAYOUTS, AAC_RAT
 from .estimate import MAX_OFFSET_MS, Estimate
 
 FADE_S = 0.005
-EARLY_MS, LATE_MS = -45.0, 100.0  # ITU-R BT.1359-1, figure 2: earlier sound is noticed from 45 ms on, later sound from 125 ms
-TARGET_MS = 10.0                  # what public clips that nobody shifted scatter about: within 60 ms of most of them
-OWN_MS, MOST_OF_OWN_MS = (-90.0, 120.0), 80.0  # what such recordings may have by themselves, and by how much they may be moved for it
+# ITU-R BT.1359-1, figure 2: earlier sound is noticed from 45 ms on, later sound from 125 ms
+EARLY_MS, LATE_MS = -45.0, 100.0
+TARGET_MS = 10.0  # what public clips that nobody shifted scatter about: within 60 ms of most of them
+# what such recordings may have by themselves, and by how much they may be moved for it
+OWN_MS, MOST_OF_OWN_MS = (-90.0, 120.0), 80.0
 
 
 def check_max_offset(max_offset_ms: float) -> float:
@@ -36,18 +40,24 @@ def decide(found: Estimate, max_offset_ms: float) -> tuple[float, str]:
     if not found.is_sure:
         return 0.0, found.reason
     if EARLY_MS <= found.offset_ms <= LATE_MS:
-        return 0.0, f"{found.reason} It stays: {-EARLY_MS:.0f} ms before to {LATE_MS:.0f} ms after the mouth are not noticed."
+        return (
+            0.0,
+            f"{found.reason} It stays: {-EARLY_MS:.0f} ms before to {LATE_MS:.0f} ms after the mouth are not noticed.",
+        )
     later_ms = TARGET_MS - found.offset_ms
     if OWN_MS[0] <= found.offset_ms <= OWN_MS[1]:
         later_ms = min(max(later_ms, -MOST_OF_OWN_MS), MOST_OF_OWN_MS)
     if abs(later_ms) > max_offset_ms:
-        return 0.0, (f"{found.reason} It stays: mending that takes a move of {abs(later_ms):.0f} ms, more than the {max_offset_ms:.0f} ms "
-                     "allowed (max_offset_ms).")
+        return 0.0, (
+            f"{found.reason} It stays: mending that takes a move of {abs(later_ms):.0f} ms, more than the {max_offset_ms:.0f} ms "
+            "allowed (max_offset_ms)."
+        )
     return later_ms, f"{found.reason} It was moved by {abs(later_ms):.0f} ms, to the mouth."
 
 
 def moved(sound: Sound, later_ms: float) -> Sound:
-    """The sound `later_ms` later (below 0: earlier), to the nearest sample; of the same length, silent where there is none."""
+    """The sound `later_ms` later (below 0: earlier), to the nearest sample; of the same length, silent where there is
+    none."""
     return replace(sound, waveform=moved_rows(sound.waveform, sound.rate, later_ms))
 
 
@@ -67,8 +77,8 @@ def check_target(source: str, target: str) -> None:
 
 
 def write_moved(source: str, target: str, sound: Sound, start_s: float) -> str:
-    """A copy of the video `source` with `sound`, which begins at `start_s`; written whole or not at all. OutputError when it cannot be.
-    Returns a sentence about what the copy does not have, or nothing."""
+    """A copy of the video `source` with `sound`, which begins at `start_s`; written whole or not at all. OutputError
+    when it cannot be. Returns a sentence about what the copy does not have, or nothing."""
     name = repr(os.path.basename(source))
     with regular_file(source, name) as file, replaced_video(target) as temporary:
         with open_video(file, name) as old:
@@ -93,7 +103,9 @@ def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> None
         try:
             stream = new.add_stream_from_template(pictures)
         except ValueError as error:
-            raise OutputError(f"Convert {name} to H.264 first: its pictures cannot go into an MP4 as they are ({error}).") from None
+            raise OutputError(
+                f"Convert {name} to H.264 first: its pictures cannot go into an MP4 as they are ({error})."
+            ) from None
         track = _Track(new, sound, max(0.0, start_s - float(early_s)))
         for packet in old.demux(pictures):
             if not packet.size:
@@ -109,8 +121,8 @@ def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> None
 
 
 class _Track:
-    """AAC from 0 s on, silent until the sound begins: only there do MP4 files say how much of the encoder's own beginning is to be
-    left out."""
+    """AAC from 0 s on, silent until the sound begins: only there do MP4 files say how much of the encoder's own
+    beginning is to be left out."""
 
     def __init__(self, container, sound: Sound, start_s: float):
         self.container = container

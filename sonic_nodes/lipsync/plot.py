@@ -1,4 +1,5 @@
 """A picture of what was measured: the score over lag, and the curves of mouth and sound as they are and as they fit."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -56,4 +57,9 @@ def _curves(draw, found: Estimate, font) -> None:
         spread = 3 * float(values.std()) or 1.0
         _line(draw, CURVES, values - values.mean(), colour, -spread, spread)
         draw.text((x, CURVES[1] - 22), name, colour, font=font)
-    draw.text((CURVES[0], CURVES[3] + 4), f"from {first / CELLS_PER_S:.1f} s to {at[-1] / CELLS_PER_S:.1f} s of the sound", INK, font=font)
+    draw.text(
+        (CURVES[0], CURVES[3] + 4),
+        f"from {first / CELLS_PER_S:.1f} s to {at[-1] / CELLS_PER_S:.1f} s of the sound",
+        INK,
+        font=font,
+    )

@@ -1,4 +1,5 @@
 """One face followed through the pictures of a clip: its mesh in each of them, and where the pictures jump."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,13 +10,14 @@ from PIL import Image
 
 from .. import face
 
-SEARCH_SIDE_PX = 640   # the detector looks at the picture at this size; faces that sync can be read from are not lost by it
-FACE_SIDE_PX = 200     # pictures are reduced to no less than this a face: the mesh network sees 192 px
-ROOM = 0.5             # of the hull, kept on every side around the face
-CHECK_EVERY_S = 1.0    # how often the whole picture is searched: a track may have slipped, others may have come
+# the detector looks at the picture at this size; faces that sync can be read from are not lost by it
+SEARCH_SIDE_PX = 640
+FACE_SIDE_PX = 200  # pictures are reduced to no less than this a face: the mesh network sees 192 px
+ROOM = 0.5  # of the hull, kept on every side around the face
+CHECK_EVERY_S = 1.0  # how often the whole picture is searched: a track may have slipped, others may have come
 OTHER_FACE_AREA = 0.4  # of the followed face's: a smaller one is a bystander
-CUT_LEVELS = 30.0      # mean difference of two neighbouring pictures at 16 x 16, of 255: a new scene
-SAME_FACE = 0.3        # intersection over union of a face found and the one followed
+CUT_LEVELS = 30.0  # mean difference of two neighbouring pictures at 16 x 16, of 255: a new scene
+SAME_FACE = 0.3  # intersection over union of a face found and the one followed
 MESH_POINTS = 468
 
 
@@ -24,15 +26,17 @@ class Track:
     """What was seen, frame by frame."""
 
     times_s: list[float] = field(default_factory=list)
-    values: list[np.ndarray] = field(default_factory=list)  # float32 [n], what `keep` made of the mesh; NaN where no face is seen
-    scene: list[int] = field(default_factory=list)          # counts up at every cut and when another face is taken up
-    seen: int = 0     # frames with a face
+    # float32 [n], what `keep` made of the mesh; NaN where no face is seen
+    values: list[np.ndarray] = field(default_factory=list)
+    scene: list[int] = field(default_factory=list)  # counts up at every cut and when another face is taken up
+    seen: int = 0  # frames with a face
     checks: int = 0
     crowded: int = 0  # checks that saw another face of comparable size
 
 
 class Follower:
-    """Takes the pictures of a clip in order. All that it keeps of one is what `keep` makes of its mesh, float32 [468, 3] in pixels."""
+    """Takes the pictures of a clip in order. All that it keeps of one is what `keep` makes of its mesh, float32 [468,
+    3] in pixels."""
 
     def __init__(self, keep: Callable[[np.ndarray], np.ndarray]) -> None:
         self.track = Track()
@@ -52,7 +56,11 @@ class Follower:
             self._mesh = None
         if self._mesh is not None:
             self._mesh = self._followed(image)
-        if self._mesh is None and (cut or time_s - self._checked_s >= CHECK_EVERY_S / 5) or time_s - self._checked_s >= CHECK_EVERY_S:
+        if (
+            self._mesh is None
+            and (cut or time_s - self._checked_s >= CHECK_EVERY_S / 5)
+            or time_s - self._checked_s >= CHECK_EVERY_S
+        ):
             self._check(image, time_s)
         self.track.times_s.append(time_s)
         self.track.values.append(self._nothing if self._mesh is None else self._keep(self._mesh))
@@ -60,7 +68,10 @@ class Follower:
         self.track.seen += self._mesh is not None
 
     def _is_cut(self, image: Image.Image) -> bool:
-        last, self._thumbnail = self._thumbnail, np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR, reducing_gap=1.0), np.float32)
+        last, self._thumbnail = (
+            self._thumbnail,
+            np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR, reducing_gap=1.0), np.float32),
+        )
         if last is None:
             return False
         return float(np.abs(self._thumbnail - last).mean()) > CUT_LEVELS

@@ -1,4 +1,5 @@
 """The pictures of a video file, one at a time, with the moments at which they are shown."""
+
 from __future__ import annotations
 
 import os
@@ -11,7 +12,8 @@ from ..media.video_reader import decoded, open_video, picture_stream, rgb_of
 
 
 def pictures(path: str | os.PathLike) -> Iterator[tuple[float, np.ndarray]]:
-    """(seconds on the file's clock, uint8 [H, W, 3]) for each picture, turned as the file asks; edit lists are honoured by FFmpeg."""
+    """(seconds on the file's clock, uint8 [H, W, 3]) for each picture, turned as the file asks; edit lists are honoured
+    by FFmpeg."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, open_video(file, name) as container:
         yield from _timed(container, name)

@@ -1,9 +1,12 @@
-"""Sound: reading any file that PyAV opens, checking what other nodes hand over, and the mono 16 kHz that the engines hear.
+"""Sound: reading any file that PyAV opens, checking what other nodes hand over, and the mono 16 kHz that the engines
+hear.
 
-Time is exact. The decoder drops what encoders add in front (AAC and Opus priming, LAME's gapless tag) and behind (Opus and
-LAME padding, the last packet's duration in MP4), as far as the file says so; raw ADTS and MPEG-TS do not say it. When a video's
-sound begins after its pictures, the difference is kept as silence, so that the sound still fits those pictures.
+Time is exact. The decoder drops what encoders add in front (AAC and Opus priming, LAME's gapless tag) and behind (Opus
+and LAME padding, the last packet's duration in MP4), as far as the file says so; raw ADTS and MPEG-TS do not say it.
+When a video's sound begins after its pictures, the difference is kept as silence, so that the sound still fits those
+pictures.
 """
+
 from __future__ import annotations
 
 import os
@@ -70,10 +73,11 @@ class Sound:
 
 
 def sound_from_array(waveform, rate: int, name: str = "the audio input") -> Sound:
-    """Sound from samples: a NumPy array or torch tensor of ComfyUI's shape [1, channels, samples], [channels, samples] or [samples].
+    """Sound from samples: a NumPy array or torch tensor of ComfyUI's shape [1, channels, samples], [channels, samples]
+    or [samples].
 
-    Refused with an InputError: more than one clip in the batch, no samples, samples that are not numbers, values that are integers
-    never scaled to -1..1, and what lies outside the limits of this module.
+    Refused with an InputError: more than one clip in the batch, no samples, samples that are not numbers, values that
+    are integers never scaled to -1..1, and what lies outside the limits of this module.
     """
     if waveform is None:
         raise InputError(f"Connect a recording: {name} carries no samples.")
@@ -85,21 +89,25 @@ def sound_from_array(waveform, rate: int, name: str = "the audio input") -> Soun
             raise InputError(f"Send one recording at a time: {name} is a batch of {array.shape[0]}.")
         array = array[0] if array.shape[0] else array.reshape(0, 0)
     if array.ndim not in (1, 2):
-        raise InputError(f"Connect a recording of shape [1, channels, samples]: {name} has the shape {list(array.shape)}.")
+        raise InputError(
+            f"Connect a recording of shape [1, channels, samples]: {name} has the shape {list(array.shape)}."
+        )
     if array.dtype.kind not in "f":
         raise InputError(f"Scale the samples to decimal numbers from -1 to 1: {name} holds {array.dtype} numbers.")
     return _checked(np.ascontiguousarray(np.atleast_2d(array), dtype=np.float32), rate, name)
 
 
 def read_sound(path: str | os.PathLike) -> Sound:
-    """The first sound track of a sound or video file. Whatever is wrong with the file ends in an InputError that names it."""
+    """The first sound track of a sound or video file. Whatever is wrong with the file ends in an InputError that names
+    it."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, _container(file, name) as container:
         return _decoded(container, _Reader(name))[0]
 
 
 def read_sound_at(path: str | os.PathLike) -> tuple[Sound, float]:
-    """(the sound as read_sound reads it, but without silence in front; when it begins, in seconds on the clock of the file's pictures)."""
+    """(the sound as read_sound reads it, but without silence in front; when it begins, in seconds on the clock of the
+    file's pictures)."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, _container(file, name) as container:
         return _decoded(container, _Reader(name), on_its_own=True)
@@ -127,7 +135,9 @@ def _check_bounds(channels: int, samples: int, rate: int, name: str) -> None:
     if not 1 <= rate <= MAX_RATE_HZ:
         raise InputError(f"Convert the recording to 48000 Hz: {name} has {rate} Hz, 1 to {MAX_RATE_HZ} Hz can be read.")
     if channels > MAX_CHANNELS:
-        raise InputError(f"Mix the recording down to stereo: {name} has {channels} channels, {MAX_CHANNELS} can be read.")
+        raise InputError(
+            f"Mix the recording down to stereo: {name} has {channels} channels, {MAX_CHANNELS} can be read."
+        )
     if samples > MAX_DURATION_S * rate:
         raise InputError(f"Cut the recording to at most {MAX_DURATION_S // 60} minutes: {name} is longer.")
     if channels * samples > MAX_VALUES:
@@ -159,7 +169,8 @@ def _check_values(waveform: np.ndarray, rate: int, name: str) -> None:
 
 @contextmanager
 def _container(file, name: str):
-    """The file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they point to."""
+    """The file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they point
+    to."""
     try:
         container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
     except av.error.FFmpegError as error:
@@ -185,13 +196,17 @@ def _decoded(container, reader: _Reader, on_its_own: bool = False) -> tuple[Soun
         raise InputError(f"Choose a recording: {name} contains no sound, only a picture or a silent video.")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise InputError(f"Convert the recording to WAV or MP3: the sound in {name} has a format that cannot be decoded.")
+        raise InputError(
+            f"Convert the recording to WAV or MP3: the sound in {name} has a format that cannot be decoded."
+        )
     _check_declared(container, stream, name)
     _run(reader, container, stream)
     if reader.rate == 0:
         raise InputError(f"Choose a recording that contains sound: nothing in {name} can be decoded.")
     if reader.damaged * 2 > reader.packets:
-        raise InputError(f"Choose an intact recording: {reader.damaged} of {reader.packets} parts of {name} are damaged.")
+        raise InputError(
+            f"Choose an intact recording: {reader.damaged} of {reader.packets} parts of {name} are damaged."
+        )
     if container.format.name.startswith("mov,"):
         reader.trim_to_packets(stream.time_base)
     if not on_its_own:
@@ -200,12 +215,15 @@ def _decoded(container, reader: _Reader, on_its_own: bool = False) -> tuple[Soun
 
 
 def _check_declared(container, stream, name: str) -> None:
-    """Refuses what says itself that it is too long, before anything is decoded. (MP3 and ADTS durations are only guesses.)"""
+    """Refuses what says itself that it is too long, before anything is decoded. (MP3 and ADTS durations are only
+    guesses.)"""
     if stream.duration is None or stream.time_base is None or container.format.name in ("mp3", "aac"):
         return
     seconds = float(stream.duration * stream.time_base)
     if seconds > MAX_DURATION_S + 1:
-        raise InputError(f"Cut the recording to at most {MAX_DURATION_S // 60} minutes: {name} lasts {seconds / 60:.1f} minutes.")
+        raise InputError(
+            f"Cut the recording to at most {MAX_DURATION_S // 60} minutes: {name} lasts {seconds / 60:.1f} minutes."
+        )
 
 
 def _run(reader: _Reader, container, stream) -> None:
@@ -219,7 +237,11 @@ def _run(reader: _Reader, container, stream) -> None:
 def _pictures_start_s(container) -> Fraction | None:
     """When the first picture is shown; None without a video track (a cover picture is none)."""
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and stream.start_time is not None and stream.time_base is not None:
+        if (
+            not stream.disposition & Disposition.attached_pic
+            and stream.start_time is not None
+            and stream.time_base is not None
+        ):
             return stream.start_time * stream.time_base
     return None
 
@@ -234,7 +256,8 @@ class _Reader:
         self.packets = self.damaged = 0
         self.broken_off = False
         self.start_s: Fraction | None = None  # presentation time of the first decoded sample
-        self.unheard = 0  # samples before time 0, still to be dropped: Matroska's priming, which FFmpeg before 8.1 leaves in
+        # samples before time 0, still to be dropped: Matroska's priming, which FFmpeg before 8.1 leaves in
+        self.unheard = 0
         self.end_ticks: int | None = None  # of the last packet, in the stream's time base
 
     def packet(self, packet) -> None:
@@ -264,7 +287,9 @@ class _Reader:
                 self.start_s = frame.pts * frame.time_base
                 self.unheard = max(0, round(-self.start_s * self.rate))
         if (frame.sample_rate, piece.shape[0]) != (self.rate, self.channels):
-            raise InputError(f"Convert the recording to WAV: {self.name} changes its sampling rate or channels on the way.")
+            raise InputError(
+                f"Convert the recording to WAV: {self.name} changes its sampling rate or channels on the way."
+            )
         cut = min(self.unheard, piece.shape[1])
         self.unheard -= cut
         self.append(piece[:, cut:])
@@ -289,7 +314,8 @@ class _Reader:
         self.samples += count
 
     def sound(self) -> tuple[np.ndarray, int]:
-        """(waveform, rate). Joins the pieces; each is released as soon as it is copied, so that the sound is held once."""
+        """(waveform, rate). Joins the pieces; each is released as soon as it is copied, so that the sound is held
+        once."""
         out = np.empty((self.channels, self.samples), np.float32)
         at = 0
         for i, piece in enumerate(self.pieces):
@@ -309,8 +335,8 @@ class _Reader:
 
 
 class _SpeechReader(_Reader):
-    """Turns what it is given into mono 16 kHz, ten seconds at a time with a second of its neighbours on either side, which is more than the
-    resampler's kernel reaches: the samples are those of the whole sound resampled at once."""
+    """Turns what it is given into mono 16 kHz, ten seconds at a time with a second of its neighbours on either side,
+    which is more than the resampler's kernel reaches: the samples are those of the whole sound resampled at once."""
 
     BLOCK_S = 10
 
@@ -355,7 +381,9 @@ def _floats(frame, name: str) -> np.ndarray:
     try:
         values = frame.to_ndarray()
     except ValueError:
-        raise InputError(f"Convert the recording to 16-bit WAV: samples of type {frame.format.name} in {name} are not read.") from None
+        raise InputError(
+            f"Convert the recording to 16-bit WAV: samples of type {frame.format.name} in {name} are not read."
+        ) from None
     if not frame.format.is_planar:
         values = values.reshape(frame.samples, -1).T
     if values.dtype == np.uint8:

@@ -1,4 +1,6 @@
-"""The top level of an MP4 file: a row of boxes, each a 32-bit size, a four-letter kind and a content (ISO/IEC 14496-12, 4.2)."""
+"""The top level of an MP4 file: a row of boxes, each a 32-bit size, a four-letter kind and a content (ISO/IEC 14496-12,
+4.2)."""
+
 from __future__ import annotations
 
 import os
@@ -13,7 +15,8 @@ def box(kind: bytes, content: bytes) -> bytes:
 
 
 def walk(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, offset of the content, bytes of content) of each top-level box. InputError when a box reaches past the file's end."""
+    """(kind, offset of the content, bytes of content) of each top-level box. InputError when a box reaches past the
+    file's end."""
     end = file.seek(0, os.SEEK_END)
     at = 0
     while at < end:

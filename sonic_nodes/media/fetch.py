@@ -1,9 +1,11 @@
-"""Pictures from the network, for those who ask for it: public addresses only, so that a list of addresses from elsewhere cannot make this
-machine talk to itself or to its neighbours.
+"""Pictures from the network, for those who ask for it: public addresses only, so that a list of addresses from
+elsewhere cannot make this machine talk to itself or to its neighbours.
 
-A name is resolved once, every address it has is checked, and the connection goes to an address that was checked: a name server that
-answers differently the second time gains nothing. Each redirect is a new address to check. Proxies of the environment are not used.
+A name is resolved once, every address it has is checked, and the connection goes to an address that was checked: a name
+server that answers differently the second time gains nothing. Each redirect is a new address to check. Proxies of the
+environment are not used.
 """
+
 from __future__ import annotations
 
 import http.client
@@ -21,15 +23,15 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from ..errors import InputError
 
 MAX_BYTES = 64 << 20
-TIME_S = 30.0               # for everything: names, redirects, content
-SILENCE_S = 10.0            # for one answer of the network
+TIME_S = 30.0  # for everything: names, redirects, content
+SILENCE_S = 10.0  # for one answer of the network
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 PORTS = {"http": 80, "https": 443}
 HEADERS = {"Accept-Encoding": "identity", "Accept": "image/*", "User-Agent": "sonic"}
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 PIECE_BYTES = 1 << 16
-TRANSLATED = ipaddress.ip_network("64:ff9b::/96")       # RFC 6052: the last 32 bits are an IPv4 address
+TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 LOCALLY_TRANSLATED = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
 
 KEPT = "/%:@!$&'()*+,;=~-._?"  # in paths and queries, besides letters and digits (RFC 3986)
@@ -42,7 +44,8 @@ def is_url(text: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IPv4 or IPv6 address belongs to the internet at large, also by the IPv4 address that an IPv6 one may carry."""
+    """Whether an IPv4 or IPv6 address belongs to the internet at large, also by the IPv4 address that an IPv6 one may
+    carry."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -68,13 +71,26 @@ def addresses_of(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
 
 
-def fetch(url: str, resolve: Resolver | None = None, allowed: Callable[[str], bool] | None = None, tls: ssl.SSLContext | None = None,
-          max_bytes: int = MAX_BYTES, time_s: float = TIME_S) -> bytes:
+def fetch(
+    url: str,
+    resolve: Resolver | None = None,
+    allowed: Callable[[str], bool] | None = None,
+    tls: ssl.SSLContext | None = None,
+    max_bytes: int = MAX_BYTES,
+    time_s: float = TIME_S,
+) -> bytes:
     """The content of an http or https address. Raises InputError that begins with what to do.
 
-    resolve(host, port) -> addresses, allowed(address) and tls stand in for addresses_of, is_public and the system's certificates.
+    resolve(host, port) -> addresses, allowed(address) and tls stand in for addresses_of, is_public and the system's
+    certificates.
     """
-    way = _Way(resolve or addresses_of, allowed or is_public, tls or ssl.create_default_context(), max_bytes, time.monotonic() + time_s)
+    way = _Way(
+        resolve or addresses_of,
+        allowed or is_public,
+        tls or ssl.create_default_context(),
+        max_bytes,
+        time.monotonic() + time_s,
+    )
     for _ in range(MAX_REDIRECTS + 1):
         content, onward = way.visit(url)
         if onward is None:
@@ -106,21 +122,31 @@ class _Way:
                 connection.request("GET", _target(place), headers=HEADERS)
                 return self.answer(url, connection.getresponse())
         except TimeoutError:
-            raise InputError(f"Try again later, or download the picture yourself: {url!r} did not answer in time.") from None
+            raise InputError(
+                f"Try again later, or download the picture yourself: {url!r} did not answer in time."
+            ) from None
         except ssl.SSLCertVerificationError as error:
-            raise InputError(f"Download the picture yourself if you trust the place: the certificate of {place.hostname!r} is not valid "
-                             f"({error.verify_message}).") from None
+            raise InputError(
+                f"Download the picture yourself if you trust the place: the certificate of {place.hostname!r} is not valid "
+                f"({error.verify_message})."
+            ) from None
         except (OSError, http.client.HTTPException) as error:
             if time.monotonic() >= self.end:
-                raise InputError(f"Try again later, or download the picture yourself: {url!r} did not answer in time.") from None
-            raise InputError(f"Check the address and the network: {url!r} cannot be reached ({error or type(error).__name__}).") from None
+                raise InputError(
+                    f"Try again later, or download the picture yourself: {url!r} did not answer in time."
+                ) from None
+            raise InputError(
+                f"Check the address and the network: {url!r} cannot be reached ({error or type(error).__name__})."
+            ) from None
 
     def public_addresses(self, place: SplitResult) -> list[str]:
         addresses = self.resolved(place.hostname, place.port or PORTS[place.scheme])
         refused = [address for address in addresses if not self.allowed(address)]
         if refused:
-            raise InputError(f"Give a public address, or download the picture yourself: {place.hostname!r} is {refused[0]}, "
-                             "which is private or reserved.")
+            raise InputError(
+                f"Give a public address, or download the picture yourself: {place.hostname!r} is {refused[0]}, "
+                "which is private or reserved."
+            )
         if not addresses:
             raise InputError(f"Check the address: {place.hostname!r} has no address.")
         return addresses
@@ -177,15 +203,17 @@ class _Connection(http.client.HTTPConnection):
 
     def __init__(self, place: SplitResult, addresses: list[str], way: _Way):
         super().__init__(place.hostname, place.port or PORTS[place.scheme])
-        self.default_port = PORTS[place.scheme]     # decides whether the header Host names the port
+        self.default_port = PORTS[place.scheme]  # decides whether the header Host names the port
         self.secure, self.addresses, self.way = place.scheme == "https", addresses, way
-        self.line: socket.socket | None = None      # stays when http.client hands the socket on to the response
+        self.line: socket.socket | None = None  # stays when http.client hands the socket on to the response
 
     def connect(self) -> None:
         self.sock = self.line = self._reached()
         self.sock.settimeout(self.way.left_s())
         if self.secure:
-            self.sock = self.line = self.way.tls.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.sock = self.line = self.way.tls.wrap_socket(
+                self.sock, server_hostname=self.host, do_handshake_on_connect=False
+            )
             self.sock.do_handshake()
 
     def _reached(self) -> socket.socket:
@@ -198,7 +226,8 @@ class _Connection(http.client.HTTPConnection):
         raise AssertionError("public_addresses gives at least one")
 
     def ended_in_time(self):
-        """Cuts the connection at the end of the time: a server that sends a byte now and then never exceeds the time for one answer."""
+        """Cuts the connection at the end of the time: a server that sends a byte now and then never exceeds the time
+        for one answer."""
         return _Alarm(self, self.way.end)
 
 
@@ -209,7 +238,8 @@ class _Alarm:
 
     def ring(self) -> None:
         with suppress(OSError, TypeError):
-            socket.socket.shutdown(self.connection.line, socket.SHUT_RDWR)  # not the TLS layer's, which another thread is using
+            # not the TLS layer's, which another thread is using
+            socket.socket.shutdown(self.connection.line, socket.SHUT_RDWR)
 
     def __enter__(self) -> None:
         self.timer.start()

@@ -1,5 +1,6 @@
-"""Opening a user's file, and writing one whole or not at all: whatever is wrong with its name or place ends in an InputError or OutputError
-that says what to do."""
+"""Opening a user's file, and writing one whole or not at all: whatever is wrong with its name or place ends in an
+InputError or OutputError that says what to do."""
+
 from __future__ import annotations
 
 import errno
@@ -24,7 +25,8 @@ def is_same_file(path: str | os.PathLike, other: str | os.PathLike) -> bool:
 
 @contextmanager
 def regular_file(path: str | os.PathLike, name: str):
-    """The file opened for reading bytes; `name` is how errors call it. Folders, devices and pipes are refused before they are opened."""
+    """The file opened for reading bytes; `name` is how errors call it. Folders, devices and pipes are refused before
+    they are opened."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -48,7 +50,8 @@ def cannot_be_opened(name: str, error: Exception) -> InputError:
 
 @contextmanager
 def whole_file(path: str | os.PathLike):
-    """A file open for writing bytes that takes the place of `path` when the block ends without an error, and is gone otherwise."""
+    """A file open for writing bytes that takes the place of `path` when the block ends without an error, and is gone
+    otherwise."""
     path = os.path.abspath(os.fspath(path))
     if "\0" in path:
         raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
@@ -60,7 +63,7 @@ def whole_file(path: str | os.PathLike):
             yield file
         os.replace(temporary, path)
     except BrokenPipeError:
-        raise       # not this file's: what the block writes elsewhere
+        raise  # not this file's: what the block writes elsewhere
     except OSError as error:
         raise cannot_be_written(path, error) from None
     finally:
@@ -72,19 +75,23 @@ def cannot_be_written(path: str, error: Exception) -> OutputError:
     reason = getattr(error, "strerror", None) or str(error)
     if getattr(error, "errno", None) in _DISK_FULL:
         return OutputError(f"Free disk space or choose another folder: {path!r} does not fit ({reason}).")
-    return OutputError(f"Choose a folder that exists and in which you may write: {path!r} cannot be written ({reason}).")
+    return OutputError(
+        f"Choose a folder that exists and in which you may write: {path!r} cannot be written ({reason})."
+    )
 
 
 @contextmanager
 def in_words(path: str):
-    """Errors of files and encoders become an OutputError about the video `path`; others (KeyboardInterrupt, a caller's own) stay what
-    they are."""
+    """Errors of files and encoders become an OutputError about the video `path`; others (KeyboardInterrupt, a caller's
+    own) stay what they are."""
     try:
         yield
     except (OSError, av.error.FFmpegError) as error:
         raise OutputError(_remedy(error, path)) from None
     except MemoryError:
-        raise ResourceError(f"Close other programs or choose a smaller picture: memory ran out while {path!r} was written.") from None
+        raise ResourceError(
+            f"Close other programs or choose a smaller picture: memory ran out while {path!r} was written."
+        ) from None
 
 
 def _remedy(error: Exception, path: str) -> str:
@@ -100,7 +107,8 @@ def _remedy(error: Exception, path: str) -> str:
 
 
 def reserve(path: str) -> str:
-    """Creates an empty file beside the target, so that a target that cannot be written is told before anything is rendered."""
+    """Creates an empty file beside the target, so that a target that cannot be written is told before anything is
+    rendered."""
     if "\0" in path:
         raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
     folder = os.path.dirname(path)
@@ -121,8 +129,8 @@ def reserve(path: str) -> str:
 
 @contextmanager
 def replaced_video(path: str | os.PathLike):
-    """The name of an empty file that takes the place of `path` when the block ends without an error, and is gone otherwise.
-    OutputError: the target cannot be written."""
+    """The name of an empty file that takes the place of `path` when the block ends without an error, and is gone
+    otherwise. OutputError: the target cannot be written."""
     path = os.path.abspath(os.fspath(path))
     with in_words(path):
         temporary = reserve(path)

@@ -1,8 +1,10 @@
 """Pictures: reading any file that Pillow decodes safely, as 8-bit RGB.
 
-What a viewer would show is what is read: turned as its EXIF says, colours of an embedded profile brought to sRGB, transparent parts
-on white (paper, and what browsers show), the first picture of an animation. 16-bit and floating-point greys are scaled to 8 bits.
+What a viewer would show is what is read: turned as its EXIF says, colours of an embedded profile brought to sRGB,
+transparent parts on white (paper, and what browsers show), the first picture of an animation. 16-bit and floating-point
+greys are scaled to 8 bits.
 """
+
 from __future__ import annotations
 
 import io
@@ -17,12 +19,29 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from ..errors import InputError, ResourceError
 from .files import cannot_be_opened, regular_file
 
-MAX_SIDE_PX = 32_767        # what csrc/face and OpenCV address
-MAX_PIXELS = 89_478_485     # where Pillow begins to warn of decompression bombs; 256 MB as RGB
+MAX_SIDE_PX = 32_767  # what csrc/face and OpenCV address
+MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs; 256 MB as RGB
 MAX_FILE_BYTES = 1 << 30
 
-# Not in the list: formats that start other programs (EPS, WMF) and those that no camera or painting program writes today.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "DIB", "JPEG2000", "PPM", "TGA", "QOI", "ICO", "PSD")
+# Not in the list: formats that start other programs (EPS, WMF) and those that no camera or painting program writes
+# today.
+FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "WEBP",
+    "AVIF",
+    "TIFF",
+    "GIF",
+    "BMP",
+    "DIB",
+    "JPEG2000",
+    "PPM",
+    "TGA",
+    "QOI",
+    "ICO",
+    "PSD",
+)
 
 WHITE = (255, 255, 255, 255)
 
@@ -34,12 +53,13 @@ def read_picture(source: str | os.PathLike | bytes) -> np.ndarray:
     return read_picture_and_alpha(source)[0]
 
 
-def read_picture_and_alpha(source: str | os.PathLike | bytes, on_white: bool = True, name: str = "the picture",
-                           ) -> tuple[np.ndarray, np.ndarray | None]:
+def read_picture_and_alpha(
+    source: str | os.PathLike | bytes, on_white: bool = True, name: str = "the picture"
+) -> tuple[np.ndarray, np.ndarray | None]:
     """(u8 [H, W, 3] RGB composited on white, opacity u8 [H, W] or None when all of it is opaque).
 
-    With on_white False the colours stored under transparent parts stay, for files whose transparency is a painted mask. `name` is what
-    errors call a file's bytes.
+    With on_white False the colours stored under transparent parts stay, for files whose transparency is a painted mask.
+    `name` is what errors call a file's bytes.
     """
     name = name if isinstance(source, bytes) else repr(os.path.basename(os.fspath(source)) or os.fspath(source))
     data = source if isinstance(source, bytes) else _read_file(source, name)
@@ -52,13 +72,18 @@ def read_picture_and_alpha(source: str | os.PathLike | bytes, on_white: bool = T
     except (InputError, ResourceError):
         raise
     except MemoryError:
-        raise ResourceError(f"Choose a smaller picture or close other programs: there is not enough memory to decode {name}.") from None
+        raise ResourceError(
+            f"Choose a smaller picture or close other programs: there is not enough memory to decode {name}."
+        ) from None
     except Exception as error:  # noqa: BLE001 (damaged files lead decoders to OSError, SyntaxError, struct.error, ...)
-        raise InputError(f"Save the picture again, as PNG or JPEG: {name} is damaged or incomplete ({_reason(error)}).") from None
+        raise InputError(
+            f"Save the picture again, as PNG or JPEG: {name} is damaged or incomplete ({_reason(error)})."
+        ) from None
 
 
 def as_shown(data: bytes, pixels: np.ndarray) -> np.ndarray:
-    """u8 [H, W, 3] RGB pixels that another decoder made of the file's bytes, turned and coloured as read_picture does."""
+    """u8 [H, W, 3] RGB pixels that another decoder made of the file's bytes, turned and coloured as read_picture
+    does."""
     with _opened(data, "the picture") as header:
         image = Image.fromarray(pixels)
         image.info = {key: value for key, value in header.info.items() if key != "icc_profile" or header.mode == "RGB"}
@@ -69,7 +94,9 @@ def _read_file(path, name: str) -> bytes:
     with regular_file(path, name) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_FILE_BYTES:
-            raise InputError(f"Choose a smaller file: {name} has {size >> 20} MB, and a picture may have {MAX_FILE_BYTES >> 20}.")
+            raise InputError(
+                f"Choose a smaller file: {name} has {size >> 20} MB, and a picture may have {MAX_FILE_BYTES >> 20}."
+            )
         try:
             return file.read(MAX_FILE_BYTES)
         except OSError as error:
@@ -99,8 +126,10 @@ def _check_size(size: tuple[int, int], name: str) -> None:
 
 
 def _too_large(what: str, name: str) -> InputError:
-    return InputError(f"Make the picture smaller, for example 4000 pixels wide: {name} has {what}, and the limit is "
-                      f"{MAX_PIXELS / 1e6:.0f} million and {MAX_SIDE_PX} a side.")
+    return InputError(
+        f"Make the picture smaller, for example 4000 pixels wide: {name} has {what}, and the limit is "
+        f"{MAX_PIXELS / 1e6:.0f} million and {MAX_SIDE_PX} a side."
+    )
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -129,7 +158,8 @@ def _may_be_transparent(image: Image.Image) -> bool:
 
 
 def _grey_8_bit(values: np.ndarray, mode: str) -> np.ndarray:
-    """16-bit greys by their range; 32-bit integers as 16-bit ones unless they are larger; floats as 0..1 unless they are larger."""
+    """16-bit greys by their range; 32-bit integers as 16-bit ones unless they are larger; floats as 0..1 unless they
+    are larger."""
     values = np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
     largest = float(values.max())
     full = 1.0 if mode == "F" else 65535.0
@@ -139,7 +169,8 @@ def _grey_8_bit(values: np.ndarray, mode: str) -> np.ndarray:
 
 
 def _as_srgb(image: Image.Image) -> Image.Image:
-    """RGB, with the colours that an embedded profile (CMYK print, Display P3, Adobe RGB) says. An unusable profile is left out."""
+    """RGB, with the colours that an embedded profile (CMYK print, Display P3, Adobe RGB) says. An unusable profile is
+    left out."""
     profile = image.info.get("icc_profile")
     if profile and image.mode in ("RGB", "CMYK"):
         try:

@@ -2,14 +2,18 @@
 
 Two places, because different readers look in different ones:
 - MP4's own tags (title, comment, description, encoding tool). The comment is JSON, for programs.
-- an XMP packet with `Iptc4xmpExt:DigitalSourceType`, where platforms look for machine-made media: IPTC Video Metadata Hub;
+- an XMP packet with `Iptc4xmpExt:DigitalSourceType`, where platforms look for machine-made media: IPTC Video Metadata
+Hub;
   in MP4 a top-level `uuid` box (XMP Specification Part 3, ISO 16684, "Storage in files", MPEG-4).
 
 The terms are those of IPTC's Digital Source Type vocabulary, https://cv.iptc.org/newscodes/digitalsourcetype/:
-- draft: `compositeSynthetic`, a composite of several elements of which at least one is synthetic. The photograph and the voice
+- draft: `compositeSynthetic`, a composite of several elements of which at least one is synthetic. The photograph and
+the voice
   are recorded, the movement and the inside of the mouth are computed; no generative model takes part.
-- sonic: `trainedAlgorithmicMedia`, made by a model derived from sampled content: every frame comes out of the diffusion model.
+- sonic: `trainedAlgorithmicMedia`, made by a model derived from sampled content: every frame comes out of the diffusion
+model.
 """
+
 from __future__ import annotations
 
 import json
@@ -74,7 +78,8 @@ def xmp_box(tags: dict[str, str]) -> bytes:
 
 
 def read_back(path: str | os.PathLike) -> dict:
-    """What `metadata` was called with, plus `tags` (as stored) and `xmp_digital_source_type`. InputError for files of others."""
+    """What `metadata` was called with, plus `tags` (as stored) and `xmp_digital_source_type`. InputError for files of
+    others."""
     name = repr(os.path.basename(os.fspath(path)))
     try:
         with open(path, "rb") as file, av.open(file, mode="r", **ANY_ENCODING) as container:

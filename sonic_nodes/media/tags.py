@@ -2,6 +2,7 @@
 
 Later ones take no such option.
 """
+
 import av
 
 ANY_ENCODING = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}

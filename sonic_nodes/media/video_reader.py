@@ -1,4 +1,5 @@
 """The pictures of a video file as it is read, packet by packet: which track, what is damaged, which side is up."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ MAX_SIDE_PX = 8192
 
 
 def open_video(file, name: str):
-    """An open file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they point to."""
+    """An open file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they
+    point to."""
     try:
         return av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
     except (OSError, av.error.FFmpegError) as error:
@@ -29,19 +31,25 @@ def picture_stream(container, name: str) -> av.VideoStream:
     else:
         raise InputError(f"Choose a video: {name} contains no moving pictures.")
     if stream.codec_context is None:
-        raise InputError(f"Convert the video to H.264 in MP4: the pictures of {name} have a format that cannot be decoded.")
+        raise InputError(
+            f"Convert the video to H.264 in MP4: the pictures of {name} have a format that cannot be decoded."
+        )
     check_size(stream.codec_context.width, stream.codec_context.height, name)
     return stream
 
 
 def check_size(width: int, height: int, name: str) -> None:
     if max(width, height) > MAX_SIDE_PX:
-        raise InputError(f"Choose a smaller video: {name} has {width} x {height} pixels, {MAX_SIDE_PX} a side can be read.")
+        raise InputError(
+            f"Choose a smaller video: {name} has {width} x {height} pixels, {MAX_SIDE_PX} a side can be read."
+        )
 
 
-def decoded(container, video: av.VideoStream, sound: av.AudioStream | None, name: str) -> Iterator[av.VideoFrame | av.Packet]:
-    """Pictures of `video`, and between them the packets of `sound`. Damaged packets are passed over; a file that breaks off ends there.
-    InputError when there is no picture at all."""
+def decoded(
+    container, video: av.VideoStream, sound: av.AudioStream | None, name: str
+) -> Iterator[av.VideoFrame | av.Packet]:
+    """Pictures of `video`, and between them the packets of `sound`. Damaged packets are passed over; a file that breaks
+    off ends there. InputError when there is no picture at all."""
     packets, found = iter(container.demux([video, *([] if sound is None else [sound])])), False
     while True:
         try:
@@ -69,6 +77,8 @@ def rgb_of(picture: av.VideoFrame, name: str, **options) -> np.ndarray:
     try:
         rgb = picture.reformat(format="rgb24", **options).to_ndarray()
     except (OSError, ValueError, av.error.FFmpegError) as error:
-        raise InputError(f"Convert the video to H.264 first: pixels of {name} ({picture.format.name}) cannot be read ({error}).") from None
+        raise InputError(
+            f"Convert the video to H.264 first: pixels of {name} ({picture.format.name}) cannot be read ({error})."
+        ) from None
     turns = round(getattr(picture, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb

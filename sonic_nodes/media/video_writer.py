@@ -1,9 +1,10 @@
 """Writing the finished video: H.264 and AAC in MP4, frame by frame, in constant memory, all or nothing.
 
-Frames are converted, encoded and multiplexed in a worker thread, so that the caller renders the next ones meanwhile; a short queue
-keeps memory bounded. The sound goes into the file as its frames do. The file is built beside its target under another name and takes
-the target's name when it is complete; whatever goes wrong before removes it.
+Frames are converted, encoded and multiplexed in a worker thread, so that the caller renders the next ones meanwhile; a
+short queue keeps memory bounded. The sound goes into the file as its frames do. The file is built beside its target
+under another name and takes the target's name when it is complete; whatever goes wrong before removes it.
 """
+
 from __future__ import annotations
 
 import os
@@ -31,16 +32,22 @@ if TYPE_CHECKING:
 
 QUEUE_BYTES = 64 << 20
 ENCODER_THREADS = 2
-AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # ISO/IEC 14496-3, table 1.18
+# ISO/IEC 14496-3, table 1.18
+AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 AAC_BITS_PER_S = {1: 128_000, 2: 192_000, 6: 384_000}
 AAC_FRAME = 1024
 
 # ITU-T H.273: 1 is BT.709 for primaries, transfer and matrix, 0 the identity matrix (RGB); range 1 is limited, 2 full.
 _BT709, _IDENTITY, _LIMITED, _FULL = 1, 0, 1, 2
-# Chroma sits on the left luma sample in H.264, as in swscale's bilinear filter, which PyAV before 18 can only run in its rougher
-# form (0.1 levels too dark on average).
-_CONVERSION = {"dst_colorspace": "ITU709", "src_color_range": "JPEG", "dst_color_range": "MPEG", "interpolation": Interpolation.BILINEAR}
+# Chroma sits on the left luma sample in H.264, as in swscale's bilinear filter, which PyAV before 18 can only run in
+# its rougher form (0.1 levels too dark on average).
+_CONVERSION = {
+    "dst_colorspace": "ITU709",
+    "src_color_range": "JPEG",
+    "dst_color_range": "MPEG",
+    "interpolation": Interpolation.BILINEAR,
+}
 if hasattr(Interpolation, "ACCURATE_RND"):
     _CONVERSION |= {"interpolation": Interpolation.BILINEAR | Interpolation.ACCURATE_RND, "threads": 1}
 
@@ -61,13 +68,15 @@ _LOSSLESS = _Coding("libx264rgb", "rgb24", _IDENTITY, _FULL, {"preset": "ultrafa
 class VideoWriter:
     """Context manager that writes `path`: uint8 RGB frames at `fps`, and the sound from time 0.
 
-    Frames of odd width or height are widened by repeating their last column or row, since H.264 in 4:2:0 has even sides; with
-    `lossless` (exact RGB, for measuring; browsers do not play it) they stay as they are. Colours are BT.709, limited range.
-    The target appears when the block ends without an exception. OutputError: the target cannot be written.
+    Frames of odd width or height are widened by repeating their last column or row, since H.264 in 4:2:0 has even
+    sides; with `lossless` (exact RGB, for measuring; browsers do not play it) they stay as they are. Colours are
+    BT.709, limited range. The target appears when the block ends without an exception. OutputError: the target cannot
+    be written.
 
-    With `time_base` (in seconds) every frame comes with its time, for videos of variable frame rate. With `copied_sound`, a stream of an
-    open container, the sound comes as that stream's packets through `write_sound` and is copied as it is; with `fed_sound`, a rate of
-    AAC_RATES_HZ and a number of channels of AAC_LAYOUTS, it comes as samples there.
+    With `time_base` (in seconds) every frame comes with its time, for videos of variable frame rate. With
+    `copied_sound`, a stream of an open container, the sound comes as that stream's packets through `write_sound` and is
+    copied as it is; with `fed_sound`, a rate of AAC_RATES_HZ and a number of channels of AAC_LAYOUTS, it comes as
+    samples there.
 
     `colours`, primaries and transfer of ITU-T H.273, if the frames' are not BT.709's.
     """
@@ -87,7 +96,9 @@ class VideoWriter:
         colours: tuple[int, int] | None = None,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
-            raise OutputError(f"Choose a smaller picture: videos have sides of 1 to {MAX_SIDE_PX} px, not {width} x {height}.")
+            raise OutputError(
+                f"Choose a smaller picture: videos have sides of 1 to {MAX_SIDE_PX} px, not {width} x {height}."
+            )
         self.path = os.path.abspath(os.fspath(path))
         self.width, self.height = width, height
         self.fps = Fraction(fps).limit_denominator(1001)
@@ -116,12 +127,15 @@ class VideoWriter:
     def write(self, frames: np.ndarray, time: int | None = None) -> None:
         """Takes uint8 [n, height, width, 3] or [height, width, 3]; the array may be reused when this returns.
 
-        `time`, for a single frame: when it is shown, in units of `time_base`; each later than the one before. Else frames follow at `fps`.
+        `time`, for a single frame: when it is shown, in units of `time_base`; each later than the one before. Else
+        frames follow at `fps`.
         """
         frames = np.asarray(frames)
         frames = frames[None] if frames.ndim == 3 else frames
         if frames.dtype != np.uint8 or frames.shape[1:] != (self.height, self.width, 3):
-            raise ValueError(f"frames must be uint8 [n, {self.height}, {self.width}, 3], not {frames.dtype} {list(frames.shape)}")
+            raise ValueError(
+                f"frames must be uint8 [n, {self.height}, {self.width}, 3], not {frames.dtype} {list(frames.shape)}"
+            )
         for frame in frames:
             self._raise_failure()
             with in_words(self.path):
@@ -150,7 +164,9 @@ class VideoWriter:
         while (picture := self._queue.get()) is not None:
             if self._error is None and not self._cancelled:
                 try:
-                    self._encoder.write(picture) if isinstance(picture, av.VideoFrame) else self._encoder.take_sound(picture)
+                    self._encoder.write(picture) if isinstance(picture, av.VideoFrame) else self._encoder.take_sound(
+                        picture
+                    )
                 except BaseException as error:  # noqa: BLE001 (handed to the caller's thread, which raises it)
                     self._error = error
 
@@ -187,9 +203,11 @@ class VideoWriter:
 
 
 def clock_origin(streams: list) -> Fraction:
-    """Seconds to take off the times of an open container's streams. Broadcasts count from anywhere, and an MP4 with such times shows
-    nothing until then; within a second of 0 they are kept as they are."""
-    starts = [stream.start_time * stream.time_base for stream in streams if stream.start_time is not None and stream.time_base]
+    """Seconds to take off the times of an open container's streams. Broadcasts count from anywhere, and an MP4 with
+    such times shows nothing until then; within a second of 0 they are kept as they are."""
+    starts = [
+        stream.start_time * stream.time_base for stream in streams if stream.start_time is not None and stream.time_base
+    ]
     first = min(starts, default=Fraction(0))
     return first if first > 1 else Fraction(0)
 
@@ -207,7 +225,8 @@ def _append(path: str, content: bytes) -> None:
 
 
 def _check_complete(path: str, frames: int) -> None:
-    """The last bytes are written when the container closes, where an error is easily lost: a full disk shows here at the latest."""
+    """The last bytes are written when the container closes, where an error is easily lost: a full disk shows here at
+    the latest."""
     try:
         with open(path, "rb") as file:
             found = sum(kind == b"moov" for kind, _, _ in boxes.walk(file)) and _frame_count(path)
@@ -241,7 +260,9 @@ class _Encoder:
             rate, channels = writer._fed_sound
             sound = Sound(np.zeros((channels, 0), np.float32), rate)
         self.sound = _SoundTrack(self.container, sound) if sound is not None else None
-        self.copied = self.container.add_stream_from_template(writer._copied_sound) if writer._copied_sound is not None else None
+        self.copied = (
+            self.container.add_stream_from_template(writer._copied_sound) if writer._copied_sound is not None else None
+        )
 
     def _video_stream(self, width: int, height: int, colours: tuple[int, int]):
         stream = self.container.add_stream(self.coding.codec, rate=self.fps, options=dict(self.coding.options))
@@ -302,7 +323,9 @@ class _SoundTrack:
         self.rate, self.at, self.gone = sound.rate, 0, 0  # at: into `samples`; gone: samples before those
         if self.rate not in AAC_RATES_HZ:
             rate_in, self.rate = self.rate, 48000
-            self.samples = np.stack([_sonic.resample(np.ascontiguousarray(c), rate_in, self.rate) for c in self.samples])
+            self.samples = np.stack(
+                [_sonic.resample(np.ascontiguousarray(c), rate_in, self.rate) for c in self.samples]
+            )
         channels = self.samples.shape[0]
         self.layout = AAC_LAYOUTS[channels]
         self.stream = container.add_stream("aac", rate=self.rate)

@@ -1,4 +1,6 @@
-"""How fast this machine is at what networks do, from one short call: that turns the operations of a plan into seconds."""
+"""How fast this machine is at what networks do, from one short call: that turns the operations of a plan into
+seconds."""
+
 import math
 import time
 from collections.abc import Callable
@@ -14,7 +16,8 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Speed:
-    """What the machine does in a second, by kind of work (networks.METER): multiply-adds count twice, `moved` are bytes."""
+    """What the machine does in a second, by kind of work (networks.METER): multiply-adds count twice, `moved` are
+    bytes."""
 
     convolution: float
     product: float
@@ -31,7 +34,8 @@ class Speed:
 
 
 def calibrate(device="cpu", dtype: torch.dtype = torch.float32) -> Speed:
-    """Times each kind of operator in the sizes of a UNet's second level: a few seconds on a CPU, next to nothing on a GPU.
+    """Times each kind of operator in the sizes of a UNet's second level: a few seconds on a CPU, next to nothing on a
+    GPU.
 
     What multiplies nothing is timed as networks mix it: an activation, a norm, a sum."""
     device = torch.device(device)
@@ -39,7 +43,9 @@ def calibrate(device="cpu", dtype: torch.dtype = torch.float32) -> Speed:
     def tensor(*shape: int) -> torch.Tensor:
         return torch.ones(shape, dtype=dtype, device=device)
 
-    image, kernel = (tensor(*shape).contiguous(memory_format=torch.channels_last) for shape in ((4, 320, 32, 32), (320, 320, 3, 3)))
+    image, kernel = (
+        tensor(*shape).contiguous(memory_format=torch.channels_last) for shape in ((4, 320, 32, 32), (320, 320, 3, 3))
+    )
     rows, weight = tensor(2048, 640), tensor(2560, 640)
     heads = tensor(2, 1024, 5, 64).transpose(1, 2)
     large, other = tensor(1 << 14, 640), tensor(1 << 14, 640)
@@ -47,7 +53,10 @@ def calibrate(device="cpu", dtype: torch.dtype = torch.float32) -> Speed:
         return Speed(
             2 * image.numel() * kernel[0].numel() / seconds(lambda: F.conv2d(image, kernel, padding=1), device),
             2 * rows.numel() * len(weight) / seconds(lambda: F.linear(rows, weight), device),
-            4 * heads.numel() * heads.shape[2] / seconds(lambda: F.scaled_dot_product_attention(heads, heads, heads), device),
+            4
+            * heads.numel()
+            * heads.shape[2]
+            / seconds(lambda: F.scaled_dot_product_attention(heads, heads, heads), device),
             7 * large.nbytes / seconds(lambda: F.layer_norm(F.gelu(large), (640,)).add_(other), device),
         )
 

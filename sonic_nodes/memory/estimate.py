@@ -1,9 +1,11 @@
-"""What each stage of a run takes: operations and bytes, from running the very networks on torch's meta device (csrc/torch/cost_meter.h).
+"""What each stage of a run takes: operations and bytes, from running the very networks on torch's meta device
+(csrc/torch/cost_meter.h).
 
-Nothing is allocated and nothing computed: every operator says how large its result would be. What an operator needs inside itself
-(workspace of cuDNN, packed copies in oneDNN) is not seen; plan.py adds a margin for it. With another device the same calls are made
-with random weights and measured: that is what foresight is tested against.
+Nothing is allocated and nothing computed: every operator says how large its result would be. What an operator needs
+inside itself (workspace of cuDNN, packed copies in oneDNN) is not seen; plan.py adds a margin for it. With another
+device the same calls are made with random weights and measured: that is what foresight is tested against.
 """
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from ..models.sampler import Settings, sample
 from ..models.unet import Conditions, UNet
 from ..weights import shapes
 
-WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3  # frames of a window, of a decoded chunk, of a block of sound; branches of the guidance
+# frames of a window, of a decoded chunk, of a block of sound; branches of the guidance
+WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3
 SEEN = WINDOW + 1  # frames of the shortest clip whose latents are larger than a window's
 MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 WHISPER_COLUMNS, CLIP_HEADS, WHISPER_HEADS, HEAD_DIM = 3000, 16, 6, 64
@@ -77,7 +80,6 @@ class Network:
         return self.dtype.itemsize * sum(math.prod(shape) for _, shape in self.table)
 
 
-
 @dataclass(frozen=True)
 class Model:
     """All networks of a model and what their shapes do not tell."""
@@ -108,11 +110,13 @@ def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = 
     """dtypes: of each network. sizes: as weights/tables.py takes them; None: the published ones. options: of Model."""
     sizes = sizes or {}
     makers = {
-        "unet": shapes.unet, "whisper": lambda **s: shapes.under("model.", shapes.whisper(**s)),
+        "unet": shapes.unet,
+        "whisper": lambda **s: shapes.under("model.", shapes.whisper(**s)),
         "audio2token": lambda **s: shapes.under("audio2token.", shapes.audio2token(**s)),
         "audio2bucket": lambda **s: shapes.under("audio2bucket.", shapes.audio2bucket(**s)),
         "vae": lambda **s: shapes.under(shapes.VAE_PREFIX, shapes.vae_encoder(**s), shapes.vae_decoder(**s)),
-        "clip_vision": shapes.clip_open, "rife": shapes.rife,
+        "clip_vision": shapes.clip_open,
+        "rife": shapes.rife,
     }
     tables_of = {key: makers[key](**sizes.get(key, {})) for key in FILES}
     tables_of["vae encoder"] = tables_of["vae"]
@@ -121,13 +125,20 @@ def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = 
 
 @lru_cache(maxsize=32)
 def weights(network: Network, device: str) -> dict[str, torch.Tensor]:
-    """Random ones that keep activations near 1, or none on the meta device. The UNet's blend factors are read on the host."""
+    """Random ones that keep activations near 1, or none on the meta device. The UNet's blend factors are read on the
+    host."""
     generator = torch.Generator().manual_seed(0)
 
     def tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
         if device == "meta":
-            return torch.zeros(shape, dtype=network.dtype, device="cpu" if name.endswith("time_mixer.mix_factor") else "meta")
-        values = torch.randn(shape, generator=generator) * math.prod(shape[1:]) ** -0.5 if len(shape) > 1 else torch.full(shape, 0.5)
+            return torch.zeros(
+                shape, dtype=network.dtype, device="cpu" if name.endswith("time_mixer.mix_factor") else "meta"
+            )
+        values = (
+            torch.randn(shape, generator=generator) * math.prod(shape[1:]) ** -0.5
+            if len(shape) > 1
+            else torch.full(shape, 0.5)
+        )
         return values.to(device, network.dtype)
 
     return {name: prepared_weight(tensor(name, shape)) for name, shape in network.table}
@@ -162,7 +173,9 @@ def sound(m: Model, latent_frames: int) -> Cost:
     made = metered(m, "audio_tokens_from_windows", {"windows": blank(m, block, seen)}, tokens)
     dim = dict(tokens.table)["audio2token.norm.weight"][0]
     both = dict(bucket.table)["audio2bucket.proj1.weight"][1]
-    moved = metered(m, "motion_bucket_from_windows", {"windows": blank(m, block, both - dim), "image": blank(m, 1, dim)}, bucket)
+    moved = metered(
+        m, "motion_bucket_from_windows", {"windows": blank(m, block, both - dim), "image": blank(m, 1, dim)}, bucket
+    )
     kept = 3 * heard.live_bytes + 4 * block * max(seen, both - dim)  # states of three pieces, the windows cut from them
     blocks = math.ceil(latent_frames / BLOCK)  # of 30 s, as Whisper's pieces
     return heard.then(made).then(moved).times(blocks).beside(kept)
@@ -196,7 +209,8 @@ def in_between(m: Model, rows: int, columns: int) -> Cost:
     """Of one pair, with the chunk whose frames it stands between."""
     frame = blank(m, 1, 3, 8 * rows, 8 * columns)
     pair = metered(m, "rife", {"before": frame, "after": frame}, m["rife"])
-    chunk = (CHUNK + 1 + 2 * CHUNK + CHUNK) * pair.live_bytes  # the chunk, the frame before it, both with the frames between, joined
+    # the chunk, the frame before it, both with the frames between, joined
+    chunk = (CHUNK + 1 + 2 * CHUNK + CHUNK) * pair.live_bytes
     return Cost(*pair.work, chunk, pair.peak_bytes + chunk)
 
 
@@ -211,19 +225,25 @@ def token_shape(m: Model) -> tuple[int, int]:
 
 
 def unet_conditions(m: Model, rows: int, columns: int) -> Conditions:
-    """The whole frame is the face: sound then acts everywhere, the most it can cost. The tokens stay in host memory, as in a run."""
+    """The whole frame is the face: sound then acts everywhere, the most it can cost. The tokens stay in host memory, as
+    in a run."""
     tokens, context = token_shape(m)
     part = blank(m, latent_channels(m), rows, columns)
     return Conditions(
-        image=[blank(m, 1, 1, context)] * BRANCHES, audio=[torch.zeros(n, tokens, context) for n in (1, 1, SEEN)],
-        face_mask=torch.ones(8 * rows, 8 * columns), rows=rows, columns=columns, window=WINDOW, image_latents=[part] * BRANCHES,
+        image=[blank(m, 1, 1, context)] * BRANCHES,
+        audio=[torch.zeros(n, tokens, context) for n in (1, 1, SEEN)],
+        face_mask=torch.ones(8 * rows, 8 * columns),
+        rows=rows,
+        columns=columns,
+        window=WINDOW,
+        image_latents=[part] * BRANCHES,
     )
 
 
 @lru_cache(maxsize=64)
 def prepared(m: Model, rows: int, columns: int) -> tuple[UNet, Cost]:
     net = UNet(weights(m["unet"], m.device), m.head_dim)
-    reading, = net.prepare(unet_conditions(m, rows, columns), meter=m.meter)
+    (reading,) = net.prepare(unet_conditions(m, rows, columns), meter=m.meter)
     return net, cost(reading)
 
 
@@ -243,7 +263,9 @@ def two_windows(m: Model, rows: int, columns: int, branches: int) -> Cost:
     net, _ = prepared(m, rows, columns)
     channels = latent_channels(m)
     noise, image = blank(m, SEEN, channels, rows, columns), blank(m, 1, channels, rows, columns)
-    return cost(sample(net, noise, image, torch.zeros(SEEN, 2), Settings(steps=1, window=WINDOW), branches, meter=m.meter)[1])
+    return cost(
+        sample(net, noise, image, torch.zeros(SEEN, 2), Settings(steps=1, window=WINDOW), branches, meter=m.meter)[1]
+    )
 
 
 def sampling(m: Model, rows: int, columns: int, latent_frames: int, steps: int, branches: int) -> Cost:

@@ -6,6 +6,7 @@
 
 Bytes come from the meter on the meta device (foresee.py), plus a margin for what operators need inside themselves.
 """
+
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,8 @@ from .estimate import CHUNK, STAGES, WINDOW, Model
 
 GIB = 1 << 30
 STEPS, FPS_LATENT, FPS_PICTURE = 25, 12.5, 25
-MARGIN_BYTES, MARGIN_SHARE = 256 << 20, 0.1  # on a GPU: cuBLAS' and cuDNN's workspace, gaps between the allocator's blocks
+# on a GPU: cuBLAS' and cuDNN's workspace, gaps between the allocator's blocks
+MARGIN_BYTES, MARGIN_SHARE = 256 << 20, 0.1
 HOST_MARGIN_BYTES, HOST_MARGIN_SHARE = 64 << 20, 0.1  # on the CPU: oneDNN's packed weights and scratch
 KINDS = ("auto", "batched", "sequential", "offload")
 WAYS = ((3, False), (3, True), (1, False), (1, True))  # branches at once, offload: the quickest first
@@ -56,6 +58,7 @@ def free_host_bytes() -> int:
     """System memory that can be had without swapping."""
     try:
         import psutil
+
         return psutil.virtual_memory().available
     except ImportError:
         pass
@@ -75,7 +78,7 @@ class Stage:
 
     name: str
     weights: int  # of the networks that are loaded meanwhile
-    held: int     # what other stages left: the UNet's constants, latents
+    held: int  # what other stages left: the UNet's constants, latents
     results: int  # of operators
     margin: int
     flops: int
@@ -88,7 +91,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run will be done. branches_at_once and offload are what an engine obeys; chunk and window are fixed, pixels depend on them."""
+    """How a run will be done. branches_at_once and offload are what an engine obeys; chunk and window are fixed, pixels
+    depend on them."""
 
     rows: int  # of the latents
     columns: int
@@ -100,7 +104,8 @@ class Plan:
     offload: bool  # drop each network when its stage is done; else all stay loaded
     stages: tuple[Stage, ...]
     budget: int
-    host: int = 0  # bytes that the clip itself takes in system memory while a GPU computes; on the CPU they are part of the stages
+    # bytes that the clip itself takes in system memory while a GPU computes; on the CPU they are part of the stages
+    host: int = 0
     host_budget: int = 0
     notes: tuple[str, ...] = ()
     smaller: "Plan | None" = field(default=None, repr=False)  # the next that takes less memory, for with_retry
@@ -133,24 +138,41 @@ class Plan:
         """One line."""
         length = self.latent_frames / FPS_LATENT
         where = "GPU" if self.device == "gpu" else "system memory"
-        host = f" and {size(self.host)} of {size(self.host_budget)} free (system memory)" if self.host > self.host_budget else ""
-        return (f"{8 * self.columns}x{8 * self.rows}, {length:.1f} s, {dtype_text(self.dtype)}: {'fits' if self.fits else 'does not fit'}, "
-                f"{size(self.peak)} of {size(self.budget)} free ({where}){host}, {self.kind}"
-                + (f", about {duration(self.seconds)}" if self.seconds is not None else ""))
+        host = (
+            f" and {size(self.host)} of {size(self.host_budget)} free (system memory)"
+            if self.host > self.host_budget
+            else ""
+        )
+        return (
+            f"{8 * self.columns}x{8 * self.rows}, {length:.1f} s, {dtype_text(self.dtype)}: {'fits' if self.fits else 'does not fit'}, "
+            f"{size(self.peak)} of {size(self.budget)} free ({where}){host}, {self.kind}"
+            + (f", about {duration(self.seconds)}" if self.seconds is not None else "")
+        )
 
     @property
     def text(self) -> list[str]:
         """Lines for a person."""
         head = f"{'stage':<12}{'weights':>10}{'held':>10}{'results':>10}{'margin':>10}{'peak':>10}{'time':>12}"
-        rows = [f"{s.name:<12}" + "".join(f"{size(v):>10}" for v in (s.weights, s.held, s.results, s.margin, s.peak))
-                + f"{duration(s.seconds) if s.seconds is not None else '?':>12}" for s in self.stages]
+        rows = [
+            f"{s.name:<12}"
+            + "".join(f"{size(v):>10}" for v in (s.weights, s.held, s.results, s.margin, s.peak))
+            + f"{duration(s.seconds) if s.seconds is not None else '?':>12}"
+            for s in self.stages
+        ]
         return [self.title, head, *rows, *self.notes]
 
     def as_dict(self) -> dict:
         """For JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("stages", "dtype", "smaller")}
         stages = [{**asdict(stage), "peak": stage.peak} for stage in self.stages]
-        return {**plain, "dtype": dtype_text(self.dtype), "peak": self.peak, "seconds": self.seconds, "fits": self.fits, "stages": stages}
+        return {
+            **plain,
+            "dtype": dtype_text(self.dtype),
+            "peak": self.peak,
+            "seconds": self.seconds,
+            "fits": self.fits,
+            "stages": stages,
+        }
 
 
 def dtype_text(dtype: torch.dtype) -> str:
@@ -174,8 +196,17 @@ def network_dtypes(dtype: torch.dtype) -> dict[str, torch.dtype]:
 
 
 def make(
-    rows: int, columns: int, latent_frames: int, budget: Budget, *, dtype: torch.dtype | None = None, steps: int = STEPS,
-    speed: Speed | float | None = None, kind: str = "auto", sizes: Mapping[str, dict] | None = None, **heads: int,
+    rows: int,
+    columns: int,
+    latent_frames: int,
+    budget: Budget,
+    *,
+    dtype: torch.dtype | None = None,
+    steps: int = STEPS,
+    speed: Speed | float | None = None,
+    kind: str = "auto",
+    sizes: Mapping[str, dict] | None = None,
+    **heads: int,
 ) -> Plan:
     """The quickest plan that fits.
 
@@ -190,13 +221,20 @@ def make(
     return next((plan for plan in found if plan.fits), None) or refuse(found, budget, speed, sizes, heads)
 
 
-def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=None, kind="auto", sizes=None, **heads) -> list[Plan]:
+def plans(
+    rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=None, kind="auto", sizes=None, **heads
+) -> list[Plan]:
     """All ways to do it, the quickest first."""
     if kind not in KINDS:
         raise UsageError(f"Choose the plan among {', '.join(KINDS)}: it is {kind!r}.")
     on_gpu = budget.gpu is not None
     dtypes = (dtype,) if dtype else (torch.float16,) if on_gpu else (torch.float32, torch.bfloat16)
-    wanted = {"auto": lambda b, o: True, "batched": lambda b, o: b == 3, "sequential": lambda b, o: b == 1, "offload": lambda b, o: o}[kind]
+    wanted = {
+        "auto": lambda b, o: True,
+        "batched": lambda b, o: b == 3,
+        "sequential": lambda b, o: b == 1,
+        "offload": lambda b, o: o,
+    }[kind]
     found = []
     for dtype in dtypes:
         m = estimate.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
@@ -204,8 +242,20 @@ def plans(rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=N
         ways: list[Plan] = []
         for branches, offload in reversed(WAYS):
             parts = stages(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed)
-            plan = Plan(rows, columns, latent_frames, steps, dtype, "gpu" if on_gpu else "cpu", branches, offload, parts,
-                        budget.gpu if on_gpu else budget.host, grown, budget.host)
+            plan = Plan(
+                rows,
+                columns,
+                latent_frames,
+                steps,
+                dtype,
+                "gpu" if on_gpu else "cpu",
+                branches,
+                offload,
+                parts,
+                budget.gpu if on_gpu else budget.host,
+                grown,
+                budget.host,
+            )
             ways.insert(0, replace(plan, smaller=next((way for way in ways if way.peak < plan.peak), None)))
         found += [plan for plan in ways if wanted(plan.branches_at_once, plan.offload)]
     return found
@@ -226,8 +276,15 @@ def stages(m: Model, rows, columns, latent_frames, steps, branches, offload, on_
     grown = 0 if on_gpu else estimate.host_bytes(m, rows, columns, latent_frames)
     share, least = (MARGIN_SHARE, MARGIN_BYTES) if on_gpu else (HOST_MARGIN_SHARE, HOST_MARGIN_BYTES)
     return tuple(
-        Stage(name, m.bytes(STAGES[name]) if offload else m.all_bytes(), held + grown, cost.peak_bytes,
-              least + round(share * cost.peak_bytes), cost.flops, Speed.of(speed).seconds(cost) if speed else None)
+        Stage(
+            name,
+            m.bytes(STAGES[name]) if offload else m.all_bytes(),
+            held + grown,
+            cost.peak_bytes,
+            least + round(share * cost.peak_bytes),
+            cost.flops,
+            Speed.of(speed).seconds(cost) if speed else None,
+        )
         for name, (cost, held) in costs.items()
     )
 
@@ -236,17 +293,37 @@ def refuse(found: Sequence[Plan], budget: Budget, speed, sizes, heads):
     """Raises ResourceError: what would fit, each way computed."""
     least = min(found, key=lambda plan: plan.peak)
     worst = max(least.stages, key=lambda stage: stage.peak)
-    ways = [way for way in (smaller_picture(least, budget, sizes, heads), another_type(least, budget, sizes, heads),
-                            shorter_clip(least, budget, sizes, heads), on_the_cpu(least, budget, sizes, heads)) if way]
+    ways = [
+        way
+        for way in (
+            smaller_picture(least, budget, sizes, heads),
+            another_type(least, budget, sizes, heads),
+            shorter_clip(least, budget, sizes, heads),
+            on_the_cpu(least, budget, sizes, heads),
+        )
+        if way
+    ]
     used = "the GPU" if least.device == "gpu" else "much memory"
     short = {used: least.peak - least.budget, "much system memory": least.host - least.host_budget}
-    ways += [f"free {size(missing)} more: close other programs that use {used}" for used, missing in short.items() if missing > 0]
+    ways += [
+        f"free {size(missing)} more: close other programs that use {used}"
+        for used, missing in short.items()
+        if missing > 0
+    ]
     first, rest = ways[0], "".join(f", or {way}" for way in ways[1:])
-    raise ResourceError(f"{first[0].upper()}{first[1:]}{rest}. {least.title}: {worst.name} alone takes {size(worst.peak)}.")
+    raise ResourceError(
+        f"{first[0].upper()}{first[1:]}{rest}. {least.title}: {worst.name} alone takes {size(worst.peak)}."
+    )
 
 
 def fitting(least: Plan, budget: Budget, sizes, heads, **changes) -> Plan | None:
-    wanted = {"rows": least.rows, "columns": least.columns, "latent_frames": least.latent_frames, "dtype": least.dtype, **changes}
+    wanted = {
+        "rows": least.rows,
+        "columns": least.columns,
+        "latent_frames": least.latent_frames,
+        "dtype": least.dtype,
+        **changes,
+    }
     found = plans(budget=budget, steps=least.steps, sizes=sizes, **wanted, **heads)
     return next((plan for plan in found if plan.fits), None)
 
@@ -275,7 +352,9 @@ def shorter_clip(least: Plan, budget, sizes, heads) -> str | None:
     low, high = 0, math.ceil(least.latent_frames / WINDOW)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if fitting(least, budget, sizes, heads, latent_frames=WINDOW * middle) else (low, middle)
+        low, high = (
+            (middle, high) if fitting(least, budget, sizes, heads, latent_frames=WINDOW * middle) else (low, middle)
+        )
     return f"set duration to {low * WINDOW / FPS_LATENT:.0f} s or less" if low else None
 
 
@@ -289,8 +368,14 @@ def on_the_cpu(least: Plan, budget, sizes, heads) -> str | None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Of torch's allocators, and of our C code, which hands on their text."""
     kinds = (torch.OutOfMemoryError, MemoryError, ResourceError)
-    return isinstance(error, kinds) or isinstance(error, RuntimeError) and any(
-        sign in str(error) for sign in ("out of memory", "not fit in memory", "no memory", "not enough memory", "allocate memory"))
+    return (
+        isinstance(error, kinds)
+        or isinstance(error, RuntimeError)
+        and any(
+            sign in str(error)
+            for sign in ("out of memory", "not fit in memory", "no memory", "not enough memory", "allocate memory")
+        )
+    )
 
 
 def nothing(*_):
@@ -298,10 +383,10 @@ def nothing(*_):
 
 
 def with_retry(
-    plan: Plan, run: Callable[[Plan], Result], free: Callable[[], None] = nothing, told: Callable[[str], None] = nothing,
+    plan: Plan, run: Callable[[Plan], Result], free: Callable[[], None] = nothing, told: Callable[[str], None] = nothing
 ) -> Result:
-    """run(plan). When memory runs out half way: free(), then once more with the next smaller plan. A second failure leaves as it came,
-    so that a host that frees memory on its own kind of error still sees it."""
+    """run(plan). When memory runs out half way: free(), then once more with the next smaller plan. A second failure
+    leaves as it came, so that a host that frees memory on its own kind of error still sees it."""
     try:
         return run(plan)
     except Exception as error:

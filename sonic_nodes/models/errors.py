@@ -1,4 +1,5 @@
 """What went wrong inside a network, as the errors that users read."""
+
 import contextlib
 from collections.abc import Callable
 
@@ -22,7 +23,9 @@ def explained(stage: str):
         if type(error) is not RuntimeError:  # not an operator's: what the caller's own progress raised
             raise
         text = str(error).split("\nException raised from")[0].strip()
-        raise (out_of_memory(stage, text) if is_memory(text) else InputError(f"{text.rstrip('.')} ({stage}).")) from None
+        raise (
+            out_of_memory(stage, text) if is_memory(text) else InputError(f"{text.rstrip('.')} ({stage}).")
+        ) from None
 
 
 def is_memory(text: str) -> bool:
@@ -36,7 +39,8 @@ def out_of_memory(stage: str, detail: str) -> OutOfMemoryError:
 
 
 def finite(result: torch.Tensor, stage: str, again: Callable[[], object]) -> torch.Tensor:
-    """`result`, or InputError when it holds NaN or infinity. again() repeats the work with check_finite, which names the layer."""
+    """`result`, or InputError when it holds NaN or infinity. again() repeats the work with check_finite, which names
+    the layer."""
     if not bool(torch.isfinite(result).all()):
         again()
         raise InputError(f"Use fp32, or another weight file: the result is not finite ({stage}).")

@@ -1,4 +1,5 @@
 """The portrait's part: what CLIP and the autoencoder see of it, and what they make of it."""
+
 import math
 
 import numpy as np
@@ -19,7 +20,8 @@ def clip_side(sizes: dict) -> int:
 
 
 def clip_pixels(image: np.ndarray, side: int) -> torch.Tensor:
-    """uint8 [H, W, 3] -> float32 [1, 3, side, side], normalised. The picture is squashed into the square, not cropped, as Sonic does."""
+    """uint8 [H, W, 3] -> float32 [1, 3, side, side], normalised. The picture is squashed into the square, not cropped,
+    as Sonic does."""
     squashed = np.array(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
     levels = torch.from_numpy(squashed).float().div_(255)
     return ((levels - torch.tensor(CLIP_MEAN)) / torch.tensor(CLIP_STD)).permute(2, 0, 1)[None].contiguous()
@@ -27,6 +29,7 @@ def clip_pixels(image: np.ndarray, side: int) -> torch.Tensor:
 
 def image_embedding(pixels: torch.Tensor, weights: dict[str, torch.Tensor], heads: int) -> torch.Tensor:
     """float32 [1, context] in host memory."""
+
     def run_it(check_finite=False):
         return run("clip_vision", {"pixels": beside(pixels, weights)}, weights, [heads], check_finite=check_finite)[0]
 
@@ -42,9 +45,12 @@ def vae_pixels(image: np.ndarray) -> torch.Tensor:
 
 def vae_mean(pixels: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
     """The mean of the latents' distribution, not scaled: float32 [1, 4, H / 8, W / 8] in host memory."""
+
     def run_it(check_finite=False):
         conditioner = int(uses_conditioner_encoder(weights))
-        return run("vae_encoder", {"picture": beside(pixels, weights)}, weights, [conditioner], check_finite=check_finite)[0]
+        return run(
+            "vae_encoder", {"picture": beside(pixels, weights)}, weights, [conditioner], check_finite=check_finite
+        )[0]
 
     with explained("encoding the portrait"):
         return finite(run_it(), "encoding the portrait", lambda: run_it(True)).float().cpu()

@@ -1,4 +1,6 @@
-"""The spatio-temporal UNet with audio attention (csrc/models/unet/unet.h): weights by name in, one window of one step out."""
+"""The spatio-temporal UNet with audio attention (csrc/models/unet/unet.h): weights by name in, one window of one step
+out."""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +10,16 @@ from .call import run
 
 HEAD_DIM = 64
 CONSTANTS = (
-    "layout", "audio", "audio_scale", "image_spatial", "image_temporal", "positions", "masks", "rectangles", "mixes", "latents",
+    "layout",
+    "audio",
+    "audio_scale",
+    "image_spatial",
+    "image_temporal",
+    "positions",
+    "masks",
+    "rectangles",
+    "mixes",
+    "latents",
 )
 UNFOLDED, WHOLE_MASK = 1, 2
 
@@ -23,14 +34,17 @@ class Conditions:
     rows: int  # of the latents
     columns: int
     window: int  # frames of a window, at most
-    image_latents: Sequence[torch.Tensor] | None = None  # [4, rows, columns] each; without them each step's sample has 8 channels
+    # [4, rows, columns] each; without them each step's sample has 8 channels
+    image_latents: Sequence[torch.Tensor] | None = None
     audio_scale: float = 1.0
 
 
 def pack(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The same weights with convolutions stored pixel by pixel, as the activations are: no conversion at every call."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    return {name: w.contiguous(memory_format=formats[w.dim()]) if w.dim() in formats else w for name, w in weights.items()}
+    return {
+        name: w.contiguous(memory_format=formats[w.dim()]) if w.dim() in formats else w for name, w in weights.items()
+    }
 
 
 class UNet:
@@ -53,16 +67,26 @@ class UNet:
         out = run("unet_prepare", tensors, self.weights, numbers, probes, **options)
         names = CONSTANTS if c.image_latents else CONSTANTS[:-1]
         self.constants = dict(zip(names, out, strict=False))
-        return out[len(names):]
+        return out[len(names) :]
 
     def step(
-        self, sample: torch.Tensor, timestep: float, ids: Sequence[float], frames: Sequence[int], *,
-        first_branch: int = 0, branches: int | None = None, savings_off: int = 0, probes: Sequence[str] = (), **options,
+        self,
+        sample: torch.Tensor,
+        timestep: float,
+        ids: Sequence[float],
+        frames: Sequence[int],
+        *,
+        first_branch: int = 0,
+        branches: int | None = None,
+        savings_off: int = 0,
+        probes: Sequence[str] = (),
+        **options,
     ) -> list[torch.Tensor]:
-        """One window at one noise level: [branches, frames, 4, rows, columns], then the outputs of the layers named in `probes`.
+        """One window at one noise level: [branches, frames, 4, rows, columns], then the outputs of the layers named in
+        `probes`.
 
-        sample: [branches, frames, 8, rows, columns], or after prepare() with image latents [frames, 4, rows, columns], scaled.
-        ids: frame rate and the two motion buckets. frames: which frames of the clip the window holds.
+        sample: [branches, frames, 8, rows, columns], or after prepare() with image latents [frames, 4, rows, columns],
+        scaled. ids: frame rate and the two motion buckets. frames: which frames of the clip the window holds.
         savings_off: UNFOLDED, WHOLE_MASK or both, to compare. options: check_finite and meter, as in networks.run.
         """
         branches = len(self.constants["layout"]) - first_branch if branches is None else branches

@@ -1,4 +1,5 @@
 """Lip-sync Calibrate: measures how far the voice is from the mouth, and moves the sound where that is certain."""
+
 from comfy_api.latest import io
 
 from ..errors import InputError, UsageError
@@ -17,25 +18,52 @@ class SonicLipSyncCalibrate(io.ComfyNode):
             display_name="Sonic Lip-sync Calibrate",
             category=CATEGORY,
             description="Measures how far the mouth runs ahead of the voice or behind it, and moves the sound where the measurement is "
-                        "certain. The pictures are never changed; an uncertain clip passes through as it is.",
+            "certain. The pictures are never changed; an uncertain clip passes through as it is.",
             inputs=[
-                io.Image.Input("images", tooltip="A clip of one speaking face, of two seconds or more. Other clips pass through."),
-                io.Audio.Input("audio", tooltip="Its sound, which begins with the first picture. Music or another voice passes through."),
+                io.Image.Input(
+                    "images", tooltip="A clip of one speaking face, of two seconds or more. Other clips pass through."
+                ),
+                io.Audio.Input(
+                    "audio",
+                    tooltip="Its sound, which begins with the first picture. Music or another voice passes through.",
+                ),
                 io.Float.Input(
-                    "fps", default=25.0, min=1.0, max=240.0, step=0.01,
-                    tooltip="Pictures a second, as they will be shown. A wrong number looks like sound that drifts."),
-                io.Combo.Input("mode", options=[FIX, MEASURE], default=FIX,
-                               tooltip="fix moves the sound; measure only tells the offset."),
+                    "fps",
+                    default=25.0,
+                    min=1.0,
+                    max=240.0,
+                    step=0.01,
+                    tooltip="Pictures a second, as they will be shown. A wrong number looks like sound that drifts.",
+                ),
+                io.Combo.Input(
+                    "mode",
+                    options=[FIX, MEASURE],
+                    default=FIX,
+                    tooltip="fix moves the sound; measure only tells the offset.",
+                ),
                 io.Float.Input(
-                    "max_offset_ms", default=200.0, min=0.0, max=600.0, step=1.0,
-                    tooltip="The sound is never moved by more: a larger offset is told but not mended. Up to 600 ms are searched."),
+                    "max_offset_ms",
+                    default=200.0,
+                    min=0.0,
+                    max=600.0,
+                    step=1.0,
+                    tooltip="The sound is never moved by more: a larger offset is told but not mended. Up to 600 ms are searched.",
+                ),
             ],
             outputs=[
                 io.Image.Output("pictures", display_name="images", tooltip="The pictures that came in."),
-                io.Audio.Output("sound", display_name="audio", tooltip="The sound, moved or as it came in; of the same length."),
-                io.Float.Output("offset_ms", display_name="offset_ms", tooltip="Above 0 the sound came after the mouth."),
-                io.Float.Output("confidence", display_name="confidence", tooltip="0 to 1; the sound is moved from 0.9 on."),
-                io.Image.Output("plot", display_name="plot", tooltip="How well sound and mouth fit at each offset, and both curves."),
+                io.Audio.Output(
+                    "sound", display_name="audio", tooltip="The sound, moved or as it came in; of the same length."
+                ),
+                io.Float.Output(
+                    "offset_ms", display_name="offset_ms", tooltip="Above 0 the sound came after the mouth."
+                ),
+                io.Float.Output(
+                    "confidence", display_name="confidence", tooltip="0 to 1; the sound is moved from 0.9 on."
+                ),
+                io.Image.Output(
+                    "plot", display_name="plot", tooltip="How well sound and mouth fit at each offset, and both curves."
+                ),
             ],
         )
 
@@ -54,7 +82,8 @@ class SonicLipSyncCalibrate(io.ComfyNode):
 
     @classmethod
     def measure(cls, images, audio, fps):
-        """(estimate, the sound's rate, what else is to be said); what cannot be measured is an estimate that says so."""
+        """(estimate, the sound's rate, what else is to be said); what cannot be measured is an estimate that says
+        so."""
         exchange, estimate = part("nodes.comfy_types"), part("lipsync.estimate")
         if not 1 <= fps <= 240:
             raise UsageError(f"Choose fps from 1 to 240: it is {fps}.")

@@ -1,5 +1,6 @@
-"""ComfyUI's own CLIP_VISION and VAE objects, read as if they were weight files, so that a workflow which loads Stable Video Diffusion
-with ComfyUI's loader needs no second copy of it."""
+"""ComfyUI's own CLIP_VISION and VAE objects, read as if they were weight files, so that a workflow which loads Stable
+Video Diffusion with ComfyUI's loader needs no second copy of it."""
+
 import copy
 import functools
 import itertools
@@ -9,7 +10,8 @@ import torch
 from ..errors import InputError
 from .common import part
 
-PREFIXES = {"vae": "first_stage_model.", "clip_vision": ""}  # what csrc/models has before the names that ComfyUI's modules use
+# what csrc/models has before the names that ComfyUI's modules use
+PREFIXES = {"vae": "first_stage_model.", "clip_vision": ""}
 LOADER = "Image Only Checkpoint Loader (svd_xt.safetensors)"
 
 
@@ -17,8 +19,8 @@ _identities = itertools.count(1)
 
 
 def connected(network: str, owner):
-    """The weights of a connected object as a WeightFile, shared with ComfyUI where they are in system memory; InputError in one sentence
-    when it is of another kind than Sonic's."""
+    """The weights of a connected object as a WeightFile, shared with ComfyUI where they are in system memory;
+    InputError in one sentence when it is of another kind than Sonic's."""
     reader, entry = part("weights.reader"), part("weights.entries").Entry
     module, prefix = getattr(getattr(owner, "patcher", None), "model", None), PREFIXES[network]
 
@@ -30,7 +32,9 @@ def connected(network: str, owner):
 
     tensors = module.state_dict() if module is not None else {}
     entries = {prefix + name: entry(tensor.dtype, tuple(tensor.shape), 0) for name, tensor in tensors.items()}
-    weights = ConnectedWeights(f"{network} connected to SONIC_PreData", entries, sum(entry.bytes for entry in entries.values()))
+    weights = ConnectedWeights(
+        f"{network} connected to SONIC_PreData", entries, sum(entry.bytes for entry in entries.values())
+    )
     try:
         part("weights.check").matched(network, weights)
     except InputError:
@@ -48,8 +52,8 @@ def identity_of(owner) -> int:
 
 
 def with_connected(model, data: dict):
-    """(the engine, SONIC_PREDATA), the objects connected to SONIC_PreData in place of the engine's own networks. The stand-in is kept,
-    with what it has loaded and computed, until other objects or none are connected."""
+    """(the engine, SONIC_PREDATA), the objects connected to SONIC_PreData in place of the engine's own networks. The
+    stand-in is kept, with what it has loaded and computed, until other objects or none are connected."""
     if not hasattr(model, "models"):
         return model, data
     objects = {key: data[key] for key in PREFIXES if data.get(key) is not None}
@@ -71,6 +75,10 @@ def kind(network: str, names: dict) -> str:
     if not names:
         return "an object of another pack"
     if network == "vae":
-        return "a VAE for single pictures" if "first_stage_model.decoder.conv_in.weight" in names else "the VAE of another model"
+        return (
+            "a VAE for single pictures"
+            if "first_stage_model.decoder.conv_in.weight" in names
+            else "the VAE of another model"
+        )
     width = names.get("visual_projection.weight")
     return f"another CLIP (its embeddings have {width.shape[0]} numbers, Sonic's 1024)" if width else "no CLIP ViT-H"

@@ -1,4 +1,5 @@
 """What the nodes share: link types, errors as users read them, progress with previews, words under a node."""
+
 import functools
 import importlib
 import logging
@@ -38,13 +39,15 @@ def expert(widget):
 
 
 def part(name: str) -> ModuleType:
-    """A module of the package, imported when a node runs: the nodes are there, and can say what to do, when the compiled part is not."""
+    """A module of the package, imported when a node runs: the nodes are there, and can say what to do, when the
+    compiled part is not."""
     try:
         return importlib.import_module(f"..{name}", __package__)
     except ImportError as error:
         raise InstallError(
-            f"""Run `"{sys.executable}" -m pip install -r "{PACK / 'requirements.txt'}"`, then restart ComfyUI: """
-            f"a part of the Sonic nodes does not load ({error}).") from None
+            f"""Run `"{sys.executable}" -m pip install -r "{PACK / "requirements.txt"}"`, then restart ComfyUI: """
+            f"a part of the Sonic nodes does not load ({error})."
+        ) from None
 
 
 def install_problem() -> str | None:
@@ -57,8 +60,8 @@ def install_problem() -> str | None:
 
 
 def plain_errors(execute):
-    """Lets an error of ours reach the page as its own words: the remedy first, and no chain of causes behind it. A node that runs
-    without the compiled part says how to get it, also where its own work would not need it yet."""
+    """Lets an error of ours reach the page as its own words: the remedy first, and no chain of causes behind it. A node
+    that runs without the compiled part says how to get it, also where its own work would not need it yet."""
 
     @functools.wraps(execute)
     def wrapped(cls, *args, **kwargs):
@@ -67,7 +70,8 @@ def plain_errors(execute):
             return execute(cls, *args, **kwargs)
         except SonicError as error:
             kind, message = type(error), str(error)
-        if issubclass(kind, OutOfMemoryError):  # at its own kind of error ComfyUI evicts all models, and the next run has more room
+        # at its own kind of error ComfyUI evicts all models, and the next run has more room
+        if issubclass(kind, OutOfMemoryError):
             raise comfy.model_management.OOM_EXCEPTION(message)
         raise ValueError(message)
 
@@ -75,9 +79,9 @@ def plain_errors(execute):
 
 
 class Progress:
-    """Called by the engines as progress(done, total, picture uint8 [H,W,3] or None). Ends the run by ComfyUI's own exception when
-    Cancel was pressed, at every call; moves the bar and shows a picture a few times a second, because a page redraws at each of them;
-    and says under the node, and in the log, how long it will take."""
+    """Called by the engines as progress(done, total, picture uint8 [H,W,3] or None). Ends the run by ComfyUI's own
+    exception when Cancel was pressed, at every call; moves the bar and shows a picture a few times a second, because a
+    page redraws at each of them; and says under the node, and in the log, how long it will take."""
 
     def __init__(self, node_id: str | None = None, title: str = "Sonic") -> None:
         self.node_id, self.title, self.bar, self.done, self.plan = node_id, title, None, -1, ""
@@ -154,11 +158,13 @@ def words(lines: list[str]) -> dict:
 def check_model(model) -> None:
     if not all(hasattr(model, call) for call in ("name", "settings", "infer", "decode")):
         raise UsageError(
-            f"Connect the Sonic Loader of this pack: the model given ({type(model).__name__}) was made by another pack's loader.")
+            f"Connect the Sonic Loader of this pack: the model given ({type(model).__name__}) was made by another pack's loader."
+        )
 
 
 def check_data(data) -> None:
     if not isinstance(data, dict) or data.get("version") != 1:
         raise UsageError(
             "Use the SONIC_PreData node of this pack, and keep only one pack that defines it (add .disabled to the other's folder name and "
-            "restart): the data given is not of this pack's kind, version 1.")
+            "restart): the data given is not of this pack's kind, version 1."
+        )

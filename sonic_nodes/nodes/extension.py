@@ -1,4 +1,5 @@
 """The list of nodes that ComfyUI registers, and what has to be in place before its page opens."""
+
 import logging
 import os
 import shutil
@@ -25,8 +26,19 @@ from .smooth import SonicMotionSmooth
 
 log = logging.getLogger(__name__)
 
-NODES = [SonicLoadImage, SonicImageGate, SonicPreData, SonicLoader, SonicInference, SonicLatentDecoder, SonicPasteBack,
-         SonicLipSyncCalibrate, SonicMotionSmooth, SonicTLoader, SonicTSampler]
+NODES = [
+    SonicLoadImage,
+    SonicImageGate,
+    SonicPreData,
+    SonicLoader,
+    SonicInference,
+    SonicLatentDecoder,
+    SonicPasteBack,
+    SonicLipSyncCalibrate,
+    SonicMotionSmooth,
+    SonicTLoader,
+    SonicTSampler,
+]
 
 SAMPLES = {"portrait.jpg": "sonic_sample_portrait.jpg", "speech.wav": "sonic_sample_speech.wav"}
 
@@ -38,7 +50,9 @@ class SonicExtension(ComfyExtension):
     async def get_node_list(self) -> list:
         other = loaded_copy()
         if other:
-            log.warning("Remove one of two copies of the Sonic nodes: those of %s are in use, those of %s are not.", other, PACK)
+            log.warning(
+                "Remove one of two copies of the Sonic nodes: those of %s are in use, those of %s are not.", other, PACK
+            )
             return []
         warn_of_foreign_nodes()
         register_folder()
@@ -62,22 +76,31 @@ def loaded_copy() -> str | None:
 
 
 def warn_of_foreign_nodes() -> None:
-    """Two packs may use one node id: the one that loads last wins, and old files of the other then meet the wrong node."""
+    """Two packs may use one node id: the one that loads last wins, and old files of the other then meet the wrong
+    node."""
     taken = [node.NODE_ID for node in NODES if node.NODE_ID in comfy_nodes.NODE_CLASS_MAPPINGS]
     if taken:
         log.warning(
             "Keep one of the two packs that define %s: add .disabled to the other's folder name and restart. "
-            "Until then the nodes of %s are used.", ", ".join(taken), PACK)
+            "Until then the nodes of %s are used.",
+            ", ".join(taken),
+            PACK,
+        )
 
 
 def copy_samples(folder: Path) -> None:
-    """Puts the sample portrait and speech into ComfyUI's input folder, where the templates look for them. Overwrites nothing."""
+    """Puts the sample portrait and speech into ComfyUI's input folder, where the templates look for them. Overwrites
+    nothing."""
     for source, name in SAMPLES.items():
         try:
             copy_if_absent(PACK / "sonic_nodes" / "assets" / "sample" / source, folder / name)
         except OSError as error:
-            log.warning("Choose a picture and a recording of your own in the templates: %s could not be put into %s (%s).",
-                        name, folder, error)
+            log.warning(
+                "Choose a picture and a recording of your own in the templates: %s could not be put into %s (%s).",
+                name,
+                folder,
+                error,
+            )
 
 
 def copy_if_absent(source: Path, target: Path) -> None:

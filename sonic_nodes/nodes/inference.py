@@ -1,4 +1,5 @@
 """Sonic Inference: speech and framed portrait -> latents, with progress and preview, stopped by Cancel."""
+
 import functools
 import logging
 
@@ -7,7 +8,19 @@ import torch
 from comfy_api.latest import io
 
 from .comfy_models import with_connected
-from .common import CATEGORY, ModelSonic, PreData, Progress, check_data, check_model, expert, free_memory_bytes, part, plain_errors, words
+from .common import (
+    CATEGORY,
+    ModelSonic,
+    PreData,
+    Progress,
+    check_data,
+    check_model,
+    expert,
+    free_memory_bytes,
+    part,
+    plain_errors,
+    words,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,34 +37,74 @@ class SonicInference(io.ComfyNode):
             display_name="Sonic Inference",
             category=CATEGORY,
             description="Turns the voice into movement. The same seed gives the same video. On the draft engine seed, dynamic_scale and "
-                        "motion_scale act; the node names the others as without effect.",
+            "motion_scale act; the node names the others as without effect.",
             inputs=[
                 ModelSonic.Input("model", tooltip="From the Sonic Loader."),
-                PreData.Input("data", tooltip="From SONIC_PreData. Data of another pack's node of that name is refused."),
+                PreData.Input(
+                    "data", tooltip="From SONIC_PreData. Data of another pack's node of that name is refused."
+                ),
                 io.Int.Input(
-                    "seed", default=0, min=0, max=MAX_SEED, control_after_generate=True,
-                    tooltip="Decides blinks and sway. Keep it to get the same video again; left on 'randomize', each run differs."),
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="Decides blinks and sway. Keep it to get the same video again; left on 'randomize', each run differs.",
+                ),
                 io.Int.Input(
-                    "inference_steps", default=25, min=1, max=100, step=1,
+                    "inference_steps",
+                    default=25,
+                    min=1,
+                    max=100,
+                    step=1,
                     tooltip="Denoising steps; 20 to 30. Fewer is blurred and unsteady, more only takes longer. Without effect on the "
-                            "draft engine."),
+                    "draft engine.",
+                ),
                 io.Float.Input(
-                    "dynamic_scale", default=1.1, min=0.5, max=2.0, step=0.05,
-                    tooltip="How far the mouth opens. Too low mumbles, too high shouts and shows a mouth that the portrait does not have."),
+                    "dynamic_scale",
+                    default=1.1,
+                    min=0.5,
+                    max=2.0,
+                    step=0.05,
+                    tooltip="How far the mouth opens. Too low mumbles, too high shouts and shows a mouth that the portrait does not have.",
+                ),
                 io.Float.Input(
-                    "motion_scale", default=1.05, min=0.5, max=2.0, step=0.05,
-                    tooltip="How much the head sways. Too low looks pinned, too high swims and pulls at hair and collar."),
-                expert(io.Float.Input(
-                    "appearance_guidance", default=2.0, min=1.0, max=10.0, step=0.1,
-                    tooltip="How strictly frames keep to the portrait. Too high hardens colours, too low drifts. Without effect on the "
-                            "draft engine.")),
-                expert(io.Float.Input(
-                    "audio_guidance", default=7.5, min=1.0, max=20.0, step=0.1,
-                    tooltip="How strictly the mouth follows the voice. Too high grimaces, too low mumbles. Without effect on the draft "
-                            "engine.")),
+                    "motion_scale",
+                    default=1.05,
+                    min=0.5,
+                    max=2.0,
+                    step=0.05,
+                    tooltip="How much the head sways. Too low looks pinned, too high swims and pulls at hair and collar.",
+                ),
+                expert(
+                    io.Float.Input(
+                        "appearance_guidance",
+                        default=2.0,
+                        min=1.0,
+                        max=10.0,
+                        step=0.1,
+                        tooltip="How strictly frames keep to the portrait. Too high hardens colours, too low drifts. Without effect on the "
+                        "draft engine.",
+                    )
+                ),
+                expert(
+                    io.Float.Input(
+                        "audio_guidance",
+                        default=7.5,
+                        min=1.0,
+                        max=20.0,
+                        step=0.1,
+                        tooltip="How strictly the mouth follows the voice. Too high grimaces, too low mumbles. Without effect on the draft "
+                        "engine.",
+                    )
+                ),
             ],
             outputs=[
-                io.Latent.Output("latent", display_name="latent", tooltip="For the Sonic Latent Decoder, with the same model and data."),
+                io.Latent.Output(
+                    "latent",
+                    display_name="latent",
+                    tooltip="For the Sonic Latent Decoder, with the same model and data.",
+                )
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -77,8 +130,8 @@ def infer(model, data, seed: int, node_id: str | None, **settings):
 
 
 def planned(model, data, settings, progress: Progress) -> list[str]:
-    """Says under the node and in the log how the run will be done, and tells ComfyUI how much room it needs. Raises ResourceError with
-    ways out when it does not fit."""
+    """Says under the node and in the log how the run will be done, and tells ComfyUI how much room it needs. Raises
+    ResourceError with ways out when it does not fit."""
     if getattr(model, "speed", 0) is None:
         model.speed = speed_of(model.device, model.dtype)
     with part("progress").watched(lambda *_: progress.check(), preview=False):
@@ -90,8 +143,8 @@ def planned(model, data, settings, progress: Progress) -> list[str]:
 
 
 def room_for_pictures(data) -> list[str]:
-    """What the Latent Decoder will need, said before the long work. Raises ResourceError when the machine could never hold it; a note when
-    it does not fit into what is free now."""
+    """What the Latent Decoder will need, said before the long work. Raises ResourceError when the machine could never
+    hold it; a note when it does not fit into what is free now."""
     exchange, size = part("nodes.comfy_types"), (data["frames"], *data["image"].shape[:2])
     exchange.require_memory(*size, comfy.model_management.get_total_memory(torch.device("cpu")))
     try:

@@ -1,4 +1,6 @@
-"""Load Image: reads the portrait from its file and judges it there, because the file says more than its pixels (gate.py)."""
+"""Load Image: reads the portrait from its file and judges it there, because the file says more than its pixels
+(gate.py)."""
+
 import hashlib
 import os
 
@@ -21,20 +23,31 @@ class SonicLoadImage(io.ComfyNode):
             display_name="Load Image (Sonic)",
             category=CATEGORY,
             description="Loads the portrait from ComfyUI's input folder: turned as the camera recorded it, any colour mode, any bit "
-                        "depth. The quality gate says what compression, blur or enlarging did to the picture, also where its file looks "
-                        "innocent.",
+            "depth. The quality gate says what compression, blur or enlarging did to the picture, also where its file looks "
+            "innocent.",
             inputs=[
                 io.Combo.Input(
-                    "image", options=input_pictures(), upload=io.UploadType.image, image_folder=io.FolderType.input,
+                    "image",
+                    options=input_pictures(),
+                    upload=io.UploadType.image,
+                    image_folder=io.FolderType.input,
                     tooltip="The portrait. One face, seen from the front, mouth visible: a profile or a covered mouth cannot be made to "
-                            "speak. Smaller than 512 pixels turns soft."),
-                policy_input(), min_score_input(optional=True),
+                    "speak. Smaller than 512 pixels turns soft.",
+                ),
+                policy_input(),
+                min_score_input(optional=True),
             ],
             outputs=[
-                io.Image.Output("picture", display_name="image",
-                                tooltip="The picture in its own size; with policy repair, without the traces of compression."),
-                io.Mask.Output("alpha", display_name="mask",
-                               tooltip="1 where the picture is transparent or painted in the mask editor, else 0."),
+                io.Image.Output(
+                    "picture",
+                    display_name="image",
+                    tooltip="The picture in its own size; with policy repair, without the traces of compression.",
+                ),
+                io.Mask.Output(
+                    "alpha",
+                    display_name="mask",
+                    tooltip="1 where the picture is transparent or painted in the mask editor, else 0.",
+                ),
                 *gate_outputs(),
             ],
         )
@@ -56,7 +69,9 @@ class SonicLoadImage(io.ComfyNode):
         exchange, check, file = part("nodes.comfy_types"), part("gate.check"), file_on_page(image)
         painted = file["subfolder"].startswith(MASK_EDITOR_FOLDER)
         data = check.read_bytes(folder_paths.get_annotated_filepath(image))
-        picture, alpha = part("media.image").read_picture_and_alpha(data, on_white=not painted, name=repr(file["filename"]))
+        picture, alpha = part("media.image").read_picture_and_alpha(
+            data, on_white=not painted, name=repr(file["filename"])
+        )
         gate = Gate(policy, min_score, (1, *picture.shape))
         mended = gate.see(picture, data)
         shown = exchange.image_from_pictures((picture if mended is None else mended)[None])
@@ -71,7 +86,8 @@ def input_pictures() -> list[str]:
 
 
 def file_on_page(annotated: str) -> dict:
-    """How the page asks for the file of "folder/name.png [input]": the node keeps showing its picture while words stand under it."""
+    """How the page asks for the file of "folder/name.png [input]": the node keeps showing its picture while words stand
+    under it."""
     name, _ = folder_paths.annotated_filepath(annotated)
     kind = next((kind for kind in ("output", "temp") if annotated.endswith(f"[{kind}]")), "input")
     return {"filename": os.path.basename(name), "subfolder": os.path.dirname(name), "type": kind}

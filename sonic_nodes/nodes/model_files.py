@@ -1,5 +1,6 @@
-"""The weight files of ComfyUI's model folders, extra_model_paths.yaml included: what the lists of the loaders show, and where the files
-lie that belong to a choice."""
+"""The weight files of ComfyUI's model folders, extra_model_paths.yaml included: what the lists of the loaders show, and
+where the files lie that belong to a choice."""
+
 import os
 from pathlib import Path
 
@@ -13,13 +14,17 @@ AUTOMATIC = "automatic"
 OF_CHECKPOINT = ("vae", "clip_vision")
 TERMS = "Sonic's weights are for non-commercial use only; those of Stable Video Diffusion limit commercial use."
 
-_catalogues: dict = {}  # one, made when a list is first asked for: without the compiled part the nodes still have to appear
+# one, made when a list is first asked for: without the compiled part the nodes still have to appear
+_catalogues: dict = {}
 
 
 def register_folder() -> None:
     """Makes `models/sonic` a folder of ComfyUI's. What extra_model_paths.yaml or another pack said about it stays."""
     if FOLDER not in folder_paths.folder_names_and_paths:
-        folder_paths.folder_names_and_paths[FOLDER] = ([], {".safetensors", ".sft", ".pth", ".pt", ".pkl", ".bin", ".ckpt"})
+        folder_paths.folder_names_and_paths[FOLDER] = (
+            [],
+            {".safetensors", ".sft", ".pth", ".pt", ".pkl", ".bin", ".ckpt"},
+        )
     folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
 
 
@@ -81,20 +86,26 @@ def said(paths: dict[str, Path]) -> list[str]:
 
 
 def paths_for(unet: str, checkpoint: str | None) -> dict[str, Path]:
-    """{network: file} for a UNet and a checkpoint as the lists name them. checkpoint AUTOMATIC: the first that fits; None: the same,
-    but there need not be one. InputError names all that is missing."""
+    """{network: file} for a UNet and a checkpoint as the lists name them. checkpoint AUTOMATIC: the first that fits;
+    None: the same, but there need not be one. InputError names all that is missing."""
     files = part("weights.files")
     paths = {"unet": chosen(FOLDER, unet, "unet")}
     wanted = [file for file in files.FILES if "unet" not in file.networks and "vae" not in file.networks]
     found = {file: beside(file, paths["unet"]) for file in wanted}
     paths |= {key: path for file, path in found.items() for key in file.networks if path}
     missing = [file for file, path in found.items() if path is None]
-    path = automatic_checkpoint(paths["unet"]) if checkpoint in (None, AUTOMATIC) else chosen(CHECKPOINTS, checkpoint, "vae")
+    path = (
+        automatic_checkpoint(paths["unet"])
+        if checkpoint in (None, AUTOMATIC)
+        else chosen(CHECKPOINTS, checkpoint, "vae")
+    )
     paths |= dict.fromkeys(OF_CHECKPOINT, path) if path else {}
     missing += [files.file_of("vae")] if checkpoint and not path else []
     if missing:
         advice = " ".join(files.advice(file.networks[0]) for file in missing)
-        raise InputError(f"{advice} {len(missing)} of the files that {unet} needs are missing; looked in {', '.join(folders())}.")
+        raise InputError(
+            f"{advice} {len(missing)} of the files that {unet} needs are missing; looked in {', '.join(folders())}."
+        )
     return paths
 
 
@@ -103,8 +114,8 @@ def folders() -> list[str]:
 
 
 def beside(file, unet: Path) -> Path | None:
-    """Where `file` lies: beside the UNet, in the folder above it, or in any folder that ComfyUI has for Sonic; under its published name
-    or, in those folders, under any name."""
+    """Where `file` lies: beside the UNet, in the folder above it, or in any folder that ComfyUI has for Sonic; under
+    its published name or, in those folders, under any name."""
     roots = dict.fromkeys([unet.parent, unet.parent.parent, *map(Path, folder_paths.get_folder_paths(FOLDER))])
     first = part("weights.files").first
     found = next((path for path in (first(root, file) for root in roots if root.is_dir()) if path), None)

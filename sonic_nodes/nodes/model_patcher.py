@@ -1,5 +1,6 @@
-"""The model's weights under ComfyUI's memory management: it may take them away whenever another model needs the room, and they are
-read again from their files (memory-mapped, so mostly from memory) when they are used next."""
+"""The model's weights under ComfyUI's memory management: it may take them away whenever another model needs the room,
+and they are read again from their files (memory-mapped, so mostly from memory) when they are used next."""
+
 import copy
 from functools import partial
 
@@ -76,7 +77,8 @@ class ManagedModels(Models):
         return sum(patcher.model.held_bytes for patcher in here)
 
     def with_connected(self, weights: dict) -> "ManagedModels":
-        """The same with `weights` (connected.ConnectedWeights by network) in place of files. What is loaded of the others is shared."""
+        """The same with `weights` (connected.ConnectedWeights by network) in place of files. What is loaded of the
+        others is shared."""
         other = copy.copy(self)
         other.paths, other._checked = {**self.paths, **weights}, dict(self._checked)
         other.refresh()
@@ -101,5 +103,7 @@ def budget(device: torch.device, own_bytes: int) -> Budget:
     free = Budget.of(device)
     if free.gpu is None:
         return Budget(None, free.host + own_bytes)
-    others = sum(model.loaded_size() for model in comfy.model_management.loaded_models() if model and model.load_device == device)
+    others = sum(
+        model.loaded_size() for model in comfy.model_management.loaded_models() if model and model.load_device == device
+    )
     return Budget(comfy.model_management.get_free_memory(device) + others, free.host)

@@ -1,4 +1,5 @@
 """Paste Back: the speaking crop, put back into the whole portrait."""
+
 from comfy_api.latest import io
 
 from .common import CATEGORY, PreData, Progress, check_data, free_memory_bytes, part, plain_errors
@@ -14,18 +15,27 @@ class SonicPasteBack(io.ComfyNode):
             display_name="Sonic Paste Back",
             category=CATEGORY,
             description="Puts the speaking crop back into the whole portrait, with a soft edge. An odd last row or column of the "
-                        "portrait is left out, because video cannot store it.",
+            "portrait is left out, because video cannot store it.",
             inputs=[
-                io.Image.Input("images", tooltip="From the Sonic Latent Decoder, in its size; pictures of another crop are refused."),
-                PreData.Input("data", tooltip="The same data that the pictures were made from; other data pastes them in the wrong place."),
+                io.Image.Input(
+                    "images",
+                    tooltip="From the Sonic Latent Decoder, in its size; pictures of another crop are refused.",
+                ),
+                PreData.Input(
+                    "data",
+                    tooltip="The same data that the pictures were made from; other data pastes them in the wrong place.",
+                ),
                 io.Float.Input(
-                    "feather", default=0.1, min=0.0, max=0.5, step=0.01,
+                    "feather",
+                    default=0.1,
+                    min=0.0,
+                    max=0.5,
+                    step=0.01,
                     tooltip="Width of the soft edge, as a share of the crop. 0 can show a seam; too wide lets the still head shine "
-                            "through."),
+                    "through.",
+                ),
             ],
-            outputs=[
-                io.Image.Output("portrait", display_name="images", tooltip="The whole portrait, speaking."),
-            ],
+            outputs=[io.Image.Output("portrait", display_name="images", tooltip="The whole portrait, speaking.")],
         )
 
     @classmethod

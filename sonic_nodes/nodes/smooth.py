@@ -1,4 +1,5 @@
 """Motion Smooth: flicker, shake and frame noise taken out of a clip where they are measured."""
+
 from collections import deque
 
 from comfy_api.latest import io
@@ -17,20 +18,35 @@ class SonicMotionSmooth(io.ComfyNode):
             display_name="Sonic Motion Smooth",
             category=CATEGORY,
             description="Takes flicker, shake and frame noise out of a clip without softening the picture or the lips. Each is mended only "
-                        "where it is measured with certainty; a clip without faults passes through as it is.",
+            "where it is measured with certainty; a clip without faults passes through as it is.",
             inputs=[
-                io.Image.Input("images", tooltip="The frames of a clip, at any rate and size. Scene cuts are found and kept."),
+                io.Image.Input(
+                    "images", tooltip="The frames of a clip, at any rate and size. Scene cuts are found and kept."
+                ),
                 io.Float.Input(
-                    "strength", default=0.5, min=0.0, max=1.0, step=0.05,
+                    "strength",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
                     tooltip="0 changes nothing, 0.5 mends what is measured, and above it noise is filtered more strongly at the cost of "
-                            "fine detail."),
+                    "fine detail.",
+                ),
                 io.Boolean.Input(
-                    "protect_mouth", default=True,
-                    tooltip="Keeps the noise filter away from lips and eyes, and the detail of faces as it is."),
+                    "protect_mouth",
+                    default=True,
+                    tooltip="Keeps the noise filter away from lips and eyes, and the detail of faces as it is.",
+                ),
             ],
             outputs=[
-                io.Image.Output("pictures", display_name="images", tooltip="As many frames; those without faults exactly as they came."),
-                io.String.Output("report", display_name="report", tooltip="What was mended in how many frames, or that nothing was."),
+                io.Image.Output(
+                    "pictures",
+                    display_name="images",
+                    tooltip="As many frames; those without faults exactly as they came.",
+                ),
+                io.String.Output(
+                    "report", display_name="report", tooltip="What was mended in how many frames, or that nothing was."
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )

@@ -1,4 +1,5 @@
 """A video file through the smoother. Pictures keep their times, the sound is copied as it is where MP4 can hold it."""
+
 from __future__ import annotations
 
 import itertools
@@ -28,7 +29,9 @@ class _Unchanged(Exception):
     """Ends the writing of a video in which nothing was mended."""
 
 
-def smooth_file(path: str, output: str, strength: float = 0.5, protect_mouth: bool = True, lossless: bool = False) -> dict:
+def smooth_file(
+    path: str, output: str, strength: float = 0.5, protect_mouth: bool = True, lossless: bool = False
+) -> dict:
     """Writes `output`; what was done as {"output", "changed", "reason", "frames", ...}.
 
     An MP4 in which nothing is mended is copied byte for byte, unless `lossless` asks for its exact pictures.
@@ -47,8 +50,13 @@ def smooth_file(path: str, output: str, strength: float = 0.5, protect_mouth: bo
             copy_video(file, output)
     found = smoother.report()
     changed = any(found[kind] for kind in ("shaken", "flickering", "noisy"))
-    reason = smoother.words() if not too_slow else (
-        f"Nothing was changed: {rate:.3g} pictures a second are too few to tell shake from movement, {LEAST_FRAMES_PER_S} are needed.")
+    reason = (
+        smoother.words()
+        if not too_slow
+        else (
+            f"Nothing was changed: {rate:.3g} pictures a second are too few to tell shake from movement, {LEAST_FRAMES_PER_S} are needed."
+        )
+    )
     return {"output": os.path.abspath(output), "changed": changed, "reason": reason + note, **found}
 
 
@@ -57,10 +65,22 @@ def _transfer(source: _Source, smoother: Smoother, output: str, lossless: bool) 
     height, width = first.shape[:2]
     copied = source.sound if source.sound is not None and source.sound.codec_context.name in COPIED_SOUND else None
     converted = Converted(source.sound, source.origin_s) if source.sound is not None and copied is None else None
-    with VideoWriter(
-        output, width, height, source.fps, None, lossless, tags_of(source.container), time_base=source.time_base, copied_sound=copied,
-        fed_sound=converted and (converted.rate, converted.channels), colours=source.colours()
-    ) as writer, tqdm(desc="smoothing", total=source.video.frames or None, file=sys.stderr, disable=None, leave=False) as bar:
+    with (
+        VideoWriter(
+            output,
+            width,
+            height,
+            source.fps,
+            None,
+            lossless,
+            tags_of(source.container),
+            time_base=source.time_base,
+            copied_sound=copied,
+            fed_sound=converted and (converted.rate, converted.channels),
+            colours=source.colours(),
+        ) as writer,
+        tqdm(desc="smoothing", total=source.video.frames or None, file=sys.stderr, disable=None, leave=False) as bar,
+    ):
         times: list[int] = []
 
         def pass_sound(packet: av.Packet) -> None:
@@ -123,7 +143,9 @@ class _Source:
                 return self._rgb(item)
         raise AssertionError("`decoded` ends with an error or with pictures")
 
-    def frames(self, first: np.ndarray, times: list[int], pass_sound: Callable[[av.Packet], None]) -> Iterator[np.ndarray]:
+    def frames(
+        self, first: np.ndarray, times: list[int], pass_sound: Callable[[av.Packet], None]
+    ) -> Iterator[np.ndarray]:
         """Every picture, the time of each appended to `times`; packets of the sound to `pass_sound`."""
         held, self._held = self._held, []
         for item in itertools.chain(held, self._items):

@@ -1,4 +1,5 @@
 """A clip through the smoother of csrc/smooth/*.c, a few frames behind: flicker, shake and frame noise taken away."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -16,8 +17,9 @@ FACE_HELD = 3  # looks in a row that may miss a face before it is taken as gone
 class Smoother:
     """Frames in, as many frames out, in order: `for frame in smoother.run(frames)`. Memory does not grow with the clip.
 
-    Each kind of fault is mended only where it is measured with confidence; a frame without faults comes out bit for bit, and all do with
-    `strength` 0. `protect_mouth` keeps the noise filter away from lips and eyes, and the detail of faces as it is.
+    Each kind of fault is mended only where it is measured with confidence; a frame without faults comes out bit for
+    bit, and all do with `strength` 0. `protect_mouth` keeps the noise filter away from lips and eyes, and the detail of
+    faces as it is.
     """
 
     def __init__(self, strength: float = 0.5, protect_mouth: bool = True):
@@ -49,7 +51,11 @@ class Smoother:
 
     def report(self) -> dict[str, float]:
         """Counts and sizes of what was mended so far (csrc/smooth/smooth.h)."""
-        return _sonic.smooth_report(self._native) if self._native else {"frames": 0, "cuts": 0, "shaken": 0, "flickering": 0, "noisy": 0}
+        return (
+            _sonic.smooth_report(self._native)
+            if self._native
+            else {"frames": 0, "cuts": 0, "shaken": 0, "flickering": 0, "noisy": 0}
+        )
 
     def words(self) -> str:
         """The report in a sentence."""
@@ -69,7 +75,9 @@ class Smoother:
     def _checked(self, frame: np.ndarray) -> np.ndarray:
         if self._native is None:
             if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-                raise InputError(f"Give frames as 8-bit RGB, [height, width, 3]: they are {frame.dtype} {list(frame.shape)}.")
+                raise InputError(
+                    f"Give frames as 8-bit RGB, [height, width, 3]: they are {frame.dtype} {list(frame.shape)}."
+                )
             try:
                 self._native = _sonic.smooth_create(frame.shape[1], frame.shape[0], self.strength)
             except ValueError as error:

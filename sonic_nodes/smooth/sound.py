@@ -1,4 +1,5 @@
 """Sound of a kind that MP4 does not hold, turned into samples for AAC packet by packet."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -10,13 +11,15 @@ import numpy as np
 from ..errors import InputError
 from ..media.video_writer import AAC_LAYOUTS, AAC_RATES_HZ
 
-RATE_HZ = 48000      # for rates that AAC lacks
-UNEVEN_S = 0.05      # by which times may be off without a gap: containers round them to milliseconds, or to their packets
+RATE_HZ = 48000  # for rates that AAC lacks
+# by which times may be off without a gap: containers round them to milliseconds, or to their packets
+UNEVEN_S = 0.05
 LONGEST_GAP_S = 600
 
 
 class Converted:
-    """Decoded packets of `stream` as float32 [channels, count] at `rate`, without gaps from `origin_s` on; damaged packets are silent."""
+    """Decoded packets of `stream` as float32 [channels, count] at `rate`, without gaps from `origin_s` on; damaged
+    packets are silent."""
 
     def __init__(self, stream: av.AudioStream, origin_s: Fraction):
         context = stream.codec_context
@@ -38,7 +41,9 @@ class Converted:
         if frame.pts is not None:
             late = round((frame.pts * frame.time_base - self._origin_s) * self.rate) - self._at
         if late > LONGEST_GAP_S * self.rate:
-            raise InputError(f"Cut the video where its sound pauses: {late / self.rate:.0f} s without any cannot be filled.")
+            raise InputError(
+                f"Cut the video where its sound pauses: {late / self.rate:.0f} s without any cannot be filled."
+            )
         if abs(late) <= (UNEVEN_S * self.rate if self._at else 0):
             late = 0
         self._at += max(late, 0)

@@ -1,4 +1,5 @@
 """Which of a folder's files hold which network, by what is in them and not by their names."""
+
 import logging
 import stat
 import time
@@ -29,7 +30,8 @@ def holds(key: str, entries: dict[str, Entry]) -> bool:
 
 
 class Catalogue:
-    """Remembers what was seen of a file until its size or time changes. Only tables of contents are read, and nothing is run."""
+    """Remembers what was seen of a file until its size or time changes. Only tables of contents are read, and nothing
+    is run."""
 
     def __init__(self) -> None:
         self._seen: dict[Path, tuple[tuple[int, int], frozenset[str]]] = {}
@@ -40,8 +42,8 @@ class Catalogue:
         return self._seen[path][1] if mark and self._known(path, mark) else self._look(path, mark)
 
     def holding(self, wanted: Iterable[str], paths: Iterable[Path], budget_s: float = BUDGET_S) -> list[Path]:
-        """Those of `paths` that hold all networks `wanted`, in their order. When many new files take longer than `budget_s` the rest is
-        left out until the next call, and the log says so."""
+        """Those of `paths` that hold all networks `wanted`, in their order. When many new files take longer than
+        `budget_s` the rest is left out until the next call, and the log says so."""
         wanted, until, found, left = frozenset(wanted), time.monotonic() + budget_s, [], 0
         for path in paths:
             mark = mark_of(path)
@@ -50,7 +52,10 @@ class Catalogue:
             elif mark and wanted <= self.networks(path):
                 found.append(path)
         if left:
-            log.warning("Refresh the page's lists (key R) to see more models: looking into the files takes long, %d are left.", left)
+            log.warning(
+                "Refresh the page's lists (key R) to see more models: looking into the files takes long, %d are left.",
+                left,
+            )
         return found
 
     def _known(self, path: Path, mark: tuple[int, int]) -> bool:
@@ -66,7 +71,8 @@ class Catalogue:
 
 
 def mark_of(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is written again; None for what is no file, such as a pipe, whose opening would wait for ever."""
+    """What changes when a file is written again; None for what is no file, such as a pipe, whose opening would wait for
+    ever."""
     try:
         state = path.stat()
     except OSError:

@@ -1,4 +1,5 @@
 """Whether a file holds a network, by names and shapes, before anything large is read; and the reading of it."""
+
 from dataclasses import dataclass
 
 import torch
@@ -36,7 +37,8 @@ def compare(network: Network, layout: Layout, entries: dict[str, Entry]) -> Comp
         table |= group if entries.keys() & group.keys() else {}
     present = [name for name in table if name in entries]
     return Comparison(
-        layout, present,
+        layout,
+        present,
         [name for name in table if name not in entries],
         [name for name in present if entries[name].shape != table[name]],
         [name for name in entries if name not in table and not network.beside.match(name)],
@@ -61,7 +63,11 @@ def explained(network: Network, best: Comparison, file: WeightFile) -> str:
         return f"Convert {file.path} to fp16, bf16 or fp32: {len(best.unusable)} of its tensors have another type, {name!r} has {dtype}."
     lines = [f"{advice(network.key)} {file.path} is {identify(file.entries)}, and does not fit {network.title}."]
     table = best.layout.table
-    shapes = [f"{name} {list(file.entries[name].shape)}, needed {list(table[name])}" for name in best.misshapen if name in table]
+    shapes = [
+        f"{name} {list(file.entries[name].shape)}, needed {list(table[name])}"
+        for name in best.misshapen
+        if name in table
+    ]
     for title, names in (("Missing", best.missing), ("Of another shape", shapes), ("Surplus", best.surplus)):
         if names:
             more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
@@ -69,8 +75,11 @@ def explained(network: Network, best: Comparison, file: WeightFile) -> str:
     return " ".join(lines)
 
 
-def load(key: str, path, dtype: torch.dtype | None = None, check_values: bool = False, **sizes) -> dict[str, torch.Tensor]:
-    """The weights of the network `key` (layouts.NETWORKS) from the file at `path`, by the names that csrc/models asks for.
+def load(
+    key: str, path, dtype: torch.dtype | None = None, check_values: bool = False, **sizes
+) -> dict[str, torch.Tensor]:
+    """The weights of the network `key` (layouts.NETWORKS) from the file at `path`, by the names that csrc/models asks
+    for.
 
     dtype         None: as in the file, memory-mapped; where a file mixes types, the widest that it uses
     check_values  also look for NaN and infinity, which reads everything
@@ -96,4 +105,6 @@ def check_finite(file: WeightFile, names: dict[str, str]):
     for name in names.values():
         values = file.tensor(name)
         if values.numel() and not torch.isfinite(values.amax() + values.amin()):
-            raise InputError(f"Download {file.path.name} again from its source: {file.path} is damaged: {name!r} holds NaN or infinity.")
+            raise InputError(
+                f"Download {file.path.name} again from its source: {file.path} is damaged: {name!r} holds NaN or infinity."
+            )

@@ -1,4 +1,6 @@
-"""Writing safetensors, tensor after tensor, so that memory does not grow; and a folder that appears whole or not at all."""
+"""Writing safetensors, tensor after tensor, so that memory does not grow; and a folder that appears whole or not at
+all."""
+
 import contextlib
 import json
 import os
@@ -36,7 +38,8 @@ def size_of(tensors: dict[str, torch.Tensor], dtype: torch.dtype | None) -> int:
 
 @contextlib.contextmanager
 def whole_folder(target, bytes_needed: int):
-    """Yields a folder to write into, which becomes `target` at the end, or vanishes when something goes wrong on the way."""
+    """Yields a folder to write into, which becomes `target` at the end, or vanishes when something goes wrong on the
+    way."""
     target = Path(target).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"Choose an output folder that does not exist yet: {target} does, and is not empty.")
@@ -45,7 +48,9 @@ def whole_folder(target, bytes_needed: int):
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
         if free < bytes_needed:
-            raise ResourceError(f"Choose a disk with {bytes_needed / 1e9:.2f} GB of space: {target.parent} has {free / 1e9:.2f} GB.")
+            raise ResourceError(
+                f"Choose a disk with {bytes_needed / 1e9:.2f} GB of space: {target.parent} has {free / 1e9:.2f} GB."
+            )
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         temporary.chmod(0o755)
         yield temporary
@@ -53,7 +58,9 @@ def whole_folder(target, bytes_needed: int):
             target.rmdir()
         os.replace(temporary, target)
     except OSError as error:
-        raise OutputError(f"Choose an output folder that can be written: {target} cannot ({error.strerror or error}).") from error
+        raise OutputError(
+            f"Choose an output folder that can be written: {target} cannot ({error.strerror or error})."
+        ) from error
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)

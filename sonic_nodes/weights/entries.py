@@ -1,4 +1,5 @@
 """What a weight file says about one tensor, and the bounds that it has to keep. Nothing here allocates."""
+
 import math
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ class Entry:
 
     dtype: torch.dtype | str  # a str where torch has no such type: the tensor cannot be used, but its file can
     shape: tuple[int, ...]
-    offset: int               # of the first byte, from the start of the file
+    offset: int  # of the first byte, from the start of the file
     strides: tuple[int, ...] | None = None  # in elements; None: C order
 
     @property

@@ -1,11 +1,15 @@
 """The model's files: what each is called, how large it is, where it belongs and where it comes from."""
+
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UsageError
 
 SONIC, WHISPER = "https://huggingface.co/LeonJoe13/Sonic", "https://huggingface.co/openai/whisper-tiny"
-SVD, SVD_1_1 = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt", "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt-1-1"
+SVD, SVD_1_1 = (
+    "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt",
+    "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt-1-1",
+)
 
 TERMS = """\
 The weights are not part of this program, and its licence does not cover them. Sonic is published for non-commercial use only. Stable
@@ -29,20 +33,51 @@ class ModelFile:
 
 
 FILES = (
-    ModelFile(("unet",), ("sonic/unet.pth", "sonic/unet.safetensors"), 6_303_636_358, SONIC,
-              ("2fb0b0b8fe07232f9c4e8af4ce64fc3b33593bf6dfd7c840b60585dc6017128b",)),
-    ModelFile(("audio2token",), ("sonic/audio2token.pth", "sonic/audio2token.safetensors"), 217_206_084, SONIC,
-              ("68cf305813bf5e4682c4f6a80955233cfad6a5e194fd4a6963f27e4e8ee490d8",)),
-    ModelFile(("audio2bucket",), ("sonic/audio2bucket.pth", "sonic/audio2bucket.safetensors"), 87_050_998, SONIC,
-              ("4af942fded37b70d0a0a7993b8c0f46b5b1e104bcf7b6316f7b509900db69d26",)),
-    ModelFile(("whisper",), ("sonic/whisper-tiny/model.safetensors", "sonic/whisper.safetensors"), 151_061_672, WHISPER,
-              ("7ebd0e69e78190ffe1438491fa05cc1f5c1aa3a4c4db3bc1723adbb551ea2395",)),
-    ModelFile(("rife",), ("sonic/RIFE/flownet.pkl", "sonic/rife.safetensors"), 12_186_817, SONIC,
-              ("fe854fc8996547c953f732aaa3b78cae76cc0a12833ae856ea0749c4c570d7d8",)),
-    ModelFile(("vae", "clip_vision"), ("checkpoints/svd_xt.safetensors", "checkpoints/svd_xt_1_1.safetensors", "sonic/svd.safetensors"),
-              9_560_000_000, f"{SVD} or, half as large, {SVD_1_1}",
-              ("b2652c23d64a1da5f14d55011b9b6dce55f2e72e395719f1cd1f8a079b00a451",
-               "69ccfea1bb45dd63b3ba8b6cfe8b0d45d780995dfdde590aeaa97cc567018d33")),
+    ModelFile(
+        ("unet",),
+        ("sonic/unet.pth", "sonic/unet.safetensors"),
+        6_303_636_358,
+        SONIC,
+        ("2fb0b0b8fe07232f9c4e8af4ce64fc3b33593bf6dfd7c840b60585dc6017128b",),
+    ),
+    ModelFile(
+        ("audio2token",),
+        ("sonic/audio2token.pth", "sonic/audio2token.safetensors"),
+        217_206_084,
+        SONIC,
+        ("68cf305813bf5e4682c4f6a80955233cfad6a5e194fd4a6963f27e4e8ee490d8",),
+    ),
+    ModelFile(
+        ("audio2bucket",),
+        ("sonic/audio2bucket.pth", "sonic/audio2bucket.safetensors"),
+        87_050_998,
+        SONIC,
+        ("4af942fded37b70d0a0a7993b8c0f46b5b1e104bcf7b6316f7b509900db69d26",),
+    ),
+    ModelFile(
+        ("whisper",),
+        ("sonic/whisper-tiny/model.safetensors", "sonic/whisper.safetensors"),
+        151_061_672,
+        WHISPER,
+        ("7ebd0e69e78190ffe1438491fa05cc1f5c1aa3a4c4db3bc1723adbb551ea2395",),
+    ),
+    ModelFile(
+        ("rife",),
+        ("sonic/RIFE/flownet.pkl", "sonic/rife.safetensors"),
+        12_186_817,
+        SONIC,
+        ("fe854fc8996547c953f732aaa3b78cae76cc0a12833ae856ea0749c4c570d7d8",),
+    ),
+    ModelFile(
+        ("vae", "clip_vision"),
+        ("checkpoints/svd_xt.safetensors", "checkpoints/svd_xt_1_1.safetensors", "sonic/svd.safetensors"),
+        9_560_000_000,
+        f"{SVD} or, half as large, {SVD_1_1}",
+        (
+            "b2652c23d64a1da5f14d55011b9b6dce55f2e72e395719f1cd1f8a079b00a451",
+            "69ccfea1bb45dd63b3ba8b6cfe8b0d45d780995dfdde590aeaa97cc567018d33",
+        ),
+    ),
 )
 
 
@@ -69,7 +104,8 @@ def advice(network: str) -> str:
 
 
 def find(folder) -> list[Found]:
-    """Each model file, looked for in `folder`: ComfyUI's `models`, its `sonic`, or the output of `sonic models convert`."""
+    """Each model file, looked for in `folder`: ComfyUI's `models`, its `sonic`, or the output of `sonic models
+    convert`."""
     root = Path(folder)
     if not root.is_dir():
         raise UsageError(f"Name ComfyUI's models folder with --models: {root} is no folder.")
@@ -83,4 +119,3 @@ def first(root: Path, file: ModelFile) -> Path | None:
             if path.is_file():
                 return path
     return None
-

@@ -1,4 +1,5 @@
 """What a weight file probably is, by the names in it: for people who put the right file in the wrong place."""
+
 import re
 
 from .entries import Entry
@@ -20,7 +21,11 @@ def identify(entries: dict[str, Entry]) -> str:
 
 def unets(entries, _names) -> str | None:
     if any(".to_k_ip." in name for name in entries):
-        return "Sonic's UNet (unet.pth)" if SVD_BLOCK in entries else "a UNet with image or audio adapters, but not Sonic's"
+        return (
+            "Sonic's UNet (unet.pth)"
+            if SVD_BLOCK in entries
+            else "a UNet with image or audio adapters, but not Sonic's"
+        )
     if SVD_BLOCK in entries:
         return "the SVD UNet; Sonic's is unet.pth"
     if any(name.startswith("down_blocks.") for name in entries):
@@ -37,9 +42,15 @@ def audio_adapters(entries, names) -> str | None:
 def checkpoints(entries, _names) -> str | None:
     vae = any(name.startswith("first_stage_model.") for name in entries)
     if "first_stage_model.decoder.mid.block_1.time_stack.in_layers.2.weight" in entries:
-        return "an SVD checkpoint" if any(name.startswith("model.diffusion_model.") for name in entries) else "the autoencoder of SVD"
+        return (
+            "an SVD checkpoint"
+            if any(name.startswith("model.diffusion_model.") for name in entries)
+            else "the autoencoder of SVD"
+        )
     if vae:
-        return "a Stable Diffusion checkpoint for pictures; Sonic needs that of Stable Video Diffusion, svd_xt.safetensors"
+        return (
+            "a Stable Diffusion checkpoint for pictures; Sonic needs that of Stable Video Diffusion, svd_xt.safetensors"
+        )
     if any(name.startswith("decoder.up_blocks.") for name in entries):
         return "an autoencoder in diffusers' names; Sonic takes it from the checkpoint svd_xt.safetensors"
     if any(name.startswith("model.diffusion_model.") for name in entries):
@@ -49,7 +60,9 @@ def checkpoints(entries, _names) -> str | None:
 
 def other_networks(entries, names) -> str | None:
     if "layers.0.self_attn.q_proj.weight" in names and "conv2.weight" in names:
-        width = next((e.shape[0] for name, e in entries.items() if name.endswith("encoder.conv1.weight") and e.shape), 0)
+        width = next(
+            (e.shape[0] for name, e in entries.items() if name.endswith("encoder.conv1.weight") and e.shape), 0
+        )
         return f"Whisper {WHISPER_SIZES.get(width, 'of another size')}; Sonic needs Whisper tiny"
     if "block0.conv0.0.0.weight" in names:
         return "RIFE's flownet.pkl"

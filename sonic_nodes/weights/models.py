@@ -1,4 +1,6 @@
-"""The weights of a whole model: its files found, checked before anything large is read, loaded network by network when needed."""
+"""The weights of a whole model: its files found, checked before anything large is read, loaded network by network when
+needed."""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +37,9 @@ class Stamp:
         try:
             state = path.stat()
         except OSError as error:
-            raise InputError(f"Put the weight file back at {path}: it cannot be read any more ({error.strerror or error}).") from error
+            raise InputError(
+                f"Put the weight file back at {path}: it cannot be read any more ({error.strerror or error})."
+            ) from error
         return cls(path, state.st_size, state.st_mtime_ns)
 
 
@@ -60,7 +64,8 @@ class Loaded:
 
 
 class Models:
-    """The networks of the model by key (layouts.NETWORKS). Nothing is read but the files' tables until tensors() is called.
+    """The networks of the model by key (layouts.NETWORKS). Nothing is read but the files' tables until tensors() is
+    called.
 
         models = Models.in_folder(DIR)
         models.refresh()                                        before a run: have files changed since?
@@ -68,7 +73,8 @@ class Models:
     """
 
     def __init__(self, paths: dict[str, Place]):
-        """`paths`: of each network; raises InputError when a file is not what it should be or does not fit the others."""
+        """`paths`: of each network; raises InputError when a file is not what it should be or does not fit the
+        others."""
         self.paths = dict(paths)
         self._checked: dict[str, Checked] = {}
         self._loaded: dict[str, Loaded] = {}
@@ -91,9 +97,12 @@ class Models:
         return cls(paths)
 
     def refresh(self) -> list[str]:
-        """Look at the files again. Networks whose file was written since are dropped and checked anew; their keys are returned."""
+        """Look at the files again. Networks whose file was written since are dropped and checked anew; their keys are
+        returned."""
         stamps = {key: Stamp.of(place) for key, place in self.paths.items()}
-        changed = [key for key, stamp in stamps.items() if key not in self._checked or self._checked[key].stamp != stamp]
+        changed = [
+            key for key, stamp in stamps.items() if key not in self._checked or self._checked[key].stamp != stamp
+        ]
         for key in changed:
             self.release(key)
             self._checked.pop(key, None)
@@ -111,7 +120,8 @@ class Models:
         return Checked(file, stamp, matched(key, file, **sizes), sizes)
 
     def _image_width(self) -> int:
-        """The length of the picture's embedding, of which audio2bucket's first layer says only the sum with the sound's."""
+        """The length of the picture's embedding, of which audio2bucket's first layer says only the sum with the
+        sound's."""
         clip = opening(self.paths["clip_vision"]).entries if "clip_vision" in self.paths else {}
         return sizes_of("clip_vision", clip).get("out") or self._checked["unet"].sizes.get("context") or 1024
 
@@ -136,8 +146,9 @@ class Models:
         return head_dim(self.sizes("unet")["channels"][0])
 
     def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
-        """{name that csrc/models asks for: tensor}. Kept, so that the next call is free; on the CPU and in the file's own type
-        they are views of the mapped file, except convolutions, which are stored pixel by pixel as the activations are."""
+        """{name that csrc/models asks for: tensor}. Kept, so that the next call is free; on the CPU and in the file's
+        own type they are views of the mapped file, except convolutions, which are stored pixel by pixel as the
+        activations are."""
         device = torch.device(device)
         kept = self._loaded.get(key)
         if kept and (kept.dtype, kept.device) == (dtype, device):
@@ -161,10 +172,11 @@ def opening(place: Place) -> WeightFile:
     return place if isinstance(place, WeightFile) else open_weights(place)
 
 
-def read(checked: Checked, dtype: torch.dtype, device: torch.device, before_each: Callable[[], None] = lambda: None,
-         ) -> tuple[dict[str, torch.Tensor], int]:
-    """The tensors by the names that csrc/models asks for, and how many bytes of them are not views of the mapped file. before_each()
-    may raise to end it."""
+def read(
+    checked: Checked, dtype: torch.dtype, device: torch.device, before_each: Callable[[], None] = lambda: None
+) -> tuple[dict[str, torch.Tensor], int]:
+    """The tensors by the names that csrc/models asks for, and how many bytes of them are not views of the mapped file.
+    before_each() may raise to end it."""
     tensors, held = {}, 0
     for native, name in checked.names.items():
         before_each()
@@ -184,10 +196,15 @@ def check_together(sizes: dict[str, dict], checked: dict[str, Checked]):
     """Raises InputError when networks that are right by themselves do not belong together."""
     states = 10 * (sizes["whisper"]["layers"] + 1) * sizes["whisper"]["d"]
     context = sizes["unet"]["context"]
-    there = {"clip_vision": {"out": context}, "vae": {"latents": sizes["unet"]["latents"]}} | sizes  # those two may come later
+    # those two may come later
+    there = {"clip_vision": {"out": context}, "vae": {"latents": sizes["unet"]["latents"]}} | sizes
     rules = (
         ("whisper", sizes["audio2token"]["states"] == states, "audio2token takes states of another size"),
-        ("audio2bucket", sizes["audio2bucket"]["states"] == 50 * sizes["whisper"]["d"], "whisper and CLIP give states of another size"),
+        (
+            "audio2bucket",
+            sizes["audio2bucket"]["states"] == 50 * sizes["whisper"]["d"],
+            "whisper and CLIP give states of another size",
+        ),
         ("audio2token", sizes["audio2token"]["dim"] == context, "the UNet takes tokens of another size"),
         ("clip_vision", there["clip_vision"]["out"] == context, "the UNet takes embeddings of another size"),
         ("vae", there["vae"]["latents"] == sizes["unet"]["latents"], "the UNet has latents of another size"),
@@ -195,6 +212,6 @@ def check_together(sizes: dict[str, dict], checked: dict[str, Checked]):
     for key, holds, why in rules:
         if not holds:
             file = checked[key].file
-            raise InputError(f"{advice(key)} {file.path} holds {identify(file.entries)}, which does not belong to the other files: {why}.")
-
-
+            raise InputError(
+                f"{advice(key)} {file.path} holds {identify(file.entries)}, which does not belong to the other files: {why}."
+            )

@@ -1,9 +1,10 @@
 """What a pickled state dict says, read without executing it.
 
-pickletools splits the pickle into its instructions; of those, the few that PyTorch writes for dictionaries of tensors are followed
-on plain values. No name in the file is ever imported and nothing is ever called: a file that asks for anything else is refused
-with the name of what it asked for.
+pickletools splits the pickle into its instructions; of those, the few that PyTorch writes for dictionaries of tensors
+are followed on plain values. No name in the file is ever imported and nothing is ever called: a file that asks for
+anything else is refused with the name of what it asked for.
 """
+
 import io
 import pickletools
 from dataclasses import dataclass
@@ -15,9 +16,16 @@ from .entries import MAX_TENSORS, DamagedFile
 MAX_PICKLE_BYTES = 4_000_000  # that of the UNet has 0.3 MB
 
 STORAGE_DTYPES = {
-    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16, "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
 }
 TENSOR = {("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_tensor")}
 PARAMETER = ("torch._utils", "_rebuild_parameter")
@@ -68,7 +76,9 @@ def read_pickle(data: bytes, start: int = 0):
     except DamagedFile:
         raise
     except Exception as error:  # genops and the values below fail in many ways on bytes that are no pickle
-        raise DamagedFile(f"its table of contents is no pickle that PyTorch writes ({type(error).__name__}: {str(error)[:100]})") from error
+        raise DamagedFile(
+            f"its table of contents is no pickle that PyTorch writes ({type(error).__name__}: {str(error)[:100]})"
+        ) from error
 
 
 class Reader:
@@ -97,8 +107,8 @@ class Reader:
     def pop(self, count: int) -> list:
         if count > len(self.stack):
             raise DamagedFile("its table of contents takes more values than it has")
-        items = self.stack[len(self.stack) - count:]
-        del self.stack[len(self.stack) - count:]
+        items = self.stack[len(self.stack) - count :]
+        del self.stack[len(self.stack) - count :]
         return items
 
     def put(self, argument):
@@ -132,7 +142,12 @@ class Reader:
         self.stack.append(stand_in(function, arguments))
 
     def persistent(self, reference):
-        if not (isinstance(reference, tuple) and len(reference) in (5, 6) and reference[0] == "storage" and isinstance(reference[1], Name)):
+        if not (
+            isinstance(reference, tuple)
+            and len(reference) in (5, 6)
+            and reference[0] == "storage"
+            and isinstance(reference[1], Name)
+        ):
             raise DamagedFile("its table of contents refers to something that is no tensor data")
         dtype = STORAGE_DTYPES.get(reference[1].attribute)
         _, _, key, _, count, *view = reference
@@ -145,7 +160,11 @@ class Reader:
 
 def is_allowed(module: str, attribute: str) -> bool:
     pair = (module, attribute)
-    return pair in TENSOR or pair in (PARAMETER, DICTIONARY) or (module in ("torch", "torch.storage") and attribute in STORAGE_DTYPES)
+    return (
+        pair in TENSOR
+        or pair in (PARAMETER, DICTIONARY)
+        or (module in ("torch", "torch.storage") and attribute in STORAGE_DTYPES)
+    )
 
 
 def stand_in(function: Name, arguments: tuple):
@@ -156,13 +175,29 @@ def stand_in(function: Name, arguments: tuple):
         return PickledTensor(*arguments[:4])
     if function.pair == PARAMETER and arguments and isinstance(arguments[0], PickledTensor):
         return arguments[0]
-    raise DamagedFile(f"its table of contents calls {function.module}.{function.attribute} with what that does not take")
+    raise DamagedFile(
+        f"its table of contents calls {function.module}.{function.attribute} with what that does not take"
+    )
 
 
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 VALUES = {
-    "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "BINSTRING", "SHORT_BINSTRING",
-    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
+    "BINUNICODE",
+    "SHORT_BINUNICODE",
+    "BINUNICODE8",
+    "UNICODE",
+    "STRING",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+    "INT",
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG",
+    "LONG1",
+    "LONG4",
+    "FLOAT",
+    "BINFLOAT",
 }
 STEPS = {
     "PROTO": lambda r, _: None,

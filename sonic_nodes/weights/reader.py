@@ -1,4 +1,6 @@
-"""A weight file of any kind, by its content rather than its name: its table is read at once, its tensors when asked for."""
+"""A weight file of any kind, by its content rather than its name: its table is read at once, its tensors when asked
+for."""
+
 import functools
 from pathlib import Path
 
@@ -12,7 +14,8 @@ ZIP, PICKLE = b"PK\x03\x04", (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"
 
 
 class WeightFile:
-    """`entries`: name -> Entry. Tensors are views of the mapped file: pages are read when touched and can be dropped again."""
+    """`entries`: name -> Entry. Tensors are views of the mapped file: pages are read when touched and can be dropped
+    again."""
 
     def __init__(self, path, entries: dict[str, Entry], size: int):
         self.path, self.entries, self.size = Path(path), entries, size
@@ -29,14 +32,16 @@ class WeightFile:
         """The tensor, mapped; copied only where the file does not place it on a multiple of its type's size."""
         entry = self.entries[name]
         if not isinstance(entry.dtype, torch.dtype):
-            raise InputError(f"Convert {self.path.name} to fp16, bf16 or fp32: its {name!r} has the type {entry.dtype}.")
+            raise InputError(
+                f"Convert {self.path.name} to fp16, bf16 or fp32: its {name!r} has the type {entry.dtype}."
+            )
         strides = entry.strides or torch.empty(entry.shape, device="meta").stride()
         if entry.count == 0:
             return torch.empty(entry.shape, dtype=entry.dtype)
         start, last = entry.offset, sum((n - 1) * step for n, step in zip(entry.shape, strides, strict=True))
         storage = self._bytes
         if start % entry.dtype.itemsize:
-            storage, start = storage[start:start + (last + 1) * entry.dtype.itemsize].clone(), 0
+            storage, start = storage[start : start + (last + 1) * entry.dtype.itemsize].clone(), 0
         mapped = torch.empty(0, dtype=entry.dtype).set_(storage, start // entry.dtype.itemsize, entry.shape, strides)
         return mapped if mapped.is_contiguous() else mapped.contiguous()
 
@@ -49,11 +54,15 @@ def open_weights(path) -> WeightFile:
         with path.open("rb") as stream:
             return WeightFile(path, read_table(stream, size), size)
     except DamagedFile as error:
-        raise InputError(f"Download {path.name} again from its source: {path} is not the file it should be: {error.damage}.") from error
+        raise InputError(
+            f"Download {path.name} again from its source: {path} is not the file it should be: {error.damage}."
+        ) from error
     except FileNotFoundError as error:
         raise InputError(f"Put the weight file at {path}, or choose another: there is none.") from error
     except OSError as error:
-        raise InputError(f"Choose a weight file that can be read: {path} cannot ({error.strerror or error}).") from error
+        raise InputError(
+            f"Choose a weight file that can be read: {path} cannot ({error.strerror or error})."
+        ) from error
 
 
 def read_table(stream, size: int) -> dict[str, Entry]:

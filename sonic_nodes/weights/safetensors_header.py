@@ -1,8 +1,10 @@
-"""The table at the start of a .safetensors file (github.com/huggingface/safetensors, "Format"): 8 bytes of length, then JSON.
+"""The table at the start of a .safetensors file (github.com/huggingface/safetensors, "Format"): 8 bytes of length, then
+JSON.
 
-Everything is checked here before anything else of the file is read: the header's size, names, types, and that no tensor lies
-outside the file or over another.
+Everything is checked here before anything else of the file is read: the header's size, names, types, and that no tensor
+lies outside the file or over another.
 """
+
 import itertools
 import json
 import struct
@@ -14,14 +16,22 @@ from .entries import MAX_TENSORS, DamagedFile, Entry, whole_numbers
 MAX_HEADER_BYTES = 25_000_000  # the largest of the model's files has 0.3 MB
 
 DTYPES = {
-    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64, "I32": torch.int32,
-    "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
 }
 
 
 def read_table(stream, size: int) -> dict[str, Entry]:
     """The tensors of a file of `size` bytes, from its open stream. Raises DamagedFile."""
-    length, = struct.unpack("<Q", stream.read(8))
+    (length,) = struct.unpack("<Q", stream.read(8))
     if length > MAX_HEADER_BYTES:
         raise DamagedFile(f"its table would have {length} bytes, more than the {MAX_HEADER_BYTES} that any model needs")
     if length + 8 > size:

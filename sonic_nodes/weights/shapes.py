@@ -1,4 +1,5 @@
-"""Names and shapes of every network's weights. The defaults are the sizes of the published files; tests use smaller ones."""
+"""Names and shapes of every network's weights. The defaults are the sizes of the published files; tests use smaller
+ones."""
 
 Table = dict[str, tuple[int, ...]]
 
@@ -22,12 +23,19 @@ def joined(*tables: Table) -> Table:
 
 # The UNet of Stable Video Diffusion with Sonic's audio adapters, in diffusers' names
 
-def unet(channels=(320, 640, 1280, 1280), context: int = 1024, ids: int = 256, blocks: int = 2, latents: int = 4) -> Table:
+
+def unet(
+    channels=(320, 640, 1280, 1280), context: int = 1024, ids: int = 256, blocks: int = 2, latents: int = 4
+) -> Table:
     first, emb = channels[0], 4 * channels[0]
     return joined(
-        layer("conv_in", first, 2 * latents, 3, 3), layer("conv_norm_out", first), layer("conv_out", latents, first, 3, 3),
-        layer("time_embedding.linear_1", emb, first), layer("time_embedding.linear_2", emb, emb),
-        layer("add_embedding.linear_1", emb, 3 * ids), layer("add_embedding.linear_2", emb, emb),
+        layer("conv_in", first, 2 * latents, 3, 3),
+        layer("conv_norm_out", first),
+        layer("conv_out", latents, first, 3, 3),
+        layer("time_embedding.linear_1", emb, first),
+        layer("time_embedding.linear_2", emb, emb),
+        layer("add_embedding.linear_1", emb, 3 * ids),
+        layer("add_embedding.linear_2", emb, emb),
         *(unet_down(i, channels, emb, context, blocks) for i in range(len(channels))),
         unet_mid(channels[-1], emb, context),
         *(unet_up(i, channels, emb, context, blocks) for i in range(len(channels))),
@@ -64,30 +72,54 @@ def unet_up(i: int, channels, emb: int, context: int, blocks: int) -> Table:
 
 def unet_resnet(before: int, c: int, emb: int) -> Table:
     spatial = joined(
-        layer("norm1", before), layer("conv1", c, before, 3, 3), layer("time_emb_proj", c, emb),
-        layer("norm2", c), layer("conv2", c, c, 3, 3),
+        layer("norm1", before),
+        layer("conv1", c, before, 3, 3),
+        layer("time_emb_proj", c, emb),
+        layer("norm2", c),
+        layer("conv2", c, c, 3, 3),
         layer("conv_shortcut", c, before, 1, 1) if before != c else {},
     )
     temporal = joined(
-        layer("norm1", c), layer("conv1", c, c, 3, 1, 1), layer("time_emb_proj", c, emb), layer("norm2", c), layer("conv2", c, c, 3, 1, 1))
-    return joined(under("spatial_res_block.", spatial), under("temporal_res_block.", temporal), {"time_mixer.mix_factor": (1,)})
+        layer("norm1", c),
+        layer("conv1", c, c, 3, 1, 1),
+        layer("time_emb_proj", c, emb),
+        layer("norm2", c),
+        layer("conv2", c, c, 3, 1, 1),
+    )
+    return joined(
+        under("spatial_res_block.", spatial), under("temporal_res_block.", temporal), {"time_mixer.mix_factor": (1,)}
+    )
 
 
 def unet_transformer(c: int, context: int) -> Table:
     block = unet_transformer_block(c, context)
     extra = joined(layer("norm_in", c), feed_forward("ff_in", c))
     return joined(
-        layer("norm", c), layer("proj_in", c, c), layer("proj_out", c, c), {"time_mixer.mix_factor": (1,)},
-        layer("time_pos_embed.linear_1", 4 * c, c), layer("time_pos_embed.linear_2", c, 4 * c),
-        under("transformer_blocks.0.", block), under("temporal_transformer_blocks.0.", block, extra),
+        layer("norm", c),
+        layer("proj_in", c, c),
+        layer("proj_out", c, c),
+        {"time_mixer.mix_factor": (1,)},
+        layer("time_pos_embed.linear_1", 4 * c, c),
+        layer("time_pos_embed.linear_2", c, 4 * c),
+        under("transformer_blocks.0.", block),
+        under("temporal_transformer_blocks.0.", block, extra),
     )
 
 
 def unet_transformer_block(c: int, context: int) -> Table:
-    attention = {"attn1.to_q.weight": (c, c), "attn1.to_k.weight": (c, c), "attn1.to_v.weight": (c, c), "attn2.to_q.weight": (c, c)}
-    attention |= {f"attn2.{name}.weight": (c, context) for name in ("to_k", "to_v", "processor.to_k_ip.0", "processor.to_v_ip.0")}
+    attention = {
+        "attn1.to_q.weight": (c, c),
+        "attn1.to_k.weight": (c, c),
+        "attn1.to_v.weight": (c, c),
+        "attn2.to_q.weight": (c, c),
+    }
+    attention |= {
+        f"attn2.{name}.weight": (c, context) for name in ("to_k", "to_v", "processor.to_k_ip.0", "processor.to_v_ip.0")
+    }
     norms = (layer(f"norm{i}", c) for i in (1, 2, 3))
-    return joined(attention, layer("attn1.to_out.0", c, c), layer("attn2.to_out.0", c, c), *norms, feed_forward("ff", c))
+    return joined(
+        attention, layer("attn1.to_out.0", c, c), layer("attn2.to_out.0", c, c), *norms, feed_forward("ff", c)
+    )
 
 
 def feed_forward(name: str, c: int) -> Table:
@@ -96,9 +128,14 @@ def feed_forward(name: str, c: int) -> Table:
 
 # Sonic's audio adapters
 
+
 def audio2token(states: int = 19200, hidden: int = 1024, tokens: int = 32, dim: int = 1024) -> Table:
     return joined(
-        layer("proj1", hidden, states), layer("proj2", hidden, hidden), layer("proj3", tokens * dim, hidden), layer("norm", dim))
+        layer("proj1", hidden, states),
+        layer("proj2", hidden, hidden),
+        layer("proj3", tokens * dim, hidden),
+        layer("norm", dim),
+    )
 
 
 def audio2bucket(states: int = 19200, image: int = 1024, hidden: int = 1024) -> Table:
@@ -107,9 +144,14 @@ def audio2bucket(states: int = 19200, image: int = 1024, hidden: int = 1024) -> 
 
 # Whisper's encoder, in the names of Hugging Face's file without "model."
 
+
 def whisper(d: int = 384, layers: int = 4, inner: int = 1536, positions: int = 1500, mels: int = 80) -> Table:
     return under(
-        "encoder.", layer("conv1", d, mels, 3), layer("conv2", d, d, 3), {"embed_positions.weight": (positions, d)}, layer("layer_norm", d),
+        "encoder.",
+        layer("conv1", d, mels, 3),
+        layer("conv2", d, d, 3),
+        {"embed_positions.weight": (positions, d)},
+        layer("layer_norm", d),
         *(under(f"layers.{i}.", whisper_layer(d, inner)) for i in range(layers)),
     )
 
@@ -117,12 +159,17 @@ def whisper(d: int = 384, layers: int = 4, inner: int = 1536, positions: int = 1
 def whisper_layer(d: int, inner: int) -> Table:
     projections = (layer(f"self_attn.{name}_proj", d, d) for name in ("q", "v", "out"))
     return joined(
-        *projections, {"self_attn.k_proj.weight": (d, d)}, layer("self_attn_layer_norm", d), layer("fc1", inner, d), layer("fc2", d, inner),
+        *projections,
+        {"self_attn.k_proj.weight": (d, d)},
+        layer("self_attn_layer_norm", d),
+        layer("fc1", inner, d),
+        layer("fc2", d, inner),
         layer("final_layer_norm", d),
     )
 
 
 # RIFE's IFNet, without "module."
+
 
 def rife(c: int = 90) -> Table:
     return joined(*(under(f"block{i}.", rife_block(c)) for i in range(3)))
@@ -142,9 +189,13 @@ def rife_block(c: int) -> Table:
 
 # The autoencoder of Stable Video Diffusion, in the names of Stability's checkpoint
 
+
 def vae_block(before: int, c: int) -> Table:
     return joined(
-        layer("norm1", before), layer("conv1", c, before, 3, 3), layer("norm2", c), layer("conv2", c, c, 3, 3),
+        layer("norm1", before),
+        layer("conv1", c, before, 3, 3),
+        layer("norm2", c),
+        layer("conv2", c, c, 3, 3),
         layer("nin_shortcut", c, before, 1, 1) if before != c else {},
     )
 
@@ -160,7 +211,12 @@ def vae_encoder(channels=(128, 256, 512, 512), latents: int = 4, blocks: int = 2
             parts.append(under(f"down.{i}.block.{j}.", vae_block(before, c)))
             before = c
         parts += [layer(f"down.{i}.downsample.conv", c, c, 3, 3)] if i < len(channels) - 1 else []
-    middle = under("mid.", under("block_1.", vae_block(c, c)), under("attn_1.", vae_attention(c)), under("block_2.", vae_block(c, c)))
+    middle = under(
+        "mid.",
+        under("block_1.", vae_block(c, c)),
+        under("attn_1.", vae_attention(c)),
+        under("block_2.", vae_block(c, c)),
+    )
     return under("encoder.", *parts, middle, layer("norm_out", c), layer("conv_out", 2 * latents, c, 3, 3))
 
 
@@ -172,14 +228,21 @@ def video_block(before: int, c: int) -> Table:
 
 def vae_decoder(channels=(128, 256, 512, 512), latents: int = 4, blocks: int = 2) -> Table:
     c = channels[-1]
-    middle = under("mid.", under("block_1.", video_block(c, c)), under("attn_1.", vae_attention(c)), under("block_2.", video_block(c, c)))
+    middle = under(
+        "mid.",
+        under("block_1.", video_block(c, c)),
+        under("attn_1.", vae_attention(c)),
+        under("block_2.", video_block(c, c)),
+    )
     parts, before = [layer("conv_in", c, latents, 3, 3), middle], c
     for i in reversed(range(len(channels))):
         for j in range(blocks + 1):
             parts.append(under(f"up.{i}.block.{j}.", video_block(before, channels[i])))
             before = channels[i]
         parts += [layer(f"up.{i}.upsample.conv", before, before, 3, 3)] if i > 0 else []
-    output = joined(layer("norm_out", before), layer("conv_out", 3, before, 3, 3), layer("conv_out.time_mix_conv", 3, 3, 3, 1, 1))
+    output = joined(
+        layer("norm_out", before), layer("conv_out", 3, before, 3, 3), layer("conv_out.time_mix_conv", 3, 3, 3, 1, 1)
+    )
     return under("decoder.", *parts, output)
 
 
@@ -189,24 +252,43 @@ def quantise(latents: int = 4) -> Table:
 
 # CLIP ViT-H/14's picture side, in open_clip's and in transformers' names
 
-def clip_open(d: int = 1280, layers: int = 32, inner: int = 5120, patch: int = 14, tokens: int = 257, out: int = 1024) -> Table:
+
+def clip_open(
+    d: int = 1280, layers: int = 32, inner: int = 5120, patch: int = 14, tokens: int = 257, out: int = 1024
+) -> Table:
     def block():
         attention = {"attn.in_proj_weight": (3 * d, d), "attn.in_proj_bias": (3 * d,)}
         mlp = joined(layer("mlp.c_fc", inner, d), layer("mlp.c_proj", d, inner))
         return joined(attention, layer("attn.out_proj", d, d), layer("ln_1", d), layer("ln_2", d), mlp)
 
-    single = {"class_embedding": (d,), "conv1.weight": (d, 3, patch, patch), "positional_embedding": (tokens, d), "proj": (d, out)}
+    single = {
+        "class_embedding": (d,),
+        "conv1.weight": (d, 3, patch, patch),
+        "positional_embedding": (tokens, d),
+        "proj": (d, out),
+    }
     blocks = (under(f"transformer.resblocks.{i}.", block()) for i in range(layers))
     return under(CLIP_PREFIX, single, layer("ln_pre", d), layer("ln_post", d), *blocks)
 
 
-def clip_transformers(d: int = 1280, layers: int = 32, inner: int = 5120, patch: int = 14, tokens: int = 257, out: int = 1024) -> Table:
+def clip_transformers(
+    d: int = 1280, layers: int = 32, inner: int = 5120, patch: int = 14, tokens: int = 257, out: int = 1024
+) -> Table:
     def block():
         projections = (layer(f"self_attn.{name}_proj", d, d) for name in ("q", "k", "v", "out"))
         mlp = joined(layer("mlp.fc1", inner, d), layer("mlp.fc2", d, inner))
         return joined(*projections, layer("layer_norm1", d), layer("layer_norm2", d), mlp)
 
-    embeddings = {"class_embedding": (d,), "patch_embedding.weight": (d, 3, patch, patch), "position_embedding.weight": (tokens, d)}
-    vision = under("vision_model.", under("embeddings.", embeddings), layer("pre_layrnorm", d), layer("post_layernorm", d),
-                   *(under(f"encoder.layers.{i}.", block()) for i in range(layers)))
+    embeddings = {
+        "class_embedding": (d,),
+        "patch_embedding.weight": (d, 3, patch, patch),
+        "position_embedding.weight": (tokens, d),
+    }
+    vision = under(
+        "vision_model.",
+        under("embeddings.", embeddings),
+        layer("pre_layrnorm", d),
+        layer("post_layernorm", d),
+        *(under(f"encoder.layers.{i}.", block()) for i in range(layers)),
+    )
     return joined(vision, {"visual_projection.weight": (out, d)})

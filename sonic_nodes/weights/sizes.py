@@ -1,4 +1,5 @@
 """The sizes of a network, read off the shapes in its file; and what shapes do not say."""
+
 import re
 
 from .entries import Entry
@@ -40,8 +41,13 @@ def unet(entries) -> dict:
 
 def audio2token(entries) -> dict:
     shape = Shapes(entries, "proj1.weight", ("audio2token.", ""))
-    dim, = shape("norm.weight")
-    return {"states": shape("proj1.weight")[1], "hidden": shape("proj1.weight")[0], "tokens": shape("proj3.weight")[0] // dim, "dim": dim}
+    (dim,) = shape("norm.weight")
+    return {
+        "states": shape("proj1.weight")[1],
+        "hidden": shape("proj1.weight")[0],
+        "tokens": shape("proj3.weight")[0] // dim,
+        "dim": dim,
+    }
 
 
 def audio2bucket(entries, image: int = 1024) -> dict:
@@ -53,8 +59,13 @@ def audio2bucket(entries, image: int = 1024) -> dict:
 def whisper(entries) -> dict:
     shape = Shapes(entries, "encoder.conv1.weight", ("model.", ""))
     d, mels, _ = shape("encoder.conv1.weight")
-    return {"d": d, "layers": shape.count("encoder.layers.{}.fc1.weight"), "inner": shape("encoder.layers.0.fc1.weight")[0],
-            "positions": shape("encoder.embed_positions.weight")[0], "mels": mels}
+    return {
+        "d": d,
+        "layers": shape.count("encoder.layers.{}.fc1.weight"),
+        "inner": shape("encoder.layers.0.fc1.weight")[0],
+        "positions": shape("encoder.embed_positions.weight")[0],
+        "mels": mels,
+    }
 
 
 def vae(entries) -> dict:
@@ -71,13 +82,24 @@ def clip_vision(entries) -> dict:
     open_clip = next((name for name in entries if name.endswith("visual.conv1.weight")), None)
     if open_clip:
         shape = Shapes(entries, "conv1.weight", (open_clip.removesuffix("conv1.weight"),))
-        patch, inner, tokens, out = "conv1.weight", "transformer.resblocks.{}.mlp.c_fc.weight", "positional_embedding", shape("proj")[1]
+        patch, inner, tokens, out = (
+            "conv1.weight",
+            "transformer.resblocks.{}.mlp.c_fc.weight",
+            "positional_embedding",
+            shape("proj")[1],
+        )
     else:
         shape = Shapes(entries, "visual_projection.weight", ("",))
         patch, inner = "vision_model.embeddings.patch_embedding.weight", "vision_model.encoder.layers.{}.mlp.fc1.weight"
         tokens, out = "vision_model.embeddings.position_embedding.weight", shape("visual_projection.weight")[0]
-    return {"d": shape(patch)[0], "layers": shape.count(inner), "inner": shape(inner.format(0))[0], "patch": shape(patch)[2],
-            "tokens": shape(tokens)[0], "out": out}
+    return {
+        "d": shape(patch)[0],
+        "layers": shape.count(inner),
+        "inner": shape(inner.format(0))[0],
+        "patch": shape(patch)[2],
+        "tokens": shape(tokens)[0],
+        "out": out,
+    }
 
 
 def rife(entries) -> dict:
@@ -89,7 +111,8 @@ READERS = {read.__name__: read for read in (unet, audio2token, audio2bucket, whi
 
 
 def sizes_of(key: str, entries: dict[str, Entry], **known) -> dict:
-    """The sizes that tables.py takes for the network `key`; {}, the published ones, where the file lacks what tells them."""
+    """The sizes that tables.py takes for the network `key`; {}, the published ones, where the file lacks what tells
+    them."""
     try:
         found = READERS[key](entries, **known)
     except (KeyError, IndexError, ValueError, StopIteration, ZeroDivisionError):
@@ -99,7 +122,8 @@ def sizes_of(key: str, entries: dict[str, Entry], **known) -> dict:
 
 
 def heads(key: str, channels: int) -> int:
-    """Heads of a transformer of `channels`, which no shape tells: those of the published size; narrower ones get two."""
+    """Heads of a transformer of `channels`, which no shape tells: those of the published size; narrower ones get
+    two."""
     return max(2, channels // HEAD_CHANNELS[key])
 
 

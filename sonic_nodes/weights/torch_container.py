@@ -2,6 +2,7 @@
 
 Both are only measured here: the result is a table of places in the file (see pickle_table.py for why nothing can run).
 """
+
 import struct
 import zipfile
 
@@ -27,7 +28,9 @@ def read_zip(stream, size: int) -> dict[str, Entry]:
         raise
     except Exception as error:  # zipfile fails in many ways on bytes that are no zip
         raise DamagedFile(f"its records cannot be listed ({type(error).__name__}: {str(error)[:100]})") from error
-    return entries(contents, lambda storage: zip_record(stream, size, records.get(f"{prefix}data/{storage.key}"), storage))
+    return entries(
+        contents, lambda storage: zip_record(stream, size, records.get(f"{prefix}data/{storage.key}"), storage)
+    )
 
 
 def folder_of(records: dict[str, zipfile.ZipInfo]) -> str:
@@ -42,12 +45,15 @@ def folder_of(records: dict[str, zipfile.ZipInfo]) -> str:
 
 def small_record(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if info.compress_type != zipfile.ZIP_STORED or info.file_size > MAX_PICKLE_BYTES:
-        raise DamagedFile(f"{info.filename[:80]!r} has {info.file_size} bytes, or is compressed: PyTorch writes neither")
+        raise DamagedFile(
+            f"{info.filename[:80]!r} has {info.file_size} bytes, or is compressed: PyTorch writes neither"
+        )
     return archive.read(info)
 
 
 def zip_record(stream, size: int, info: zipfile.ZipInfo | None, storage: Storage) -> int:
-    """Where the bytes of a storage begin. The local header in front of them has a length of its own (APPNOTE.TXT, 4.3.7)."""
+    """Where the bytes of a storage begin. The local header in front of them has a length of its own (APPNOTE.TXT,
+    4.3.7)."""
     needed = storage.count * storage.dtype.itemsize
     if info is None:
         raise DamagedFile(f"the record {storage.key[:40]!r} is missing")
@@ -65,14 +71,20 @@ def zip_record(stream, size: int, info: zipfile.ZipInfo | None, storage: Storage
 
 
 def read_legacy(stream, size: int) -> dict[str, Entry]:
-    """The tensors of a stream: magic, protocol, machine, contents and keys as pickles, then for each key a count and its data."""
+    """The tensors of a stream: magic, protocol, machine, contents and keys as pickles, then for each key a count and
+    its data."""
     data = stream.read(MAX_PICKLE_BYTES)
     at, parts = 0, []
     for _ in range(5):
         value, at = read_pickle(data, at)
         parts.append(value)
     magic, protocol, machine, contents, keys = parts
-    if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL or not isinstance(machine, dict) or not isinstance(keys, list):
+    if (
+        magic != LEGACY_MAGIC
+        or protocol != LEGACY_PROTOCOL
+        or not isinstance(machine, dict)
+        or not isinstance(keys, list)
+    ):
         raise DamagedFile("it is a pickle, but none that PyTorch writes")
     if machine.get("little_endian") is not True:
         raise DamagedFile("it was saved on a machine of the other byte order")
@@ -101,7 +113,9 @@ def legacy_places(stream, size: int, at: int, keys: list, known: dict[str, Stora
 def tensors(contents) -> dict[str, PickledTensor]:
     if not isinstance(contents, dict):
         raise DamagedFile("it holds no dictionary of tensors")
-    return {name: value for name, value in contents.items() if isinstance(name, str) and isinstance(value, PickledTensor)}
+    return {
+        name: value for name, value in contents.items() if isinstance(name, str) and isinstance(value, PickledTensor)
+    }
 
 
 def storages(contents) -> dict[str, Storage]:
@@ -118,7 +132,7 @@ def entries(contents, place) -> dict[str, Entry]:
 def entry(name: str, tensor: PickledTensor, start: int) -> Entry:
     shape = whole_numbers(tensor.shape, f"the shape of {name[:80]!r}")
     strides = whole_numbers(tensor.strides, f"the strides of {name[:80]!r}")
-    offset, = whole_numbers([tensor.offset], f"the place of {name[:80]!r}")
+    (offset,) = whole_numbers([tensor.offset], f"the place of {name[:80]!r}")
     if len(shape) != len(strides):
         raise DamagedFile(f"{name[:80]!r} has {len(shape)} dimensions and {len(strides)} strides")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))

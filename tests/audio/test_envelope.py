@@ -1,4 +1,5 @@
 """Loudness per video frame."""
+
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +26,8 @@ def test_known_values():
 
 
 @pytest.mark.parametrize(
-    ("rate", "fps", "frames"), [(16000, 0.0, 5), (16000, float("nan"), 5), (16000, 1e9, 5), (0, 25.0, 5), (16000, 25.0, -1)]
+    ("rate", "fps", "frames"),
+    [(16000, 0.0, 5), (16000, float("nan"), 5), (16000, 1e9, 5), (0, 25.0, 5), (16000, 25.0, -1)],
 )
 def test_limits(rate, fps, frames):
     with pytest.raises(ValueError, match="^(Choose|Ask)"):

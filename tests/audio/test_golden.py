@@ -1,4 +1,5 @@
 """The golden tensors that upstream's own preprocessing produced."""
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file

@@ -1,4 +1,5 @@
 """Whisper's log-mel against its definition in float64, and against librosa's spectrogram."""
+
 import os
 
 import numpy as np
@@ -60,11 +61,15 @@ def test_against_the_definition(name, filters):
     assert np.abs(mel - reference(x, filters)).max() < 8e-5
 
 
-@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="librosa compiles itself, minutes under a sanitizer")
+@pytest.mark.skipif(
+    "libasan" in os.environ.get("LD_PRELOAD", ""), reason="librosa compiles itself, minutes under a sanitizer"
+)
 def test_against_librosa():
     librosa = pytest.importorskip("librosa", reason="librosa is an oracle for tests only")
     x = np.random.default_rng(0).uniform(-1, 1, PIECE).astype(np.float32)
-    power = librosa.feature.melspectrogram(y=x, sr=16000, n_fft=400, hop_length=160, n_mels=80, pad_mode="reflect")[:, :3000]
+    power = librosa.feature.melspectrogram(y=x, sr=16000, n_fft=400, hop_length=160, n_mels=80, pad_mode="reflect")[
+        :, :3000
+    ]
     logarithms = np.log10(np.maximum(power, 1e-10))
     expected = (np.maximum(logarithms, logarithms.max() - 8) + 4) / 4
     assert np.abs(_sonic.log_mel(x) - expected).max() < 5e-5
@@ -74,7 +79,9 @@ def test_pieces_are_independent():
     rng = np.random.default_rng(0)
     loud, quiet = rng.uniform(-1, 1, PIECE).astype(np.float32), (1e-3 * rng.uniform(-1, 1, 1000)).astype(np.float32)
     both = _sonic.log_mel(np.concatenate([loud, quiet]))
-    assert np.array_equal(both[:, :3000], _sonic.log_mel(loud)) and np.array_equal(both[:, 3000:], _sonic.log_mel(quiet))
+    assert np.array_equal(both[:, :3000], _sonic.log_mel(loud)) and np.array_equal(
+        both[:, 3000:], _sonic.log_mel(quiet)
+    )
 
 
 def test_limits():

@@ -1,4 +1,5 @@
 """The resampler against what it claims: a flat pass band, a silent stop band, exact timing, exact length."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,7 +99,9 @@ def test_length_and_bounds_for_any_ratio(count, rate_in, rate_out):
     assert np.isfinite(y).all() and (len(y) == 0 or np.abs(y).max() < 1.5)
 
 
-@pytest.mark.parametrize(("rate_in", "rate_out"), [(0, 16000), (16000, 0), (-1, 16000), (768001, 16000), (16000, 10**6)])
+@pytest.mark.parametrize(
+    ("rate_in", "rate_out"), [(0, 16000), (16000, 0), (-1, 16000), (768001, 16000), (16000, 10**6)]
+)
 def test_rates_outside_the_range(rate_in, rate_out):
     with pytest.raises(ValueError, match="^Convert the sound to 48000 Hz"):
         _sonic.resample(np.zeros(10, np.float32), rate_in, rate_out)

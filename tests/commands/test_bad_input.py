@@ -1,4 +1,6 @@
-"""The list of bad input: each ends in one clear sentence whose start is the remedy, or simply works; nothing is left behind."""
+"""The list of bad input: each ends in one clear sentence whose start is the remedy, or simply works; nothing is left
+behind."""
+
 import os
 import random
 import shutil
@@ -84,7 +86,16 @@ def test_a_mask_stands_in_for_a_face_that_is_not_found(capsys, tmp_path, speech)
 
 def test_a_mask_of_another_size_is_refused(capsys, tmp_path, portrait, speech):
     Image.new("L", (10, 10), 255).save(tmp_path / "m.png")
-    expect_refusal(capsys, tmp_path, portrait, speech, 3, "Give a face_mask of the picture's size", "--face-mask", str(tmp_path / "m.png"))
+    expect_refusal(
+        capsys,
+        tmp_path,
+        portrait,
+        speech,
+        3,
+        "Give a face_mask of the picture's size",
+        "--face-mask",
+        str(tmp_path / "m.png"),
+    )
 
 
 def test_several_faces_takes_the_largest_and_says_so(capsys, tmp_path, picture, speech):
@@ -234,7 +245,9 @@ def test_swapped_and_missing_inputs(capsys, tmp_path, portrait, speech):
     expect_refusal(capsys, tmp_path, portrait, tmp_path, 3, "Choose a file")
 
 
-@pytest.mark.parametrize("name", ["with spaces.png", "it's \"quoted\".png", "人像 照片.png", "-dash.png", "percent%20d.png"])
+@pytest.mark.parametrize(
+    "name", ["with spaces.png", 'it\'s "quoted".png', "人像 照片.png", "-dash.png", "percent%20d.png"]
+)
 def test_names_with_spaces_quotes_and_chinese(capsys, tmp_path, picture, speech, name):
     folder = tmp_path / "文件夹 'a' b"
     folder.mkdir()
@@ -270,7 +283,13 @@ def test_input_is_never_overwritten(capsys, tmp_path, portrait, speech):
     assert "Choose another output" in capsys.readouterr().err
 
 
-OUT_OF_RANGE = [["--min-resolution", "64"], ["--min-resolution", "4000"], ["--face", "3"], ["--seed", "-1"], ["--seed", str(2**64)]]
+OUT_OF_RANGE = [
+    ["--min-resolution", "64"],
+    ["--min-resolution", "4000"],
+    ["--face", "3"],
+    ["--seed", "-1"],
+    ["--seed", str(2**64)],
+]
 
 
 @pytest.mark.parametrize("options", OUT_OF_RANGE)

@@ -1,4 +1,5 @@
 """`sonic check` as it is typed: results on stdout, progress on a terminal's stderr, a report, and the exit code."""
+
 import json
 import os
 import subprocess
@@ -34,14 +35,16 @@ def test_progress_goes_to_the_terminal_and_results_to_stdout(folder, tmp_path):
         pytest.skip(f"this system gives no terminal ({error})")
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     report = tmp_path / "report.html"
-    with subprocess.Popen([*COMMAND, str(folder), "--json", "--html", str(report)], stdout=subprocess.PIPE, stderr=theirs) as process:
+    with subprocess.Popen(
+        [*COMMAND, str(folder), "--json", "--html", str(report)], stdout=subprocess.PIPE, stderr=theirs
+    ) as process:
         os.close(theirs)
         rows = json.loads(process.stdout.read())
         shown = b""
         try:
             while piece := os.read(ours, 4096):
                 shown += piece
-        except OSError:     # Linux's end of file
+        except OSError:  # Linux's end of file
             pass
     os.close(ours)
     assert process.returncode == 1 and [row["verdict"] for row in rows] == ["ok", "reject", "unreadable"]
@@ -50,8 +53,21 @@ def test_progress_goes_to_the_terminal_and_results_to_stdout(folder, tmp_path):
 
 
 def test_several_at_a_time_with_report_and_heat_maps(folder, tmp_path):
-    done = subprocess.run([*COMMAND, str(folder), "--jobs", "2", "--html", str(tmp_path / "r.html"), "--heat-map", str(tmp_path / "maps")],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [
+            *COMMAND,
+            str(folder),
+            "--jobs",
+            "2",
+            "--html",
+            str(tmp_path / "r.html"),
+            "--heat-map",
+            str(tmp_path / "maps"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
     assert sorted(os.listdir(tmp_path / "maps")) == ["fine_heat.png", "poor_heat.png"]
     assert "3 pictures: 1 ok, 1 reject, 1 unreadable." in (tmp_path / "r.html").read_text("utf-8")

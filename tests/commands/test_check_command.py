@@ -1,4 +1,5 @@
 """`sonic check`: a row for every file, and what its exit code says."""
+
 import csv
 import io
 import json
@@ -42,7 +43,9 @@ def test_csv_can_be_read_back(folder, capsys):
     assert [row["verdict"] for row in rows] == ["ok", "reject", "reject", "unreadable", "unreadable"]
 
 
-@pytest.mark.parametrize(("names", "code"), [(["a_clean.png"], 0), (["b_q40.jpg", "d_text.png"], 1), (["a_clean.png", "d_text.png"], 3)])
+@pytest.mark.parametrize(
+    ("names", "code"), [(["a_clean.png"], 0), (["b_q40.jpg", "d_text.png"], 1), (["a_clean.png", "d_text.png"], 3)]
+)
 def test_exit_codes(folder, capsys, names, code):
     assert main(["check", *(str(folder / name) for name in names)]) == code
 
@@ -67,7 +70,9 @@ def test_lenient_warns_where_strict_rejects(folder, clean, capsys):
 
 def test_jobs_give_the_same_rows_in_the_same_order(folder):
     command = [sys.executable, "-m", "sonic_nodes", "check", str(folder), "--json", "--jobs"]
-    one, two = (subprocess.run([*command, jobs], capture_output=True, text=True, check=False).stdout for jobs in ("1", "2"))
+    one, two = (
+        subprocess.run([*command, jobs], capture_output=True, text=True, check=False).stdout for jobs in ("1", "2")
+    )
     assert json.loads(one) == json.loads(two)
 
 

@@ -1,4 +1,5 @@
 """`sonic doctor` on a machine where things are missing: it is there for that."""
+
 import json
 import os
 import shutil
@@ -12,8 +13,26 @@ from sonic_nodes.commands import doctor
 from sonic_nodes.extension import versions
 
 PACKAGE = Path(doctor.__file__).absolute().parent
-NAMES = {"python", "torch", "numpy", "av", "pillow", "safetensors", "tqdm", "extension", "face models", "encoder", "threads", "simd",
-         "newer functions of PyTorch", "comfyui", "cuda", "weights", "memory", "disk"}
+NAMES = {
+    "python",
+    "torch",
+    "numpy",
+    "av",
+    "pillow",
+    "safetensors",
+    "tqdm",
+    "extension",
+    "face models",
+    "encoder",
+    "threads",
+    "simd",
+    "newer functions of PyTorch",
+    "comfyui",
+    "cuda",
+    "weights",
+    "memory",
+    "disk",
+}
 
 
 def findings():
@@ -24,7 +43,12 @@ def test_every_capability_is_named_with_its_reason():
     found = findings()
     assert found.keys() == NAMES and all(item["detail"] for item in found.values())
     assert {name for name, item in found.items() if item["required"]} == {
-        "python", *versions.LIBRARIES, "extension", "face models", "encoder"}
+        "python",
+        *versions.LIBRARIES,
+        "extension",
+        "face models",
+        "encoder",
+    }
     assert str(PACKAGE) in found["extension"]["detail"] and "version 0." in found["extension"]["detail"]
     assert "OpenCV 4." in found["simd"]["detail"] and "SSE" in found["simd"]["detail"] or os.uname().machine != "x86_64"
 
@@ -41,11 +65,23 @@ def test_optional_functions_are_those_that_this_pytorch_has():
 
 
 def test_it_works_without_the_extension_and_without_libraries(tmp_path):
-    """A clone and a bare Python: not even torch and numpy are there. Exit code 7, one finding each, and nothing but JSON."""
+    """A clone and a bare Python: not even torch and numpy are there. Exit code 7, one finding each, and nothing but
+    JSON."""
     shutil.copytree(PACKAGE, tmp_path / "sonic_nodes", ignore=shutil.ignore_patterns("__pycache__", "*.so", "assets"))
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-                           "from sonic_nodes.commands.cli import main; sys.exit(main(['doctor', '--json']))"],
-                          check=False, capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+            "from sonic_nodes.commands.cli import main; sys.exit(main(['doctor', '--json']))",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert done.returncode == 7, done.stderr
     found = {item["name"]: item for item in json.loads(done.stdout)}
     assert found.keys() == NAMES and found["python"]["ok"] and found["memory"]["ok"]
@@ -66,8 +102,14 @@ def test_a_library_that_is_too_old(monkeypatch, capsys, name, module):
     assert f"NO  {name}: Update" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("version", "ok", "words"), [
-    ("0.3.64", True, "0.3.64, "), ("0.12.0", True, "0.12.0, "), ("0.3.9", False, "Update ComfyUI to 0.3.64 or newer: it is 0.3.9.")])
+@pytest.mark.parametrize(
+    ("version", "ok", "words"),
+    [
+        ("0.3.64", True, "0.3.64, "),
+        ("0.12.0", True, "0.12.0, "),
+        ("0.3.9", False, "Update ComfyUI to 0.3.64 or newer: it is 0.3.9."),
+    ],
+)
 def test_comfyui_is_found_around_the_pack(monkeypatch, tmp_path, version, ok, words):
     (tmp_path / "comfyui_version.py").write_text(f'__version__ = "{version}"\n')
     monkeypatch.setattr(doctor, "PACK", tmp_path / "custom_nodes" / "sonic")
@@ -79,7 +121,9 @@ def test_weights_are_looked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("SONIC_MODELS", str(tmp_path))
     found = findings()["weights"]
     assert not found["ok"]
-    assert found["detail"].startswith(f"0 of 6 files of the Sonic model in {tmp_path}; not there or not usable: unet.pth")
+    assert found["detail"].startswith(
+        f"0 of 6 files of the Sonic model in {tmp_path}; not there or not usable: unet.pth"
+    )
     monkeypatch.setenv("SONIC_MODELS", str(tmp_path / "absent"))
     assert findings()["weights"]["detail"].startswith("UsageError: Name ComfyUI's models folder")
 

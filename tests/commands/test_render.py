@@ -1,4 +1,5 @@
 """`sonic render` and `sonic doctor` from the outside."""
+
 import contextlib
 import io
 import json
@@ -25,7 +26,20 @@ def rendered(tmp_path_factory, sample_dir):
     out, frames = folder / "clip.mp4", folder / "frames"
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = main([*command(sample_dir), "-o", str(out), "--lossless", "--json", "--frames", str(frames), "--seed", "7", *FAST])
+        code = main(
+            [
+                *command(sample_dir),
+                "-o",
+                str(out),
+                "--lossless",
+                "--json",
+                "--frames",
+                str(frames),
+                "--seed",
+                "7",
+                *FAST,
+            ]
+        )
     assert code == 0
     return json.loads(said.getvalue()), out, frames
 
@@ -41,7 +55,16 @@ def still(frames, i):
 
 def test_json_says_what_was_made(rendered):
     said, out, frames = rendered
-    assert set(said) == {"output", "frames", "fps", "duration_s", "seconds", "render_seconds", "peak_memory_mb", "commanded"}
+    assert set(said) == {
+        "output",
+        "frames",
+        "fps",
+        "duration_s",
+        "seconds",
+        "render_seconds",
+        "peak_memory_mb",
+        "commanded",
+    }
     assert said["output"] == str(out) and said["fps"] == 25
     assert said["frames"] == round(25 * said["duration_s"]) == len(list(frames.iterdir()))
     assert len(said["commanded"]["opening"]) == len(said["commanded"]["width"]) == said["frames"]
@@ -99,7 +122,13 @@ def test_doctor(capsys):
 
 
 def test_wrong_options_end_with_code_2(capsys):
-    for arguments in ([], ["render"], ["render", "a", "b"], ["render", "a", "b", "-o", "c.mp4", "--sway", "3"], ["sing"]):
+    for arguments in (
+        [],
+        ["render"],
+        ["render", "a", "b"],
+        ["render", "a", "b", "-o", "c.mp4", "--sway", "3"],
+        ["sing"],
+    ):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2

@@ -1,4 +1,5 @@
 """`sonic render --engine sonic` from the outside, with small random networks."""
+
 import contextlib
 import io
 import json
@@ -20,7 +21,8 @@ SIZE = ["--min-resolution", "128"]
 
 @pytest.fixture
 def speech(tmp_path, sample_dir):
-    """A function that writes the first `seconds` of the sample's speech, at 16 kHz, again and again where it is longer."""
+    """A function that writes the first `seconds` of the sample's speech, at 16 kHz, again and again where it is
+    longer."""
     with wave.open(str(sample_dir / "speech.wav")) as source:
         rate, samples = source.getframerate(), np.frombuffer(source.readframes(source.getnframes()), np.int16)
 
@@ -38,7 +40,8 @@ def speech(tmp_path, sample_dir):
 
 @pytest.fixture
 def command(sample_dir, small_models, tmp_path):
-    """A function that runs the command: (exit code, standard output, standard error, what the output's folder holds)."""
+    """A function that runs the command: (exit code, standard output, standard error, what the output's folder
+    holds)."""
     out = tmp_path / "out"
     out.mkdir()
 
@@ -47,7 +50,9 @@ def command(sample_dir, small_models, tmp_path):
         to = ["-o", str(out / output)] if output else []
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
             portrait = str(sample_dir / "portrait.jpg")
-            code = main(["render", portrait, speech, *to, "--engine", "sonic", "--models", str(models), *SIZE, *options])
+            code = main(
+                ["render", portrait, speech, *to, "--engine", "sonic", "--models", str(models), *SIZE, *options]
+            )
         return code, said.getvalue(), complained.getvalue(), sorted(os.listdir(out))
 
     render.folder = out
@@ -77,7 +82,10 @@ def test_the_file_says_how_it_was_made(command, speech):
     said = read_back(command.folder / "clip.mp4")
     assert said["ai_generated"] is True and said["engine"] == "sonic" and said["seed"] == 5
     assert said["digital_source_type"].endswith("trainedAlgorithmicMedia")
-    assert said["settings"]["dynamic_scale"] == 1.3 and said["model"] == {"unet": "unet.pth", "vae": "svd_xt.safetensors"}
+    assert said["settings"]["dynamic_scale"] == 1.3 and said["model"] == {
+        "unet": "unet.pth",
+        "vae": "svd_xt.safetensors",
+    }
     assert "non-commercial" in said["terms"]
 
 
@@ -91,7 +99,9 @@ def test_same_seed_same_bytes(command, speech):
 
 def test_half_the_frames_and_the_whole_picture(command, speech):
     stills = command.folder / "stills"
-    code, said, *_ = command(speech(0.6), "--steps", "1", "--no-interpolate", "--paste-back", "--json", "--frames", str(stills))
+    code, said, *_ = command(
+        speech(0.6), "--steps", "1", "--no-interpolate", "--paste-back", "--json", "--frames", str(stills)
+    )
     assert code == 0
     rate, frames = frames_of(command.folder / "clip.mp4")
     assert rate == 12.5 and len(frames) == 8 == json.loads(said)["frames"] == len(os.listdir(stills))
@@ -122,11 +132,16 @@ def test_options_of_the_other_engine_are_refused(command, speech, sample_dir):
         assert said.getvalue().startswith(f"sonic: Leave out {wrong[0]}, or choose --engine sonic")
 
 
-@pytest.mark.parametrize("wrong, remedy", [
-    (["--steps", "0"], "Choose steps between 1"), (["--dynamic-scale", "9"], "Choose dynamic_scale between"),
-    (["--audio-strength", "9"], "Choose audio_strength"), (["--device", "toaster"], "Choose --device cpu"),
-    (["--seed", "-1"], "Choose a seed"),
-])
+@pytest.mark.parametrize(
+    "wrong, remedy",
+    [
+        (["--steps", "0"], "Choose steps between 1"),
+        (["--dynamic-scale", "9"], "Choose dynamic_scale between"),
+        (["--audio-strength", "9"], "Choose audio_strength"),
+        (["--device", "toaster"], "Choose --device cpu"),
+        (["--seed", "-1"], "Choose a seed"),
+    ],
+)
 def test_values_out_of_range(command, speech, wrong, remedy):
     code, _, complained, left = command(speech(0.2), *wrong)
     assert (code, left) == (2, [])
@@ -142,7 +157,13 @@ def test_missing_files_are_all_named(command, speech, tmp_path, small_models):
     (some / "checkpoints/svd_xt.safetensors").unlink()
     code, _, complained, left = command(speech(0.2), models=some)
     assert (code, left) == (3, [])
-    for part in ("audio2token.pth", "models/sonic/audio2token.pth", "217.2 MB", "svd_xt.safetensors", "huggingface.co/stabilityai"):
+    for part in (
+        "audio2token.pth",
+        "models/sonic/audio2token.pth",
+        "217.2 MB",
+        "svd_xt.safetensors",
+        "huggingface.co/stabilityai",
+    ):
         assert part in complained
     assert "unet.pth" not in complained
 
@@ -152,14 +173,22 @@ def test_files_of_the_users_choice(command, speech, tmp_path, small_models):
     shutil.copytree(small_models, moved)
     (moved / "sonic/unet.pth").rename(tmp_path / "other_unet.pth")
     (moved / "checkpoints/svd_xt.safetensors").rename(tmp_path / "svd.safetensors")
-    own = ["--unet", str(tmp_path / "other_unet.pth"), "--checkpoint", str(tmp_path / "svd.safetensors"), "--steps", "1"]
+    own = [
+        "--unet",
+        str(tmp_path / "other_unet.pth"),
+        "--checkpoint",
+        str(tmp_path / "svd.safetensors"),
+        "--steps",
+        "1",
+    ]
     code, _, complained, _ = command(speech(0.2), *own, models=moved)
     assert code == 0, complained
     assert read_back(command.folder / "clip.mp4")["model"]["unet"] == "other_unet.pth"
 
 
 def test_the_folder_that_convert_writes(command, speech, tmp_path, small_models):
-    """`sonic models convert` checks for the published sizes; what it writes for small networks is written here by the same function."""
+    """`sonic models convert` checks for the published sizes; what it writes for small networks is written here by the
+    same function."""
     from sonic_nodes.commands.models import convert
     from tests.tools.make_models import SMALL
 

@@ -1,4 +1,5 @@
 """Following and stopping: before every operator, from any thread, and nothing is left behind."""
+
 import os
 import signal
 import threading
@@ -20,12 +21,24 @@ from ..sampler.clips import SmallClip
 from ..torch.test_tensor import cases, random, torch_says_why
 
 IN_PLACE = {
-    "silu_in_place": (random(3, 5),), "gelu_in_place": (random(3, 5),), "mul_in_place": (random(3, 5), random(3, 5)),
-    "add_in_place": (random(3, 5), random(3, 5)), "add_linear_in_place": (random(3, 7), random(3, 5), random(7, 5)),
-    "add_product_in_place": (random(3), random(3), random(3)), "group_norm_last": (random(1, 2, 3, 8), random(8), random(8)),
-    "gather": (random(3, 5), torch.tensor([0, 2])), "zeros": (random(1),), "indices": (random(1),),
+    "silu_in_place": (random(3, 5),),
+    "gelu_in_place": (random(3, 5),),
+    "mul_in_place": (random(3, 5), random(3, 5)),
+    "add_in_place": (random(3, 5), random(3, 5)),
+    "add_linear_in_place": (random(3, 7), random(3, 5), random(7, 5)),
+    "add_product_in_place": (random(3), random(3), random(3)),
+    "group_norm_last": (random(1, 2, 3, 8), random(8), random(8)),
+    "gather": (random(3, 5), torch.tensor([0, 2])),
+    "zeros": (random(1),),
+    "indices": (random(1),),
 }
-NUMBERS = {"add_product_in_place": (2,), "group_norm_last": (4, 1e-6), "gather": (0,), "zeros": (2, 3), "indices": (1, 2)}
+NUMBERS = {
+    "add_product_in_place": (2,),
+    "group_norm_last": (4, 1e-6),
+    "gather": (0,),
+    "zeros": (2, 3),
+    "indices": (1, 2),
+}
 OPERATORS = {name.split()[0]: (tensors, numbers) for name, (tensors, numbers, _) in cases().items()}
 OPERATORS |= {name: (tensors, NUMBERS.get(name, ())) for name, tensors in IN_PLACE.items()}
 
@@ -65,6 +78,7 @@ def operators_of(work) -> int:
 
 # Every operator
 
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_every_operator_asks_before_it_works(name):
     tensors, numbers = OPERATORS[name]
@@ -79,10 +93,14 @@ def every_network():
     vae, rife, mel = read("vae_tiny_io"), read("rife_ifnet"), {"mel": full_mel()}
     return {
         "whisper": lambda: run_network("whisper", mel, weights("whisper_tiny_enc"), [2]),
-        "clip_vision": lambda: run_network("clip_vision", {"pixels": read("clip_tiny")["io_pixels"]}, weights("clip_tiny"), [2]),
+        "clip_vision": lambda: run_network(
+            "clip_vision", {"pixels": read("clip_tiny")["io_pixels"]}, weights("clip_tiny"), [2]
+        ),
         "vae_encoder": lambda: run_network("vae_encoder", {"picture": vae["image"]}, weights("vae_tiny_weights"), [0]),
         "vae_decoder": lambda: run_network("vae_decoder", {"latents": vae["z"]}, weights("vae_tiny_weights"), [2]),
-        "rife": lambda: run_network("rife", {"before": rife["io_img0"], "after": rife["io_img1"]}, weights("rife_ifnet")),
+        "rife": lambda: run_network(
+            "rife", {"before": rife["io_img0"], "after": rife["io_img1"]}, weights("rife_ifnet")
+        ),
         "face": lambda: face.find_faces(torch.zeros(128, 128, 3, dtype=torch.uint8).numpy()),
     }
 
@@ -102,6 +120,7 @@ def test_every_network_stops(name):
 
 # Sampling
 
+
 def test_progress_and_preview():
     clip, calls = SmallClip(frames=5, window=3, steps=3), Calls()
     with watched(calls, interval_ms=10**6):
@@ -119,10 +138,12 @@ def test_progress_and_preview():
 
 def test_last_preview_is_the_result():
     """The factors of preview.c applied to the middle frame, whose denoised latents are the result of the last step."""
-    factors = torch.tensor([[0.298, 0.207, 0.208], [0.187, 0.286, 0.173], [-0.158, 0.189, 0.264], [-0.184, -0.271, -0.473]])
+    factors = torch.tensor(
+        [[0.298, 0.207, 0.208], [0.187, 0.286, 0.173], [-0.158, 0.189, 0.264], [-0.184, -0.271, -0.473]]
+    )
     clip, calls = SmallClip(frames=5, window=3, steps=2), Calls()
     with watched(calls):
-        latents, = clip.sample()
+        (latents,) = clip.sample()
     linear = torch.einsum("khw,kc->hwc", latents[2] * 0.18215, factors)
     expected = ((linear + 1) * 127.5).clamp(0, 255)
     assert (torch.from_numpy(calls.seen[-1][2]) - expected).abs().max() <= 0.51
@@ -130,7 +151,8 @@ def test_last_preview_is_the_result():
 
 
 def left_behind(work, places) -> int:
-    """Bytes more after work(place) for each place than before; the first time round caches of libtorch and Python fill up.
+    """Bytes more after work(place) for each place than before; the first time round caches of libtorch and Python fill
+    up.
 
     0 under a sanitizer, whose own malloc is not counted, and which looks for leaks itself.
     """
@@ -192,6 +214,7 @@ def test_memory_that_ran_out_is_one_sentence():
 
 # What a callback may do
 
+
 def test_exceptions_come_out_as_they_are(clip):
     cause, error = ValueError("why"), KeyError("what")
 
@@ -231,12 +254,13 @@ def test_a_callback_may_compute(clip, latents):
             seen.append(clip.sample()[0])
 
     with watched(callback, interval_ms=0):
-        outer, = clip.sample()
+        (outer,) = clip.sample()
     assert torch.equal(outer, latents) and torch.equal(seen[0], latents)
 
 
 def test_ctrl_c_stops_at_once(clip):
     """A signal while C computes; nobody but the watch looks at it."""
+
     def press():
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGINT)
@@ -253,6 +277,7 @@ def test_ctrl_c_stops_at_once(clip):
 
 # Threads and order
 
+
 def test_threads_do_not_disturb_each_other(clip, latents):
     results = {}
 
@@ -267,7 +292,7 @@ def test_threads_do_not_disturb_each_other(clip, latents):
     threads = [threading.Thread(target=work, args=item) for item in calls.items()]
     for thread in threads:
         thread.start()
-    unwatched, = clip.sample()
+    (unwatched,) = clip.sample()
     for thread in threads:
         thread.join()
     assert results["b"] is calls["b"].error and len(calls["b"].seen) == 300

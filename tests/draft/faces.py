@@ -1,7 +1,9 @@
 """A drawn face and the mesh that belongs to it: enough for the renderer's own tests, without a network."""
+
 import numpy as np
 
-# Indices of MediaPipe's face mesh and where they lie on a frontal face, x and y in face heights from the mouth's middle.
+# Indices of MediaPipe's face mesh and where they lie on a frontal face, x and y in face heights from the mouth's
+# middle.
 _CORNERS = {61: (-0.17, 0.0), 291: (0.17, 0.0), 78: (-0.155, 0.0), 308: (0.155, 0.0)}
 _MIDDLE = {10: (0, -0.75), 152: (0, 0.25), 0: (0, -0.045), 17: (0, 0.06), 2: (0, -0.14), 13: (0, 0.0), 14: (0, 0.0)}
 _LIDS = [  # eye on the picture's left, then right: upper and lower lid from left to right

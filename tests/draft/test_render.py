@@ -1,4 +1,5 @@
 """Pose -> picture: the portrait itself at rest, motion where it belongs, and no surprise in between."""
+
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,12 +49,16 @@ def test_the_rest_pose_is_the_portrait(size):
 
 def test_nothing_moves_outside_the_head_without_sway(face):
     picture, mesh = face
-    frames = render(picture, mesh, pose(opening=0.2, width=0.3), pose(opening=0.2, width=-0.3, rounding=1), pose(press=1, blink=1))
+    frames = render(
+        picture, mesh, pose(opening=0.2, width=0.3), pose(opening=0.2, width=-0.3, rounding=1), pose(press=1, blink=1)
+    )
     centre = (mesh[:, :2].min(0) + mesh[:, :2].max(0)) / 2
     y, x = np.mgrid[0:256, 0:256]
     unit = 0.6 * 256 * 1.15
     outside = ((x - centre[0]) / (0.36 * unit)) ** 2 + ((y - centre[1]) / (0.5 * unit)) ** 2 > 1
-    assert outside.any() and np.array_equal(frames[:, outside], np.broadcast_to(picture[outside], (3, outside.sum(), 3)))
+    assert outside.any() and np.array_equal(
+        frames[:, outside], np.broadcast_to(picture[outside], (3, outside.sum(), 3))
+    )
 
 
 def test_sway_leaves_the_border_of_the_picture(face):
@@ -81,7 +86,9 @@ def test_progress_counts_frames_and_stops(face):
     rig, seen = _sonic.draft_rig_create(picture, mesh), []
     out = np.zeros((40, *picture.shape), np.uint8)
     with pytest.raises(RuntimeError, match="Cancelled"):
-        _sonic.draft_render(rig, np.stack([ALL] * 40), out, progress=lambda done, total: seen.append((done, total)) or done >= 16)
+        _sonic.draft_render(
+            rig, np.stack([ALL] * 40), out, progress=lambda done, total: seen.append((done, total)) or done >= 16
+        )
     done = [d for d, _ in seen]
     assert done == sorted(done) and 16 <= done[-1] < 40 and {total for _, total in seen} == {40}
     assert out[done[-1] - 1].any() and not out[done[-1] :].any()
@@ -119,8 +126,9 @@ def near(frame, color, tolerance=45):
 
 
 def gap_px(frame, mesh):
-    """Rows between the first and the last of the picture's middle column, nose to chin, that show neither skin nor lip."""
-    column = frame[int(mesh[2, 1]):int(mesh[152, 1]) - 2, int(mesh[13, 0])]
+    """Rows between the first and the last of the picture's middle column, nose to chin, that show neither skin nor
+    lip."""
+    column = frame[int(mesh[2, 1]) : int(mesh[152, 1]) - 2, int(mesh[13, 0])]
     other = np.nonzero(~near(column, faces.SKIN) & ~near(column, faces.LIPS))[0]
     return int(other[-1] - other[0] + 1) if len(other) else 0
 
@@ -129,7 +137,9 @@ def gap_px(frame, mesh):
 def test_lips_part_by_what_the_pose_asks(size):
     picture, mesh = faces.drawn_face(size, size), faces.drawn_mesh(size, size)
     openings = np.array([0.02, 0.04, 0.06, 0.08, 0.1, 0.12])
-    gaps = np.array([gap_px(frame, mesh) for frame in render(picture, mesh, *[pose(opening=value) for value in openings])])
+    gaps = np.array(
+        [gap_px(frame, mesh) for frame in render(picture, mesh, *[pose(opening=value) for value in openings])]
+    )
     assert np.all(np.diff(gaps) >= 0)
     asked = openings * 0.6 * size
     slope, start = np.polyfit(asked, gaps, 1)
@@ -144,8 +154,20 @@ def lip_extent(frame):
 
 def test_width_moves_the_corners_and_rounding_and_press_the_lips(face):
     picture, mesh = face
-    rest, spread, narrow, widest, narrowest, rounded, pressed = [lip_extent(frame) for frame in render(
-        picture, mesh, pose(), pose(width=0.06), pose(width=-0.06), pose(width=0.3), pose(width=-0.3), pose(rounding=1), pose(press=1))]
+    rest, spread, narrow, widest, narrowest, rounded, pressed = [
+        lip_extent(frame)
+        for frame in render(
+            picture,
+            mesh,
+            pose(),
+            pose(width=0.06),
+            pose(width=-0.06),
+            pose(width=0.3),
+            pose(width=-0.3),
+            pose(rounding=1),
+            pose(press=1),
+        )
+    ]
     # The mesh reads about 0.6 of what is drawn, so 0.06 is drawn as 0.10; beyond that it bends towards a limit.
     assert spread[0] / rest[0] == pytest.approx(1.1, abs=0.03) and narrow[0] / rest[0] == pytest.approx(0.9, abs=0.03)
     assert spread[0] < widest[0] < 1.18 * rest[0] and 0.78 * rest[0] < narrowest[0] < narrow[0]
@@ -166,7 +188,7 @@ def test_closed_eyes_and_dark_glasses_are_left_alone(face):
     assert np.array_equal(render(picture, faces.drawn_mesh(256, 256, eyes_open=0.1), pose(blink=1))[0], picture)
     glasses = picture.copy()
     eyes = mesh[[33, 263], :2].astype(int)
-    glasses[eyes[0, 1] - 14:eyes[0, 1] + 12, eyes[0, 0] - 8:eyes[1, 0] + 8] = 25
+    glasses[eyes[0, 1] - 14 : eyes[0, 1] + 12, eyes[0, 0] - 8 : eyes[1, 0] + 8] = 25
     assert np.array_equal(render(glasses, mesh, pose(blink=1))[0], glasses)
 
 
@@ -177,7 +199,7 @@ def test_own_teeth_stay_with_the_head():
     frame = render(picture, mesh, pose(opening=0.08))[0]
     inside = (slice(top, bottom - 3), slice(left + 10, right - 10))
     assert near(frame[inside], (235, 230, 220), 30).mean() > 0.9
-    below = frame[bottom + 2:bottom + 7, (left + right) // 2]
+    below = frame[bottom + 2 : bottom + 7, (left + right) // 2]
     assert (below.astype(int).sum(-1) < 250).all()
 
 
@@ -198,7 +220,7 @@ def test_no_fold_at_the_widest_mouth(face):
     frame = render(ramp, mesh, pose(opening=0.2))[0].astype(int)
     for x in (int(mesh[61, 0]) - 6, int(mesh[291, 0]) + 6):
         assert np.diff(frame[:, x, 0]).min() >= -1
-    chin = frame[int(mesh[152, 1]) - 6:, int(mesh[13, 0]), 0]
+    chin = frame[int(mesh[152, 1]) - 6 :, int(mesh[13, 0]), 0]
     assert np.diff(chin).min() >= -1
 
 

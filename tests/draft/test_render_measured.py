@@ -1,4 +1,5 @@
 """The sample portrait's mouth read by an independent mesh: MediaPipe's original models run by LiteRT."""
+
 import importlib.util
 import subprocess
 import sys

@@ -1,4 +1,6 @@
-"""Speech -> mouth poses: follows the sound, rests in silence, shuts the lips on p, b and m; only blinks and sway depend on the seed."""
+"""Speech -> mouth poses: follows the sound, rests in silence, shuts the lips on p, b and m; only blinks and sway depend
+on the seed."""
+
 import json
 import time
 import wave
@@ -45,7 +47,10 @@ def touching(track, begin_s, end_s):
 
 def at_lags(opening, loud, reach=3):
     n = len(opening)
-    return [np.corrcoef(opening[reach + lag : n - reach + lag], loud[reach : n - reach])[0, 1] for lag in range(-reach, reach + 1)]
+    return [
+        np.corrcoef(opening[reach + lag : n - reach + lag], loud[reach : n - reach])[0, 1]
+        for lag in range(-reach, reach + 1)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +93,14 @@ def test_lips_close_on_p_b_m_and_part_on_open_vowels(sample_dir, name):
     poses = poses_of(read_wav(sample_dir / name))
     opening, phones = poses[:, OPENING], PHONES[name]["phones"]
     loud = np.percentile(opening, 95)
-    closed = [touching(opening, begin, end).min() <= 0.2 * loud for phone, begin, end in phones if phone in ("p", "b", "m")]
-    parted = [during(opening, begin, end).max() >= 0.2 * loud for phone, begin, end in phones if phone in ("aa", "ay", "ey", "ae", "ao")]
+    closed = [
+        touching(opening, begin, end).min() <= 0.2 * loud for phone, begin, end in phones if phone in ("p", "b", "m")
+    ]
+    parted = [
+        during(opening, begin, end).max() >= 0.2 * loud
+        for phone, begin, end in phones
+        if phone in ("aa", "ay", "ey", "ae", "ao")
+    ]
     assert np.mean(closed) >= 0.9
     assert np.mean(parted) >= 0.9
 
@@ -106,7 +117,7 @@ def test_pauses_end_exactly_at_rest(speech):
     sound = np.concatenate([speech, np.zeros(RATE, np.float32), speech])
     poses = poses_of(sound)
     begin, end = len(speech) / RATE + 0.2, len(speech) / RATE + 1 - 0.2
-    assert not during(poses, begin, end)[:, : BLINK].any()
+    assert not during(poses, begin, end)[:, :BLINK].any()
 
 
 def test_quiet_background_keeps_the_mouth_closed(speech):
@@ -135,8 +146,15 @@ def sounds_without_speech():
     clicks[4000::8000] = 1
     fade = np.minimum(1, 5 * t)
     chord = sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330))
-    return {"silence": 0 * t, "noise": noise, "offset": 0 * t + 0.3, "hum": 0.3 * fade * np.sin(2 * np.pi * 50 * t),
-            "chord": 0.1 * fade * chord, "clicks": clicks, "one bit": np.sign(noise) / 32768}
+    return {
+        "silence": 0 * t,
+        "noise": noise,
+        "offset": 0 * t + 0.3,
+        "hum": 0.3 * fade * np.sin(2 * np.pi * 50 * t),
+        "chord": 0.1 * fade * chord,
+        "clicks": clicks,
+        "one bit": np.sign(noise) / 32768,
+    }
 
 
 @pytest.mark.parametrize("name", sounds_without_speech())

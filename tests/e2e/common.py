@@ -1,4 +1,5 @@
 """Places, and what both test files need of inputs and results."""
+
 import wave
 from pathlib import Path
 

@@ -2,9 +2,11 @@
 
     COMFYUI_DIR=... COMFYUI_PYTHON=.../bin/python [SONIC_E2E_OUT=folder for screenshots] python -m pytest tests/e2e
 
-COMFYUI_PYTHON is the Python that runs ComfyUI (with websocket-client and playwright). The harness, comfy_e2e.py, is looked for in
-../shared/tools or $SONIC_SHARED/tools; it starts the server, presses the buttons and writes result.json, which the tests judge.
+COMFYUI_PYTHON is the Python that runs ComfyUI (with websocket-client and playwright). The harness, comfy_e2e.py, is
+looked for in ../shared/tools or $SONIC_SHARED/tools; it starts the server, presses the buttons and writes result.json,
+which the tests judge.
 """
+
 import json
 import os
 import subprocess
@@ -29,8 +31,25 @@ def harness(shared_dir):
 
     def run(folder, name, *options):
         out = Path(os.environ.get("SONIC_E2E_OUT", folder)) / name
-        command = [python, str(script), "--comfyui", comfyui, "--node-pack", str(ROOT), "--pack-name", PACK_NAME, "--python", python,
-                   "--inputs", str(folder / "inputs"), "--workflows", str(folder / "workflows"), "--out", str(out), *options]
+        command = [
+            python,
+            str(script),
+            "--comfyui",
+            comfyui,
+            "--node-pack",
+            str(ROOT),
+            "--pack-name",
+            PACK_NAME,
+            "--python",
+            python,
+            "--inputs",
+            str(folder / "inputs"),
+            "--workflows",
+            str(folder / "workflows"),
+            "--out",
+            str(out),
+            *options,
+        ]
         subprocess.run(command, check=False)
         result = json.loads((out / "result.json").read_text(encoding="utf-8"))
         result["server_log"] = (out / "server.log").read_text(errors="replace")

@@ -1,4 +1,6 @@
-"""The pack in a real ComfyUI server and on its real page, headless, with the draft engine (conftest.py says how to run it)."""
+"""The pack in a real ComfyUI server and on its real page, headless, with the draft engine (conftest.py says how to run
+it)."""
+
 import copy
 import json
 import shutil
@@ -11,15 +13,26 @@ from PIL import Image
 from .common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, video_of, write_wav
 
 NODES = [
-    "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLatentDecoder", "SonicPasteBack",
-    "SonicLipSyncCalibrate", "SonicMotionSmooth", "SONICTLoader", "SONICSampler"]
+    "SonicLoadImage",
+    "SonicImageGate",
+    "SONIC_PreData",
+    "SonicLoader",
+    "SonicInference",
+    "SonicLatentDecoder",
+    "SonicPasteBack",
+    "SonicLipSyncCalibrate",
+    "SonicMotionSmooth",
+    "SONICTLoader",
+    "SONICSampler",
+]
 
-# Changes to docs/api/draft.json by node id, and what the run must end in: None (a video) or the start of the error's words.
+# Changes to docs/api/draft.json by node id, and what the run must end in: None (a video) or the start of the error's
+# words.
 LOAD, SOUND, PRE, INFER, DECODE, VIDEO, SAVE, CALIBRATE, SMOOTH = "1", "2", "3", "5", "6", "7", "8", "10", "11"
 OLDER = ROOT / "tests/e2e/older"  # the draft template as it was before the gate judged pictures
 CASES = {
     "draft": ({}, None),
-    "names": ({LOAD: {"image": "it's a \"图片\" (1).png"}, SOUND: {"audio": "说话 it's.wav"}}, None),
+    "names": ({LOAD: {"image": 'it\'s a "图片" (1).png'}, SOUND: {"audio": "说话 it's.wav"}}, None),
     "silence": ({SOUND: {"audio": "silence.wav"}}, None),
     "two_faces": ({LOAD: {"image": "two.png"}}, None),
     "every_second_frame": ({DECODE: {"interpolate": False}}, None),
@@ -46,7 +59,7 @@ def make_inputs(folder):
     write_wav(folder / "silence.wav", np.zeros(16000))
     shutil.copy(SPEECH, folder / "说话 it's.wav")
     portrait = Image.open(PORTRAIT).convert("RGB")
-    portrait.save(folder / "it's a \"图片\" (1).png")
+    portrait.save(folder / 'it\'s a "图片" (1).png')
     two = Image.new("RGB", (portrait.width * 2, portrait.height), "grey")
     two.paste(portrait, (0, 0))
     two.paste(portrait.resize((portrait.width * 2 // 3, portrait.height * 2 // 3)), (portrait.width, 50))
@@ -93,7 +106,9 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def result(harness, place, small_models):
     options = [option for node in NODES for option in ("--expect-node", node)]
-    return harness(place, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S), "--models", str(small_models))
+    return harness(
+        place, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S), "--models", str(small_models)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +144,7 @@ def test_the_sample_speaks(runs, name):
 
 
 def test_the_page_plays_the_video(runs):
-    player, = runs["page_draft"]["videos"]
+    (player,) = runs["page_draft"]["videos"]
     assert player["width"] and not player["error"]
 
 

@@ -1,7 +1,10 @@
-"""The Sonic model in a real ComfyUI server and on its real page, with small networks of random weights in the users' files.
+"""The Sonic model in a real ComfyUI server and on its real page, with small networks of random weights in the users'
+files.
 
-Full size, some minutes and 8 GB of memory: SONIC_FULL_MODELS=DIR (what tests/tools/make_models.py made, fp16) beside COMFYUI_DIR.
+Full size, some minutes and 8 GB of memory: SONIC_FULL_MODELS=DIR (what tests/tools/make_models.py made, fp16) beside
+COMFYUI_DIR.
 """
+
 import copy
 import json
 import os
@@ -33,9 +36,19 @@ def graph(*changes, probes=None):
 
 def second_run(first_data):
     """A second loop over `first_data`'s output, after ComfyUI took the weights away; its latent must be equal."""
-    again = {"class_type": "SonicInference", "inputs": {
-        "model": [LOADER, 0], "data": first_data, "seed": 0, "inference_steps": STEPS, "dynamic_scale": 1.1, "motion_scale": 1.05,
-        "appearance_guidance": 2.0, "audio_guidance": 7.5}}
+    again = {
+        "class_type": "SonicInference",
+        "inputs": {
+            "model": [LOADER, 0],
+            "data": first_data,
+            "seed": 0,
+            "inference_steps": STEPS,
+            "dynamic_scale": 1.1,
+            "motion_scale": 1.05,
+            "appearance_guidance": 2.0,
+            "audio_guidance": 7.5,
+        },
+    }
     return {
         "20": {"class_type": "ProbeEvict", "inputs": {"after": [INFER, 0], "data": [PRE, 0]}},
         "21": again,
@@ -44,17 +57,38 @@ def second_run(first_data):
 
 
 def printed(label, unet):
-    return graph({LOADER: {"model": unet}}, probes={"20": {"class_type": "ProbePrint", "inputs": {"latent": [INFER, 0], "label": label}}})
+    return graph(
+        {LOADER: {"model": unet}},
+        probes={"20": {"class_type": "ProbePrint", "inputs": {"latent": [INFER, 0], "label": label}}},
+    )
 
 
 def sonict(**sampler):
     """A workflow of ComfyUI_Sonic."""
     made = graph({PRE: {"on_mismatch": "use shorter", "expand_ratio": 0.5}})
-    made[LOADER] = {"class_type": "SONICTLoader", "inputs": {
-        "model": ["20", 0], "sonic_unet": "unet.pth", "ip_audio_scale": 1.0, "use_interframe": True, "dtype": "fp32"}}
+    made[LOADER] = {
+        "class_type": "SONICTLoader",
+        "inputs": {
+            "model": ["20", 0],
+            "sonic_unet": "unet.pth",
+            "ip_audio_scale": 1.0,
+            "use_interframe": True,
+            "dtype": "fp32",
+        },
+    }
     made[PRE]["inputs"]["weight_dtype"] = [LOADER, 1]
-    made[INFER] = {"class_type": "SONICSampler", "inputs": {
-        "model": [LOADER, 0], "data_dict": [PRE, 0], "seed": 0, "inference_steps": STEPS, "dynamic_scale": 1.0, "fps": 25.0, **sampler}}
+    made[INFER] = {
+        "class_type": "SONICSampler",
+        "inputs": {
+            "model": [LOADER, 0],
+            "data_dict": [PRE, 0],
+            "seed": 0,
+            "inference_steps": STEPS,
+            "dynamic_scale": 1.0,
+            "fps": 25.0,
+            **sampler,
+        },
+    }
     for node in (DECODE, CALIBRATE, SMOOTH):
         del made[node]
     made[VIDEO]["inputs"] |= {"images": [INFER, 0], "fps": [INFER, 1], "audio": [PRE, 2]}
@@ -68,8 +102,13 @@ GRAPHS = {
     "3_turn_a": printed("turn a", "unet.pth"),
     "3_turn_b": printed("turn b", "other/unet_b.safetensors"),
     "3_turn_c": printed("turn a again", "unet.pth"),
-    "4_change_1": printed("before", "changing.safetensors") | {"21": {"class_type": "ProbeReplace", "inputs": {
-        "after": [INFER, 0], "name": "changing.safetensors", "source": "other/unet_b.safetensors"}}},
+    "4_change_1": printed("before", "changing.safetensors")
+    | {
+        "21": {
+            "class_type": "ProbeReplace",
+            "inputs": {"after": [INFER, 0], "name": "changing.safetensors", "source": "other/unet_b.safetensors"},
+        }
+    },
     "4_change_2": printed("after", "changing.safetensors"),
     "5_sonict": sonict(),
     "5_sonict_fps": sonict(fps=30.0),
@@ -96,33 +135,94 @@ def make_page(folder, steps=STEPS):
 
 def make_old_page(folder):
     """As ComfyUI_Sonic's users saved it early in 2025: slots without widgets, values by order, nodes of its pack."""
+
     def slots(**links):
         return [{"name": name, "type": kind, "link": link} for name, (kind, link) in links.items()]
 
     def outs(*pairs):
-        return [{"name": name, "type": kind, "links": links, "slot_index": i} for i, (name, kind, links) in enumerate(pairs)]
+        return [
+            {"name": name, "type": kind, "links": links, "slot_index": i} for i, (name, kind, links) in enumerate(pairs)
+        ]
 
     nodes = [
         ("ProbeModel", [], outs(("MODEL", "MODEL", [1])), []),
         ("LoadAudio", [], outs(("AUDIO", "AUDIO", [2, 8])), ["short.wav", None, ""]),
-        ("LoadImage", [], outs(("IMAGE", "IMAGE", [3]), ("MASK", "MASK", None)), ["sonic_sample_portrait.jpg", "image"]),
-        ("SONICTLoader", slots(model=("MODEL", 1)), outs(("model", "MODEL_SONIC", [4]), ("weight_dtype", "DTYPE", [5])),
-         ["unet.pth", 1, True, "fp32"]),
-        ("SONIC_PreData", slots(clip_vision=("CLIP_VISION", None), vae=("VAE", None), audio=("AUDIO", 2), image=("IMAGE", 3),
-                                weight_dtype=("DTYPE", 5)), outs(("data_dict", "SONIC_PREDATA", [6])), [SIDE_PX, 10, 0.5]),
-        ("SONICSampler", slots(model=("MODEL_SONIC", 4), data_dict=("SONIC_PREDATA", 6)),
-         outs(("image", "IMAGE", [7]), ("fps", "FLOAT", [9])), [7, "fixed", STEPS, 1, 25]),
-        ("CreateVideo", [*slots(images=("IMAGE", 7), audio=("AUDIO", 8)), slots(fps=("FLOAT", 9))[0] | {"widget": {"name": "fps"}}],
-         outs(("VIDEO", "VIDEO", [10])), [25]),
+        (
+            "LoadImage",
+            [],
+            outs(("IMAGE", "IMAGE", [3]), ("MASK", "MASK", None)),
+            ["sonic_sample_portrait.jpg", "image"],
+        ),
+        (
+            "SONICTLoader",
+            slots(model=("MODEL", 1)),
+            outs(("model", "MODEL_SONIC", [4]), ("weight_dtype", "DTYPE", [5])),
+            ["unet.pth", 1, True, "fp32"],
+        ),
+        (
+            "SONIC_PreData",
+            slots(
+                clip_vision=("CLIP_VISION", None),
+                vae=("VAE", None),
+                audio=("AUDIO", 2),
+                image=("IMAGE", 3),
+                weight_dtype=("DTYPE", 5),
+            ),
+            outs(("data_dict", "SONIC_PREDATA", [6])),
+            [SIDE_PX, 10, 0.5],
+        ),
+        (
+            "SONICSampler",
+            slots(model=("MODEL_SONIC", 4), data_dict=("SONIC_PREDATA", 6)),
+            outs(("image", "IMAGE", [7]), ("fps", "FLOAT", [9])),
+            [7, "fixed", STEPS, 1, 25],
+        ),
+        (
+            "CreateVideo",
+            [*slots(images=("IMAGE", 7), audio=("AUDIO", 8)), slots(fps=("FLOAT", 9))[0] | {"widget": {"name": "fps"}}],
+            outs(("VIDEO", "VIDEO", [10])),
+            [25],
+        ),
         ("SaveVideo", slots(video=("VIDEO", 10)), [], ["video/old", "auto", "auto"]),
     ]
-    links = [[1, 1, 0, 4, 0, "MODEL"], [2, 2, 0, 5, 2, "AUDIO"], [3, 3, 0, 5, 3, "IMAGE"], [4, 4, 0, 6, 0, "MODEL_SONIC"],
-             [5, 4, 1, 5, 4, "DTYPE"], [6, 5, 0, 6, 1, "SONIC_PREDATA"], [7, 6, 0, 7, 0, "IMAGE"], [8, 2, 0, 7, 1, "AUDIO"],
-             [9, 6, 1, 7, 2, "FLOAT"], [10, 7, 0, 8, 0, "VIDEO"]]
-    stored = [{"id": i + 1, "type": kind, "pos": [i % 4 * 420, i // 4 * 520], "size": [380, 300], "flags": {}, "order": i, "mode": 0,
-               "inputs": ins, "outputs": made, "properties": {"Node name for S&R": kind}, "widgets_values": values}
-              for i, (kind, ins, made, values) in enumerate(nodes)]
-    page = {"last_node_id": 8, "last_link_id": 10, "nodes": stored, "links": links, "groups": [], "config": {}, "extra": {}, "version": 0.4}
+    links = [
+        [1, 1, 0, 4, 0, "MODEL"],
+        [2, 2, 0, 5, 2, "AUDIO"],
+        [3, 3, 0, 5, 3, "IMAGE"],
+        [4, 4, 0, 6, 0, "MODEL_SONIC"],
+        [5, 4, 1, 5, 4, "DTYPE"],
+        [6, 5, 0, 6, 1, "SONIC_PREDATA"],
+        [7, 6, 0, 7, 0, "IMAGE"],
+        [8, 2, 0, 7, 1, "AUDIO"],
+        [9, 6, 1, 7, 2, "FLOAT"],
+        [10, 7, 0, 8, 0, "VIDEO"],
+    ]
+    stored = [
+        {
+            "id": i + 1,
+            "type": kind,
+            "pos": [i % 4 * 420, i // 4 * 520],
+            "size": [380, 300],
+            "flags": {},
+            "order": i,
+            "mode": 0,
+            "inputs": ins,
+            "outputs": made,
+            "properties": {"Node name for S&R": kind},
+            "widgets_values": values,
+        }
+        for i, (kind, ins, made, values) in enumerate(nodes)
+    ]
+    page = {
+        "last_node_id": 8,
+        "last_link_id": 10,
+        "nodes": stored,
+        "links": links,
+        "groups": [],
+        "config": {},
+        "extra": {},
+        "version": 0.4,
+    }
     (folder / "page_comfyui_sonic.json").write_text(json.dumps(page), encoding="utf-8")
 
 
@@ -130,7 +230,7 @@ def make_place(folder, graphs):
     for name in ("inputs", "workflows"):
         (folder / name).mkdir()
     speech = np.frombuffer(SPEECH.read_bytes()[44:], "<i2")
-    write_wav(folder / "inputs/short.wav", speech[8000:8000 + round(16000 * SHORT_S)])
+    write_wav(folder / "inputs/short.wav", speech[8000 : 8000 + round(16000 * SHORT_S)])
     write_wav(folder / "inputs/long.wav", np.tile(speech, 6))
     for name, made in graphs.items():
         (folder / f"workflows/{name}.json").write_text(json.dumps(made), encoding="utf-8")
@@ -158,7 +258,9 @@ def result(harness, small_models, tmp_path_factory):
     shutil.copytree(small_models, models)
     add_unets(models)
     place = make_place(tmp_path_factory.mktemp("sonic"), GRAPHS)
-    return harness(place, "sonic", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--cancel-timeout", str(CANCEL_S))
+    return harness(
+        place, "sonic", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--cancel-timeout", str(CANCEL_S)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +291,11 @@ def test_weights_taken_away_and_read_again_give_the_same(runs):
 
 
 def digests(result):
-    lines = (line.partition("probe ")[2].split(": ") for line in result["server_log"].splitlines() if line.startswith("probe "))
+    lines = (
+        line.partition("probe ")[2].split(": ")
+        for line in result["server_log"].splitlines()
+        if line.startswith("probe ")
+    )
     return dict(lines)
 
 
@@ -232,10 +338,16 @@ def test_a_file_with_one_widget_of_the_loader_still_opens(runs):
     assert runs["page_older"]["ok"]
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("fails_absent", "Put unet.pth at models/sonic/unet.pth (6.30 GB, from https://huggingface.co/LeonJoe13/Sonic)"),
-    ("fails_not_a_unet", "Put unet.pth at models/sonic/unet.pth"),
-])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "fails_absent",
+            "Put unet.pth at models/sonic/unet.pth (6.30 GB, from https://huggingface.co/LeonJoe13/Sonic)",
+        ),
+        ("fails_not_a_unet", "Put unet.pth at models/sonic/unet.pth"),
+    ],
+)
 def test_errors_begin_with_the_remedy(runs, name, words):
     error = runs[name]["error"]
     assert words in (error if isinstance(error, str) else error["exception_message"])
@@ -247,21 +359,44 @@ def test_cancel_stops_within_half_a_second(result):
         assert cancel["end"] == "execution_interrupted" and cancel["seconds_to_stop"] <= CANCEL_S, cancel
 
 
-# The tensors by whose shapes ComfyUI knows the UNet of Stable Video Diffusion. Nothing reads it, so the others may be missing.
+# The tensors by whose shapes ComfyUI knows the UNet of Stable Video Diffusion. Nothing reads it, so the others may be
+# missing.
 BLOCKS = {1: 320, 2: 320, 4: 640, 5: 640, 7: 1280, 8: 1280, 10: 1280, 11: 1280}
 OUTPUT_BLOCKS = [  # channels that come in and go out
-    (2560, 1280), (2560, 1280), (2560, 1280), (2560, 1280), (2560, 1280), (1920, 1280), (1920, 640), (1280, 640), (960, 640), (960, 320),
-    (640, 320), (640, 320)]
+    (2560, 1280),
+    (2560, 1280),
+    (2560, 1280),
+    (2560, 1280),
+    (2560, 1280),
+    (1920, 1280),
+    (1920, 640),
+    (1280, 640),
+    (960, 640),
+    (960, 320),
+    (640, 320),
+    (640, 320),
+]
 
 
 def outline_of_svd():
-    shapes = {"input_blocks.0.0.weight": (320, 8, 3, 3), "label_emb.0.0.weight": (1280, 768), "out.2.weight": (4, 320, 3, 3),
-              "middle_block.1.proj_in.weight": (1280, 1280), "middle_block.1.transformer_blocks.0.norm1.weight": (1280,)}
+    shapes = {
+        "input_blocks.0.0.weight": (320, 8, 3, 3),
+        "label_emb.0.0.weight": (1280, 768),
+        "out.2.weight": (4, 320, 3, 3),
+        "middle_block.1.proj_in.weight": (1280, 1280),
+        "middle_block.1.transformer_blocks.0.norm1.weight": (1280,),
+    }
     for i, c in BLOCKS.items():
         block = f"input_blocks.{i}"
-        shapes |= {f"{block}.0.in_layers.0.weight": (c // 2 if i in (4, 7) else c,), f"{block}.0.out_layers.3.weight": (c, c, 3, 3)}
+        shapes |= {
+            f"{block}.0.in_layers.0.weight": (c // 2 if i in (4, 7) else c,),
+            f"{block}.0.out_layers.3.weight": (c, c, 3, 3),
+        }
         if i < 10:
-            shapes |= {f"{block}.1.transformer_blocks.0.attn2.to_k.weight": (c, 1024), f"{block}.1.proj_in.weight": (c, c)}
+            shapes |= {
+                f"{block}.1.transformer_blocks.0.attn2.to_k.weight": (c, 1024),
+                f"{block}.1.proj_in.weight": (c, c),
+            }
             shapes |= {f"{block}.1.time_stack.0.{name}.to_q.weight": (c, c) for name in ("attn1", "attn2")}
     for i, (inward, c) in enumerate(OUTPUT_BLOCKS):
         shapes[f"output_blocks.{i}.0.in_layers.0.weight"] = (inward,)
@@ -279,7 +414,9 @@ def connected(harness, tmp_path_factory):
 
     full = os.environ.get("SONIC_FULL_MODELS")
     if not full:
-        pytest.skip("SVD's CLIP and VAE take 5 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py")
+        pytest.skip(
+            "SVD's CLIP and VAE take 5 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py"
+        )
     models = tmp_path_factory.mktemp("connected") / "models"
     list(make(models, torch.float32, only=("whisper", "rife"), small=True))
     for key, sizes in (("unet", {"context": 1024}), ("audio2token", {"dim": 1024}), ("audio2bucket", {"image": 1024})):
@@ -298,7 +435,9 @@ def connected(harness, tmp_path_factory):
     both[PRE]["inputs"] |= objects
     graphs = {"1_old": old, "2_files": printed("files", "unet.pth"), "3_objects": both}
     place = make_place(tmp_path_factory.mktemp("objects"), graphs)
-    return harness(place, "connected", "--no-ui", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--timeout", "1500")
+    return harness(
+        place, "connected", "--no-ui", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--timeout", "1500"
+    )
 
 
 def test_the_objects_of_comfyui_give_what_the_files_give(connected):
@@ -312,12 +451,25 @@ def test_the_objects_of_comfyui_give_what_the_files_give(connected):
 def full(harness, tmp_path_factory):
     models = os.environ.get("SONIC_FULL_MODELS")
     if not models:
-        pytest.skip("full-size networks take minutes and 8 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py")
+        pytest.skip(
+            "full-size networks take minutes and 8 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py"
+        )
     graphs = {"2_evicted": GRAPHS["2_evicted"], "cancel": graph({INFER: {"inference_steps": 50}})}
     place = make_place(tmp_path_factory.mktemp("full"), graphs)
     for name in ("page_older", "page_comfyui_sonic"):
         (place / f"workflows/{name}.json").unlink()
-    return harness(place, "full", "--models", models, "--extra-pack", str(PROBE_PACK), "--cancel-timeout", "60", "--timeout", "3000")
+    return harness(
+        place,
+        "full",
+        "--models",
+        models,
+        "--extra-pack",
+        str(PROBE_PACK),
+        "--cancel-timeout",
+        "60",
+        "--timeout",
+        "3000",
+    )
 
 
 def test_full_size_runs_from_the_page_to_a_video(full):

@@ -1,7 +1,9 @@
 """The recorded clips, from sound and picture to frames, through the engine's own stages (tests/golden/README.md).
 
-The files carry the picture as the networks see it and the noise as drawn, so what makes those is tested by itself (test_stages.py).
+The files carry the picture as the networks see it and the noise as drawn, so what makes those is tested by itself
+(test_stages.py).
 """
+
 import dataclasses
 
 import numpy as np
@@ -25,8 +27,12 @@ CLIPS = {
 def clip_of(golden, pictures: int) -> Clip:
     """The reference's length of a recording that lasts `pictures` frames; of the picture only the size counts."""
     rows, columns = golden["ref_img"].shape[1:]
-    data = {"audio": np.zeros(640 * pictures, np.float32), "frames": pictures, "image": np.zeros((rows, columns, 3), np.uint8),
-            "mask": golden["face_mask"].float().numpy()}
+    data = {
+        "audio": np.zeros(640 * pictures, np.float32),
+        "frames": pictures,
+        "image": np.zeros((rows, columns, 3), np.uint8),
+        "mask": golden["face_mask"].float().numpy(),
+    }
     return Clip.of(data, "upstream")
 
 
@@ -42,7 +48,7 @@ def made(request):
     net = UNet(weights("unet_tiny_weights_a") | weights("unet_tiny_weights_b"), 32)
     conditions = conditions_of(clip, embedding, mean, heard, 1.0)
     net.prepare(dataclasses.replace(conditions, window=settings.window))
-    latents, = sample(net, noise_of(clip, SEED), mean, heard.buckets, settings, 1)
+    (latents,) = sample(net, noise_of(clip, SEED), mean, heard.buckets, settings, 1)
     return golden, clip, latents
 
 

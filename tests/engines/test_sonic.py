@@ -1,4 +1,5 @@
 """The Sonic engine from data to pictures, with small random networks."""
+
 import shutil
 
 import numpy as np
@@ -18,7 +19,10 @@ from tests.engines.conftest import FAST, SIDE, clip_data, pictures
 def test_as_many_pictures_as_the_sound_lasts(engine, seconds):
     data = clip_data(seconds)
     latent = engine.infer(data, 1, SonicSettings(steps=1))
-    assert latent["samples"].shape == (data["frames"] // 2 + 1, 4, SIDE // 8, SIDE // 8) and latent["samples"].dtype == torch.float32
+    assert (
+        latent["samples"].shape == (data["frames"] // 2 + 1, 4, SIDE // 8, SIDE // 8)
+        and latent["samples"].dtype == torch.float32
+    )
     made = pictures(engine, latent, data)
     assert made.shape == (data["frames"], SIDE, SIDE, 3) and made.dtype == np.uint8
     assert made.std() > 1
@@ -39,7 +43,13 @@ def test_same_seed_same_pictures_and_another_seed_others(engine, small_models):
 def test_every_setting_acts(engine):
     data = clip_data(0.6)
     plain = engine.infer(data, 1, FAST)["samples"]
-    for change in ({"steps": 3}, {"dynamic_scale": 2.0}, {"motion_scale": 2.0}, {"appearance_guidance": 4.0}, {"audio_guidance": 2.0}):
+    for change in (
+        {"steps": 3},
+        {"dynamic_scale": 2.0},
+        {"motion_scale": 2.0},
+        {"appearance_guidance": 4.0},
+        {"audio_guidance": 2.0},
+    ):
         changed = engine.infer(data, 1, SonicSettings(**{"steps": 2} | change))["samples"]
         assert (changed - plain).abs().max() > 1e-4, change
     engine.audio_strength = 0.0
@@ -92,13 +102,18 @@ def test_upstream_length(engine):
 def test_latents_of_others_are_refused(engine, sample_dir):
     data = clip_data(0.4)
     latent = engine.infer(data, 1, SonicSettings(steps=1))
-    for wrong, why in (({"samples": latent["samples"]}, "another sampler"),
-                       ({"samples": latent["samples"], "sonic": {"engine": "draft"}}, "the built-in draft")):
+    for wrong, why in (
+        ({"samples": latent["samples"]}, "another sampler"),
+        ({"samples": latent["samples"], "sonic": {"engine": "draft"}}, "the built-in draft"),
+    ):
         with pytest.raises(UsageError, match=f"^Connect the model that made this latent: it comes from {why}"):
             next(engine.decode(wrong, data))
     with pytest.raises(UsageError, match="^Connect the data that made this latent: it has 10 pictures, the data 15"):
         next(engine.decode(latent, clip_data(0.6)))
-    with pytest.raises(UsageError, match="^Connect the data that made this latent: it is for pictures of 64 x 64, the data's is 128 x 128"):
+    with pytest.raises(
+        UsageError,
+        match="^Connect the data that made this latent: it is for pictures of 64 x 64, the data's is 128 x 128",
+    ):
         next(engine.decode(latent, clip_data(0.4, side=128)))
     with pytest.raises(UsageError, match="^Connect the model that made this latent: it comes from sonic"):
         next(DraftEngine().decode(latent, data))
@@ -175,7 +190,8 @@ def test_bf16_is_near_fp32(small_models, engine):
 
 
 def test_a_decoder_that_leaves_the_range_of_fp16(small_models, tmp_path):
-    """Its first convolution gives values beyond 65504, which the normalisation behind it takes back in any wider type."""
+    """Its first convolution gives values beyond 65504, which the normalisation behind it takes back in any wider
+    type."""
     name = "first_stage_model.decoder.conv_in.weight"
     folder = changed_copy(small_models, tmp_path, "checkpoints/svd_xt.safetensors", name, lambda t: t * 3e4)
     said, data = [], clip_data(1.0)
@@ -243,11 +259,19 @@ def test_weights_that_vanish_or_break(small_models, tmp_path):
 
 PLACES = {  # where a NaN is put, and the layer that is named
     "unet": ("sonic/unet.pth", "mid_block.attentions.0.proj_in.bias", "mid_block.attentions.0"),
-    "unet's sound": ("sonic/unet.pth", "up_blocks.3.attentions.0.transformer_blocks.0.attn2.processor.to_v_ip.0.weight", "up_blocks.3"),
+    "unet's sound": (
+        "sonic/unet.pth",
+        "up_blocks.3.attentions.0.transformer_blocks.0.attn2.processor.to_v_ip.0.weight",
+        "up_blocks.3",
+    ),
     "tokens": ("sonic/audio2token.pth", "proj2.bias", "audio2token"),
     "buckets": ("sonic/audio2bucket.pth", "proj2.bias", "audio2bucket"),
     "whisper": ("sonic/whisper-tiny/model.safetensors", "model.encoder.layers.2.fc1.bias", "layers.2"),
-    "clip": ("checkpoints/svd_xt.safetensors", "conditioner.embedders.0.open_clip.model.visual.ln_post.bias", "clip|hidden|visual|CLIP"),
+    "clip": (
+        "checkpoints/svd_xt.safetensors",
+        "conditioner.embedders.0.open_clip.model.visual.ln_post.bias",
+        "clip|hidden|visual|CLIP",
+    ),
     "encoder": ("checkpoints/svd_xt.safetensors", "first_stage_model.encoder.mid.block_1.norm1.bias", "encoder.mid"),
     "decoder": ("checkpoints/svd_xt.safetensors", "first_stage_model.decoder.up.2.block.1.norm1.bias", "decoder.up.2"),
 }

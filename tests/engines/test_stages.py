@@ -1,4 +1,5 @@
 """Each stage of the Sonic engine against what the reference implementation recorded (tests/golden/README.md)."""
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,8 @@ def pipeline():
 
 
 def test_clip_sees_the_squashed_picture():
-    """The recorded pixels are of picture B after its resize. Releases of Pillow differ: 12.3 in one pixel of a thousand."""
+    """The recorded pixels are of picture B after its resize. Releases of Pillow differ: 12.3 in one pixel of a
+    thousand."""
     golden = read("preprocess")
     image = golden["B_ref_img_u8_chw"].permute(1, 2, 0).to(torch.uint8).numpy()
     got, expected = picture.clip_pixels(image, 224), golden["B_clip_pixels"].reshape(1, 3, 224, 224)
@@ -29,7 +31,9 @@ def test_clip_sees_the_squashed_picture():
 
 def test_lanczos_is_pillows():
     image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
-    levels = picture.clip_pixels(image, 56)[0].permute(1, 2, 0) * torch.tensor(picture.CLIP_STD) + torch.tensor(picture.CLIP_MEAN)
+    levels = picture.clip_pixels(image, 56)[0].permute(1, 2, 0) * torch.tensor(picture.CLIP_STD) + torch.tensor(
+        picture.CLIP_MEAN
+    )
     assert np.array_equal((levels * 255).round().byte().numpy(), resize(image, (56, 56, 3)))
 
 
@@ -73,12 +77,12 @@ def test_pieces_and_blocks_change_nothing():
     got = speech.speech_tokens(again, torch.zeros(1, 32), 813, adapters, adapters)
     padded = torch.nn.functional.pad(whole, (0, 0, 0, 0, 24, 30))
     for i in (0, 1, 374, 375, 380, 749, 750, 812):
-        windows = padded[20 + 4 * i:30 + 4 * i].reshape(1, -1)
+        windows = padded[20 + 4 * i : 30 + 4 * i].reshape(1, -1)
         token = speech.checked("audio_tokens_from_windows", {"windows": windows}, adapters)
-        assert relative(got.tokens[i:i + 1], token) < 1e-5, i
-        wide = padded[4 * i:4 * i + 50, -1:].reshape(1, -1)
+        assert relative(got.tokens[i : i + 1], token) < 1e-5, i
+        wide = padded[4 * i : 4 * i + 50, -1:].reshape(1, -1)
         raw = speech.checked("motion_bucket_from_windows", {"windows": wide, "image": torch.zeros(1, 32)}, adapters)
-        assert relative(got.buckets[i:i + 1], 16 * raw + 16) < 1e-5, i
+        assert relative(got.buckets[i : i + 1], 16 * raw + 16) < 1e-5, i
 
 
 def test_states_of_few_pieces_are_held():
@@ -127,7 +131,7 @@ def test_frames_between_also_across_chunks():
     out = torch.cat(list(video.with_frames_between(frames.split(2), lambda a, b: video.between(a, b, net))))
     assert len(out) == 9 and torch.equal(out[::2], frames)
     for i in range(4):
-        assert torch.equal(out[2 * i + 1:2 * i + 2], video.between(frames[i:i + 1], frames[i + 1:i + 2], net))
+        assert torch.equal(out[2 * i + 1 : 2 * i + 2], video.between(frames[i : i + 1], frames[i + 1 : i + 2], net))
     golden = read("rife_ifnet")
     assert (video.between(golden["io_img0"], golden["io_img1"], net) - golden["io_out"]).abs().max() < 1e-4
 
@@ -145,8 +149,15 @@ def test_pictures_are_cut_to_the_count_and_rounded():
 
 def clip_of(samples, frames, length="exact"):
     shape = (64, 64)
-    return Clip.of({"audio": np.zeros(samples, np.float32), "frames": frames, "image": np.zeros((*shape, 3), np.uint8),
-                    "mask": np.ones(shape, np.float32)}, length)
+    return Clip.of(
+        {
+            "audio": np.zeros(samples, np.float32),
+            "frames": frames,
+            "image": np.zeros((*shape, 3), np.uint8),
+            "mask": np.ones(shape, np.float32),
+        },
+        length,
+    )
 
 
 def test_lengths():

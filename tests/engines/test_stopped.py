@@ -1,4 +1,6 @@
-"""Runs that are stopped, or run out of memory, at any point: the exception as it was, nothing left, the next run as if nothing was."""
+"""Runs that are stopped, or run out of memory, at any point: the exception as it was, nothing left, the next run as if
+nothing was."""
+
 import gc
 import os
 import tempfile
@@ -69,7 +71,8 @@ def temporary(tmp_path, monkeypatch):
 
 
 def test_stopped_at_any_point_of_infer(small_models, usual, temporary):
-    """Every call for the first ones, then some: which networks run when does not depend on the machine, how often a watch asks does."""
+    """Every call for the first ones, then some: which networks run when does not depend on the machine, how often a
+    watch asks does."""
     engine, data = SonicEngine(Models.in_folder(small_models)), clip_data(0.4)
     run(engine, data)
     engine.kept.items.clear()
@@ -147,7 +150,8 @@ def test_memory_that_runs_out_once_costs_time_only(small_models, usual):
 
 
 def test_any_operator_of_the_loop_may_fail(small_models):
-    """What a failed operator leaves is operands that are not there, for all that follows it: a sentence, never the end of the process."""
+    """What a failed operator leaves is operands that are not there, for all that follows it: a sentence, never the end
+    of the process."""
     models, data = Models.in_folder(small_models), clip_data(0.2)
     stages, clip = Stages(models, torch.device("cpu"), torch.float32, False), Clip.of(data, "exact")
     embedding, mean = stages.portrait(data)
@@ -175,7 +179,10 @@ def test_memory_that_stays_away(small_models, monkeypatch):
     monkeypatch.setattr(stages, "sample", never)
     engine = SonicEngine(Models.in_folder(small_models))
     before = live_bytes()
-    with pytest.raises(ResourceError, match="^Close other programs, choose a lower min_resolution or fp16: memory ran out while sampling"):
+    with pytest.raises(
+        ResourceError,
+        match="^Close other programs, choose a lower min_resolution or fp16: memory ran out while sampling",
+    ):
         engine.infer(clip_data(0.2), 1, ONE_STEP)
     assert tried == [3, 1] or tried == [3, 3]
     engine.models.release()

@@ -1,4 +1,6 @@
-"""What a user reads when the compiled part does not load. Each failure is a real one wherever this machine can bring it about."""
+"""What a user reads when the compiled part does not load. Each failure is a real one wherever this machine can bring it
+about."""
+
 import ctypes
 import importlib
 import importlib.util
@@ -38,7 +40,9 @@ def copy(tmp_path):
 
 def imported(folder):
     """native.py of the copy, as Python imports it."""
-    spec = importlib.util.spec_from_file_location("sonic_copy", folder / "__init__.py", submodule_search_locations=[str(folder)])
+    spec = importlib.util.spec_from_file_location(
+        "sonic_copy", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     sys.modules["sonic_copy"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["sonic_copy"])
     return importlib.import_module("sonic_copy.extension.native")
@@ -65,7 +69,12 @@ def linked(target, source, *flags):
     compiler = shutil.which("gcc")
     if not compiler:
         pytest.skip("install gcc for this test: it compiles a library that does not load")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", target, "-x", "c", "-", "-x", "none", *flags], input=source, text=True, check=True)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", target, "-x", "c", "-", "-x", "none", *flags],
+        input=source,
+        text=True,
+        check=True,
+    )
 
 
 def test_it_loads(copy):
@@ -84,24 +93,27 @@ def test_no_file(copy):
 def test_a_file_cut_short_is_not_loaded(copy, part):
     """dlopen would map it, and reading behind its end kills the process."""
     whole = real()
-    (copy / FILE).write_bytes(whole[:int(len(whole) * part)])
+    (copy / FILE).write_bytes(whole[: int(len(whole) * part)])
     assert f"is cut short: it has {int(len(whole) * part):,} of {len(whole):,} bytes" in complaint(copy)
 
 
 def test_every_segment_has_to_be_there():
     """Also in a file whose table of sections stands in front, as patchelf may put it."""
-    head = bytearray(real()[:binary.HEAD_BYTES])
+    head = bytearray(real()[: binary.HEAD_BYTES])
     head[40:48] = bytes(8)
     assert binary.HEADER_BYTES * 100 < binary.elf_bytes(bytes(head)) <= len(real())
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"", "no program file but 0 bytes"),
-    (b"<!DOCTYPE html><html>Not Found</html>", "no program file but 37 bytes"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a note of Git LFS"),
-    (b"MZ" + bytes(500), "made for Windows, and this is Linux"),
-    (b"\xcf\xfa\xed\xfe" + bytes(500), "made for macOS, and this is Linux"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no program file but 0 bytes"),
+        (b"<!DOCTYPE html><html>Not Found</html>", "no program file but 37 bytes"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a note of Git LFS"),
+        (b"MZ" + bytes(500), "made for Windows, and this is Linux"),
+        (b"\xcf\xfa\xed\xfe" + bytes(500), "made for macOS, and this is Linux"),
+    ],
+)
 def test_a_file_of_another_kind(copy, content, words):
     (copy / FILE).write_bytes(content)
     text = complaint(copy)
@@ -116,7 +128,7 @@ def test_a_file_of_another_system_under_its_own_name(copy):
 def test_a_file_for_another_processor(copy):
     other, number = ("aarch64", 183) if binary.processor() == "x86_64" else ("x86_64", 62)
     content = bytearray(real())
-    content[E_MACHINE:E_MACHINE + 2] = number.to_bytes(2, "little")
+    content[E_MACHINE : E_MACHINE + 2] = number.to_bytes(2, "little")
     (copy / FILE).write_bytes(content)
     assert f"made for {other} processors, and this one is {binary.processor()}" in complaint(copy)
 
@@ -131,15 +143,24 @@ def test_a_function_that_this_pytorch_lacks(copy):
     text = complaint(copy)
     assert text.startswith("Install PyTorch 2.10 or newer as pytorch.org offers it, ")
     assert f"the one here ({torch.__version__}) has no torch_of_tomorrow" in text
-    assert f"  2. Keep one copy of this pack: another one is loaded already, from {PACKAGE}." in text and f"  3. {REBUILD}" in text
-    assert text.splitlines()[-1].startswith("What was said: ImportError: ") and "undefined symbol: torch_of_tomorrow" in text
+    assert (
+        f"  2. Keep one copy of this pack: another one is loaded already, from {PACKAGE}." in text
+        and f"  3. {REBUILD}" in text
+    )
+    assert (
+        text.splitlines()[-1].startswith("What was said: ImportError: ")
+        and "undefined symbol: torch_of_tomorrow" in text
+    )
 
 
 def test_pytorch_too_old(copy, monkeypatch):
     (copy / FILE).write_bytes(real())
     monkeypatch.setattr(torch, "__version__", "2.9.1+cu128")
     text = complaint(copy)
-    assert text.startswith("Update PyTorch to 2.10 or newer, ") and "  1. Update PyTorch to 2.10 or newer: it is 2.9.1+cu128." in text
+    assert (
+        text.startswith("Update PyTorch to 2.10 or newer, ")
+        and "  1. Update PyTorch to 2.10 or newer: it is 2.9.1+cu128." in text
+    )
     assert "\n  2." not in text
 
 
@@ -154,12 +175,16 @@ def test_pytorch_that_does_not_load(copy, monkeypatch, tmp_path):
     (copy / FILE).write_bytes(real())
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "torch.py").write_text("raise OSError('libcudart.so.12: cannot open shared object file: No such file or directory')")
+    (broken / "torch.py").write_text(
+        "raise OSError('libcudart.so.12: cannot open shared object file: No such file or directory')"
+    )
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.syspath_prepend(broken)
     text = complaint(copy)
     assert text.startswith("Install PyTorch again until `") and "PyTorch itself does not load" in text
-    assert text.endswith("What was said: OSError: libcudart.so.12: cannot open shared object file: No such file or directory")
+    assert text.endswith(
+        "What was said: OSError: libcudart.so.12: cannot open shared object file: No such file or directory"
+    )
 
 
 def test_a_function_that_this_python_lacks(copy):
@@ -170,24 +195,43 @@ def test_a_function_that_this_python_lacks(copy):
 def test_a_function_that_another_library_lacks(copy):
     linked(copy / FILE, "void _ZN2cv6resizeEv(void); void *PyInit__sonic(void) { _ZN2cv6resizeEv(); return 0; }")
     text = complaint(copy)
-    assert text.startswith(REBUILD) and "a library on this system has changed since the file was made, it has no _ZN2cv6resizeEv" in text
+    assert (
+        text.startswith(REBUILD)
+        and "a library on this system has changed since the file was made, it has no _ZN2cv6resizeEv" in text
+    )
 
 
 def test_a_newer_c_library(copy, tmp_path):
     """Linked against a libc of the future, made here; the one that answers when it loads is this system's."""
     names = tmp_path / "names.map"
     names.write_text("GLIBC_2.99 { global: strtomorrow; };")
-    linked(tmp_path / "libc.so", "void strtomorrow(void) {}", "-nostdlib", "-Wl,-soname,libc.so.6", f"-Wl,--version-script={names}")
-    linked(copy / FILE, "void strtomorrow(void); void *PyInit__sonic(void) { strtomorrow(); return 0; }", "-nostdlib", tmp_path / "libc.so")
+    linked(
+        tmp_path / "libc.so",
+        "void strtomorrow(void) {}",
+        "-nostdlib",
+        "-Wl,-soname,libc.so.6",
+        f"-Wl,--version-script={names}",
+    )
+    linked(
+        copy / FILE,
+        "void strtomorrow(void); void *PyInit__sonic(void) { strtomorrow(); return 0; }",
+        "-nostdlib",
+        tmp_path / "libc.so",
+    )
     text = complaint(copy)
     assert text.startswith(REBUILD) and "the file asks for GLIBC_2.99 and this system is older" in text
 
 
 def test_a_library_that_is_gone(copy, tmp_path):
     linked(tmp_path / "libopencv_gone.so", "void gone(void) {}", "-Wl,-soname,libopencv_gone.so.406")
-    linked(copy / FILE, "void gone(void); void *PyInit__sonic(void) { gone(); return 0; }", tmp_path / "libopencv_gone.so")
+    linked(
+        copy / FILE, "void gone(void); void *PyInit__sonic(void) { gone(); return 0; }", tmp_path / "libopencv_gone.so"
+    )
     text = complaint(copy)
-    assert text.startswith(REBUILD) and "libopencv_gone.so.406, which was there when the file was made, is not on this system" in text
+    assert (
+        text.startswith(REBUILD)
+        and "libopencv_gone.so.406, which was there when the file was made, is not on this system" in text
+    )
 
 
 def test_a_numpy_that_is_too_old(copy, monkeypatch):
@@ -198,7 +242,9 @@ def test_a_numpy_that_is_too_old(copy, monkeypatch):
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     capsule = ctypes.pythonapi.PyCapsule_New
     capsule.restype, capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-    table = (ctypes.c_void_p * 300).from_buffer_copy((ctypes.c_void_p * 300).from_address(pointer(umath._ARRAY_API, None)))
+    table = (ctypes.c_void_p * 300).from_buffer_copy(
+        (ctypes.c_void_p * 300).from_address(pointer(umath._ARRAY_API, None))
+    )
     old = ctypes.CFUNCTYPE(ctypes.c_uint)(lambda: 0xE)
     table[211] = ctypes.cast(old, ctypes.c_void_p).value
     monkeypatch.setattr(umath, "_ARRAY_API", capsule(ctypes.addressof(table), None, None))
@@ -211,14 +257,19 @@ def test_a_file_of_another_version(copy):
     start = copy / "__init__.py"
     start.write_text(start.read_text().replace(f'"{loading.__version__}"', '"99.1.0"'))
     text = complaint(copy)
-    assert text.startswith(REBUILD) and f"is of version {loading.__version__}, the files around it are of version 99.1.0" in text
+    assert (
+        text.startswith(REBUILD)
+        and f"is of version {loading.__version__}, the files around it are of version 99.1.0" in text
+    )
 
 
 def test_names_that_are_taken(copy, monkeypatch):
     """libtorch refuses a namespace that another library holds."""
     path = copy / FILE
     path.write_bytes(real())
-    monkeypatch.setattr(loading.hashlib, "sha256", lambda data: type("Hash", (), {"hexdigest": lambda self: "0" * 64})())
+    monkeypatch.setattr(
+        loading.hashlib, "sha256", lambda data: type("Hash", (), {"hexdigest": lambda self: "0" * 64})()
+    )
     holder = torch.library.Library("sonic_0000000000000000", "DEF")  # for as long as it lives
     text = complaint(copy)
     assert holder.ns == "sonic_0000000000000000"
@@ -226,16 +277,31 @@ def test_names_that_are_taken(copy, monkeypatch):
     assert "What was said: RuntimeError: libtorch has another library under the names sonic_0000000000000000::*" in text
 
 
-@pytest.mark.parametrize(("said", "start"), [
-    ("Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by /x/_sonic.abi3.so)", REBUILD),
-    ("libc.musl-x86_64.so.1: cannot open shared object file: No such file or directory", REBUILD),
-    ("/lib64/libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by /x/_sonic.abi3.so)", REBUILD),
-    ("Error relocating /x/_sonic.abi3.so: torch_call_dispatcher: symbol not found", "Install PyTorch 2.10 or newer"),
-    ("dlopen(/x/_sonic.abi3.so, 0x0002): symbol not found in flat namespace '_aoti_torch_get_dtype'", "Install PyTorch 2.10 or newer"),
-    ("DLL load failed while importing _sonic: The specified procedure could not be found.", "Install PyTorch 2.10 or newer"),
-    ("libtorch_cpu.so: cannot open shared object file: No such file or directory", "Install PyTorch again"),
-    ("nobody has seen this before", REBUILD),
-])
+@pytest.mark.parametrize(
+    ("said", "start"),
+    [
+        (
+            "Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by /x/_sonic.abi3.so)",
+            REBUILD,
+        ),
+        ("libc.musl-x86_64.so.1: cannot open shared object file: No such file or directory", REBUILD),
+        ("/lib64/libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by /x/_sonic.abi3.so)", REBUILD),
+        (
+            "Error relocating /x/_sonic.abi3.so: torch_call_dispatcher: symbol not found",
+            "Install PyTorch 2.10 or newer",
+        ),
+        (
+            "dlopen(/x/_sonic.abi3.so, 0x0002): symbol not found in flat namespace '_aoti_torch_get_dtype'",
+            "Install PyTorch 2.10 or newer",
+        ),
+        (
+            "DLL load failed while importing _sonic: The specified procedure could not be found.",
+            "Install PyTorch 2.10 or newer",
+        ),
+        ("libtorch_cpu.so: cannot open shared object file: No such file or directory", "Install PyTorch again"),
+        ("nobody has seen this before", REBUILD),
+    ],
+)
 def test_words_of_other_loaders(said, start):
     """Of systems that are not this one: musl, macOS, Windows."""
     text = loading.explain(ImportError(said))
@@ -245,7 +311,9 @@ def test_words_of_other_loaders(said, start):
 
 def test_an_installed_wheel_is_installed_again(monkeypatch, tmp_path):
     monkeypatch.setattr(loading, "PACK", tmp_path)
-    assert loading.command().startswith(f'"{sys.executable}" -m pip install --force-reinstall --no-deps sonic_talking_portrait-')
+    assert loading.command().startswith(
+        f'"{sys.executable}" -m pip install --force-reinstall --no-deps sonic_talking_portrait-'
+    )
 
 
 def test_building_again_replaces_a_file_that_is_no_good(tmp_path):
@@ -261,14 +329,25 @@ def test_building_again_replaces_a_file_that_is_no_good(tmp_path):
     target.parent.mkdir()
     (target.parent / "__init__.py").touch()
     target.write_bytes(b"MZ")
-    subprocess.run([sys.executable, "setup.py", "build_ext", "--inplace"], cwd=tmp_path, check=True, capture_output=True, timeout=600)
+    subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--inplace"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=600,
+    )
     assert target.read_bytes() == (root / "build" / "native" / "sonic_nodes" / FILE).read_bytes()
 
 
 def test_the_command_line_says_the_same(copy):
     """Exit code 7 and no traceback."""
-    done = subprocess.run([sys.executable, "-m", "sonic_copy", "render", "a.jpg", "b.wav", "-o", "c.mp4"], cwd=copy.parent,
-                          check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "sonic_copy", "render", "a.jpg", "b.wav", "-o", "c.mp4"],
+        cwd=copy.parent,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == InstallError.exit_code
     assert done.stderr.startswith(f"sonic: {REBUILD}") and "Traceback" not in done.stderr
 
@@ -282,16 +361,25 @@ def pythons_too_old():
 def test_an_old_python_reads_one_sentence():
     tried = 0
     for python in pythons_too_old():
-        done = subprocess.run([python, "-c", "import sonic_nodes"], cwd=PACKAGE.parent, check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            [python, "-c", "import sonic_nodes"], cwd=PACKAGE.parent, check=False, capture_output=True, text=True
+        )
         if "command not found" in done.stderr:
             continue
         tried += 1
-        assert done.stderr.splitlines()[-1].startswith("ImportError: Update Python to 3.10 or newer: it is 3."), done.stderr
+        assert done.stderr.splitlines()[-1].startswith("ImportError: Update Python to 3.10 or newer: it is 3."), (
+            done.stderr
+        )
     if not tried:
         pytest.skip("this machine has no Python older than 3.10")
 
 
 def test_versions_are_compared_as_numbers():
     assert versions.numbers("2.10.0a0+git1") == (2, 10, 0) and versions.numbers("14.2.0rc1") == (14, 2, 0)
-    assert versions.too_old("torch", "2.10.0") is versions.too_old("torch", "10.0") is versions.too_old("pillow", "10.0.1") is None
+    assert (
+        versions.too_old("torch", "2.10.0")
+        is versions.too_old("torch", "10.0")
+        is versions.too_old("pillow", "10.0.1")
+        is None
+    )
     assert versions.too_old("torch", "2.9.1") == "Update PyTorch to 2.10 or newer: it is 2.9.1"

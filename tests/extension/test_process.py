@@ -1,7 +1,9 @@
-"""The extension as a guest in someone else's process: beside a second copy, beside other libraries, after a fork, in many threads.
+"""The extension as a guest in someone else's process: beside a second copy, beside other libraries, after a fork, in
+many threads.
 
 Each case runs in a Python of its own: what is tested is what the process looked like when the extension came in.
 """
+
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,8 @@ import sonic_nodes
 
 PACKAGE = Path(sonic_nodes.__file__).resolve().parent
 
-# speak(package) finds the sample's face, reads its voice and renders four frames; wherever it runs, the bytes must be the same.
+# speak(package) finds the sample's face, reads its voice and renders four frames; wherever it runs, the bytes must be
+# the same.
 PRELUDE = f"""
 import importlib, importlib.util, os, sys
 def load(name, folder={str(PACKAGE)!r}):
@@ -53,11 +56,15 @@ def copy_to(folder):
 def test_two_copies_work_side_by_side(tmp_path):
     """And one of them under a second name, as when a pack is linked into custom_nodes and installed too."""
     first, second = copy_to(tmp_path / "first pack" / "sonic_nodes"), copy_to(tmp_path / "zweites" / "sonic_nodes")
-    run("""
+    run(
+        """
 one, two, again = load("one", sys.argv[1]), load("two", sys.argv[2]), load("again", sys.argv[1])
 assert speak(one) == speak(two) == speak(again) == speak(one)
 assert sys.modules["one.extension.native"]._sonic.__file__ != sys.modules["two.extension.native"]._sonic.__file__
-""", first, second)
+""",
+        first,
+        second,
+    )
 
 
 OTHERS = ["cv2", "PIL.Image", "av", "torchvision"]
@@ -95,13 +102,16 @@ def test_other_libraries_in_either_order(names, order):
     if not present:
         pytest.skip(f"{names[0]} is not installed here, or was made for another PyTorch")
     before, after = (present, []) if order == "before" else ([], present)
-    run(USE_OTHERS + f"""
+    run(
+        USE_OTHERS
+        + f"""
 use_others({before})
 first = speak(load("sonic_nodes"))
 use_others({after})
 use_others({before})
 assert speak("sonic_nodes") == first
-""")
+"""
+    )
 
 
 FORK = """
@@ -124,23 +134,30 @@ def in_a_child(how):
 
 def test_a_child_forked_before_use():
     """As a server that loads first and forks its workers does."""
-    run(FORK + """
+    run(
+        FORK
+        + """
 torch.set_num_threads(1)
 assert in_a_child(speak) == said(speak)
-""")
+"""
+    )
 
 
 def test_a_child_forked_after_use_and_the_parent_again():
-    """OpenMP's threads stay in the parent, and a parallel region would wait for them for ever: the child does all of the work itself. Two
-    threads add up in another order than one; so the child is compared with the parent on one thread."""
-    run(FORK + """
+    """OpenMP's threads stay in the parent, and a parallel region would wait for them for ever: the child does all of
+    the work itself. Two threads add up in another order than one; so the child is compared with the parent on one
+    thread."""
+    run(
+        FORK
+        + """
 torch.set_num_threads(4)
 first = said(speak)
 child = in_a_child(speak)
 assert said(speak) == first
 torch.set_num_threads(1)
 assert child == said(speak)
-""")
+"""
+    )
 
 
 def test_eight_threads_at_once():

@@ -44,9 +44,13 @@ def test_points_have_their_anatomy(known):
     assert left_eye[0] < nose[0] < right_eye[0] and left_eye[1] < nose[1] < mouth[1]
     eyes = known.mesh[[33, 133], :2].mean(0), known.mesh[[362, 263], :2].mean(0)
     face_height = np.linalg.norm(known.mesh[10] - known.mesh[152])
-    assert np.linalg.norm(eyes[0] - left_eye) < 0.1 * face_height and np.linalg.norm(eyes[1] - right_eye) < 0.1 * face_height
+    assert (
+        np.linalg.norm(eyes[0] - left_eye) < 0.1 * face_height
+        and np.linalg.norm(eyes[1] - right_eye) < 0.1 * face_height
+    )
     assert np.linalg.norm(known.mesh[[13, 14], :2].mean(0) - mouth) < 0.1 * face_height
-    assert known.mesh[1, 2] < known.mesh[234, 2] and known.mesh[1, 2] < known.mesh[454, 2]  # the nose is nearer than the ears
+    # the nose is nearer than the ears
+    assert known.mesh[1, 2] < known.mesh[234, 2] and known.mesh[1, 2] < known.mesh[454, 2]
 
 
 @pytest.mark.parametrize("degrees", [-45, -20, 30, 60, 90, 120, 180, 250, 270])
@@ -208,7 +212,9 @@ def test_views_and_read_only_arrays(portrait, known):
 
 def test_same_result_every_time_and_from_several_threads(portrait, known):
     results = []
-    threads = [threading.Thread(target=lambda: results.append(find_faces(np.asarray(portrait))[0].mesh)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: results.append(find_faces(np.asarray(portrait))[0].mesh)) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

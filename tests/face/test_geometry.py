@@ -29,7 +29,9 @@ def test_resize_and_mask_equal_golden(golden, case):
     expected = golden[f"{case}_ref_img_u8_chw"].transpose(1, 2, 0)
     assert shape == expected.shape[:2]
     assert np.abs(face.resize(picture, shape).astype(int) - expected).max() <= 1
-    mask = face.soft_mask(picture.shape, (x, y, x + width, y + height), (0, 0, picture.shape[1], picture.shape[0]), shape)
+    mask = face.soft_mask(
+        picture.shape, (x, y, x + width, y + height), (0, 0, picture.shape[1], picture.shape[0]), shape
+    )
     assert mask.dtype == np.float32
     assert np.abs(mask * 255 - golden[f"{case}_face_mask_u8_hw"]).max() <= 1.001
 
@@ -66,7 +68,11 @@ def test_crop_is_a_square_inside_the_picture(box, ratio, width, height):
 
 @pytest.mark.parametrize(
     "size, resolution, text",
-    [((4000, 10), 512, "less elongated"), ((100, 100), 32, "min_resolution from 64"), ((0, 100), 512, "that has pixels")],
+    [
+        ((4000, 10), 512, "less elongated"),
+        ((100, 100), 32, "min_resolution from 64"),
+        ((0, 100), 512, "that has pixels"),
+    ],
 )
 def test_impossible_sizes_are_refused(size, resolution, text):
     with pytest.raises(InputError, match=text):
@@ -85,7 +91,14 @@ def scene():
     return random.integers(0, 256, (90, 120, 3), np.uint8), random.integers(0, 256, (3, 64, 64, 3), np.uint8)
 
 
-CROPS = [(20, 10, 84, 74), (-20, 30, 44, 94), (60, -5, 140, 75), (0, 0, 120, 90), (-10, -10, 130, 100), (119, 89, 183, 153)]
+CROPS = [
+    (20, 10, 84, 74),
+    (-20, 30, 44, 94),
+    (60, -5, 140, 75),
+    (0, 0, 120, 90),
+    (-10, -10, 130, 100),
+    (119, 89, 183, 153),
+]
 
 
 @pytest.mark.parametrize("feather", [0, 0.1, 0.5])

@@ -1,4 +1,5 @@
-"""The face networks against MediaPipe's own .tflite files run by LiteRT: recorded answers for the sample, live ones where it is at hand."""
+"""The face networks against MediaPipe's own .tflite files run by LiteRT: recorded answers for the sample, live ones
+where it is at hand."""
 
 import importlib.util
 import subprocess
@@ -121,7 +122,9 @@ def test_live_on_photos(bench, shared_dir, name):
 
 def test_weights_are_what_the_converter_makes():
     """The committed weights name the files that they come from, by the hashes that the converter accepts."""
-    spec = importlib.util.spec_from_file_location("convert_face_models", HERE.parent.parent / "tools" / "convert_face_models.py")
+    spec = importlib.util.spec_from_file_location(
+        "convert_face_models", HERE.parent.parent / "tools" / "convert_face_models.py"
+    )
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     for source, target in (

@@ -1,4 +1,5 @@
 """What a JPEG file says of itself."""
+
 import numpy as np
 import pytest
 

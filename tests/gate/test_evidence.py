@@ -1,4 +1,5 @@
 """What is measured besides the compression: blocks that were altered or resized, parts, sharpness, pixels."""
+
 import cv2
 import numpy as np
 import pytest
@@ -17,11 +18,15 @@ def limit(name):
     return LIMITS[name].portrait[0]
 
 
-@pytest.mark.parametrize("alter", [
-    lambda p: np.rint(255 * (p / 255.0) ** 0.8).astype(np.uint8),
-    lambda p: cv2.GaussianBlur(p, (0, 0), 0.6),
-    lambda p: cv2.addWeighted(p, 1.6, cv2.GaussianBlur(p, (0, 0), 1), -0.6, 0),
-], ids=["gamma", "softened", "sharpened"])
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda p: np.rint(255 * (p / 255.0) ** 0.8).astype(np.uint8),
+        lambda p: cv2.GaussianBlur(p, (0, 0), 0.6),
+        lambda p: cv2.addWeighted(p, 1.6, cv2.GaussianBlur(p, (0, 0), 1), -0.6, 0),
+    ],
+    ids=["gamma", "softened", "sharpened"],
+)
 def test_altered_blocks_show_how_much_they_lost(saved, alter):
     coarse, fine = (evidence_of_picture(alter(saved(quality))) for quality in (40, 92))
     assert grid_contrast(coarse, "grid") > 1
@@ -31,13 +36,18 @@ def test_altered_blocks_show_how_much_they_lost(saved, alter):
 @pytest.mark.parametrize("scale", [0.75, 0.9, 1.25, 1.5, 2])
 def test_resized_blocks_are_found_at_their_size(clean, saved, scale):
     def resized(picture):
-        return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        return cv2.resize(
+            picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        )
 
     coarse, fine, never = (evidence_of_picture(resized(picture)) for picture in (saved(40), saved(92), clean))
     assert coarse["resized_period_px"] == pytest.approx(8 * scale, abs=0.1)
     assert grid_contrast(coarse, "resized") > 0.5
     assert coarse["resized_quality"] < limit("post_processed_jpeg")
-    assert not any(grid_contrast(good, "resized") and good["resized_quality"] <= limit("post_processed_jpeg") for good in (fine, never))
+    assert not any(
+        grid_contrast(good, "resized") and good["resized_quality"] <= limit("post_processed_jpeg")
+        for good in (fine, never)
+    )
 
 
 def test_a_pasted_part_is_found_and_shown(clean, saved):
@@ -62,7 +72,10 @@ def test_heat_maps_of_small_pictures_have_their_size(shape):
 
 def test_missing_sharpness_is_seen(clean):
     small = cv2.resize(clean, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    blurred, enlarged = cv2.GaussianBlur(clean, (0, 0), 2), cv2.resize(small, clean.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    blurred, enlarged = (
+        cv2.GaussianBlur(clean, (0, 0), 2),
+        cv2.resize(small, clean.shape[1::-1], interpolation=cv2.INTER_CUBIC),
+    )
     sharp = log_odds("soft", evidence_of_picture(clean))
     assert sharp < 0
     assert all(log_odds("soft", evidence_of_picture(soft)) > sharp + 4 for soft in (blurred, enlarged))
@@ -80,7 +93,10 @@ def test_the_face_counts_not_what_is_behind_it(clean):
     mask = cv2.GaussianBlur(mask, (0, 0), 4)[..., None]
     soft = cv2.GaussianBlur(clean, (0, 0), 3)
     soft_face, soft_background = (np.rint(m * soft + (1 - m) * clean).astype(np.uint8) for m in (mask, 1 - mask))
-    names = [[r["name"] for r in check.check_picture(p, face_box=box)["reasons"]] for p in (soft_face, soft_background, clean)]
+    names = [
+        [r["name"] for r in check.check_picture(p, face_box=box)["reasons"]]
+        for p in (soft_face, soft_background, clean)
+    ]
     assert "face_blur" in names[0]
     assert "face_blur" not in names[1] + names[2]
 
@@ -109,8 +125,12 @@ def test_brightness_is_numpys(clean):
 @given(st.integers(16, 90), st.integers(16, 90), st.integers(0, 3))
 def test_every_size_and_content_gives_finite_numbers(height, width, kind):
     random = np.random.default_rng(height * width + kind)
-    picture = [np.zeros((height, width, 3)), np.full((height, width, 3), 255), random.integers(0, 256, (height, width, 3)),
-               np.indices((height, width)).sum(0)[..., None].repeat(3, 2) % 2 * 255][kind].astype(np.uint8)
+    picture = [
+        np.zeros((height, width, 3)),
+        np.full((height, width, 3), 255),
+        random.integers(0, 256, (height, width, 3)),
+        np.indices((height, width)).sum(0)[..., None].repeat(3, 2) % 2 * 255,
+    ][kind].astype(np.uint8)
     evidence = evidence_of_picture(picture, face_box=(2, 2, width + 40, height))
     assert all(np.isfinite(value) for value in evidence.values())
 

@@ -1,4 +1,6 @@
-"""Damaged files through `sonic check`, and the corpus of the fuzz targets (tests/fuzz) through the extension as it is shipped."""
+"""Damaged files through `sonic check`, and the corpus of the fuzz targets (tests/fuzz) through the extension as it is
+shipped."""
+
 import importlib.util
 import json
 import time
@@ -16,7 +18,7 @@ from sonic_nodes.gate.repair import repair_picture
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 FILES, SECONDS = 150, 2.0
-HEADER = 8      # bytes before the pixels, tests/fuzz/picture.h
+HEADER = 8  # bytes before the pixels, tests/fuzz/picture.h
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,10 @@ def read_picture_of(data):
     face = tuple(int(v) * 4 for v in np.frombuffer(data[2:6], np.int8))
     stride = 3 * width + gap
     i = np.arange(stride * height)
-    pixels = np.resize(np.frombuffer(data[8:], np.uint8), i.size) + (i // 3 * (kind & 15) >> 6) + (i // stride * (kind >> 4) >> 2)
+    pixels = (
+        np.resize(np.frombuffer(data[8:], np.uint8), i.size)
+        + (i // 3 * (kind & 15) >> 6)
+        + (i // stride * (kind >> 4) >> 2)
+    )
     rows = pixels.astype(np.uint8).reshape(height, stride)
-    return np.ascontiguousarray(rows[:, :3 * width].reshape(height, width, 3)), face
+    return np.ascontiguousarray(rows[:, : 3 * width].reshape(height, width, 3)), face

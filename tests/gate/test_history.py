@@ -1,4 +1,5 @@
 """What the pixels tell of earlier compressions."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """`sonic check --html`, `--heat-map`, `--allow-url`, and many pictures at a time."""
+
 import base64
 import csv
 import io
@@ -101,7 +102,7 @@ def test_names_cannot_become_markup(report):
 
 def test_columns_sort_by_what_they_mean(report):
     keys = re.findall(r'data-sort="([^"]*)"', report)
-    by_row = [keys[i:i + 4] for i in range(0, len(keys), 4)]
+    by_row = [keys[i : i + 4] for i in range(0, len(keys), 4)]
     verdict, score, quality, reasons = zip(*by_row, strict=True)
     assert sorted(verdict) == ["0", "2", "3"] and {"40", "101"} <= set(quality) and set(reasons) <= set("0123")
     assert float(score[verdict.index("0")]) > float(score[verdict.index("2")]) > float(score[verdict.index("3")]) == 0
@@ -113,9 +114,15 @@ def test_html_and_json_together(folder, tmp_path, capsys):
     assert len(json.loads(capsys.readouterr().out)) == 3 and (tmp_path / "r.html").stat().st_size > 5000
 
 
-@pytest.mark.parametrize(("name", "code", "words"), [
-    ("report.txt", 2, "Name the report with .html"), ("absent/r.html", 6, "Choose a folder that exists"),
-    ("folder.html", 6, "Choose a file name"), ("a\0.html", 6, "NUL")])
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("report.txt", 2, "Name the report with .html"),
+        ("absent/r.html", 6, "Choose a folder that exists"),
+        ("folder.html", 6, "Choose a file name"),
+        ("a\0.html", 6, "NUL"),
+    ],
+)
 def test_a_report_that_has_no_place_is_said_before_the_work(folder, tmp_path, capsys, monkeypatch, name, code, words):
     (tmp_path / "folder.html").mkdir()
     monkeypatch.setattr(workers, "row_of", lambda *args: pytest.fail("judged before the place was looked at"))
@@ -160,11 +167,15 @@ def test_heat_maps_of_a_folder_go_into_a_folder_under_their_own_names(folder, tm
     again.mkdir()
     (again / "a.jpg").write_bytes((folder / "a.jpg").read_bytes())
     main(["check", str(folder), str(again), "--heat-map", str(tmp_path / "maps")])
-    assert sorted(os.listdir(tmp_path / "maps")) == sorted(["a_heat.png", "a_heat_2.png", HOSTILE.replace(".png", "_heat.png")])
+    assert sorted(os.listdir(tmp_path / "maps")) == sorted(
+        ["a_heat.png", "a_heat_2.png", HOSTILE.replace(".png", "_heat.png")]
+    )
 
 
-@pytest.mark.parametrize(("out", "code", "words"), [
-    ("x.png", 2, "Name a folder for --heat-map"), ("file", 6, "Choose a folder that can be made")])
+@pytest.mark.parametrize(
+    ("out", "code", "words"),
+    [("x.png", 2, "Name a folder for --heat-map"), ("file", 6, "Choose a folder that can be made")],
+)
 def test_heat_maps_without_a_place(folder, tmp_path, capsys, out, code, words):
     (tmp_path / "file").write_text("here already")
     assert main(["check", str(folder), "--heat-map", str(tmp_path / out)]) == code
@@ -263,7 +274,7 @@ def test_an_unexpected_error_is_a_row(folder, monkeypatch):
         raise RuntimeError("what nobody thought of")
 
     monkeypatch.setattr(result, "judged", broken)
-    found, = rows_of([str(folder / "a.jpg")], [Outputs()], Wanted(), 1)
+    (found,) = rows_of([str(folder / "a.jpg")], [Outputs()], Wanted(), 1)
     assert found.verdict["verdict"] == "unreadable" and "RuntimeError" in found.verdict["reasons"][0]["advice"]
 
 
@@ -282,7 +293,11 @@ def test_rows_are_printed_as_they_come(folder, monkeypatch, capsys):
 def test_names_are_free_and_in_order():
     taken = {"a_heat_3.png": 1}
     assert [check.free_name(f"/{i}/A.jpg", "heat", taken) for i in range(4)] == [
-        "A_heat.png", "A_heat_2.png", "A_heat_4.png", "A_heat_5.png"]
+        "A_heat.png",
+        "A_heat_2.png",
+        "A_heat_4.png",
+        "A_heat_5.png",
+    ]
 
 
 def test_names_of_addresses_give_short_names_of_files():

@@ -1,4 +1,5 @@
 """Limits and scores: worse is never better, and profiles are ordered."""
+
 import pytest
 
 from sonic_nodes.errors import UsageError
@@ -27,7 +28,11 @@ def test_worse_values_never_score_better(name, profile):
 def test_profiles_are_ordered_from_strict_to_lenient(name):
     sign = 1 if LIMITS[name].rising else -1
     for level in (0, 1):
-        limits = [sign * LIMITS[name].of(profile)[level] for profile in PROFILES if LIMITS[name].of(profile)[level] is not None]
+        limits = [
+            sign * LIMITS[name].of(profile)[level]
+            for profile in PROFILES
+            if LIMITS[name].of(profile)[level] is not None
+        ]
         assert limits == sorted(limits)
 
 

@@ -1,4 +1,5 @@
 """The sample portrait speaking the sample recording: a clip whose truth is known, made once for all tests."""
+
 import functools
 from dataclasses import replace
 
@@ -44,7 +45,8 @@ def track() -> Track:
 
 @functools.cache
 def _depths() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of the pixels of the face at rest: rows, columns, depths (larger is farther), and where the axis of the neck is."""
+    """Of the pixels of the face at rest: rows, columns, depths (larger is farther), and where the axis of the neck
+    is."""
     mesh = find_faces(frames()[0], thorough=False)[0].mesh
     y, x = np.mgrid[: frames().shape[1], : frames().shape[2]]
     depths = LinearNDInterpolator(mesh[:, :2], mesh[:, 2])(x, y)
@@ -53,11 +55,13 @@ def _depths() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def turned(picture: np.ndarray, degrees: float) -> np.ndarray:
-    """The face alone, as a relief turned about the neck, before grey: 90 is a profile. Sides that the picture does not show are missing."""
+    """The face alone, as a relief turned about the neck, before grey: 90 is a profile. Sides that the picture does not
+    show are missing."""
     y, x, depths, (axis_x, axis_depth) = _depths()
     angle = np.deg2rad(degrees)
     across = (x - axis_x) * np.cos(angle) + (depths - axis_depth) * np.sin(angle) + axis_x
-    order = np.argsort((x - axis_x) * np.sin(angle) - (depths - axis_depth) * np.cos(angle))  # what is nearest is drawn last
+    # what is nearest is drawn last
+    order = np.argsort((x - axis_x) * np.sin(angle) - (depths - axis_depth) * np.cos(angle))
     out = np.full_like(picture, 110)
     for step in (0, 1):
         at = np.clip(np.floor(across + step), 0, picture.shape[1] - 1).astype(int)

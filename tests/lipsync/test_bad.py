@@ -1,4 +1,5 @@
 """Lip-sync calibration on what it should leave alone, and on clips that are odd but can be measured."""
+
 import numpy as np
 import pytest
 
@@ -58,7 +59,7 @@ def test_sound_that_the_mouth_does_not_speak_is_left_alone(name):
 
 def covered(picture):
     picture = picture.copy()
-    picture[picture.shape[0] * 11 // 20:] = 90
+    picture[picture.shape[0] * 11 // 20 :] = 90
     return picture
 
 
@@ -70,7 +71,9 @@ UNSEEN = {
     "half a face": lambda: frames()[:150, :, : frames().shape[2] * 2 // 5],
     "a profile": lambda: [turned(picture, 90) for picture in frames()[:120]],
     "the other profile": lambda: [turned(picture, -90) for picture in frames()[:120]],
-    "a head that turns to a profile": lambda: [turned(picture, np.clip(6.0 * (i - 12), 0, 90)) for i, picture in enumerate(frames()[:180])],
+    "a head that turns to a profile": lambda: [
+        turned(picture, np.clip(6.0 * (i - 12), 0, 90)) for i, picture in enumerate(frames()[:180])
+    ],
     "three frames": lambda: frames()[:3],
     "two speakers": lambda: np.concatenate([frames()[:75], frames()[:75, :, ::-1]], axis=2),
 }
@@ -139,8 +142,10 @@ def test_black_frames_between_are_not_minded():
 
 
 def test_a_cut_to_another_place_is_not_minded():
-    pictures = [picture if i < 120 else 255 - picture[:20, :20].repeat(20, 0).repeat(20, 1)[:256, :256] if i < 140 else picture
-                for i, picture in enumerate(frames())]
+    pictures = [
+        picture if i < 120 else 255 - picture[:20, :20].repeat(20, 0).repeat(20, 1)[:256, :256] if i < 140 else picture
+        for i, picture in enumerate(frames())
+    ]
     found = seen(pictures)
     assert len(set(found.scene)) > 1
     assert_measured(estimate.estimate(found, late(speech())))
@@ -149,7 +154,9 @@ def test_a_cut_to_another_place_is_not_minded():
 def test_sound_that_drifts_is_told_and_not_moved():
     """Four times the clip, its sound played 1 % too slowly."""
     whole, count, times = track(), len(frames()), 4
-    long = Track([i / 25 for i in range(times * count)], whole.values * times, [0] * times * count, times * count, 40, 0)
+    long = Track(
+        [i / 25 for i in range(times * count)], whole.values * times, [0] * times * count, times * count, 40, 0
+    )
     straight = np.tile(np.resize(speech().mono(), count * 640), times)
     assert estimate.estimate(long, with_samples(straight)).drift_ms == 0.0
     slow = np.interp(np.arange(len(straight)) / 1.01, np.arange(len(straight)), straight)
@@ -165,4 +172,4 @@ def test_any_rate_and_channels_are_moved_by_the_same_time():
         later = round(0.1 * sound.rate)
         fade = round(0.005 * sound.rate)
         assert moved.waveform.shape == sound.waveform.shape and not moved.waveform[:, :later].any()
-        assert np.array_equal(moved.waveform[:, later + fade:-fade], sound.waveform[:, fade:-fade - later])
+        assert np.array_equal(moved.waveform[:, later + fade : -fade], sound.waveform[:, fade : -fade - later])

@@ -1,4 +1,6 @@
-"""Lip-sync calibration on clips: what cannot be measured passes unchanged, in words; what can is moved to the sample."""
+"""Lip-sync calibration on clips: what cannot be measured passes unchanged, in words; what can is moved to the
+sample."""
+
 import json
 from fractions import Fraction
 
@@ -32,16 +34,19 @@ def noise(seconds=8.0, rate=16000, level=0.1):
     return Sound((level * np.random.default_rng(1).normal(size=(1, int(seconds * rate)))).astype(np.float32), rate)
 
 
-@pytest.mark.parametrize("track, sound, word", [
-    (track_of(moving_mouth(3)), noise(), "too short"),
-    (track_of(moving_mouth(8), fps=1.0), noise(), "too few"),
-    (track_of(np.full((200, 111), np.nan)), noise(), "no face"),
-    (track_of(np.zeros((200, 111))), noise(), "does not move"),
-    (track_of(moving_mouth()), noise(level=1e-6), "silent"),
-    (track_of(moving_mouth()), noise(seconds=1.0), "too short"),
-    (track_of(moving_mouth(), checks=8, crowded=6), noise(), "several faces"),
-    (track_of(moving_mouth(), scene=[i // 20 for i in range(200)]), noise(), "long enough"),
-])
+@pytest.mark.parametrize(
+    "track, sound, word",
+    [
+        (track_of(moving_mouth(3)), noise(), "too short"),
+        (track_of(moving_mouth(8), fps=1.0), noise(), "too few"),
+        (track_of(np.full((200, 111), np.nan)), noise(), "no face"),
+        (track_of(np.zeros((200, 111))), noise(), "does not move"),
+        (track_of(moving_mouth()), noise(level=1e-6), "silent"),
+        (track_of(moving_mouth()), noise(seconds=1.0), "too short"),
+        (track_of(moving_mouth(), checks=8, crowded=6), noise(), "several faces"),
+        (track_of(moving_mouth(), scene=[i // 20 for i in range(200)]), noise(), "long enough"),
+    ],
+)
 def test_what_cannot_be_measured_is_said_and_stays(track, sound, word):
     found = estimate.estimate(track, sound)
     assert word in found.reason
@@ -63,8 +68,13 @@ def sure(offset_ms, drift_ms=0.0):
 def test_what_fix_moves_and_what_it_leaves():
     for offset_ms, later_ms in ((160.0, -150.0), (-150.0, 160.0), (-80.0, 80.0), (115.0, -80.0)):
         assert fix.decide(sure(offset_ms), 200)[0] == later_ms
-    for found, word in ((sure(20.0), "not noticed"), (sure(-44.0), "not noticed"), (sure(100.0), "not noticed"),
-                        (sure(250.0), "max_offset_ms"), (sure(160.0, drift_ms=300.0), "Measured")):
+    for found, word in (
+        (sure(20.0), "not noticed"),
+        (sure(-44.0), "not noticed"),
+        (sure(100.0), "not noticed"),
+        (sure(250.0), "max_offset_ms"),
+        (sure(160.0, drift_ms=300.0), "Measured"),
+    ):
         later_ms, said = fix.decide(found, 200)
         assert later_ms == 0.0 and word in said
 
@@ -96,7 +106,9 @@ def write_video(path, pictures, sound=None, fps=25, first_picture=0, first_sampl
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         for at in range(0, sound.samples if sound else 0, 1024):
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.waveform[:, at : at + 1024]), format="fltp", layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(sound.waveform[:, at : at + 1024]), format="fltp", layout="mono"
+            )
             frame.sample_rate, frame.time_base, frame.pts = sound.rate, Fraction(1, sound.rate), at + first_sample
             container.mux(audio.encode(frame))
         if audio:
@@ -124,7 +136,8 @@ def test_the_written_sound_is_moved_to_the_sample_and_the_pictures_are_the_same(
     write_video(source, still(100), tones(), first_sample=first_sample)
     sound, start_s = read_sound_at(source)
     waiting = round(start_s * 44100)
-    assert first_sample - 1100 <= waiting <= first_sample  # a file that begins late does not say that 1024 samples are the encoder's
+    # a file that begins late does not say that 1024 samples are the encoder's
+    assert first_sample - 1100 <= waiting <= first_sample
     fix.write_moved(str(source), str(target), fix.moved(sound, later_ms), start_s)
     again, start_again_s = read_sound_at(target)
     assert packets(source) == packets(target)
@@ -183,7 +196,12 @@ def test_a_clip_of_the_draft_engine_is_found_at_every_shift(tmp_path):
     from sonic_nodes.media.image import read_picture
 
     sound = read_sound(SPEECH)
-    data, engine, eyes, count = pipeline.prepare(read_picture(PORTRAIT), sound, min_resolution=256), DraftEngine(), estimate.follower(), 0
+    data, engine, eyes, count = (
+        pipeline.prepare(read_picture(PORTRAIT), sound, min_resolution=256),
+        DraftEngine(),
+        estimate.follower(),
+        0,
+    )
     for chunk in engine.decode(engine.infer(data, 1), data):
         for frame in chunk:
             eyes.see(frame, count / 25)
@@ -201,8 +219,10 @@ def test_a_real_clip_is_found_at_every_shift(shared_dir):
     assert abs(measure(str(path)).offset_ms) <= 80
 
 
-@pytest.mark.parametrize("rate, channels, seconds", [
-    (44100, 2, 34.567), (16000, 1, 20.0), (8000, 1, 3.2), (48000, 1, 10.0), (22050, 1, 11.5)])
+@pytest.mark.parametrize(
+    "rate, channels, seconds",
+    [(44100, 2, 34.567), (16000, 1, 20.0), (8000, 1, 3.2), (48000, 1, 10.0), (22050, 1, 11.5)],
+)
 def test_speech_read_piece_by_piece_is_the_whole_sound_resampled(tmp_path, rate, channels, seconds):
     import wave
 

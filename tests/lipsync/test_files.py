@@ -1,4 +1,6 @@
-"""`sonic sync --fix` on files of every kind: what is written shows the same pictures at the same time, or nothing is written at all."""
+"""`sonic sync --fix` on files of every kind: what is written shows the same pictures at the same time, or nothing is
+written at all."""
+
 import json
 import os
 import struct
@@ -32,8 +34,14 @@ def write_clip(path, start_s=0, tracks=1, tags=None, pictures=150):
         container.mux(video.encode(None))
         for sound in sounds:
             for at in range(0, late.samples, 1024):
-                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(late.waveform[:, at : at + 1024]), format="fltp", layout="mono")
-                frame.sample_rate, frame.time_base, frame.pts = late.rate, Fraction(1, late.rate), at + start_s * late.rate
+                frame = av.AudioFrame.from_ndarray(
+                    np.ascontiguousarray(late.waveform[:, at : at + 1024]), format="fltp", layout="mono"
+                )
+                frame.sample_rate, frame.time_base, frame.pts = (
+                    late.rate,
+                    Fraction(1, late.rate),
+                    at + start_s * late.rate,
+                )
                 container.mux(sound.encode(frame))
             container.mux(sound.encode(None))
     return path
@@ -42,7 +50,10 @@ def write_clip(path, start_s=0, tracks=1, tags=None, pictures=150):
 def shown(path):
     """(times of the pictures from the first on, their mean levels, when the first is shown)"""
     with av.open(str(path)) as container:
-        seen = [(picture.time, picture.to_ndarray(format="rgb24").mean(), picture.rotation) for picture in container.decode(video=0)]
+        seen = [
+            (picture.time, picture.to_ndarray(format="rgb24").mean(), picture.rotation)
+            for picture in container.decode(video=0)
+        ]
     return [(round(time - seen[0][0], 3), level, turn) for time, level, turn in seen], seen[0][0]
 
 
@@ -63,7 +74,9 @@ def test_every_picture_is_in_the_copy_and_the_sound_is_moved(capsys, tmp_path, n
     assert before == after and len(after) == 150
     assert first_after <= 1 and os.path.getsize(target) < 3 * os.path.getsize(source)
     (sound, start), (moved, start_after) = read_sound_at(source), read_sound_at(target)
-    at, at_after = (when + np.flatnonzero(np.abs(s.mono()) > 0.05)[0] / s.rate for s, when in ((sound, start), (moved, start_after)))
+    at, at_after = (
+        when + np.flatnonzero(np.abs(s.mono()) > 0.05)[0] / s.rate for s, when in ((sound, start), (moved, start_after))
+    )
     assert (at_after - first_after) - (at - first) == pytest.approx(told["moved_ms"] / 1000, abs=0.002)
 
 
@@ -99,12 +112,19 @@ def read_only(folder):
     return target
 
 
-@pytest.mark.parametrize(("place", "remedy"), [
-    (lambda folder: folder / "absent" / "out.mp4", "Create the folder first"), (lambda folder: folder, "Choose a file name"),
-    (read_only, "Choose another file name"), (lambda folder: folder / "a.mp4", "Choose another name"),
-    (lambda folder: "", "Choose a file name"),
-])
-def test_a_place_that_cannot_be_written_is_told_before_the_clip_is_measured(capsys, tmp_path, monkeypatch, place, remedy):
+@pytest.mark.parametrize(
+    ("place", "remedy"),
+    [
+        (lambda folder: folder / "absent" / "out.mp4", "Create the folder first"),
+        (lambda folder: folder, "Choose a file name"),
+        (read_only, "Choose another file name"),
+        (lambda folder: folder / "a.mp4", "Choose another name"),
+        (lambda folder: "", "Choose a file name"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_the_clip_is_measured(
+    capsys, tmp_path, monkeypatch, place, remedy
+):
     source = write_clip(tmp_path / "a.mp4", pictures=3)
     monkeypatch.setattr("sonic_nodes.commands.sync.measure", lambda path: pytest.fail("measured"))
     target = place(tmp_path)
@@ -138,9 +158,10 @@ def test_damaged_pictures_are_passed_over(capsys, tmp_path):
     assert told["offset_ms"] == pytest.approx(LATE_MS, abs=30)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\0", b"no video" * 99, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n", b"\0\0\0\x18ftypmp42" + bytes(99),
-])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0", b"no video" * 99, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n", b"\0\0\0\x18ftypmp42" + bytes(99)],
+)
 @pytest.mark.parametrize("command", [["sync"], ["smooth", "-o", "out.mp4"]])
 def test_what_is_no_video_is_refused(capsys, tmp_path, monkeypatch, content, command):
     monkeypatch.chdir(tmp_path)

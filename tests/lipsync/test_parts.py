@@ -1,4 +1,5 @@
 """The pieces of lip-sync calibration in C, each against arithmetic done another way."""
+
 import numpy as np
 import pytest
 
@@ -51,7 +52,9 @@ def test_curves_lie_on_the_clock_at_every_frame_rate(fps):
     """A slow sine seen at any rate is the same curve."""
     times = np.arange(int(6 * fps)) / fps + 0.013
     values = np.stack([np.sin(2 * np.pi * 1.5 * times), np.cos(2 * np.pi * 1.5 * times)], 1).astype(np.float32)
-    out, seen = _sonic.sync_mouth_curves(values, times, np.zeros(len(times), np.int32), np.eye(2, dtype=np.float32), 0.0, 600)
+    out, seen = _sonic.sync_mouth_curves(
+        values, times, np.zeros(len(times), np.int32), np.eye(2, dtype=np.float32), 0.0, 600
+    )
     at = np.arange(600) / 100
     inside = slice(250, 350)
     assert seen[inside].all()
@@ -69,7 +72,7 @@ def test_a_cut_parts_the_curve_and_a_gap_is_not_seen():
     out, seen = _sonic.sync_mouth_curves(values, times, scene, np.eye(1, dtype=np.float32), 0.0, 800)
     assert np.abs(out).max() < 1e-3  # each scene by itself is constant
     assert not seen[205:295].any()
-    assert not seen[300:396].any()   # shorter than a second
+    assert not seen[300:396].any()  # shorter than a second
     assert seen[405:790].all()
 
 
@@ -79,7 +82,9 @@ def test_the_score_finds_a_lag_and_the_cells_it_compared(lag):
     mouth, sound = both[:, 100:1100], np.roll(both, lag, 1)[:, 100:1100]
     seen = np.ones(1000, np.uint8)
     r = np.full(3, 0.5, np.float32)
-    scores, compared = _sonic.sync_score(np.ascontiguousarray(mouth), np.ascontiguousarray(sound), seen, r, 1000, 0, 1000)
+    scores, compared = _sonic.sync_score(
+        np.ascontiguousarray(mouth), np.ascontiguousarray(sound), seen, r, 1000, 0, 1000
+    )
     assert compared == 1000
     assert abs(_sonic.sync_peak(scores)[0] - lag) <= 0.5
     assert scores[60 + lag] == pytest.approx(3 * 0.5 / 0.75, rel=1e-3)
@@ -92,7 +97,9 @@ def test_the_score_is_the_sum_of_correlations():
     scores, _ = _sonic.sync_score(mouth, sound, seen, r, 480, 50, 470)
     for lag in (-60, -5, 0, 31):
         at = np.array([i for i in range(50, 470) if seen[i] and 0 <= i + lag < 480])
-        expected = sum(q / (1 - q * q) * np.corrcoef(mouth[k, at], sound[k, at + lag])[0, 1] for k, q in enumerate(r.astype(float)))
+        expected = sum(
+            q / (1 - q * q) * np.corrcoef(mouth[k, at], sound[k, at + lag])[0, 1] for k, q in enumerate(r.astype(float))
+        )
         assert scores[60 + lag] == pytest.approx(expected, abs=1e-6)
 
 
@@ -112,7 +119,9 @@ def test_drift_is_told_from_an_offset():
     at = np.arange(LAGS) - 60.0
     windows = 9
     steady = np.stack([np.exp(-0.5 * ((at - 10) / 8) ** 2) for _ in range(windows)])
-    drifting = np.stack([np.exp(-0.5 * ((at - (10 + 40 * (w / (windows - 1) - 0.5))) / 8) ** 2) for w in range(windows)])
+    drifting = np.stack(
+        [np.exp(-0.5 * ((at - (10 + 40 * (w / (windows - 1) - 0.5))) / 8) ** 2) for w in range(windows)]
+    )
     assert _sonic.sync_drift(steady)[1:] == (0.0, 0.0)
     lag, cells, gain = _sonic.sync_drift(drifting)
     assert (lag, cells) == (10.0, 40.0)

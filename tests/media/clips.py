@@ -1,4 +1,5 @@
 """Small media files, made with PyAV on the spot."""
+
 import wave
 from fractions import Fraction
 
@@ -26,7 +27,9 @@ def write_sound(path, waveform, rate, codec, format=None, pictures=0, sound_dela
         frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
         convert = av.AudioResampler(format=stream.codec_context.format.name, layout=layout, rate=rate)
         for i in range(pictures):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), i % 256, np.uint8), format="rgb24")))
+            container.mux(
+                video.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), i % 256, np.uint8), format="rgb24"))
+            )
         if video:
             container.mux(video.encode(None))
         for piece in [*convert.resample(frame), *convert.resample(None)]:
@@ -58,6 +61,8 @@ def write_float_wav(path, waveform, rate):
     data = np.ascontiguousarray(waveform.T.astype("<f4")).tobytes()
     channels = len(waveform)
     head = (3).to_bytes(2, "little") + channels.to_bytes(2, "little") + rate.to_bytes(4, "little")
-    head += (rate * channels * 4).to_bytes(4, "little") + (channels * 4).to_bytes(2, "little") + (32).to_bytes(2, "little")
+    head += (
+        (rate * channels * 4).to_bytes(4, "little") + (channels * 4).to_bytes(2, "little") + (32).to_bytes(2, "little")
+    )
     chunks = b"fmt " + len(head).to_bytes(4, "little") + head + b"data" + len(data).to_bytes(4, "little") + data
     path.write_bytes(b"RIFF" + (4 + len(chunks)).to_bytes(4, "little") + b"WAVE" + chunks)

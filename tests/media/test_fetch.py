@@ -1,5 +1,6 @@
-"""Pictures from the network: what is fetched, and what is never talked to. The server is this test's own; the resolver and the list of
-allowed addresses stand in for the network."""
+"""Pictures from the network: what is fetched, and what is never talked to. The server is this test's own; the resolver
+and the list of allowed addresses stand in for the network."""
+
 import http.server
 import ipaddress
 import shutil
@@ -48,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for start in range(0, len(PICTURE), 1000):
-            part = PICTURE[start:start + 1000]
+            part = PICTURE[start : start + 1000]
             self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
         self.wfile.write(b"0\r\n\r\n")
 
@@ -119,7 +120,9 @@ def get(server):
 
     def run(path, **options):
         url = path if "//" in path[:9] else f"http://pictures.example:{server.port}{path}"
-        return fetch(url, **{"resolve": lambda host, port: [LOOPBACK], "allowed": lambda address: address == LOOPBACK} | options)
+        return fetch(
+            url, **{"resolve": lambda host, port: [LOOPBACK], "allowed": lambda address: address == LOOPBACK} | options
+        )
 
     return run
 
@@ -136,18 +139,24 @@ def test_the_server_sees_the_name_and_no_address_of_ours(get, server):
     assert headers["Host"] == f"pictures.example:{server.port}" and headers["Accept-Encoding"] == "identity"
 
 
-@pytest.mark.parametrize(("path", "words"), [
-    ("/missing", "^Check the address: .* answers 404"),
-    ("/short", "^Check the address and the network: .* cannot be reached"),
-    ("/zipped", "^Download the picture yourself: .* compressed"),
-    ("/claims", "^Choose a smaller picture: .* more than 1 MB"),
-    ("/endless", "^Choose a smaller picture: .* more than 1 MB"),
-    ("/loop-5", "^Give the picture's own address: it is behind more than 5 redirects"),
-    ("/to?http://other.example/a", "^Give a public address, or download the picture yourself: 'other.example' is 172.16.0.1"),
-    ("/to?file:///etc/passwd", "^Give an address that begins with http"),
-    ("/to?ftp://pictures.example/a", "^Give an address that begins with http"),
-    ("/to?http://user:word@pictures.example/", "^Give an address without user name"),
-])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/missing", "^Check the address: .* answers 404"),
+        ("/short", "^Check the address and the network: .* cannot be reached"),
+        ("/zipped", "^Download the picture yourself: .* compressed"),
+        ("/claims", "^Choose a smaller picture: .* more than 1 MB"),
+        ("/endless", "^Choose a smaller picture: .* more than 1 MB"),
+        ("/loop-5", "^Give the picture's own address: it is behind more than 5 redirects"),
+        (
+            "/to?http://other.example/a",
+            "^Give a public address, or download the picture yourself: 'other.example' is 172.16.0.1",
+        ),
+        ("/to?file:///etc/passwd", "^Give an address that begins with http"),
+        ("/to?ftp://pictures.example/a", "^Give an address that begins with http"),
+        ("/to?http://user:word@pictures.example/", "^Give an address without user name"),
+    ],
+)
 def test_what_is_refused(get, path, words):
     def resolve(host, port):
         return ["172.16.0.1"] if host == "other.example" else [LOOPBACK]
@@ -156,9 +165,21 @@ def test_what_is_refused(get, path, words):
         get(path, max_bytes=1 << 20, resolve=resolve)
 
 
-@pytest.mark.parametrize("url", [
-    "ftp://example.com/a.png", "file:///etc/passwd", "http://", "http:///a.png", "http://a b/", "http://example.com/a\r\nHost: x", "http://x:99999/",
-    "http://[::1/", "http://" + "a" * 70 + ".example/", "gopher://example.com/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.com/a.png",
+        "file:///etc/passwd",
+        "http://",
+        "http:///a.png",
+        "http://a b/",
+        "http://example.com/a\r\nHost: x",
+        "http://x:99999/",
+        "http://[::1/",
+        "http://" + "a" * 70 + ".example/",
+        "gopher://example.com/",
+    ],
+)
 def test_what_is_no_address(url):
     with pytest.raises(InputError, match="^(Give an address that begins|Check the address)"):
         fetch(url, resolve=lambda host, port: pytest.fail("nothing to look up"))
@@ -192,26 +213,76 @@ def test_the_second_address_serves_when_the_first_does_not(get):
     assert get("/picture", resolve=lambda host, port: ["127.0.0.9", LOOPBACK], allowed=lambda a: True) == PICTURE
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"]
+)
 def test_this_machine_is_never_reached_by_default(server, host):
     with pytest.raises(InputError, match="private or reserved|is not found"):
         fetch(f"http://{host}:{server.port}/picture")
     assert server.seen == []
 
 
-@pytest.mark.parametrize("address", [
-    "127.0.0.1", "127.1.2.3", "0.0.0.0", str(ipaddress.ip_address(10 << 24 | 1)), "172.16.0.1", "172.31.255.255",
-    str(ipaddress.ip_address(0xC0A80001)),
-    "169.254.169.254", "100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",
-    "239.255.255.250", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "fec0::1",
-    "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:a00:1", "::ffff:a9fe:a9fe", "::127.0.0.1", "64:ff9b::7f00:1",
-    "64:ff9b::a00:1", "64:ff9b:1::1", "2002:7f00:1::", "2002:c0a8:101::1", "2001:0:1::1", "", "example.com"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.1.2.3",
+        "0.0.0.0",
+        str(ipaddress.ip_address(10 << 24 | 1)),
+        "172.16.0.1",
+        "172.31.255.255",
+        str(ipaddress.ip_address(0xC0A80001)),
+        "169.254.169.254",
+        "100.64.0.1",
+        "192.0.0.1",
+        "192.0.2.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fc00::1",
+        "fd12::1",
+        "fec0::1",
+        "ff02::1",
+        "2001:db8::1",
+        "::ffff:127.0.0.1",
+        "::ffff:a00:1",
+        "::ffff:a9fe:a9fe",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a00:1",
+        "64:ff9b:1::1",
+        "2002:7f00:1::",
+        "2002:c0a8:101::1",
+        "2001:0:1::1",
+        "",
+        "example.com",
+    ],
+)
 def test_addresses_that_are_not_public(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", [
-    "1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "1.1.1.1",
+        "8.8.8.8",
+        "93.184.216.34",
+        "172.32.0.1",
+        "100.128.0.1",
+        "2606:4700::1111",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+    ],
+)
 def test_public_addresses(address):
     assert is_public(address)
 
@@ -236,7 +307,9 @@ def test_a_name_that_does_not_exist_and_a_port_where_nobody_listens(get):
     def unknown(host, port):
         raise socket.gaierror(-2, "Name or service not known")
 
-    with pytest.raises(InputError, match="^Check the address and the network: the name 'pictures.example' is not found"):
+    with pytest.raises(
+        InputError, match="^Check the address and the network: the name 'pictures.example' is not found"
+    ):
         get("/picture", resolve=unknown)
     with socket.socket() as free:
         free.bind((LOOPBACK, 0))
@@ -253,8 +326,29 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-keyout", key,
-         "-out", cert, "-subj", "/CN=pictures.example", "-addext", "subjectAltName=DNS:pictures.example"], check=True, capture_output=True)
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-keyout",
+            key,
+            "-out",
+            cert,
+            "-subj",
+            "/CN=pictures.example",
+            "-addext",
+            "subjectAltName=DNS:pictures.example",
+        ],
+        check=True,
+        capture_output=True,
+    )
     return cert, key
 
 
@@ -286,9 +380,19 @@ def test_proxies_of_the_environment_are_not_asked(get, monkeypatch):
     assert get("/picture") == PICTURE
 
 
-@pytest.mark.parametrize(("text", "url"), [
-    ("http://a/b.png", True), ("HTTPS://a", True), ("ftp://a", True), ("file:///a", True), ("a.png", False), ("C:\\a.png", False),
-    ("/a//b", False), ("a:b.png", False)])
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("http://a/b.png", True),
+        ("HTTPS://a", True),
+        ("ftp://a", True),
+        ("file:///a", True),
+        ("a.png", False),
+        ("C:\\a.png", False),
+        ("/a//b", False),
+        ("a:b.png", False),
+    ],
+)
 def test_what_looks_like_an_address(text, url):
     assert is_url(text) is url
 

@@ -42,7 +42,8 @@ def test_lossless_formats_are_read_exactly(format):
 
 
 @pytest.mark.parametrize(
-    "format, options", [("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 95}), ("AVIF", {}), ("JPEG2000", {})]
+    "format, options",
+    [("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 95}), ("AVIF", {}), ("JPEG2000", {})],
 )
 def test_lossy_formats_are_read(format, options):
     Image.init()
@@ -132,7 +133,9 @@ def test_alpha_is_laid_on_white():
 
 
 def test_opaque_alpha_is_none_and_changes_nothing():
-    picture, alpha = read_picture_and_alpha(encoded(Image.fromarray(np.dstack([SCENE, np.full((30, 40), 255, np.uint8)]))))
+    picture, alpha = read_picture_and_alpha(
+        encoded(Image.fromarray(np.dstack([SCENE, np.full((30, 40), 255, np.uint8)])))
+    )
     assert alpha is None and np.array_equal(picture, SCENE)
 
 
@@ -154,9 +157,12 @@ def test_first_picture_of_an_animation(format):
 
 def test_profile_becomes_srgb():
     swapped = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    plain = encoded(Image.fromarray(SCENE), icc_profile=swapped)  # a profile of another colour space cannot apply: it is left out
+    # a profile of another colour space cannot apply: it is left out
+    plain = encoded(Image.fromarray(SCENE), icc_profile=swapped)
     assert np.array_equal(read_picture(plain), SCENE)
-    srgb = encoded(Image.fromarray(SCENE), icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    srgb = encoded(
+        Image.fromarray(SCENE), icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    )
     assert np.array_equal(read_picture(srgb), SCENE)
     assert np.array_equal(read_picture(encoded(Image.fromarray(SCENE), icc_profile=b"nonsense" * 40)), SCENE)
 
@@ -164,7 +170,8 @@ def test_profile_becomes_srgb():
 def test_colours_of_a_profile_are_honoured():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     renamed = profile.replace("sRGB".encode("utf-16-be"), "Ours".encode("utf-16-be"))
-    swapped = renamed.replace(b"rXYZ", b"----").replace(b"bXYZ", b"rXYZ").replace(b"----", b"bXYZ")  # its red is sRGB's blue
+    # its red is sRGB's blue
+    swapped = renamed.replace(b"rXYZ", b"----").replace(b"bXYZ", b"rXYZ").replace(b"----", b"bXYZ")
     assert renamed != profile and swapped != renamed
     picture = read_picture(encoded(Image.fromarray(SCENE), icc_profile=swapped))
     assert picture[2, 2, 2] > 200 and picture[2, 2, 0] < 60 and picture[27, 37, 0] > 200
@@ -179,10 +186,14 @@ def png_claiming(width, height):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
 
 
-@pytest.mark.parametrize("width, height", [(30000, 30000), (10000, 10000), (MAX_SIDE_PX + 1, 2), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize(
+    "width, height", [(30000, 30000), (10000, 10000), (MAX_SIDE_PX + 1, 2), (2**31 - 1, 2**31 - 1)]
+)
 def test_too_large_is_refused_from_the_header(width, height):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -206,7 +217,10 @@ def test_truncated(format, share):
 
 
 @settings(max_examples=150, deadline=None)
-@given(seed=st.integers(0, 2**32), format=st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "TGA", "ICO"]))
+@given(
+    seed=st.integers(0, 2**32),
+    format=st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "TGA", "ICO"]),
+)
 def test_damaged_bytes_never_raise_anything_else(seed, format):
     random = np.random.default_rng(seed)
     data = bytearray(encoded(Image.fromarray(SCENE), format))
@@ -243,7 +257,8 @@ def test_unreadable(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["with space.png", 'it\'s "quoted".png', "肖像 画.png", "-o.png", "no_ending", "wrong.jpg", "line\nbreak.png"]
+    "name",
+    ["with space.png", 'it\'s "quoted".png', "肖像 画.png", "-o.png", "no_ending", "wrong.jpg", "line\nbreak.png"],
 )
 def test_odd_names(tmp_path, name):
     (tmp_path / name).write_bytes(encoded(Image.fromarray(SCENE)))
@@ -254,7 +269,9 @@ def test_odd_names(tmp_path, name):
 
 def test_several_threads():
     data, found = encoded(Image.fromarray(SCENE)), []
-    threads = [threading.Thread(target=lambda: found.append(np.array_equal(read_picture(data), SCENE))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(np.array_equal(read_picture(data), SCENE))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,5 @@
 """Every video says that it is AI-generated, by what, and how to make it again."""
+
 import json
 
 import numpy as np
@@ -20,11 +21,11 @@ def write(path, tags):
 
 @pytest.mark.parametrize(("engine", "term"), [("draft", "compositeSynthetic"), ("sonic", "trainedAlgorithmicMedia")])
 def test_read_back(tmp_path, engine, term):
-    write(tmp_path / "a.mp4", metadata(engine, 2**53 - 1, note="说 <&> \"话\""))
+    write(tmp_path / "a.mp4", metadata(engine, 2**53 - 1, note='说 <&> "话"'))
     found = read_back(tmp_path / "a.mp4")
     assert found["ai_generated"] is True
     assert (found["engine"], found["seed"], found["version"]) == (engine, 2**53 - 1, __version__)
-    assert found["note"] == "说 <&> \"话\""
+    assert found["note"] == '说 <&> "话"'
     term = "http://cv.iptc.org/newscodes/digitalsourcetype/" + term
     assert found["digital_source_type"] == found["xmp_digital_source_type"] == term
 

@@ -1,4 +1,5 @@
 """Any file that PyAV opens: exact length, exact start, and a sentence for what cannot be read."""
+
 import os
 from fractions import Fraction
 
@@ -99,7 +100,9 @@ def test_cover_picture_is_no_video(tmp_path):
     assert np.array_equal(plain.waveform, cover.waveform)
 
 
-@pytest.mark.parametrize("name", ["a b.wav", "it's \"quoted\".wav", "说话 录音.wav", "http:not.wav", "-x.wav", "%d.wav", "concat:a|b.wav"])
+@pytest.mark.parametrize(
+    "name", ["a b.wav", 'it\'s "quoted".wav', "说话 录音.wav", "http:not.wav", "-x.wav", "%d.wav", "concat:a|b.wav"]
+)
 def test_file_names(tmp_path, name):
     clips.write_pcm(tmp_path / name, bytes(8000), 16000)
     assert read_sound(tmp_path / name).duration_s == 0.25
@@ -174,7 +177,9 @@ def test_limits_are_checked_before_memory_is_spent(tmp_path, monkeypatch):
         clips.write_sound(tmp_path / name, clips.tone(10 * RATE, RATE)[None], RATE, codec)
         pieces = []
         real = audio._Reader.append
-        monkeypatch.setattr(audio._Reader, "append", lambda self, piece, real=real, p=pieces: (p.append(piece.size), real(self, piece)))
+        monkeypatch.setattr(
+            audio._Reader, "append", lambda self, piece, real=real, p=pieces: (p.append(piece.size), real(self, piece))
+        )
         assert refusal(tmp_path / name).startswith("Cut the recording")
         assert sum(pieces) <= 3.3 * RATE
         monkeypatch.undo()
@@ -188,7 +193,14 @@ def test_limits_are_checked_before_memory_is_spent(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "codec"),
-    [("a.wav", "pcm_s16le"), ("a.mp3", "libmp3lame"), ("a.m4a", "aac"), ("a.opus", "libopus"), ("a.flac", "flac"), ("a.mkv", "aac")],
+    [
+        ("a.wav", "pcm_s16le"),
+        ("a.mp3", "libmp3lame"),
+        ("a.m4a", "aac"),
+        ("a.opus", "libopus"),
+        ("a.flac", "flac"),
+        ("a.mkv", "aac"),
+    ],
 )
 def test_damaged_and_truncated_files(tmp_path, name, codec):
     """Either a sound within the limits or one sentence, never anything else."""

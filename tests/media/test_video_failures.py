@@ -1,4 +1,6 @@
-"""All or nothing: whatever goes wrong, one sentence is said, nothing is left beside the target, and an older video survives."""
+"""All or nothing: whatever goes wrong, one sentence is said, nothing is left beside the target, and an older video
+survives."""
+
 import os
 import resource
 import signal
@@ -55,11 +57,16 @@ def test_targets_that_cannot_be(tmp_path):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that not even root may write to: /proc")
 def test_unwritable_folder_is_told_before_anything_is_rendered():
-    with pytest.raises(OutputError, match="^Choose a folder in which you may write"), VideoWriter("/proc/a.mp4", SIDE, SIDE):
+    with (
+        pytest.raises(OutputError, match="^Choose a folder in which you may write"),
+        VideoWriter("/proc/a.mp4", SIDE, SIDE),
+    ):
         pytest.fail("the block was entered")
 
 
-@pytest.mark.parametrize("name", ["a b.mp4", "it's \"quoted\".mp4", "说话.mp4", "http:x.mp4", "-x.mp4", "%d.mp4", "no-suffix"])
+@pytest.mark.parametrize(
+    "name", ["a b.mp4", 'it\'s "quoted".mp4', "说话.mp4", "http:x.mp4", "-x.mp4", "%d.mp4", "no-suffix"]
+)
 def test_file_names(tmp_path, name):
     render(tmp_path / name, chunks=1)
     assert [p.name for p in tmp_path.iterdir()] == [name]
@@ -95,7 +102,10 @@ def test_no_frames(tmp_path):
 
 def test_wrong_frames_are_a_programming_error(tmp_path):
     for frames in (NOISE.astype(np.float32), NOISE[:, 1:], NOISE[..., :2]):
-        with pytest.raises(ValueError, match="frames must be uint8"), VideoWriter(tmp_path / "a.mp4", SIDE, SIDE) as writer:
+        with (
+            pytest.raises(ValueError, match="frames must be uint8"),
+            VideoWriter(tmp_path / "a.mp4", SIDE, SIDE) as writer,
+        ):
             writer.write(frames)
     assert list(tmp_path.iterdir()) == []
 
@@ -107,7 +117,8 @@ def test_sizes_that_cannot_be(tmp_path):
 
 
 def test_file_size_limit_at_every_stage(tmp_path):
-    """RLIMIT_FSIZE fails like a full disk: in the header, in the frames, while the index moves to the front, in the last bytes."""
+    """RLIMIT_FSIZE fails like a full disk: in the header, in the frames, while the index moves to the front, in the
+    last bytes."""
     render(tmp_path / "a.mp4")
     size = (tmp_path / "a.mp4").stat().st_size
     (tmp_path / "a.mp4").write_bytes(b"older")
@@ -127,7 +138,9 @@ def test_file_size_limit_at_every_stage(tmp_path):
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=False, capture_output=True
+    ).returncode:
         pytest.skip("a small disk cannot be mounted here (that needs root); the file size limit is tested instead")
     yield folder
     subprocess.run(["umount", folder], check=True)

@@ -1,4 +1,5 @@
 """What is written is what other software reads back: frames, colours, sound, timing."""
+
 import subprocess
 import sys
 import threading
@@ -24,7 +25,6 @@ def portrait(sample_dir):
 
 def moving(portrait, count):
     return np.stack([np.roll(portrait, i % 7, axis=1) for i in range(count)])
-
 
 
 def test_lossless_frames_are_exact(tmp_path, portrait):
@@ -76,7 +76,16 @@ def last_frame(path):
 
 
 def test_colours_are_tagged_and_converted_as_bt709(tmp_path, portrait):
-    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (128, 128, 128), (200, 150, 120), (12, 40, 90)]
+    colours = [
+        (255, 0, 0),
+        (0, 255, 0),
+        (0, 0, 255),
+        (255, 255, 255),
+        (0, 0, 0),
+        (128, 128, 128),
+        (200, 150, 120),
+        (12, 40, 90),
+    ]
     flat = np.array(colours, np.uint8).reshape(2, 4, 3).repeat(32, 0).repeat(32, 1)
     for picture, bias, worst in ((flat, 0.5, 1.5), (portrait, 0.5, None)):
         with VideoWriter(tmp_path / "a.mp4", picture.shape[1], picture.shape[0]) as writer:
@@ -196,7 +205,8 @@ def test_several_writers_at_once(tmp_path, portrait):
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_memory_does_not_grow_with_length(tmp_path):
-    """One minute is 1500 frames, 41 MB, with their sound: none of it may stay. In a process of its own, whose memory is its own."""
+    """One minute is 1500 frames, 41 MB, with their sound: none of it may stay. In a process of its own, whose memory is
+    its own."""
     script = """
 import os, sys
 import numpy as np
@@ -213,5 +223,7 @@ print(max(megabytes[:20]), max(megabytes))
 """
     command = [sys.executable, "-c", script, str(tmp_path / "a.mp4")]
     root = Path(__file__).resolve().parents[2]
-    early, late = map(float, subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split())
+    early, late = map(
+        float, subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.split()
+    )
     assert late - early < 12, f"from {early:.0f} to {late:.0f} MB"

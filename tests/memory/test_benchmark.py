@@ -1,4 +1,5 @@
 """From operations to seconds."""
+
 import math
 
 import pytest

@@ -1,4 +1,5 @@
 """What is foretold without memory against what the same calls take with it: bytes to the byte, operations exactly."""
+
 import json
 import subprocess
 import sys
@@ -22,9 +23,13 @@ def both(dtype):
 
 def stages(m, rows, columns):
     return {
-        "sound": estimate.sound(m, 40), "picture": estimate.picture(m), "encoding": estimate.encoding(m, rows, columns),
-        "sampling": estimate.two_windows(m, rows, columns, 1), "batched": estimate.two_windows(m, rows, columns, 3),
-        "decoding": estimate.decoding(m, rows, columns), "five frames": estimate.decoding(m, rows, columns, 5),
+        "sound": estimate.sound(m, 40),
+        "picture": estimate.picture(m),
+        "encoding": estimate.encoding(m, rows, columns),
+        "sampling": estimate.two_windows(m, rows, columns, 1),
+        "batched": estimate.two_windows(m, rows, columns, 3),
+        "decoding": estimate.decoding(m, rows, columns),
+        "five frames": estimate.decoding(m, rows, columns, 5),
         "in between": estimate.in_between(m, rows, columns),
     }
 
@@ -69,7 +74,9 @@ def test_latents_of_a_longer_clip(branches):
     net = estimate.UNet(net.weights, net.head_dim)
     net.prepare(conditions)
     noise, image = torch.randn(60, 4, 8, 8), torch.zeros(1, 4, 8, 8)
-    taken = estimate.cost(estimate.sample(net, noise, image, torch.zeros(60, 2), estimate.Settings(steps=2), branches, meter=True)[1])
+    taken = estimate.cost(
+        estimate.sample(net, noise, image, torch.zeros(60, 2), estimate.Settings(steps=2), branches, meter=True)[1]
+    )
     foretold = estimate.sampling(without, 8, 8, 60, 2, branches)
     assert foretold.peak_bytes == pytest.approx(taken.peak_bytes, rel=0.01)
     assert foretold.flops == taken.flops
@@ -77,13 +84,16 @@ def test_latents_of_a_longer_clip(branches):
 
 def test_on_a_gpu_results_are_laid_out_otherwise():
     """Normalisation there copies pictures that are stored by pixel; in float32 the CPU has a kernel of our own."""
-    cpu, gpu = (estimate.two_windows(estimate.model(network_dtypes(torch.float16), gpu=gpu), 64, 64, 3) for gpu in (False, True))
+    cpu, gpu = (
+        estimate.two_windows(estimate.model(network_dtypes(torch.float16), gpu=gpu), 64, 64, 3) for gpu in (False, True)
+    )
     assert gpu.peak_bytes > 1.2 * cpu.peak_bytes and gpu.moved_bytes > cpu.moved_bytes
     assert gpu.flops == cpu.flops
 
 
 def test_a_published_model_is_foretold_quickly_and_without_pythons_kernels():
-    """In a fresh process: ten minutes at full size. torch._dynamo is what PyTorch's own answers for the meta device import first."""
+    """In a fresh process: ten minutes at full size. torch._dynamo is what PyTorch's own answers for the meta device
+    import first."""
     code = """
 import json, sys, time
 import torch

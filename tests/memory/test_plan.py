@@ -1,4 +1,6 @@
-"""Which plan is chosen for how much memory, what is said when none fits, and what happens when memory runs out all the same."""
+"""Which plan is chosen for how much memory, what is said when none fits, and what happens when memory runs out all the
+same."""
+
 import builtins
 import json
 import re
@@ -38,10 +40,18 @@ def test_more_memory_never_gives_a_slower_plan_and_no_plan_exceeds_it(side):
     assert way(best) == 0
 
 
-@pytest.mark.parametrize("gib, side, expected", [
-    (6, 512, "batched, offload"), (8, 512, "batched"), (12, 512, "batched"), (24, 512, "batched"),
-    (8, 1024, "sequential, offload"), (12, 1024, "sequential"), (24, 1024, "batched"),
-])
+@pytest.mark.parametrize(
+    "gib, side, expected",
+    [
+        (6, 512, "batched, offload"),
+        (8, 512, "batched"),
+        (12, 512, "batched"),
+        (24, 512, "batched"),
+        (8, 1024, "sequential, offload"),
+        (12, 1024, "sequential"),
+        (24, 1024, "batched"),
+    ],
+)
 def test_cards_that_people_have(gib, side, expected):
     assert make(side // 8, side // 8, TEN_SECONDS, **on_gpu(gib)).kind == expected
 
@@ -50,11 +60,11 @@ def test_refusal_has_numbers_and_ways_out_that_work():
     with pytest.raises(ResourceError) as refused:
         make(128, 128, TEN_SECONDS, **on_gpu(5.5))
     text = str(refused.value)
-    side, = map(int, re.findall(r"min_resolution to (\d+)", text))
+    (side,) = map(int, re.findall(r"min_resolution to (\d+)", text))
     assert make(side // 8, side // 8, TEN_SECONDS, **on_gpu(5.5)).fits
     with pytest.raises(ResourceError):
         make(side // 8 + 8, side // 8 + 8, TEN_SECONDS, **on_gpu(5.5))
-    more, = map(float, re.findall(r"free ([\d.]+) GB more", text))
+    (more,) = map(float, re.findall(r"free ([\d.]+) GB more", text))
     assert make(128, 128, TEN_SECONDS, Budget(round(5.5 * GIB + (more + 0.01) * 1e9), PLENTY)).fits
     assert text.startswith("Set min_resolution") and "run on the CPU" in text and "5.91 GB free" in text
 
@@ -63,7 +73,7 @@ def test_a_clip_too_long_names_the_longest():
     budget = Budget(round(5.5 * GIB), 4 * GIB)
     with pytest.raises(ResourceError) as refused:
         make(64, 64, 200_000, budget)
-    seconds, = map(int, re.findall(r"set duration to (\d+) s", str(refused.value).lower()))
+    (seconds,) = map(int, re.findall(r"set duration to (\d+) s", str(refused.value).lower()))
     assert make(64, 64, round(12.5 * seconds), budget).fits
     with pytest.raises(ResourceError):
         make(64, 64, round(12.5 * seconds) + 2 * plan.WINDOW, budget)
@@ -74,7 +84,7 @@ def test_a_card_with_room_does_not_hide_that_system_memory_lacks_it():
     assert make(64, 64, long, Budget(64 * GIB, PLENTY)).fits
     with pytest.raises(ResourceError, match="system memory") as refused:
         make(64, 64, long, Budget(64 * GIB, 4 * GIB))
-    more, = map(float, re.findall(r"free ([\d.]+) GB more", str(refused.value)))
+    (more,) = map(float, re.findall(r"free ([\d.]+) GB more", str(refused.value)))
     assert make(64, 64, long, Budget(64 * GIB, round(4 * GIB + (more + 0.01) * 1e9))).fits
 
 
@@ -87,8 +97,11 @@ def test_on_the_cpu_precision_follows_memory():
 
 
 def test_a_plan_can_be_forced():
-    for kind, holds in (("batched", lambda p: p.branches_at_once == 3), ("sequential", lambda p: p.branches_at_once == 1),
-                        ("offload", lambda p: p.offload)):
+    for kind, holds in (
+        ("batched", lambda p: p.branches_at_once == 3),
+        ("sequential", lambda p: p.branches_at_once == 1),
+        ("offload", lambda p: p.offload),
+    ):
         assert holds(make(64, 64, TEN_SECONDS, kind=kind, **on_gpu(24)))
         assert all(holds(p) for p in plans(64, 64, TEN_SECONDS, kind=kind, **on_gpu(24)))
     with pytest.raises(ResourceError):
@@ -131,6 +144,7 @@ def test_free_memory_is_found_without_psutil(monkeypatch):
 
 # Memory that runs out all the same
 
+
 class Fails:
     """Runs out of memory `times` times, then returns the plan's kind."""
 
@@ -144,7 +158,11 @@ class Fails:
         return p.kind
 
 
-OUT_OF_MEMORY = [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), ResourceError("Choose a smaller size: no memory left.")]
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory."),
+    MemoryError(),
+    ResourceError("Choose a smaller size: no memory left."),
+]
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda e: type(e).__name__)
@@ -165,7 +183,10 @@ def test_the_second_failure_leaves_as_it_came(error):
 
 def test_the_smallest_plan_and_other_errors_are_not_tried_again():
     smallest = plans(64, 64, TEN_SECONDS, **on_gpu(24))[-1]
-    for p, error in ((smallest, torch.OutOfMemoryError()), (make(64, 64, TEN_SECONDS, **on_gpu(24)), ValueError("other"))):
+    for p, error in (
+        (smallest, torch.OutOfMemoryError()),
+        (make(64, 64, TEN_SECONDS, **on_gpu(24)), ValueError("other")),
+    ):
         work = Fails(error, 1)
         with pytest.raises(type(error)):
             with_retry(p, work)

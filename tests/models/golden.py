@@ -1,4 +1,5 @@
 """Reading the golden files: a network's weights and what it did with them."""
+
 from pathlib import Path
 
 import torch
@@ -9,7 +10,10 @@ FOLDER = Path(__file__).resolve().parent.parent / "golden"
 
 def read(name):
     """{name: tensor}; floating-point numbers as float32."""
-    return {key: value.float() if value.is_floating_point() else value for key, value in load_file(FOLDER / f"{name}.safetensors").items()}
+    return {
+        key: value.float() if value.is_floating_point() else value
+        for key, value in load_file(FOLDER / f"{name}.safetensors").items()
+    }
 
 
 def weights(name, dtype=torch.float32):

@@ -1,11 +1,16 @@
 """The weights of diffusers' and transformers' networks under the names of the files that users have."""
+
 import torch
 
 from sonic_nodes.weights.shapes import CLIP_PREFIX, VAE_PREFIX
 
 RES = [("spatial_res_block.", ""), ("conv_shortcut", "nin_shortcut"), ("time_mixer.mix_factor", "mix_factor")]
-TEMPORAL = [("temporal_res_block.norm1", "time_stack.in_layers.0"), ("temporal_res_block.conv1", "time_stack.in_layers.2"),
-            ("temporal_res_block.norm2", "time_stack.out_layers.0"), ("temporal_res_block.conv2", "time_stack.out_layers.3")]
+TEMPORAL = [
+    ("temporal_res_block.norm1", "time_stack.in_layers.0"),
+    ("temporal_res_block.conv1", "time_stack.in_layers.2"),
+    ("temporal_res_block.norm2", "time_stack.out_layers.0"),
+    ("temporal_res_block.conv2", "time_stack.out_layers.3"),
+]
 ATTENTION = [("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out")]
 
 
@@ -47,11 +52,20 @@ def clip_weights(state):
     prefix = "vision_model."
     embeddings = f"{prefix}embeddings."
     found = {
-        "class_embedding": state[f"{embeddings}class_embedding"], "conv1.weight": state[f"{embeddings}patch_embedding.weight"],
-        "positional_embedding": state[f"{embeddings}position_embedding.weight"], "proj": state["visual_projection.weight"].t().contiguous(),
+        "class_embedding": state[f"{embeddings}class_embedding"],
+        "conv1.weight": state[f"{embeddings}patch_embedding.weight"],
+        "positional_embedding": state[f"{embeddings}position_embedding.weight"],
+        "proj": state["visual_projection.weight"].t().contiguous(),
     }
-    pairs = [("pre_layrnorm", "ln_pre"), ("post_layernorm", "ln_post"), ("encoder.layers", "transformer.resblocks"), ("layer_norm", "ln_"),
-             ("self_attn.out_proj", "attn.out_proj"), ("mlp.fc1", "mlp.c_fc"), ("mlp.fc2", "mlp.c_proj")]
+    pairs = [
+        ("pre_layrnorm", "ln_pre"),
+        ("post_layernorm", "ln_post"),
+        ("encoder.layers", "transformer.resblocks"),
+        ("layer_norm", "ln_"),
+        ("self_attn.out_proj", "attn.out_proj"),
+        ("mlp.fc1", "mlp.c_fc"),
+        ("mlp.fc2", "mlp.c_proj"),
+    ]
     for name, value in state.items():
         if name.startswith(prefix) and "embeddings" not in name and not any(f"{p}_proj" in name for p in "qkv"):
             found[replaced(name.removeprefix(prefix), pairs)] = value

@@ -2,6 +2,7 @@
 
 Neither is needed by the package; without them these tests are skipped: pip install diffusers transformers
 """
+
 import pytest
 import torch
 
@@ -16,7 +17,8 @@ CHANNELS = (32, 64, 64)
 
 
 def randomised(module, seed):
-    """Random everywhere, also where a fresh module has zeros and ones; scaled so that values neither vanish nor grow."""
+    """Random everywhere, also where a fresh module has zeros and ones; scaled so that values neither vanish nor
+    grow."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
         spread = 0.1 if parameter.dim() < 2 else 1 / parameter[0].numel() ** 0.5
@@ -61,7 +63,7 @@ def test_vae_decoder(vae, frames, rows, columns):
     weights = vae_weights(vae.state_dict(), len(CHANNELS))
     for chunk in (frames, 8):
         parts = [vae.decode(part, num_frames=len(part)).sample for part in latents.split(chunk)]
-        video, = run("vae_decoder", {"latents": latents}, weights, [chunk])
+        (video,) = run("vae_decoder", {"latents": latents}, weights, [chunk])
         assert relative(video, torch.cat(parts)) < TOLERANCE
 
 
@@ -72,7 +74,7 @@ def test_vae_in_half_precision_is_no_worse_than_the_library(vae, dtype):
     latents = random(5, 4, 6, 7)
     exact = vae.decode(latents, num_frames=5).sample
     weights = {name: value.to(dtype) for name, value in vae_weights(vae.state_dict(), len(CHANNELS)).items()}
-    ours, = run("vae_decoder", {"latents": latents}, weights)
+    (ours,) = run("vae_decoder", {"latents": latents}, weights)
     state = {name: value.clone() for name, value in vae.state_dict().items()}
     theirs = vae.to(dtype).decode(latents.to(dtype), num_frames=5).sample
     vae.to(torch.float32).load_state_dict(state)
@@ -86,13 +88,20 @@ def test_vae_in_half_precision_is_no_worse_than_the_library(vae, dtype):
 def test_clip_vision(width, heads, side, batch, names):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed: CLIP is not compared")
     config = transformers.CLIPVisionConfig(
-        hidden_size=width, intermediate_size=100, num_hidden_layers=3, num_attention_heads=heads, image_size=side, patch_size=14,
-        projection_dim=20, hidden_act="gelu")
+        hidden_size=width,
+        intermediate_size=100,
+        num_hidden_layers=3,
+        num_attention_heads=heads,
+        image_size=side,
+        patch_size=14,
+        projection_dim=20,
+        hidden_act="gelu",
+    )
     module = randomised(transformers.CLIPVisionModelWithProjection(config), 2)
     state = {name: value for name, value in module.state_dict().items() if "position_ids" not in name}
     weights = state if names == "transformers" else clip_weights(state)
     pixels = random(batch, 3, side, side)
-    embeds, = run("clip_vision", {"pixels": pixels}, weights, [heads])
+    (embeds,) = run("clip_vision", {"pixels": pixels}, weights, [heads])
     assert relative(embeds, module(pixels).image_embeds) < TOLERANCE
 
 
@@ -101,15 +110,28 @@ def test_clip_vision(width, heads, side, batch, names):
 def test_whisper(width, heads, positions, layers):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed: Whisper is not compared")
     config = transformers.WhisperConfig(
-        d_model=width, encoder_attention_heads=heads, encoder_layers=layers, encoder_ffn_dim=70, max_source_positions=positions,
-        decoder_layers=1, decoder_attention_heads=1, decoder_ffn_dim=8, vocab_size=60, pad_token_id=0, bos_token_id=0, eos_token_id=0,
-        decoder_start_token_id=0)
+        d_model=width,
+        encoder_attention_heads=heads,
+        encoder_layers=layers,
+        encoder_ffn_dim=70,
+        max_source_positions=positions,
+        decoder_layers=1,
+        decoder_attention_heads=1,
+        decoder_ffn_dim=8,
+        vocab_size=60,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        decoder_start_token_id=0,
+    )
     module = randomised(transformers.WhisperModel(config).encoder, 3)
     mel = random(80, 4 * positions)
-    states, = run("whisper", {"mel": mel}, {f"encoder.{name}": value for name, value in module.state_dict().items()}, [heads])
+    (states,) = run(
+        "whisper", {"mel": mel}, {f"encoder.{name}": value for name, value in module.state_dict().items()}, [heads]
+    )
     for i in range(2):
-        piece = mel[None, :, 2 * positions * i: 2 * positions * (i + 1)]
+        piece = mel[None, :, 2 * positions * i : 2 * positions * (i + 1)]
         expected = module(piece, output_hidden_states=True).hidden_states
         assert len(expected) == states.shape[1] == layers + 1
         for k, state in enumerate(expected):
-            assert relative(states[positions * i: positions * (i + 1), k], state[0]) < TOLERANCE
+            assert relative(states[positions * i : positions * (i + 1), k], state[0]) < TOLERANCE

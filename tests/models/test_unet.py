@@ -1,4 +1,5 @@
 """The UNet against tensors recorded from the published model's code, and each exact saving against doing without it."""
+
 import pytest
 import torch
 
@@ -20,8 +21,18 @@ def tiny_weights():
 
 
 def conditions(golden, **changes):
-    image, audio = golden["image_embeds"].view(3, FRAMES, 1, CONTEXT), golden["audio_tokens"].view(3, FRAMES, TOKENS, CONTEXT)
-    arguments = {"image": image, "audio": audio, "face_mask": golden["face_mask"], "rows": ROWS, "columns": COLUMNS, "window": FRAMES}
+    image, audio = (
+        golden["image_embeds"].view(3, FRAMES, 1, CONTEXT),
+        golden["audio_tokens"].view(3, FRAMES, TOKENS, CONTEXT),
+    )
+    arguments = {
+        "image": image,
+        "audio": audio,
+        "face_mask": golden["face_mask"],
+        "rows": ROWS,
+        "columns": COLUMNS,
+        "window": FRAMES,
+    }
     return model.Conditions(**{**arguments, **changes})
 
 
@@ -52,6 +63,7 @@ def random(*shape):
 
 # Against the published model
 
+
 def test_output(plain, golden):
     assert plain.dtype == torch.float32
     assert relative(plain, golden["out"]) < 2e-5
@@ -67,7 +79,7 @@ def test_output_without_sound_and_mask(tiny_weights, golden):
 
 def recorded_part(out, expected):
     """What was recorded of a layer: the rows of the last branch. The embedding is the same for every branch."""
-    return out.expand(expected.shape) if len(out) == 1 and len(expected) == 3 else out[-len(expected):]
+    return out.expand(expected.shape) if len(out) == 1 and len(expected) == 3 else out[-len(expected) :]
 
 
 def test_every_layer(tiny_weights, golden):
@@ -75,8 +87,13 @@ def test_every_layer(tiny_weights, golden):
     once = [name for name in layers if name.endswith("time_pos_embed")]
     each = [name for name in layers if name not in once]
     net = model.UNet(tiny_weights, HEAD_DIM)
-    outputs = dict(zip(once + each, net.prepare(conditions(golden), once) + step(net, golden, probes=each)[1:], strict=True))
-    errors = {name: relative(recorded_part(out, golden["act." + name]), golden["act." + name]) for name, out in outputs.items()}
+    outputs = dict(
+        zip(once + each, net.prepare(conditions(golden), once) + step(net, golden, probes=each)[1:], strict=True)
+    )
+    errors = {
+        name: relative(recorded_part(out, golden["act." + name]), golden["act." + name])
+        for name, out in outputs.items()
+    }
     assert len(errors) == 26
     assert max(errors.values()) < 1e-5, errors
 
@@ -104,7 +121,7 @@ def test_masks_of_a_rectangle(tiny_weights, golden):
         assert (mask - expected).abs().max() < 1e-5
         top, height, left, width = net.constants["rectangles"][level].tolist()
         inside = torch.zeros(rows, columns, dtype=torch.bool)
-        inside[top:top + height, left:left + width] = True
+        inside[top : top + height, left : left + width] = True
         assert not expected.view(rows, columns)[~inside].any()
         assert expected.view(rows, columns)[top].any() and expected.view(rows, columns)[:, left].any()
 
@@ -115,21 +132,21 @@ EXACT = 2e-6
 
 
 def test_folding_queries_and_outputs(net, golden, plain):
-    got, = step(net, golden, savings_off=model.UNFOLDED)
+    (got,) = step(net, golden, savings_off=model.UNFOLDED)
     assert 0 < relative(got, plain) < EXACT
 
 
 def test_audio_attention_in_the_rectangle_alone(net, golden, plain):
     top, height, left, width = net.constants["rectangles"][0].tolist()
     assert 0 < height * width < ROWS * COLUMNS
-    got, = step(net, golden, savings_off=model.WHOLE_MASK)
+    (got,) = step(net, golden, savings_off=model.WHOLE_MASK)
     assert 0 < relative(got, plain) < EXACT
 
 
 def test_branches_one_after_another(net, golden, plain):
     for b in range(3):
-        got, = step(net, golden, golden["sample"][b:b + 1], first_branch=b, branches=1)
-        assert relative(got, plain[b:b + 1]) < EXACT
+        (got,) = step(net, golden, golden["sample"][b : b + 1], first_branch=b, branches=1)
+        assert relative(got, plain[b : b + 1]) < EXACT
 
 
 def test_conditions_that_are_the_same_for_all_frames(tiny_weights, golden):
@@ -146,8 +163,8 @@ def test_a_window_takes_its_frames_from_the_whole_clip(tiny_weights, golden):
     uncond = golden["audio_tokens"][:1]
     whole = conditions(golden, image=[clip_image] * 3, audio=[uncond, uncond, clip_audio])
     window = conditions(golden, image=[clip_image[frames]] * 3, audio=[uncond, uncond, clip_audio[frames]])
-    got, = step(prepared(tiny_weights, whole), golden, frames=frames)
-    expected, = step(prepared(tiny_weights, window), golden)
+    (got,) = step(prepared(tiny_weights, whole), golden, frames=frames)
+    (expected,) = step(prepared(tiny_weights, window), golden)
     assert relative(got, expected) < EXACT
 
 
@@ -160,13 +177,16 @@ def test_sound_stays_in_host_memory(tiny_weights, golden):
 
 
 def test_image_latents_once_a_run(tiny_weights, golden):
-    noisy, latents = random(FRAMES, 4, ROWS, COLUMNS), [torch.zeros(4, ROWS, COLUMNS), random(4, ROWS, COLUMNS), random(4, ROWS, COLUMNS)]
+    noisy, latents = (
+        random(FRAMES, 4, ROWS, COLUMNS),
+        [torch.zeros(4, ROWS, COLUMNS), random(4, ROWS, COLUMNS), random(4, ROWS, COLUMNS)],
+    )
     sample = torch.stack([torch.cat([noisy, part.expand(FRAMES, -1, -1, -1)], 1) for part in latents])
-    expected, = step(prepared(tiny_weights, conditions(golden)), golden, sample)
+    (expected,) = step(prepared(tiny_weights, conditions(golden)), golden, sample)
     split = prepared(tiny_weights, conditions(golden, image_latents=latents))
-    got, = step(split, golden, noisy)
+    (got,) = step(split, golden, noisy)
     assert relative(got, expected) < EXACT
-    last, = step(split, golden, noisy, first_branch=2, branches=1)
+    (last,) = step(split, golden, noisy, first_branch=2, branches=1)
     assert relative(last, expected[2:]) < EXACT
 
 
@@ -180,13 +200,23 @@ def test_audio_scale(tiny_weights, golden, plain):
 
 def test_any_number_of_frames_and_any_shape(tiny_weights, golden):
     for frames, rows, columns in ((1, 8, 8), (3, 16, 8), (26, 8, 24)):
-        net = prepared(tiny_weights, conditions(golden, image=[golden["image_embeds"][:1]], audio=[random(frames, TOKENS, CONTEXT)],
-                                                rows=rows, columns=columns, window=frames))
-        out, = step(net, golden, random(1, frames, 8, rows, columns), range(frames))
+        net = prepared(
+            tiny_weights,
+            conditions(
+                golden,
+                image=[golden["image_embeds"][:1]],
+                audio=[random(frames, TOKENS, CONTEXT)],
+                rows=rows,
+                columns=columns,
+                window=frames,
+            ),
+        )
+        (out,) = step(net, golden, random(1, frames, 8, rows, columns), range(frames))
         assert out.shape == (1, frames, 4, rows, columns) and out.isfinite().all()
 
 
 # Bad input
+
 
 def test_layer_that_is_not_finite_is_named(tiny_weights, golden):
     broken = dict(tiny_weights)
@@ -212,7 +242,9 @@ def test_weights_of_another_network(golden):
 
 
 def test_missing_weight_is_named(tiny_weights, golden):
-    incomplete = {name: w for name, w in tiny_weights.items() if name != "mid_block.resnets.1.spatial_res_block.conv1.weight"}
+    incomplete = {
+        name: w for name, w in tiny_weights.items() if name != "mid_block.resnets.1.spatial_res_block.conv1.weight"
+    }
     net = prepared(incomplete, conditions(golden))
     with pytest.raises(RuntimeError, match="no tensor 'mid_block.resnets.1.spatial_res_block.conv1.weight'"):
         step(net, golden)
@@ -238,10 +270,11 @@ def test_constants_of_another_network(net, golden, tiny_weights):
 
 # Reduced precision
 
+
 @pytest.mark.parametrize("dtype, limit", [(torch.float16, 1e-2), (torch.bfloat16, 3e-2)], ids=str)
 def test_reduced_precision(golden, plain, dtype, limit):
     """bfloat16 has 8 bits: rounding the weights alone moves the output by 1e-2, in any implementation."""
     net = prepared(weights("unet_tiny_weights_a", dtype) | weights("unet_tiny_weights_b", dtype), conditions(golden))
-    got, = step(net, golden)
+    (got,) = step(net, golden)
     assert got.dtype == dtype
     assert relative(got, plain) < limit

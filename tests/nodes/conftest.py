@@ -1,4 +1,6 @@
-"""Just enough of ComfyUI to import the nodes and to call them: strict about names, so that a misspelt argument fails here."""
+"""Just enough of ComfyUI to import the nodes and to call them: strict about names, so that a misspelt argument fails
+here."""
+
 import importlib
 import os
 import sys
@@ -99,7 +101,7 @@ def fake_folder_paths(comfy, module):
     def annotated(name):
         for kind in ("input", "output", "temp"):
             if name.endswith(f"[{kind}]"):
-                return name[:-len(kind) - 3], str(comfy.input_folder)
+                return name[: -len(kind) - 3], str(comfy.input_folder)
         return name, None
 
     paths = module("folder_paths", models_dir=str(comfy.models))
@@ -123,19 +125,44 @@ def fake_folder_paths(comfy, module):
         get_annotated_filepath=lambda name: str(comfy.input_folder / annotated(name)[0]),
         annotated_filepath=annotated,
         exists_annotated_filepath=lambda name: (comfy.input_folder / annotated(name)[0]).exists(),
-        filter_files_content_types=lambda files, kinds: [f for f in files if f.lower().endswith((".jpg", ".png", ".webp"))],
-        add_model_folder_path=add, get_filename_list=names, get_full_path=full,
-        get_folder_paths=lambda folder: list(paths.folder_names_and_paths[folder][0]))
+        filter_files_content_types=lambda files, kinds: [
+            f for f in files if f.lower().endswith((".jpg", ".png", ".webp"))
+        ],
+        add_model_folder_path=add,
+        get_filename_list=names,
+        get_full_path=full,
+        get_folder_paths=lambda folder: list(paths.folder_names_and_paths[folder][0]),
+    )
     return paths
 
 
 def fake_modules(comfy):
     io = SimpleNamespace(
-        Custom=custom, ComfyNode=ComfyNode, Hidden=SimpleNamespace(unique_id="UNIQUE_ID"), NodeOutput=NodeOutput, Schema=SimpleNamespace,
-        UploadType=SimpleNamespace(image="image_upload"), FolderType=SimpleNamespace(input="input"),
-        **{name: custom(io_type) for name, io_type in {
-            "Int": "INT", "Float": "FLOAT", "Boolean": "BOOLEAN", "Combo": "COMBO", "Image": "IMAGE", "Mask": "MASK", "Audio": "AUDIO",
-            "Latent": "LATENT", "String": "STRING", "ClipVision": "CLIP_VISION", "Vae": "VAE", "Model": "MODEL"}.items()})
+        Custom=custom,
+        ComfyNode=ComfyNode,
+        Hidden=SimpleNamespace(unique_id="UNIQUE_ID"),
+        NodeOutput=NodeOutput,
+        Schema=SimpleNamespace,
+        UploadType=SimpleNamespace(image="image_upload"),
+        FolderType=SimpleNamespace(input="input"),
+        **{
+            name: custom(io_type)
+            for name, io_type in {
+                "Int": "INT",
+                "Float": "FLOAT",
+                "Boolean": "BOOLEAN",
+                "Combo": "COMBO",
+                "Image": "IMAGE",
+                "Mask": "MASK",
+                "Audio": "AUDIO",
+                "Latent": "LATENT",
+                "String": "STRING",
+                "ClipVision": "CLIP_VISION",
+                "Vae": "VAE",
+                "Model": "MODEL",
+            }.items()
+        },
+    )
 
     class ProgressBar:
         def __init__(self, total):
@@ -151,10 +178,15 @@ def fake_modules(comfy):
         return made
 
     management = module(
-        "comfy.model_management", get_free_memory=lambda device: comfy.free_bytes, get_torch_device=lambda: torch.device("cpu"),
+        "comfy.model_management",
+        get_free_memory=lambda device: comfy.free_bytes,
+        get_torch_device=lambda: torch.device("cpu"),
         get_total_memory=lambda device: comfy.total_bytes,
-        unet_offload_device=lambda: torch.device("cpu"), throw_exception_if_processing_interrupted=comfy.throw_if_cancelled,
-        load_models_gpu=lambda patchers, **options: comfy.loaded.append((patchers, options)), OOM_EXCEPTION=torch.OutOfMemoryError)
+        unet_offload_device=lambda: torch.device("cpu"),
+        throw_exception_if_processing_interrupted=comfy.throw_if_cancelled,
+        load_models_gpu=lambda patchers, **options: comfy.loaded.append((patchers, options)),
+        OOM_EXCEPTION=torch.OutOfMemoryError,
+    )
     patching = module("comfy.model_patcher", ModelPatcher=ModelPatcher)
     utils = module("comfy.utils", ProgressBar=ProgressBar)
     latest = module("comfy_api.latest", io=io, ui=SimpleNamespace(PreviewImage=PreviewImage), ComfyExtension=object)

@@ -1,4 +1,6 @@
-"""Lip-sync Calibrate as ComfyUI calls it: the pictures are handed on themselves, the sound is moved or handed on itself."""
+"""Lip-sync Calibrate as ComfyUI calls it: the pictures are handed on themselves, the sound is moved or handed on
+itself."""
+
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -33,7 +35,9 @@ def test_the_pictures_pass_through_and_late_sound_is_moved(nodes, images, mode):
         assert torch.equal(sound["waveform"][..., 400:100000], given[..., 400 + earlier : 100000 + earlier])
 
 
-@pytest.mark.parametrize("audio", [audio_from_sound(speech()), {"waveform": torch.zeros(1, 2, 96000), "sample_rate": 16000}])
+@pytest.mark.parametrize(
+    "audio", [audio_from_sound(speech()), {"waveform": torch.zeros(1, 2, 96000), "sample_rate": 16000}]
+)
 def test_what_fits_or_cannot_be_measured_is_handed_on_itself(nodes, images, audio):
     pictures, sound, *_ = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, "fix", 600.0).args
     assert pictures is images and sound is audio
@@ -100,15 +104,27 @@ def test_sound_of_any_make_is_moved(nodes, images, seen_before, name):
     assert any("first was taken" in line for line in out.ui["text"][0].splitlines()) == (name == "a batch")
 
 
-@pytest.mark.parametrize("audio", [
-    None, {}, [], {"waveform": None, "sample_rate": 16000}, {"waveform": torch.zeros(1, 1, 0), "sample_rate": 16000},
-    {"waveform": torch.zeros(0, 1, 100), "sample_rate": 16000}, {"waveform": torch.full((1, 1, 99000), float("nan")), "sample_rate": 16000},
-    {"waveform": torch.full((1, 1, 99000), float("inf")), "sample_rate": 16000}, {"waveform": torch.zeros(1, 1, 99000)},
-    {"waveform": torch.zeros(1, 1, 99000), "sample_rate": None}, {"waveform": torch.zeros(1, 1, 99000), "sample_rate": float("nan")},
-    {"waveform": torch.zeros(1, 1, 99000), "sample_rate": float("inf")}, {"waveform": torch.zeros(1, 1, 99000), "sample_rate": -5},
-    {"waveform": torch.zeros(1, 1, 1, 99000), "sample_rate": 16000}, {"waveform": torch.zeros(1, 40, 9000), "sample_rate": 16000},
-    {"waveform": torch.ones(1, 1, 99000).int() * 9000, "sample_rate": 16000},
-])
+@pytest.mark.parametrize(
+    "audio",
+    [
+        None,
+        {},
+        [],
+        {"waveform": None, "sample_rate": 16000},
+        {"waveform": torch.zeros(1, 1, 0), "sample_rate": 16000},
+        {"waveform": torch.zeros(0, 1, 100), "sample_rate": 16000},
+        {"waveform": torch.full((1, 1, 99000), float("nan")), "sample_rate": 16000},
+        {"waveform": torch.full((1, 1, 99000), float("inf")), "sample_rate": 16000},
+        {"waveform": torch.zeros(1, 1, 99000)},
+        {"waveform": torch.zeros(1, 1, 99000), "sample_rate": None},
+        {"waveform": torch.zeros(1, 1, 99000), "sample_rate": float("nan")},
+        {"waveform": torch.zeros(1, 1, 99000), "sample_rate": float("inf")},
+        {"waveform": torch.zeros(1, 1, 99000), "sample_rate": -5},
+        {"waveform": torch.zeros(1, 1, 1, 99000), "sample_rate": 16000},
+        {"waveform": torch.zeros(1, 40, 9000), "sample_rate": 16000},
+        {"waveform": torch.ones(1, 1, 99000).int() * 9000, "sample_rate": 16000},
+    ],
+)
 def test_what_is_no_sound_is_handed_on_in_words(nodes, images, audio):
     out = nodes["SonicLipSyncCalibrate"].execute(images[:4], audio, 25.0, "fix", 600.0)
     assert out.args[0].shape[0] == 4 and out.args[1] is audio and out.args[2:4] == (0.0, 0.0)
@@ -116,8 +132,12 @@ def test_what_is_no_sound_is_handed_on_in_words(nodes, images, audio):
 
 
 NO_CLIPS = {
-    "none": None, "0 frames": torch.zeros(0, 64, 64, 3), "grey": torch.zeros(5, 64, 64, 1), "flat": torch.zeros(64, 64, 3),
-    "NaN": torch.full((5, 64, 64, 3), float("nan")), "infinite": torch.full((5, 64, 64, 3), float("inf")),
+    "none": None,
+    "0 frames": torch.zeros(0, 64, 64, 3),
+    "grey": torch.zeros(5, 64, 64, 1),
+    "flat": torch.zeros(64, 64, 3),
+    "NaN": torch.full((5, 64, 64, 3), float("nan")),
+    "infinite": torch.full((5, 64, 64, 3), float("inf")),
     "1 frame": torch.zeros(1, 64, 64, 3),
 }
 
@@ -130,22 +150,33 @@ def test_what_is_no_clip_is_handed_on_in_words(nodes, name):
     assert out.ui["text"][0].startswith("Nothing was measured: ")
 
 
-@pytest.mark.parametrize("change", [
-    lambda images: images.half(), lambda images: images.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1),
-    lambda images: torch.cat([images, torch.ones_like(images[..., :1])], dim=-1), lambda images: images * 1.2 - 0.1,
-    lambda images: images.double().requires_grad_(),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images.half(),
+        lambda images: images.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1),
+        lambda images: torch.cat([images, torch.ones_like(images[..., :1])], dim=-1),
+        lambda images: images * 1.2 - 0.1,
+        lambda images: images.double().requires_grad_(),
+    ],
+)
 def test_pictures_of_any_make_are_looked_at_and_handed_on(nodes, images, change):
     given = change(images[:10])
     out = nodes["SonicLipSyncCalibrate"].execute(given, late(), 25.0, "fix", 200.0)
     assert out.args[0] is given and "too short" in out.ui["text"][0]
 
 
-@pytest.mark.parametrize(("arguments", "remedy"), [
-    ((0.5, "fix", 200.0), "Choose fps"), ((1000.0, "fix", 200.0), "Choose fps"), ((float("nan"), "fix", 200.0), "Choose fps"),
-    ((25.0, "mend", 200.0), "Set mode"), ((25.0, "fix", 601.0), "Choose the largest offset"),
-    ((25.0, "fix", float("nan")), "Choose the largest offset"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        ((0.5, "fix", 200.0), "Choose fps"),
+        ((1000.0, "fix", 200.0), "Choose fps"),
+        ((float("nan"), "fix", 200.0), "Choose fps"),
+        ((25.0, "mend", 200.0), "Set mode"),
+        ((25.0, "fix", 601.0), "Choose the largest offset"),
+        ((25.0, "fix", float("nan")), "Choose the largest offset"),
+    ],
+)
 def test_settings_out_of_range_are_errors_that_say_what_to_do(nodes, images, arguments, remedy):
     with pytest.raises(ValueError, match=f"^{remedy}"):
         nodes["SonicLipSyncCalibrate"].execute(images, late(), *arguments)

@@ -32,7 +32,9 @@ def test_first_of_several_pictures():
     assert comfy_types.first_picture(image[:1])[1] == []
 
 
-@pytest.mark.parametrize("image", [torch.zeros(4, 4, 3), torch.zeros(1, 4, 4, 1), torch.zeros(0, 4, 4, 3), torch.zeros(1, 0, 4, 3), None])
+@pytest.mark.parametrize(
+    "image", [torch.zeros(4, 4, 3), torch.zeros(1, 4, 4, 1), torch.zeros(0, 4, 4, 3), torch.zeros(1, 0, 4, 3), None]
+)
 def test_what_is_no_picture_is_refused(image):
     with pytest.raises(InputError, match="^Connect one colour picture"):
         comfy_types.first_picture(image)
@@ -47,7 +49,9 @@ def test_mask_is_the_opposite_of_opacity():
 def test_mask_of_another_size_is_refused():
     assert comfy_types.array_from_mask(None, 4, 6) is None
     assert comfy_types.array_from_mask(torch.ones(2, 4, 6), 4, 6).shape == (4, 6)
-    with pytest.raises(InputError, match="^Paint the mask on the same picture: the mask is 64x64 pixels, the picture 6x4"):
+    with pytest.raises(
+        InputError, match="^Paint the mask on the same picture: the mask is 64x64 pixels, the picture 6x4"
+    ):
         comfy_types.array_from_mask(torch.zeros(1, 64, 64), 4, 6)
 
 
@@ -91,12 +95,16 @@ def test_another_rate_shows_pictures_twice_or_leaves_some_out_and_lasts_as_long(
     order = comfy_types.resampled(50, 25, wanted)
     assert len(order) == shown and bool((order[1:] >= order[:-1]).all()) and int(order[0]) <= 2 and int(order[-1]) >= 47
     middle = (torch.arange(shown) + 0.5) / wanted
-    assert float(((order + 0.5) / 25 - middle).abs().max()) <= 0.0201, "a picture stands more than half a frame from its time"
+    assert float(((order + 0.5) / 25 - middle).abs().max()) <= 0.0201, (
+        "a picture stands more than half a frame from its time"
+    )
 
 
 def test_memory_is_asked_before_the_work():
     comfy_types.require_memory(250, 512, 512, 800_000_000)
-    with pytest.raises(ResourceError, match="^Shorten the recording or lower min_resolution.*15000 pictures of 512x512 need 47.2 GB"):
+    with pytest.raises(
+        ResourceError, match="^Shorten the recording or lower min_resolution.*15000 pictures of 512x512 need 47.2 GB"
+    ):
         comfy_types.require_memory(15000, 512, 512, 8_000_000_000)
 
 

@@ -1,4 +1,6 @@
-"""Registration: what happens when ComfyUI imports the folder, once, twice, beside another pack, and without the compiled part."""
+"""Registration: what happens when ComfyUI imports the folder, once, twice, beside another pack, and without the
+compiled part."""
+
 import asyncio
 import importlib.util
 import json
@@ -100,13 +102,17 @@ def test_a_missing_library_of_others_is_named(extension, nodes, monkeypatch):
     command = f'"{sys.executable}" -m pip install -r "{ROOT / "requirements.txt"}"'
     with pytest.raises(ValueError) as raised:
         nodes["SonicLoader"].execute("built-in draft")
-    assert str(raised.value).startswith(f"Run `{command}`, then restart ComfyUI: a part of the Sonic nodes does not load")
+    assert str(raised.value).startswith(
+        f"Run `{command}`, then restart ComfyUI: a part of the Sonic nodes does not load"
+    )
 
 
 def test_a_pytorch_that_is_too_old_is_named(nodes, monkeypatch):
     missing(monkeypatch, "sonic_nodes._sonic")
     monkeypatch.setattr("torch.__version__", "2.9.1+cu128")
-    with pytest.raises(ValueError, match=r"^Update PyTorch to 2\.10 or newer, then start again.*\n  1\. .*: it is 2\.9\.1\+cu128\."):
+    with pytest.raises(
+        ValueError, match=r"^Update PyTorch to 2\.10 or newer, then start again.*\n  1\. .*: it is 2\.9\.1\+cu128\."
+    ):
         nodes["SonicLoader"].execute("built-in draft")
 
 

@@ -1,4 +1,6 @@
-"""The quality gate in Load Image and Image Quality Gate: what each policy does about a picture, and what is said about it."""
+"""The quality gate in Load Image and Image Quality Gate: what each policy does about a picture, and what is said about
+it."""
+
 import io
 import json
 import math
@@ -74,7 +76,9 @@ def test_strict_stops_below_min_score_too(nodes, files):
     (files / "q75.jpg").write_bytes(saved(files / "clean.png", 72))
     kept = loaded(nodes, "q75.jpg", "warn", 95.0).args
     assert 60 < kept[2] < 95 and kept[3] is False and "fine" in kept[4]
-    with pytest.raises(ValueError, match=r"^Choose a better picture, or lower min_score: the score is \d+, min_score 95\."):
+    with pytest.raises(
+        ValueError, match=r"^Choose a better picture, or lower min_score: the score is \d+, min_score 95\."
+    ):
         loaded(nodes, "q75.jpg", "strict", 95.0)
     assert loaded(nodes, "q75.jpg", "strict", 60.0).args[3] is True
 
@@ -105,7 +109,10 @@ def test_repair_leaves_a_fine_picture_alone_and_says_so(nodes, files, clean):
 def test_off_says_nothing_and_hands_on_the_same_figures(nodes, files):
     off, warn = loaded(nodes, "q40.jpg", "off"), loaded(nodes, "q40.jpg", "warn")
     assert off.args[2:5] == warn.args[2:5] and torch.equal(off.args[5], warn.args[5])
-    assert off.ui == {"text": ("Quality gate off.",), "images": [{"filename": "q40.jpg", "subfolder": "", "type": "input"}]}
+    assert off.ui == {
+        "text": ("Quality gate off.",),
+        "images": [{"filename": "q40.jpg", "subfolder": "", "type": "input"}],
+    }
 
 
 def test_the_node_shows_its_picture_the_heat_map_and_the_words(nodes, files):
@@ -122,7 +129,7 @@ def test_the_heat_map_is_hot_where_a_part_was_compressed(nodes, comfy, clean, po
     pasted = np.array(clean)
     pasted[96:288, 64:256] = poor[1][97:289, 65:257]
     heat = nodes["SonicImageGate"].execute(image_from_pictures(pasted[None])).args[5][0]
-    red = heat[..., 0] - heat[..., 2]   # the picture below is grey
+    red = heat[..., 0] - heat[..., 2]  # the picture below is grey
     assert red[128:256, 96:224].mean() > 0.5 and red[:64].mean() < 0.1
 
 
@@ -130,7 +137,12 @@ def test_a_picture_too_small_to_be_judged_is_said_and_passes_on(nodes, comfy):
     Image.new("RGB", (8, 8)).save(comfy.input_folder / "tiny.png")
     for policy in ("off", "warn", "repair"):
         image, _, score, passed, report, heat = loaded(nodes, "tiny.png", policy).args
-        assert image.shape == heat.shape == (1, 8, 8, 3) and score == 0 and passed is False and "Choose a larger picture" in report
+        assert (
+            image.shape == heat.shape == (1, 8, 8, 3)
+            and score == 0
+            and passed is False
+            and "Choose a larger picture" in report
+        )
     with pytest.raises(ValueError, match="^Choose a larger picture"):
         loaded(nodes, "tiny.png", "strict")
 
@@ -207,7 +219,10 @@ def test_files_saved_before_the_gate_have_all_that_is_required(nodes):
     page = json.loads((ROOT / "tests/e2e/older/page.json").read_text(encoding="utf-8"))
     stored = next(node for node in page["nodes"] if node["type"] == "SonicLoadImage")["widgets_values"]
     assert dict(zip([*required, "upload"], stored, strict=True)) == {
-        "image": "sonic_sample_portrait.jpg", "policy": "off", "upload": "image"}
+        "image": "sonic_sample_portrait.jpg",
+        "policy": "off",
+        "upload": "image",
+    }
     graph = json.loads((ROOT / "tests/e2e/older/api.json").read_text(encoding="utf-8"))
     given = next(node for node in graph.values() if node["class_type"] == "SonicLoadImage")["inputs"]
     assert set(given) == set(required)

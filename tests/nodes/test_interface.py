@@ -1,5 +1,6 @@
-"""The public interface: identifiers, order, types and defaults that users' files hold. Lines may be added at a node's end,
-never changed."""
+"""The public interface: identifiers, order, types and defaults that users' files hold. Lines may be added at a node's
+end, never changed."""
+
 import json
 from pathlib import Path
 
@@ -9,48 +10,115 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # input: (id, type, optional, default); output: (name, type)
 INPUTS = {
-    "SonicLoadImage": [("image", "COMBO", False, None), ("policy", "COMBO", False, "warn"), ("min_score", "FLOAT", True, 60.0)],
-    "SonicImageGate": [("pixels", "IMAGE", False, None), ("policy", "COMBO", False, "warn"), ("min_score", "FLOAT", False, 60.0)],
+    "SonicLoadImage": [
+        ("image", "COMBO", False, None),
+        ("policy", "COMBO", False, "warn"),
+        ("min_score", "FLOAT", True, 60.0),
+    ],
+    "SonicImageGate": [
+        ("pixels", "IMAGE", False, None),
+        ("policy", "COMBO", False, "warn"),
+        ("min_score", "FLOAT", False, 60.0),
+    ],
     "SONIC_PreData": [
-        ("audio", "AUDIO", False, None), ("image", "IMAGE", False, None), ("min_resolution", "INT", False, 512),
-        ("duration", "FLOAT", False, 0.0), ("expand_ratio", "FLOAT", False, 0.18), ("clip_vision", "CLIP_VISION", True, None),
-        ("vae", "VAE", True, None), ("weight_dtype", "DTYPE", True, None), ("face_mask", "MASK", True, None),
-        ("crop", "COMBO", True, "face"), ("face_index", "INT", True, 0), ("on_mismatch", "COMBO", True, "use shorter")],
+        ("audio", "AUDIO", False, None),
+        ("image", "IMAGE", False, None),
+        ("min_resolution", "INT", False, 512),
+        ("duration", "FLOAT", False, 0.0),
+        ("expand_ratio", "FLOAT", False, 0.18),
+        ("clip_vision", "CLIP_VISION", True, None),
+        ("vae", "VAE", True, None),
+        ("weight_dtype", "DTYPE", True, None),
+        ("face_mask", "MASK", True, None),
+        ("crop", "COMBO", True, "face"),
+        ("face_index", "INT", True, 0),
+        ("on_mismatch", "COMBO", True, "use shorter"),
+    ],
     "SonicLoader": [
-        ("model", "COMBO", False, "built-in draft"), ("checkpoint", "COMBO", True, "automatic"), ("precision", "COMBO", True, "auto"),
-        ("audio_strength", "FLOAT", True, 1.0)],
+        ("model", "COMBO", False, "built-in draft"),
+        ("checkpoint", "COMBO", True, "automatic"),
+        ("precision", "COMBO", True, "auto"),
+        ("audio_strength", "FLOAT", True, 1.0),
+    ],
     "SonicInference": [
-        ("model", "MODEL_SONIC", False, None), ("data", "SONIC_PREDATA", False, None), ("seed", "INT", False, 0),
-        ("inference_steps", "INT", False, 25), ("dynamic_scale", "FLOAT", False, 1.1), ("motion_scale", "FLOAT", False, 1.05),
-        ("appearance_guidance", "FLOAT", False, 2.0), ("audio_guidance", "FLOAT", False, 7.5)],
+        ("model", "MODEL_SONIC", False, None),
+        ("data", "SONIC_PREDATA", False, None),
+        ("seed", "INT", False, 0),
+        ("inference_steps", "INT", False, 25),
+        ("dynamic_scale", "FLOAT", False, 1.1),
+        ("motion_scale", "FLOAT", False, 1.05),
+        ("appearance_guidance", "FLOAT", False, 2.0),
+        ("audio_guidance", "FLOAT", False, 7.5),
+    ],
     "SonicLatentDecoder": [
-        ("model", "MODEL_SONIC", False, None), ("latent", "LATENT", False, None), ("data", "SONIC_PREDATA", False, None),
-        ("interpolate", "BOOLEAN", False, True)],
-    "SonicPasteBack": [("images", "IMAGE", False, None), ("data", "SONIC_PREDATA", False, None), ("feather", "FLOAT", False, 0.1)],
+        ("model", "MODEL_SONIC", False, None),
+        ("latent", "LATENT", False, None),
+        ("data", "SONIC_PREDATA", False, None),
+        ("interpolate", "BOOLEAN", False, True),
+    ],
+    "SonicPasteBack": [
+        ("images", "IMAGE", False, None),
+        ("data", "SONIC_PREDATA", False, None),
+        ("feather", "FLOAT", False, 0.1),
+    ],
     "SonicLipSyncCalibrate": [
-        ("images", "IMAGE", False, None), ("audio", "AUDIO", False, None), ("fps", "FLOAT", False, 25.0), ("mode", "COMBO", False, "fix"),
-        ("max_offset_ms", "FLOAT", False, 200.0)],
-    "SonicMotionSmooth": [("images", "IMAGE", False, None), ("strength", "FLOAT", False, 0.5), ("protect_mouth", "BOOLEAN", False, True)],
+        ("images", "IMAGE", False, None),
+        ("audio", "AUDIO", False, None),
+        ("fps", "FLOAT", False, 25.0),
+        ("mode", "COMBO", False, "fix"),
+        ("max_offset_ms", "FLOAT", False, 200.0),
+    ],
+    "SonicMotionSmooth": [
+        ("images", "IMAGE", False, None),
+        ("strength", "FLOAT", False, 0.5),
+        ("protect_mouth", "BOOLEAN", False, True),
+    ],
     # As smthemex/ComfyUI_Sonic has them.
     "SONICTLoader": [
-        ("model", "MODEL", False, None), ("sonic_unet", "COMBO", False, None), ("ip_audio_scale", "FLOAT", False, 1.0),
-        ("use_interframe", "BOOLEAN", False, True), ("dtype", "COMBO", False, "fp16")],
+        ("model", "MODEL", False, None),
+        ("sonic_unet", "COMBO", False, None),
+        ("ip_audio_scale", "FLOAT", False, 1.0),
+        ("use_interframe", "BOOLEAN", False, True),
+        ("dtype", "COMBO", False, "fp16"),
+    ],
     "SONICSampler": [
-        ("model", "MODEL_SONIC", False, None), ("data_dict", "SONIC_PREDATA", False, None), ("seed", "INT", False, 0),
-        ("inference_steps", "INT", False, 25), ("dynamic_scale", "FLOAT", False, 1.0), ("fps", "FLOAT", False, 25.0)],
+        ("model", "MODEL_SONIC", False, None),
+        ("data_dict", "SONIC_PREDATA", False, None),
+        ("seed", "INT", False, 0),
+        ("inference_steps", "INT", False, 25),
+        ("dynamic_scale", "FLOAT", False, 1.0),
+        ("fps", "FLOAT", False, 25.0),
+    ],
 }
 OUTPUTS = {
     "SonicLoadImage": [
-        ("image", "IMAGE"), ("mask", "MASK"), ("score", "FLOAT"), ("passed", "BOOLEAN"), ("report", "STRING"), ("heat_map", "IMAGE")],
+        ("image", "IMAGE"),
+        ("mask", "MASK"),
+        ("score", "FLOAT"),
+        ("passed", "BOOLEAN"),
+        ("report", "STRING"),
+        ("heat_map", "IMAGE"),
+    ],
     "SonicImageGate": [
-        ("image", "IMAGE"), ("mask", "MASK"), ("score", "FLOAT"), ("passed", "BOOLEAN"), ("report", "STRING"), ("heat_map", "IMAGE")],
+        ("image", "IMAGE"),
+        ("mask", "MASK"),
+        ("score", "FLOAT"),
+        ("passed", "BOOLEAN"),
+        ("report", "STRING"),
+        ("heat_map", "IMAGE"),
+    ],
     "SONIC_PreData": [("data", "SONIC_PREDATA"), ("preview", "IMAGE"), ("audio", "AUDIO"), ("duration", "FLOAT")],
     "SonicLoader": [("model", "MODEL_SONIC")],
     "SonicInference": [("latent", "LATENT")],
     "SonicLatentDecoder": [("images", "IMAGE"), ("fps", "FLOAT")],
     "SonicPasteBack": [("images", "IMAGE")],
     "SonicLipSyncCalibrate": [
-        ("images", "IMAGE"), ("audio", "AUDIO"), ("offset_ms", "FLOAT"), ("confidence", "FLOAT"), ("plot", "IMAGE")],
+        ("images", "IMAGE"),
+        ("audio", "AUDIO"),
+        ("offset_ms", "FLOAT"),
+        ("confidence", "FLOAT"),
+        ("plot", "IMAGE"),
+    ],
     "SonicMotionSmooth": [("images", "IMAGE"), ("report", "STRING")],
     "SONICTLoader": [("model", "MODEL_SONIC"), ("weight_dtype", "DTYPE")],
     "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT")],
@@ -83,7 +151,10 @@ def schemas(nodes):
 
 
 def test_inputs_keep_their_names_order_and_defaults(schemas):
-    found = {name: [(i.id, i.io_type, bool(i.optional), i.default) for i in schema.inputs] for name, schema in schemas.items()}
+    found = {
+        name: [(i.id, i.io_type, bool(i.optional), i.default) for i in schema.inputs]
+        for name, schema in schemas.items()
+    }
     assert found == INPUTS
 
 
@@ -124,7 +195,9 @@ def test_chinese_names_cover_the_schemas_exactly(schemas):
         entry = chinese[name]
         assert set(entry["inputs"]) == {i.id for i in schema.inputs}, name
         assert set(entry["outputs"]) == {str(i) for i in range(len(schema.outputs))}, name
-        texts = [entry["description"]] + [t for slot in (*entry["inputs"].values(), *entry["outputs"].values()) for t in slot.values()]
+        texts = [entry["description"]] + [
+            t for slot in (*entry["inputs"].values(), *entry["outputs"].values()) for t in slot.values()
+        ]
         assert entry["display_name"] and all(texts), name
 
 
@@ -136,7 +209,8 @@ def test_help_pages(schemas, page):
 
 
 def widget_values(schema, values):
-    """What a page stores for a node's widgets, by input id: in the order of the schema, with the page's own values in between."""
+    """What a page stores for a node's widgets, by input id: in the order of the schema, with the page's own values in
+    between."""
     ids = []
     for slot in schema.inputs:
         if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO"):
@@ -197,9 +271,15 @@ RECOMMENDED = {"fast": (512, 15), "high_quality": (1024, 25)}
 
 
 def test_templates_carry_the_recommended_values(schemas, template_name, template):
-    stored = {n["type"]: widget_values(schemas[n["type"]], n["widgets_values"]) for n in template["nodes"] if n["type"] in schemas}
+    stored = {
+        n["type"]: widget_values(schemas[n["type"]], n["widgets_values"])
+        for n in template["nodes"]
+        if n["type"] in schemas
+    }
     inference, data = stored["SonicInference"], stored["SONIC_PreData"]
-    assert inference["dynamic_scale"] == 1.1 and inference["motion_scale"] == 1.05 and 0.15 <= data["expand_ratio"] <= 0.2
+    assert (
+        inference["dynamic_scale"] == 1.1 and inference["motion_scale"] == 1.05 and 0.15 <= data["expand_ratio"] <= 0.2
+    )
     if template_name in RECOMMENDED:
         assert (data["min_resolution"], inference["inference_steps"]) == RECOMMENDED[template_name]
         assert stored["SonicLoader"]["model"] == "unet.pth" and stored["SonicLoader"]["checkpoint"] == "automatic"
@@ -220,7 +300,7 @@ def test_template_nodes_do_not_overlap(template):
         (x, y), (width, height) = node["pos"], node["size"]
         boxes.append((x, y - title, x + width, y + height, node["type"]))
     for i, a in enumerate(boxes):
-        for b in boxes[i + 1:]:
+        for b in boxes[i + 1 :]:
             apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
             assert apart, (a[4], b[4])
 

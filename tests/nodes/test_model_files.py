@@ -1,4 +1,5 @@
 """What the loaders list, and where they find the files that belong to a choice."""
+
 import shutil
 import sys
 from types import SimpleNamespace
@@ -81,9 +82,13 @@ def test_missing_files_are_named_with_folder_size_and_source(nodes, models):
     with pytest.raises(ValueError) as raised:
         nodes["SonicLoader"].execute("unet.pth")
     text = str(raised.value)
-    assert text.startswith("Put RIFE/flownet.pkl at models/sonic/RIFE/flownet.pkl (12.2 MB, from https://huggingface.co/LeonJoe13/Sonic).")
+    assert text.startswith(
+        "Put RIFE/flownet.pkl at models/sonic/RIFE/flownet.pkl (12.2 MB, from https://huggingface.co/LeonJoe13/Sonic)."
+    )
     assert "Put svd_xt.safetensors at models/checkpoints/svd_xt.safetensors (9.56 GB, from" in text
-    assert text.endswith(f"2 of the files that unet.pth needs are missing; looked in {models}/sonic, {models}/checkpoints.")
+    assert text.endswith(
+        f"2 of the files that unet.pth needs are missing; looked in {models}/sonic, {models}/checkpoints."
+    )
 
 
 def test_sonict_loader_works_without_a_checkpoint(nodes, models, comfy):
@@ -104,7 +109,7 @@ def test_a_changed_file_is_read_again(nodes, models):
 
 
 def test_the_terms_stand_under_the_loader(nodes, models):
-    text, = nodes["SonicLoader"].execute("unet.pth").ui["text"]
+    (text,) = nodes["SonicLoader"].execute("unet.pth").ui["text"]
     assert text.startswith("UNet: unet.pth, checkpoint: svd_xt.safetensors.") and "non-commercial" in text
 
 
@@ -115,11 +120,16 @@ def test_an_absent_choice_is_refused_before_the_run(nodes, models, values):
 
 
 def test_precision_is_checked(nodes, models):
-    assert nodes["SonicLoader"].validate_inputs("unet.pth", precision="fp8").startswith("Set precision to one of auto, fp16")
+    assert (
+        nodes["SonicLoader"]
+        .validate_inputs("unet.pth", precision="fp8")
+        .startswith("Set precision to one of auto, fp16")
+    )
     assert nodes["SonicLoader"].validate_inputs("unet.pth", "svd_xt.safetensors", "bf16") is True
 
 
 # ComfyUI's own objects
+
 
 class Holder(torch.nn.Module):
     """A module with tensors of the given names and shapes, none of which takes memory."""
@@ -162,17 +172,26 @@ def test_the_objects_of_svd_are_taken(extension):
     assert connected("vae", vae).identity == weights.identity != connected("vae", held(vae_shapes())).identity
 
 
-@pytest.mark.parametrize(("network", "shapes", "words"), [
-    ("vae", picture_vae_shapes(), "the vae connected to SONIC_PreData is a VAE for single pictures."),
-    ("vae", {"decoder.middle.0.residual.0.gamma": (8,)}, "is the VAE of another model."),
-    ("vae", {}, "is an object of another pack."),
-    ("clip_vision", clip_shapes(d=1024, layers=24, inner=4096, out=768), "is another CLIP (its embeddings have 768 numbers"),
-    ("clip_vision", {"embeddings.weight": (8, 8)}, "is no CLIP ViT-H."),
-])
+@pytest.mark.parametrize(
+    ("network", "shapes", "words"),
+    [
+        ("vae", picture_vae_shapes(), "the vae connected to SONIC_PreData is a VAE for single pictures."),
+        ("vae", {"decoder.middle.0.residual.0.gamma": (8,)}, "is the VAE of another model."),
+        ("vae", {}, "is an object of another pack."),
+        (
+            "clip_vision",
+            clip_shapes(d=1024, layers=24, inner=4096, out=768),
+            "is another CLIP (its embeddings have 768 numbers",
+        ),
+        ("clip_vision", {"embeddings.weight": (8, 8)}, "is no CLIP ViT-H."),
+    ],
+)
 def test_other_objects_are_refused_in_one_sentence(nodes, network, shapes, words):
     audio = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
     with pytest.raises(ValueError) as raised:
         nodes["SONIC_PreData"].execute(audio, torch.zeros(1, 8, 8, 3), 512, 0.0, 0.18, **{network: held(shapes)})
     text = str(raised.value)
-    assert text.startswith(f"Connect the {network} output of Image Only Checkpoint Loader (svd_xt.safetensors), or nothing: ")
+    assert text.startswith(
+        f"Connect the {network} output of Image Only Checkpoint Loader (svd_xt.safetensors), or nothing: "
+    )
     assert words in text and text.count(". ") == 0

@@ -1,4 +1,5 @@
 """Weights that ComfyUI may take away. The real ModelPatcher and server are in tests/e2e."""
+
 import gc
 import shutil
 import sys
@@ -116,9 +117,13 @@ def test_the_stand_in_is_kept_until_something_else_is_connected(managed, extensi
 def test_what_comfyui_can_evict_counts_as_free(managed, comfy, monkeypatch):
     module = sys.modules["sonic_nodes.nodes.model_patcher"]
     cuda = torch.device("cuda", 0)
-    monkeypatch.setattr(module.Budget, "of", classmethod(lambda cls, device: cls(5, 100) if device.type == "cuda" else cls(None, 100)))
+    monkeypatch.setattr(
+        module.Budget, "of", classmethod(lambda cls, device: cls(5, 100) if device.type == "cuda" else cls(None, 100))
+    )
     devices = {30: cuda, 9: torch.device("cpu")}
-    others = [SimpleNamespace(loaded_size=lambda size=size: size, load_device=device) for size, device in devices.items()]
+    others = [
+        SimpleNamespace(loaded_size=lambda size=size: size, load_device=device) for size, device in devices.items()
+    ]
     comfy.free_bytes = 1000
     monkeypatch.setattr("comfy.model_management.loaded_models", lambda: others, raising=False)
     assert module.budget(cuda, 7) == module.Budget(1030, 100)

@@ -1,4 +1,5 @@
 """Motion Smooth as ComfyUI calls it: what changes, what stays to the bit, what is said, and Cancel."""
+
 import numpy as np
 import pytest
 import torch
@@ -85,19 +86,31 @@ def test_few_frames(nodes, faulty, count):
     assert nodes["SonicMotionSmooth"].execute(faulty[:count], 0.5, True).args[0].shape == faulty[:count].shape
 
 
-@pytest.mark.parametrize("images", [
-    None, torch.zeros(0, 80, 80, 3), torch.zeros(5, 80, 80, 1), torch.zeros(80, 80, 3), torch.full((5, 80, 80, 3), float("inf")),
-])
+@pytest.mark.parametrize(
+    "images",
+    [
+        None,
+        torch.zeros(0, 80, 80, 3),
+        torch.zeros(5, 80, 80, 1),
+        torch.zeros(80, 80, 3),
+        torch.full((5, 80, 80, 3), float("inf")),
+    ],
+)
 def test_what_is_no_clip_is_handed_on_in_words(nodes, images):
     out, report = nodes["SonicMotionSmooth"].execute(images, 0.5, True).args
     assert out is images and report.startswith("Nothing was changed: ")
 
 
-@pytest.mark.parametrize("change", [
-    lambda images: images.half(), lambda images: images.double().requires_grad_(),
-    lambda images: images.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1),
-    lambda images: torch.cat([images, torch.rand_like(images[..., :1])], dim=-1), lambda images: (images - 0.5) * 1.5 + 0.5,
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: images.half(),
+        lambda images: images.double().requires_grad_(),
+        lambda images: images.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1),
+        lambda images: torch.cat([images, torch.rand_like(images[..., :1])], dim=-1),
+        lambda images: (images - 0.5) * 1.5 + 0.5,
+    ],
+)
 def test_pictures_of_any_make_are_mended(nodes, faulty, change):
     given = change(faulty)
     kept = given.detach().clone()

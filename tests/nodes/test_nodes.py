@@ -1,4 +1,5 @@
 """What the nodes do with what they are given, against an engine made for the purpose."""
+
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -32,7 +33,7 @@ class Engine:
     def decode(self, latent, data, progress, interpolate=True):
         shown = np.arange(0, data["frames"], 1 if interpolate else 2, dtype=np.uint8)
         for start in range(0, len(shown), 8):
-            levels = shown[start:start + 8]
+            levels = shown[start : start + 8]
             for i, level in enumerate(levels):
                 self.frames += 1
                 self.after_frame(int(level))
@@ -42,10 +43,21 @@ class Engine:
 
 @pytest.fixture
 def data():
-    return {"version": 1, "image": np.zeros((HEIGHT, WIDTH, 3), np.uint8), "source": np.zeros((201, 301, 3), np.uint8), "frames": FRAMES}
+    return {
+        "version": 1,
+        "image": np.zeros((HEIGHT, WIDTH, 3), np.uint8),
+        "source": np.zeros((201, 301, 3), np.uint8),
+        "frames": FRAMES,
+    }
 
 
-SETTINGS = {"inference_steps": 25, "dynamic_scale": 1.1, "motion_scale": 1.05, "appearance_guidance": 2.0, "audio_guidance": 7.5}
+SETTINGS = {
+    "inference_steps": 25,
+    "dynamic_scale": 1.1,
+    "motion_scale": 1.05,
+    "appearance_guidance": 2.0,
+    "audio_guidance": 7.5,
+}
 
 
 def test_inference_hands_on_all_settings_and_names_those_without_effect(nodes, data):
@@ -108,17 +120,21 @@ def test_data_of_another_pack_is_refused(nodes, wrong):
 
 
 def test_a_model_of_another_pack_is_refused(nodes, data):
-    with pytest.raises(ValueError, match=r"^Connect the Sonic Loader of this pack: the model given \(SimpleNamespace\)"):
+    with pytest.raises(
+        ValueError, match=r"^Connect the Sonic Loader of this pack: the model given \(SimpleNamespace\)"
+    ):
         nodes["SonicInference"].execute(SimpleNamespace(process=None), data, 0, **SETTINGS)
 
 
 def test_paste_back_fills_the_whole_portrait_in_an_even_size(nodes, data, monkeypatch, comfy):
     pipeline = ModuleType("sonic_nodes.pipeline")
-    pipeline.paste_back = lambda frames, data, feather: np.broadcast_to(frames[:, :1, :1], (len(frames), *data["source"].shape)).copy()
+    pipeline.paste_back = lambda frames, data, feather: np.broadcast_to(
+        frames[:, :1, :1], (len(frames), *data["source"].shape)
+    ).copy()
     monkeypatch.setitem(sys.modules, "sonic_nodes.pipeline", pipeline)
     monkeypatch.setattr("sonic_nodes.pipeline", pipeline, raising=False)
     images = torch.arange(FRAMES)[:, None, None, None].expand(FRAMES, HEIGHT, WIDTH, 3) / 255
-    whole, = nodes["SonicPasteBack"].execute(images, data, 0.1).args
+    (whole,) = nodes["SonicPasteBack"].execute(images, data, 0.1).args
     assert whole.shape == (FRAMES, 200, 300, 3)
     assert torch.equal((whole[:, 5, 5, 0] * 255).round(), torch.arange(FRAMES).float())
     assert comfy.progress[-1][:2] == (FRAMES, FRAMES)
@@ -140,14 +156,21 @@ def test_errors_reach_the_page_as_their_own_words(nodes, monkeypatch):
     assert raised.value.__cause__ is None and raised.value.__context__ is None
 
 
-@pytest.mark.parametrize(("node", "values", "start"), [
-    ("SonicLoadImage", {"image": "absent.png"}, "Choose another picture or upload it again: 'absent.png'"),
-    ("SonicLoader", {"model": "sonic_unet.safetensors"}, "Put unet.pth at models/sonic/unet.pth (6.30 GB, from https://huggingface.co/"),
-    ("SONICTLoader", {"sonic_unet": "none"}, "Choose Sonic's UNet (unet.pth) as sonic_unet"),
-    ("SONICTLoader", {"sonic_unet": "u.pth"}, "Put unet.pth at models/sonic/unet.pth"),
-    ("SONIC_PreData", {"crop": "head"}, "Set crop to one of face, off"),
-    ("SONIC_PreData", {"on_mismatch": "stretch"}, "Set on_mismatch to one of use shorter, refuse"),
-])
+@pytest.mark.parametrize(
+    ("node", "values", "start"),
+    [
+        ("SonicLoadImage", {"image": "absent.png"}, "Choose another picture or upload it again: 'absent.png'"),
+        (
+            "SonicLoader",
+            {"model": "sonic_unet.safetensors"},
+            "Put unet.pth at models/sonic/unet.pth (6.30 GB, from https://huggingface.co/",
+        ),
+        ("SONICTLoader", {"sonic_unet": "none"}, "Choose Sonic's UNet (unet.pth) as sonic_unet"),
+        ("SONICTLoader", {"sonic_unet": "u.pth"}, "Put unet.pth at models/sonic/unet.pth"),
+        ("SONIC_PreData", {"crop": "head"}, "Set crop to one of face, off"),
+        ("SONIC_PreData", {"on_mismatch": "stretch"}, "Set on_mismatch to one of use shorter, refuse"),
+    ],
+)
 def test_wrong_values_are_caught_before_the_run(nodes, node, values, start):
     assert nodes[node].validate_inputs(**values).startswith(start)
 
@@ -220,8 +243,10 @@ def test_time_left_is_said_under_the_node_and_is_over_at_the_end(nodes, comfy, m
     assert comfy.said[-2][1].endswith("99 %, 2 s left") and comfy.said[-1] == ("7", "the plan\ndone in 5 min")
 
 
-@pytest.mark.parametrize(("seconds", "words"), [
-    (0.2, "1 s"), (89, "89 s"), (90, "2 min"), (3500, "58 min"), (3700, "1 h 2 min"), (36000, "10 h 0 min")])
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (3500, "58 min"), (3700, "1 h 2 min"), (36000, "10 h 0 min")],
+)
 def test_times_as_people_say_them(nodes, seconds, words):
     assert sys.modules["sonic_nodes.nodes.common"].duration_words(seconds) == words
 
@@ -229,8 +254,15 @@ def test_times_as_people_say_them(nodes, seconds, words):
 class Planned(Engine):
     """An engine with a plan and with weights."""
 
-    plan = SimpleNamespace(title="fits, about 4 min", text=["fits, about 4 min", "stage ..."], notes=("a note",), stages=[
-        SimpleNamespace(weights=100, held=1, results=20, margin=3), SimpleNamespace(weights=900, held=5, results=2, margin=3)])
+    plan = SimpleNamespace(
+        title="fits, about 4 min",
+        text=["fits, about 4 min", "stage ..."],
+        notes=("a note",),
+        stages=[
+            SimpleNamespace(weights=100, held=1, results=20, margin=3),
+            SimpleNamespace(weights=900, held=5, results=2, margin=3),
+        ],
+    )
 
     def __init__(self):
         self.models = SimpleNamespace(work_bytes=0)
@@ -254,7 +286,9 @@ def test_the_plan_is_said_before_the_work_and_tells_comfyui_the_room_it_needs(no
 
 def test_a_run_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
     engine = Planned()
-    engine.plan = ResourceError("Set min_resolution to 512 (5 GB), or set duration to 8 s, or free 2 GB more. 1024x1024: does not fit.")
+    engine.plan = ResourceError(
+        "Set min_resolution to 512 (5 GB), or set duration to 8 s, or free 2 GB more. 1024x1024: does not fit."
+    )
     with pytest.raises(ValueError, match="^Set min_resolution to 512"):
         nodes["SonicInference"].execute(engine, data, 7, **SETTINGS)
     assert comfy.progress == []
@@ -293,9 +327,14 @@ def test_cancel_ends_the_planning(nodes, data, comfy):
     assert type(raised.value).__name__ == "Cancelled"
 
 
-@pytest.mark.parametrize(("fps", "frames", "words"), [
-    (25.0, 20, "Without effect on the test engine"),
-    (30.0, 24, "The model makes 25 pictures a second; for 30 some were shown twice."), (5.0, 4, "some were left out.")])
+@pytest.mark.parametrize(
+    ("fps", "frames", "words"),
+    [
+        (25.0, 20, "Without effect on the test engine"),
+        (30.0, 24, "The model makes 25 pictures a second; for 30 some were shown twice."),
+        (5.0, 4, "some were left out."),
+    ],
+)
 def test_sonic_sampler_hands_on_the_wanted_rate(nodes, data, fps, frames, words):
     out = nodes["SONICSampler"].execute(Engine(), data, 7, 25, 1.2, fps)
     images, rate = out.args

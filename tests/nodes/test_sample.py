@@ -1,11 +1,18 @@
 """The nodes with the real pipeline and the sample, small and short."""
+
 import numpy as np
 import pytest
 import torch
 
 from sonic_nodes.media.audio import read_sound
 
-SETTINGS = {"inference_steps": 25, "dynamic_scale": 1.1, "motion_scale": 1.05, "appearance_guidance": 2.0, "audio_guidance": 7.5}
+SETTINGS = {
+    "inference_steps": 25,
+    "dynamic_scale": 1.1,
+    "motion_scale": 1.05,
+    "appearance_guidance": 2.0,
+    "audio_guidance": 7.5,
+}
 SECONDS = 1.0
 
 
@@ -19,9 +26,9 @@ def chain(nodes, extension, comfy, sample_dir):
     def run(seed=0, **changes):
         image = nodes["SonicLoadImage"].execute("sonic_sample_portrait.jpg").args[0]
         prepared = nodes["SONIC_PreData"].execute(audio, image, 128, SECONDS, 0.18, **changes)
-        model, = nodes["SonicLoader"].execute("built-in draft").args
+        (model,) = nodes["SonicLoader"].execute("built-in draft").args
         data = prepared.args[0]
-        latent, = nodes["SonicInference"].execute(model, data, seed, **SETTINGS).args
+        (latent,) = nodes["SonicInference"].execute(model, data, seed, **SETTINGS).args
         return model, latent, data, prepared
 
     return run
@@ -58,7 +65,7 @@ def test_refuse_stops_with_both_numbers(chain):
 def test_paste_back_returns_the_whole_portrait(nodes, chain):
     model, latent, data, _ = chain()
     images, _ = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
-    whole, = nodes["SonicPasteBack"].execute(images, data, 0.1).args
+    (whole,) = nodes["SonicPasteBack"].execute(images, data, 0.1).args
     source = torch.from_numpy(data["source"]).float() / 255
     assert whole.shape == (25, *source.shape)
     assert torch.equal(whole[0, :8, :8], source[:8, :8]), "outside the crop nothing changes"
@@ -103,7 +110,11 @@ def test_the_small_model_runs_with_plan_progress_and_preview(nodes, comfy, small
     model, data = small
     out = nodes["SonicInference"].execute(model, data, 3, **SETTINGS | {"inference_steps": 2})
     assert out.args[0]["samples"].shape == (6, 4, 16, 16)
-    assert out.ui["text"][0].startswith("128x128, ") and ": fits, " in out.ui["text"][0] and ", about " in out.ui["text"][0]
+    assert (
+        out.ui["text"][0].startswith("128x128, ")
+        and ": fits, " in out.ui["text"][0]
+        and ", about " in out.ui["text"][0]
+    )
     assert comfy.said[0][1] == out.ui["text"][0].split("\n")[0]
     assert model.models.work_bytes > 1 << 20 and comfy.loaded[-1][1]["memory_required"] == model.models.work_bytes
     assert comfy.progress[-1][0] == comfy.progress[-1][1] and any(preview for _, _, preview in comfy.progress)
@@ -126,4 +137,10 @@ def test_cancel_reaches_every_stage_and_the_next_run_is_whole(nodes, comfy, smal
         nodes["SonicInference"].execute(model, data, 3, **SETTINGS | {"inference_steps": 20})
     assert len(asked) == calls + 1
     monkeypatch.undo()
-    assert nodes["SonicInference"].execute(model, data, 3, **SETTINGS | {"inference_steps": 1}).args[0]["samples"].isfinite().all()
+    assert (
+        nodes["SonicInference"]
+        .execute(model, data, 3, **SETTINGS | {"inference_steps": 1})
+        .args[0]["samples"]
+        .isfinite()
+        .all()
+    )

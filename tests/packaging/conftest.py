@@ -1,4 +1,5 @@
 """The wheel that `make wheel` left in dist/, or that SONIC_WHEEL names."""
+
 import os
 import zipfile
 from pathlib import Path
@@ -16,8 +17,12 @@ def wheel():
     if "SONIC_WHEEL" in os.environ:
         return Path(os.environ["SONIC_WHEEL"])
     found = sorted((ROOT / "dist").glob("sonic_talking_portrait-*.whl"))
-    inside = [path for name in ("sonic_nodes", "csrc", "locales") for path in (ROOT / name).rglob("*") if path.is_file()]
-    if not found or found[-1].stat().st_mtime < max(path.stat().st_mtime for path in inside if path.suffix not in (".so", ".pyc")):
+    inside = [
+        path for name in ("sonic_nodes", "csrc", "locales") for path in (ROOT / name).rglob("*") if path.is_file()
+    ]
+    if not found or found[-1].stat().st_mtime < max(
+        path.stat().st_mtime for path in inside if path.suffix not in (".so", ".pyc")
+    ):
         pytest.skip("type make wheel for this test: there is no wheel in dist/, or it is older than the sources")
     return found[-1]
 

@@ -1,4 +1,6 @@
-"""The extension as a file: what it shows, what it needs, and that it asks nothing newer than the oldest Python and PyTorch it serves."""
+"""The extension as a file: what it shows, what it needs, and that it asks nothing newer than the oldest Python and
+PyTorch it serves."""
+
 import json
 import re
 import shutil
@@ -36,7 +38,11 @@ def test_python_is_used_through_the_limited_api_of_3_10(binary):
     names = {name for name in symbols("--undefined-only", binary) if re.match("_?Py", name)}
     known = {name: FUNCTIONS.get(Symbol(name)) or DATAS.get(Symbol(name)) for name in names}
     assert "PyModuleDef_Init" in names
-    assert not {name: entry and str(entry.added) for name, entry in known.items() if entry is None or entry.added > OLDEST_PYTHON}
+    assert not {
+        name: entry and str(entry.added)
+        for name, entry in known.items()
+        if entry is None or entry.added > OLDEST_PYTHON
+    }
 
 
 def test_abi3audit_finds_nothing(binary):
@@ -52,7 +58,9 @@ def test_torch_is_used_through_c_functions(binary):
     assert {"torch_call_dispatcher", "torch_parallel_for"} <= names
     mangled = {name for name in names if name.startswith("_Z") and re.search(r"3c10|2at|5torch|5caffe|8pybind11", name)}
     assert not mangled, "these bind the binary to one version of PyTorch"
-    absent = {name for name in names if re.match("aoti_torch_|torch_", name)} - set(OLDEST_TORCH.read_text("utf-8").split())
+    absent = {name for name in names if re.match("aoti_torch_|torch_", name)} - set(
+        OLDEST_TORCH.read_text("utf-8").split()
+    )
     assert not absent, "PyTorch 2.10 has no such function: look it up at run time"
 
 

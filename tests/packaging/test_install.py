@@ -1,9 +1,12 @@
-"""Installing the pack into the environment of a real ComfyUI changes no installed version. Runs where COMFYUI_PYTHON names its Python.
+"""Installing the pack into the environment of a real ComfyUI changes no installed version. Runs where COMFYUI_PYTHON
+names its Python.
 
     COMFYUI_PYTHON=.../bin/python python -m pytest tests/packaging/test_install.py
 
-The environment itself stays as it is: pip is asked what it would do there, and does it in a virtual environment that sees all of it.
+The environment itself stays as it is: pip is asked what it would do there, and does it in a virtual environment that
+sees all of it.
 """
+
 import json
 import os
 import re
@@ -49,7 +52,7 @@ def test_pip_freeze_says_the_same_afterwards(python, wheel, tmp_path):
     guest = tmp_path / "guest"
     run(python, "-m", "venv", "--without-pip", guest)
     folders = json.loads(run(python, "-c", "import json, site; print(json.dumps(site.getsitepackages()))"))
-    inside, = guest.glob("lib/python*/site-packages") if os.name != "nt" else [guest / "Lib" / "site-packages"]
+    (inside,) = guest.glob("lib/python*/site-packages") if os.name != "nt" else [guest / "Lib" / "site-packages"]
     (inside / "host.pth").write_text("".join(f"import site; site.addsitedir({folder!r})\n" for folder in folders))
     its_python = guest / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
@@ -63,9 +66,18 @@ def test_pip_freeze_says_the_same_afterwards(python, wheel, tmp_path):
     assert any(line.startswith("torch==") for line in before), "this Python has no PyTorch: it runs no ComfyUI"
     pip("install", "--quiet", "--requirement", ROOT / "requirements.txt", wheel)
     after = freeze()
-    assert before - after == set() and {re.split("[ =]", line)[0].lower() for line in after - before} == {NAME}, after - before
-    findings = json.loads(subprocess.run([its_python, "-m", "sonic_nodes", "doctor", "--json"], cwd=tmp_path, check=False,
-                                         capture_output=True, text=True).stdout)
+    assert before - after == set() and {re.split("[ =]", line)[0].lower() for line in after - before} == {NAME}, (
+        after - before
+    )
+    findings = json.loads(
+        subprocess.run(
+            [its_python, "-m", "sonic_nodes", "doctor", "--json"],
+            cwd=tmp_path,
+            check=False,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
     assert [item for item in findings if item["required"] and not item["ok"]] == []
     pip("uninstall", "--quiet", "--yes", NAME)
     assert freeze() == before

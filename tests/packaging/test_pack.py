@@ -2,6 +2,7 @@
 
 The second part runs where COMFYUI_DIR names a checkout and COMFYUI_PYTHON the Python that runs it.
 """
+
 import json
 import os
 import re
@@ -36,16 +37,34 @@ def unpacked(archive, tmp_path_factory):
 
 def test_what_a_user_needs_is_inside(archive):
     names = set(archive.namelist())
-    needed = ["__init__.py", "pyproject.toml", "requirements.txt", "README.md", "LICENSE", "THIRD_PARTY.md", "CHANGELOG.md",
-              "docs/nodes.md", "locales/zh/nodeDefs.json", "workflows/draft.json", "workflows/draft.jpg", "sonic_nodes/_sonic.abi3.so",
-              "sonic_nodes/web/sonic.js", "sonic_nodes/assets/face_mesh.safetensors", "sonic_nodes/assets/sample/portrait.jpg"]
+    needed = [
+        "__init__.py",
+        "pyproject.toml",
+        "requirements.txt",
+        "README.md",
+        "LICENSE",
+        "THIRD_PARTY.md",
+        "CHANGELOG.md",
+        "docs/nodes.md",
+        "locales/zh/nodeDefs.json",
+        "workflows/draft.json",
+        "workflows/draft.jpg",
+        "sonic_nodes/_sonic.abi3.so",
+        "sonic_nodes/web/sonic.js",
+        "sonic_nodes/assets/face_mesh.safetensors",
+        "sonic_nodes/assets/sample/portrait.jpg",
+    ]
     assert not [name for name in needed if name not in names]
     # make build, for a machine that the file inside does not fit
     assert {"Makefile", "setup.py", "tools/bootstrap.sh", "csrc/bindings/exports.map"} <= names
 
 
 def test_what_a_user_does_not_need_is_not(archive):
-    assert not [name for name in archive.namelist() if re.match(r"(tests|bench|build|dist|\.)|tools/(?!bootstrap.sh)|.*__pycache__", name)]
+    assert not [
+        name
+        for name in archive.namelist()
+        if re.match(r"(tests|bench|build|dist|\.)|tools/(?!bootstrap.sh)|.*__pycache__", name)
+    ]
     assert ARCHIVE.stat().st_size < 20 << 20
 
 
@@ -55,7 +74,9 @@ def test_the_binary_needs_no_library_of_the_building_machine(unpacked):
     assert binary.flaw(path) is None
     needed = subprocess.run(["readelf", "-d", path], check=True, capture_output=True, text=True).stdout
     assert not re.search("opencv|jpeg|tbb", needed)
-    assert {"OpenCV-LICENSE.txt", "libjpeg-turbo-LICENSE.md"} <= {file.name for file in (unpacked / "licenses").iterdir()}
+    assert {"OpenCV-LICENSE.txt", "libjpeg-turbo-LICENSE.md"} <= {
+        file.name for file in (unpacked / "licenses").iterdir()
+    }
 
 
 # What main.py does before it listens, and then the nodes of a template one after the other.

@@ -1,4 +1,6 @@
-"""What installing the pack asks for: nothing that a ComfyUI lacks, no version newer than it may have, and the same wherever it is told."""
+"""What installing the pack asks for: nothing that a ComfyUI lacks, no version newer than it may have, and the same
+wherever it is told."""
+
 import os
 import re
 from pathlib import Path
@@ -11,11 +13,33 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # What requirements.txt of ComfyUI 0.3.64, the oldest that serves, asks for; the version where it names a least one.
 COMFYUI_HAS = {
-    "comfyui-frontend-package": "1.27.10", "comfyui-workflow-templates": "0.1.95", "comfyui-embedded-docs": "0.2.6", "torch": "",
-    "torchsde": "", "torchvision": "", "torchaudio": "", "numpy": "1.25.0", "einops": "", "transformers": "4.37.2",
-    "tokenizers": "0.13.3", "sentencepiece": "", "safetensors": "0.4.2", "aiohttp": "3.11.8", "yarl": "1.18.0", "pyyaml": "",
-    "pillow": "", "scipy": "", "tqdm": "", "psutil": "", "alembic": "", "sqlalchemy": "", "av": "14.2.0", "kornia": "0.7.1",
-    "spandrel": "", "pydantic": "2.0", "pydantic-settings": "2.0",
+    "comfyui-frontend-package": "1.27.10",
+    "comfyui-workflow-templates": "0.1.95",
+    "comfyui-embedded-docs": "0.2.6",
+    "torch": "",
+    "torchsde": "",
+    "torchvision": "",
+    "torchaudio": "",
+    "numpy": "1.25.0",
+    "einops": "",
+    "transformers": "4.37.2",
+    "tokenizers": "0.13.3",
+    "sentencepiece": "",
+    "safetensors": "0.4.2",
+    "aiohttp": "3.11.8",
+    "yarl": "1.18.0",
+    "pyyaml": "",
+    "pillow": "",
+    "scipy": "",
+    "tqdm": "",
+    "psutil": "",
+    "alembic": "",
+    "sqlalchemy": "",
+    "av": "14.2.0",
+    "kornia": "0.7.1",
+    "spandrel": "",
+    "pydantic": "2.0",
+    "pydantic-settings": "2.0",
 }
 
 
@@ -32,8 +56,11 @@ def ours():
 
 def check(comfyui):
     assert ours().keys() <= comfyui.keys()
-    newer = {name: (least, comfyui[name]) for name, least in ours().items()
-             if comfyui[name] and versions.numbers(least) > versions.numbers(comfyui[name])}
+    newer = {
+        name: (least, comfyui[name])
+        for name, least in ours().items()
+        if comfyui[name] and versions.numbers(least) > versions.numbers(comfyui[name])
+    }
     assert not newer, "these would replace what a ComfyUI may have"
 
 
@@ -47,7 +74,10 @@ def test_only_what_the_comfyui_here_has():
         pytest.skip("no ComfyUI at hand: set COMFYUI_DIR to a checkout")
     found = asked((Path(folder) / "requirements.txt").read_text("utf-8"))
     check(found)
-    if versions.numbers(re.search(r'"(.+?)"', (Path(folder) / "comfyui_version.py").read_text("utf-8"))[1]) == versions.MINIMUM["comfyui"]:
+    if (
+        versions.numbers(re.search(r'"(.+?)"', (Path(folder) / "comfyui_version.py").read_text("utf-8"))[1])
+        == versions.MINIMUM["comfyui"]
+    ):
         assert found == COMFYUI_HAS
 
 
@@ -55,10 +85,15 @@ def test_least_versions_stand_in_one_place():
     """versions.py; what pip and ComfyUI read, what the compiler was told, and what users read say the same."""
     least = {name: versions.text(versions.MINIMUM[name]) for name in versions.MINIMUM}
     pyproject, setup = ((ROOT / name).read_text("utf-8") for name in ("pyproject.toml", "setup.py"))
-    listed = re.findall(r'^(?:dependencies|torch) = \[(.+?)\]$', pyproject, re.MULTILINE)
-    assert asked("\n".join(re.findall(r'"(.+?)"', ",".join(listed)))) == {name: least[name] for name in versions.LIBRARIES}
+    listed = re.findall(r"^(?:dependencies|torch) = \[(.+?)\]$", pyproject, re.MULTILINE)
+    assert asked("\n".join(re.findall(r'"(.+?)"', ",".join(listed)))) == {
+        name: least[name] for name in versions.LIBRARIES
+    }
     assert ours() == {name: least[name] for name in versions.LIBRARIES if name != "torch"}
-    assert f'requires-python = ">={least["python"]}"' in pyproject and f'requires-comfyui = ">={least["comfyui"]}"' in pyproject
+    assert (
+        f'requires-python = ">={least["python"]}"' in pyproject
+        and f'requires-comfyui = ">={least["comfyui"]}"' in pyproject
+    )
     major, minor = versions.MINIMUM["torch"]
     assert f'"TORCH_TARGET_VERSION", "0x{major:02X}{minor:02X}000000000000ULL"' in setup
     major, minor = versions.MINIMUM["python"]

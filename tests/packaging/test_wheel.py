@@ -1,4 +1,5 @@
 """The wheel: what is in it, how old a Linux it serves, and that its metadata makes pip replace nothing."""
+
 import email
 import re
 import shutil
@@ -46,7 +47,12 @@ def test_it_serves_every_linux_that_torch_serves(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         found = versions(archive.extract(BINARY, tmp_path))
     assert {"GLIBC", "GLIBCXX"} <= found.keys() <= NEWEST.keys()
-    newer = {f"{family} {version}": who for family in found for version, who in found[family].items() if version > NEWEST[family]}
+    newer = {
+        f"{family} {version}": who
+        for family in found
+        for version, who in found[family].items()
+        if version > NEWEST[family]
+    }
     assert not newer, "these need a newer system: csrc/core/glibc_compat.c asks for old versions"
     tag = TAG.search(wheel.name)
     assert tag, f"{wheel.name} does not name the glibc it needs"
@@ -55,9 +61,15 @@ def test_it_serves_every_linux_that_torch_serves(wheel, tmp_path):
 
 def test_it_holds_the_package_and_nothing_else(names):
     package = Path(sonic_nodes.__file__).resolve().parent
-    files = {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    files = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     wanted = {f"sonic_nodes/{name}" for name in files if not name.endswith((".so", ".c"))}
-    wanted |= {f"sonic_nodes/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "locales").rglob("*") if path.is_file()} | {BINARY}
+    wanted |= {
+        f"sonic_nodes/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "locales").rglob("*") if path.is_file()
+    } | {BINARY}
     held = {name for name in names if ".dist-info/" not in name and not name.endswith("/")}
     assert held == wanted, "type make wheel again"
 
@@ -66,21 +78,25 @@ def test_it_brings_the_command(read):
     assert "sonic = sonic_nodes.commands.cli:main" in read("entry_points.txt")
 
 
-@pytest.mark.parametrize("name, words", [
-    ("LICENSE", "Apache License"),
-    ("THIRD_PARTY.md", "MediaPipe"),
-    ("OpenCV-LICENSE.txt", "Apache License"),
-    ("OpenCV-COPYRIGHT.txt", "Copyright"),
-    ("libjpeg-turbo-LICENSE.md", "Redistribution and use in source and binary forms"),
-    ("libjpeg-turbo-README.ijg", "The Independent JPEG Group"),
-    ("zlib-LICENSE.txt", "Jean-loup Gailly"),
-])
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("LICENSE", "Apache License"),
+        ("THIRD_PARTY.md", "MediaPipe"),
+        ("OpenCV-LICENSE.txt", "Apache License"),
+        ("OpenCV-COPYRIGHT.txt", "Copyright"),
+        ("libjpeg-turbo-LICENSE.md", "Redistribution and use in source and binary forms"),
+        ("libjpeg-turbo-README.ijg", "The Independent JPEG Group"),
+        ("zlib-LICENSE.txt", "Jean-loup Gailly"),
+    ],
+)
 def test_licences_of_what_is_inside_are_inside(read, name, words):
     assert words in read(f"licenses/{name}")
 
 
 def test_pip_replaces_nothing(read):
-    """What ComfyUI chooses stays: PyTorch is not named at all, the rest has bounds from below only, those of requirements.txt."""
+    """What ComfyUI chooses stays: PyTorch is not named at all, the rest has bounds from below only, those of
+    requirements.txt."""
     metadata = email.message_from_string(read("METADATA"))
     required = {item for item in metadata.get_all("Requires-Dist") if "extra ==" not in item}
     assert not {item for item in required if item.startswith(("torch", "opencv"))}

@@ -1,4 +1,5 @@
 """A repaired picture could have been compressed to the same file; and it is the same on any number of threads."""
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from sonic_nodes.extension.native import _sonic
 
-REACH = 0.3     # of a step: csrc/repair/plane.c's FRACTION, halved
+REACH = 0.3  # of a step: csrc/repair/plane.c's FRACTION, halved
 
 K = np.arange(8)
 COSINES = np.sqrt(2 / 8) * np.cos((2 * K[None] + 1) * K[:, None] * np.pi / 16)
@@ -44,7 +45,7 @@ def test_every_coefficient_stays_in_its_interval(seed, height, width, largest):
     random = np.random.default_rng(seed)
     steps = random.integers(6, largest + 1, (8, 8)).astype(np.float32)
     plane = np.clip(compressed(random, height, width, steps), -127, 127)
-    inside = np.abs(blocks_of(plane)).max(axis=(2, 3)) < 127      # clipping moves the others off their multiples
+    inside = np.abs(blocks_of(plane)).max(axis=(2, 3)) < 127  # clipping moves the others off their multiples
     fit, result = repaired(plane, steps)
     if fit < 0.5:
         assert np.allclose(result, plane, atol=1e-3)
@@ -97,16 +98,20 @@ def test_threads_do_not_show():
     assert np.array_equal(results[0], results[2])
 
 
-@pytest.mark.parametrize("wrong", [
-    lambda: _sonic.repair_jpeg(b"no", np.zeros((8, 8, 3), np.uint8)),
-    lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8)), np.ones((8, 8)), 0),
-    lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.full((8, 8), np.nan), np.ones((8, 8)), 0),
-    lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8)), np.ones((7, 8)), 0),
-    lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 64),
-    lambda: _sonic.repair_pixels(np.zeros((8, 8, 4), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 0),
-    lambda: _sonic.repair_pixels(np.zeros((0, 8, 3), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 0),
-    lambda: _sonic.repair_steps(np.zeros((8, 8), np.float32), 0, 0),
-], ids=["bytes", "zero", "nan", "shape", "phase", "channels", "empty", "quality"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: _sonic.repair_jpeg(b"no", np.zeros((8, 8, 3), np.uint8)),
+        lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8)), np.ones((8, 8)), 0),
+        lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.full((8, 8), np.nan), np.ones((8, 8)), 0),
+        lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8)), np.ones((7, 8)), 0),
+        lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 64),
+        lambda: _sonic.repair_pixels(np.zeros((8, 8, 4), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 0),
+        lambda: _sonic.repair_pixels(np.zeros((0, 8, 3), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 0),
+        lambda: _sonic.repair_steps(np.zeros((8, 8), np.float32), 0, 0),
+    ],
+    ids=["bytes", "zero", "nan", "shape", "phase", "channels", "empty", "quality"],
+)
 def test_wrong_arguments_are_refused(wrong):
     with pytest.raises(ValueError, match="Give|rgb|steps"):
         wrong()

@@ -1,4 +1,5 @@
 """JPEG artefacts taken back: from files, from pixels, and when to leave a picture alone."""
+
 import io
 
 import numpy as np
@@ -98,7 +99,9 @@ def test_pixels_off_the_grid(clean, saved, top, left):
     assert luma_gain(clean[top:, left:], saved(40)[top:, left:], repaired) > 0.3
 
 
-@pytest.mark.parametrize("table", [[24] * 64, [12] * 64, [8 + 3 * (k % 8) + 2 * (k // 8) for k in range(64)]], ids=["24", "12", "rising"])
+@pytest.mark.parametrize(
+    "table", [[24] * 64, [12] * 64, [8 + 3 * (k % 8) + 2 * (k // 8) for k in range(64)]], ids=["24", "12", "rising"]
+)
 def test_pixels_with_the_table_of_another_program(clean, table):
     plain = decoded(jpeg(clean, None, qtables=[table, [30] * 64]))[2:, 5:]
     repaired, done = repair_picture(plain)
@@ -128,14 +131,18 @@ def test_the_coarsest_of_two_compressions_on_one_grid(clean, saved):
     assert luma_gain(clean, plain, repaired) > 0.3
 
 
-@pytest.mark.parametrize("make", [
-    lambda clean, saved: clean,
-    lambda clean, saved: saved(90),
-    lambda clean, saved: np.asarray(Image.fromarray(saved(40)).resize((300, 333), Image.Resampling.LANCZOS)),
-    lambda clean, saved: np.asarray(Image.fromarray(saved(40)).rotate(2, Image.Resampling.BICUBIC)),
-    lambda clean, saved: np.full((64, 64, 3), 90, np.uint8),
-    lambda clean, saved: np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8),
-], ids=["clean", "fine", "resized", "rotated", "flat", "noise"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda clean, saved: clean,
+        lambda clean, saved: saved(90),
+        lambda clean, saved: np.asarray(Image.fromarray(saved(40)).resize((300, 333), Image.Resampling.LANCZOS)),
+        lambda clean, saved: np.asarray(Image.fromarray(saved(40)).rotate(2, Image.Resampling.BICUBIC)),
+        lambda clean, saved: np.full((64, 64, 3), 90, np.uint8),
+        lambda clean, saved: np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8),
+    ],
+    ids=["clean", "fine", "resized", "rotated", "flat", "noise"],
+)
 def test_left_as_it_is(clean, saved, make):
     picture = make(clean, saved)
     repaired, done = repair_picture(picture)

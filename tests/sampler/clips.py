@@ -1,4 +1,6 @@
-"""The two recorded clips of tests/golden with their tiny networks, and a smaller network with a clip of noise, for tests of many runs."""
+"""The two recorded clips of tests/golden with their tiny networks, and a smaller network with a clip of noise, for
+tests of many runs."""
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +35,20 @@ def golden_weights(dtype=torch.float32):
 
 
 def prepared(unet, image, silence, tokens, picture, mask, window: int) -> model.UNet:
-    """The network with these weights, prepared for the three branches: nothing, the picture alone, picture and sound."""
+    """The network with these weights, prepared for the three branches: nothing, the picture alone, picture and
+    sound."""
     net = model.UNet(unet, HEAD_DIM)
     nothing = torch.zeros_like
-    net.prepare(model.Conditions([nothing(image), image, image], [silence, silence, tokens], mask, *picture.shape[1:], window,
-                                 [nothing(picture), picture, picture]))
+    net.prepare(
+        model.Conditions(
+            [nothing(image), image, image],
+            [silence, silence, tokens],
+            mask,
+            *picture.shape[1:],
+            window,
+            [nothing(picture), picture, picture],
+        )
+    )
     return net
 
 
@@ -46,7 +57,9 @@ def sampled(clip: Clip, unet, branches_at_once: int = 3, **options) -> list[torc
     g = read(clip.name)
     image, silence, mask = g["image_embeds"][None], g["audio_tokens_uncond"][None], g["face_mask"].float()
     net = prepared(unet, image, silence, g["audio_tokens"], g["vae_mean"][0], mask, clip.settings.window)
-    return sampler.sample(net, g["noise_latents"][0], g["vae_mean"], g["bucket_scaled"], clip.settings, branches_at_once, **options)
+    return sampler.sample(
+        net, g["noise_latents"][0], g["vae_mean"], g["bucket_scaled"], clip.settings, branches_at_once, **options
+    )
 
 
 class SmallClip:
@@ -61,9 +74,13 @@ class SmallClip:
         self.settings = sampler.Settings(**{"steps": 1, "window": window, "shift": 1} | settings)
         self.picture, self.noise = random(4, SMALL_ROWS, SMALL_ROWS), random(frames, 4, SMALL_ROWS, SMALL_ROWS)
         self.buckets = 20 + random(frames, 2)
-        image, silence, tokens = (random(n, k, SMALL["context"]) for n, k in ((1, 1), (1, SMALL_TOKENS), (frames, SMALL_TOKENS)))
+        image, silence, tokens = (
+            random(n, k, SMALL["context"]) for n, k in ((1, 1), (1, SMALL_TOKENS), (frames, SMALL_TOKENS))
+        )
         mask = torch.ones(8 * SMALL_ROWS, 8 * SMALL_ROWS)
         self.net = prepared(layout.random(**SMALL), image, silence, tokens, self.picture, mask, window)
 
     def sample(self, branches_at_once: int = 3, **options) -> list[torch.Tensor]:
-        return sampler.sample(self.net, self.noise, self.picture[None], self.buckets, self.settings, branches_at_once, **options)
+        return sampler.sample(
+            self.net, self.noise, self.picture[None], self.buckets, self.settings, branches_at_once, **options
+        )

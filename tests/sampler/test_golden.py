@@ -1,4 +1,5 @@
 """Sampling against the latents and pictures that the published model's code recorded."""
+
 import pytest
 import torch
 
@@ -57,16 +58,17 @@ def test_direction_of_every_window(unet):
 
 
 def test_pictures(unet):
-    latents, = sampled(TWO_WINDOWS, unet)
-    video, = call.run("vae_decoder", {"latents": latents}, weights("vae_tiny_weights"), [DECODED_AT_ONCE])
+    (latents,) = sampled(TWO_WINDOWS, unet)
+    (video,) = call.run("vae_decoder", {"latents": latents}, weights("vae_tiny_weights"), [DECODED_AT_ONCE])
     expected = read(TWO_WINDOWS.name)["video01"][0].transpose(0, 1)
     assert ((video / 2 + 0.5).clamp(0, 1) - expected).abs().max() < 1e-4  # 1e-3 is asked for
 
 
-# Rounding the weights to bfloat16 alone moves the clip by 1.9e-2; with bfloat16 in the operands of products and nowhere else it is 3e-2.
+# Rounding the weights to bfloat16 alone moves the clip by 1.9e-2; with bfloat16 in the operands of products and nowhere
+# else it is 3e-2.
 @pytest.mark.parametrize("clip", [TWO_WINDOWS, SHORT_CLIP], ids=lambda clip: clip.name)
 @pytest.mark.parametrize("dtype, limit", [(torch.float16, 1e-2), (torch.bfloat16, 7e-2)], ids=str)
 def test_latents_in_reduced_precision(clip, dtype, limit):
-    latents, = sampled(clip, golden_weights(dtype))
+    (latents,) = sampled(clip, golden_weights(dtype))
     assert latents.dtype == torch.float32
     assert relative(latents * LATENT_SCALE, read(clip.name)["latents_final"][0]) < limit

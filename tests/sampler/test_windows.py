@@ -1,4 +1,5 @@
 """Windows and lengths: what each clip length asks for, against five independent lines."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,7 +54,9 @@ def test_steps_that_cannot_be(steps):
         _sonic.karras(steps)
 
 
-# Lengths: pictures at 25 a second, latents at 12.5; n latents decode to n pictures, or to 2 n - 1 with one between each two
+# Lengths: pictures at 25 a second, latents at 12.5; n latents decode to n pictures, or to 2 n - 1 with one between each
+# two
+
 
 @given(st.integers(1, 100_000), st.booleans())
 def test_exactly_as_many_pictures_as_sound(frames, interpolate):

@@ -1,4 +1,5 @@
 """`sonic smooth` on video files: sound, times, sizes and everything that may be wrong with them."""
+
 import contextlib
 import io
 import json
@@ -53,7 +54,9 @@ def test_the_file_holds_what_the_smoother_makes(capsys, tmp_path, faulty):
     assert code == 0 and result["changed"] and result["frames"] == 40
     before, after = read_clip(faulty), read_clip(tmp_path / "out.mp4")
     assert after[1] == before[1]
-    assert np.mean(np.square(np.diff(np.float32(after[0]), axis=0))) < 0.3 * np.mean(np.square(np.diff(np.float32(before[0]), axis=0)))
+    assert np.mean(np.square(np.diff(np.float32(after[0]), axis=0))) < 0.3 * np.mean(
+        np.square(np.diff(np.float32(before[0]), axis=0))
+    )
 
 
 def test_strength_0_keeps_every_picture(capsys, tmp_path, faulty):
@@ -72,7 +75,9 @@ def test_a_clean_clip_is_copied_byte_for_byte(capsys, tmp_path):
 
 def test_times_of_a_variable_frame_rate_are_kept(capsys, tmp_path):
     times = list(np.cumsum(np.random.default_rng(3).integers(20, 90, 40)))
-    source = write_clip(tmp_path / "vfr.mp4", clip(np.random.default_rng(4), **FAULTS), [int(t) for t in times], Fraction(1, 1000))
+    source = write_clip(
+        tmp_path / "vfr.mp4", clip(np.random.default_rng(4), **FAULTS), [int(t) for t in times], Fraction(1, 1000)
+    )
     assert run(capsys, source, "-o", tmp_path / "out.mp4", "--lossless")[0] == 0
     assert read_clip(tmp_path / "out.mp4")[1] == read_clip(source)[1]
 
@@ -86,7 +91,9 @@ def test_sound_comes_along(capsys, tmp_path, codec, name):
     packets = []
     for path in (tmp_path / name, tmp_path / "out.mp4"):
         with av.open(str(path)) as container:
-            packets.append([(p.pts * p.time_base, bytes(p)) for p in container.demux(container.streams.audio[0]) if p.size])
+            packets.append(
+                [(p.pts * p.time_base, bytes(p)) for p in container.demux(container.streams.audio[0]) if p.size]
+            )
     assert packets[0] == packets[1] if codec == "aac" else abs(float(packets[1][-1][0]) - 1.0) < 0.1
 
 
@@ -95,7 +102,10 @@ def write_started(path, start_s, codec, tracks=1, colours=None):
     rate, click = 48000, np.zeros((2, 48000), np.float32)
     click[:, 19200:19300] = 0.9
     with av.open(str(path), "w") as container:
-        video, sounds = container.add_stream("libx264", rate=25), [container.add_stream(codec, rate=rate) for _ in range(tracks)]
+        video, sounds = (
+            container.add_stream("libx264", rate=25),
+            [container.add_stream(codec, rate=rate) for _ in range(tracks)],
+        )
         video.width = video.height = 192
         for sound in sounds:
             sound.codec_context.layout = "stereo"
@@ -109,7 +119,9 @@ def write_started(path, start_s, codec, tracks=1, colours=None):
         for sound in sounds:
             frame = av.AudioFrame.from_ndarray(click, format="fltp", layout="stereo")
             frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
-            convert = av.AudioResampler(sound.codec_context.format.name, "stereo", rate, 1152 if codec == "mp2" else 1024)
+            convert = av.AudioResampler(
+                sound.codec_context.format.name, "stereo", rate, 1152 if codec == "mp2" else 1024
+            )
             for piece in [*convert.resample(frame), *convert.resample(None)]:
                 piece.pts += start_s * rate
                 container.mux(sound.encode(piece))
@@ -125,7 +137,9 @@ def click_after_pictures(path):
     return start_s + np.flatnonzero(np.abs(sound.mono()) > 0.4)[0] / sound.rate - first
 
 
-@pytest.mark.parametrize(("name", "codec"), [("a.ts", "mp2"), ("a.mkv", "pcm_s16le"), ("a.mkv", "aac"), ("a.mpg", "mp2")])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.ts", "mp2"), ("a.mkv", "pcm_s16le"), ("a.mkv", "aac"), ("a.mpg", "mp2")]
+)
 @pytest.mark.parametrize("start_s", [0, 5, 40000])
 def test_pictures_and_sound_stay_together_wherever_the_clock_begins(capsys, tmp_path, name, codec, start_s):
     source = write_started(tmp_path / name, start_s, codec)
@@ -183,9 +197,10 @@ def test_odd_sides_and_black_frames(capsys, tmp_path):
     assert [f.shape for f in out] == [(101, 99, 3)] * 40
 
 
-@pytest.mark.parametrize(("content", "remedy"), [
-    (None, "Check the file's name"), (b"", "Choose a video file"), (b"no video" * 99, "Choose a video file"),
-])
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [(None, "Check the file's name"), (b"", "Choose a video file"), (b"no video" * 99, "Choose a video file")],
+)
 def test_what_is_no_video_is_refused(capsys, tmp_path, content, remedy):
     path = tmp_path / "in.mp4"
     if content is not None:
@@ -232,9 +247,13 @@ def test_a_name_that_cannot_be_printed_is_written_all_the_same(tmp_path, encodin
 
 def peak_bytes(source, out):
     """Of a process of its own that smooths a clip."""
-    code = ("import sys; from sonic_nodes.commands.cli import main; code = main(['smooth', *sys.argv[1:]]); "
-            "print(open('/proc/self/status').read()); sys.exit(code)")
-    done = subprocess.run([sys.executable, "-c", code, str(source), "-o", str(out)], cwd=PACK, capture_output=True, text=True, check=True)
+    code = (
+        "import sys; from sonic_nodes.commands.cli import main; code = main(['smooth', *sys.argv[1:]]); "
+        "print(open('/proc/self/status').read()); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(source), "-o", str(out)], cwd=PACK, capture_output=True, text=True, check=True
+    )
     return int(done.stdout.split("VmHWM:")[1].split()[0]) * 1024
 
 

@@ -1,4 +1,6 @@
-"""The smoother on pictures whose faults are known: a textured scene that shakes, flickers and carries noise by numbers of ours."""
+"""The smoother on pictures whose faults are known: a textured scene that shakes, flickers and carries noise by numbers
+of ours."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,7 +27,9 @@ def clip(random, shake=0.0, flicker=0.0, noise=0.0, drift=0.0):
     frames = []
     for i in range(FRAMES):
         picture = scene(shake * random.standard_normal(2) + drift * i) * (1 + flicker * random.standard_normal())
-        frames.append(np.clip(np.rint(picture + noise * random.standard_normal(picture.shape)), 0, 255).astype(np.uint8))
+        frames.append(
+            np.clip(np.rint(picture + noise * random.standard_normal(picture.shape)), 0, 255).astype(np.uint8)
+        )
     return frames
 
 
@@ -35,7 +39,9 @@ def smoothed(frames, strength=0.5):
 
 
 def error(frames, drift=0.0):
-    return np.mean([np.mean((f[8:-8, 8:-8] - scene((drift * i, drift * i))[8:-8, 8:-8]) ** 2) for i, f in enumerate(frames)])
+    return np.mean(
+        [np.mean((f[8:-8, 8:-8] - scene((drift * i, drift * i))[8:-8, 8:-8]) ** 2) for i, f in enumerate(frames)]
+    )
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5])
@@ -51,9 +57,15 @@ def test_strength_0_is_the_identity_on_faults():
     assert np.array_equal(smoothed(frames, 0.0)[0], frames)
 
 
-@pytest.mark.parametrize(("faults", "kept"), [
-    ({"shake": 0.5}, 0.25), ({"flicker": 0.015}, 0.3), ({"noise": 2.0}, 0.4), ({"shake": 0.5, "flicker": 0.015, "noise": 2.0}, 0.3),
-])
+@pytest.mark.parametrize(
+    ("faults", "kept"),
+    [
+        ({"shake": 0.5}, 0.25),
+        ({"flicker": 0.015}, 0.3),
+        ({"noise": 2.0}, 0.4),
+        ({"shake": 0.5, "flicker": 0.015, "noise": 2.0}, 0.3),
+    ],
+)
 def test_each_fault_is_mended(faults, kept):
     frames = clip(np.random.default_rng(3), **faults)
     out, smoother = smoothed(frames)
@@ -71,18 +83,30 @@ def test_a_moving_camera_keeps_its_movement():
 
 
 def test_a_camera_that_rests_and_moves_on_keeps_its_movement():
-    random, frames, at = np.random.default_rng(9), [], np.cumsum(np.where(np.isin(np.arange(FRAMES), (14, 15, 27)), 2.0, 0.0))
+    random, frames, at = (
+        np.random.default_rng(9),
+        [],
+        np.cumsum(np.where(np.isin(np.arange(FRAMES), (14, 15, 27)), 2.0, 0.0)),
+    )
     for x in at:
         frames.append(np.clip(np.rint(scene((x, 0.0) + 0.4 * random.standard_normal(2))), 0, 255).astype(np.uint8))
-    apart = [np.mean([np.mean((f[8:-8, 8:-8] - scene((x, 0.0))[8:-8, 8:-8]) ** 2) for f, x in zip(clip_, at, strict=True)])
-             for clip_ in (smoothed(frames)[0], frames)]
+    apart = [
+        np.mean([np.mean((f[8:-8, 8:-8] - scene((x, 0.0))[8:-8, 8:-8]) ** 2) for f, x in zip(clip_, at, strict=True)])
+        for clip_ in (smoothed(frames)[0], frames)
+    ]
     assert apart[0] < 0.3 * apart[1]
 
 
 def walk(random, count, slowness=3.0):
     """Where a hand holds a camera, [count, 2] px: it wanders, slowly."""
     weights = np.exp(-0.5 * (np.arange(-12, 13) / slowness) ** 2)
-    return np.stack([np.convolve(random.standard_normal(count + 24), weights / weights.sum(), "valid") for _ in range(2)], axis=1) * 6
+    return (
+        np.stack(
+            [np.convolve(random.standard_normal(count + 24), weights / weights.sum(), "valid") for _ in range(2)],
+            axis=1,
+        )
+        * 6
+    )
 
 
 def repeated(path):
@@ -103,7 +127,9 @@ def test_a_hand_held_camera_is_not_shake(seed):
 def test_fast_movement_beside_flicker_is_not_shake(seed, slowness):
     random = np.random.default_rng(seed)
     path = walk(random, FRAMES, slowness) / 4 * slowness**0.5
-    frames = [np.clip(np.rint(scene(p) * (1 + 0.015 * random.standard_normal())), 0, 255).astype(np.uint8) for p in path]
+    frames = [
+        np.clip(np.rint(scene(p) * (1 + 0.015 * random.standard_normal())), 0, 255).astype(np.uint8) for p in path
+    ]
     report = smoothed(frames)[1].report()
     assert report["flickering"] == FRAMES and report["shaken"] == 0
 
@@ -112,7 +138,9 @@ def scene_with_someone(shift, at):
     """The scene, shifted, and a disc of 50 px that is elsewhere at each moment."""
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
     squared = (x - shift[0] - 125 - 20 * np.sin(at)) ** 2 + (y - shift[1] - 96 - 15 * np.cos(at)) ** 2
-    return scene(shift) + np.exp(-((squared / 25**2) ** 2))[..., None] * (scene(shift + np.array([4.0, 2.0]) * at) - scene(shift))
+    return scene(shift) + np.exp(-((squared / 25**2) ** 2))[..., None] * (
+        scene(shift + np.array([4.0, 2.0]) * at) - scene(shift)
+    )
 
 
 @pytest.mark.parametrize("seed", [17, 18, 19])
@@ -120,12 +148,16 @@ def test_shake_of_a_clip_with_repeated_frames_is_mended(seed):
     random = np.random.default_rng(seed)
     places = repeated(np.stack([0.02 * np.arange(FRAMES) ** 2, np.zeros(FRAMES)], axis=1))
     moments = repeated(np.arange(FRAMES))
-    frames = [np.clip(np.rint(scene_with_someone(p + 0.5 * random.standard_normal(2), at)), 0, 255).astype(np.uint8)
-              for p, at in zip(places, moments, strict=True)]
+    frames = [
+        np.clip(np.rint(scene_with_someone(p + 0.5 * random.standard_normal(2), at)), 0, 255).astype(np.uint8)
+        for p, at in zip(places, moments, strict=True)
+    ]
     steps = [_sonic.smooth_step(*pair) for pair in zip(frames, frames[1:], strict=False)]
     assert [step["repeat"] for step in steps] == list(np.diff(moments) == 0)
-    apart = [np.mean([np.mean((f[8:-8, 8:80] - scene(p)[8:-8, 8:80]) ** 2) for f, p in zip(clip_, places, strict=True)])
-             for clip_ in (smoothed(frames)[0], frames)]
+    apart = [
+        np.mean([np.mean((f[8:-8, 8:80] - scene(p)[8:-8, 8:80]) ** 2) for f, p in zip(clip_, places, strict=True)])
+        for clip_ in (smoothed(frames)[0], frames)
+    ]
     assert apart[0] < 0.16 * apart[1]
 
 
@@ -143,7 +175,9 @@ def test_who_moves_before_a_plain_wall_is_not_followed(seed):
         frames.append(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
     out, _ = smoothed(frames)
     still = np.rint(120 + 0.3 * (scene() - 120)).astype(np.uint8)[:64]
-    left, put_in = (np.array([_sonic.smooth_step(still, f[:64])["shift_px"] for f in clip_]).std() for clip_ in (out, frames))
+    left, put_in = (
+        np.array([_sonic.smooth_step(still, f[:64])["shift_px"] for f in clip_]).std() for clip_ in (out, frames)
+    )
     assert left < 0.3 * put_in
 
 
@@ -221,7 +255,10 @@ def test_a_still_portrait_stays(portrait):
 
 def test_lips_and_eyes_keep_their_noise_and_the_face_its_detail(portrait):
     random = np.random.default_rng(10)
-    frames = [np.clip(np.rint(portrait + 2.5 * random.standard_normal(portrait.shape)), 0, 255).astype(np.uint8) for _ in range(30)]
+    frames = [
+        np.clip(np.rint(portrait + 2.5 * random.standard_normal(portrait.shape)), 0, 255).astype(np.uint8)
+        for _ in range(30)
+    ]
     mesh = find_faces(portrait, thorough=False)[0].mesh
     lips = [np.rint(mesh[p, :2]).astype(int) for p in (0, 13, 14, 17, 61, 291, 159, 386)]
     kept, free = (np.stack(list(Smoother(0.5, protect).run(frames)))[20] for protect in (True, False))
@@ -265,7 +302,9 @@ def test_flicker_of_a_part_is_mended_there_alone():
     random, frames = np.random.default_rng(12), []
     side = np.clip((np.arange(SIDE) - 70) / 60, 0, 1)[None, :, None]
     for _ in range(FRAMES):
-        frames.append(np.clip(np.rint(scene() * (1 + 0.025 * random.standard_normal() * side)), 0, 255).astype(np.uint8))
+        frames.append(
+            np.clip(np.rint(scene() * (1 + 0.025 * random.standard_normal() * side)), 0, 255).astype(np.uint8)
+        )
     out, smoother = smoothed(frames)
     assert smoother.report()["flickering"] == FRAMES
     left, right = np.s_[:, :, :40], np.s_[:, :, 130:]

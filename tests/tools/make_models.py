@@ -1,10 +1,12 @@
-"""Random weights for every network, in the files and places that users have: ComfyUI's `models` folder without the real weights.
+"""Random weights for every network, in the files and places that users have: ComfyUI's `models` folder without the real
+weights.
 
     tests/tools/make_models.py DIR [--dtype fp16] [--only unet,rife] [--small]
 
-Full size needs 10 GB of disk in fp32, 5 GB in fp16 (the UNet alone 6.3 and 3.2 GB). Values are such that activations neither
-vanish nor grow, so timings, memory and rounding are those of real weights; pictures made with them are noise.
+Full size needs 10 GB of disk in fp32, 5 GB in fp16 (the UNet alone 6.3 and 3.2 GB). Values are such that activations
+neither vanish nor grow, so timings, memory and rounding are those of real weights; pictures made with them are noise.
 """
+
 import argparse
 import sys
 from collections.abc import Iterator
@@ -34,7 +36,8 @@ def values(name: str, shape, generator) -> torch.Tensor:
 
 
 def network(key: str, dtype: torch.dtype, small: bool, **sizes) -> dict[str, torch.Tensor]:
-    """In the names of the published file, which is the last layout for files of Sonic's own, else the first. `sizes`: tables.py."""
+    """In the names of the published file, which is the last layout for files of Sonic's own, else the first. `sizes`:
+    tables.py."""
     layouts = NETWORKS[key].layouts(**((SMALL[key] if small else {}) | sizes))
     layout = layouts[-1] if key.startswith("audio2") else layouts[0]
     generator = torch.Generator().manual_seed(len(key))
@@ -64,5 +67,7 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="", help="networks, with commas between")
     parser.add_argument("--small", action="store_true", help="networks of a few megabytes, with the same layers")
     options = parser.parse_args()
-    for written in make(options.folder, DTYPES[options.dtype], [k for k in options.only.split(",") if k], options.small):
+    for written in make(
+        options.folder, DTYPES[options.dtype], [k for k in options.only.split(",") if k], options.small
+    ):
         print(f"{written}  {written.stat().st_size / 1e6:.1f} MB")

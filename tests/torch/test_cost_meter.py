@@ -1,4 +1,5 @@
 """What the meter counts: against sums done by hand."""
+
 import torch
 
 from sonic_nodes.models.call import METER, run
@@ -24,7 +25,10 @@ def test_convolutions():
 def test_products():
     for function, b in (("linear", torch.randn(7, 11)), ("matmul", torch.randn(11, 7))):
         assert reading(function, torch.randn(2, 5, 11), b)[1]["product_flops"] == 2 * 2 * 5 * 7 * 11
-    assert reading("add_linear_in_place", torch.randn(5, 7), torch.randn(5, 3), torch.randn(7, 3))[1]["product_flops"] == 2 * 5 * 7 * 3
+    assert (
+        reading("add_linear_in_place", torch.randn(5, 7), torch.randn(5, 3), torch.randn(7, 3))[1]["product_flops"]
+        == 2 * 5 * 7 * 3
+    )
 
 
 def test_attention():
@@ -48,7 +52,9 @@ def test_bytes_are_counted_once_and_operands_never():
 
 def test_bytes_moved_by_what_multiplies_nothing():
     x, y = torch.randn(256, 1024), torch.randn(1, 1024)
-    assert reading("add_in_place", x.clone(), y)[1]["moved_bytes"] in range(2 * x.nbytes + y.nbytes, 2 * x.nbytes + y.nbytes + 9)
+    assert reading("add_in_place", x.clone(), y)[1]["moved_bytes"] in range(
+        2 * x.nbytes + y.nbytes, 2 * x.nbytes + y.nbytes + 9
+    )
     assert reading("sub", x, y)[1]["moved_bytes"] == 2 * x.nbytes + y.nbytes
     assert reading("gelu_in_place", x.clone())[1]["moved_bytes"] == 2 * x.nbytes
     assert reading("cat", x, x.clone(), numbers=(0,))[1]["moved_bytes"] == 4 * x.nbytes

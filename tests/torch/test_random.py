@@ -1,4 +1,5 @@
 """Normal noise against torch.randn of a seeded generator on the CPU."""
+
 import threading
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 
 from sonic_nodes.extension.native import _sonic, call
 
-SEEDS = [0, 42, -1, -2**63, 2**64 - 1, 2**40 + 7]
+SEEDS = [0, 42, -1, -(2**63), 2**64 - 1, 2**40 + 7]
 TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])
 
 
@@ -75,12 +76,13 @@ def test_tensors(dtype, before, shape):
     torch.randn(before, generator=generator, dtype=dtype)
     expected = torch.randn(shape, generator=generator, dtype=dtype)
     number = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}[dtype]
-    got, = call("tensor_operator", [], "op=normal", [number, 9, before, *shape])
+    (got,) = call("tensor_operator", [], "op=normal", [number, 9, before, *shape])
     assert got.dtype == dtype and got.shape == expected.shape
     if dtype == torch.float32:
         assert_close(got.numpy(), expected.numpy())
     else:
-        step = 2 * torch.finfo(dtype).eps * expected.float().abs() + 1e-6  # a value on the edge of rounding may fall to either side
+        # a value on the edge of rounding may fall to either side
+        step = 2 * torch.finfo(dtype).eps * expected.float().abs() + 1e-6
         assert ((got.float() - expected.float()).abs() <= step).all()
         assert (got != expected).float().mean() < 1e-3
 

@@ -1,4 +1,5 @@
 """Every operator of csrc/torch/tensor.h against eager PyTorch: the same kernels, so the same bits."""
+
 import ctypes
 import subprocess
 import sys
@@ -14,7 +15,11 @@ DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 
 def torch_says_why():
     """Whether this PyTorch lets C read the text of an exception: from 2.13 on."""
-    return next(there for name, _, there in _sonic.build_info()["optional"] if name == "torch_exception_get_what_without_backtrace")
+    return next(
+        there
+        for name, _, there in _sonic.build_info()["optional"]
+        if name == "torch_exception_get_what_without_backtrace"
+    )
 
 
 def operator(name, *tensors, numbers=()):
@@ -31,14 +36,30 @@ def cases():
     video = random(2, 6, 4, 5, 7)
     grid = random(2, 4, 5, 2)
     return {
-        "conv1d": ((random(2, 6, 20), random(4, 6, 3), random(4)), (2, 1, 1), lambda x, w, b: F.conv1d(x, w, b, stride=2, padding=1)),
-        "conv3d": ((video, random(4, 6, 3, 1, 1), random(4)), (1, 0, 0), lambda x, w, b: F.conv3d(x, w, b, padding=(1, 0, 0))),
-        "conv_transpose2d": ((x, random(6, 4, 4, 4), random(4)), (2, 1), lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1)),
+        "conv1d": (
+            (random(2, 6, 20), random(4, 6, 3), random(4)),
+            (2, 1, 1),
+            lambda x, w, b: F.conv1d(x, w, b, stride=2, padding=1),
+        ),
+        "conv3d": (
+            (video, random(4, 6, 3, 1, 1), random(4)),
+            (1, 0, 0),
+            lambda x, w, b: F.conv3d(x, w, b, padding=(1, 0, 0)),
+        ),
+        "conv_transpose2d": (
+            (x, random(6, 4, 4, 4), random(4)),
+            (2, 1),
+            lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1),
+        ),
         "linear": ((x, random(8, 11), random(8)), (), F.linear),
         "linear without bias": ((x, random(8, 11)), (), F.linear),
         "matmul": ((q, k.transpose(2, 3)), (), torch.matmul),
         "group_norm": ((x, random(6), random(6)), (3, 1e-6), lambda x, w, b: F.group_norm(x, 3, w, b, 1e-6)),
-        "group_norm of video": ((video, random(6), random(6)), (2, 1e-5), lambda x, w, b: F.group_norm(x, 2, w, b, 1e-5)),
+        "group_norm of video": (
+            (video, random(6), random(6)),
+            (2, 1e-5),
+            lambda x, w, b: F.group_norm(x, 2, w, b, 1e-5),
+        ),
         "group_norm without weight": ((x,), (3, 1e-6), lambda x: F.group_norm(x, 3, eps=1e-6)),
         "layer_norm": ((x, random(11), random(11)), (1e-5,), lambda x, w, b: F.layer_norm(x, (11,), w, b, 1e-5)),
         "silu": ((x,), (), F.silu),
@@ -66,14 +87,26 @@ def cases():
         "resize_nearest": ((x,), (2,), lambda x: F.interpolate(x, scale_factor=2, mode="nearest")),
         "resize_bilinear down": ((x,), (4, 5), lambda x: F.interpolate(x, (4, 5), mode="bilinear")),
         "resize_bilinear up": ((x,), (18, 22), lambda x: F.interpolate(x, (18, 22), mode="bilinear")),
-        "grid_sample": ((x, grid), (), lambda x, g: F.grid_sample(x, g, mode="bilinear", padding_mode="border", align_corners=True)),
+        "grid_sample": (
+            (x, grid),
+            (),
+            lambda x, g: F.grid_sample(x, g, mode="bilinear", padding_mode="border", align_corners=True),
+        ),
         "expand": ((y,), (2, 6, 9, 11), lambda y: y.expand(2, 6, 9, 11)),
         "transpose": ((x,), (1, 3), lambda x: x.transpose(1, 3)),
         "channels_last": ((x,), (), lambda x: x.contiguous(memory_format=torch.channels_last)),
         "to_device_of": ((x, y), (), lambda x, y: x.to(y.device)),
-        "conv2d": ((x, random(4, 6, 3, 3), random(4)), (2, 1, 1), lambda x, w, b: F.conv2d(x, w, b, stride=2, padding=1)),
+        "conv2d": (
+            (x, random(4, 6, 3, 3), random(4)),
+            (2, 1, 1),
+            lambda x, w, b: F.conv2d(x, w, b, stride=2, padding=1),
+        ),
         "conv2d without bias": ((x, random(4, 6, 3, 3)), (1, 0, 1), F.conv2d),
-        "conv2d depthwise": ((x, random(6, 1, 5, 5), random(6)), (1, 2, 6), lambda x, w, b: F.conv2d(x, w, b, padding=2, groups=6)),
+        "conv2d depthwise": (
+            (x, random(6, 1, 5, 5), random(6)),
+            (1, 2, 6),
+            lambda x, w, b: F.conv2d(x, w, b, padding=2, groups=6),
+        ),
         "max_pool2d": ((x,), (2, 2), lambda x: F.max_pool2d(x, 2, 2)),
         "pad": ((x,), (1, 2, 0, 3, 0, 2), lambda x: F.pad(x, (1, 2, 0, 3, 0, 2))),
         "relu": ((x,), (), F.relu),
@@ -86,7 +119,11 @@ def cases():
         "permute": ((x,), (0, 2, 3, 1), lambda x: x.permute(0, 2, 3, 1)),
         "slice": ((x,), (1, 2, 3), lambda x: x[:, 2:5]),
         "contiguous": ((x.permute(0, 2, 3, 1),), (), lambda x: x.contiguous()),
-        "conv2d_padded": ((x, random(4, 6, 3, 1), random(4)), (1, 0), lambda x, w, b: F.conv2d(x, w, b, padding=(1, 0))),
+        "conv2d_padded": (
+            (x, random(4, 6, 3, 1), random(4)),
+            (1, 0),
+            lambda x, w, b: F.conv2d(x, w, b, padding=(1, 0)),
+        ),
         "view": ((x,), (12, 99), lambda x: x.view(12, 99)),
         "clone": ((x,), (), torch.clone),
         "add_mul_in_inner_scope": ((x, y), (), lambda x, y: (x + y) * x),
@@ -125,9 +162,11 @@ def test_operator_without_memory_foretells_shape_layout_and_bytes(name, dtype):
         there, measured = metered(name.split()[0], operands, numbers)
         foretold, bytes_foretold = metered(name.split()[0], [t.to("meta") for t in operands], numbers)
         assert foretold.is_meta and foretold.dtype == there.dtype and foretold.shape == there.shape
-        assert [s for s, n in zip(foretold.stride(), there.shape, strict=True) if n > 1] == \
-            [s for s, n in zip(there.stride(), there.shape, strict=True) if n > 1]
-        in_host_memory = 8 * (name in ("scale", "shift", "clamp", "lerp"))  # numbers become tensors there, beside a GPU's memory
+        assert [s for s, n in zip(foretold.stride(), there.shape, strict=True) if n > 1] == [
+            s for s, n in zip(there.stride(), there.shape, strict=True) if n > 1
+        ]
+        # numbers become tensors there, beside a GPU's memory
+        in_host_memory = 8 * (name in ("scale", "shift", "clamp", "lerp"))
         assert bytes_foretold[0] == measured[0] and 0 <= measured[1] - bytes_foretold[1] <= 2 * in_host_memory
 
 
@@ -138,7 +177,8 @@ def eager_group_norm_last(x, groups, weight, bias, epsilon):
 @pytest.mark.parametrize("shape", [(2, 3, 5, 12), (1, 25, 511, 24), (3, 1, 256, 4), (1, 1, 1, 8)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_group_norm_last(shape, dtype, device):
-    """In reduced precision and off the host libtorch's kernel, bit by bit; in float32 closer to the truth than either of its kernels."""
+    """In reduced precision and off the host libtorch's kernel, bit by bit; in float32 closer to the truth than either
+    of its kernels."""
     x, w, b = ((random(*s) * 2 + 3).to(device, dtype) for s in (shape, shape[-1:], shape[-1:]))
     got = operator("group_norm_last", x, w, b, numbers=(4, 1e-6))
     assert got.is_contiguous() and got.dtype == dtype
@@ -309,7 +349,8 @@ def test_unknown_function_is_an_error():
 
 @pytest.mark.resident_memory
 def test_nothing_is_kept_alive():
-    """Neither calls that succeed nor calls that fail leave memory behind: one leaked operand of 128 KiB each would show."""
+    """Neither calls that succeed nor calls that fail leave memory behind: one leaked operand of 128 KiB each would
+    show."""
     script = """
 import resource, torch
 from sonic_nodes.extension.native import call
@@ -333,11 +374,17 @@ assert grown < 4 * 1024, f"{grown} KiB grew"
 
 class Mallinfo(ctypes.Structure):
     """malloc.h of glibc 2.33 and later."""
-    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
 
 
 @pytest.mark.resident_memory
-@pytest.mark.parametrize("name", ["gelu", "gelu_in_place", "pad", "linear", "resize_nearest", "mean", "cat", "clamp", "group_norm"])
+@pytest.mark.parametrize(
+    "name", ["gelu", "gelu_in_place", "pad", "linear", "resize_nearest", "mean", "cat", "clamp", "group_norm"]
+)
 def test_ten_thousand_calls_do_not_grow(name):
     """Not even by one string a call: what the C library has handed out is read before and after."""
     mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)

@@ -1,4 +1,5 @@
 """The small golden networks, written in the layout that users have."""
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -11,7 +12,12 @@ def golden_weights(golden_dir):
     """network -> {name in a user's file: tensor}, as stored (fp16)."""
     found = {}
     for network, files in FILES.items():
-        tensors = {k: v for name in files for k, v in load_file(golden_dir / f"{name}.safetensors").items() if not k.startswith("io_")}
+        tensors = {
+            k: v
+            for name in files
+            for k, v in load_file(golden_dir / f"{name}.safetensors").items()
+            if not k.startswith("io_")
+        }
         if network.startswith("audio2"):
             tensors = {k.removeprefix(f"{network}."): v for k, v in tensors.items() if k.startswith(f"{network}.")}
         found[network] = tensors

@@ -1,4 +1,5 @@
 """The sizes of the golden files' networks, for the tables of sonic_nodes/weights/shapes.py."""
+
 SMALL = (32, 32, 64, 64)
 SIZES = {
     "unet": {"channels": SMALL, "context": 32, "ids": 16},
@@ -10,6 +11,11 @@ SIZES = {
     "rife": {},
 }
 FILES = {
-    "unet": ["unet_tiny_weights_a", "unet_tiny_weights_b"], "audio2token": ["audio_adapters_tiny"], "audio2bucket": ["audio_adapters_tiny"],
-    "whisper": ["whisper_tiny_enc"], "vae": ["vae_tiny_weights"], "clip_vision": ["clip_tiny"], "rife": ["rife_ifnet"],
+    "unet": ["unet_tiny_weights_a", "unet_tiny_weights_b"],
+    "audio2token": ["audio_adapters_tiny"],
+    "audio2bucket": ["audio_adapters_tiny"],
+    "whisper": ["whisper_tiny_enc"],
+    "vae": ["vae_tiny_weights"],
+    "clip_vision": ["clip_tiny"],
+    "rife": ["rife_ifnet"],
 }

@@ -1,4 +1,5 @@
 """Files recognised by content: whatever they are called, and whatever else lies beside them."""
+
 import logging
 import os
 import shutil
@@ -17,8 +18,11 @@ def folder(small_models, tmp_path):
 
 
 EXPECTED = {
-    "sonic/unet.pth": {"unet"}, "sonic/audio2token.pth": {"audio2token"}, "sonic/audio2bucket.pth": {"audio2bucket"},
-    "sonic/whisper-tiny/model.safetensors": {"whisper"}, "sonic/RIFE/flownet.pkl": {"rife"},
+    "sonic/unet.pth": {"unet"},
+    "sonic/audio2token.pth": {"audio2token"},
+    "sonic/audio2bucket.pth": {"audio2bucket"},
+    "sonic/whisper-tiny/model.safetensors": {"whisper"},
+    "sonic/RIFE/flownet.pkl": {"rife"},
     "checkpoints/svd_xt.safetensors": {"vae", "clip_vision"},
 }
 
@@ -40,7 +44,10 @@ def test_what_is_none_of_them_is_nothing(folder):
     os.mkfifo(others / "pipe.pth")
     (others / "link.pth").symlink_to(others / "nowhere")
     tensors = load_file(folder / "checkpoints/svd_xt.safetensors")
-    save_file({name: value for name, value in tensors.items() if "decoder.up.0" not in name}, others / "incomplete.safetensors")
+    save_file(
+        {name: value for name, value in tensors.items() if "decoder.up.0" not in name},
+        others / "incomplete.safetensors",
+    )
     found = {path.name: set(Catalogue().networks(path)) for path in others.iterdir()}
     assert found.pop("incomplete.safetensors") == {"clip_vision"}
     assert len(found) == 6 and not any(found.values()), found

@@ -1,4 +1,5 @@
 """Files against networks: names, shapes, types; what is said when they do not fit; conversion; the command."""
+
 import json
 import os
 import shutil
@@ -75,7 +76,9 @@ def test_rife_without_prefix_and_with_its_unused_block(golden_weights, tmp_path)
 
 def test_vae_with_the_conditioners_encoder(golden_weights, tmp_path):
     own, other = "first_stage_model.encoder.", "conditioner.embedders.3.encoder.encoder."
-    tensors = {name.replace(own, other): value for name, value in golden_weights["vae"].items() if not name.startswith(other)}
+    tensors = {
+        name.replace(own, other): value for name, value in golden_weights["vae"].items() if not name.startswith(other)
+    }
     tensors |= {name: value for name, value in golden_weights["vae"].items() if name.startswith("conditioner.")}
     save_file(tensors, tmp_path / "svd.safetensors")
     got = load("vae", tmp_path / "svd.safetensors", **SIZES["vae"])
@@ -84,12 +87,15 @@ def test_vae_with_the_conditioners_encoder(golden_weights, tmp_path):
 
 def test_clip_in_transformers_names(golden_weights, tmp_path):
     table = shapes.clip_transformers(**SIZES["clip_vision"])
-    tensors = {name: torch.zeros(shape) for name, shape in table.items()} | {"vision_model.embeddings.position_ids": torch.arange(17)}
+    tensors = {name: torch.zeros(shape) for name, shape in table.items()} | {
+        "vision_model.embeddings.position_ids": torch.arange(17)
+    }
     save_file(tensors, tmp_path / "clip.safetensors")
     assert load("clip_vision", tmp_path / "clip.safetensors", **SIZES["clip_vision"]).keys() == table.keys()
 
 
 # What does not fit
+
 
 def refusal(network, path, **sizes):
     with pytest.raises(InputError) as caught:
@@ -103,8 +109,15 @@ def test_swapped_files_are_named(network, wrong, models_folder, tmp_path):
     shutil.copy(models_folder / PLACES[wrong], tmp_path / "put_here")
     text = refusal(network, tmp_path / "put_here")
     assert text.startswith(f"Put {files.file_of(network).name} at models/{PLACES[network]} (")
-    known = {"unet": "Sonic's UNet", "audio2token": "Sonic's audio2token.pth", "audio2bucket": "Sonic's audio2bucket.pth",
-             "rife": "RIFE's flownet.pkl", "whisper": "Whisper", "vae": "the autoencoder of SVD", "clip_vision": "the autoencoder of SVD"}
+    known = {
+        "unet": "Sonic's UNet",
+        "audio2token": "Sonic's audio2token.pth",
+        "audio2bucket": "Sonic's audio2bucket.pth",
+        "rife": "RIFE's flownet.pkl",
+        "whisper": "Whisper",
+        "vae": "the autoencoder of SVD",
+        "clip_vision": "the autoencoder of SVD",
+    }
     assert f"put_here is {known[wrong]}" in text and ("Missing: " in text or "Surplus: " in text) and len(text) < 3000
 
 
@@ -129,7 +142,9 @@ def test_missing_misshapen_surplus_are_listed(golden_weights, tmp_path):
 
 
 def test_small_network_is_not_the_published_one(models_folder):
-    assert "conv_in.weight [32, 8, 3, 3], needed [320, 8, 3, 3]" in refusal("unet", models_folder / PLACES["unet"], ids=256)
+    assert "conv_in.weight [32, 8, 3, 3], needed [320, 8, 3, 3]" in refusal(
+        "unet", models_folder / PLACES["unet"], ids=256
+    )
 
 
 def test_type_that_is_no_float(golden_weights, tmp_path):
@@ -147,22 +162,29 @@ def test_values_that_are_not_finite(value, golden_weights, tmp_path):
         load("audio2token", tmp_path / "a.pth", check_values=True, **SIZES["audio2token"])
 
 
-@pytest.mark.parametrize("names, expected", [
-    (["down_blocks.0.resnets.0.conv1.weight"], "the UNet of another diffusion model"),
-    (["first_stage_model.encoder.conv_in.weight", "model.diffusion_model.x"], "a Stable Diffusion checkpoint for pictures"),
-    (["model.diffusion_model.input_blocks.0.0.weight"], "a checkpoint of another diffusion model"),
-    (["decoder.up_blocks.0.resnets.0.conv1.weight"], "an autoencoder in diffusers' names"),
-    (["lora_unet_down.lora_up.weight"], "a LoRA"),
-    (["vision_model.pre_layrnorm.weight"], "CLIP's picture side"),
-    (["fc.weight"], "a file of 1 tensors that is none of Sonic's"),
-    ([], "a file without tensors"),
-])
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (["down_blocks.0.resnets.0.conv1.weight"], "the UNet of another diffusion model"),
+        (
+            ["first_stage_model.encoder.conv_in.weight", "model.diffusion_model.x"],
+            "a Stable Diffusion checkpoint for pictures",
+        ),
+        (["model.diffusion_model.input_blocks.0.0.weight"], "a checkpoint of another diffusion model"),
+        (["decoder.up_blocks.0.resnets.0.conv1.weight"], "an autoencoder in diffusers' names"),
+        (["lora_unet_down.lora_up.weight"], "a LoRA"),
+        (["vision_model.pre_layrnorm.weight"], "CLIP's picture side"),
+        (["fc.weight"], "a file of 1 tensors that is none of Sonic's"),
+        ([], "a file without tensors"),
+    ],
+)
 def test_identify(names, expected, tmp_path):
     torch.save({name: torch.zeros(1) for name in names}, tmp_path / "x.pth")
     assert identify(open_weights(tmp_path / "x.pth").entries).startswith(expected)
 
 
 # Conversion
+
 
 @pytest.mark.parametrize("dtype", [None, torch.float16], ids=str)
 def test_convert_and_load_again(dtype, models_folder, tmp_path):
@@ -173,7 +195,8 @@ def test_convert_and_load_again(dtype, models_folder, tmp_path):
         before = load(network, models_folder / PLACES[network], dtype, **SIZES[network])
         after = load(network, found.path, **SIZES[network])
         assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)
-        assert load_file(found.path).keys() == open_weights(found.path).entries.keys()  # the library accepts what we write
+        # the library accepts what we write
+        assert load_file(found.path).keys() == open_weights(found.path).entries.keys()
 
 
 def test_convert_leaves_nothing_behind(models_folder, tmp_path, monkeypatch):
@@ -191,7 +214,10 @@ def test_convert_refuses(models_folder, tmp_path):
     (tmp_path / "full" / "mine.txt").write_text("keep")
     with pytest.raises(UsageError, match="^Choose an output folder that does not exist yet"):
         models.convert(models_folder, tmp_path / "full", **SIZES)
-    with pytest.raises(ResourceError, match="^Choose a disk with 1000000.00 GB of space"), whole_folder(tmp_path / "big", 10**15):
+    with (
+        pytest.raises(ResourceError, match="^Choose a disk with 1000000.00 GB of space"),
+        whole_folder(tmp_path / "big", 10**15),
+    ):
         pass
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="^Put unet.pth at .*It is missing in"):
@@ -207,6 +233,7 @@ def test_writer_keeps_types(tmp_path):
 
 
 # The command
+
 
 def test_models_lists_what_is_missing(tmp_path, capsys):
     assert cli.main(["models", "--models", str(tmp_path)]) == 7

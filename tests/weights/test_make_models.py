@@ -1,4 +1,5 @@
 """The script that makes random weights in the layout that users have, and every network running from its files."""
+
 import pytest
 import torch
 

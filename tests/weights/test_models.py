@@ -1,4 +1,5 @@
 """A whole model: found, checked together, loaded network by network."""
+
 import shutil
 
 import pytest
@@ -73,9 +74,13 @@ def test_views_of_the_file_are_not_counted_as_held(small_models):
 
 
 def test_found_in_the_folder_of_sonic_too(small_models, folder):
-    with pytest.raises(InputError, match="^Put svd_xt.safetensors at models/checkpoints/.* Missing in .*sonic: svd_xt.safetensors.$"):
+    with pytest.raises(
+        InputError, match="^Put svd_xt.safetensors at models/checkpoints/.* Missing in .*sonic: svd_xt.safetensors.$"
+    ):
         Models.in_folder(folder / "sonic")
-    assert Models.in_folder(folder / "sonic", checkpoint=folder / "checkpoints/svd_xt.safetensors").sizes("rife") == {"c": 16}
+    assert Models.in_folder(folder / "sonic", checkpoint=folder / "checkpoints/svd_xt.safetensors").sizes("rife") == {
+        "c": 16
+    }
     (folder / "checkpoints/svd_xt.safetensors").rename(folder / "checkpoints/svd_xt_1_1.safetensors")
     assert Models.in_folder(folder).paths["vae"].name == "svd_xt_1_1.safetensors"
 
@@ -83,7 +88,9 @@ def test_found_in_the_folder_of_sonic_too(small_models, folder):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="^Name ComfyUI's models folder"):
         Models.in_folder(tmp_path / "nothing")
-    with pytest.raises(InputError, match="Missing in .*: unet.pth, audio2token.pth, audio2bucket.pth, whisper-tiny/model.safetensors"):
+    with pytest.raises(
+        InputError, match="Missing in .*: unet.pth, audio2token.pth, audio2bucket.pth, whisper-tiny/model.safetensors"
+    ):
         Models.in_folder(tmp_path)
 
 
@@ -94,11 +101,29 @@ def network(key, **other):
     return {name: values(name, shape, generator) for name, shape in table.items()}
 
 
-@pytest.mark.parametrize("key, place, other, words", [
-    ("whisper", "sonic/whisper-tiny/model.safetensors", {"d": 48}, "Whisper of another size.*audio2token takes states of another size"),
-    ("audio2token", "sonic/audio2token.pth", {"dim": 64, "tokens": 4}, "Sonic's audio2token.pth.*the UNet takes tokens of another size"),
-    ("audio2bucket", "sonic/audio2bucket.pth", {"states": 800}, "Sonic's audio2bucket.pth.*whisper and CLIP give states"),
-])
+@pytest.mark.parametrize(
+    "key, place, other, words",
+    [
+        (
+            "whisper",
+            "sonic/whisper-tiny/model.safetensors",
+            {"d": 48},
+            "Whisper of another size.*audio2token takes states of another size",
+        ),
+        (
+            "audio2token",
+            "sonic/audio2token.pth",
+            {"dim": 64, "tokens": 4},
+            "Sonic's audio2token.pth.*the UNet takes tokens of another size",
+        ),
+        (
+            "audio2bucket",
+            "sonic/audio2bucket.pth",
+            {"states": 800},
+            "Sonic's audio2bucket.pth.*whisper and CLIP give states",
+        ),
+    ],
+)
 def test_networks_that_do_not_belong_together(folder, key, place, other, words):
     weights = network(key, **other)
     write_safetensors(folder / place, weights) if place.endswith("safetensors") else torch.save(weights, folder / place)
@@ -108,15 +133,18 @@ def test_networks_that_do_not_belong_together(folder, key, place, other, words):
 
 def test_a_file_in_the_wrong_place(folder):
     shutil.copy(folder / "sonic/audio2bucket.pth", folder / "sonic/unet.pth")
-    with pytest.raises(InputError, match="^Put unet.pth at .* is Sonic's audio2bucket.pth, and does not fit Sonic's UNet"):
+    with pytest.raises(
+        InputError, match="^Put unet.pth at .* is Sonic's audio2bucket.pth, and does not fit Sonic's UNet"
+    ):
         Models.in_folder(folder)
 
 
 def test_clip_in_the_names_of_transformers():
     generator = torch.Generator().manual_seed(0)
     table = clip_transformers(**SMALL["clip_vision"])
-    assert sizes.sizes_of("clip_vision", {name: Shape(values(name, shape, generator).shape) for name, shape in table.items()}) == {
-        **SMALL["clip_vision"], "patch": 14}
+    assert sizes.sizes_of(
+        "clip_vision", {name: Shape(values(name, shape, generator).shape) for name, shape in table.items()}
+    ) == {**SMALL["clip_vision"], "patch": 14}
 
 
 def test_files_written_since_are_noticed(folder):

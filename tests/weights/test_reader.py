@@ -1,4 +1,6 @@
-"""Reading weight files: the same tensors as PyTorch and safetensors give, nothing executed, every kind of damage one sentence."""
+"""Reading weight files: the same tensors as PyTorch and safetensors give, nothing executed, every kind of damage one
+sentence."""
+
 import json
 import os
 import pickle
@@ -51,7 +53,11 @@ def test_same_tensors_whatever_the_suffix(save, dtype, tmp_path):
 def test_state_dict_of_a_module_with_views_and_shared_tensors(save, tmp_path):
     module = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 6))
     module[2].weight = torch.nn.Parameter(torch.randn(6, 6).t())
-    state = module.state_dict() | {"slice": module[0].weight.detach()[1:4, ::2], "parameter": module[0].bias, "same": module[0].weight}
+    state = module.state_dict() | {
+        "slice": module[0].weight.detach()[1:4, ::2],
+        "parameter": module[0].bias,
+        "same": module[0].weight,
+    }
     save(state, tmp_path / "a.pth")
     file = open_weights(tmp_path / "a.pth")
     expected = torch.load(tmp_path / "a.pth", weights_only=True)
@@ -76,12 +82,14 @@ def test_memory_is_mapped_not_read(tmp_path):
         out.write(struct.pack("<Q", len(header)) + header)
         out.truncate(8 + len(header) + size)
     import resource
+
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert open_weights(path).tensor("x")[-1] == 0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
 # Nothing runs
+
 
 class Hostile:
     """A pickle that writes a file when it is loaded."""
@@ -128,6 +136,7 @@ def test_torchscript_is_not_run(tmp_path):
 
 # Damage
 
+
 def write_table(path, table, data=b"\0" * 64, length=None):
     header = table if isinstance(table, bytes) else json.dumps(table).encode()
     path.write_bytes(struct.pack("<Q", len(header) if length is None else length) + header + data)
@@ -137,29 +146,32 @@ def tensor(begin, end, shape=(4,), dtype="F32"):
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
 
 
-@pytest.mark.parametrize("table, length, expected", [
-    ({"x": tensor(0, 16)}, 2_000_000_000, "2000000000 bytes, more than"),
-    ({"x": tensor(0, 16)}, 2**63, "more than"),
-    ({"x": tensor(0, 16)}, 1_000_000, "the whole file has"),
-    ({"x": tensor(56, 72)}, None, "outside the file"),
-    ({"x": tensor(0, 16), "y": tensor(8, 24)}, None, "lie over one another"),
-    ({"x": tensor(16, 0)}, None, "outside the file"),
-    ({"x": tensor(0, 12)}, None, "its shape .4. needs 16"),
-    ({"x": tensor(-16, 0)}, None, "no sizes"),
-    ({"x": tensor(0, 16, (2**40, 2**40))}, None, "needs"),
-    ({"x": tensor(0, 16, [1] * 9)}, None, "at most 8"),
-    ({"x": tensor(0, 16, (4.0,))}, None, "no sizes"),
-    ({"x": tensor(0, 16, (True,))}, None, "no sizes"),
-    ({"x": {"dtype": "F32", "shape": [4], "data_offsets": [0]}}, None, "outside the file"),
-    ({"x": {"dtype": "F32", "shape": [4]}}, None, "no list"),
-    ({"x": 3}, None, "nothing usable"),
-    ({"x": {"dtype": ["F32"]}}, None, "nothing usable"),
-    (b'{"x": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "x": {}}', None, "a name stands twice"),
-    (b"{" + b"[" * 100_000, None, "no JSON"),
-    (b'{"a": ' * 50_000 + b"1" + b"}" * 50_000, None, "no JSON"),
-    (b'{"x": ' + b"9" * 10_000 + b"}", None, "no JSON"),
-    (b"{\xff\xfe}", None, "no JSON"),
-])
+@pytest.mark.parametrize(
+    "table, length, expected",
+    [
+        ({"x": tensor(0, 16)}, 2_000_000_000, "2000000000 bytes, more than"),
+        ({"x": tensor(0, 16)}, 2**63, "more than"),
+        ({"x": tensor(0, 16)}, 1_000_000, "the whole file has"),
+        ({"x": tensor(56, 72)}, None, "outside the file"),
+        ({"x": tensor(0, 16), "y": tensor(8, 24)}, None, "lie over one another"),
+        ({"x": tensor(16, 0)}, None, "outside the file"),
+        ({"x": tensor(0, 12)}, None, "its shape .4. needs 16"),
+        ({"x": tensor(-16, 0)}, None, "no sizes"),
+        ({"x": tensor(0, 16, (2**40, 2**40))}, None, "needs"),
+        ({"x": tensor(0, 16, [1] * 9)}, None, "at most 8"),
+        ({"x": tensor(0, 16, (4.0,))}, None, "no sizes"),
+        ({"x": tensor(0, 16, (True,))}, None, "no sizes"),
+        ({"x": {"dtype": "F32", "shape": [4], "data_offsets": [0]}}, None, "outside the file"),
+        ({"x": {"dtype": "F32", "shape": [4]}}, None, "no list"),
+        ({"x": 3}, None, "nothing usable"),
+        ({"x": {"dtype": ["F32"]}}, None, "nothing usable"),
+        (b'{"x": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "x": {}}', None, "a name stands twice"),
+        (b"{" + b"[" * 100_000, None, "no JSON"),
+        (b'{"a": ' * 50_000 + b"1" + b"}" * 50_000, None, "no JSON"),
+        (b'{"x": ' + b"9" * 10_000 + b"}", None, "no JSON"),
+        (b"{\xff\xfe}", None, "no JSON"),
+    ],
+)
 def test_bad_safetensors_table(table, length, expected, tmp_path):
     path = tmp_path / "unet.safetensors"
     write_table(path, table, length=length)
@@ -170,22 +182,27 @@ def test_bad_safetensors_table(table, length, expected, tmp_path):
 def test_unknown_type_is_a_sentence(tmp_path):
     write_table(tmp_path / "unet.safetensors", {"x": tensor(0, 4, dtype="F8_E4M3")})
     file = open_weights(tmp_path / "unet.safetensors")
-    with pytest.raises(InputError, match="^Convert unet.safetensors to fp16, bf16 or fp32: its 'x' has the type F8_E4M3"):
+    with pytest.raises(
+        InputError, match="^Convert unet.safetensors to fp16, bf16 or fp32: its 'x' has the type F8_E4M3"
+    ):
         file.tensor("x")
 
 
-@pytest.mark.parametrize("content, expected", [
-    (b"", "it is empty"),
-    (b"abc", "it has only 3 bytes"),
-    (b"<!DOCTYPE html><html>" + b" " * 50, "it is a web page"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "it is a git-lfs pointer"),
-    (b"\x1f\x8b" + b"0" * 50, "unpack it"),
-    (b"\x7fELF" + b"0" * 50, "no weight format"),
-    (b"PK\x03\x04" + b"0" * 50, "cannot be listed"),
-    (b"\x80\x02" + b"0" * 50, "more values than it has"),
-    (b"\x80\x02" + b"\xff" * 50, "no pickle"),
-    (b"\x80\x02]q\x00." * 5 + b"0" * 20, "none that PyTorch writes"),
-])
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        (b"", "it is empty"),
+        (b"abc", "it has only 3 bytes"),
+        (b"<!DOCTYPE html><html>" + b" " * 50, "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "it is a git-lfs pointer"),
+        (b"\x1f\x8b" + b"0" * 50, "unpack it"),
+        (b"\x7fELF" + b"0" * 50, "no weight format"),
+        (b"PK\x03\x04" + b"0" * 50, "cannot be listed"),
+        (b"\x80\x02" + b"0" * 50, "more values than it has"),
+        (b"\x80\x02" + b"\xff" * 50, "no pickle"),
+        (b"\x80\x02]q\x00." * 5 + b"0" * 20, "none that PyTorch writes"),
+    ],
+)
 def test_other_files(content, expected, tmp_path):
     path = tmp_path / "unet.pth"
     path.write_bytes(content)
@@ -241,7 +258,9 @@ def test_tensor_beyond_its_storage(tmp_path):
     with zipfile.ZipFile(tmp_path / "good.pth") as good, zipfile.ZipFile(tmp_path / "bad.pth", "w") as bad:
         for info in good.infolist():
             data = good.read(info)
-            bad.writestr(info.filename, data.replace(b"K\n\x85", b"K\x0b\x85") if info.filename.endswith("data.pkl") else data)
+            bad.writestr(
+                info.filename, data.replace(b"K\n\x85", b"K\x0b\x85") if info.filename.endswith("data.pkl") else data
+            )
     with pytest.raises(InputError, match="'x' would reach beyond its data"):
         open_weights(tmp_path / "bad.pth")
 
@@ -255,7 +274,7 @@ def test_mutated_files(save, tmp_path):
         data = bytearray(whole)
         for _ in range(draw.choice([1, 1, 2, 8])):
             at = draw.choice([draw.randrange(len(data)), draw.randrange(min(400, len(data)))])
-            data[at:at + draw.choice([0, 1, 1, 1, 4])] = draw.randbytes(draw.choice([0, 1, 1, 1, 4]))
+            data[at : at + draw.choice([0, 1, 1, 1, 4])] = draw.randbytes(draw.choice([0, 1, 1, 1, 4]))
         path.write_bytes(data)
         try:
             file = open_weights(path)
@@ -264,7 +283,9 @@ def test_mutated_files(save, tmp_path):
                     assert file.tensor(name).shape == entry.shape
         except SonicError as error:
             refused += 1
-            assert str(error).startswith("Download mutated.pth again") and "\n" not in str(error) and len(str(error)) < 600
+            assert (
+                str(error).startswith("Download mutated.pth again") and "\n" not in str(error) and len(str(error)) < 600
+            )
     assert refused > 50
 
 

@@ -1,4 +1,6 @@
-"""Nodes for the end-to-end tests, linked into custom_nodes beside the pack: they take weights away as ComfyUI does, and compare."""
+"""Nodes for the end-to-end tests, linked into custom_nodes beside the pack: they take weights away as ComfyUI does, and
+compare."""
+
 import gc
 import hashlib
 import os
@@ -73,7 +75,10 @@ class ProbePrint:
     def run(self, latent, label, like=""):
         PRINTED[label] = latent["samples"].clone()
         if like:
-            print(f"probe {label} off: {float((PRINTED[label] - PRINTED[like]).norm() / PRINTED[like].norm()):.3e}", flush=True)
+            print(
+                f"probe {label} off: {float((PRINTED[label] - PRINTED[like]).norm() / PRINTED[like].norm()):.3e}",
+                flush=True,
+            )
         digest = hashlib.sha256(latent["samples"].contiguous().numpy().tobytes()).hexdigest()[:16]
         print(f"probe {label}: {digest}", flush=True)
         return {"ui": {"text": (digest,)}}
@@ -86,7 +91,13 @@ class ProbeReplace:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"after": ("LATENT",), "name": ("STRING", {"default": ""}), "source": ("STRING", {"default": ""})}}
+        return {
+            "required": {
+                "after": ("LATENT",),
+                "name": ("STRING", {"default": ""}),
+                "source": ("STRING", {"default": ""}),
+            }
+        }
 
     def run(self, after, name, source):
         target = folder_paths.get_full_path_or_raise("sonic", name)
