@@ -37,7 +37,7 @@ def cases():
         "gelu": ([x], ()),
         "add": ([x, x], ()),
         "mul": ([x, x], ()),
-        "scale": ([x], (2.0,)),
+        "mul_scalar": ([x], (2.0,)),
         "linear": ([matrix, matrix, x], ()),
         "matmul": ([matrix, matrix], ()),
         "conv2d": ([image, image, x], (1, 0, 1)),

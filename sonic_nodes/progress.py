@@ -13,7 +13,7 @@ Callback = Callable[[int, int, np.ndarray | None], object]
 
 
 @contextmanager
-def watched(
+def progress_callback(
     callback: Callback | None, *, preview: bool = True, interval_ms: int = INTERVAL_MS, fail_at: int = 0
 ) -> Iterator[None]:
     """Within the block, this thread's networks call callback(done, total, preview), and what it raises stops them at
@@ -28,11 +28,11 @@ def watched(
     The exception that the callback raised leaves the block as it is, KeyboardInterrupt too. Blocks nest: the innermost
     is asked. A block must be left in the thread that entered it; a generator therefore does not yield inside.
     """
-    watch = _sonic.watch_begin(callback, preview, interval_ms, fail_at)
+    watch = _sonic.progress_begin(callback, preview, interval_ms, fail_at)
     try:
         yield
     finally:
-        raised, _ = _sonic.watch_end(watch)
+        raised, _ = _sonic.progress_end(watch)
         try:
             if raised is not None:
                 raise raised from raised.__cause__

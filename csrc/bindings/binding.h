@@ -42,7 +42,7 @@ extern PyMethodDef sonic_py_face_methods[];
 extern PyMethodDef sonic_py_draft_voice_methods[];
 extern PyMethodDef sonic_py_draft_render_methods[];
 extern PyMethodDef sonic_py_sample_methods[];
-extern PyMethodDef sonic_py_watch_methods[];
+extern PyMethodDef sonic_py_progress_methods[];
 extern PyMethodDef sonic_py_gate_methods[];
 extern PyMethodDef sonic_py_post_methods[];
 extern PyMethodDef sonic_py_smooth_methods[];

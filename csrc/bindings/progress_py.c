@@ -5,10 +5,10 @@
 #include "core/progress.h"
 #include "bindings/binding.h"
 
-#define CAPSULE "sonic_watch"
+#define CAPSULE "sonic_progress"
 
 typedef struct py_watch {
-    sonic_watch watch;
+    sonic_progress watch;
     PyObject *callable;                 /* or None: Ctrl-C alone stops the work */
     PyObject *type, *value, *traceback; /* what it raised */
 } py_watch;
@@ -76,7 +76,7 @@ static int notify(void *context, int64_t done, int64_t total, const sonic_image 
     return stop;
 }
 
-static PyObject *watch_begin(PyObject *self, PyObject *args)
+static PyObject *progress_begin(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *callable;
@@ -94,18 +94,18 @@ static PyObject *watch_begin(PyObject *self, PyObject *args)
     w->callable = callable;
     w->watch.notify = notify, w->watch.context = w;
     w->watch.wants_preview = wants_preview != 0, w->watch.interval_ms = interval_ms, w->watch.fail_at = fail_at;
-    sonic_watch_begin(&w->watch);
+    sonic_progress_begin(&w->watch);
     Py_INCREF(capsule); /* the thread's own, until the watch ends: it must not die while it is asked */
     return capsule;
 }
 
-static PyObject *watch_end(PyObject *self, PyObject *capsule)
+static PyObject *progress_end(PyObject *self, PyObject *capsule)
 {
     (void)self;
     py_watch *w = PyCapsule_GetPointer(capsule, CAPSULE);
     if (!w)
         return NULL;
-    sonic_status status = sonic_watch_end(&w->watch);
+    sonic_status status = sonic_progress_end(&w->watch);
     if (status)
         return sonic_py_raise(status);
     PyObject *result = Py_BuildValue("OL", w->value ? w->value : Py_None, (long long)w->watch.operators);
@@ -114,24 +114,24 @@ static PyObject *watch_end(PyObject *self, PyObject *capsule)
     return result;
 }
 
-static PyObject *watch_raised(PyObject *self, PyObject *unused)
+static PyObject *progress_raised(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    sonic_watch *watch = sonic_watch_current();
+    sonic_progress *watch = sonic_progress_current();
     py_watch *w = watch ? watch->context : NULL;
     PyObject *raised = w && w->value ? w->value : Py_None;
     Py_INCREF(raised);
     return raised;
 }
 
-PyMethodDef sonic_py_watch_methods[] = {
-    {"watch_begin", watch_begin, METH_VARARGS,
-     "watch_begin(callable, wants_preview, interval_ms, fail_at) -> watch, the innermost of this thread; the callable "
+PyMethodDef sonic_py_progress_methods[] = {
+    {"progress_begin", progress_begin, METH_VARARGS,
+     "progress_begin(callable, wants_preview, interval_ms, fail_at) -> watch, the innermost of this thread; the callable "
      "gets (done, total,\n"
      "preview), and what it raises stops the work (csrc/core/progress.h)"},
-    {"watch_end", watch_end, METH_O,
-     "watch_end(watch) -> (what the callable raised or None, how many operators asked)"},
-    {"watch_raised", watch_raised, METH_NOARGS,
-     "watch_raised() -> what the callable of this thread's innermost watch raised, or None"},
+    {"progress_end", progress_end, METH_O,
+     "progress_end(watch) -> (what the callable raised or None, how many operators asked)"},
+    {"progress_raised", progress_raised, METH_NOARGS,
+     "progress_raised() -> what the callable of this thread's innermost watch raised, or None"},
     {NULL, NULL, 0, NULL},
 };

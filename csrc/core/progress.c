@@ -4,17 +4,17 @@
 
 #include "core/thread_local.h"
 
-static SONIC_THREAD_LOCAL sonic_watch *current;
+static SONIC_THREAD_LOCAL sonic_progress *current;
 
-void sonic_watch_begin(sonic_watch *watch)
+void sonic_progress_begin(sonic_progress *watch)
 {
     watch->outer = current;
     current = watch;
 }
 
-sonic_status sonic_watch_end(sonic_watch *watch)
+sonic_status sonic_progress_end(sonic_progress *watch)
 {
-    for (sonic_watch **at = &current; *at; at = &(*at)->outer)
+    for (sonic_progress **at = &current; *at; at = &(*at)->outer)
         if (*at == watch) {
             *at = watch->outer;
             return SONIC_OK;
@@ -22,14 +22,14 @@ sonic_status sonic_watch_end(sonic_watch *watch)
     return sonic_fail(SONIC_ERROR_ARGUMENT, "End a watch in the thread that began it.");
 }
 
-sonic_watch *sonic_watch_current(void) { return current; }
+sonic_progress *sonic_progress_current(void) { return current; }
 
 static sonic_status stopped(void)
 {
     return sonic_fail(SONIC_ERROR_CANCELLED, "Start again to have the result: the work was stopped.");
 }
 
-static sonic_status ask(sonic_watch *watch, const sonic_image *preview)
+static sonic_status ask(sonic_progress *watch, const sonic_image *preview)
 {
     watch->busy = true;
     watch->stopped = watch->notify(watch->context, watch->done, watch->total, preview) != 0;
@@ -38,7 +38,7 @@ static sonic_status ask(sonic_watch *watch, const sonic_image *preview)
 }
 
 /* The wall clock, which C11 has everywhere. When it is set back the next operator asks, and all is well again. */
-static bool is_due(sonic_watch *watch)
+static bool is_due(sonic_progress *watch)
 {
     if (watch->interval_ms <= 0)
         return true;
@@ -51,7 +51,7 @@ static bool is_due(sonic_watch *watch)
     return true;
 }
 
-static sonic_status poll(sonic_watch *watch)
+static sonic_status poll(sonic_progress *watch)
 {
     if (watch->busy)
         return SONIC_OK;
@@ -63,11 +63,11 @@ static sonic_status poll(sonic_watch *watch)
     return is_due(watch) ? ask(watch, NULL) : SONIC_OK;
 }
 
-sonic_status sonic_watch_poll(void) { return current ? poll(current) : SONIC_OK; }
+sonic_status sonic_progress_poll(void) { return current ? poll(current) : SONIC_OK; }
 
-sonic_status sonic_watch_progress(int64_t done, int64_t total, const sonic_image *preview)
+sonic_status sonic_progress_report(int64_t done, int64_t total, const sonic_image *preview)
 {
-    sonic_watch *watch = current;
+    sonic_progress *watch = current;
     if (!watch || watch->busy)
         return SONIC_OK;
     if (watch->stopped)

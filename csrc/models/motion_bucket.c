@@ -44,7 +44,7 @@ sonic_tensor *sonic_motion_bucket_run(sonic_scope *outer, sonic_operator_call *c
     sonic_tensor *windows =
         sonic_audio_windows(&s, last, frames, SONIC_MOTION_BUCKET_ROWS_BEFORE, SONIC_MOTION_BUCKET_ROWS_AFTER);
     sonic_tensor *y = sonic_motion_bucket_from_windows(&s, call, windows, image);
-    y = st_shift(&s, st_take(st_scale(&s, st_take(y), 16)), 16);
+    y = st_add_scalar(&s, st_take(st_mul_scalar(&s, st_take(y), 16)), 16);
     y = st_return(&s, y);
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }

@@ -76,7 +76,7 @@ static estimate run_block(sonic_scope *outer, const sonic_network *block, sonic_
     int64_t rows = st_size(flow, 2), columns = st_size(flow, 3);
     sonic_tensor *small = resized(&s, pictures, rows / scale, columns / scale);
     sonic_tensor *small_flow =
-        st_scale(&s, st_take(resized(&s, flow, rows / scale, columns / scale)), 1.0 / (double)scale);
+        st_mul_scalar(&s, st_take(resized(&s, flow, rows / scale, columns / scale)), 1.0 / (double)scale);
     sonic_tensor *both[2] = {st_take(small), st_take(small_flow)};
     sonic_tensor *x =
         st_cast_like(&s, st_take(st_cat(&s, both, 2, 1)), sonic_layer_weight(&s, block, "conv0.0.0.weight"));
@@ -84,7 +84,7 @@ static estimate run_block(sonic_scope *outer, const sonic_network *block, sonic_
     sonic_tensor *df = st_to_dtype(&s, st_take(head(&s, block, "conv1", x)), SONIC_DTYPE_FLOAT32);
     sonic_tensor *dm = st_to_dtype(&s, st_take(head(&s, block, "conv2", st_take(x))), SONIC_DTYPE_FLOAT32);
     estimate change;
-    change.flow = st_return(&s, st_scale(&s, st_take(resized(&s, st_take(df), rows, columns)), (double)scale));
+    change.flow = st_return(&s, st_mul_scalar(&s, st_take(resized(&s, st_take(df), rows, columns)), (double)scale));
     change.mask = st_return(&s, resized(&s, st_take(dm), rows, columns));
     if (sonic_scope_close(&s) != SONIC_OK)
         change.flow = change.mask = NULL;
@@ -169,7 +169,7 @@ static sonic_tensor *merge(sonic_scope *outer, sonic_operator_call *call, sonic_
     sonic_tensor *m = st_sigmoid(&s, mask);
     if (block == BLOCKS - 1)
         sonic_operator_probe(call, m, "mask");
-    sonic_tensor *y = st_return(&s, st_mix(&s, warped[1], warped[0], st_take(m)));
+    sonic_tensor *y = st_return(&s, st_lerp_tensor(&s, warped[1], warped[0], st_take(m)));
     sonic_operator_probe(call, y, "merged%d", block);
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }

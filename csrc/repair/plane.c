@@ -145,7 +145,7 @@ sonic_status sonic_repair_plane(const sonic_plane *out, const sonic_plane *in, c
     j.tiles = sonic_arena_take(arena, bytes);
     prepare(&j, grid);
     for (; j.first_tile < tiles && status == SONIC_OK; j.first_tile += TILES) {
-        status = sonic_watch_poll();
+        status = sonic_progress_poll();
         if (status == SONIC_OK)
             sonic_parallel_for(tiles - j.first_tile < TILES ? tiles - j.first_tile : TILES, 1, repair_tiles, &j);
     }

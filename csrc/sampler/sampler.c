@@ -32,14 +32,14 @@ static void report(job *j, sonic_scope *scope)
 {
     if (scope->status)
         return;
-    sonic_scope_fail(scope, sonic_watch_progress(j->done, j->total, j->has_preview ? &j->preview : NULL));
+    sonic_scope_fail(scope, sonic_progress_report(j->done, j->total, j->has_preview ? &j->preview : NULL));
     j->has_preview = false;
 }
 
 /* The middle frame, denoised: (next - stay x) / (1 - stay). */
 static void draw_preview(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, double stay)
 {
-    const sonic_watch *watch = sonic_watch_current();
+    const sonic_progress *watch = sonic_progress_current();
     if (!watch || !watch->wants_preview || outer->status || !st_has_values(outer, next))
         return;
     sonic_scope s;
@@ -48,7 +48,7 @@ static void draw_preview(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tens
     sonic_tensor *clean =
         st_add_scaled(&s, st_take(st_slice(&s, next, 0, middle, 1)), st_take(st_slice(&s, x, 0, middle, 1)), -stay);
     st_to_host(&s, j->pixels, SONIC_LATENT_CHANNELS * j->rows * j->columns,
-               st_take(st_scale(&s, st_take(clean), 1.0 / (1.0 - stay))));
+               st_take(st_mul_scalar(&s, st_take(clean), 1.0 / (1.0 - stay))));
     if (!s.status)
         sonic_preview_draw(j->preview.data, j->pixels, j->rows, j->columns);
     j->has_preview = sonic_scope_close(&s) == SONIC_OK;
@@ -80,7 +80,7 @@ static sonic_tensor *add_branch(sonic_scope *scope, sonic_tensor *v, sonic_tenso
     part =
         st_reshape(scope, st_take(part), st_shape4(st_size(out, 1), st_size(out, 2), st_size(out, 3), st_size(out, 4)));
     part = st_to_dtype(scope, st_take(part), SONIC_DTYPE_FLOAT32);
-    return v ? st_add_scaled_in_place(scope, v, st_take(part), weight) : st_scale(scope, st_take(part), weight);
+    return v ? st_add_scaled_in_place(scope, v, st_take(part), weight) : st_mul_scalar(scope, st_take(part), weight);
 }
 
 /* The guided output of the network: float32 [window, 4, rows, columns] */
@@ -128,7 +128,7 @@ static void run_window(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor
         j->order[i] = sonic_windows_frame(&j->windows, index, i);
     sonic_scope_fail(&s, s.status ? s.status : window_ids(window.ids, j));
     sonic_tensor *order = st_to_device_of(&s, st_take(st_indices(&s, j->order, j->windows.window)), x);
-    window.sample = st_scale(&s, st_take(st_gather(&s, x, 0, st_take(order))), step->input);
+    window.sample = st_mul_scalar(&s, st_take(st_gather(&s, x, 0, st_take(order))), step->input);
     window.frames = j->order, window.frame_count = (int32_t)j->windows.window;
     window.timestep = sonic_schedule_timestep(j->sigmas[j->step]);
     sonic_tensor *v = direction(j, &s, &window);
@@ -158,7 +158,7 @@ static sonic_tensor *run_step(job *j, sonic_scope *outer, sonic_tensor *x)
     sonic_scope_open(&s, outer);
     sonic_step step = sonic_schedule_step(j->sigmas[j->step], j->sigmas[j->step + 1]);
     j->windows.offset = j->settings->shift * j->step;
-    sonic_tensor *next = st_scale(&s, x, step.keep);
+    sonic_tensor *next = st_mul_scalar(&s, x, step.keep);
     for (int64_t i = 0, count = sonic_windows_count(&j->windows); i < count && !s.status; i++)
         run_window(j, &s, x, next, i, &step);
     check_latents(j, &s, next);
@@ -178,7 +178,7 @@ static sonic_tensor *start(job *j, sonic_scope *outer, const sonic_sample_inputs
         st_to_device_of(&s, st_take(st_to_dtype(&s, in->image_latents, SONIC_DTYPE_FLOAT32)), j->like);
     sonic_tensor *noise = st_to_device_of(&s, in->noise, j->like);
     sonic_tensor *x =
-        st_add_scaled(&s, st_take(st_scale(&s, st_take(picture), SONIC_LATENT_SCALE)), st_take(noise), j->sigmas[0]);
+        st_add_scaled(&s, st_take(st_mul_scalar(&s, st_take(picture), SONIC_LATENT_SCALE)), st_take(noise), j->sigmas[0]);
     if (!s.status && !st_is_finite(&s, x) && !s.status)
         sonic_scope_fail(&s,
                          sonic_fail(SONIC_ERROR_FORMAT,
@@ -196,7 +196,7 @@ static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sample_inputs *
     for (j->step = 0; j->step < j->settings->steps && !s.status; j->step++)
         x = run_step(j, &s, x);
     report(j, &s);
-    x = st_to_device_of(&s, st_take(st_scale(&s, st_take(x), 1.0 / SONIC_LATENT_SCALE)), in->noise);
+    x = st_to_device_of(&s, st_take(st_mul_scalar(&s, st_take(x), 1.0 / SONIC_LATENT_SCALE)), in->noise);
     x = st_return(&s, x);
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }

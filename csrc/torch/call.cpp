@@ -12,7 +12,7 @@
 namespace sonic
 {
 
-bool may_run(sonic_scope *scope) { return !scope->status && !sonic_scope_fail(scope, sonic_watch_poll()); }
+bool may_run(sonic_scope *scope) { return !scope->status && !sonic_scope_fail(scope, sonic_progress_poll()); }
 
 // What the allocators of libtorch for CPU and GPU say (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp).
 static bool is_about_memory(const char *message)

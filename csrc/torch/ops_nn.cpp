@@ -165,12 +165,12 @@ static sonic_tensor *number(sonic_scope *scope, double value)
     return st_take(sonic::adopt(scope, handle));
 }
 
-sonic_tensor *st_scale(sonic_scope *scope, sonic_tensor *x, double factor)
+sonic_tensor *st_mul_scalar(sonic_scope *scope, sonic_tensor *x, double factor)
 {
     return st_mul(scope, x, number(scope, factor));
 }
 
-sonic_tensor *st_shift(sonic_scope *scope, sonic_tensor *x, double summand)
+sonic_tensor *st_add_scalar(sonic_scope *scope, sonic_tensor *x, double summand)
 {
     return st_add(scope, x, number(scope, summand));
 }
@@ -186,7 +186,7 @@ sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, doub
     return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(sonic::number_like(scope, weight, a)).run();
 }
 
-sonic_tensor *st_mix(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight)
+sonic_tensor *st_lerp_tensor(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight)
 {
     return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(weight).run();
 }

@@ -169,8 +169,8 @@ sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k,
 /* Elementwise, broadcasting. The result keeps a's dtype where b is a number. */
 sonic_tensor *st_sub(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
 sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
-sonic_tensor *st_scale(sonic_scope *scope, sonic_tensor *x, double factor);
-sonic_tensor *st_shift(sonic_scope *scope, sonic_tensor *x, double summand);
+sonic_tensor *st_mul_scalar(sonic_scope *scope, sonic_tensor *x, double factor);
+sonic_tensor *st_add_scalar(sonic_scope *scope, sonic_tensor *x, double summand);
 sonic_tensor *st_add_scaled(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double factor); /* a + factor b */
 sonic_tensor *st_clamp(sonic_scope *scope, sonic_tensor *x, double low, double high);
 sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double weight); /* a + weight (b - a) */
@@ -189,7 +189,7 @@ sonic_tensor *st_resize_bilinear(sonic_scope *scope, sonic_tensor *x, int64_t ro
 sonic_tensor *st_grid_sample(sonic_scope *scope, sonic_tensor *x, sonic_tensor *grid);
 
 /* a + weight (b - a) with a tensor's weight, which broadcasts and has a's dtype. */
-sonic_tensor *st_mix(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight);
+sonic_tensor *st_lerp_tensor(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight);
 
 /* Index int64 [n]: whole slices */
 sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_tensor *index);

@@ -57,13 +57,13 @@ FUNCTION(add, st_add(s, x, at(c, 1)))
 FUNCTION(sub, st_sub(s, x, at(c, 1)))
 FUNCTION(mul, st_mul(s, x, at(c, 1)))
 FUNCTION(divide, st_div(s, x, at(c, 1)))
-FUNCTION(scale, st_scale(s, x, real(c, 0)))
-FUNCTION(shift, st_shift(s, x, real(c, 0)))
+FUNCTION(mul_scalar, st_mul_scalar(s, x, real(c, 0)))
+FUNCTION(add_scalar, st_add_scalar(s, x, real(c, 0)))
 FUNCTION(add_scaled, st_add_scaled(s, x, at(c, 1), real(c, 0)))
 FUNCTION(clamp, st_clamp(s, x, real(c, 0), real(c, 1)))
 FUNCTION(lerp, st_lerp(s, x, at(c, 1), real(c, 0)))
-FUNCTION(mix, st_mix(s, x, at(c, 1), at(c, 2)))
-FUNCTION(is_finite, st_scale(s, x, st_is_finite(s, x)))
+FUNCTION(lerp_tensor, st_lerp_tensor(s, x, at(c, 1), at(c, 2)))
+FUNCTION(is_finite, st_mul_scalar(s, x, st_is_finite(s, x)))
 FUNCTION(mean, st_mean(s, x, number(c, 0)))
 FUNCTION(sum, st_sum(s, x, number(c, 0)))
 FUNCTION(max, st_max(s, x, number(c, 0)))
@@ -156,12 +156,12 @@ static const struct {
     ENTRY(sub),
     ENTRY(mul),
     {"op=div", divide},
-    ENTRY(scale),
-    ENTRY(shift),
+    ENTRY(mul_scalar),
+    ENTRY(add_scalar),
     ENTRY(add_scaled),
     ENTRY(clamp),
     ENTRY(lerp),
-    ENTRY(mix),
+    ENTRY(lerp_tensor),
     ENTRY(is_finite),
     ENTRY(mean),
     ENTRY(sum),

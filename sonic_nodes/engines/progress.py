@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from ..progress import watched
+from ..progress import progress_callback
 
 
 class Progress:
@@ -29,7 +29,7 @@ class Progress:
             heard = max(heard, before + (cost * done // of if of else 0))
             self.report(heard, self.total, picture)
 
-        with watched(told):
+        with progress_callback(told):
             yield told
         self.done = before + cost
         self.report(self.done, self.total, None)
@@ -44,7 +44,7 @@ def followed(chunks: Iterator, total: int, report: Callable | None) -> Iterator:
         report(done, total)
 
     while True:
-        with watched(told) if report else contextlib.nullcontext():
+        with progress_callback(told) if report else contextlib.nullcontext():
             chunk = next(chunks, None)
         if chunk is None:
             return

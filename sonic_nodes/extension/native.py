@@ -25,7 +25,7 @@ def call(name: str, tensors, names="", numbers=()):
     except MemoryError as error:
         raise ResourceError(str(error).split("\n")[0]) from error
     except RuntimeError:
-        raised = _sonic.watch_raised()
+        raised = _sonic.progress_raised()
         if raised is None:
             raise
         try:

@@ -91,7 +91,7 @@ class SonicLipSyncCalibrate(io.ComfyNode):
             exchange.check_clip(images)
             sound, notes = exchange.sound_from_audio(audio)
             eyes, count = estimate.follower(), 0
-            for chunk in exchange.watched(exchange.chunks_of(images), len(images), Progress()):
+            for chunk in exchange.with_progress(exchange.chunks_of(images), len(images), Progress()):
                 for picture in chunk:
                     eyes.see(picture, count / fps)
                     count += 1

@@ -169,7 +169,7 @@ def chunks_of(image: torch.Tensor) -> Iterable[np.ndarray]:
         yield pictures_from_image(image[start : start + CHUNK_FRAMES])
 
 
-def watched(chunks: Iterable[np.ndarray], frames: int, progress) -> Iterable[np.ndarray]:
+def with_progress(chunks: Iterable[np.ndarray], frames: int, progress) -> Iterable[np.ndarray]:
     """The same chunks; progress(done, frames, picture) is told before the work and after each, and may raise to end
     it."""
     done = 0

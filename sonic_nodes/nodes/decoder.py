@@ -75,5 +75,5 @@ def decode(model, latent, data, interpolate: bool, node_id: str | None):
     progress = Progress(node_id, "Sonic Latent Decoder")
     # at once: a page puts words that come after a picture on top of it
     progress.say(f"{count} pictures of {width}x{height}")
-    chunks = exchange.watched(model.decode(latent, data, progress, interpolate), count, progress)
+    chunks = exchange.with_progress(model.decode(latent, data, progress, interpolate), count, progress)
     return exchange.image_from_chunks(chunks, count, height, width), FULL_RATE / every

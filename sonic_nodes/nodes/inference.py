@@ -134,7 +134,7 @@ def planned(model, data, settings, progress: Progress) -> list[str]:
     ResourceError with ways out when it does not fit."""
     if getattr(model, "speed", 0) is None:
         model.speed = speed_of(model.device, model.dtype)
-    with part("progress").watched(lambda *_: progress.check(), preview=False):
+    with part("progress").progress_callback(lambda *_: progress.check(), preview=False):
         plan = model.planned(data, settings)
     log.info("Sonic Inference: %s", "\n".join(plan.text))
     progress.say(plan.title)

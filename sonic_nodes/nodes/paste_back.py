@@ -46,5 +46,5 @@ class SonicPasteBack(io.ComfyNode):
         height, width = exchange.even_size(*data["source"].shape[:2])
         exchange.require_memory(len(images), height, width, free_memory_bytes())
         pasted = (pipeline.paste_back(chunk, data, feather)[:, :height, :width] for chunk in exchange.chunks_of(images))
-        watched = exchange.watched(pasted, len(images), Progress())
+        watched = exchange.with_progress(pasted, len(images), Progress())
         return io.NodeOutput(exchange.image_from_chunks(watched, len(images), height, width))

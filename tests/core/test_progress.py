@@ -13,7 +13,7 @@ from sonic_nodes import face
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.extension.native import _sonic, call
 from sonic_nodes.models.call import run as run_network
-from sonic_nodes.progress import watched
+from sonic_nodes.progress import progress_callback
 
 from ..live import live_bytes
 from ..models.golden import full_mel, read, weights
@@ -71,9 +71,9 @@ def latents(clip):
 
 
 def operators_of(work) -> int:
-    watch = _sonic.watch_begin(None, False, 10**6, 0)
+    watch = _sonic.progress_begin(None, False, 10**6, 0)
     work()
-    return _sonic.watch_end(watch)[1]
+    return _sonic.progress_end(watch)[1]
 
 
 # Every operator
@@ -83,7 +83,7 @@ def operators_of(work) -> int:
 def test_every_operator_asks_before_it_works(name):
     tensors, numbers = OPERATORS[name]
     before = [t.clone() for t in tensors]
-    with pytest.raises(Stop), watched(Calls(1), interval_ms=0):
+    with pytest.raises(Stop), progress_callback(Calls(1), interval_ms=0):
         call("tensor_operator", tensors, f"op={name}", numbers)
     assert all(map(torch.equal, tensors, before))
     call("tensor_operator", tensors, f"op={name}", numbers)
@@ -111,7 +111,7 @@ def test_every_network_stops(name):
     count = operators_of(work)
     for stop_at in (1, count // 2, count):
         calls = Calls(stop_at)
-        with pytest.raises(Stop) as raised, watched(calls, interval_ms=0):
+        with pytest.raises(Stop) as raised, progress_callback(calls, interval_ms=0):
             work()
         assert raised.value is calls.error and len(calls.seen) == stop_at
         assert calls.seen[-1] == (0, 0, None)
@@ -123,7 +123,7 @@ def test_every_network_stops(name):
 
 def test_progress_and_preview():
     clip, calls = SmallClip(frames=5, window=3, steps=3), Calls()
-    with watched(calls, interval_ms=10**6):
+    with progress_callback(calls, interval_ms=10**6):
         clip.sample(branches_at_once=1)
     progress = [(done, total) for done, total, _ in calls.seen if total]
     assert progress == [(i, 18) for i in range(19)]
@@ -131,7 +131,7 @@ def test_progress_and_preview():
     assert list(shown) == [6, 12, 18]
     assert all(p.shape == (4, 4, 3) and p.dtype == "uint8" for p in shown.values())
     calls = Calls()
-    with watched(calls, preview=False):
+    with progress_callback(calls, preview=False):
         clip.sample()
     assert all(preview is None for _, _, preview in calls.seen)
 
@@ -142,7 +142,7 @@ def test_last_preview_is_the_result():
         [[0.298, 0.207, 0.208], [0.187, 0.286, 0.173], [-0.158, 0.189, 0.264], [-0.184, -0.271, -0.473]]
     )
     clip, calls = SmallClip(frames=5, window=3, steps=2), Calls()
-    with watched(calls):
+    with progress_callback(calls):
         (latents,) = clip.sample()
     linear = torch.einsum("khw,kc->hwc", latents[2] * 0.18215, factors)
     expected = ((linear + 1) * 127.5).clamp(0, 255)
@@ -174,7 +174,7 @@ LEAST_LEAK = 100 * 256  # a handle and its empty tensor, at each of more than 10
 def test_cancelled_at_any_operator_nothing_is_left(clip, latents):
     def cancel(place):
         calls = Calls(place)
-        with pytest.raises(Stop) as raised, watched(calls, interval_ms=0):
+        with pytest.raises(Stop) as raised, progress_callback(calls, interval_ms=0):
             clip.sample()
         assert raised.value is calls.error and len(calls.seen) == place
 
@@ -186,7 +186,7 @@ def test_cancelled_at_any_operator_nothing_is_left(clip, latents):
 
 def test_out_of_memory_at_any_operator_nothing_is_left(clip, latents):
     def fail(place):
-        with pytest.raises(ResourceError) as raised, watched(None, fail_at=place):
+        with pytest.raises(ResourceError) as raised, progress_callback(None, fail_at=place):
             clip.sample()
         assert str(raised.value) == f"Close other programs: a test says that operator {place} has no memory."
 
@@ -221,7 +221,7 @@ def test_exceptions_come_out_as_they_are(clip):
     def callback(done, total, preview):
         raise error from cause
 
-    with pytest.raises(KeyError) as raised, watched(callback):
+    with pytest.raises(KeyError) as raised, progress_callback(callback):
         clip.sample()
     assert raised.value is error and raised.value.__cause__ is cause
     assert raised.traceback[-1].name == "callback"
@@ -229,7 +229,7 @@ def test_exceptions_come_out_as_they_are(clip):
 
 def test_one_that_was_swallowed_comes_out_at_the_end(clip):
     calls = Calls(1)
-    with pytest.raises(Stop), watched(calls, interval_ms=0):
+    with pytest.raises(Stop), progress_callback(calls, interval_ms=0):
         for _ in range(3):
             try:
                 clip.sample()
@@ -240,9 +240,9 @@ def test_one_that_was_swallowed_comes_out_at_the_end(clip):
 
 def test_an_error_of_the_work_itself_comes_out(clip):
     calls = Calls()
-    with pytest.raises(RuntimeError, match="tensor.h has no function"), watched(calls):
+    with pytest.raises(RuntimeError, match="tensor.h has no function"), progress_callback(calls):
         call("tensor_operator", [random(2)], "op=transmogrify")
-    with pytest.raises(ZeroDivisionError), watched(calls):
+    with pytest.raises(ZeroDivisionError), progress_callback(calls):
         raise ZeroDivisionError
 
 
@@ -253,7 +253,7 @@ def test_a_callback_may_compute(clip, latents):
         if total and not seen:
             seen.append(clip.sample()[0])
 
-    with watched(callback, interval_ms=0):
+    with progress_callback(callback, interval_ms=0):
         (outer,) = clip.sample()
     assert torch.equal(outer, latents) and torch.equal(seen[0], latents)
 
@@ -267,7 +267,7 @@ def test_ctrl_c_stops_at_once(clip):
 
     thread, start = threading.Thread(target=press), time.monotonic()
     big, w = random(1, 64, 256, 256), random(64, 64, 3, 3)
-    with pytest.raises(KeyboardInterrupt), watched(None):
+    with pytest.raises(KeyboardInterrupt), progress_callback(None):
         thread.start()
         while time.monotonic() - start < 20:
             call("tensor_operator", [big, w], "op=conv2d", [1, 1, 1])
@@ -283,7 +283,7 @@ def test_threads_do_not_disturb_each_other(clip, latents):
 
     def work(name, calls):
         try:
-            with watched(calls, interval_ms=0):
+            with progress_callback(calls, interval_ms=0):
                 results[name] = SmallClip(frames=2, window=2).sample()[0]
         except Stop as stop:
             results[name] = stop
@@ -303,11 +303,11 @@ def test_threads_do_not_disturb_each_other(clip, latents):
 def test_the_innermost_is_asked():
     outer, inner = Calls(), Calls()
     work = ([random(2)], "op=relu")
-    with watched(outer, interval_ms=0):
+    with progress_callback(outer, interval_ms=0):
         call("tensor_operator", *work)
-        with watched(inner, interval_ms=0):
+        with progress_callback(inner, interval_ms=0):
             call("tensor_operator", *work)
-        with pytest.raises(Stop), watched(Calls(1), interval_ms=0):
+        with pytest.raises(Stop), progress_callback(Calls(1), interval_ms=0):
             call("tensor_operator", *work)
         call("tensor_operator", *work)
     assert len(outer.seen) == 2 and len(inner.seen) == 1
@@ -315,10 +315,10 @@ def test_the_innermost_is_asked():
 
 def test_left_in_any_order_and_in_another_thread():
     """The watch that cannot be left stays with its thread, which therefore is one of the test's own."""
-    second = watched(Calls(), interval_ms=0)
+    second = progress_callback(Calls(), interval_ms=0)
 
     def work():
-        first = watched(Calls(), interval_ms=0)
+        first = progress_callback(Calls(), interval_ms=0)
         first.__enter__()
         second.__enter__()
         first.__exit__(None, None, None)
@@ -342,7 +342,7 @@ def test_left_in_any_order_and_in_another_thread():
 
 def test_asks_python_at_most_every_interval():
     calls, start = Calls(), time.monotonic()
-    with watched(calls, interval_ms=50):
+    with progress_callback(calls, interval_ms=50):
         while time.monotonic() - start < 0.5:
             call("tensor_operator", [random(2)], "op=relu")
     assert 3 <= len(calls.seen) <= 12

@@ -13,7 +13,7 @@ from sonic_nodes.engines.clip_spec import Clip
 from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
 from sonic_nodes.engines.stages import Stages, noise_of
 from sonic_nodes.errors import ResourceError
-from sonic_nodes.progress import watched
+from sonic_nodes.progress import progress_callback
 from sonic_nodes.weights.models import Models
 from tests.engines.conftest import clip_data, pictures
 
@@ -129,7 +129,7 @@ def operators_of(work) -> int:
     def another(*_):
         count[0] += 1
 
-    with watched(another, preview=False, interval_ms=0):
+    with progress_callback(another, preview=False, interval_ms=0):
         work()
     return count[0]
 
@@ -143,7 +143,7 @@ def test_memory_that_runs_out_once_costs_time_only(small_models, usual):
 
     total = operators_of(lambda: run(fresh(), data))
     for share in (0.0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.9, 0.97, 0.999):
-        with watched(None, fail_at=1 + int(share * (total - 1))):
+        with progress_callback(None, fail_at=1 + int(share * (total - 1))):
             samples, made = run(fresh(), data)
         assert (samples - usual[0]).norm() <= 1e-5 * usual[0].norm(), share
         assert np.abs(made.astype(int) - usual[1]).max() <= 1, share
@@ -163,7 +163,7 @@ def test_any_operator_of_the_loop_may_fail(small_models):
 
     total = operators_of(work)
     for number in (*range(1, 1200, 19), *range(1200, total, 331)):
-        with pytest.raises(ResourceError, match="memory ran out while"), watched(None, fail_at=number):
+        with pytest.raises(ResourceError, match="memory ran out while"), progress_callback(None, fail_at=number):
             work()
 
 

@@ -281,7 +281,7 @@ def test_an_unexpected_error_is_a_row(folder, monkeypatch):
 def test_rows_are_printed_as_they_come(folder, monkeypatch, capsys):
     seen = []
 
-    def watched(*args):
+    def progress_callback(*args):
         seen.append(capsys.readouterr().out)
         return result.row_of(*args)
 

@@ -9,7 +9,7 @@ import torch
 
 from sonic_nodes.memory import estimate
 from sonic_nodes.memory.plan import network_dtypes
-from sonic_nodes.progress import watched
+from sonic_nodes.progress import progress_callback
 from tests.weights.golden_sizes import SIZES
 
 SHAPES = [(8, 8), (16, 8), (8, 24)]
@@ -50,7 +50,7 @@ def test_foretold_is_what_is_taken(rows, columns, dtype):
 def test_a_watch_that_wants_previews_gets_none_of_what_is_only_foretold():
     m, pictures = next(both(torch.float32)), []
     estimate.two_windows.cache_clear()
-    with watched(lambda done, total, picture: pictures.append(picture), interval_ms=0):
+    with progress_callback(lambda done, total, picture: pictures.append(picture), interval_ms=0):
         assert estimate.two_windows(m, 8, 8, 1).flops
     assert pictures and set(pictures) == {None}
 

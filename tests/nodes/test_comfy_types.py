@@ -136,5 +136,5 @@ def test_watched_chunks_tell_their_progress_and_stop_at_once():
             yield np.full((1, 2, 2, 3), level, np.uint8)
 
     with pytest.raises(KeyboardInterrupt):
-        list(comfy_types.watched(chunks(), 5, progress))
+        list(comfy_types.with_progress(chunks(), 5, progress))
     assert told == [(0, 5, None), (1, 5, 0), (2, 5, 1)] and made == [0, 1]

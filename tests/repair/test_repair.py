@@ -10,7 +10,7 @@ from sonic_nodes.errors import InputError
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.gate.repair import repair_picture
 from sonic_nodes.media.image import read_picture
-from sonic_nodes.progress import watched
+from sonic_nodes.progress import progress_callback
 from tests.jpegs import decoded, jpeg
 
 LUMA = np.float32([0.299, 0.587, 0.114])
@@ -225,6 +225,6 @@ def test_a_cancelled_repair_changes_nothing(saved):
     def stop(*_):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), watched(stop, interval_ms=0):
+    with pytest.raises(KeyboardInterrupt), progress_callback(stop, interval_ms=0):
         repair_picture(picture)
     assert np.array_equal(picture, before)

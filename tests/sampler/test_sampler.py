@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.models import sampler
-from sonic_nodes.progress import watched
+from sonic_nodes.progress import progress_callback
 
 from ..models.golden import relative
 from .clips import SHORT_CLIP, TWO_WINDOWS, SmallClip, golden_weights, sampled
@@ -71,7 +71,7 @@ def test_the_same_bits_again():
     for branches_at_once in (1, 3):
         assert torch.equal(*(clip.sample(branches_at_once)[0] for _ in range(2)))
         assert torch.equal(*(sampled(TWO_WINDOWS, unet, branches_at_once)[0] for _ in range(2)))
-    with watched(lambda *_: None, interval_ms=0):
+    with progress_callback(lambda *_: None, interval_ms=0):
         assert torch.equal(clip.sample()[0], SmallClip(7, 3, steps=3).sample()[0])
 
 
@@ -98,7 +98,7 @@ def test_branches_without_weight_are_not_computed(appearance, audio, together, a
     for at_once, calls in ((3, together), (1, apart)):
         clip = SmallClip(4, 2, steps=2, appearance_guidance=appearance, audio_guidance=audio)
         progress = []
-        with watched(lambda done, total, _, progress=progress: progress.append(total), interval_ms=10**6):
+        with progress_callback(lambda done, total, _, progress=progress: progress.append(total), interval_ms=10**6):
             (latents,) = clip.sample(at_once)
         assert progress[-1] == 2 * 2 * len(calls)
         assert relative(latents, plain_loop(clip)) < 1e-4

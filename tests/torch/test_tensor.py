@@ -74,12 +74,12 @@ def cases():
         "attention with scale": ((q, k, v), (0.3,), lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.3)),
         "sub": ((x, y), (), torch.sub),
         "div": ((x, y), (), torch.div),
-        "scale": ((x,), (0.18215,), lambda x: x * 0.18215),
-        "shift": ((x,), (-1.25,), lambda x: x - 1.25),
+        "mul_scalar": ((x,), (0.18215,), lambda x: x * 0.18215),
+        "add_scalar": ((x,), (-1.25,), lambda x: x - 1.25),
         "add_scaled": ((x, y), (-5.5,), lambda x, y: torch.add(x, y, alpha=-5.5)),
         "clamp": ((x,), (-0.5, 0.75), lambda x: x.clamp(-0.5, 0.75)),
         "lerp": ((x, random(2, 6, 9, 11) * 2), (0.375,), lambda x, y: torch.lerp(x, y, x.new_tensor(0.375))),
-        "mix": ((x, random(2, 6, 9, 11) * 2, random(1)), (), torch.lerp),
+        "lerp_tensor": ((x, random(2, 6, 9, 11) * 2, random(1)), (), torch.lerp),
         "mean": ((x,), (2,), lambda x: x.mean(2, keepdim=True)),
         "sum": ((x,), (-1,), lambda x: x.sum(-1, keepdim=True)),
         "max": ((x,), (1,), lambda x: x.amax(1, keepdim=True)),
@@ -166,7 +166,7 @@ def test_operator_without_memory_foretells_shape_layout_and_bytes(name, dtype):
             s for s, n in zip(there.stride(), there.shape, strict=True) if n > 1
         ]
         # numbers become tensors there, beside a GPU's memory
-        in_host_memory = 8 * (name in ("scale", "shift", "clamp", "lerp"))
+        in_host_memory = 8 * (name in ("mul_scalar", "add_scalar", "clamp", "lerp"))
         assert bytes_foretold[0] == measured[0] and 0 <= measured[1] - bytes_foretold[1] <= 2 * in_host_memory
 
 

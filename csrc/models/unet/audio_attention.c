@@ -99,7 +99,7 @@ static sonic_tensor *attend_folded(sonic_scope *scope, const sonic_network *attn
                                    sonic_tensor *k, sonic_tensor *v)
 {
     int64_t groups = st_size(n, 0), queries = st_size(n, 1), keys = st_size(k, 1), heads = st_size(k, 2) / dim;
-    sonic_tensor *keys_folded = fold(scope, st_take(st_scale(scope, k, 1.0 / sqrt((double)dim))),
+    sonic_tensor *keys_folded = fold(scope, st_take(st_mul_scalar(scope, k, 1.0 / sqrt((double)dim))),
                                      st_take(query_weight_by_head(scope, attn, dim)));
     sonic_tensor *scores = st_matmul(scope, n, st_take(st_transpose(scope, st_take(keys_folded), 1, 2)));
     scores = st_reshape(scope, st_take(scores), st_shape4(groups, queries, heads, keys));
