@@ -15,7 +15,7 @@ help:
 	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
 	@echo "make pack    dist/*.zip: the archive for ComfyUI's registry, with the wheel's compiled part inside"
 	@echo "make bench   measure what the README claims"
-	@echo "make lint    ruff (make build has the C compiler's warnings as errors)"
+	@echo "make lint    ruff and clang-format; prints the longest functions and files, fails on those over the limits"
 	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make fuzz    the fuzz targets of tests/fuzz under libFuzzer (clang), a minute each   (SECONDS=600)"
 	@echo "make vectorised   which loops of the quality gate became vector instructions: GCC's report"
@@ -23,13 +23,14 @@ help:
 	@echo
 	@echo "PORTRAIT=picture SPEECH=recording OUT=video.mp4   for make demo"
 	@echo "ENGINE=sonic MODELS=folder   for make demo with the diffusion model, whose weights are ComfyUI's models folder"
-	@echo "OPTIONS=\"--min-resolution 256 --steps 10\"   for make demo, handed to sonic render: sonic render --help lists them"
-	@echo "PYTHON=python3.12   the Python to use        TORCH=torch.whl   the PyTorch to install (a pip requirement or a wheel)"
+	@echo "OPTIONS=\"--min-resolution 256 --steps 10\"   for make demo: options of sonic render"
+	@echo "PYTHON=python3.12   the Python to use     TORCH=torch.whl   the PyTorch to install (pip requirement or wheel)"
 
 demo:
 	@tools/bootstrap.sh run
 	@mkdir -p "$$(dirname "$$OUT")"
-	@video=$$(.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT" --engine "$$ENGINE" $${MODELS:+--models "$$MODELS"} $$OPTIONS) && echo "The portrait speaks: $$video"
+	@video=$$(.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT" --engine "$$ENGINE" \
+	    $${MODELS:+--models "$$MODELS"} $$OPTIONS) && echo "The portrait speaks: $$video"
 
 test:
 	@tools/bootstrap.sh test
@@ -54,7 +55,7 @@ bench:
 
 lint:
 	@tools/bootstrap.sh test
-	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m tools.lint
 
 asan:
 	@tools/bootstrap.sh test

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a checkout ready: Debian packages, .venv, PyTorch, the other Python packages, the C extension and .venv/bin/sonic.
-# Does only what is missing and goes on where an interrupted run stopped.
+# Sets up a checkout: Debian packages, .venv, PyTorch, the other Python packages, the C extension and .venv/bin/sonic.
+# Does only what is missing, and continues where an interrupted run ended.
 #
 #   tools/bootstrap.sh run     what `sonic` needs
 #   tools/bootstrap.sh test    that, and what the tests need
@@ -21,7 +21,7 @@ log=build/setup.log
 say() { printf '%s\n' "$*"; }
 stop() { printf '\n%s\n' "$@" >&2; exit 1; }
 
-# Runs a command with its output in the log; a failure shows the log's end, then the sentence that is the first argument.
+# logged REMEDY COMMAND...: runs the command with its output in the log; on failure prints the log's end and REMEDY.
 logged() {
     local remedy=$1; shift
     printf '\n$ %s\n' "$*" >>"$log"
@@ -48,7 +48,10 @@ find_python() {
 }
 
 python_is_complete() {
-    "$1" -c 'import ensurepip, os, sysconfig, venv; open(os.path.join(sysconfig.get_paths()["include"], "Python.h")).close()' 2>/dev/null
+    "$1" - 2>/dev/null <<'EOF'
+import ensurepip, os, sysconfig, venv
+open(os.path.join(sysconfig.get_paths()["include"], "Python.h")).close()
+EOF
 }
 
 # Debian's packages that hold the venv module and the headers of the Python that was found.
@@ -57,7 +60,8 @@ packages_of_python() {
     case $real in
     "$(realpath -q /usr/bin/python3)") echo python3-venv python3-dev ;;
     /usr/bin/python3.*) echo "${real##*/}-venv" "${real##*/}-dev" ;;
-    *) stop "Choose another Python, for example: make PYTHON=/usr/bin/python3" "$real lacks the venv module or its header Python.h." ;;
+    *) stop "Choose another Python, for example: make PYTHON=/usr/bin/python3" \
+        "$real lacks the venv module or its header Python.h." ;;
     esac
 }
 
@@ -83,19 +87,22 @@ missing_libraries() {
 install_packages() {
     local install=(apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120) root=()
     command -v apt-get >/dev/null || stop "Install with your system's package manager, then type make again:" \
-        "  a C and C++ compiler, Python 3.10 or newer with headers and venv, and the headers of libjpeg-turbo and OpenCV 4" \
+        "  a C and C++ compiler, Python 3.10 or newer with headers and venv," \
+        "  and the headers of libjpeg-turbo and OpenCV 4" \
         "  (Debian calls what is missing: $*)."
     if [ "$(id -u)" != 0 ]; then
         root=(sudo)
         if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-            stop "Type this as administrator, then make again:" "  apt-get update && apt-get install --no-install-recommends $*"
+            stop "Type this as administrator, then make again:" \
+                "  apt-get update && apt-get install --no-install-recommends $*"
         fi
     fi
     say "Installing with apt-get: $*"
     if [ "${root[*]}" = sudo ]; then sudo -v; fi
     if ! "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@" >>"$log" 2>&1 </dev/null; then
         logged "Check the network, then type make again: apt-get update failed." "${root[@]}" apt-get update
-        logged "Type this to see why, then make again: apt-get install $*" "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@"
+        logged "Type this to see why, then make again: apt-get install $*" \
+            "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@"
     fi
 }
 
@@ -109,14 +116,16 @@ prepare_system() {
     fi
     # shellcheck disable=SC2086
     if [ -n "${packages// /}" ]; then install_packages $packages; fi  # a list of names
-    python=$(find_python) || stop "Install Python 3.10 or newer, or name one: make PYTHON=/path/to/python3. This system's is older."
+    python=$(find_python) ||
+        stop "Install Python 3.10 or newer, or name one: make PYTHON=/path/to/python3. This system's is older."
 }
 
 # --- the Python part ---
 
 prepare_venv() {
     local home='import sys; print(sys.base_prefix)'
-    if is_good_python "$venv" && { [ -z "${PYTHON:-}" ] || [ "$("$venv" -c "$home")" = "$("$python" -c "$home")" ]; }; then
+    if is_good_python "$venv" &&
+        { [ -z "${PYTHON:-}" ] || [ "$("$venv" -c "$home")" = "$("$python" -c "$home")" ]; }; then
         if stamped pip ok; then return; fi
     else
         say "Making .venv with $("$python" --version) ($python)"
@@ -126,9 +135,11 @@ prepare_venv() {
     stamp pip ok
 }
 
-has_torch() { "$1" -c 'import torch; assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 10)' >/dev/null 2>&1; }
+has_torch() {
+    "$1" -c 'import torch; assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 10)' >/dev/null 2>&1
+}
 
-# A torch that the chosen Python already has serves .venv too, whether that Python is the system's or itself in a virtual environment.
+# .venv uses the torch that the chosen Python has, whether that Python is the system's or in a virtual environment.
 borrow_torch() {
     local folder; folder=$("$python" -c 'import os, torch; print(os.path.dirname(os.path.dirname(torch.__file__)))')
     say "Using the PyTorch in $folder"
@@ -156,10 +167,11 @@ install_torch() {
     else
         say "Installing PyTorch $torch_wanted for the CPU (about 0.2 GB to download)"
         try_torch "torch==$torch_wanted+cpu" ||
-            try_torch "torch==$torch_wanted" --index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15 || {
+            try_torch "torch==$torch_wanted" --retries 1 --timeout 15 \
+                --index-url https://download.pytorch.org/whl/cpu || {
             say "pip finds no CPU build of PyTorch for $("$venv" --version). Installing PyPI's: $(size_of_torch)"
-            logged "Name a PyTorch (make TORCH=/path/to/torch.whl) or another Python (make PYTHON=python3.12): pip could not install torch." \
-                pip install "torch>=2.10"
+            logged "Name a PyTorch (make TORCH=/path/to/torch.whl) or another Python (make PYTHON=python3.12):
+pip could not install torch." pip install "torch>=2.10"
         }
     fi
     has_torch "$venv" || stop "Name another PyTorch, 2.10 or newer, with TORCH=...: the one in .venv does not load." \
@@ -187,7 +199,13 @@ prepare_packages() {
 }
 
 # What the user chose, now or the last time.
-choice() { if [ -n "${PYTHON:-}${TORCH:-}" ]; then echo "${PYTHON:-} ${TORCH:-}"; else cat "$stamps/choice" 2>/dev/null || true; fi; }
+choice() {
+    if [ -n "${PYTHON:-}${TORCH:-}" ]; then
+        echo "${PYTHON:-} ${TORCH:-}"
+    else
+        cat "$stamps/choice" 2>/dev/null || true
+    fi
+}
 
 key_of_packages() { local goal=$1; shift; key "$@" "${BASH_SOURCE[0]}" <(echo "$goal $(choice)"); }
 
