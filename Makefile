@@ -50,7 +50,7 @@ pack: wheel
 bench:
 	@tools/bootstrap.sh test
 	@failed=; for script in $$(grep -l '^if __name__' bench/*.py); do \
-	    echo; echo "$$script"; .venv/bin/python "$$script" || failed="$$failed $$script"; \
+	    echo; echo "$$script"; .venv/bin/python -m "bench.$$(basename "$$script" .py)" || failed="$$failed $$script"; \
 	done; if [ "$$failed" ]; then echo "Look at the output above of:$$failed"; exit 1; fi
 
 lint:

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Do the lips meet on p, b and m, and only there? Synthetic speech, whose sounds' times are known, in five voices of
 two synthesisers.
 
     apt-get install flite espeak-ng
-    python bench/closures.py
+    python -m bench.closures
 
 Prints per voice the share of p, b and m during which the commanded opening falls to 20 % of the clip's 95th percentile,
 and the share of other sounds in whose middle it does. Ends with 0 when every voice reaches 75 % and all together 85 %,
@@ -23,10 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sonic_nodes.extension.native import _sonic  # noqa: E402
+from sonic_nodes.extension.native import _sonic
 
 RATE, FPS, OPENING = 16000, 25, 0
 LABIAL = ("p", "b", "m")

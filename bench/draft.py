@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Does the draft engine's mouth do what the voice asks, and only that?
 
-    python bench/draft.py --photos DIR --speech FILE... [--videos FILE...] [--out DIR] [--frames N]
+    python -m bench.draft --photos DIR --speech FILE... [--videos FILE...] [--out DIR] [--frames N]
 
 Every portrait speaks every recording through the package's own pipeline; the frames, as they leave the renderer, are
 read by an independent mesh (mesh_reader.py: other code, other runtime). Portraits: the sample; in DIR p_*, kodim04,
@@ -34,18 +33,16 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from face_oracle import Oracle
-from mesh_reader import MeshReader
 from PIL import Image
 
+from bench.face_oracle import Oracle
+from bench.mesh_reader import MeshReader
+from sonic_nodes import pipeline
+from sonic_nodes.engines.draft import DraftEngine, DraftSettings
+from sonic_nodes.media.audio import read_sound
+from sonic_nodes.media.image import read_picture
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sonic_nodes import pipeline  # noqa: E402
-from sonic_nodes.engines.draft import DraftEngine, DraftSettings  # noqa: E402
-from sonic_nodes.media.audio import read_sound  # noqa: E402
-from sonic_nodes.media.image import read_picture  # noqa: E402
-
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 FPS, OPENING, MAX_LAG = 25, 0, 5
 INSIDE_FRAMES = 5  # 200 ms

@@ -1,23 +1,17 @@
 """Draft renderer: frames a second into memory at 512x512, teeth and sway on, against OpenCV's remap of the whole frame.
 
 The peer does less: one bicubic pass per frame with a map that is already there, no layers, no mouth, no new map.
-Usage: python bench/draft_speed.py [--frames 200] [--size 512] [--threads N] [PORTRAIT MESH.npy]
+Usage: python -m bench.draft_speed [--frames 200] [--size 512] [--threads N] [PORTRAIT MESH.npy]
 """
 
 import argparse
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "draft"))
-
-import faces  # noqa: E402
-
-from sonic_nodes.extension.native import _sonic  # noqa: E402
+from sonic_nodes.extension.native import _sonic
+from tests.draft import faces
 
 
 def speaking(frames):

@@ -3,12 +3,13 @@
 Nothing here is shared with the package: other network code, other post-processing, another OpenCV.
 """
 
-import importlib.util
 import os
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from tools import convert_face_models
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,10 +19,7 @@ def model_folder() -> Path:
     sha256)."""
     if os.environ.get("FACE_MODELS"):
         return Path(os.environ["FACE_MODELS"])
-    spec = importlib.util.spec_from_file_location("convert_face_models", ROOT / "tools" / "convert_face_models.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool.lay_models(ROOT / ".cache" / "face_models")
+    return convert_face_models.lay_models(ROOT / ".cache" / "face_models")
 
 
 class Oracle:

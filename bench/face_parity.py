@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """The face networks against the original .tflite models run by LiteRT (ai-edge-litert), picture by picture.
 
-    python bench/face_parity.py --photos DIR [--photos DIR ...]
-    python bench/face_parity.py --photos sonic_nodes/assets/sample/portrait.jpg --record tests/face/oracle.safetensors
+    python -m bench.face_parity --photos DIR [--photos DIR ...]
+    python -m bench.face_parity --photos sonic_nodes/assets/sample/portrait.jpg --record tests/face/oracle.safetensors
 
 detector, mesh   largest difference on the same float input: pixels of the detector's 128, of the mesh's 192
 IoU              the detector's boxes, from the picture, each pipeline with its own resizing, decoding and merging
@@ -19,10 +18,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import face_oracle
-
+from bench import face_oracle
 from sonic_nodes.errors import SonicError
 from sonic_nodes.face import ASSETS, Face, find_faces, run_network
 from sonic_nodes.media.image import read_picture

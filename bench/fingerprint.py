@@ -1,7 +1,7 @@
 """SHA-256 of what the extension computes from fixed inputs, one line a result: two machines or installations compare by
 `diff`.
 
-    bench/fingerprint.py [--golden DIR]
+    python -m bench.fingerprint [--golden DIR]
 
 Bits are only promised to be equal where PyTorch, the processor and the number of threads are: other releases of PyTorch
 order their sums differently. bench/parity.py says how far from right a result is; this says only whether it is the
@@ -17,14 +17,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from bench import parity
+from sonic_nodes import face
+from sonic_nodes.extension.native import _sonic
+
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
-
-import parity  # noqa: E402
-
-from sonic_nodes import face  # noqa: E402
-from sonic_nodes.extension.native import _sonic  # noqa: E402
-
 SAMPLE = Path(face.__file__).resolve().parent / "assets" / "sample"
 
 

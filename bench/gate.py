@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """The quality gate against every manipulation of gate_variants.py, beside what people use today.
 
-    python bench/gate.py --photos DIR [--quick] [--brisque PYTHON] [--identify PROGRAM] [--rows FILE]
+    python -m bench.gate --photos DIR [--quick] [--brisque PYTHON] [--identify PROGRAM] [--rows FILE]
 
 DIR holds good photos as PNG. Variants are made from them, written as files and judged with the limits of the profile
 "portrait". AUC: how often a bad variant scores below a good one, all good variants of all photos being the other side;
@@ -30,17 +29,13 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
-
-import fit_gate
-import gate_variants
-from gate_report import Lines, auc, print_groups, share
-from gate_variants import BAD, GOOD
-
+from bench import gate_variants
+from bench.gate_report import Lines, auc, print_groups, share
+from bench.gate_variants import BAD, GOOD
 from sonic_nodes.gate import check, findings, legacy_rule
 from sonic_nodes.gate.verdict import judge
 from sonic_nodes.media.image import read_picture
+from tools import fit_gate
 
 QUICK_PHOTOS = 3
 BRISQUE_PHOTOS = 4

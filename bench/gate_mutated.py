@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """A thousand damaged JPEG, PNG and WebP files through `sonic check`: a row for each, no crash, none over two seconds.
 
-    python bench/gate_mutated.py [COUNT]
+    python -m bench.gate_mutated [COUNT]
 
 Files are made from drawn pictures of several sizes and kinds, always the same ones: bytes changed, cut out, put in,
 doubled, the end missing, numbers in headers made large; every other PNG file is sealed again with correct checksums, so
@@ -21,8 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sonic_nodes.gate.check import check_file
 

@@ -1,6 +1,6 @@
 """Twenty runs and twenty cancelled runs of the Sonic engine: what is left in memory and on disk.
 
-    bench/leaks.py [--models DIR] [--runs 20]      without DIR: small networks with random weights
+    python -m bench.leaks [--models DIR] [--runs 20]      without DIR: small networks with random weights
 
 Exits 0 when the bytes of live tensors after the last run equal those after the second, resident memory (after
 malloc_trim) has grown by less than 50 MB, and no file is left in the temporary folder.
@@ -16,14 +16,11 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sonic_nodes.engines.sonic import SonicEngine, SonicSettings  # noqa: E402
-from sonic_nodes.weights.models import Models  # noqa: E402
-from tests.engines.conftest import clip_data, pictures  # noqa: E402
-from tests.engines.test_stopped import Stop, StopAt, live_bytes  # noqa: E402
-from tests.tools.make_models import make  # noqa: E402
+from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
+from sonic_nodes.weights.models import Models
+from tests.engines.conftest import clip_data, pictures
+from tests.engines.test_stopped import Stop, StopAt, live_bytes
+from tests.tools.make_models import make
 
 RSS_LIMIT_MB = 50
 

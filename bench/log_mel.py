@@ -1,6 +1,6 @@
 """Speed of the log-mel spectrogram against librosa's, both on one thread, in one run.
 
-    python bench/log_mel.py [--seconds 30] [--repeats 15]
+    python -m bench.log_mel [--seconds 30] [--repeats 15]
 
 Both compute the same 80 bands from the same sound (the largest difference is printed). Each repeat times one call of
 each, in processor time, so that other programs on the machine weigh on neither; the medians are compared. librosa's mel
@@ -11,14 +11,12 @@ import argparse
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import librosa
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from sonic_nodes.extension.native import _sonic
 
 

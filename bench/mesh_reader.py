@@ -5,7 +5,8 @@ Opening is |13-14| and width |61-291|, the inner lips' middles and the mouth's c
 """
 
 import numpy as np
-from face_oracle import Oracle
+
+from bench.face_oracle import Oracle
 
 SETTLE, AVERAGE = 6, 10
 UPPER, LOWER, LEFT, RIGHT, FOREHEAD, CHIN = 13, 14, 61, 291, 10, 152

@@ -1,6 +1,6 @@
 """What one operator of tensor.h costs over libtorch's kernel, without Python in the loop.
 
-    python bench/operator_call.py [--calls 2000] [--rounds 40] [--only silu,linear]
+    python -m bench.operator_call [--calls 2000] [--rounds 40] [--only silu,linear]
 
 Each operator runs on tensors of one element, where the kernel is as cheap as it gets: some thousand times inside one
 call of our test operator, each time in a scope of its own, which makes and frees its result. The kernel is libtorch's
@@ -21,9 +21,7 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from sonic_nodes.extension.native import call  # noqa: E402
+from sonic_nodes.extension.native import call
 
 LIMIT_US = 1.5
 SOURCE = Path(__file__).with_suffix(".cpp")

@@ -5,7 +5,7 @@ float32. In fp16 every row is the relative distance and may reach 1e-2; in bf16,
 diffusers' own autoencoder in bf16 is 2e-2 from itself in float32 (tests/models/test_oracles.py holds ours below that).
 Whole clips in bf16 may reach 7e-2: rounding the weights alone moves them by 1.9e-2.
 
-    bench/parity.py [--golden DIR] [--device cuda] [--dtype fp16] [--check-finite]
+    python -m bench.parity [--golden DIR] [--device cuda] [--dtype fp16] [--check-finite]
 """
 
 import argparse
@@ -16,17 +16,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from sonic_nodes import face
-from sonic_nodes.extension.native import _sonic  # noqa: E402
-from sonic_nodes.models import (
-    call,  # noqa: E402
-    sampler,  # noqa: E402
-)
-from sonic_nodes.models import unet as unet_model  # noqa: E402
+from sonic_nodes.extension.native import _sonic
+from sonic_nodes.models import call, sampler
+from sonic_nodes.models import unet as unet_model
 
+ROOT = Path(__file__).resolve().parent.parent
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 HALF_TOLERANCE = {torch.float16: 1e-2, torch.bfloat16: 3e-2}
 

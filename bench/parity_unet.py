@@ -1,6 +1,6 @@
 """The UNet without sound against diffusers' UNetSpatioTemporalConditionModel: fresh random weights, odd sizes.
 
-    python bench/parity_unet.py        needs diffusers (any version with that class; it is not needed to run the
+    python -m bench.parity_unet        needs diffusers (any version with that class; it is not needed to run the
                                        product)
 
 Stock SVD conditions its temporal attention on the first frame's image token and the talking-portrait model on the mean
@@ -9,14 +9,11 @@ over frames: the token is the same in all frames here, so both are the same numb
 """
 
 import sys
-from pathlib import Path
 
 import torch
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
-import unet_weights  # noqa: E402
-
-from sonic_nodes.models import unet as model  # noqa: E402
+from bench import unet_weights
+from sonic_nodes.models import unet as model
 
 TOLERANCE = 2e-5
 HEAD_DIM = 32

@@ -1,7 +1,7 @@
 """What a plan foretells beside what is measured on this machine: bytes of live tensors and seconds, stage by stage.
 
-    python bench/plan.py [--size small|middle|full] [--rows 8 --columns 16] [--dtype fp32] [--device cpu]
-    python bench/plan.py --table      the plans of docs/memory.md
+    python -m bench.plan [--size small|middle|full] [--rows 8 --columns 16] [--dtype fp32] [--device cpu]
+    python -m bench.plan --table      the plans of docs/memory.md
 
 Weights are random. Each stage runs once as foreseen (one block of sound, one chunk, one pair, one step of two windows,
 one branch at a time and all at once), after one that warms up where it is short, and one calibration before all. The
@@ -13,15 +13,12 @@ machine that does nothing else.
 import argparse
 import sys
 import time
-from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from sonic_nodes.errors import ResourceError  # noqa: E402
-from sonic_nodes.memory import estimate, plan  # noqa: E402
-from sonic_nodes.memory.benchmark import calibrate, wait_for  # noqa: E402
+from sonic_nodes.errors import ResourceError
+from sonic_nodes.memory import estimate, plan
+from sonic_nodes.memory.benchmark import calibrate, wait_for
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 BYTES_OFF, SECONDS_OFF = 0.10, 0.25

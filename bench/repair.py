@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """How much nearer to the original a repaired JPEG is than the file as it is decoded, and what that costs.
 
-    python bench/repair.py --photos DIR [--quick] [--jpegqs PROGRAM]
+    python -m bench.repair --photos DIR [--quick] [--jpegqs PROGRAM]
 
 DIR holds photos that never were JPEGs, as PNG. Each is compressed by Pillow and compared with itself: as Pillow decodes
 it, repaired from the file, repaired from its pixels alone (the grid and the table being found in them), and by jpegqs,
@@ -31,10 +30,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from gate_report import Lines
-
+from bench.gate_report import Lines
 from sonic_nodes.gate.check import evidence_of_picture
 from sonic_nodes.gate.repair import Unrepaired, after_repair, from_file, repaired_picture
 

@@ -1,6 +1,6 @@
 """Quality and speed of the resampler against soxr HQ, both on one thread, in one run.
 
-    python bench/resample.py [--seconds 60] [--repeats 9]
+    python -m bench.resample [--seconds 60] [--repeats 9]
 
 Quality: the error of a sine at 0.85 of the lower Nyquist frequency against the same sine computed at the new rate, and
 what is left of a sine just above that frequency. Speed: medians of interleaved repeats on noise, in processor time.
@@ -8,15 +8,12 @@ what is left of a sine just above that frequency. Speed: medians of interleaved 
 
 import argparse
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import soxr
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from sonic_nodes.extension.native import _sonic
 
 RATES = [(44100, 16000), (48000, 16000), (24000, 16000), (44101, 16000), (16000, 48000)]

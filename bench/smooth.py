@@ -1,6 +1,6 @@
 """Motion smooth against faults that were put into real clips, and on the clips as they are.
 
-    python bench/smooth.py --clips DIR [--frames 100] [--quick] [--alone] [--brief] [--only NAME]
+    python -m bench.smooth --clips DIR [--frames 100] [--quick] [--alone] [--brief] [--only NAME]
 
 Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2
 levels, last) put in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker,
@@ -23,7 +23,6 @@ import av
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from sonic_nodes.face import find_faces
 from sonic_nodes.smooth.frames import Smoother
 

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Does `sonic sync` find how far a clip's sound is from its mouth, and know when it does not?
 
-    python bench/sync.py --clips DIR [DIR ...] [--cache DIR] [--draft]
+    python -m bench.sync --clips DIR [DIR ...] [--cache DIR] [--draft]
 
 Takes every video of DIR that has sound as a matched clip, shifts its sound by +-35, +-70, +-150 and +-330 ms, and
 estimates on whole clips and on windows of 8 s every 4 s. The truth is the shift; an unshifted clip's own offset is
@@ -18,17 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
+from sonic_nodes.errors import InputError
+from sonic_nodes.extension.native import _sonic
+from sonic_nodes.lipsync import fix
+from sonic_nodes.lipsync.estimate import FIX_CONFIDENCE, estimate, follower
+from sonic_nodes.lipsync.track import Track
+from sonic_nodes.lipsync.video import pictures
+from sonic_nodes.media.audio import read_sound_at
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sonic_nodes.errors import InputError  # noqa: E402
-from sonic_nodes.extension.native import _sonic  # noqa: E402
-from sonic_nodes.lipsync import fix  # noqa: E402
-from sonic_nodes.lipsync.estimate import FIX_CONFIDENCE, estimate, follower  # noqa: E402
-from sonic_nodes.lipsync.track import Track  # noqa: E402
-from sonic_nodes.lipsync.video import pictures  # noqa: E402
-from sonic_nodes.media.audio import read_sound_at  # noqa: E402
-
 SHIFTS_MS = (-330, -150, -70, -35, 35, 70, 150, 330)
 WINDOW_S, HOP_S = 8.0, 4.0
 VIDEOS, SOUNDS = (".mp4", ".mov", ".mkv", ".webm"), (".wav", ".mp3", ".m4a", ".flac")

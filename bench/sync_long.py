@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Memory of `sonic sync` on a long clip, and its time on a large one.
 
-    python bench/sync_long.py [--frames 1000 10000] [--seconds 20]
+    python -m bench.sync_long [--frames 1000 10000] [--seconds 20]
 
 The sample portrait speaks the sample recording (draft engine), over and over: at 512x512 in each of the given lengths,
 whose peak memory is measured in a process of its own (Linux), and at 1920x1080 for the time. Ends with 0 when the
@@ -22,14 +21,12 @@ import av
 import numpy as np
 from PIL import Image
 
+from sonic_nodes import pipeline
+from sonic_nodes.engines.draft import DraftEngine
+from sonic_nodes.media.audio import read_sound
+from sonic_nodes.media.image import read_picture
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sonic_nodes import pipeline  # noqa: E402
-from sonic_nodes.engines.draft import DraftEngine  # noqa: E402
-from sonic_nodes.media.audio import read_sound  # noqa: E402
-from sonic_nodes.media.image import read_picture  # noqa: E402
-
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 FPS, KIB_A_FRAME = 25, 8.0
 

@@ -1,7 +1,7 @@
 """A transformer block of the UNet's shape, written on tensor.h, beside the same block in eager PyTorch: time and peak
 of live memory.
 
-    python bench/transformer_block.py [--tokens 4096 --channels 320 --frames 2 --rounds 9] [--dtype fp32] [--device cpu]
+    python -m bench.transformer_block [--tokens 4096 --channels 320 --frames 2 --rounds 9] [--dtype fp32] [--device cpu]
 
 The block is the spatial one: layer norm and self-attention, layer norm and cross-attention to one token, layer norm and
 GEGLU. The default is the first level of a 512 x 512 picture. The eager one does what diffusers' BasicTransformerBlock
@@ -13,15 +13,12 @@ turns. Bytes are those that torch's allocator hands out and takes back, in both,
 
 import argparse
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
-from unet_speed import DTYPES, peak_above_start, timed  # noqa: E402
-
-from sonic_nodes.models import call  # noqa: E402
+from bench.unet_speed import DTYPES, peak_above_start, timed
+from sonic_nodes.models import call
 
 TOLERANCE = {"fp32": 2e-6, "fp16": 2e-3, "bf16": 1.5e-2}
 BYTES_LINE, TIME_LINE = 1.1, 1.0

@@ -1,6 +1,6 @@
 """Operations of one UNet step at full size, counted on the meta device: no memory, no time, the same calls.
 
-    python bench/unet_flops.py [--height 512 --width 512 --window 25 --clip 125 --mask 0.5 --steps 25]
+    python -m bench.unet_flops [--height 512 --width 512 --window 25 --clip 125 --mask 0.5 --steps 25]
 
 Prints what a step issues with all savings and without each of them, once-per-run work spread over all steps and
 windows, against the reference's 100.0 TFLOP at 512 x 512 (2 for each multiply-add of convolutions, linear layers and
@@ -9,16 +9,12 @@ attention).
 
 import argparse
 import math
-import sys
-from pathlib import Path
 
 import torch
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
-import unet_weights  # noqa: E402
-
-from sonic_nodes.models import unet as model  # noqa: E402
-from sonic_nodes.models.call import METER  # noqa: E402
+from bench import unet_weights
+from sonic_nodes.models import unet as model
+from sonic_nodes.models.call import METER
 
 REFERENCE_TFLOP = {(512, 512): 100.0, (512, 768): 156.8, (640, 640): 164.3, (768, 768): 250.7, (576, 1024): 250.7}
 IDS = [12.5, 32.0, 16.0]

@@ -1,7 +1,7 @@
 """One UNet step beside diffusers' UNet with audio-attention processors: same weights, inputs, threads and batching, in
 turns.
 
-    python bench/unet_speed.py [--size tiny|golden|small|full] [--frames 25 --height 128 --width 128 --rounds 3]
+    python -m bench.unet_speed [--size tiny|golden|small|full] [--frames 25 --height 128 --width 128 --rounds 3]
     [--lean] [--models DIR]
                                [--device cuda --dtype fp16]
 
@@ -26,13 +26,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
-import parity_unet  # noqa: E402
-import unet_weights  # noqa: E402
-from unet_flops import rectangle_mask  # noqa: E402
-
-from sonic_nodes.models import unet as model  # noqa: E402
-from sonic_nodes.weights import check, files  # noqa: E402
+from bench import parity_unet, unet_weights
+from bench.unet_flops import rectangle_mask
+from sonic_nodes.models import unet as model
+from sonic_nodes.weights import check, files
 
 FULL = {
     "channels": unet_weights.CHANNELS,

@@ -17,8 +17,8 @@ SONIC_SANITIZE=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} "$python" setup.py build_ext >bu
     exit 1
 }
 
-# A package folder of links to the real one, except for the extension; beside it what tests import of each other.
-ln -sfn "$PWD/tests" build/asan/tests
+# A package folder of links to the real one, except for the extension; beside it the packages that tests import.
+for folder in tests bench tools; do ln -sfn "$PWD/$folder" "build/asan/$folder"; done
 for file in sonic_nodes/*; do
     case $file in *.so | *__pycache__) ;; *) ln -sfn "$PWD/$file" "build/asan/$file" ;; esac
 done

@@ -1,25 +1,22 @@
 """Draws docs/draft_contact_sheet.jpg: what the draft engine makes of the sample portrait, pose by pose, whole and
 around the mouth.
 
-    python tools/contact_sheet.py [-o docs/draft_contact_sheet.jpg] [--portrait PICTURE]
+    python -m tools.contact_sheet [-o docs/draft_contact_sheet.jpg] [--portrait PICTURE]
 
 The sheet in docs/ shows the sample face alone.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from sonic_nodes import face, pipeline
+from sonic_nodes.extension.native import _sonic
+from sonic_nodes.media.image import read_picture
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sonic_nodes import face, pipeline  # noqa: E402
-from sonic_nodes.extension.native import _sonic  # noqa: E402
-from sonic_nodes.media.image import read_picture  # noqa: E402
-
 SIDE_PX, WHOLE_PX, GAP_PX, LABEL_PX = 768, 288, 6, 22
 OPENING, WIDTH, ROUNDING, PRESS, BLINK, SWAY_X, SWAY_Y, ROLL = range(8)
 POSES = [

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Fits the gate's two models of sharpness and writes sonic_nodes/assets/gate.json.
 
-    python tools/fit_gate.py --photos DIR
+    python -m tools.fit_gate --photos DIR
 
 Only photos whose licence allows it are fitted on: those named in PERMISSIVE. All else in the gate is arithmetic and
 limits. Logistic regression with a penalty on the weights; good and bad variants weigh the same in total.
@@ -14,11 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
-
-import gate_variants
-
+from bench import gate_variants
 from sonic_nodes.face import ASSETS
 from sonic_nodes.gate.check import evidence_of_picture
 from sonic_nodes.gate.findings import soft_features

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Fits what `sonic sync` knows about mouths and voices, and writes sonic_nodes/assets/sync.safetensors.
 
-    python tools/fit_sync.py --clips DIR --cache DIR [--exclude NAME ...] [--check]
+    python -m tools.fit_sync --clips DIR --cache DIR [--exclude NAME ...] [--check]
 
 DIR holds clips of people talking, with sound, called SOURCE__NAME.mp4; clips of one SOURCE are left out together when
 the fit is checked. What is taken from a clip (its meshes and its log-mel) is kept under --cache.
@@ -27,8 +26,6 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sonic_nodes import pipeline
 from sonic_nodes.engines.draft import DraftEngine

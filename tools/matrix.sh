@@ -51,7 +51,7 @@ check() {
     (
         cd "$place/checkout-$name" || exit
         "$bin/sonic" doctor
-        "$bin/python" bench/fingerprint.py >"$place/$name.fingerprint" &&
+        "$bin/python" -m bench.fingerprint >"$place/$name.fingerprint" &&
             SONIC_WHEEL=$wheel "$bin/python" -m pytest -rs -p no:cacheprovider --ignore=tests/e2e --ignore=tests/test_repository.py ${TESTS:-}
     )
 }

@@ -1,6 +1,6 @@
 """Draws the templates' cards, workflows/*.jpg: the sample portrait, and the voice that moves it.
 
-    python tools/thumbnail.py draft|fast|high_quality [-o FILE.jpg]
+    python -m tools.thumbnail draft|fast|high_quality [-o FILE.jpg]
 
 draft shows the sample face speaking, rendered by the draft engine with the template's own settings. The others show the
 portrait as it is, with the template's resolution: what the Sonic model makes of it depends on weights that are not part
@@ -8,20 +8,17 @@ of this repository.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from sonic_nodes import pipeline
+from sonic_nodes.engines.draft import OPENING, DraftEngine
+from sonic_nodes.media.audio import read_sound
+from sonic_nodes.media.image import read_picture
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sonic_nodes import pipeline  # noqa: E402
-from sonic_nodes.engines.draft import OPENING, DraftEngine  # noqa: E402
-from sonic_nodes.media.audio import read_sound  # noqa: E402
-from sonic_nodes.media.image import read_picture  # noqa: E402
-
 SIDE_PX = 512
 BAND_PX = 96
 BARS = 64

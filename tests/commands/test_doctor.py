@@ -12,7 +12,7 @@ import pytest
 from sonic_nodes.commands import doctor
 from sonic_nodes.extension import versions
 
-PACKAGE = Path(doctor.__file__).absolute().parent
+PACKAGE = Path(doctor.__file__).absolute().parents[1]
 NAMES = {
     "python",
     "torch",
@@ -69,14 +69,7 @@ def test_it_works_without_the_extension_and_without_libraries(tmp_path):
     JSON."""
     shutil.copytree(PACKAGE, tmp_path / "sonic_nodes", ignore=shutil.ignore_patterns("__pycache__", "*.so", "assets"))
     done = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-            "from sonic_nodes.commands.cli import main; sys.exit(main(['doctor', '--json']))",
-        ],
+        [sys.executable, "-E", "-s", "-S", "-m", "sonic_nodes", "doctor", "--json"],
         check=False,
         capture_output=True,
         text=True,

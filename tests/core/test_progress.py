@@ -14,11 +14,10 @@ from sonic_nodes.errors import ResourceError
 from sonic_nodes.extension.native import _sonic, call
 from sonic_nodes.models.call import run as run_network
 from sonic_nodes.progress import progress_callback
-
-from ..live import live_bytes
-from ..models.golden import full_mel, read, weights
-from ..sampler.clips import SmallClip
-from ..torch.test_tensor import cases, random, torch_says_why
+from tests.live import live_bytes
+from tests.models.golden import full_mel, read, weights
+from tests.sampler.clips import SmallClip
+from tests.torch.test_tensor import cases, random, torch_says_why
 
 IN_PLACE = {
     "silu_in_place": (random(3, 5),),

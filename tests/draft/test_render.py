@@ -1,18 +1,13 @@
 """Pose -> picture: the portrait itself at rest, motion where it belongs, and no surprise in between."""
 
-import importlib.util
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from sonic_nodes.extension.native import _sonic
-
-_spec = importlib.util.spec_from_file_location("draft_faces", Path(__file__).with_name("faces.py"))
-faces = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(faces)
+from tests.draft import faces
 
 OPENING, WIDTH, ROUNDING, PRESS, BLINK, SWAY_X, SWAY_Y, ROLL = range(8)
 

@@ -1,9 +1,6 @@
 """The sample portrait's mouth read by an independent mesh: MediaPipe's original models run by LiteRT."""
 
-import importlib.util
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +9,6 @@ from sonic_nodes import face, pipeline
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.media.image import read_picture
 
-BENCH = Path(__file__).resolve().parents[2] / "bench"
 OPENING, WIDTH = 0, 1
 
 
@@ -21,17 +17,13 @@ def reader_of():
     """portrait -> MeshReader of bench/mesh_reader.py."""
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed (pip install ai-edge-litert)")
     pytest.importorskip("cv2", reason="OpenCV for Python is not installed (pip install opencv-python-headless)")
-    sys.path.insert(0, str(BENCH))
+    from bench.mesh_reader import MeshReader, Oracle
+
     try:
-        spec = importlib.util.spec_from_file_location("mesh_reader", BENCH / "mesh_reader.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        oracle = module.Oracle()
+        oracle = Oracle()
     except (subprocess.SubprocessError, OSError) as error:
         pytest.skip(f"neither the network nor .cache/face_models has the original models: {error}")
-    finally:
-        sys.path.remove(str(BENCH))
-    return lambda portrait: module.MeshReader(oracle, portrait)
+    return lambda portrait: MeshReader(oracle, portrait)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .common import PACK_NAME, ROOT
+from tests.e2e.common import PACK_NAME, ROOT
 
 
 @pytest.fixture(scope="session")

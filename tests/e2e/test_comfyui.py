@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, video_of, write_wav
+from tests.e2e.common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, video_of, write_wav
 
 NODES = [
     "SonicLoadImage",

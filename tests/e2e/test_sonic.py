@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.e2e.common import CANCEL_S, ROOT, SPEECH, video_of, write_wav
+from tests.e2e.test_comfyui import CALIBRATE, DECODE, INFER, PRE, SMOOTH, SOUND, VIDEO
 from tests.tools.make_models import make, network
-
-from .common import CANCEL_S, ROOT, SPEECH, video_of, write_wav
-from .test_comfyui import CALIBRATE, DECODE, INFER, PRE, SMOOTH, SOUND, VIDEO
 
 LOADER, PROBE_PACK = "4", ROOT / "tests/e2e/probe_pack"
 SHORT_S, STEPS, SIDE_PX = 0.6, 2, 128

@@ -1,9 +1,7 @@
 """The face networks against MediaPipe's own .tflite files run by LiteRT: recorded answers for the sample, live ones
 where it is at hand."""
 
-import importlib.util
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,9 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from sonic_nodes.face import find_faces, run_network
+from tools import convert_face_models as converter
 
 HERE = Path(__file__).resolve().parent
-BENCH = HERE.parent.parent / "bench"
 
 MESH_LIMIT_PX, END_TO_END_LIMIT_PX, BOX_LIMIT = 0.05, 0.5, 0.99
 
@@ -80,17 +78,13 @@ def bench():
     """bench/face_parity.py and a live oracle."""
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed (pip install ai-edge-litert)")
     pytest.importorskip("cv2", reason="OpenCV for Python is not installed (pip install opencv-python-headless)")
-    sys.path.insert(0, str(BENCH))
+    from bench import face_parity
+
     try:
-        spec = importlib.util.spec_from_file_location("face_parity", BENCH / "face_parity.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        module.oracle = module.face_oracle.Oracle()
+        face_parity.oracle = face_parity.face_oracle.Oracle()
     except (subprocess.SubprocessError, OSError) as error:
         pytest.skip(f"neither the network nor .cache/face_models has the original models: {error}")
-    finally:
-        sys.path.remove(str(BENCH))
-    return module
+    return face_parity
 
 
 def check(row):
@@ -122,15 +116,10 @@ def test_live_on_photos(bench, shared_dir, name):
 
 def test_weights_are_what_the_converter_makes():
     """The committed weights name the files that they come from, by the hashes that the converter accepts."""
-    spec = importlib.util.spec_from_file_location(
-        "convert_face_models", HERE.parent.parent / "tools" / "convert_face_models.py"
-    )
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     for source, target in (
         ("face_detection_short_range.tflite", "face_detector.safetensors"),
         ("face_landmark.tflite", "face_mesh.safetensors"),
     ):
-        with safe_open(tool.ASSETS / target, "np") as weights:
+        with safe_open(converter.ASSETS / target, "np") as weights:
             origin = weights.metadata()["origin"]
-        assert tool.MODELS[source] in origin and tool.WHEEL_SHA256 in origin and "Apache-2.0" in origin
+        assert converter.MODELS[source] in origin and converter.WHEEL_SHA256 in origin and "Apache-2.0" in origin

@@ -1,14 +1,13 @@
 """Damaged files through `sonic check`, and the corpus of the fuzz targets (tests/fuzz) through the extension as it is
 shipped."""
 
-import importlib.util
 import json
 import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from bench.gate_mutated import mutations
 from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
 from sonic_nodes.extension.native import _sonic
@@ -21,18 +20,9 @@ FILES, SECONDS = 150, 2.0
 HEADER = 8  # bytes before the pixels, tests/fuzz/picture.h
 
 
-@pytest.fixture(scope="module")
-def mutated():
-    """bench/gate_mutated.py, which makes the files and checks a thousand of them."""
-    spec = importlib.util.spec_from_file_location("gate_mutated", ROOT / "bench" / "gate_mutated.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_damaged_files_are_rows_and_take_no_time(mutated, tmp_path, capsys):
+def test_damaged_files_are_rows_and_take_no_time(tmp_path, capsys):
     names = []
-    for name, data in mutated.mutations(FILES, seed=2):
+    for name, data in mutations(FILES, seed=2):
         (tmp_path / name).write_bytes(data)
         names.append(name)
     started = time.perf_counter()

@@ -10,8 +10,7 @@ from sonic_nodes.errors import InputError
 from sonic_nodes.media import boxes
 from sonic_nodes.media.provenance import metadata, read_back
 from sonic_nodes.media.video_writer import VideoWriter
-
-from . import clips
+from tests.media import clips
 
 
 def write(path, tags):

@@ -11,8 +11,7 @@ from PIL import Image
 from sonic_nodes.errors import InputError
 from sonic_nodes.media import audio
 from sonic_nodes.media.audio import read_sound
-
-from . import clips
+from tests.media import clips
 
 RATE = 48000
 # FFmpeg before 8.1 rounds the ends of MP4 and Matroska to their time bases.

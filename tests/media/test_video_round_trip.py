@@ -14,8 +14,7 @@ from PIL import Image
 from sonic_nodes.media.audio import Sound, read_sound
 from sonic_nodes.media.provenance import metadata, read_back
 from sonic_nodes.media.video_writer import VideoWriter
-
-from . import clips
+from tests.media import clips
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,8 @@
 """Every network on every device and in every precision: the table of bench/parity.py."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
-import parity  # noqa: E402
+from bench import parity
 
 
 @pytest.mark.parametrize("dtype", parity.DTYPES)

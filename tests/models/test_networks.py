@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from sonic_nodes.models.call import run
-
-from .golden import full_mel, read, relative, weights
+from tests.models.golden import full_mel, read, relative, weights
 
 
 @pytest.mark.parametrize(

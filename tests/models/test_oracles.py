@@ -8,9 +8,8 @@ import torch
 
 from sonic_nodes.models.call import run
 from sonic_nodes.weights import shapes
-
-from .golden import relative
-from .other_names import clip_weights, vae_weights
+from tests.models.golden import relative
+from tests.models.other_names import clip_weights, vae_weights
 
 TOLERANCE = 2e-5
 CHANNELS = (32, 64, 64)

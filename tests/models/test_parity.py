@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from sonic_nodes.models.call import METER, run
-
-from .golden import full_mel, read, relative, weights
+from tests.models.golden import full_mel, read, relative, weights
 
 
 def test_whisper():

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from sonic_nodes.models import unet as model
-
-from .golden import read, relative, weights
+from tests.models.golden import read, relative, weights
 
 HEAD_DIM, FRAMES, ROWS, COLUMNS, TOKENS, CONTEXT = 32, 5, 8, 16, 8, 32
 

@@ -84,7 +84,6 @@ RUN = """
 import asyncio, json, sys, wave
 base, pack = sys.argv[1:]
 sys.argv = ["main.py", "--cpu", "--base-directory", base]
-sys.path.insert(0, ".")
 import comfy.options
 comfy.options.enable_args_parsing()
 import utils.extra_config

@@ -1,19 +1,14 @@
 """The two recorded clips of tests/golden with their tiny networks, and a smaller network with a clip of noise, for
 tests of many runs."""
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
+from bench import unet_weights as layout
 from sonic_nodes.models import sampler
 from sonic_nodes.models import unet as model
-
-from ..models.golden import read, weights
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
-import unet_weights as layout  # noqa: E402
+from tests.models.golden import read, weights
 
 HEAD_DIM, ROWS, COLUMNS, DECODED_AT_ONCE = 32, 8, 16, 3
 SMALL = {"channels": (32, 32), "attends": (True, False), "layers": 1, "context": 16, "embedding": 128, "ids": 48}

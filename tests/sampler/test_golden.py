@@ -5,9 +5,8 @@ import torch
 
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.models import call
-
-from ..models.golden import read, relative, weights
-from .clips import DECODED_AT_ONCE, SHORT_CLIP, TWO_WINDOWS, golden_weights, sampled
+from tests.models.golden import read, relative, weights
+from tests.sampler.clips import DECODED_AT_ONCE, SHORT_CLIP, TWO_WINDOWS, golden_weights, sampled
 
 LATENT_SCALE = 0.18215
 STEPS = (1, 3, 10, 25, 30, 50)

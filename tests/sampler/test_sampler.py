@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.models import sampler
 from sonic_nodes.progress import progress_callback
-
-from ..models.golden import relative
-from .clips import SHORT_CLIP, TWO_WINDOWS, SmallClip, golden_weights, sampled
+from tests.models.golden import relative
+from tests.sampler.clips import SHORT_CLIP, TWO_WINDOWS, SmallClip, golden_weights, sampled
 
 ACROSS_PLANS = 1e-5
 

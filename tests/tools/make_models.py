@@ -1,27 +1,23 @@
 """Random weights for every network, in the files and places that users have: ComfyUI's `models` folder without the real
 weights.
 
-    tests/tools/make_models.py DIR [--dtype fp16] [--only unet,rife] [--small]
+    python -m tests.tools.make_models DIR [--dtype fp16] [--only unet,rife] [--small]
 
 Full size needs 10 GB of disk in fp32, 5 GB in fp16 (the UNet alone 6.3 and 3.2 GB). Values are such that activations
 neither vanish nor grow, so timings, memory and rounding are those of real weights; pictures made with them are noise.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
-
-from sonic_nodes.commands.models import DTYPES  # noqa: E402
-from sonic_nodes.weights.convert import write_safetensors  # noqa: E402
-from sonic_nodes.weights.files import FILES  # noqa: E402
-from sonic_nodes.weights.key_maps import NETWORKS  # noqa: E402
-from tests.weights.golden_sizes import SIZES  # noqa: E402
+from sonic_nodes.commands.models import DTYPES
+from sonic_nodes.weights.convert import write_safetensors
+from sonic_nodes.weights.files import FILES
+from sonic_nodes.weights.key_maps import NETWORKS
+from tests.weights.golden_sizes import SIZES
 
 SMALL = SIZES | {"rife": {"c": 16}}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from .golden_sizes import FILES
+from tests.weights.golden_sizes import FILES
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,7 @@ from sonic_nodes.weights.convert import whole_folder, write_safetensors
 from sonic_nodes.weights.identify import identify
 from sonic_nodes.weights.key_maps import NETWORKS
 from sonic_nodes.weights.reader import open_weights
-
-from .golden_sizes import SIZES
+from tests.weights.golden_sizes import SIZES
 
 PLACES = {network: file.places[0] for file in files.FILES for network in file.networks}
 
