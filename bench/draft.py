@@ -3,7 +3,7 @@
     python -m bench.draft --photos DIR --speech FILE... [--videos FILE...] [--out DIR] [--frames N]
 
 Every portrait speaks every recording through the package's own pipeline; the frames, as they leave the renderer, are
-read by an independent mesh (mesh_reader.py: other code, other runtime). Portraits: the sample; in DIR p_*, kodim04,
+read by an independent mesh (tests/oracles: other code, other runtime). Portraits: the sample; in DIR p_*, kodim04,
 kodim15; the first frame of each video (default: those in DIR/../talking). Without arguments the sample speaks its two
 recordings.
 
@@ -35,12 +35,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bench.face_oracle import Oracle
-from bench.mesh_reader import MeshReader
 from sonic_nodes import pipeline
 from sonic_nodes.engines.draft import DraftEngine, DraftSettings
 from sonic_nodes.media.audio import read_sound
 from sonic_nodes.media.image import read_picture
+from tests.oracles.face_oracle import Oracle
+from tests.oracles.mesh_reader import MeshReader
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sonic_nodes.extension.native import _sonic
-from tests.draft import faces
+from tests.oracles import faces
 
 
 def speaking(frames):

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from bench import face_oracle
 from sonic_nodes.errors import SonicError
 from sonic_nodes.face import ASSETS, Face, find_faces, run_network
 from sonic_nodes.media.image import read_picture
+from tests.oracles import face_oracle
 
 LIMITS = {"mesh_px": 0.05, "iou": 0.99, "end_px": 0.5}
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".mp4"}

@@ -1,4 +1,4 @@
-"""The quality gate against every manipulation of gate_variants.py, beside what people use today.
+"""The quality gate against every manipulation of tests/oracles/gate_variants.py, beside what people use today.
 
     python -m bench.gate --photos DIR [--quick] [--brisque PYTHON] [--identify PROGRAM] [--rows FILE]
 
@@ -29,12 +29,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import gate_variants
 from bench.gate_report import Lines, auc, print_groups, share
-from bench.gate_variants import BAD, GOOD
 from sonic_nodes.gate import check, findings, legacy_rule
 from sonic_nodes.gate.verdict import judge
 from sonic_nodes.media.image import read_picture
+from tests.oracles import gate_variants
+from tests.oracles.gate_variants import BAD, GOOD
 from tools import fit_gate
 
 QUICK_PHOTOS = 3

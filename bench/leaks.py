@@ -18,8 +18,8 @@ import torch
 
 from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
 from sonic_nodes.weights.models import Models
-from tests.engines.conftest import clip_data, pictures
-from tests.engines.test_stopped import Stop, StopAt, live_bytes
+from tests.oracles.engine_runs import Stop, StopAt, clip_data, pictures
+from tests.oracles.live import live_tensor_bytes
 from tests.tools.make_models import make
 
 RSS_LIMIT_MB = 50
@@ -53,7 +53,7 @@ def measure(engine, runs: int, stops: bool):
     for number in range(runs):
         one_run(engine, number, 3 + 5 * number if stops else None)
         engine.kept.items.clear()
-        readings.append((live_bytes(), resident_mb()))
+        readings.append((live_tensor_bytes(), resident_mb()))
     return readings
 
 

@@ -12,9 +12,9 @@ import math
 
 import torch
 
-from bench import unet_weights
 from sonic_nodes.models import unet as model
 from sonic_nodes.models.call import METER
+from tests.oracles import unet_weights
 
 REFERENCE_TFLOP = {(512, 512): 100.0, (512, 768): 156.8, (640, 640): 164.3, (768, 768): 250.7, (576, 1024): 250.7}
 IDS = [12.5, 32.0, 16.0]

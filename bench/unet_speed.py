@@ -26,10 +26,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from bench import parity_unet, unet_weights
 from bench.unet_flops import rectangle_mask
 from sonic_nodes.models import unet as model
 from sonic_nodes.weights import check, files
+from tests.oracles import parity_unet, unet_weights
 
 FULL = {
     "channels": unet_weights.CHANNELS,

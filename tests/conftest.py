@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.jpegs import decoded, jpeg
+from tests.oracles.jpegs import decoded, jpeg
 
 # A process started in the background ignores Ctrl-C, and so would what the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import gate_variants
 from sonic_nodes.face import ASSETS
 from sonic_nodes.gate.check import evidence_of_picture
 from sonic_nodes.gate.findings import soft_features
 from sonic_nodes.media.image import read_picture
+from tests.oracles import gate_variants
 
 # Kodak's set, NASA, CC0 and CC-BY (see THIRD_PARTY.md): not the GPL wallpapers, not the portraits of unclear origin.
 PERMISSIVE = ("kodim*.png", "p_astronaut.png", "seeding.png", "friends.png", "life.png", "sunset.png", "picture_0b.png")

@@ -12,7 +12,7 @@ from PIL import Image
 from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
 from sonic_nodes.gate.legacy_rule import detect_jpeg_artifacts
-from tests.jpegs import jpeg
+from tests.oracles.jpegs import jpeg
 
 
 @pytest.fixture(scope="module")

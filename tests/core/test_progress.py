@@ -14,8 +14,8 @@ from sonic_nodes.errors import ResourceError
 from sonic_nodes.extension.native import _sonic, call
 from sonic_nodes.models.call import run as run_network
 from sonic_nodes.progress import progress_callback
-from tests.live import live_bytes
 from tests.models.golden import full_mel, read, weights
+from tests.oracles.live import live_bytes
 from tests.sampler.clips import SmallClip
 from tests.torch.test_tensor import cases, random, torch_says_why
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sonic_nodes.extension.native import _sonic
-from tests.draft import faces
+from tests.oracles import faces
 
 OPENING, WIDTH, ROUNDING, PRESS, BLINK, SWAY_X, SWAY_Y, ROLL = range(8)
 

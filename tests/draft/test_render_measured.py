@@ -14,10 +14,10 @@ OPENING, WIDTH = 0, 1
 
 @pytest.fixture(scope="module")
 def reader_of():
-    """portrait -> MeshReader of bench/mesh_reader.py."""
+    """portrait -> MeshReader of tests/oracles/mesh_reader.py."""
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed (pip install ai-edge-litert)")
     pytest.importorskip("cv2", reason="OpenCV for Python is not installed (pip install opencv-python-headless)")
-    from bench.mesh_reader import MeshReader, Oracle
+    from tests.oracles.mesh_reader import MeshReader, Oracle
 
     try:
         oracle = Oracle()

@@ -12,7 +12,7 @@ from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
 from sonic_nodes.errors import InputError, ResourceError, UsageError
 from sonic_nodes.memory.plan import Budget
 from sonic_nodes.weights.models import Models
-from tests.engines.conftest import FAST, SIDE, clip_data, pictures
+from tests.oracles.engine_runs import FAST, SIDE, clip_data, pictures
 
 
 @pytest.mark.parametrize("seconds", [0.04, 0.2, 1, 2.04, 31])

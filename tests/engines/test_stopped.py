@@ -1,7 +1,6 @@
 """Runs that are stopped, or run out of memory, at any point: the exception as it was, nothing left, the next run as if
 nothing was."""
 
-import gc
 import os
 import tempfile
 
@@ -15,36 +14,10 @@ from sonic_nodes.engines.stages import Stages, noise_of
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.progress import progress_callback
 from sonic_nodes.weights.models import Models
-from tests.engines.conftest import clip_data, pictures
+from tests.oracles.engine_runs import Stop, StopAt, clip_data, pictures
+from tests.oracles.live import live_tensor_bytes
 
 ONE_STEP = SonicSettings(steps=1)
-
-
-class Stop(Exception):
-    """What a host raises when Cancel was pressed."""
-
-
-class StopAt:
-    """Progress that raises at its `call`-th call."""
-
-    def __init__(self, call=None):
-        self.call, self.calls = call, 0
-
-    def __call__(self, done, total, picture=None):
-        self.calls += 1
-        if self.calls == self.call:
-            raise Stop(f"at {done} of {total}")
-
-
-def live_bytes() -> int:
-    """Of all tensors that Python can reach, each memory once."""
-    gc.collect()
-    found = {}
-    for item in gc.get_objects():
-        if type(item) is torch.Tensor:
-            storage = item.untyped_storage()
-            found[storage.data_ptr()] = storage.nbytes()
-    return sum(found.values())
 
 
 def run(engine, data, infer_progress=None, decode_progress=None):
@@ -76,7 +49,7 @@ def test_stopped_at_any_point_of_infer(small_models, usual, temporary):
     engine, data = SonicEngine(Models.in_folder(small_models)), clip_data(0.4)
     run(engine, data)
     engine.kept.items.clear()
-    before = live_bytes()
+    before = live_tensor_bytes()
     reached = 0
     for call in (1, 2, 3, 4, 5, 7, 9, 12, usual[2] // 2, usual[2]):
         stop = StopAt(call)
@@ -85,7 +58,7 @@ def test_stopped_at_any_point_of_infer(small_models, usual, temporary):
         except Stop:
             reached += 1
         engine.kept.items.clear()
-        assert live_bytes() == before, call
+        assert live_tensor_bytes() == before, call
     assert reached >= 8
     assert os.listdir(temporary) == []
     samples, made = run(engine, data)
@@ -96,20 +69,20 @@ def test_stopped_while_drawing(small_models, usual):
     engine, data = SonicEngine(Models.in_folder(small_models)), clip_data(0.4)
     latent = engine.infer(data, 1, ONE_STEP)
     pictures(engine, latent, data)
-    before = live_bytes()
+    before = live_tensor_bytes()
     reached = 0
     for call in (1, 2, 3, usual[3] // 2):
         try:
             pictures(engine, latent, data, progress=StopAt(call))
         except Stop:
             reached += 1
-        assert live_bytes() == before, call
+        assert live_tensor_bytes() == before, call
     assert reached >= 2
     chunks = engine.decode(latent, data)
     next(chunks)
     chunks.close()
     del chunks
-    assert live_bytes() == before
+    assert live_tensor_bytes() == before
     assert np.array_equal(pictures(engine, latent, data), usual[1])
 
 
@@ -178,7 +151,7 @@ def test_memory_that_stays_away(small_models, monkeypatch):
 
     monkeypatch.setattr(stages, "sample", never)
     engine = SonicEngine(Models.in_folder(small_models))
-    before = live_bytes()
+    before = live_tensor_bytes()
     with pytest.raises(
         ResourceError,
         match="^Close other programs, choose a lower min_resolution or fp16: memory ran out while sampling",
@@ -187,4 +160,4 @@ def test_memory_that_stays_away(small_models, monkeypatch):
     assert tried == [3, 1] or tried == [3, 3]
     engine.models.release()
     engine.kept.items.clear()
-    assert live_bytes() <= before
+    assert live_tensor_bytes() <= before

@@ -5,7 +5,7 @@ import pytest
 
 from sonic_nodes.errors import InputError
 from sonic_nodes.gate.check import evidence_of_container
-from tests.jpegs import jpeg
+from tests.oracles.jpegs import jpeg
 
 
 @pytest.mark.parametrize("quality", [5, 20, 40, 75, 90, 100])

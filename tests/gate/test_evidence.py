@@ -11,7 +11,7 @@ from sonic_nodes.gate import check
 from sonic_nodes.gate.check import evidence_of_picture, heat_map
 from sonic_nodes.gate.findings import grid_contrast, log_odds
 from sonic_nodes.gate.thresholds import LIMITS
-from tests.jpegs import decoded, jpeg
+from tests.oracles.jpegs import decoded, jpeg
 
 
 def limit(name):

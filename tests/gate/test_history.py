@@ -5,7 +5,7 @@ import pytest
 
 from sonic_nodes.gate.check import evidence_of_picture
 from sonic_nodes.gate.findings import history_quality
-from tests.jpegs import decoded, jpeg
+from tests.oracles.jpegs import decoded, jpeg
 
 
 def read(picture):

@@ -18,7 +18,7 @@ from sonic_nodes.errors import InputError
 from sonic_nodes.gate import page, result, workers
 from sonic_nodes.gate.result import Outputs, Wanted
 from sonic_nodes.gate.workers import AHEAD, rows_of
-from tests.jpegs import jpeg
+from tests.oracles.jpegs import jpeg
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'.png"
 

@@ -6,7 +6,7 @@ pytest.importorskip(
     "diffusers", reason="diffusers, the independent implementation, is not installed (pip install diffusers)"
 )
 
-from bench import parity_unet
+from tests.oracles import parity_unet
 
 
 @pytest.mark.parametrize("case", parity_unet.CASES, ids=str)

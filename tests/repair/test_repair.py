@@ -11,7 +11,7 @@ from sonic_nodes.extension.native import _sonic
 from sonic_nodes.gate.repair import repair_picture
 from sonic_nodes.media.image import read_picture
 from sonic_nodes.progress import progress_callback
-from tests.jpegs import decoded, jpeg
+from tests.oracles.jpegs import decoded, jpeg
 
 LUMA = np.float32([0.299, 0.587, 0.114])
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
-from bench import unet_weights as layout
 from sonic_nodes.models import sampler
 from sonic_nodes.models import unet as model
 from tests.models.golden import read, weights
+from tests.oracles import unet_weights as layout
 
 HEAD_DIM, ROWS, COLUMNS, DECODED_AT_ONCE = 32, 8, 16, 3
 SMALL = {"channels": (32, 32), "attends": (True, False), "layers": 1, "context": 16, "embedding": 128, "ids": 48}

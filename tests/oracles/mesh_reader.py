@@ -6,7 +6,7 @@ Opening is |13-14| and width |61-291|, the inner lips' middles and the mouth's c
 
 import numpy as np
 
-from bench.face_oracle import Oracle
+from tests.oracles.face_oracle import Oracle
 
 SETTLE, AVERAGE = 6, 10
 UPPER, LOWER, LEFT, RIGHT, FOREHEAD, CHIN = 13, 14, 61, 291, 10, 152

@@ -1,21 +1,16 @@
 """The UNet without sound against diffusers' UNetSpatioTemporalConditionModel: fresh random weights, odd sizes.
 
-    python -m bench.parity_unet        needs diffusers (any version with that class; it is not needed to run the
-                                       product)
-
 Stock SVD conditions its temporal attention on the first frame's image token and the talking-portrait model on the mean
-over frames: the token is the same in all frames here, so both are the same number. Exits 0 when every case is within
-2e-5 (relative, fp32).
+over frames: the token is the same in all frames here, so both are the same number. Needs diffusers, any version with that
+class.
 """
-
-import sys
 
 import torch
 
-from bench import unet_weights
 from sonic_nodes.models import unet as model
+from tests.oracles import unet_weights
 
-TOLERANCE = 2e-5
+TOLERANCE = 2e-5  # relative, float32
 HEAD_DIM = 32
 SIZES = {
     "channels": (32, 64, 64, 96),
@@ -74,17 +69,3 @@ def relative_error(case, seed) -> float:
         peer = diffusers_unet(weights, HEAD_DIM, **SIZES)
         expected = peer(sample, torch.tensor(timestep), image, torch.tensor([ids] * branches), return_dict=False)[0]
     return ((got.double() - expected.double()).norm() / expected.double().norm()).item()
-
-
-def main() -> int:
-    worst = 0.0
-    print(f"{'branches x frames x rows x columns':38}{'relative error':>16}   tolerance {TOLERANCE:g}")
-    for seed, case in enumerate(CASES):
-        error = relative_error(case, seed)
-        worst = max(worst, error)
-        print(f"{' x '.join(map(str, case)):38}{error:16.2e}")
-    return 0 if worst <= TOLERANCE else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,7 +11,7 @@ import numpy as np
 
 from tools import convert_face_models
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def model_folder() -> Path:

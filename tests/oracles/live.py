@@ -1,10 +1,11 @@
-"""Bytes that the process holds from malloc: tensors, C structures, everything but Python's own small objects."""
+"""Bytes that the process holds: all that malloc handed out, or tensors alone."""
 
 import ctypes
 import gc
 import sys
 
 import pytest
+import torch
 
 FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
 
@@ -14,7 +15,8 @@ class Mallinfo2(ctypes.Structure):
 
 
 def live_bytes() -> int:
-    """Exact, where glibc is at least 2.33; elsewhere the test is skipped."""
+    """From malloc: tensors, C structures, everything but Python's own small objects. Exact, where glibc is at least
+    2.33; elsewhere the test is skipped."""
     try:
         mallinfo2 = ctypes.CDLL(None).mallinfo2
     except (AttributeError, TypeError, OSError):
@@ -23,3 +25,14 @@ def live_bytes() -> int:
     gc.collect()
     info = mallinfo2()
     return info.uordblks + info.hblkhd
+
+
+def live_tensor_bytes() -> int:
+    """Of all tensors that Python can reach, each memory once."""
+    gc.collect()
+    found = {}
+    for item in gc.get_objects():
+        if type(item) is torch.Tensor:
+            storage = item.untyped_storage()
+            found[storage.data_ptr()] = storage.nbytes()
+    return sum(found.values())
