@@ -1,4 +1,12 @@
+#define SONIC_IMPORT_ARRAY /* binding.h: NumPy's function table is defined here */
 #include "bindings/binding.h"
+
+/* import_array1 returns from the function that holds it. */
+int sonic_py_import_numpy(void)
+{
+    import_array1(-1);
+    return 0;
+}
 
 PyObject *sonic_py_raise(sonic_status status)
 {
@@ -13,6 +21,7 @@ PyObject *sonic_py_raise(sonic_status status)
     return NULL;
 }
 
+/* 0, or -1 with ValueError when the array has another number of dimensions (`dimensions` -1: any). */
 static int check_dimensions(PyArrayObject *array, int dimensions, const char *name)
 {
     if (dimensions < 0 || PyArray_NDIM(array) == dimensions)

@@ -1,12 +1,11 @@
-/* binding.h - what every binding file shares: CPython's limited API 3.10, NumPy's C API, checked arrays, errors.
+/* binding.h - shared by every binding file: CPython's limited API 3.10, NumPy's C API, checked arrays, errors.
  *
- * Each stop has one file here (audio_py.c, face_py.c, draft_py.c, ...) that ends in a PyMethodDef table; module.c joins
- * them. Arrays are checked for type, dimensions and contiguity before C sees them; the GIL is released around the work.
- */
+ * Each stage has one file here (audio_py.c, face_py.c, ...) that ends in a PyMethodDef table; module.c joins them.
+ * Arrays are checked for type, dimensions and contiguity before C sees them; the GIL is released during the work. */
 #ifndef SONIC_BINDINGS_BINDING_H
 #define SONIC_BINDINGS_BINDING_H
 
-#define PY_SSIZE_T_CLEAN
+#define PY_SSIZE_T_CLEAN /* "#" formats take Py_ssize_t */
 #include <Python.h>
 
 #define PY_ARRAY_UNIQUE_SYMBOL sonic_ARRAY_API
@@ -17,15 +16,18 @@
 
 #include "sonic.h"
 
-/* Sets a Python exception from sonic_last_error() (ValueError for what the caller can mend, MemoryError, RuntimeError)
- * and returns NULL. An exception that a callback left pending is kept. */
+/* Loads NumPy's C API into this process; -1 with ImportError on failure. Called once, before any other function. */
+int sonic_py_import_numpy(void);
+
+/* Sets a Python exception from sonic_last_error() and returns NULL: ValueError for a bad argument, shape or format,
+ * MemoryError, else RuntimeError. An exception that a callback left pending is kept. */
 PyObject *sonic_py_raise(sonic_status status);
 
-/* A new reference to `object` as C-contiguous array of NumPy type `type` and `dimensions` dimensions (-1: any), or NULL
- * with ValueError naming `name`. Converts when NumPy can do so safely. */
+/* A new reference to `object` as a C-contiguous array of NumPy type `type` with `dimensions` dimensions (-1: any), or
+ * NULL with ValueError naming `name`. Converts when NumPy can do so safely. */
 PyArrayObject *sonic_py_array(PyObject *object, int type, int dimensions, const char *name);
 
-/* The same for an array that C writes to: never converted, must be writable. */
+/* The same for an array that C writes to: it must be writable and is never converted. */
 PyArrayObject *sonic_py_output(PyObject *object, int type, int dimensions, const char *name);
 
 /* [height, width, channels] uint8 array as an image view; the array must outlive it. */
@@ -36,15 +38,16 @@ sonic_image sonic_py_image(PyArrayObject *array);
 int sonic_py_progress(void *context, int64_t done, int64_t total);
 
 extern PyMethodDef sonic_py_core_methods[];
+extern PyMethodDef sonic_py_operator_methods[];
 extern PyMethodDef sonic_py_random_methods[];
 extern PyMethodDef sonic_py_audio_methods[];
 extern PyMethodDef sonic_py_face_methods[];
 extern PyMethodDef sonic_py_draft_voice_methods[];
 extern PyMethodDef sonic_py_draft_render_methods[];
-extern PyMethodDef sonic_py_sample_methods[];
+extern PyMethodDef sonic_py_sampler_methods[];
 extern PyMethodDef sonic_py_progress_methods[];
 extern PyMethodDef sonic_py_gate_methods[];
-extern PyMethodDef sonic_py_post_methods[];
+extern PyMethodDef sonic_py_lipsync_methods[];
 extern PyMethodDef sonic_py_smooth_methods[];
 extern PyMethodDef sonic_py_repair_methods[];
 

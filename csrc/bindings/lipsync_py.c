@@ -229,7 +229,7 @@ static PyObject *sync_move(PyObject *self, PyObject *args)
     return (PyObject *)out;
 }
 
-PyMethodDef sonic_py_post_methods[] = {
+PyMethodDef sonic_py_lipsync_methods[] = {
     {"sync_mouth", sync_mouth, METH_VARARGS,
      "sync_mouth(mesh f32[468,3], rest f32[64,3]) -> f32[111] of csrc/lipsync/mouth.h"},
     {"sync_rigid_points", sync_rigid_points, METH_NOARGS,

@@ -68,7 +68,7 @@ static PyObject *sample_windows(PyObject *self, PyObject *args)
     return NULL;
 }
 
-PyMethodDef sonic_py_sample_methods[] = {
+PyMethodDef sonic_py_sampler_methods[] = {
     {"karras", karras, METH_O,
      "karras(steps) -> float32[steps + 1]: the noise levels of a run, the last one 0 (csrc/sampler/schedule.h)"},
     {"euler_step", euler_step, METH_VARARGS,

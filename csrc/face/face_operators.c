@@ -2,6 +2,7 @@
  * picture. */
 #include <stdlib.h>
 
+#include "face/face_operators.h"
 #include "face/find.h"
 
 /* tensors: input [batch, 3, 128, 128] named "input", weights. Returns scores [batch, 896, 1] and boxes [batch, 896,
@@ -104,3 +105,9 @@ void sonic_face_track_operator(sonic_operator_call *call)
         return_faces(call, &face, 1);
     free(points);
 }
+
+const sonic_operator sonic_face_operators[] = {
+    {"face_detector", sonic_face_detector_operator}, {"face_mesh", sonic_face_mesh_operator},
+    {"face_find", sonic_face_find_operator},         {"face_fit", sonic_face_fit_operator},
+    {"face_track", sonic_face_track_operator},       {NULL, NULL},
+};

@@ -1,6 +1,7 @@
 /* One spatial transformer block with plain cross-attention, as image and video models share it: the UNet's own parts
  * where bench/ can set them beside eager PyTorch. */
 #include "models/unet/unet_internal.h"
+#include "models/block_operators.h"
 
 /* x += to_out(attention of LN(x) to the context). x [1, frames, tokens, channels], context [frames, keys, width] */
 static void look_at_context(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, sonic_tensor *context,
@@ -40,3 +41,8 @@ void sonic_transformer_block_operator(sonic_operator_call *call)
     sonic_unet_feed_forward(s, &block, "norm3", "ff", stream, false);
     sonic_operator_return(call, st_view(s, stream, st_shape(x)));
 }
+
+const sonic_operator sonic_block_operators[] = {
+    {"transformer_block", sonic_transformer_block_operator},
+    {NULL, NULL},
+};

@@ -1,6 +1,7 @@
 /* The smaller networks as operators: thin wrappers, whose operands are named as said, beside the weights. */
 #include "models/clip_vision.h"
 #include "models/motion_bucket.h"
+#include "models/network_operators.h"
 #include "models/rife.h"
 #include "models/vae/decoder.h"
 #include "models/vae/encoder.h"
@@ -84,3 +85,16 @@ void sonic_rife_operator(sonic_operator_call *call)
     sonic_tensor *before = sonic_operator_tensor(call, "before"), *after = sonic_operator_tensor(call, "after");
     sonic_operator_return(call, sonic_rife_between(call->scope, call, before, after));
 }
+
+const sonic_operator sonic_network_operators[] = {
+    {"whisper", sonic_whisper_operator},
+    {"clip_vision", sonic_clip_vision_operator},
+    {"audio_tokens", sonic_audio_tokens_operator},
+    {"motion_bucket", sonic_motion_bucket_operator},
+    {"audio_tokens_from_windows", sonic_audio_tokens_from_windows_operator},
+    {"motion_bucket_from_windows", sonic_motion_bucket_from_windows_operator},
+    {"vae_encoder", sonic_vae_encoder_operator},
+    {"vae_decoder", sonic_vae_decoder_operator},
+    {"rife", sonic_rife_operator},
+    {NULL, NULL},
+};

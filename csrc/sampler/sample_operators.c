@@ -1,5 +1,6 @@
 /* The denoising loop as an operator. */
 #include "sampler/sampler.h"
+#include "sampler/sample_operators.h"
 
 enum { NUMBERS = 10 };
 
@@ -42,3 +43,8 @@ void sonic_sample_operator(sonic_operator_call *call)
     sonic_operator_return(call, sonic_sample_run(call->scope, call, unet, &constants, &inputs, &settings));
     sonic_unet_free(unet);
 }
+
+const sonic_operator sonic_sampler_operators[] = {
+    {"sample", sonic_sample_operator},
+    {NULL, NULL},
+};

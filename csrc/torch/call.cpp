@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <torch/headeronly/version.h>
+#include <torch/headeronly/version.h> // TORCH_ABI_VERSION
 
 #include "core/progress.h"
 #include "torch/internal.h"
@@ -14,11 +14,11 @@ namespace sonic
 
 bool may_run(sonic_scope *scope) { return !scope->status && !sonic_scope_fail(scope, sonic_progress_poll()); }
 
-// What the allocators of libtorch for CPU and GPU say (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp).
-static bool is_about_memory(const char *message)
+// Texts of libtorch's allocators for CPU and GPU (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp).
+static bool is_out_of_memory(const char *message)
 {
-    for (const char *sign : {"out of memory", "allocate memory", "not enough memory"})
-        if (strstr(message, sign))
+    for (const char *phrase : {"out of memory", "allocate memory", "not enough memory"})
+        if (strstr(message, phrase))
             return true;
     return false;
 }
@@ -26,7 +26,7 @@ static bool is_about_memory(const char *message)
 void fail_with_exception(sonic_scope *scope, const char *what)
 {
     const char *message = torch_message();
-    if (is_about_memory(message))
+    if (is_out_of_memory(message))
         sonic_scope_fail(
             scope,
             sonic_fail(
@@ -43,22 +43,6 @@ const char *torch_message()
     auto what = (const char *(*)())sonic_torch_find(SONIC_TORCH_MESSAGE);
     const char *text = what ? what() : nullptr;
     return text ? text : "";
-}
-
-int32_t torch_dtype(sonic_dtype dtype)
-{
-    switch (dtype) {
-    case SONIC_DTYPE_FLOAT16:
-        return aoti_torch_dtype_float16();
-    case SONIC_DTYPE_BFLOAT16:
-        return aoti_torch_dtype_bfloat16();
-    case SONIC_DTYPE_UINT8:
-        return aoti_torch_dtype_uint8();
-    case SONIC_DTYPE_INT64:
-        return aoti_torch_dtype_int64();
-    default:
-        return aoti_torch_dtype_float32();
-    }
 }
 
 int64_t Call::bits(double value)
@@ -80,17 +64,16 @@ template <typename Work> bool Call::each_operand(Work work) const
 {
     for (int32_t i = 0; i < count_; i++) {
         const Argument &a = arguments_[i];
-        if ((a.kind == TENSOR || a.kind == OPTIONAL_TENSOR) && !work(a.operand))
+        if ((a.kind == Argument::TENSOR || a.kind == Argument::OPTIONAL_TENSOR) && !work(a.operand))
             return false;
-        for (int64_t j = 0; a.kind == TENSORS && j < a.number; j++)
+        for (int64_t j = 0; a.kind == Argument::TENSORS && j < a.number; j++)
             if (!work(((sonic_tensor *const *)a.items)[j]))
                 return false;
     }
     return true;
 }
 
-// An operand may stand twice (x * x): it loses its mark when it is released, and a mark is looked for before any is
-// released.
+// An operand may occur twice (x * x): all marks are collected, and cleared, before the first release.
 Call::~Call()
 {
     sonic_tensor *last = nullptr;
@@ -151,35 +134,35 @@ static bool new_int_list(const int64_t *values, int64_t count, StableIValue *out
     return new_list(count, [&](int64_t i, StableIValue *v) { return *v = (StableIValue)values[i], true; }, out);
 }
 
-// The value of an optional argument lives in a cell of its own, which the dispatcher frees with delete
+// The value of an optional argument is boxed on the heap; the dispatcher frees it with delete
 // (stableivalue_conversions.h, "Handling std::optional", targets below 2.13).
-static StableIValue *new_cell(StableIValue *out)
+static StableIValue *new_box(StableIValue *out)
 {
-    auto *cell = new StableIValue(0);
-    *out = (StableIValue)cell;
-    return cell;
+    auto *box = new StableIValue(0);
+    *out = (StableIValue)box;
+    return box;
 }
 
 // False only when memory ran out.
-bool Call::stack_value(const Argument &a, StableIValue *out) const
+static bool stack_value(const Argument &a, StableIValue *out)
 {
     switch (a.kind) {
-    case TENSOR:
+    case Argument::TENSOR:
         return new_reference(a.operand, out);
-    case OPTIONAL_TENSOR:
-        return new_reference(a.operand, new_cell(out));
-    case OPTIONAL_REAL:
-        *new_cell(out) = (StableIValue)a.number;
+    case Argument::OPTIONAL_TENSOR:
+        return new_reference(a.operand, new_box(out));
+    case Argument::OPTIONAL_REAL:
+        *new_box(out) = (StableIValue)a.number;
         return true;
-    case OPTIONAL_INTS:
-        return new_int_list((const int64_t *)a.items, a.number, new_cell(out));
-    case TENSORS:
+    case Argument::OPTIONAL_INTS:
+        return new_int_list((const int64_t *)a.items, a.number, new_box(out));
+    case Argument::TENSORS:
         return new_list(
             a.number, [&](int64_t i, StableIValue *v) { return new_reference(((sonic_tensor *const *)a.items)[i], v); },
             out);
-    case INTS:
+    case Argument::INTS:
         return new_int_list((const int64_t *)a.items, a.number, out);
-    case TEXT: {
+    case Argument::TEXT: {
         StringHandle handle = nullptr;
         bool made = torch_new_string_handle(a.text, strlen(a.text), &handle) == AOTI_TORCH_SUCCESS;
         *out = (StableIValue)handle;
@@ -191,11 +174,11 @@ bool Call::stack_value(const Argument &a, StableIValue *out) const
     }
 }
 
-// The first of a list of tensors that comes first.
-const sonic_tensor *Call::some_operand() const
+// The first argument, or the first tensor in it if it is a list.
+const sonic_tensor *Call::first_operand() const
 {
-    return arguments_[0].kind == TENSORS && arguments_[0].number > 0 ? ((sonic_tensor *const *)arguments_[0].items)[0]
-                                                                     : nullptr;
+    const Argument &a = arguments_[0];
+    return a.kind == Argument::TENSORS && a.number > 0 ? ((sonic_tensor *const *)a.items)[0] : a.operand;
 }
 
 bool Call::has_operands() const
@@ -226,15 +209,16 @@ bool Call::dispatch(StableIValue *stack)
 
 sonic_tensor *Call::run()
 {
-    StableIValue stack[MAX_ARGUMENTS] = {}; // an argument that a later release adds reads as none
+    StableIValue stack[MAX_ARGUMENTS] = {}; // arguments that a later release adds read as none
     const sonic_tensor *first = arguments_[0].operand;
-    AtenTensorHandle handle =
-        !scope_->status && has_operands() && is_foretold(scope_, first ? first : some_operand()) ? stand_in() : nullptr;
+    AtenTensorHandle handle = !scope_->status && has_operands() && is_dry_run(scope_, first_operand())
+                                  ? meta_kernel(op_, arguments_, cost_meter_is_for_gpu(scope_->meter))
+                                  : nullptr;
     if (!handle && !dispatch(stack))
         return nullptr;
     handle = handle ? handle : (AtenTensorHandle)stack[0];
     sonic_tensor *result =
-        adopt(scope_, handle, scope_->meter && meter_shares_memory(op_, first, handle) ? first : nullptr);
+        adopt(scope_, handle, scope_->meter && cost_meter_shares_memory(op_, first, handle) ? first : nullptr);
     if (result && scope_->meter)
         count(result);
     return result;
@@ -244,12 +228,12 @@ void Call::count(const sonic_tensor *result) const
 {
     std::vector<const sonic_tensor *> operands;
     each_operand([&](sonic_tensor *x) { return operands.push_back(x), true; });
-    meter_operation(scope_->meter, op_, operands.data(), (int32_t)operands.size(), result);
+    cost_meter_operator(scope_->meter, op_, operands.data(), (int32_t)operands.size(), result);
 }
 
 bool Call::run_for_effect()
 {
-    StableIValue stack[MAX_ARGUMENTS] = {}; // an argument that a later release adds reads as none
+    StableIValue stack[MAX_ARGUMENTS] = {}; // arguments that a later release adds read as none
     return dispatch(stack);
 }
 

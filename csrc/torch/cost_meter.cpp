@@ -1,23 +1,23 @@
 #include "torch/cost_meter.h"
 
-#include <algorithm>
+#include <algorithm> // std::any_of, std::max
 #include <cstring>
-#include <new>
+#include <new> // std::nothrow
 #include <unordered_map>
 
 #include "torch/internal.h"
 
-struct sonic_meter {
-    sonic_meter_reading reading = {};
+struct sonic_cost_meter {
+    sonic_cost_reading reading = {};
     bool for_gpu = false;
-    bool off_host = false; // operands lie on another device than the CPU: only what is there counts
+    bool off_host = false; // an operand is on another device than the CPU: CPU memory does not count
     std::unordered_map<const void *, sonic::Memory *> by_address;
 };
 
 namespace
 {
 
-// The first byte of the memory behind x, whatever part of it x shows; nullptr when it has none.
+// First byte of the storage of x, whatever part of it x shows; nullptr on the meta device.
 const void *address_of(const sonic_tensor *x)
 {
     void *data = nullptr;
@@ -44,8 +44,8 @@ int64_t product(const sonic_shape &shape, int32_t from)
     return count;
 }
 
-// Memory that no handle shows yet: x is the first.
-sonic::Memory *new_memory(const sonic_meter *meter, const sonic_tensor *x)
+// An entry for memory that x is the first to show.
+sonic::Memory *new_memory(const sonic_cost_meter *meter, const sonic_tensor *x)
 {
     int64_t bytes = 0;
     if (!meter->off_host || !on_host(x))
@@ -53,8 +53,8 @@ sonic::Memory *new_memory(const sonic_meter *meter, const sonic_tensor *x)
     return new sonic::Memory{0, bytes, nullptr};
 }
 
-// What x shows: by address where there is one, else what `source` shows, else memory of its own.
-sonic::Memory *memory_of(sonic_meter *meter, const sonic_tensor *x, const sonic_tensor *source)
+// The memory that x shows: found by address if there is one, else that of `source`, else new.
+sonic::Memory *memory_of(sonic_cost_meter *meter, const sonic_tensor *x, const sonic_tensor *source)
 {
     const void *address = address_of(x);
     if (!address)
@@ -94,7 +94,7 @@ bool same_strides(AtenTensorHandle a, AtenTensorHandle b)
     return true;
 }
 
-// Whether both are stored by pixel or both are not: of images, the last dimension's stride tells.
+// Whether both are channels-last or both are not: decided by the stride of the channels.
 bool same_order(const sonic_tensor *a, const sonic_tensor *b)
 {
     int64_t *strides[2] = {nullptr, nullptr};
@@ -111,9 +111,9 @@ bool is_one_of(const char *op, std::initializer_list<const char *> names)
 
 } // namespace
 
-// Only reshape, contiguous and to() decide by the operand. A reshape that keeps the memory keeps the values' order in
-// it, so the result is contiguous exactly when the operand was; a copy is contiguous always.
-bool sonic::meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result)
+// Most operators always share or always copy; reshape, contiguous and to() depend on the operand. A reshape without a
+// copy is contiguous exactly when the operand is; a copy is always contiguous.
+bool sonic::cost_meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result)
 {
     if (!x)
         return false;
@@ -127,7 +127,7 @@ bool sonic::meter_shares_memory(const char *op, const sonic_tensor *x, AtenTenso
            is_one_of(op, {"aten::view", "aten::permute", "aten::transpose", "aten::narrow", "aten::expand"});
 }
 
-void sonic::meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor *source)
+void sonic::cost_meter_adopt(sonic_cost_meter *meter, sonic_tensor *x, const sonic_tensor *source)
 {
     x->memory = memory_of(meter, x, source);
     if (x->memory->handles++ > 0)
@@ -136,7 +136,7 @@ void sonic::meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor 
     meter->reading.peak_bytes = std::max(meter->reading.peak_bytes, meter->reading.live_bytes);
 }
 
-void sonic::meter_release(sonic_meter *meter, sonic_tensor *x)
+void sonic::cost_meter_release(sonic_cost_meter *meter, sonic_tensor *x)
 {
     Memory *memory = x->memory;
     x->memory = nullptr;
@@ -155,25 +155,26 @@ static int64_t bytes_of(const sonic_tensor *x)
                : 0;
 }
 
-// On a GPU these kernels first copy operands that are laid out differently: into one dense picture, or pixel by pixel.
-static void note_copy(sonic_meter *meter, const char *op, const sonic_tensor *x, const sonic_tensor *result)
+// On a GPU these kernels first copy operands whose memory format differs from the result's.
+static void count_layout_copy(sonic_cost_meter *meter, const char *op, const sonic_tensor *x,
+                              const sonic_tensor *result)
 {
     bool copies = strcmp(op, "aten::group_norm") == 0 ? !is_contiguous(x->handle) : !same_order(x, result);
     if (meter->for_gpu && copies)
         meter->reading.peak_bytes = std::max(meter->reading.peak_bytes, meter->reading.live_bytes + bytes_of(x));
 }
 
-void sonic::meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written)
+void sonic::cost_meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written)
 {
     for (const sonic_tensor *x : read_and_written)
         if (scope->meter)
             scope->meter->reading.moved_bytes += bytes_of(x);
 }
 
-void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count,
-                            const sonic_tensor *result)
+void sonic::cost_meter_operator(sonic_cost_meter *meter, const char *op, const sonic_tensor *const *operands,
+                                int32_t count, const sonic_tensor *result)
 {
-    sonic_meter_reading &r = meter->reading;
+    sonic_cost_reading &r = meter->reading;
     int64_t outputs = st_count(result);
     if (strncmp(op, "aten::conv", strlen("aten::conv")) ==
         0) // weight [out, in / groups, taps]; transposed [in, out / groups, taps]
@@ -184,19 +185,19 @@ void sonic::meter_operation(sonic_meter *meter, const char *op, const sonic_tens
     else if (strcmp(op, "aten::scaled_dot_product_attention") == 0) // q k^T, and the weights times v
         r.attention_flops += 2 * (product(st_shape(operands[0]), 0) + outputs) * st_size(operands[1], 2);
     else if (!is_one_of(op, {"aten::empty_like"}) &&
-             (is_in_place(op) || !meter_shares_memory(op, operands[0], result->handle)))
+             (is_in_place(op) || !cost_meter_shares_memory(op, operands[0], result->handle)))
         for (int32_t i = -1; i < count; i++)
             r.moved_bytes += bytes_of(i < 0 ? result : operands[i]);
     if (is_one_of(op, {"aten::conv2d", "aten::group_norm"}))
-        note_copy(meter, op, operands[0], result);
+        count_layout_copy(meter, op, operands[0], result);
 }
 
-sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count,
-                                bool for_gpu)
+sonic_status sonic_cost_meter_create(sonic_cost_meter **out, sonic_scope *root, sonic_tensor *const *operands,
+                                     int32_t count, bool for_gpu)
 {
-    *out = new (std::nothrow) sonic_meter;
+    *out = new (std::nothrow) sonic_cost_meter;
     if (!*out)
-        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a meter.");
+        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a cost meter.");
     (*out)->for_gpu = for_gpu;
     (*out)->off_host = std::any_of(operands, operands + count, [](const sonic_tensor *x) { return !on_host(x); });
     for (int32_t i = 0; i < count; i++) {
@@ -208,8 +209,8 @@ sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tens
     return SONIC_OK;
 }
 
-bool sonic::meter_is_for_gpu(const sonic_meter *meter) { return meter->for_gpu; }
+bool sonic::cost_meter_is_for_gpu(const sonic_cost_meter *meter) { return meter->for_gpu; }
 
-sonic_meter_reading sonic_meter_read(const sonic_meter *meter) { return meter->reading; }
+sonic_cost_reading sonic_cost_meter_read(const sonic_cost_meter *meter) { return meter->reading; }
 
-void sonic_meter_free(sonic_meter *meter) { delete meter; }
+void sonic_cost_meter_free(sonic_cost_meter *meter) { delete meter; }

@@ -18,22 +18,22 @@
 extern "C" {
 #endif
 
-typedef struct sonic_meter sonic_meter;
+typedef struct sonic_cost_meter sonic_cost_meter;
 
-typedef struct sonic_meter_reading {
+typedef struct sonic_cost_reading {
     /* 2 for each multiply-add; norms, activations and sums are not counted */
     int64_t convolution_flops, product_flops, attention_flops;
     int64_t moved_bytes; /* that all other operators read and write; views move nothing */
     int64_t live_bytes, peak_bytes;
-} sonic_meter_reading;
+} sonic_cost_reading;
 
 /* Hangs a meter on `root`, which must have been opened without a parent and hold the `count` operands alone. Tensors of
  * the meta device are counted as they would be on a GPU or, without `for_gpu`, on the CPU: kernels there lay out their
  * results differently. */
-sonic_status sonic_meter_create(sonic_meter **out, sonic_scope *root, sonic_tensor *const *operands, int32_t count,
-                                bool for_gpu);
-sonic_meter_reading sonic_meter_read(const sonic_meter *meter);
-void sonic_meter_free(sonic_meter *meter); /* after its scope was closed */
+sonic_status sonic_cost_meter_create(sonic_cost_meter **out, sonic_scope *root, sonic_tensor *const *operands,
+                                     int32_t count, bool for_gpu);
+sonic_cost_reading sonic_cost_meter_read(const sonic_cost_meter *meter);
+void sonic_cost_meter_free(sonic_cost_meter *meter); /* after its scope was closed */
 
 #ifdef __cplusplus
 }

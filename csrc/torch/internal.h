@@ -1,10 +1,11 @@
-// internal.h - shared by the files of torch/ alone: the tensor behind the handle, and one call into libtorch's
-// dispatcher.
+// internal.h - shared by the files of torch/ alone: the tensor behind the handle, and calls into libtorch's dispatcher.
+// Sections are in order of dependency: a file uses only what stands above its own section (and tensor.h's functions of
+// the same files).
 #ifndef SONIC_TORCH_INTERNAL_H
 #define SONIC_TORCH_INTERNAL_H
 
-#include <torch/csrc/inductor/aoti_torch/c/shim.h>
-#include <torch/csrc/stable/c/shim.h>
+#include <torch/csrc/inductor/aoti_torch/c/shim.h> // AtenTensorHandle, aoti_torch_*
+#include <torch/csrc/stable/c/shim.h>              // StableIValue, torch_call_dispatcher
 
 #include <initializer_list>
 #include <string>
@@ -14,7 +15,7 @@
 namespace sonic
 {
 
-// What a meter knows of memory that tensors show.
+// Memory that the cost meter follows, shared by all tensors that show it.
 struct Memory {
     int64_t handles, bytes; // bytes 0: an operand's
     const void *address;    // nullptr: the meta device
@@ -28,60 +29,73 @@ struct sonic_tensor {
     sonic_tensor *previous, *next;
     sonic_tensor *next_taken; // while a Call releases what it took
     bool taken;
-    sonic::Memory *memory; // nullptr: nobody counts
+    sonic::Memory *memory; // nullptr: no cost meter
 };
 
-struct sonic_meter;
+struct sonic_cost_meter;
 
 namespace sonic
 {
 
-// Wraps a reference that the caller owns; on failure the reference is released and the scope fails.
-// `source`: whose memory it shows, when it is known that it shows another tensor's.
-sonic_tensor *adopt(sonic_scope *scope, AtenTensorHandle handle, const sonic_tensor *source = nullptr);
+// One argument of an operator.
+struct Argument {
+    enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, OPTIONAL_INTS, VALUE, OPTIONAL_REAL, TEXT };
+    Kind kind;
+    const void *items; // TENSORS, INTS, OPTIONAL_INTS: they outlive the call's full expression
+    int64_t number;    // how many items; the value
+    sonic_tensor *operand;
+    const char *text;
+};
 
-// A second owner of the same tensor, in `scope`.
-sonic_tensor *share(sonic_scope *scope, const sonic_tensor *x);
-
-// What a meter (meter.h) is told: handles that come and go, and operators with their tensor operands.
-void meter_adopt(sonic_meter *meter, sonic_tensor *x, const sonic_tensor *source);
-void meter_release(sonic_meter *meter, sonic_tensor *x);
-// Whether the result of the operator `op` shows the memory of its first operand x.
-bool meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result);
-void meter_operation(sonic_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count,
-                     const sonic_tensor *result);
-// The same for an operator that is not called through Call and multiplies nothing, where there is a meter.
-void meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written);
-
-// Whether an operator may run in `scope`: nothing failed so far, and no watch (core/progress.h) stops the work. Asked
-// before each of them.
-bool may_run(sonic_scope *scope);
-
-// Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else
-// SONIC_ERROR_TORCH. `what`: the operator and the shapes it was called on.
-void fail_with_exception(sonic_scope *scope, const char *what);
-
-// For which device the meter counts, where tensors have none.
-bool meter_is_for_gpu(const sonic_meter *meter);
-
-// stand_in.cpp. Whether x has no memory and a meter asks what there would be; and what an elementwise operator would
-// make then.
-bool is_foretold(const sonic_scope *scope, const sonic_tensor *x);
-AtenTensorHandle stand_in_elementwise(const sonic_tensor *a, const sonic_tensor *b);
-
-// A number as 0-dim tensor of x's dtype beside x, taken: for operators that mix no types and devices.
-sonic_tensor *number_like(sonic_scope *scope, double value, const sonic_tensor *x);
-
-// x on that device in that dtype: x itself or new.
-sonic_tensor *to(sonic_scope *scope, sonic_tensor *x, int32_t device_type, int32_t device_index, int32_t dtype);
-
-// Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
-const char *torch_message();
+// shape.cpp
 
 int32_t torch_dtype(sonic_dtype dtype);
 
+// cost_meter.cpp (cost_meter.h)
+
+// Called for each handle that a scope receives or releases. `source`: the tensor whose memory x shows, if known.
+void cost_meter_adopt(sonic_cost_meter *meter, sonic_tensor *x, const sonic_tensor *source);
+void cost_meter_release(sonic_cost_meter *meter, sonic_tensor *x);
+// Whether the result of the operator `op` shows the memory of its first operand x.
+bool cost_meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result);
+// Counts one operator with its tensor operands.
+void cost_meter_operator(sonic_cost_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count,
+                         const sonic_tensor *result);
+// Counts bytes moved by an operator that is not called through Call and has no matrix product; without a meter,
+// nothing.
+void cost_meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written);
+// Whether tensors of the meta device are counted as on a GPU.
+bool cost_meter_is_for_gpu(const sonic_cost_meter *meter);
+
+// scope.cpp
+
+// Wraps a reference that the caller owns; on failure the reference is released and the scope fails.
+// `source`: the tensor whose memory it shows, if known.
+sonic_tensor *adopt(sonic_scope *scope, AtenTensorHandle handle, const sonic_tensor *source = nullptr);
+// A second owner of the same tensor, in `scope`.
+sonic_tensor *share(sonic_scope *scope, const sonic_tensor *x);
+
+// meta_kernels.cpp
+
+// Whether x is a tensor of the meta device and a cost meter counts: the operator is counted, not run.
+bool is_dry_run(const sonic_scope *scope, const sonic_tensor *x);
+// An empty result of the meta device, laid out as the operator's own; nullptr: unknown operator, ask libtorch.
+AtenTensorHandle meta_kernel(const char *op, const Argument *arguments, bool for_gpu);
+AtenTensorHandle meta_elementwise(const sonic_tensor *a, const sonic_tensor *b);
+
+// call.cpp
+
+// Whether an operator may run in `scope`: nothing has failed, and no progress callback (core/progress.h) cancels. Every
+// operator asks first.
+bool may_run(sonic_scope *scope);
+// Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else
+// SONIC_ERROR_TORCH. `what`: the operator and the shapes of its operands.
+void fail_with_exception(sonic_scope *scope, const char *what);
+// Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
+const char *torch_message();
+
 // Collects the arguments of one operator and calls it: Call(scope, "aten::relu").tensor(x).run().
-// Nothing is handed to libtorch before run(), which does nothing when the scope has failed or an operand is missing.
+// Nothing is passed to libtorch before run(), which does nothing when the scope has failed or an operand is missing.
 // Taken operands are released when the Call ends, whatever its outcome.
 class Call
 {
@@ -91,51 +105,60 @@ class Call
     Call(const Call &) = delete;
     Call &operator=(const Call &) = delete;
 
-    Call &tensor(sonic_tensor *x) { return add({TENSOR, nullptr, 0, x, nullptr}); }
-    Call &optional(sonic_tensor *x) { return x ? add({OPTIONAL_TENSOR, nullptr, 0, x, nullptr}) : none(); }
-    Call &tensors(sonic_tensor *const *parts, int32_t count) { return add({TENSORS, parts, count, nullptr, nullptr}); }
-    Call &ints(const int64_t *values, int32_t count) { return add({INTS, values, count, nullptr, nullptr}); }
+    Call &tensor(sonic_tensor *x) { return add({Argument::TENSOR, nullptr, 0, x, nullptr}); }
+    Call &optional(sonic_tensor *x) { return x ? add({Argument::OPTIONAL_TENSOR, nullptr, 0, x, nullptr}) : none(); }
+    Call &tensors(sonic_tensor *const *parts, int32_t count)
+    {
+        return add({Argument::TENSORS, parts, count, nullptr, nullptr});
+    }
+    Call &ints(const int64_t *values, int32_t count) { return add({Argument::INTS, values, count, nullptr, nullptr}); }
     Call &ints(std::initializer_list<int64_t> values) { return ints(values.begin(), (int32_t)values.size()); }
-    Call &integer(int64_t value) { return add({VALUE, nullptr, value, nullptr, nullptr}); }
+    Call &integer(int64_t value) { return add({Argument::VALUE, nullptr, value, nullptr, nullptr}); }
     Call &real(double value) { return integer(bits(value)); }
-    Call &optional_real(double value) { return add({OPTIONAL_REAL, nullptr, bits(value), nullptr, nullptr}); }
+    Call &optional_real(double value) { return add({Argument::OPTIONAL_REAL, nullptr, bits(value), nullptr, nullptr}); }
     Call &optional_ints(std::initializer_list<int64_t> values)
     {
-        return add({OPTIONAL_INTS, values.begin(), (int64_t)values.size(), nullptr, nullptr});
+        return add({Argument::OPTIONAL_INTS, values.begin(), (int64_t)values.size(), nullptr, nullptr});
     }
     Call &boolean(bool value) { return integer(value); }
-    Call &text(const char *value) { return add({TEXT, nullptr, 0, nullptr, value}); }
+    Call &text(const char *value) { return add({Argument::TEXT, nullptr, 0, nullptr, value}); }
     Call &none() { return integer(0); }
     sonic_tensor *run();
     bool run_for_effect(); // an operator without result; true when it succeeded
 
   private:
-    enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, OPTIONAL_INTS, VALUE, OPTIONAL_REAL, TEXT };
-    struct Argument {
-        Kind kind;
-        const void *items; // TENSORS, INTS, OPTIONAL_INTS: they outlive the call's full expression
-        int64_t number;    // how many items; the value
-        sonic_tensor *operand;
-        const char *text;
-    };
     enum { MAX_ARGUMENTS = 16 };
 
-    static int64_t bits(double value); // a double crosses as its bits
+    static int64_t bits(double value); // a double is passed as its bits
     Call &add(Argument argument);
     template <typename Work> bool each_operand(Work work) const;
     std::string title() const;
     bool has_operands() const;
-    const sonic_tensor *some_operand() const;
+    const sonic_tensor *first_operand() const;
     bool dispatch(StableIValue *stack);
-    AtenTensorHandle stand_in() const;
     void count(const sonic_tensor *result) const;
-    bool stack_value(const Argument &argument, StableIValue *out) const;
 
     sonic_scope *scope_;
     const char *op_, *overload_;
     Argument arguments_[MAX_ARGUMENTS]; // the first count_ are set
     int32_t count_ = 0;
 };
+
+// scalars.cpp: one number as a tensor, taken
+
+// 0-dim, float64, on the CPU: does not change the dtype or device of the result.
+sonic_tensor *scalar(sonic_scope *scope, double value);
+// 0-dim, of x's dtype and device: for operators that do not mix types.
+sonic_tensor *scalar_like(sonic_scope *scope, double value, const sonic_tensor *x);
+// The same for 1; on the CPU one shared tensor of no scope, which the caller must not release.
+sonic_tensor *one_like(sonic_scope *scope, const sonic_tensor *x);
+// float64 [1] on the CPU; shared for 1.
+sonic_tensor *scalar_list(sonic_scope *scope, double value);
+
+// ops.cpp
+
+// x on that device in that dtype: x itself or a new tensor.
+sonic_tensor *to(sonic_scope *scope, sonic_tensor *x, int32_t device_type, int32_t device_index, int32_t dtype);
 
 } // namespace sonic
 #endif

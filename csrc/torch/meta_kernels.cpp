@@ -1,11 +1,10 @@
-// What an operator's result looks like, without calling it: for tensors of the meta device under a meter (meter.h).
+// Results of operators on tensors of the meta device under a cost meter (cost_meter.h): shape, strides and dtype.
 //
-// libtorch's own answers for that device come mostly from Python, a hundred times slower, and describe no device in
-// particular. Here memory layouts are those of the kernels that run on the CPU or on a GPU, because they decide which
-// later views must copy. Shapes are not checked: a network that is foretold has run. nullptr: no stand-in, ask
-// libtorch.
-#include <algorithm>
-#include <cstring>
+// libtorch's own meta kernels are mostly Python, a hundred times slower, and follow no particular device. Here memory
+// layouts are those of the kernels on the CPU or on a GPU, because they decide which later views must copy. Shapes are
+// not checked: a network that is estimated has run before. nullptr: no kernel here, ask libtorch.
+#include <algorithm> // std::any_of, std::max, std::stable_sort
+#include <cstring>   // strcmp, strlen
 
 #include "torch/internal.h"
 
@@ -51,8 +50,7 @@ AtenTensorHandle contiguous(const sonic_shape &shape, int32_t dtype)
     return empty(shape, order, dtype);
 }
 
-// As elementwise kernels lay out their result: dense, the dimensions in x's order. `shape`: x's, or where x is repeated
-// to.
+// The layout of elementwise kernels: dense, dimensions in x's order. `shape`: x's, or what x is broadcast to.
 AtenTensorHandle like(const sonic_tensor *x, const sonic_shape &shape)
 {
     const int64_t *strides = strides_of(x);
@@ -64,7 +62,7 @@ AtenTensorHandle like(const sonic_tensor *x, const sonic_shape &shape)
     return empty(shape, order, dtype_of(x));
 }
 
-// is_channels_last_strides_2d of c10/core/MemoryFormat.h: what libtorch takes for pixel by pixel.
+// As is_channels_last_strides_2d in c10/core/MemoryFormat.h.
 bool is_channels_last(const sonic_tensor *x)
 {
     sonic_shape shape = st_shape(x);
@@ -93,7 +91,7 @@ AtenTensorHandle linear(const sonic_tensor *x, const sonic_tensor *weight)
     return contiguous(shape, dtype_of(x));
 }
 
-// Matrices, or stacks of them of which one may be a single matrix.
+// Matrices or batches of matrices; one of the two may be a single matrix.
 AtenTensorHandle matmul(const sonic_tensor *a, const sonic_tensor *b)
 {
     sonic_shape left = st_shape(a), right = st_shape(b), shape = left.dims >= right.dims ? left : right;
@@ -104,7 +102,7 @@ AtenTensorHandle matmul(const sonic_tensor *a, const sonic_tensor *b)
     return contiguous(shape, dtype_of(a));
 }
 
-// Over one dimension, which stays.
+// Over one dimension, kept with size 1.
 AtenTensorHandle reduced(const sonic_tensor *x, const int64_t *dim)
 {
     sonic_shape shape = st_shape(x);
@@ -112,7 +110,7 @@ AtenTensorHandle reduced(const sonic_tensor *x, const int64_t *dim)
     return contiguous(shape, dtype_of(x));
 }
 
-// The flash kernels lay out their result as the queries. On a GPU float32 and wide heads go to the memory-efficient
+// The flash kernels lay out their result as the queries. On a GPU, float32 and wide heads use the memory-efficient
 // kernel, which writes [batch, queries, heads, dim].
 AtenTensorHandle attention(const sonic_tensor *q, const sonic_tensor *v, bool for_gpu)
 {
@@ -125,7 +123,7 @@ AtenTensorHandle attention(const sonic_tensor *q, const sonic_tensor *v, bool fo
     return flash ? like(q, shape) : empty(shape, by_query, dtype_of(q));
 }
 
-// Stride and padding of each dimension behind the channels; dilation 1.
+// `stride` and `padding`: one number for each dimension after the channels; dilation 1.
 AtenTensorHandle convolution(const sonic_tensor *x, const sonic_tensor *weight, const int64_t *stride,
                              const int64_t *padding)
 {
@@ -173,17 +171,14 @@ AtenTensorHandle joined(sonic_tensor *const *parts, int64_t count, int64_t dim)
 
 } // namespace
 
-namespace sonic
-{
-
-bool is_foretold(const sonic_scope *scope, const sonic_tensor *x)
+bool sonic::is_dry_run(const sonic_scope *scope, const sonic_tensor *x)
 {
     int32_t device = 0;
     return scope->meter && x && aoti_torch_get_device_type(x->handle, &device) == AOTI_TORCH_SUCCESS &&
            device == aoti_torch_device_type_meta();
 }
 
-AtenTensorHandle stand_in_elementwise(const sonic_tensor *a, const sonic_tensor *b)
+AtenTensorHandle sonic::meta_elementwise(const sonic_tensor *a, const sonic_tensor *b)
 {
     sonic_shape shape = st_shape(a), other = st_shape(b);
     int32_t extra = shape.dims - other.dims;
@@ -194,40 +189,38 @@ AtenTensorHandle stand_in_elementwise(const sonic_tensor *a, const sonic_tensor 
     return like(a, shape);
 }
 
-AtenTensorHandle Call::stand_in() const
+AtenTensorHandle sonic::meta_kernel(const char *op, const Argument *arguments, bool for_gpu)
 {
-    const sonic_tensor *x = arguments_[0].operand, *y = arguments_[1].operand;
+    const sonic_tensor *x = arguments[0].operand, *y = arguments[1].operand;
     AtenTensorHandle same = nullptr;
-    if (x && op_[strlen(op_) - 1] == '_')
+    if (x && op[strlen(op) - 1] == '_')
         return aoti_torch_new_tensor_handle(x->handle, &same) ? nullptr : same;
-    if (is_one_of(op_, {"aten::silu", "aten::gelu", "aten::relu", "aten::prelu", "aten::sigmoid", "aten::exp",
-                        "aten::sqrt", "aten::neg", "aten::clamp", "aten::empty_like"}))
+    if (is_one_of(op, {"aten::silu", "aten::gelu", "aten::relu", "aten::prelu", "aten::sigmoid", "aten::exp",
+                       "aten::sqrt", "aten::neg", "aten::clamp", "aten::empty_like"}))
         return like(x, st_shape(x));
-    if (is_one_of(op_, {"aten::mul", "aten::div", "aten::lerp"}))
-        return stand_in_elementwise(x, y);
-    if (strcmp(op_, "aten::group_norm") == 0) // on a GPU the kernel makes its operand contiguous first
-        return image(st_shape(x), is_channels_last(x) && !meter_is_for_gpu(scope_->meter), dtype_of(x));
-    if (is_one_of(op_, {"aten::layer_norm", "aten::softmax"}))
+    if (is_one_of(op, {"aten::mul", "aten::div", "aten::lerp"}))
+        return meta_elementwise(x, y);
+    if (strcmp(op, "aten::group_norm") == 0) // on a GPU the kernel first makes its operand contiguous
+        return image(st_shape(x), is_channels_last(x) && !for_gpu, dtype_of(x));
+    if (is_one_of(op, {"aten::layer_norm", "aten::softmax"}))
         return contiguous(st_shape(x), dtype_of(x));
-    if (strcmp(op_, "aten::linear") == 0)
+    if (strcmp(op, "aten::linear") == 0)
         return linear(x, y);
-    if (strcmp(op_, "aten::scaled_dot_product_attention") == 0)
-        return attention(x, arguments_[2].operand, meter_is_for_gpu(scope_->meter));
-    if (strcmp(op_, "aten::matmul") == 0)
+    if (strcmp(op, "aten::scaled_dot_product_attention") == 0)
+        return attention(x, arguments[2].operand, for_gpu);
+    if (strcmp(op, "aten::matmul") == 0)
         return matmul(x, y);
-    if (is_one_of(op_, {"aten::mean", "aten::sum"}))
-        return reduced(x, (const int64_t *)arguments_[1].items);
-    if (is_one_of(op_, {"aten::conv1d", "aten::conv2d", "aten::conv3d"})) // weight, bias, stride, padding
-        return convolution(x, y, (const int64_t *)arguments_[3].items, (const int64_t *)arguments_[4].items);
-    if (strcmp(op_, "aten::conv_transpose2d") == 0)
-        return transposed_convolution(x, y, (const int64_t *)arguments_[3].items, (const int64_t *)arguments_[4].items);
-    if (is_one_of(op_, {"aten::upsample_nearest2d", "aten::upsample_bilinear2d"}))
-        return resized(x, (const int64_t *)arguments_[1].items);
-    if (strcmp(op_, "aten::grid_sampler") == 0)
+    if (is_one_of(op, {"aten::mean", "aten::sum"}))
+        return reduced(x, (const int64_t *)arguments[1].items);
+    if (is_one_of(op, {"aten::conv1d", "aten::conv2d", "aten::conv3d"})) // weight, bias, stride, padding
+        return convolution(x, y, (const int64_t *)arguments[3].items, (const int64_t *)arguments[4].items);
+    if (strcmp(op, "aten::conv_transpose2d") == 0)
+        return transposed_convolution(x, y, (const int64_t *)arguments[3].items, (const int64_t *)arguments[4].items);
+    if (is_one_of(op, {"aten::upsample_nearest2d", "aten::upsample_bilinear2d"}))
+        return resized(x, (const int64_t *)arguments[1].items);
+    if (strcmp(op, "aten::grid_sampler") == 0)
         return sampled(x, y);
-    if (strcmp(op_, "aten::cat") == 0)
-        return joined((sonic_tensor *const *)arguments_[0].items, arguments_[0].number, arguments_[1].number);
+    if (strcmp(op, "aten::cat") == 0)
+        return joined((sonic_tensor *const *)arguments[0].items, arguments[0].number, arguments[1].number);
     return nullptr;
 }
-
-} // namespace sonic

@@ -1,16 +1,18 @@
-// Registration of our operators, and the way from libtorch's boxed stack to a C function and back.
+// Registration of operators, and the conversion between libtorch's boxed stack and a C function's arguments.
 //
-// Registration uses the C functions, which return an error, and a namespace of our own: the static macro of torch's
+// Registration uses the C functions, which return an error, and a namespace per file: the static macro of torch's
 // headers ends the process when a second copy of the package is loaded.
+#include <array>
 #include <cstdarg>
-#include <cstdio>
-#include <cstring>
-#include <new>
+#include <cstdio>  // vsnprintf
+#include <cstring> // memcpy, strchr, strncmp
+#include <new>     // std::bad_alloc
 #include <stdexcept>
 #include <string>
+#include <utility> // std::index_sequence
 #include <vector>
 
-#include <torch/headeronly/version.h>
+#include <torch/headeronly/version.h> // TORCH_ABI_VERSION
 
 #include "torch/internal.h"
 #include "torch/cost_meter.h"
@@ -19,21 +21,21 @@
 namespace
 {
 
-// Everything on the stack is ours to free, also when something fails on the way.
+// Owns what the stack holds, and frees it also on failure.
 struct Arguments {
     sonic_scope scope;
     std::vector<sonic_tensor *> tensors;
     std::string names;
     std::vector<double> numbers;
     sonic_weights *weights = nullptr;
-    sonic_meter *meter = nullptr;
+    sonic_cost_meter *meter = nullptr;
 
     Arguments() { sonic_scope_open(&scope, nullptr); }
     ~Arguments()
     {
         sonic_weights_free(weights);
         sonic_scope_close(&scope);
-        sonic_meter_free(meter);
+        sonic_cost_meter_free(meter);
     }
     Arguments(const Arguments &) = delete;
     Arguments &operator=(const Arguments &) = delete;
@@ -99,16 +101,16 @@ StableIValue write_outputs(const sonic_operator_call &call)
     return (StableIValue)list;
 }
 
-// Whether the line stands at *at, which then moves behind it.
+// Moves *at past `line` if it is there.
 bool skip_line(const char **at, const char *line)
 {
-    bool there = strncmp(*at, line, strlen(line)) == 0;
-    if (there)
+    bool found = strncmp(*at, line, strlen(line)) == 0;
+    if (found)
         *at += strlen(line);
-    return there;
+    return found;
 }
 
-// Lines behind the names of the tensors that begin with '?'.
+// Parses the requests, the lines that begin with '?'; returns the first probe.
 const char *split_probes(const Arguments &arguments, int32_t *count, bool *check_finite, bool *metered, bool *for_gpu)
 {
     const char *at = arguments.names.c_str();
@@ -136,27 +138,27 @@ void check_probes(sonic_operator_call *call)
 void attach_meter(Arguments *arguments, bool for_gpu)
 {
     sonic_scope *scope = &arguments->scope;
-    sonic_scope_fail(scope, sonic_meter_create(&arguments->meter, scope, arguments->tensors.data(),
-                                               (int32_t)arguments->tensors.size(), for_gpu));
+    sonic_scope_fail(scope, sonic_cost_meter_create(&arguments->meter, scope, arguments->tensors.data(),
+                                                    (int32_t)arguments->tensors.size(), for_gpu));
 }
 
-void return_reading(sonic_operator_call *call, const sonic_meter *meter)
+void return_reading(sonic_operator_call *call, const sonic_cost_meter *meter)
 {
-    sonic_meter_reading r = sonic_meter_read(meter);
+    sonic_cost_reading r = sonic_cost_meter_read(meter);
     const int64_t values[] = {r.convolution_flops, r.product_flops, r.attention_flops,
                               r.moved_bytes,       r.live_bytes,    r.peak_bytes};
     sonic_operator_return(call, st_indices(call->scope, values, sizeof values / sizeof *values));
 }
 
-// Python sees a MemoryError.
+// Becomes a MemoryError in Python.
 struct OutOfMemory : std::bad_alloc {
     std::string text = sonic_last_error();
     const char *what() const noexcept override { return text.c_str(); }
 };
 
-// Exceptions are how a boxed kernel reports failure to the dispatcher (torch/csrc/stable/library.h); C code has
+// A boxed kernel reports failure to the dispatcher by an exception (torch/csrc/stable/library.h); all C code has
 // returned by then.
-template <void (*operation)(sonic_operator_call *)> void boxed(StableIValue *stack, uint64_t, uint64_t)
+void run_boxed(StableIValue *stack, sonic_operator_function run)
 {
     Arguments arguments;
     read_tensors(&arguments, (StableListHandle)stack[0]);
@@ -178,7 +180,7 @@ template <void (*operation)(sonic_operator_call *)> void boxed(StableIValue *sta
     if (metered)
         attach_meter(&arguments, for_gpu);
     if (!call.scope->status)
-        operation(&call);
+        run(&call);
     if (metered && !call.scope->status)
         return_reading(&call, arguments.meter);
     if (!call.scope->status)
@@ -190,32 +192,32 @@ template <void (*operation)(sonic_operator_call *)> void boxed(StableIValue *sta
     stack[0] = write_outputs(call);
 }
 
-struct Operator {
-    const char *name;
-    void (*kernel)(StableIValue *, uint64_t, uint64_t);
-};
+// A kernel gets no context from the dispatcher, so each operator has a kernel of its own: kernel<i> runs slots[i].
+// Slots are written during registration, before the dispatcher knows the kernel, and never change afterwards.
+using Kernel = void (*)(StableIValue *, uint64_t, uint64_t);
+constexpr size_t SLOTS = 32;
+sonic_operator_function slots[SLOTS];
 
-const Operator operators[] = {
-    {"tensor_operator", boxed<sonic_tensor_operator>},
-    {"face_detector", boxed<sonic_face_detector_operator>},
-    {"face_mesh", boxed<sonic_face_mesh_operator>},
-    {"face_find", boxed<sonic_face_find_operator>},
-    {"face_fit", boxed<sonic_face_fit_operator>},
-    {"face_track", boxed<sonic_face_track_operator>},
-    {"whisper", boxed<sonic_whisper_operator>},
-    {"clip_vision", boxed<sonic_clip_vision_operator>},
-    {"audio_tokens", boxed<sonic_audio_tokens_operator>},
-    {"motion_bucket", boxed<sonic_motion_bucket_operator>},
-    {"audio_tokens_from_windows", boxed<sonic_audio_tokens_from_windows_operator>},
-    {"motion_bucket_from_windows", boxed<sonic_motion_bucket_from_windows_operator>},
-    {"vae_encoder", boxed<sonic_vae_encoder_operator>},
-    {"vae_decoder", boxed<sonic_vae_decoder_operator>},
-    {"rife", boxed<sonic_rife_operator>},
-    {"unet_prepare", boxed<sonic_unet_prepare_operator>},
-    {"unet_step", boxed<sonic_unet_step_operator>},
-    {"transformer_block", boxed<sonic_transformer_block_operator>},
-    {"sample", boxed<sonic_sample_operator>},
-};
+template <size_t slot> void kernel(StableIValue *stack, uint64_t, uint64_t) { run_boxed(stack, slots[slot]); }
+
+template <size_t... slot> constexpr std::array<Kernel, SLOTS> make_kernels(std::index_sequence<slot...>)
+{
+    return {kernel<slot>...};
+}
+
+constexpr std::array<Kernel, SLOTS> kernels = make_kernels(std::make_index_sequence<SLOTS>());
+
+// The kernel that runs this function; nullptr: no slot is free.
+Kernel kernel_of(sonic_operator_function run)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (!slots[i])
+            slots[i] = run;
+        if (slots[i] == run)
+            return kernels[i];
+    }
+    return nullptr;
+}
 
 bool define(TorchLibraryHandle library, const char *name)
 {
@@ -223,22 +225,33 @@ bool define(TorchLibraryHandle library, const char *name)
     return aoti_torch_library_def(library, schema.c_str()) == AOTI_TORCH_SUCCESS;
 }
 
+sonic_status register_one(TorchLibraryHandle definitions, TorchLibraryHandle implementations,
+                          const sonic_operator &entry)
+{
+    Kernel kernel = kernel_of(entry.run);
+    if (!kernel)
+        return sonic_fail(SONIC_ERROR_INTERNAL, "Raise SLOTS in operators.cpp: there is none for %s.", entry.name);
+    if (!define(definitions, entry.name) || torch_library_impl(implementations, entry.name, kernel, TORCH_ABI_VERSION))
+        return sonic_fail(SONIC_ERROR_TORCH, "libtorch refused the operator %s: %s", entry.name,
+                          sonic::torch_message());
+    return SONIC_OK;
+}
+
 } // namespace
 
-sonic_status sonic_operators_register(const char *space)
+sonic_status sonic_operators_register(const char *space, const sonic_operator *const *tables, int32_t count)
 {
-    // The two library objects are kept for the life of the process: deleting them would unregister the operators.
-    TorchLibraryHandle definitions = nullptr, kernels = nullptr;
+    // Both library objects are kept for the life of the process: deleting them would unregister the operators.
+    TorchLibraryHandle definitions = nullptr, implementations = nullptr;
     if (aoti_torch_library_init_def(space, __FILE__, __LINE__, &definitions))
-        return SONIC_OK; // this very file was loaded before, and its operators are there
-    if (aoti_torch_library_init_impl(space, "CompositeExplicitAutograd", __FILE__, __LINE__, &kernels))
+        return SONIC_OK; // this file was loaded before, and its operators are registered
+    if (aoti_torch_library_init_impl(space, "CompositeExplicitAutograd", __FILE__, __LINE__, &implementations))
         return sonic_fail(SONIC_ERROR_TORCH, "libtorch refused the namespace %s: %s", space, sonic::torch_message());
-    for (const Operator &entry : operators)
-        if (!define(definitions, entry.name) ||
-            torch_library_impl(kernels, entry.name, entry.kernel, TORCH_ABI_VERSION))
-            return sonic_fail(SONIC_ERROR_TORCH, "libtorch refused the operator %s: %s", entry.name,
-                              sonic::torch_message());
-    return SONIC_OK;
+    sonic_status status = SONIC_OK;
+    for (int32_t i = 0; i < count; i++)
+        for (const sonic_operator *entry = tables[i]; !status && entry->name; entry++)
+            status = register_one(definitions, implementations, *entry);
+    return status;
 }
 
 sonic_tensor *sonic_operator_tensor(sonic_operator_call *call, const char *format, ...)

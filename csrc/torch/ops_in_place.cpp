@@ -9,7 +9,6 @@
 
 using sonic::Call;
 using sonic::may_run;
-using sonic::number_like;
 
 // libtorch's in-place operators return a second handle of x; ours return x, so that its place in its scope stays.
 static sonic_tensor *same(sonic_tensor *x, sonic_tensor *result)
@@ -63,107 +62,23 @@ sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor 
     return same(x, Call(scope, "aten::mul_", "Tensor").tensor(x).tensor(y).run());
 }
 
-// A tensor of one number in host memory, with no or one dimension; `bits` hold the number in that dtype. nullptr when
-// memory ran out.
-static AtenTensorHandle new_number(int64_t dims, int32_t dtype, const void *bits)
-{
-    const int64_t one = 1;
-    AtenTensorHandle handle = nullptr;
-    void *data = nullptr;
-    if (aoti_torch_empty_strided(dims, &one, &one, dtype, aoti_torch_device_type_cpu(), 0, &handle) ||
-        aoti_torch_get_data_ptr(handle, &data))
-        return nullptr;
-    memcpy(data, bits, aoti_torch_dtype_element_size(dtype));
-    return handle;
-}
-
-static sonic_tensor *host_number(sonic_scope *scope, int64_t dims, int32_t dtype, const void *bits)
-{
-    if (!may_run(scope))
-        return nullptr;
-    AtenTensorHandle handle = new_number(dims, dtype, bits);
-    if (!handle) {
-        sonic::fail_with_exception(scope, "a number as a tensor");
-        return nullptr;
-    }
-    return st_take(sonic::adopt(scope, handle));
-}
-
-sonic_tensor *sonic::number_like(sonic_scope *scope, double value, const sonic_tensor *x)
-{
-    AtenTensorHandle handle = nullptr;
-    int32_t dtype = 0, device = 0, index = 0;
-    float single = (float)value;
-    if (scope->status || !x || aoti_torch_get_dtype(x->handle, &dtype) ||
-        aoti_torch_get_device_type(x->handle, &device) || aoti_torch_get_device_index(x->handle, &index))
-        return nullptr;
-    if (device == aoti_torch_device_type_cpu() && dtype == aoti_torch_dtype_float32())
-        return host_number(scope, 0, dtype, &single);
-    if (aoti_torch_aten_full(nullptr, 0, value, &dtype, nullptr, &device, index, nullptr, &handle)) {
-        sonic::fail_with_exception(scope, "a number as a tensor");
-        return nullptr;
-    }
-    return st_take(sonic::adopt(scope, handle));
-}
-
-static sonic_tensor without_scope(AtenTensorHandle handle)
-{
-    sonic_tensor x = {};
-    x.handle = handle;
-    return x;
-}
-
-// The number 1 in host memory: made once in each type that networks compute in, read by every sum, freed by nobody.
-// nullptr: make your own.
-static sonic_tensor *one_in_host_memory(int32_t dtype)
-{
-    static const float single = 1;
-    static const uint16_t half = 0x3c00, brain = 0x3f80;
-    static const int32_t dtypes[] = {aoti_torch_dtype_float32(), aoti_torch_dtype_float16(),
-                                     aoti_torch_dtype_bfloat16()};
-    static sonic_tensor ones[] = {without_scope(new_number(0, dtypes[0], &single)),
-                                  without_scope(new_number(0, dtypes[1], &half)),
-                                  without_scope(new_number(0, dtypes[2], &brain))};
-    for (int i = 0; i < 3; i++)
-        if (dtype == dtypes[i] && ones[i].handle)
-            return &ones[i];
-    return nullptr;
-}
-
-static sonic_tensor *one_as_factors()
-{
-    static const double number = 1;
-    static sonic_tensor factors = without_scope(new_number(1, aoti_torch_dtype_float64(), &number));
-    return factors.handle ? &factors : nullptr;
-}
-
 // add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
 sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b,
                                       double factor)
 {
-    sonic::meter_moved(scope, {x, x, a, b});
-    if (!scope->status && x && a && b && sonic::is_foretold(scope, x)) {
+    sonic::cost_meter_moved(scope, {x, x, a, b});
+    if (!scope->status && x && a && b && sonic::is_dry_run(scope, x)) {
         Call(scope, "nothing").tensor(a).tensor(b); // releases what was taken
         return x;
     }
-    sonic_tensor *scalars = factor == 1.0 ? one_as_factors() : nullptr;
-    scalars = scalars ? scalars : host_number(scope, 1, aoti_torch_dtype_float64(), &factor);
+    sonic_tensor *scalars = sonic::scalar_list(scope, factor);
     Call call(scope, "aten::_foreach_addcmul_", "Tensor");
     return call.tensors(&x, 1).tensors(&a, 1).tensors(&b, 1).tensor(scalars).run_for_effect() ? x : nullptr;
 }
 
-static sonic_tensor *one_like(sonic_scope *scope, const sonic_tensor *x)
-{
-    int32_t dtype = 0, device = -1;
-    if (!x || aoti_torch_get_dtype(x->handle, &dtype) || aoti_torch_get_device_type(x->handle, &device))
-        return nullptr;
-    sonic_tensor *one = device == aoti_torch_device_type_cpu() ? one_in_host_memory(dtype) : nullptr;
-    return one ? one : number_like(scope, 1.0, x);
-}
-
 sonic_tensor *st_add_scaled_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor)
 {
-    return st_add_product_in_place(scope, x, y, one_like(scope, x), factor);
+    return st_add_product_in_place(scope, x, y, sonic::one_like(scope, x), factor);
 }
 
 sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y)
@@ -173,8 +88,8 @@ sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor 
 
 sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double weight)
 {
-    return same(x,
-                Call(scope, "aten::lerp_", "Tensor").tensor(x).tensor(y).tensor(number_like(scope, weight, x)).run());
+    return same(
+        x, Call(scope, "aten::lerp_", "Tensor").tensor(x).tensor(y).tensor(sonic::scalar_like(scope, weight, x)).run());
 }
 
 // A C function of libtorch that newer releases may drop; without it the product takes memory of its own.
@@ -195,11 +110,11 @@ sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_
     if (!addmm || !x || !y || !weight || !may_run(scope))
         return st_add_in_place(scope, x, st_take(st_linear(scope, y, weight, nullptr)));
     sonic_tensor *columns = st_transpose(scope, weight, 0, 1);
-    if (columns && !sonic::is_foretold(scope, x) && addmm(x->handle, x->handle, y->handle, columns->handle, 1.0f, 1.0f))
+    if (columns && !sonic::is_dry_run(scope, x) && addmm(x->handle, x->handle, y->handle, columns->handle, 1.0f, 1.0f))
         fail_in_addmm(scope, y, weight);
     const sonic_tensor *operands[] = {y, weight};
     if (scope->meter && !scope->status)
-        sonic::meter_operation(scope->meter, "addmm", operands, 2, x);
+        sonic::cost_meter_operator(scope->meter, "addmm", operands, 2, x);
     st_release(columns);
     for (sonic_tensor *operand : {y, weight})
         if (operand->taken)

@@ -97,7 +97,7 @@ static sonic_tensor *group_norm_in_double(sonic_scope *scope, sonic_tensor *x, i
         sonic_scope_fail(scope, sonic_group_norm((float *)st_data(y), (const float *)st_data(x), shape.size[0], tokens,
                                                  channels, groups, (const float *)st_data(weight),
                                                  (const float *)st_data(bias), epsilon));
-    sonic::meter_moved(scope, {x, y});
+    sonic::cost_meter_moved(scope, {x, y});
     if (taken)
         st_release(x);
     return y;
@@ -152,38 +152,25 @@ sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)
     return Call(scope, "aten::div", "Tensor").tensor(a).tensor(b).run();
 }
 
-// A number as 0-dim tensor: it takes part in arithmetic without changing the other operand's dtype or device.
-static sonic_tensor *number(sonic_scope *scope, double value)
-{
-    AtenTensorHandle handle = nullptr;
-    if (!sonic::may_run(scope))
-        return nullptr;
-    if (aoti_torch_scalar_to_tensor_float64(value, &handle)) {
-        sonic::fail_with_exception(scope, "a number as a tensor");
-        return nullptr;
-    }
-    return st_take(sonic::adopt(scope, handle));
-}
-
 sonic_tensor *st_mul_scalar(sonic_scope *scope, sonic_tensor *x, double factor)
 {
-    return st_mul(scope, x, number(scope, factor));
+    return st_mul(scope, x, sonic::scalar(scope, factor));
 }
 
 sonic_tensor *st_add_scalar(sonic_scope *scope, sonic_tensor *x, double summand)
 {
-    return st_add(scope, x, number(scope, summand));
+    return st_add(scope, x, sonic::scalar(scope, summand));
 }
 
 sonic_tensor *st_clamp(sonic_scope *scope, sonic_tensor *x, double low, double high)
 {
-    sonic_tensor *limits[2] = {sonic::number_like(scope, low, x), sonic::number_like(scope, high, x)};
+    sonic_tensor *limits[2] = {sonic::scalar_like(scope, low, x), sonic::scalar_like(scope, high, x)};
     return Call(scope, "aten::clamp", "Tensor").tensor(x).optional(limits[0]).optional(limits[1]).run();
 }
 
 sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double weight)
 {
-    return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(sonic::number_like(scope, weight, a)).run();
+    return Call(scope, "aten::lerp", "Tensor").tensor(a).tensor(b).tensor(sonic::scalar_like(scope, weight, a)).run();
 }
 
 sonic_tensor *st_lerp_tensor(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight)
@@ -267,62 +254,4 @@ sonic_tensor *st_transpose(sonic_scope *scope, sonic_tensor *x, int64_t a, int64
 sonic_tensor *st_channels_last(sonic_scope *scope, sonic_tensor *x)
 {
     return Call(scope, "aten::contiguous").tensor(x).integer(aoti_torch_memory_format_channels_last()).run();
-}
-
-// The largest and the smallest value: NaN carries through both, and neither can overflow as a sum can.
-bool st_has_values(const sonic_scope *scope, const sonic_tensor *x) { return x && !sonic::is_foretold(scope, x); }
-
-bool st_is_finite(sonic_scope *scope, sonic_tensor *x)
-{
-    if (st_count(x) == 0 || !st_has_values(scope, x))
-        return true;
-    for (const char *extreme : {"aten::amax", "aten::amin"}) {
-        float value = 0;
-        sonic_tensor *result = Call(scope, extreme).tensor(x).ints({}).boolean(false).run();
-        sonic_status status = st_to_host(scope, &value, 1, result);
-        st_release(result);
-        if (status == SONIC_OK && !std::isfinite(value))
-            return false;
-    }
-    return true;
-}
-
-sonic_tensor *sonic::to(sonic_scope *scope, sonic_tensor *x, int32_t device_type, int32_t device_index, int32_t dtype)
-{
-    // A Device crosses as its index in the low and its type in the high half (stableivalue_conversions.h).
-    uint64_t device = (uint64_t)(uint32_t)device_index | (uint64_t)(uint32_t)device_type << 32;
-    return Call(scope, "aten::to", "device")
-        .tensor(x)
-        .integer((int64_t)device)
-        .integer(dtype)
-        .boolean(false)
-        .boolean(false)
-        .none()
-        .run();
-}
-
-static sonic_tensor *to_device_of(sonic_scope *scope, sonic_tensor *x, const sonic_tensor *like, int32_t dtype)
-{
-    int32_t type = 0, index = 0;
-    if (scope->status || !x || !like)
-        return nullptr;
-    aoti_torch_get_device_type(like->handle, &type);
-    aoti_torch_get_device_index(like->handle, &index);
-    return sonic::to(scope, x, type, index, dtype);
-}
-
-sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)
-{
-    int32_t dtype = 0;
-    if (x)
-        aoti_torch_get_dtype(x->handle, &dtype);
-    return to_device_of(scope, x, like, dtype);
-}
-
-sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)
-{
-    int32_t dtype = 0;
-    if (like)
-        aoti_torch_get_dtype(like->handle, &dtype);
-    return to_device_of(scope, x, like, dtype);
 }

@@ -39,7 +39,7 @@ typedef struct sonic_scope {
     struct sonic_scope *parent;
     sonic_tensor *first;
     sonic_status status;
-    struct sonic_meter *meter; /* meter.h; NULL: nobody counts */
+    struct sonic_cost_meter *meter; /* cost_meter.h; NULL: nothing is counted */
 } sonic_scope;
 
 #define SONIC_TENSOR_MAX_DIMS 8

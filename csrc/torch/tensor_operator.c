@@ -1,11 +1,8 @@
-/* One function of tensor.h, chosen by name, as an operator: that is how each is tested against eager PyTorch.
- * tensors: the operands in their order; names: "op=" and the function; numbers: its numbers, in their order.
- * "op=relu*1000" runs it a thousand times more: bench/operator_call.py measures what a call costs without Python in
- * between. */
-#include <stdlib.h>
+#include "torch/tensor_operator.h"
+
+#include <stdlib.h> /* strtol */
 #include <string.h>
 
-#include "torch/operators.h"
 #include "torch/random.h"
 
 typedef sonic_tensor *(*operation)(sonic_scope *scope, sonic_operator_call *call, sonic_tensor *x);
@@ -123,7 +120,7 @@ static sonic_tensor *add_mul_in_inner_scope(sonic_scope *s, sonic_operator_call 
     return sonic_scope_close(&inner) ? NULL : product;
 }
 
-/* A copy of x, normalised and released at once. */
+/* Normalises a copy of x that is taken. */
 static sonic_tensor *group_norm_last_taken(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
 {
     return st_group_norm_last(s, st_take(st_clone(s, x)), number(c, 0), at(c, 1), at(c, 2), real(c, 1));
@@ -213,7 +210,7 @@ static operation find(const char *name, size_t length)
     return NULL;
 }
 
-/* The same again and again, for measurements: each time in a scope of its own. */
+/* For benchmarks: `times` more calls, each in a scope of its own. */
 static void repeat(sonic_operator_call *call, operation run, long times)
 {
     for (long i = 0; i < times && !call->scope->status; i++) {
@@ -224,7 +221,8 @@ static void repeat(sonic_operator_call *call, operation run, long times)
     }
 }
 
-void sonic_tensor_operator(sonic_operator_call *call)
+/* See tensor_operator.h. */
+static void tensor_operator(sonic_operator_call *call)
 {
     size_t length = strcspn(call->names, "*\n");
     operation run = find(call->names, length);
@@ -237,3 +235,8 @@ void sonic_tensor_operator(sonic_operator_call *call)
         repeat(call, run, strtol(call->names + length + 1, NULL, 10));
     sonic_operator_return(call, run(call->scope, call, at(call, 0)));
 }
+
+const sonic_operator sonic_tensor_operators[] = {
+    {"tensor_operator", tensor_operator},
+    {NULL, NULL},
+};

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "models/unet/unet.h"
+#include "models/unet/unet_operators.h"
 
 static void return_constant(void *call, const char *name, sonic_tensor **tensor)
 {
@@ -84,3 +85,9 @@ void sonic_unet_step_operator(sonic_operator_call *call)
     sonic_operator_return(call, sonic_unet_run(call->scope, unet, &constants, &step));
     sonic_unet_free(unet);
 }
+
+const sonic_operator sonic_unet_operators[] = {
+    {"unet_prepare", sonic_unet_prepare_operator},
+    {"unet_step", sonic_unet_step_operator},
+    {NULL, NULL},
+};
