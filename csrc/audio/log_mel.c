@@ -25,7 +25,7 @@ typedef struct mel_job {
     int64_t count, pieces;
     float *out;         /* [80, 3000 * pieces] */
     float *block_peaks; /* [pieces * BLOCKS]: largest logarithm of each block */
-    sonic_spectrum *spectrum;
+    sonic_spectrum_tables *tables;
     mel_bank *bank;
 } mel_job;
 
@@ -163,7 +163,7 @@ static void transform_blocks(int64_t begin, int64_t end, void *context)
             continue;
         }
         load_frames(frames, job->samples + start, count, column);
-        sonic_spectrum_power(power, job->spectrum, frames);
+        sonic_spectrum_power(power, job->tables, frames);
         job->block_peaks[block] = store_logarithms(out, stride, job->bank, power);
     }
 }
@@ -206,14 +206,14 @@ sonic_status sonic_log_mel(float *out, sonic_sound sound)
                           (int)sound.rate_hz);
     size_t peaks_size = (size_t)job.pieces * BLOCKS * sizeof *job.block_peaks;
     sonic_arena *arena;
-    status = sonic_arena_create(&arena, sonic_arena_piece(sizeof *job.spectrum) + sonic_arena_piece(sizeof *job.bank) +
+    status = sonic_arena_create(&arena, sonic_arena_piece(sizeof *job.tables) + sonic_arena_piece(sizeof *job.bank) +
                                             sonic_arena_piece(peaks_size));
     if (status != SONIC_OK)
         return status;
-    job.spectrum = sonic_arena_take(arena, sizeof *job.spectrum);
+    job.tables = sonic_arena_take(arena, sizeof *job.tables);
     job.bank = sonic_arena_take(arena, sizeof *job.bank);
     job.block_peaks = sonic_arena_take(arena, peaks_size);
-    sonic_spectrum_init(job.spectrum);
+    sonic_spectrum_init(job.tables);
     fill_bank(job.bank);
     sonic_parallel_for(job.pieces * BLOCKS, 16, transform_blocks, &job);
     sonic_parallel_for(SONIC_LOG_MEL_BANDS * job.pieces, 20, scale_rows, &job);

@@ -13,15 +13,15 @@ typedef struct point {
     lanes re, im;
 } point;
 
-void sonic_spectrum_init(sonic_spectrum *spectrum)
+void sonic_spectrum_init(sonic_spectrum_tables *tables)
 {
     const double turn = 6.283185307179586476925;
     for (int i = 0; i < N; i++)
-        spectrum->window[i] = (float)(0.5 - 0.5 * cos(turn * i / N));
+        tables->window[i] = (float)(0.5 - 0.5 * cos(turn * i / N));
     for (int k = 0; k < HALF; k++)
-        spectrum->twiddle[k] = (sonic_complex){(float)cos(turn * k / HALF), (float)-sin(turn * k / HALF)};
+        tables->twiddle[k] = (sonic_complex){(float)cos(turn * k / HALF), (float)-sin(turn * k / HALF)};
     for (int k = 0; k <= N / 4; k++)
-        spectrum->split[k] = (sonic_complex){(float)cos(turn * k / N), (float)-sin(turn * k / N)};
+        tables->split[k] = (sonic_complex){(float)cos(turn * k / N), (float)-sin(turn * k / N)};
 }
 
 /* Decimation in time, Stockham: `in` holds HALF / radix groups of inputs; after the pass with all radices multiplied to
@@ -115,18 +115,18 @@ static void split_power(lanes low, lanes high, const point *z, const point *y, s
     }
 }
 
-void sonic_spectrum_power(float power[HALF + 1][LANES], const sonic_spectrum *spectrum, float frames[N][LANES])
+void sonic_spectrum_power(float power[HALF + 1][LANES], const sonic_spectrum_tables *tables, float frames[N][LANES])
 {
     point a[HALF], b[HALF];
     for (int i = 0; i < HALF; i++)
         for (int l = 0; l < LANES; l++) {
-            a[i].re[l] = frames[2 * i][l] * spectrum->window[2 * i];
-            a[i].im[l] = frames[2 * i + 1][l] * spectrum->window[2 * i + 1];
+            a[i].re[l] = frames[2 * i][l] * tables->window[2 * i];
+            a[i].im[l] = frames[2 * i + 1][l] * tables->window[2 * i + 1];
         }
-    pass4(b, a, spectrum->twiddle, 1);
-    pass2(a, b, spectrum->twiddle, 4);
-    pass5(b, a, spectrum->twiddle, 8);
-    pass5(a, b, spectrum->twiddle, 40);
+    pass4(b, a, tables->twiddle, 1);
+    pass2(a, b, tables->twiddle, 4);
+    pass5(b, a, tables->twiddle, 8);
+    pass5(a, b, tables->twiddle, 40);
     for (int k = 0; k <= HALF / 2; k++)
-        split_power(power[k], power[HALF - k], &a[k], &a[(HALF - k) % HALF], spectrum->split[k]);
+        split_power(power[k], power[HALF - k], &a[k], &a[(HALF - k) % HALF], tables->split[k]);
 }

@@ -17,16 +17,16 @@ typedef struct sonic_complex {
 } sonic_complex;
 
 /* Tables; filled once per call of the code that uses them. */
-typedef struct sonic_spectrum {
+typedef struct sonic_spectrum_tables {
     float window[SONIC_SPECTRUM_SAMPLES];                /* periodic Hann: 0.5 - 0.5 cos(2 pi i / 400) */
     sonic_complex twiddle[SONIC_SPECTRUM_SAMPLES / 2];   /* exp(-2 pi i k / 200) */
     sonic_complex split[SONIC_SPECTRUM_SAMPLES / 4 + 1]; /* exp(-2 pi i k / 400) */
-} sonic_spectrum;
+} sonic_spectrum_tables;
 
-void sonic_spectrum_init(sonic_spectrum *spectrum);
+void sonic_spectrum_init(sonic_spectrum_tables *tables);
 
 /* power: [201][lanes] = |FFT(window * frames)|^2; frames is used as scratch and loses its content. */
 void sonic_spectrum_power(float power[SONIC_SPECTRUM_SAMPLES / 2 + 1][SONIC_SPECTRUM_LANES],
-                          const sonic_spectrum *spectrum, float frames[SONIC_SPECTRUM_SAMPLES][SONIC_SPECTRUM_LANES]);
+                          const sonic_spectrum_tables *tables, float frames[SONIC_SPECTRUM_SAMPLES][SONIC_SPECTRUM_LANES]);
 
 #endif

@@ -1,25 +1,48 @@
-/* tensor.h - libtorch behind a C interface: what the networks are written on.
+/* tensor.h - libtorch behind a C interface: what the networks are written in.
  *
- * Tensors are opaque and live in a scope. Closing a scope frees what is left in it, so a network is a few lines of
- * maths:
+ * A complete program (tests/torch/test_example.py compiles and runs it):
  *
- *     sonic_scope s;
- *     sonic_scope_open(&s, outer);
- *     sonic_tensor *h = st_relu(&s, st_take(st_conv2d(&s, x, w, b, stride, pad, 1)));
- *     h = st_add(&s, st_take(h), x);
- *     sonic_tensor *y = st_return(&s, h);       // y now belongs to `outer`
- *     return sonic_scope_close(&s);
+ *     #include <stdio.h>
+ *
+ *     #include "torch/tensor.h"
+ *
+ *     // relu(x W^T + b) + x. x [rows, n], weight [n, n], bias [n]. The result belongs to `outer`.
+ *     static sonic_tensor *residual(sonic_scope *outer, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias)
+ *     {
+ *         sonic_scope s;
+ *         sonic_scope_open(&s, outer);
+ *         sonic_tensor *h = st_relu(&s, st_take(st_linear(&s, x, weight, bias)));
+ *         sonic_tensor *y = st_return(&s, st_add(&s, st_take(h), x));
+ *         return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         const float x[2] = {1, -3}, weight[4] = {1, 0, 0, 1}, bias[2] = {2, 1};
+ *         float y[2];
+ *         sonic_scope s;
+ *         sonic_scope_open(&s, NULL);
+ *         sonic_tensor *x_tensor = st_from_host(&s, x, st_shape2(1, 2));
+ *         sonic_tensor *w = st_from_host(&s, weight, st_shape2(2, 2)), *b = st_from_host(&s, bias, st_shape1(2));
+ *         st_to_host(&s, y, 2, residual(&s, x_tensor, w, b));
+ *         if (sonic_scope_close(&s) != SONIC_OK) { // one check at the end: errors are sticky
+ *             fprintf(stderr, "%s\n", sonic_last_error());
+ *             return 1;
+ *         }
+ *         printf("%g %g\n", y[0], y[1]); // 4 -3
+ *         return 0;
+ *     }
+ *
+ * Scopes: tensors are opaque and belong to a scope; closing it frees those that st_return has not moved to its parent.
  *
  * Errors are sticky: the first failure is kept in the scope (its text in sonic_last_error), later calls do nothing and
- * return NULL, and closing the scope hands the failure to its parent. NULL operands in a failed scope are therefore
- * harmless.
+ * return NULL, and closing the scope passes the failure to its parent. NULL operands in a failed scope are harmless.
  *
- * st_take marks an operand for release as soon as the operator that reads it returns: that is how a block's peak memory
- * stays at what the mathematics needs. A taken tensor must not be used again.
+ * st_take marks an operand for release as soon as the operator that reads it returns, so a block's peak memory is no
+ * more than its mathematics needs. A taken tensor must not be used again.
  *
  * Threads: a scope belongs to one thread; libtorch is called from that thread only (its modes and streams are
- * thread-local).
- */
+ * thread-local). */
 #ifndef SONIC_TORCH_TENSOR_H
 #define SONIC_TORCH_TENSOR_H
 
@@ -34,7 +57,7 @@ extern "C" {
 typedef struct sonic_tensor sonic_tensor;
 struct sonic_generator; /* random.h */
 
-/* Public only so that it can stand on the stack and opening it cannot fail; its fields are tensor.h's own. */
+/* Public so that it can be a local variable and opening it cannot fail; the fields are private to csrc/torch. */
 typedef struct sonic_scope {
     struct sonic_scope *parent;
     sonic_tensor *first;
@@ -60,21 +83,21 @@ typedef struct sonic_shape {
 
 /* Scopes */
 void sonic_scope_open(sonic_scope *scope, sonic_scope *parent); /* parent NULL: a root */
+/* Frees the tensors of `scope`; returns its status, which its parent gets too */
 sonic_status sonic_scope_close(sonic_scope *scope);
-/* Keeps the first failure; returns what is kept */
+/* Keeps the first failure, and returns the one that is kept */
 sonic_status sonic_scope_fail(sonic_scope *scope, sonic_status status);
 sonic_tensor *st_take(sonic_tensor *x);
 sonic_tensor *st_return(sonic_scope *scope, sonic_tensor *x); /* moves x to the parent of `scope` */
 void st_release(sonic_tensor *x);
 
-/* Making and reading tensors. Host copies are float32, C order. */
+/* Creating and reading tensors. Host copies are float32, C order. */
 sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape);
 sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x);
-/* Normal noise in host memory, as torch.randn draws it for that dtype (float32, float16 or bfloat16) from such a
- * generator. */
+/* Normal noise in host memory: what torch.randn draws for that dtype (float32, float16 or bfloat16). */
 sonic_tensor *st_normal(sonic_scope *scope, struct sonic_generator *generator, sonic_shape shape, sonic_dtype dtype);
-/* First byte of a contiguous tensor in host memory, valid while x lives; NULL for any other */
+/* First byte of a contiguous tensor in host memory, valid while x exists; NULL for any other tensor */
 void *st_data(const sonic_tensor *x);
 sonic_shape st_shape(const sonic_tensor *x);
 int64_t st_size(const sonic_tensor *x, int32_t dim); /* 0 for NULL or a dim that x lacks */
@@ -101,10 +124,9 @@ static inline sonic_shape st_shape4(int64_t a, int64_t b, int64_t c, int64_t d)
     return s;
 }
 
-/* True when no value is NaN or infinite. Waits for the device: a check for people who look for a fault, not for every
- * run. */
+/* True when no value is NaN or infinite. Synchronises with the device: for debugging, not for every run. */
 bool st_is_finite(sonic_scope *scope, sonic_tensor *x);
-/* False where a meter only asks what a computation would take (meter.h): there are no values to look at then. */
+/* False in a dry run on the meta device (cost_meter.h), whose tensors have no values. */
 bool st_has_values(const sonic_scope *scope, const sonic_tensor *x);
 
 /* Operators. Images are [batch, channels, rows, columns]; every result is a new tensor of `scope`. */
@@ -113,7 +135,7 @@ bool st_has_values(const sonic_scope *scope, const sonic_tensor *x);
 sonic_tensor *st_conv2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias, int64_t stride,
                         int64_t padding, int64_t groups);
 sonic_tensor *st_max_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride);
-/* Zeros added on each side of the last dims: {left, right, top, bottom, front, back}, `count` numbers, 2 per dimension.
+/* Zeros on each side of the last dimensions: {left, right, top, bottom, front, back}, `count` numbers, 2 a dimension.
  */
 sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, int32_t count);
 sonic_tensor *st_relu(sonic_scope *scope, sonic_tensor *x);
@@ -140,16 +162,15 @@ sonic_tensor *st_conv3d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weigh
 sonic_tensor *st_conv_transpose2d(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias,
                                   int64_t stride, int64_t padding);
 
-/* y = x W^T + b over the last dimension; weight [out, in], bias [out] or NULL. */
+/* x W^T + b over the last dimension; weight [out, in], bias [out] or NULL. */
 sonic_tensor *st_linear(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias);
 sonic_tensor *st_matmul(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
 
-/* x [batch, channels, ...], statistics over channels / groups and everything behind; weight and bias [channels] or
+/* x [batch, channels, ...], statistics over channels / groups and all later dimensions; weight and bias [channels] or
  * NULL. */
 sonic_tensor *st_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight,
                             sonic_tensor *bias, double epsilon);
-/* The same of x [batch, any, any, channels], channels last also in memory. In float32 on the host the sums are double
- * (group_norm.h). */
+/* The same for x [batch, any, any, channels], contiguous. In float32 on the CPU it sums in double (group_norm.h). */
 sonic_tensor *st_group_norm_last(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *weight,
                                  sonic_tensor *bias, double epsilon);
 /* Over the last dimension; weight and bias [last] or NULL. */
@@ -166,7 +187,7 @@ sonic_tensor *st_softmax(sonic_scope *scope, sonic_tensor *x, int64_t dim);
  * sqrt(dim). */
 sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale);
 
-/* Elementwise, broadcasting. The result keeps a's dtype where b is a number. */
+/* Elementwise with broadcasting. A number as second operand does not change the dtype. */
 sonic_tensor *st_sub(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
 sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b);
 sonic_tensor *st_mul_scalar(sonic_scope *scope, sonic_tensor *x, double factor);
@@ -175,7 +196,7 @@ sonic_tensor *st_add_scaled(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b
 sonic_tensor *st_clamp(sonic_scope *scope, sonic_tensor *x, double low, double high);
 sonic_tensor *st_lerp(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, double weight); /* a + weight (b - a) */
 
-/* Reductions over one dimension, which stays with size 1. */
+/* Reductions over one dimension, which is kept with size 1. */
 sonic_tensor *st_mean(sonic_scope *scope, sonic_tensor *x, int64_t dim);
 sonic_tensor *st_sum(sonic_scope *scope, sonic_tensor *x, int64_t dim);
 sonic_tensor *st_max(sonic_scope *scope, sonic_tensor *x, int64_t dim);
@@ -188,10 +209,10 @@ sonic_tensor *st_resize_bilinear(sonic_scope *scope, sonic_tensor *x, int64_t ro
 /* Bilinear, border pixels repeated, corners aligned; grid [batch, rows, columns, (x, y)] in -1..1. */
 sonic_tensor *st_grid_sample(sonic_scope *scope, sonic_tensor *x, sonic_tensor *grid);
 
-/* a + weight (b - a) with a tensor's weight, which broadcasts and has a's dtype. */
+/* a + weight (b - a); weight is a tensor of a's dtype and broadcasts. */
 sonic_tensor *st_lerp_tensor(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *weight);
 
-/* Index int64 [n]: whole slices */
+/* The slices index[0..n) of dimension `dim`; index int64 [n] */
 sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_tensor *index);
 sonic_tensor *st_expand(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
 sonic_tensor *st_transpose(sonic_scope *scope, sonic_tensor *x, int64_t a, int64_t b);
@@ -201,9 +222,8 @@ sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *li
 /* int64 values from host memory, on the CPU. */
 sonic_tensor *st_indices(sonic_scope *scope, const int64_t *values, int64_t count);
 
-/* In place: x itself is changed and returned, and so is every tensor that shares its memory. x must not be an operand
- * of the caller's caller unless that is the purpose; a view of it is made with st_view or st_slice, never with
- * st_reshape, which may copy. */
+/* In place: x itself changes and is returned; so does every tensor that shares its memory. Do not change an operand
+ * that the caller still needs. To change part of x use st_view or st_slice, not st_reshape, which may copy. */
 /* The same memory in another shape, or an error */
 sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
 sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x);
@@ -222,7 +242,7 @@ sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor
 sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight);
 sonic_tensor *st_clone(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_copy_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y); /* x = y */
-/* [count, ...] of any values, laid out as x [n, ...], whose first dimension is the outermost in memory. */
+/* Uninitialised [count, ...] with the memory layout of x [n, ...], whose first dimension must be outermost. */
 sonic_tensor *st_empty_images(sonic_scope *scope, sonic_tensor *x, int64_t count);
 
 #ifdef __cplusplus
