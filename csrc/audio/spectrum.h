@@ -27,6 +27,7 @@ void sonic_spectrum_init(sonic_spectrum_tables *tables);
 
 /* power: [201][lanes] = |FFT(window * frames)|^2; frames is used as scratch and loses its content. */
 void sonic_spectrum_power(float power[SONIC_SPECTRUM_SAMPLES / 2 + 1][SONIC_SPECTRUM_LANES],
-                          const sonic_spectrum_tables *tables, float frames[SONIC_SPECTRUM_SAMPLES][SONIC_SPECTRUM_LANES]);
+                          const sonic_spectrum_tables *tables,
+                          float frames[SONIC_SPECTRUM_SAMPLES][SONIC_SPECTRUM_LANES]);
 
 #endif
