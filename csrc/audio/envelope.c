@@ -10,7 +10,7 @@ static double mean_square(const float *x, int64_t n)
     return sum / (double)n;
 }
 
-/* First sample of a frame, at most the sound's end. */
+/* First sample of a frame, clamped to the end of the audio. */
 static int64_t frame_begin(int64_t frame, double samples_per_frame, int64_t count)
 {
     double begin = floor((double)frame * samples_per_frame + 0.5);

@@ -12,9 +12,9 @@
 #define LANES SONIC_SPECTRUM_LANES
 #define BLOCKS (SONIC_LOG_MEL_COLUMNS / LANES) /* per piece */
 #define LOG_FLOOR (-10.0f)                     /* log10 of 1e-10 */
-#define MAX_WEIGHTS (2 * BINS)                 /* a bin lies in two triangles at most */
+#define MAX_WEIGHTS (2 * BINS)                 /* a bin is in two triangles at most */
 
-/* The triangles without their zeros: band b weighs bins first[b] .. first[b] + count[b] - 1. */
+/* The non-zero part of each triangle: band b weights bins first[b] .. first[b] + count[b] - 1. */
 typedef struct mel_bank {
     int32_t first[SONIC_LOG_MEL_BANDS], count[SONIC_LOG_MEL_BANDS];
     float weights[MAX_WEIGHTS];
@@ -24,7 +24,7 @@ typedef struct mel_job {
     const float *samples;
     int64_t count, pieces;
     float *out;         /* [80, 3000 * pieces] */
-    float *block_peaks; /* [pieces * BLOCKS]: largest logarithm of each block */
+    float *block_peaks; /* [pieces * BLOCKS]: maximum logarithm of each block */
     sonic_spectrum_tables *tables;
     mel_bank *bank;
 } mel_job;
@@ -55,8 +55,7 @@ static void fill_bank(mel_bank *bank)
     }
 }
 
-/* Sample `i` of a piece of `count` samples, filled with zeros to 30 s and reflected at both ends without repeating the
- * edge. */
+/* Sample `i` of a piece of `count` samples, zero-padded to 30 s, reflected at both ends without repeating the edge. */
 static float piece_sample(const float *piece, int64_t count, int64_t i)
 {
     if (i < 0)
@@ -80,9 +79,9 @@ static void load_frames(float frames[SONIC_SPECTRUM_SAMPLES][LANES], const float
             frames[i][lane] = piece_sample(piece, count, first + lane * HOP + i);
 }
 
-/* log10 of LANES positive normal numbers, to 3e-7. The C library's takes one at a time and was half of the whole time;
- * this is a loop that compilers vectorise. x = m 2^e with m from sqrt(1/2) to sqrt(2); the polynomial for ln(m) is that
- * of S. L. Moshier's Cephes library (logf). */
+/* log10 of LANES positive normal numbers, error 3e-7. The C library's log10 took half of the total time; compilers
+ * vectorise this loop. x = m 2^e with m from sqrt(1/2) to sqrt(2); the polynomial for ln(m) is from S. L. Moshier's
+ * Cephes library (logf). */
 static void log10_lanes(float *out, const float *x)
 {
     for (int l = 0; l < LANES; l++) {
@@ -102,7 +101,7 @@ static void log10_lanes(float *out, const float *x)
         p = p * z - 2.4999993993e-1f;
         p = p * z + 3.3333331174e-1f;
         float natural = z + z * z * (p * z - 0.5f);
-        float e = (float)exponent; /* log10(2) in two parts, the first of which multiplies without rounding */
+        float e = (float)exponent; /* log10(2) in two parts: the product with the first is exact */
         out[l] = e * 0.301025390625f + (e * 4.6050389811952137e-6f + natural * 0.43429448190f);
     }
 }
@@ -115,7 +114,7 @@ static float largest(const float *x)
     return peak;
 }
 
-/* Writes LANES columns of logarithms and returns the largest. */
+/* Writes LANES columns of logarithms and returns their maximum. */
 static float store_logarithms(float *out, int64_t stride, const mel_bank *bank, float power[BINS][LANES])
 {
     const float *weight = bank->weights;
@@ -139,7 +138,7 @@ static float store_logarithms(float *out, int64_t stride, const mel_bank *bank, 
     return largest(peaks);
 }
 
-/* The zeros after the sound need no transform: their power is 0 in every band. */
+/* The zero padding needs no transform: its power is 0 in every band. */
 static void store_silence(float *out, int64_t stride)
 {
     for (int b = 0; b < SONIC_LOG_MEL_BANDS; b++, out += stride)
@@ -168,7 +167,7 @@ static void transform_blocks(int64_t begin, int64_t end, void *context)
     }
 }
 
-/* Floors and scales one piece's part of one band per step. */
+/* A row is one band of one piece: applies the floor and the scale. */
 static void scale_rows(int64_t begin, int64_t end, void *context)
 {
     const mel_job *job = context;

@@ -7,13 +7,13 @@
 #include "core/parallel.h"
 
 /* Kaiser's formulas for 120 dB: beta = 0.1102 (A - 8.7), and taps = (A - 7.95) / (14.36 * width) for a transition
- * `width` in cycles per sample. The pass band ends at 0.913 of Nyquist, so the width is 0.0435 and the sinc's cut-off
- * its middle. */
+ * `width` in cycles per sample. The pass band ends at 0.913 of Nyquist, so the width is 0.0435; the sinc's cut-off is
+ * the middle of the transition. */
 #define KAISER_BETA 12.265
 #define CUTOFF 0.9565    /* of the lower Nyquist frequency */
 #define HALF_LENGTH 90.0 /* zero crossings at the lower rate, on each side */
 
-/* Up to this many coefficients every phase has its own row; above, rows are interpolated between fixed phases. */
+/* Up to this many coefficients every phase has its own row; above it, rows are interpolated between fixed phases. */
 #define MAX_EXACT_COEFFICIENTS ((int64_t)1 << 20)
 /* Linear interpolation between P rows per lower-rate sample errs by less than pi^2 / (8 P^2) = 1.2e-6. */
 #define INTERPOLATED_PHASES 1024
@@ -31,9 +31,9 @@ typedef struct resampler {
 static int64_t greatest_common_divisor(int64_t a, int64_t b)
 {
     while (b) {
-        int64_t rest = a % b;
+        int64_t remainder = a % b;
         a = b;
-        b = rest;
+        b = remainder;
     }
     return a;
 }
@@ -60,8 +60,7 @@ static double kernel(double x)
     return sinc * bessel_i0(KAISER_BETA * sqrt(1.0 - u * u));
 }
 
-/* Coefficients for an output that lies `fraction` of an input sample after the tap taps/2 - 1; their sum is 1, so that
- * a constant stays constant. */
+/* Coefficients for an output at `fraction` of an input sample after tap taps/2 - 1, normalised to unit gain at DC. */
 static void fill_row(float *row, int64_t taps, double fraction, double stretch)
 {
     double sum = 0.0;
@@ -82,7 +81,7 @@ static void fill_rows(int64_t begin, int64_t end, void *context)
         fill_row(r->bank + i * r->taps, r->taps, (double)i / phases, stretch);
 }
 
-/* Sixteen independent sums: the compiler keeps them in registers, and rounding grows with n / 16 only. */
+/* Sixteen independent sums stay in vector registers, and the rounding error grows with n / 16. */
 static float dot(const float *a, const float *b, int64_t n)
 {
     float sums[16] = {0};
@@ -90,13 +89,13 @@ static float dot(const float *a, const float *b, int64_t n)
     for (; k + 16 <= n; k += 16)
         for (int j = 0; j < 16; j++)
             sums[j] += a[k + j] * b[k + j];
-    float rest = 0.0f;
+    float tail = 0.0f;
     for (; k < n; k++)
-        rest += a[k] * b[k];
+        tail += a[k] * b[k];
     for (int j = 8; j > 0; j /= 2)
         for (int i = 0; i < j; i++)
             sums[i] += sums[i + j];
-    return sums[0] + rest;
+    return sums[0] + tail;
 }
 
 static void make_samples(int64_t begin, int64_t end, void *context)
@@ -104,7 +103,7 @@ static void make_samples(int64_t begin, int64_t end, void *context)
     const resampler *r = context;
     for (int64_t j = begin; j < end; j++) {
         int64_t whole = j * r->down / r->up, phase = j * r->down % r->up;
-        int64_t first = whole - (r->taps / 2 - 1); /* input sample under tap 0; taps outside the sound meet zeros */
+        int64_t first = whole - (r->taps / 2 - 1); /* input sample of tap 0; samples outside the audio are 0 */
         int64_t lo = first < 0 ? -first : 0;
         int64_t hi = first + r->taps > r->count_in ? r->count_in - first : r->taps;
         if (hi <= lo) {
@@ -152,7 +151,7 @@ sonic_status sonic_resample_count(int64_t *out, int64_t count, int32_t rate_in_h
     return SONIC_OK;
 }
 
-/* How many rows of how many taps; a stretched kernel needs fewer rows per input sample for the same precision. */
+/* The size of the bank; a stretched kernel needs fewer rows per input sample for the same precision. */
 static void plan_bank(resampler *r)
 {
     double stretch = r->down > r->up ? (double)r->down / (double)r->up : 1.0;

@@ -24,9 +24,8 @@ void sonic_spectrum_init(sonic_spectrum_tables *tables)
         tables->split[k] = (sonic_complex){(float)cos(turn * k / N), (float)-sin(turn * k / N)};
 }
 
-/* Decimation in time, Stockham: `in` holds HALF / radix groups of inputs; after the pass with all radices multiplied to
- * `done`, out[j + done * block] is in natural order within blocks. m = transforms still to be joined after this pass.
- */
+/* Stockham passes, decimation in time: `in` holds HALF / radix groups of inputs; once the radices multiply to `done`,
+ * out[j + done * block] is in natural order within blocks. m: transforms to be joined after this pass. */
 static void pass2(point *out, const point *in, const sonic_complex *twiddle, int done)
 {
     const int m = HALF / (2 * done);

@@ -1,16 +1,17 @@
-/* Sound: resampling, the spectrogram that whisper hears, loudness per frame. */
+/* Audio: resampling, Whisper's log-mel spectrogram, RMS per video frame. */
 #include "audio/envelope.h"
 #include "audio/log_mel.h"
 #include "audio/resample.h"
 #include "bindings/binding.h"
 
+/* Borrows a float32 [n] array; the array must outlive it. */
 static sonic_sound sound_view(PyArrayObject *array, int rate_hz)
 {
     sonic_sound sound = {PyArray_DATA(array), PyArray_DIMS(array)[0], rate_hz};
     return sound;
 }
 
-/* Gives `out` to the caller, or raises; drops the input either way. */
+/* Returns `out`, or raises and releases it; releases the input either way. */
 static PyObject *finish(PyArrayObject *in, PyArrayObject *out, sonic_status status)
 {
     Py_DECREF(in);
@@ -20,12 +21,14 @@ static PyObject *finish(PyArrayObject *in, PyArrayObject *out, sonic_status stat
     return sonic_py_raise(status);
 }
 
+/* float32 [count], uninitialised. */
 static PyArrayObject *new_vector(int64_t count)
 {
     npy_intp shape[1] = {(npy_intp)count};
     return (PyArrayObject *)PyArray_SimpleNew(1, shape, NPY_FLOAT32);
 }
 
+/* (x float32 [n], rate_in, rate_out in Hz) -> float32 [ceil(n rate_out / rate_in)]. */
 static PyObject *resample(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -48,6 +51,7 @@ static PyObject *resample(PyObject *self, PyObject *args)
     Py_END_ALLOW_THREADS return finish(in, out, status);
 }
 
+/* x float32 [n] at 16000 Hz -> float32 [80, 3000 pieces]. */
 static PyObject *log_mel(PyObject *self, PyObject *object)
 {
     (void)self;
@@ -67,6 +71,7 @@ static PyObject *log_mel(PyObject *self, PyObject *object)
     Py_END_ALLOW_THREADS return finish(in, out, status);
 }
 
+/* (x float32 [n], rate in Hz, fps, frames) -> float32 [frames]. */
 static PyObject *envelope(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -76,7 +81,7 @@ static PyObject *envelope(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "Oidi:envelope", &object, &rate, &fps, &frames))
         return NULL;
     if (frames < 0) {
-        PyErr_Format(PyExc_ValueError, "Ask for at least 0 frames: %d were asked for.", frames);
+        PyErr_Format(PyExc_ValueError, "Ask for at least 0 frames: %d is negative.", frames);
         return NULL;
     }
     PyArrayObject *in = sonic_py_array(object, NPY_FLOAT32, 1, "x");
@@ -93,11 +98,11 @@ static PyObject *envelope(PyObject *self, PyObject *args)
 
 PyMethodDef sonic_py_audio_methods[] = {
     {"resample", resample, METH_VARARGS,
-     "resample(x, rate_in, rate_out) -> float32 [ceil(n * rate_out / rate_in)]: mono sound, float32 [n], at another "
+     "resample(x, rate_in, rate_out) -> float32 [ceil(n * rate_out / rate_in)]: mono audio, float32 [n], at another "
      "sampling rate (Hz)"},
     {"log_mel", log_mel, METH_O,
-     "log_mel(x) -> float32 [80, 3000 * pieces of 30 s]: whisper's log-mel features of mono sound at 16000 Hz"},
+     "log_mel(x) -> float32 [80, 3000 * pieces of 30 s]: Whisper's log-mel features of mono audio at 16000 Hz"},
     {"envelope", envelope, METH_VARARGS,
-     "envelope(x, rate, fps, frames) -> float32 [frames]: root mean square of mono sound during each frame of a video"},
+     "envelope(x, rate, fps, frames) -> float32 [frames]: root mean square of mono audio during each video frame"},
     {NULL, NULL, 0, NULL},
 };

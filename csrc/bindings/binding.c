@@ -74,8 +74,8 @@ int sonic_py_progress(void *context, int64_t done, int64_t total)
         return 0;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyObject *result = PyObject_CallFunction(callable, "LL", (long long)done, (long long)total);
-    int stop = result ? PyObject_IsTrue(result) : 1;
+    int cancel = result ? PyObject_IsTrue(result) : 1;
     Py_XDECREF(result);
     PyGILState_Release(gil);
-    return stop != 0;
+    return cancel != 0;
 }

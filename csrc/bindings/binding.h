@@ -34,7 +34,7 @@ PyArrayObject *sonic_py_output(PyObject *object, int type, int dimensions, const
 sonic_image sonic_py_image(PyArrayObject *array);
 
 /* Adapter for sonic_progress_fn: `context` is a Python callable or None, called with (done, total) under the GIL; a
- * true result or an exception stops the job. */
+ * true result or an exception cancels the job. */
 int sonic_py_progress(void *context, int64_t done, int64_t total);
 
 extern PyMethodDef sonic_py_core_methods[];

@@ -1,19 +1,18 @@
-/* What this binary is and what it found, for `sonic doctor`. */
+/* Version, build and capabilities of this binary, for `sonic doctor`. */
 #include "core/parallel.h"
 #include "core/version.h"
 #include "opencv/vision.h"
 #include "bindings/binding.h"
 #include "torch/optional.h"
 
-/* "wheel": with its libraries linked in, as `make wheel` makes it; "local": with the libraries of the machine that
- * built it. */
+/* "wheel": OpenCV and libjpeg-turbo are linked statically (`make wheel`); "local": the libraries of this machine. */
 #ifdef SONIC_STATIC
 #define BUILD "wheel"
 #else
 #define BUILD "local"
 #endif
 
-/* [(name, what is lost without it, whether libtorch has it)] */
+/* [(name, use, present)] of every function in torch/optional.h. */
 static PyObject *optional_functions(void)
 {
     PyObject *list = PyList_New(0);
@@ -28,6 +27,7 @@ static PyObject *optional_functions(void)
     return list;
 }
 
+/* () -> dict. */
 static PyObject *build_info(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
@@ -42,7 +42,6 @@ static PyObject *build_info(PyObject *self, PyObject *unused)
 PyMethodDef sonic_py_core_methods[] = {
     {"build_info", build_info, METH_NOARGS,
      "build_info() -> dict: version and build of this binary, OpenCV's version and SIMD, the thread count, and the "
-     "optional functions of libtorch "
-     "as (name, use, present)"},
+     "optional functions of libtorch as (name, use, present)"},
     {NULL, NULL, 0, NULL},
 };

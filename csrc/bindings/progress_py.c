@@ -1,5 +1,4 @@
-/* The watch (core/progress.h) with a Python callable. sonic_nodes/progress.py is how the rest of the package uses it.
- */
+/* core/progress.h with a Python callable as callback; sonic_nodes/progress.py wraps it. */
 #include <stdlib.h>
 
 #include "core/progress.h"
@@ -7,31 +6,33 @@
 
 #define CAPSULE "sonic_progress"
 
-typedef struct py_watch {
-    sonic_progress watch;
-    PyObject *callable;                 /* or None: Ctrl-C alone stops the work */
+typedef struct py_progress {
+    sonic_progress progress;
+    PyObject *callable;                 /* or None: only Ctrl-C cancels the work */
     PyObject *type, *value, *traceback; /* what it raised */
-} py_watch;
+} py_progress;
 
-static void forget(py_watch *w)
+/* Drops the exception that is kept. */
+static void clear_raised(py_progress *p)
 {
-    PyObject *type = w->type, *value = w->value, *traceback = w->traceback;
-    w->type = w->value = w->traceback = NULL;
+    PyObject *type = p->type, *value = p->value, *traceback = p->traceback;
+    p->type = p->value = p->traceback = NULL;
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(traceback);
 }
 
+/* Runs when Python frees the handle. */
 static void destroy(PyObject *capsule)
 {
-    py_watch *w = PyCapsule_GetPointer(capsule, CAPSULE);
-    forget(w);
-    Py_XDECREF(w->callable);
-    free(w);
+    py_progress *p = PyCapsule_GetPointer(capsule, CAPSULE);
+    clear_raised(p);
+    Py_XDECREF(p->callable);
+    free(p);
 }
 
-/* A new array [height, width, 3], or None. */
-static PyObject *picture(const sonic_image *preview)
+/* The preview as a new uint8 array [height, width, 3], or None. */
+static PyObject *preview_array(const sonic_image *preview)
 {
     if (!preview)
         Py_RETURN_NONE;
@@ -43,39 +44,41 @@ static PyObject *picture(const sonic_image *preview)
     return (PyObject *)array;
 }
 
-/* 0, or -1 with a Python exception. Signals are looked at here because no bytecode runs while C computes. */
-static int call(py_watch *w, int64_t done, int64_t total, const sonic_image *preview)
+/* callable(done, total, preview): 0, or -1 with a Python exception. Checks signals, because no bytecode runs while C
+ * computes. */
+static int call(py_progress *p, int64_t done, int64_t total, const sonic_image *preview)
 {
     if (PyErr_CheckSignals() < 0)
         return -1;
-    if (w->callable == Py_None)
+    if (p->callable == Py_None)
         return 0;
-    PyObject *image = picture(preview);
+    PyObject *image = preview_array(preview);
     PyObject *result =
-        image ? PyObject_CallFunction(w->callable, "LLN", (long long)done, (long long)total, image) : NULL;
+        image ? PyObject_CallFunction(p->callable, "LLN", (long long)done, (long long)total, image) : NULL;
     Py_XDECREF(result);
     return result ? 0 : -1;
 }
 
-/* Called with or without the GIL, and with or without an exception on its way, which stays. */
+/* The C callback: keeps what the callable raised. Called with or without the GIL; a pending exception is preserved. */
 static int notify(void *context, int64_t done, int64_t total, const sonic_image *preview)
 {
-    py_watch *w = context;
+    py_progress *p = context;
     PyObject *type, *value, *traceback;
     PyGILState_STATE gil = PyGILState_Ensure();
     PyErr_Fetch(&type, &value, &traceback);
-    int stop = call(w, done, total, preview);
-    if (stop) {
-        PyErr_Fetch(&w->type, &w->value, &w->traceback);
-        PyErr_NormalizeException(&w->type, &w->value, &w->traceback);
-        if (w->traceback)
-            PyException_SetTraceback(w->value, w->traceback);
+    int cancel = call(p, done, total, preview);
+    if (cancel) {
+        PyErr_Fetch(&p->type, &p->value, &p->traceback);
+        PyErr_NormalizeException(&p->type, &p->value, &p->traceback);
+        if (p->traceback)
+            PyException_SetTraceback(p->value, p->traceback);
     }
     PyErr_Restore(type, value, traceback);
     PyGILState_Release(gil);
-    return stop;
+    return cancel;
 }
 
+/* (callable, wants_preview, interval_ms, fail_at) -> handle. */
 static PyObject *progress_begin(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -84,54 +87,57 @@ static PyObject *progress_begin(PyObject *self, PyObject *args)
     long long interval_ms, fail_at;
     if (!PyArg_ParseTuple(args, "OpLL", &callable, &wants_preview, &interval_ms, &fail_at))
         return NULL;
-    py_watch *w = calloc(1, sizeof *w);
-    PyObject *capsule = w ? PyCapsule_New(w, CAPSULE, destroy) : PyErr_NoMemory();
+    py_progress *p = calloc(1, sizeof *p);
+    PyObject *capsule = p ? PyCapsule_New(p, CAPSULE, destroy) : PyErr_NoMemory();
     if (!capsule) {
-        free(w);
+        free(p);
         return NULL;
     }
     Py_INCREF(callable);
-    w->callable = callable;
-    w->watch.notify = notify, w->watch.context = w;
-    w->watch.wants_preview = wants_preview != 0, w->watch.interval_ms = interval_ms, w->watch.fail_at = fail_at;
-    sonic_progress_begin(&w->watch);
-    Py_INCREF(capsule); /* the thread's own, until the watch ends: it must not die while it is asked */
+    p->callable = callable;
+    p->progress.notify = notify, p->progress.context = p;
+    p->progress.wants_preview = wants_preview != 0, p->progress.interval_ms = interval_ms,
+    p->progress.fail_at = fail_at;
+    sonic_progress_begin(&p->progress);
+    Py_INCREF(capsule); /* the thread's own reference until progress_end: C still uses the handle */
     return capsule;
 }
 
+/* handle -> (exception or None, operators). */
 static PyObject *progress_end(PyObject *self, PyObject *capsule)
 {
     (void)self;
-    py_watch *w = PyCapsule_GetPointer(capsule, CAPSULE);
-    if (!w)
+    py_progress *p = PyCapsule_GetPointer(capsule, CAPSULE);
+    if (!p)
         return NULL;
-    sonic_status status = sonic_progress_end(&w->watch);
+    sonic_status status = sonic_progress_end(&p->progress);
     if (status)
         return sonic_py_raise(status);
-    PyObject *result = Py_BuildValue("OL", w->value ? w->value : Py_None, (long long)w->watch.operators);
-    forget(w); /* the exception's frames hold the watch: a circle that Python's collector could not see */
+    PyObject *result = Py_BuildValue("OL", p->value ? p->value : Py_None, (long long)p->progress.operators);
+    clear_raised(p); /* its traceback refers to the handle: a cycle that Python's collector cannot see */
     Py_DECREF(capsule);
     return result;
 }
 
+/* () -> exception or None. */
 static PyObject *progress_raised(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    sonic_progress *watch = sonic_progress_current();
-    py_watch *w = watch ? watch->context : NULL;
-    PyObject *raised = w && w->value ? w->value : Py_None;
+    sonic_progress *progress = sonic_progress_current();
+    py_progress *p = progress ? progress->context : NULL;
+    PyObject *raised = p && p->value ? p->value : Py_None;
     Py_INCREF(raised);
     return raised;
 }
 
 PyMethodDef sonic_py_progress_methods[] = {
     {"progress_begin", progress_begin, METH_VARARGS,
-     "progress_begin(callable, wants_preview, interval_ms, fail_at) -> watch, the innermost of this thread; the callable "
-     "gets (done, total,\n"
-     "preview), and what it raises stops the work (csrc/core/progress.h)"},
+     "progress_begin(callable, wants_preview, interval_ms, fail_at) -> handle\n\n"
+     "Makes callable(done, total, preview) the innermost progress callback of this thread; what it raises cancels the "
+     "work (csrc/core/progress.h)."},
     {"progress_end", progress_end, METH_O,
-     "progress_end(watch) -> (what the callable raised or None, how many operators asked)"},
+     "progress_end(handle) -> (what the callable raised or None, number of operators run)"},
     {"progress_raised", progress_raised, METH_NOARGS,
-     "progress_raised() -> what the callable of this thread's innermost watch raised, or None"},
+     "progress_raised() -> what this thread's innermost progress callback raised, or None"},
     {NULL, NULL, 0, NULL},
 };

@@ -6,9 +6,11 @@
 
 static const char NAME[] = "sonic_generator";
 
+/* Runs when Python frees the generator. */
 static void free_generator(PyObject *capsule) { free(PyCapsule_GetPointer(capsule, NAME)); }
 
-static PyObject *generator_of_seed(PyObject *self, PyObject *number)
+/* seed -> generator, a capsule. */
+static PyObject *generator_create(PyObject *self, PyObject *number)
 {
     (void)self;
     uint64_t seed = PyLong_AsUnsignedLongLongMask(number);
@@ -24,6 +26,7 @@ static PyObject *generator_of_seed(PyObject *self, PyObject *number)
     return capsule;
 }
 
+/* (generator, count) -> float32 [count]. */
 static PyObject *normal(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -35,21 +38,22 @@ static PyObject *normal(PyObject *self, PyObject *args)
     if (!generator)
         return NULL;
     if (count < 0)
-        return PyErr_Format(PyExc_ValueError, "Ask for no fewer than 0 values: %zd were asked for.", (Py_ssize_t)count);
+        return PyErr_Format(PyExc_ValueError, "Ask for no fewer than 0 values: %zd is negative.", (Py_ssize_t)count);
     PyObject *out = PyArray_SimpleNew(1, &count, NPY_FLOAT32);
     if (!out)
         return NULL;
-    /* Two threads that draw from one generator at once get the same values, and nothing worse */
-    sonic_generator own = *generator;
-    Py_BEGIN_ALLOW_THREADS sonic_generator_normal(PyArray_DATA((PyArrayObject *)out), count, &own);
-    Py_END_ALLOW_THREADS *generator = own;
+    /* Two threads that use one generator at once may draw the same values; there is no other harm. */
+    sonic_generator copy = *generator;
+    Py_BEGIN_ALLOW_THREADS sonic_generator_normal(PyArray_DATA((PyArrayObject *)out), count, &copy);
+    Py_END_ALLOW_THREADS *generator = copy;
     return out;
 }
 
 PyMethodDef sonic_py_random_methods[] = {
-    {"generator", generator_of_seed, METH_O,
+    {"generator", generator_create, METH_O,
      "generator(seed) -> generator of random numbers\n\n"
-     "The seed counts as in torch.Generator().manual_seed(seed). A generator goes on where the last draw ended."},
+     "The seed means the same as in torch.Generator().manual_seed(seed). Each draw continues where the last one "
+     "ended."},
     {"normal", normal, METH_VARARGS,
      "normal(generator, count) -> float32[count]\n\n"
      "The next values of torch.randn(count, generator=...) on the CPU (csrc/torch/random.h)."},

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* Under AddressSanitizer (GCC defines a macro, clang a feature) the arena is poisoned except for the blocks in use, and
- * each block is followed by a red zone: an access behind a block, or to one that was rewound, ends the process. */
+ * each block is followed by a red zone: an access past the end of a block, or to a released one, ends the process. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define SANITIZED

@@ -13,7 +13,7 @@ typedef struct sonic_arena sonic_arena;
 /* Bytes that a block of `size` bytes occupies; an arena's capacity is the sum over its blocks. */
 size_t sonic_arena_piece(size_t size);
 
-/* SONIC_ERROR_MEMORY names the number of bytes asked for. */
+/* SONIC_ERROR_MEMORY names the requested number of bytes. */
 sonic_status sonic_arena_create(sonic_arena **out, size_t capacity);
 void sonic_arena_free(sonic_arena *arena);
 

@@ -1,10 +1,10 @@
-/* plane.h - one channel of a picture in floating point, and what marks loops that gain from wider vectors. */
+/* plane.h - one image channel in floating point, and the attribute for functions that gain from wider vectors. */
 #ifndef SONIC_CORE_PLANE_H
 #define SONIC_CORE_PLANE_H
 
 #include "sonic.h"
 
-/* Rows follow each other without gaps: [height_px][width_px], levels 0..255. */
+/* [height_px][width_px] without padding, levels 0..255. */
 typedef struct sonic_plane {
     float *data;
     int32_t width_px, height_px;
@@ -15,8 +15,8 @@ static inline const float *sonic_plane_row(const sonic_plane *plane, int32_t y)
     return plane->data + (ptrdiff_t)y * plane->width_px;
 }
 
-/* A second copy of a function for processors with 256-bit vectors, chosen at load time where compiler and system can.
- * AVX2 alone, without fused multiply-add: results are the same on every machine. */
+/* Compiles a function a second time for AVX2, chosen at load time where compiler and system support it. Without fused
+ * multiply-add, so results are the same on every machine. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__) &&                       \
     !defined(__SANITIZE_ADDRESS__)
 #define SONIC_WIDE __attribute__((target_clones("avx2", "default")))

@@ -1,77 +1,77 @@
 #include "core/progress.h"
 
-#include <time.h>
+#include <time.h> /* timespec_get */
 
 #include "core/thread_local.h"
 
 static SONIC_THREAD_LOCAL sonic_progress *current;
 
-void sonic_progress_begin(sonic_progress *watch)
+void sonic_progress_begin(sonic_progress *progress)
 {
-    watch->outer = current;
-    current = watch;
+    progress->outer = current;
+    current = progress;
 }
 
-sonic_status sonic_progress_end(sonic_progress *watch)
+sonic_status sonic_progress_end(sonic_progress *progress)
 {
     for (sonic_progress **at = &current; *at; at = &(*at)->outer)
-        if (*at == watch) {
-            *at = watch->outer;
+        if (*at == progress) {
+            *at = progress->outer;
             return SONIC_OK;
         }
-    return sonic_fail(SONIC_ERROR_ARGUMENT, "End a watch in the thread that began it.");
+    return sonic_fail(SONIC_ERROR_ARGUMENT, "End a progress callback in the thread that began it.");
 }
 
 sonic_progress *sonic_progress_current(void) { return current; }
 
-static sonic_status stopped(void)
+static sonic_status cancelled(void)
 {
-    return sonic_fail(SONIC_ERROR_CANCELLED, "Start again to have the result: the work was stopped.");
+    return sonic_fail(SONIC_ERROR_CANCELLED, "Start again to have the result: the work was cancelled.");
 }
 
-static sonic_status ask(sonic_progress *watch, const sonic_image *preview)
+static sonic_status notify(sonic_progress *progress, const sonic_image *preview)
 {
-    watch->busy = true;
-    watch->stopped = watch->notify(watch->context, watch->done, watch->total, preview) != 0;
-    watch->busy = false;
-    return watch->stopped ? stopped() : SONIC_OK;
+    progress->busy = true;
+    progress->cancelled = progress->notify(progress->context, progress->done, progress->total, preview) != 0;
+    progress->busy = false;
+    return progress->cancelled ? cancelled() : SONIC_OK;
 }
 
-/* The wall clock, which C11 has everywhere. When it is set back the next operator asks, and all is well again. */
-static bool is_due(sonic_progress *watch)
+/* By the wall clock, the only one in C11. After it is set back, the next operator notifies. */
+static bool is_due(sonic_progress *progress)
 {
-    if (watch->interval_ms <= 0)
+    if (progress->interval_ms <= 0)
         return true;
     struct timespec now = {0};
     timespec_get(&now, TIME_UTC);
-    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, passed = now_ms - watch->asked_ms;
-    if (passed >= 0 && passed < watch->interval_ms)
+    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, elapsed = now_ms - progress->notified_ms;
+    if (elapsed >= 0 && elapsed < progress->interval_ms)
         return false;
-    watch->asked_ms = now_ms;
+    progress->notified_ms = now_ms;
     return true;
 }
 
-static sonic_status poll(sonic_progress *watch)
+static sonic_status poll(sonic_progress *progress)
 {
-    if (watch->busy)
+    if (progress->busy)
         return SONIC_OK;
-    if (watch->stopped)
-        return stopped();
-    if (++watch->operators == watch->fail_at)
+    if (progress->cancelled)
+        return cancelled();
+    if (++progress->operators == progress->fail_at)
         return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: a test says that operator %lld has no memory.",
-                          (long long)watch->fail_at);
-    return is_due(watch) ? ask(watch, NULL) : SONIC_OK;
+                          (long long)progress->fail_at);
+    return is_due(progress) ? notify(progress, NULL) : SONIC_OK;
 }
 
 sonic_status sonic_progress_poll(void) { return current ? poll(current) : SONIC_OK; }
 
 sonic_status sonic_progress_report(int64_t done, int64_t total, const sonic_image *preview)
 {
-    sonic_progress *watch = current;
-    if (!watch || watch->busy)
+    sonic_progress *progress = current;
+    if (!progress || progress->busy)
         return SONIC_OK;
-    if (watch->stopped)
-        return stopped();
-    watch->done = done, watch->total = total;
-    return ask(watch, preview);
+    if (progress->cancelled)
+        return cancelled();
+    progress->done = done, progress->total = total;
+    return notify(progress, preview);
 }

@@ -1,4 +1,4 @@
-/* random.h - the draft engine's own random numbers: the same seed gives the same blinks and sway on every machine.
+/* random.h - random numbers of the draft engine: the same seed gives the same blinks and sway on every machine.
  * Source: PCG32 (XSH-RR 64/32), M. O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms
  * for Random Number Generation", Harvey Mudd College HMC-CS-2014-0905. */
 #ifndef SONIC_CORE_RANDOM_H

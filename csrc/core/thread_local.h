@@ -1,4 +1,4 @@
-/* thread_local.h - a variable of which every thread has its own, in C11 and in Microsoft's compiler. */
+/* thread_local.h - thread-local storage in C11 and in Microsoft's compiler. */
 #ifndef SONIC_CORE_THREAD_LOCAL_H
 #define SONIC_CORE_THREAD_LOCAL_H
 

@@ -1,12 +1,12 @@
-/* vec4.h - four floats at once: SSE2 where it is the baseline (x86-64), NEON on 64-bit ARM, plain C elsewhere. All
- * three add and multiply in the same order. */
+/* vec4.h - vectors of four floats: SSE2 on x86-64, NEON on 64-bit ARM, else plain C. All three add and multiply in
+ * the same order. */
 #ifndef SONIC_CORE_VEC4_H
 #define SONIC_CORE_VEC4_H
 
 #include <stdint.h>
 
 #if defined(__SSE2__) || defined(_M_X64)
-#include <emmintrin.h>
+#include <emmintrin.h> /* SSE2 */
 
 typedef __m128 sonic_vec4;
 
@@ -21,7 +21,7 @@ static inline sonic_vec4 sonic_vec4_add_scaled(sonic_vec4 sum, sonic_vec4 v, flo
     return _mm_add_ps(sum, _mm_mul_ps(v, _mm_set1_ps(s)));
 }
 
-/* The first three as bytes, rounded to the nearest, ends clamped. */
+/* The first three as bytes, rounded to nearest, clamped to 0..255. */
 static inline void sonic_vec4_to_bytes(uint8_t *out, sonic_vec4 v)
 {
     __m128i words = _mm_packs_epi32(_mm_cvtps_epi32(v), _mm_setzero_si128());
@@ -53,7 +53,7 @@ static inline void sonic_vec4_to_bytes(uint8_t *out, sonic_vec4 v)
 }
 
 #else
-#include <math.h>
+#include <math.h> /* rintf */
 
 typedef struct sonic_vec4 {
     float at[4];

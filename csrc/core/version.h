@@ -1,5 +1,4 @@
-/* version.h - the version of the package that this binary was compiled from; loading.py refuses one that is not its
- * own. */
+/* version.h - version of the package that this binary was compiled from; loading.py refuses any other. */
 #ifndef SONIC_CORE_VERSION_H
 #define SONIC_CORE_VERSION_H
 

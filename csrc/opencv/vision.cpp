@@ -1,21 +1,23 @@
 #include "opencv/vision.h"
 
+#include <new> // std::bad_alloc
 #include <string>
 
 #include <opencv2/core.hpp>
-#include <opencv2/core/utility.hpp>
-#include <opencv2/core/version.hpp>
-#include <opencv2/imgproc.hpp>
+#include <opencv2/core/utility.hpp> // getCPUFeaturesLine
+#include <opencv2/core/version.hpp> // CV_VERSION
+#include <opencv2/imgproc.hpp>      // resize, warpAffine
 
 namespace
 {
 
+// Borrows the pixels.
 cv::Mat view(const sonic_image &image)
 {
     return cv::Mat(image.height_px, image.width_px, CV_8UC(image.channels), image.data, (size_t)image.stride);
 }
 
-int flag(sonic_interpolation interpolation)
+int opencv_flag(sonic_interpolation interpolation)
 {
     switch (interpolation) {
     case SONIC_INTERPOLATION_NEAREST:
@@ -29,6 +31,7 @@ int flag(sonic_interpolation interpolation)
     }
 }
 
+// Runs `work`; an exception becomes a status.
 template <typename Work> sonic_status guarded(const char *name, Work work)
 {
     try {
@@ -55,7 +58,7 @@ extern "C" sonic_status sonic_vision_resize(sonic_image target, sonic_image sour
 {
     return guarded("resize", [&] {
         cv::Mat out = view(target);
-        cv::resize(view(source), out, out.size(), 0, 0, flag(interpolation));
+        cv::resize(view(source), out, out.size(), 0, 0, opencv_flag(interpolation));
     });
 }
 
@@ -65,6 +68,6 @@ extern "C" sonic_status sonic_vision_warp_affine(sonic_image target, sonic_image
     return guarded("warp_affine", [&] {
         cv::Mat out = view(target);
         cv::Mat transform(2, 3, CV_64F, const_cast<double *>(matrix));
-        cv::warpAffine(view(source), out, transform, out.size(), flag(interpolation), cv::BORDER_CONSTANT);
+        cv::warpAffine(view(source), out, transform, out.size(), opencv_flag(interpolation), cv::BORDER_CONSTANT);
     });
 }

@@ -1,5 +1,5 @@
-/* vision.h - the few OpenCV functions that the stops use, behind a C interface; vision.cpp alone includes an OpenCV
- * header. A C++ exception ends inside; it comes out as a status with OpenCV's own text. */
+/* vision.h - the OpenCV functions in use, behind a C interface; only vision.cpp includes OpenCV's headers. C++
+ * exceptions are returned as a status with OpenCV's text. */
 #ifndef SONIC_OPENCV_VISION_H
 #define SONIC_OPENCV_VISION_H
 
@@ -16,11 +16,11 @@ typedef enum sonic_interpolation {
     SONIC_INTERPOLATION_AREA = 3
 } sonic_interpolation;
 
-/* "4.6.0": the library that is linked. */
+/* Of the linked library: "4.6.0". */
 const char *sonic_vision_version(void);
 
-/* "SSE SSE2 SSE3 *SSE4.1 *AVX *AVX2": what it was compiled for, and with * what it uses beyond that because this
- * processor has it; with ? what this processor lacks. */
+/* "SSE SSE2 SSE3 *SSE4.1 *AVX ?AVX2": the baseline it was compiled for; * marks what it dispatches to at run time, ?
+ * what this processor lacks. */
 const char *sonic_vision_simd(void);
 
 /* Resizes `source` into `target` (same channels, 1 to 4). */

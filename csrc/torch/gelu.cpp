@@ -1,10 +1,10 @@
-// GELU, the only operator whose call through the stable interface leaks: libtorch copies the argument `approximate`
-// into a string that nobody frees (ToImpl<std::string> in torch/csrc/stable/stableivalue_conversions.h), 48 bytes a
-// call and hundreds of calls a step.
+// GELU. Its call through the stable ABI leaks: libtorch copies the argument `approximate` into a string that it never
+// frees (ToImpl<std::string> in torch/csrc/stable/stableivalue_conversions.h), 48 bytes a call, hundreds of calls a
+// step.
 //
-// libtorch's own entry is therefore looked up by its full C++ name, which spells the types it takes: where it exists,
-// it is this one. Where it does not (Windows and macOS spell it differently), the stable call does the work.
-#include <cstring>
+// libtorch's C++ function is therefore looked up by its mangled name, which includes the argument types: if the name
+// exists, the types match. Otherwise (Windows and macOS mangle differently) the stable call is used.
+#include <cstring> // strcspn
 #include <exception>
 #include <string_view>
 
@@ -48,7 +48,7 @@ sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x)
     if (!gelu_out() || !x || scope->status)
         return Call(scope, "aten::gelu").tensor(x).text("none").run();
     bool taken = x->taken;
-    x->taken = false; // it is read after the first operator
+    x->taken = false; // still read after the first operator
     sonic_tensor *y = Call(scope, "aten::empty_like").tensor(x).none().none().none().none().none().run();
     bool written = y && write_gelu(scope, y, x);
     if (taken)

@@ -6,8 +6,7 @@
 
 #include "core/parallel.h"
 
-/* Tokens are summed in chunks, which are what runs in parallel; the chunks' sums are added in order, so results do not
- * depend on threads. */
+/* Chunks of tokens are summed in parallel and their sums added in order, so results do not depend on threads. */
 enum { CHUNK = 256 };
 
 typedef struct job {
@@ -45,7 +44,7 @@ static void sum_chunks(int64_t first, int64_t last, void *context)
     }
 }
 
-/* Mean and 1 / deviation of one group of one batch. */
+/* Mean and reciprocal standard deviation of one group of one batch. */
 static void statistics(double *mean, double *scale, const job *j, int64_t batch, int64_t group)
 {
     int64_t width = j->channels / j->groups;

@@ -1,6 +1,5 @@
 // internal.h - shared by the files of torch/ alone: the tensor behind the handle, and calls into libtorch's dispatcher.
-// Sections are in order of dependency: a file uses only what stands above its own section (and tensor.h's functions of
-// the same files).
+// The sections are in order of dependency: a file uses only functions of files above it.
 #ifndef SONIC_TORCH_INTERNAL_H
 #define SONIC_TORCH_INTERNAL_H
 
@@ -53,7 +52,7 @@ int32_t torch_dtype(sonic_dtype dtype);
 
 // cost_meter.cpp (cost_meter.h)
 
-// Called for each handle that a scope receives or releases. `source`: the tensor whose memory x shows, if known.
+// Called for each tensor that a scope receives or releases. `source`: the tensor whose memory x shows, if known.
 void cost_meter_adopt(sonic_cost_meter *meter, sonic_tensor *x, const sonic_tensor *source);
 void cost_meter_release(sonic_cost_meter *meter, sonic_tensor *x);
 // Whether the result of the operator `op` shows the memory of its first operand x.
@@ -79,14 +78,14 @@ sonic_tensor *share(sonic_scope *scope, const sonic_tensor *x);
 
 // Whether x is a tensor of the meta device and a cost meter counts: the operator is counted, not run.
 bool is_dry_run(const sonic_scope *scope, const sonic_tensor *x);
-// An empty result of the meta device, laid out as the operator's own; nullptr: unknown operator, ask libtorch.
+// An empty result on the meta device with the operator's shape and layout; nullptr: not covered, call libtorch.
 AtenTensorHandle meta_kernel(const char *op, const Argument *arguments, bool for_gpu);
 AtenTensorHandle meta_elementwise(const sonic_tensor *a, const sonic_tensor *b);
 
 // call.cpp
 
-// Whether an operator may run in `scope`: nothing has failed, and no progress callback (core/progress.h) cancels. Every
-// operator asks first.
+// Whether an operator may run in `scope`: nothing has failed and no progress callback (core/progress.h) cancels. Called
+// before every operator.
 bool may_run(sonic_scope *scope);
 // Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else
 // SONIC_ERROR_TORCH. `what`: the operator and the shapes of its operands.

@@ -2,7 +2,7 @@
 //
 // libtorch's own meta kernels are mostly Python, a hundred times slower, and follow no particular device. Here memory
 // layouts are those of the kernels on the CPU or on a GPU, because they decide which later views must copy. Shapes are
-// not checked: a network that is estimated has run before. nullptr: no kernel here, ask libtorch.
+// not checked: only networks that run are estimated. nullptr: no kernel here, call libtorch.
 #include <algorithm> // std::any_of, std::max, std::stable_sort
 #include <cstring>   // strcmp, strlen
 

@@ -1,5 +1,5 @@
-// The operators of tensor.h, each one call of libtorch's own kernel, so that results are bit-equal to eager PyTorch.
-#include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
+// Basic operators of tensor.h, each one call of libtorch's own kernel, so results are bit-equal to eager PyTorch.
+#include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h> // aoti_torch_aten_pad, _subtract_Tensor
 
 #include "torch/internal.h"
 
@@ -31,7 +31,7 @@ sonic_tensor *st_max_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel,
         .run();
 }
 
-static bool all_there(sonic_scope *scope, const char *name, std::initializer_list<sonic_tensor *> operands)
+static bool all_present(sonic_scope *scope, const char *name, std::initializer_list<sonic_tensor *> operands)
 {
     for (const sonic_tensor *x : operands)
         if (!x) {
@@ -41,10 +41,10 @@ static bool all_there(sonic_scope *scope, const char *name, std::initializer_lis
     return true;
 }
 
-// Not through the dispatcher's boxed call: there a string argument leaks about 100 bytes (torch 2.13).
+// Not through the dispatcher: a string argument leaks about 100 bytes there (torch 2.13).
 sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, int32_t count)
 {
-    if (!sonic::may_run(scope) || !all_there(scope, "pad", {x}))
+    if (!sonic::may_run(scope) || !all_present(scope, "pad", {x}))
         return nullptr;
     AtenTensorHandle padded = nullptr;
     if (aoti_torch_aten_pad(x->handle, sides, count, "constant", nullptr, &padded)) {
@@ -67,10 +67,10 @@ sonic_tensor *st_prelu(sonic_scope *scope, sonic_tensor *x, sonic_tensor *slope)
 
 sonic_tensor *st_sigmoid(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::sigmoid").tensor(x).run(); }
 
-// aten::add takes a Scalar, which does not cross the stable ABI; subtract has a C function of its own, with alpha.
+// aten::add takes a Scalar, which does not cross the stable ABI; subtract has a C function, with alpha.
 static sonic_tensor *subtract(sonic_scope *scope, const char *name, sonic_tensor *a, sonic_tensor *b, double alpha)
 {
-    if (!sonic::may_run(scope) || !all_there(scope, name, {a, b}))
+    if (!sonic::may_run(scope) || !all_present(scope, name, {a, b}))
         return nullptr;
     AtenTensorHandle result = sonic::is_dry_run(scope, a) ? sonic::meta_elementwise(a, b) : nullptr;
     if (!result && aoti_torch_aten_subtract_Tensor(a->handle, b->handle, alpha, &result)) {
@@ -142,7 +142,7 @@ sonic_tensor *st_to_dtype(sonic_scope *scope, sonic_tensor *x, sonic_dtype dtype
 
 sonic_tensor *sonic::to(sonic_scope *scope, sonic_tensor *x, int32_t device_type, int32_t device_index, int32_t dtype)
 {
-    // A Device crosses as its index in the low and its type in the high half (stableivalue_conversions.h).
+    // A Device is passed as its index in the low and its type in the high half (stableivalue_conversions.h).
     uint64_t device = (uint64_t)(uint32_t)device_index | (uint64_t)(uint32_t)device_type << 32;
     return Call(scope, "aten::to", "device")
         .tensor(x)

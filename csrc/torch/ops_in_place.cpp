@@ -1,8 +1,5 @@
-// The operators of tensor.h that change a tensor where it lies: a residual network needs no second copy of its stream.
-#include <cstdio>
-#include <cstring>
-
-#include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
+// In-place operators of tensor.h: a residual network needs no second copy of its activations.
+#include <cstdio> // snprintf
 
 #include "torch/internal.h"
 #include "torch/optional.h"
@@ -10,7 +7,7 @@
 using sonic::Call;
 using sonic::may_run;
 
-// libtorch's in-place operators return a second handle of x; ours return x, so that its place in its scope stays.
+// libtorch's in-place operators return a second handle of x; ours return x, which stays in its scope.
 static sonic_tensor *same(sonic_tensor *x, sonic_tensor *result)
 {
     st_release(result);
@@ -34,15 +31,16 @@ sonic_tensor *st_copy_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor
 
 sonic_tensor *st_empty_images(sonic_scope *scope, sonic_tensor *x, int64_t count)
 {
-    int64_t strides[SONIC_TENSOR_MAX_DIMS] = {}, *of_x = nullptr;
+    int64_t strides[SONIC_TENSOR_MAX_DIMS] = {}, *x_strides = nullptr;
     int32_t dtype = 0, device = 0, index = 0;
     AtenTensorHandle handle = nullptr;
     sonic_shape shape = st_shape(x);
-    if (!x || !may_run(scope) || aoti_torch_get_strides(x->handle, &of_x) || aoti_torch_get_dtype(x->handle, &dtype) ||
-        aoti_torch_get_device_type(x->handle, &device) || aoti_torch_get_device_index(x->handle, &index))
+    if (!x || !may_run(scope) || aoti_torch_get_strides(x->handle, &x_strides) ||
+        aoti_torch_get_dtype(x->handle, &dtype) || aoti_torch_get_device_type(x->handle, &device) ||
+        aoti_torch_get_device_index(x->handle, &index))
         return nullptr;
     for (int32_t i = 1; i < shape.dims; i++)
-        strides[i] = of_x[i];
+        strides[i] = x_strides[i];
     strides[0] = shape.size[0] ? st_count(x) / shape.size[0] : 0;
     shape.size[0] = count;
     if (aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, device, index, &handle)) {
@@ -62,13 +60,13 @@ sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor 
     return same(x, Call(scope, "aten::mul_", "Tensor").tensor(x).tensor(y).run());
 }
 
-// add_ takes its factor as a Scalar, which does not cross the stable ABI. This one takes it as a tensor in host memory.
+// add_ takes its factor as a Scalar, which does not cross the stable ABI; this operator takes a tensor on the CPU.
 sonic_tensor *st_add_product_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *a, sonic_tensor *b,
                                       double factor)
 {
     sonic::cost_meter_moved(scope, {x, x, a, b});
     if (!scope->status && x && a && b && sonic::is_dry_run(scope, x)) {
-        Call(scope, "nothing").tensor(a).tensor(b); // releases what was taken
+        Call(scope, "nothing").tensor(a).tensor(b); // releases taken operands
         return x;
     }
     sonic_tensor *scalars = sonic::scalar_list(scope, factor);
@@ -92,7 +90,7 @@ sonic_tensor *st_lerp_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor
         x, Call(scope, "aten::lerp_", "Tensor").tensor(x).tensor(y).tensor(sonic::scalar_like(scope, weight, x)).run());
 }
 
-// A C function of libtorch that newer releases may drop; without it the product takes memory of its own.
+// A C function of libtorch that newer releases may drop; without it the product needs memory of its own.
 using Addmm = AOTITorchError (*)(AtenTensorHandle out, AtenTensorHandle self, AtenTensorHandle a, AtenTensorHandle b,
                                  float beta, float alpha);
 

@@ -1,9 +1,4 @@
-// The operators of tensor.h that the diffusion networks add to those of the face networks.
-#include <cmath>
-#include <cstring>
-
-#include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h>
-
+// Operators of tensor.h for neural networks: convolutions, norms, activations, attention, reductions, resampling.
 #include "torch/group_norm.h"
 #include "torch/internal.h"
 
@@ -84,7 +79,7 @@ static sonic_tensor *group_norm_in_double(sonic_scope *scope, sonic_tensor *x, i
     int64_t channels = shape.size[shape.dims - 1],
             tokens = shape.size[0] && channels ? st_count(x) / shape.size[0] / channels : 0;
     bool taken = x->taken;
-    x->taken = false; // it is read after the first operator
+    x->taken = false; // still read after the first operator
     sonic_tensor *y = Call(scope, "aten::empty_like").tensor(x).none().none().none().none().none().run();
     if (y && (st_count(weight) != channels || st_count(bias) != channels))
         sonic_scope_fail(
@@ -206,8 +201,7 @@ sonic_tensor *st_avg_pool2d(sonic_scope *scope, sonic_tensor *x, int64_t kernel,
         .run();
 }
 
-// The overloads "vec" take the size as optional list, which crosses the stable call; those with a plain SymInt[2] do
-// not.
+// The overloads "vec" take the size as an optional list, which crosses the stable ABI; a plain SymInt[2] does not.
 sonic_tensor *st_resize_nearest(sonic_scope *scope, sonic_tensor *x, int64_t factor)
 {
     int64_t rows = st_size(x, 2) * factor, columns = st_size(x, 3) * factor;

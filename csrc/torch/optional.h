@@ -1,6 +1,5 @@
-/* optional.h - functions of libtorch that the binary can do without. They are looked up by name when they are wanted,
- * because the file has to load under PyTorch 2.10, and under builds that lack them. `sonic doctor` shows each with what
- * it is for. */
+/* optional.h - functions of libtorch that the binary can do without. They are looked up by name at run time, because
+ * PyTorch 2.10 and some builds lack them. `sonic doctor` lists them with their use. */
 #ifndef SONIC_TORCH_OPTIONAL_H
 #define SONIC_TORCH_OPTIONAL_H
 
@@ -20,7 +19,7 @@ typedef enum sonic_torch_optional {
 /* The function's address in the libtorch of this process, or NULL. */
 void *sonic_torch_find(sonic_torch_optional which);
 
-/* Its name, and in words what is lost without it. */
+/* Its name, and what it is used for. */
 const char *sonic_torch_optional_name(sonic_torch_optional which);
 const char *sonic_torch_optional_use(sonic_torch_optional which);
 

@@ -1,16 +1,15 @@
 #include "core/parallel.h"
 
-#include <torch/csrc/stable/c/shim.h>
+#include <torch/csrc/stable/c/shim.h> // torch_parallel_for, torch_get_num_threads
 
 #if !defined(_WIN32)
-#include <unistd.h>
+#include <unistd.h> // getpid
 #endif
 
 namespace
 {
 
-// A forked child has this process's memory and none of its threads: a parallel region of OpenMP would wait for them for
-// ever.
+// A forked child has none of this process's threads: a parallel region of OpenMP would wait for them forever.
 #if defined(_WIN32)
 bool forked() { return false; }
 #else
@@ -25,7 +24,7 @@ extern "C" void sonic_parallel_for(int64_t count, int64_t grain, sonic_range_fn 
 {
     if (count <= 0)
         return;
-    // A pool that cannot start is no reason to lose the work: this thread does it alone.
+    // If the pool cannot start, this thread does all of the work.
     if (forked() || torch_parallel_for(0, count, grain > 0 ? grain : 1, work, context) != AOTI_TORCH_SUCCESS)
         work(0, count, context);
 }

@@ -51,7 +51,7 @@ static double uniform_in_double(sonic_generator *generator)
     return (double)((high << 32 | word(generator)) & 0x1fffffffffffffu) * 0x1p-53;
 }
 
-/* 16 uniforms become 16 normals. */
+/* Box-Muller: 16 uniforms become 16 normals. */
 static void transform(float x[BLOCK])
 {
     for (int32_t j = 0; j < BLOCK / 2; j++) {

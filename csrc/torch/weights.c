@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct entry {
-    const char *name; /* not terminated; NULL: free */
+    const char *name; /* not terminated; NULL: a free slot */
     size_t length;
     sonic_tensor *tensor;
 } entry;

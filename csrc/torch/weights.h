@@ -1,5 +1,5 @@
-/* weights.h - tensors by name: how a network finds its weights among the operands of one call.
- * An index is built once per call (about 0.1 us a tensor) and borrows the tensors. */
+/* weights.h - tensors by name: how a network finds its weights among the operands of one call. The hash table is built
+ * once per call (about 0.1 us a tensor) and borrows the tensors. */
 #ifndef SONIC_TORCH_WEIGHTS_H
 #define SONIC_TORCH_WEIGHTS_H
 
@@ -22,7 +22,7 @@ __attribute__((format(printf, 2, 3)))
 sonic_tensor *
 sonic_weights_find(const sonic_weights *weights, const char *name, ...);
 
-/* The same, but its absence fails `scope` with a sentence that names the tensor. */
+/* The same, but a missing tensor fails `scope` with a message that names it. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
