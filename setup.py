@@ -3,12 +3,10 @@
 Environment
   MAX_JOBS=N         compile N files at a time (1)
   SONIC_DEBUG=1      keep the symbols
-  SONIC_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan: the normal extension stays as it
-                     is
-  SONIC_WERROR=0     let a compiler newer than this code warn without stopping
-  SONIC_STATIC=DIR   link libjpeg-turbo and OpenCV into the binary, from the folder that tools/static_libraries.py made:
-                     the wheel's way
-  SONIC_STATIC=build the same, and make that folder first
+  SONIC_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan, beside the normal extension
+  SONIC_WERROR=0     warnings are not errors: for a compiler newer than this code
+  SONIC_STATIC=DIR   link libjpeg-turbo and OpenCV statically, from a folder of tools/static_libraries.py: for wheels
+  SONIC_STATIC=build the same, and build that folder first
 """
 
 import filecmp
@@ -37,7 +35,7 @@ STATIC = STATIC and Path(STATIC).resolve()
 BUILD = ROOT / "build" / ("asan" if SANITIZE else "wheel" if STATIC else "native")
 WINDOWS, APPLE = sys.platform == "win32", sys.platform == "darwin"
 
-# The oldest interfaces that one binary has to serve: CPython 3.10, NumPy 1.23's C API, PyTorch 2.10's stable ABI.
+# The oldest interfaces that one binary has to support: CPython 3.10, NumPy 1.23's C API, PyTorch 2.10's stable ABI.
 MACROS = [
     ("Py_LIMITED_API", "0x030A0000"),
     ("NPY_NO_DEPRECATED_API", "NPY_1_23_API_VERSION"),
@@ -62,7 +60,7 @@ if STATIC:
 if SANITIZE:
     COMMON += ["-O1", *SANITIZERS, "-fno-sanitize-recover=all", "-fno-wrapv"]
     LINK += SANITIZERS
-# Not tried: there was no such machine. .github/workflows/wheels.yml is the recipe.
+# Untested. .github/workflows/wheels.yml is the recipe.
 if APPLE:
     LINK = ["-Wl,-dead_strip", "-Wl,-exported_symbol,_PyInit__sonic"]
 elif WINDOWS:
@@ -70,7 +68,7 @@ elif WINDOWS:
     PER_LANGUAGE = {".c": ["/std:c11"], ".cpp": ["/std:c++20"]}
     LIBRARIES.remove("m")
 
-# What the compiler has to find, and the sentence for a machine that lacks it.
+# Headers that the build needs, and the Debian package of each.
 SYSTEM_HEADERS = {
     "opencv2/core.hpp": "libopencv-core-dev",
     "opencv2/imgproc.hpp": "libopencv-imgproc-dev",
@@ -81,11 +79,12 @@ SYSTEM_HEADERS = {
 
 
 def package_folder(name):
-    """Where a package lies, without importing it: torch takes seconds."""
+    """A package's folder, without importing it: torch takes seconds."""
     spec = find_spec(name)
     if spec is None:
         sys.exit(
-            f"Install {name} into this Python (pip install {name}), or run `make build`, which does it: the build reads its headers."
+            f"Install {name} into this Python (pip install {name}), or run `make build`, which does it: "
+            "the build needs its headers."
         )
     return Path(spec.origin).parent
 
@@ -104,8 +103,7 @@ def opencv_headers():
 
 
 def static_libraries():
-    """The archives in the order in which each finds what it needs in the next; a linker that gets nothing from one
-    takes nothing."""
+    """The archives in link order: each uses symbols of those after it."""
     if not STATIC:
         return []
     names = ("opencv_video", "opencv_imgproc", "opencv_core", "jpeg-turbo", "zlib")
@@ -132,12 +130,12 @@ class BuildExt(build_ext):
         if not STATIC and (SANITIZE or self.inplace or self.editable_mode):
             self.build_lib = str(BUILD)
         if self.inplace:
-            self.drop_what_was_not_built_here()
+            self.remove_foreign_extension()
         super().run()
 
-    def drop_what_was_not_built_here(self):
-        """A file in the package that is newer than what was built last would stay: a download cut short, or one for
-        another machine."""
+    def remove_foreign_extension(self):
+        """Removes an extension that the last build did not produce, say a truncated download; setuptools would keep it
+        if it is newer."""
         name = self.get_ext_filename(self.extensions[0].name)
         built, used = BUILD / name, ROOT / name
         if used.is_file() and not (built.is_file() and filecmp.cmp(built, used, shallow=False)):
@@ -160,7 +158,7 @@ class BuildExt(build_ext):
         linked.write_text(names)
 
     def flags(self):
-        """Everything but the sources that decides what the compiler makes."""
+        """Everything but the sources that an object file depends on."""
         extension = self.extensions[0]
         versions = [importlib.metadata.version(name) for name in ("torch", "numpy")]
         compiler = [getattr(self.compiler, name, None) for name in ("compiler_so", "compiler_so_cxx", "include_dirs")]
@@ -180,15 +178,15 @@ class BuildExt(build_ext):
         extra_postargs=None,
         depends=None,
     ):
-        """Stands in for the compiler's own loop over files: same arguments, but headers count and several files compile
-        at a time."""
+        """Replaces the compiler's own loop: same arguments, but headers are dependencies, too, and files compile in
+        parallel."""
         compiler = self.compiler
         Path(self.build_temp, "linked.txt").unlink(missing_ok=True)
         macros, objects, extra, defines, _ = compiler._setup_compile(
             output_dir, macros, include_dirs, files, depends, extra_postargs
         )
         arguments = compiler._get_cc_args(defines, debug, extra_preargs)
-        stale = [(o, f) for o, f in zip(objects, files, strict=True) if older_than_its_parts(o, f)]
+        stale = [(o, f) for o, f in zip(objects, files, strict=True) if is_stale(o, f)]
 
         def compile_one(pair):
             target, source = pair
@@ -208,7 +206,7 @@ class BuildExt(build_ext):
         return objects
 
     def compile_by_language(self, files, extra_postargs=None, **more):
-        """Stands in for a compiler whose own loop passes C++ the options that are meant for C."""
+        """For compilers whose own loop passes the options of C to C++."""
         made = {}
         for suffix, own in PER_LANGUAGE.items():
             chosen = [path for path in files if path.endswith(suffix)]
@@ -218,7 +216,7 @@ class BuildExt(build_ext):
         return [made[path] for path in files]
 
     def check_system(self):
-        """Ends with one sentence when the machine lacks a compiler or a library's headers."""
+        """Exits with one sentence when a compiler or a library's headers are missing."""
         if self.compiler.compiler_type != "unix":
             return
         compilers = [
@@ -230,7 +228,8 @@ class BuildExt(build_ext):
         )
         if packages:
             sys.exit(
-                f"Install {' '.join(packages)} (Debian: apt-get install {' '.join(packages)}), or run `make build`, which does it."
+                f"Install {' '.join(packages)} (Debian: apt-get install {' '.join(packages)}), "
+                "or run `make build`, which does it."
             )
 
     def missing_headers(self, compiler):
@@ -246,7 +245,7 @@ class BuildExt(build_ext):
 
 
 class BuildPy(build_py):
-    """Takes the translations along, which ComfyUI looks for beside the package and a wheel has to have inside."""
+    """Adds the translations: ComfyUI finds them beside the package in a checkout, a wheel needs them inside."""
 
     def run(self):
         super().run()
@@ -255,7 +254,7 @@ class BuildPy(build_py):
 
 
 class Wheel(bdist_wheel):
-    """Takes along what the licences of the grafted libraries, of the face models and of the sample ask to be told."""
+    """Adds the licences of the static libraries, of the face models and of the sample."""
 
     def write_wheelfile(self, wheelfile_base, *arguments, **more):
         super().write_wheelfile(wheelfile_base, *arguments, **more)
@@ -269,16 +268,15 @@ def read(path):
     return path.read_text() if path.exists() else None
 
 
-def older_than_its_parts(target, source):
-    """Whether an object file is absent, or older than its source or a header that the compiler listed beside it."""
+def is_stale(target, source):
+    """Whether an object file is missing, or older than its source or a header in its dependency file."""
     listing = Path(target + ".d")
     if not (os.path.exists(target) and listing.exists()):
         return True
-    parts = [
-        part.replace("\\ ", " ") for part in re.split(r"(?<!\\)\s+", listing.read_text().replace("\\\n", " ")) if part
-    ]
+    paths = re.split(r"(?<!\\)\s+", listing.read_text().replace("\\\n", " ").strip())
+    inputs = [source, *(path.replace("\\ ", " ") for path in paths[1:])]  # paths[0] is the target
     built = os.path.getmtime(target)
-    return any(not os.path.exists(part) or os.path.getmtime(part) >= built for part in [source, *parts[1:]])
+    return any(not os.path.exists(path) or os.path.getmtime(path) >= built for path in inputs)
 
 
 TORCH = package_folder("torch")

@@ -1,4 +1,4 @@
-"""Following and stopping what C computes: progress, preview, cancel (csrc/core/progress.h)."""
+"""Progress, preview and cancellation of what C computes (csrc/core/progress.h)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,25 +16,25 @@ Callback = Callable[[int, int, np.ndarray | None], object]
 def progress_callback(
     callback: Callback | None, *, preview: bool = True, interval_ms: int = INTERVAL_MS, fail_at: int = 0
 ) -> Iterator[None]:
-    """Within the block, this thread's networks call callback(done, total, preview), and what it raises stops them at
+    """Within the block, this thread's networks call callback(done, total, preview); what it raises cancels them at
     once.
 
-    callback     `done` of `total` calls of the network, 0 of 0 while nobody knows; `preview` is a small picture uint8
-                 [h, w, 3] of the
-                 result so far, once a step of sampling, else None. None instead of a callback: Ctrl-C alone stops the
-                 work.
-    interval_ms  between two steps of progress the operators ask at most this often, with the last numbers
-    fail_at      for tests: the operator of this number (1, 2, ...) fails as one without memory would
-    The exception that the callback raised leaves the block as it is, KeyboardInterrupt too. Blocks nest: the innermost
-    is asked. A block must be left in the thread that entered it; a generator therefore does not yield inside.
+    callback     `done` of `total` calls of the network, 0 of 0 before the first report; `preview` is a small image of
+                 the result so far, uint8 [h, w, 3], once per sampling step, else None. With None as callback only
+                 Ctrl-C cancels.
+    interval_ms  between two reports, operators call it at most this often, with the last numbers
+    fail_at      for tests: the operator of this number (1, 2, ...) fails as if out of memory
+
+    The callback's exception, KeyboardInterrupt included, leaves the block unchanged. Blocks nest: the innermost
+    callback is called. A block must be left in the thread that entered it, so a generator must not yield inside.
     """
-    watch = _sonic.progress_begin(callback, preview, interval_ms, fail_at)
+    handle = _sonic.progress_begin(callback, preview, interval_ms, fail_at)
     try:
         yield
     finally:
-        raised, _ = _sonic.progress_end(watch)
+        raised, _ = _sonic.progress_end(handle)
         try:
             if raised is not None:
                 raise raised from raised.__cause__
         finally:
-            del raised  # it holds this frame
+            del raised  # its traceback refers to this frame

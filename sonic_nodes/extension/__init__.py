@@ -1,1 +1,1 @@
-"""The C extension: found, checked and loaded, or the reasons why it does not load."""
+"""The C extension: finds, checks and loads it, or explains why it does not load."""

@@ -1,5 +1,5 @@
-"""The extension as a file, looked at before it is loaded: a part of a file may end the whole process, and a file of
-another machine gives an error that nobody understands."""
+"""Checks the extension's file before it is loaded: mapping a truncated file would crash the process, and the loader's
+error for another machine's file is hard to understand."""
 
 import platform
 import re
@@ -12,26 +12,26 @@ FOLDER = Path(__file__).absolute().parents[1]
 MACHINES = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}  # e_machine, ELF-64 Object File Format
 SAME = {"amd64": "x86_64", "arm64": "aarch64"}
 HEADER_BYTES = 64
-HEAD_BYTES = 4096  # the header, and behind it the table of segments
+HEAD_BYTES = 4096  # the header and the segment table after it
 
 
 def find(folder: Path = FOLDER) -> Path | None:
-    """The file that Python would load here; else one that was made for another system; else None."""
-    here = [folder / f"_sonic{suffix}" for suffix in EXTENSION_SUFFIXES]
-    anywhere = sorted(path for path in folder.glob("_sonic.*") if path.suffix in (".so", ".pyd", ".dylib"))
-    return next((path for path in [*here, *anywhere] if path.is_file()), None)
+    """The file that Python would load; else one for another system; else None."""
+    native = [folder / f"_sonic{suffix}" for suffix in EXTENSION_SUFFIXES]
+    others = sorted(path for path in folder.glob("_sonic.*") if path.suffix in (".so", ".pyd", ".dylib"))
+    return next((path for path in [*native, *others] if path.is_file()), None)
 
 
 def flaw(path: Path) -> str | None:
-    """What is wrong with the file, as words that follow "it is": "cut short: ..."; None when it may be loaded."""
+    """What is wrong with the file, to follow "it is": "cut short: ..."; None if it may be loaded."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if head.startswith(b"version https://git-lfs"):
-        return "a note of Git LFS that stands for the file, not the file"
+        return "a Git LFS pointer, not the file itself"
     kind, machine = kind_of(head)
     if kind is None:
-        return f"no program file but {size:,} bytes of something else"
+        return f"not a shared library ({size:,} bytes)"
     if kind != system():
         return f"made for {kind}, and this is {system()}"
     if machine and machine != processor():
@@ -42,7 +42,7 @@ def flaw(path: Path) -> str | None:
 
 
 def kind_of(head: bytes) -> tuple[str | None, str]:
-    """(the system that a file with these first bytes is for, the processor if it is easily told)."""
+    """(the system of a file with these first bytes, its processor or "" if unknown)."""
     if head[:4] == b"\x7fELF":
         return "Linux", MACHINES.get(struct.unpack_from("<H", head.ljust(20, b"\0"), 18)[0], "")
     if head[:2] == b"MZ":
@@ -53,8 +53,7 @@ def kind_of(head: bytes) -> tuple[str | None, str]:
 
 
 def elf_bytes(head: bytes) -> int:
-    """How long the file has to be (ELF-64 Object File Format): the table of sections and every segment that gets mapped
-    lie in it."""
+    """The least size of the file (ELF-64 Object File Format): it holds the section table and every segment."""
     if len(head) < HEADER_BYTES:
         return HEADER_BYTES
     segments, sections = struct.unpack_from("<QQ", head, 32)
@@ -77,6 +76,6 @@ def processor() -> str:
 
 
 def needed_libc(text: str) -> str | None:
-    """ "GLIBC_2.38" of a loader's complaint that this system has no such version."""
+    """ "GLIBC_2.38" of a loader's error about a missing symbol version, else None."""
     found = re.search(r"version [`'\"]((?:GLIBC|GLIBCXX|CXXABI|GCC)_[\w.]+)['\"] not found", text)
     return found.group(1) if found else None

@@ -1,5 +1,5 @@
-"""Loads the extension, or says why it does not load: likely causes, numbered, the remedy first in each, the loader's
-own words last."""
+"""Loads the extension, or explains why it does not load: numbered causes, each with the remedy first, then the
+loader's own message."""
 
 import hashlib
 import importlib
@@ -13,18 +13,18 @@ from .. import __version__
 from ..errors import InstallError
 from . import binary, versions
 
-PACK = Path(__file__).absolute().parents[2]  # where it was found, also when that is a link
+PACK = Path(__file__).absolute().parents[2]  # as it was found: links are not resolved
 PACKAGE = __package__.rpartition(".")[0]
 EXTENSION = "_sonic"
-AN_OPERATOR = "face_find"  # one that register_operators makes
+AN_OPERATOR = "face_find"  # registered by register_operators
 
 
 def load():
-    """(torch, the extension, its operators as torch.ops offers them)."""
+    """(torch, the extension, its namespace in torch.ops)."""
     try:
         extension = import_extension()
         return sys.modules["torch"], extension, register(extension)
-    except Exception as raised:  # whatever it is: a loader that fails has to say what to do
+    except Exception as raised:  # whatever it is, the user gets a remedy
         error = raised
     raise InstallError(explain(error)) from error
 
@@ -32,11 +32,11 @@ def load():
 class Cause(NamedTuple):
     remedy: str
     reason: str
-    certain: bool = True  # nothing else can be it
+    certain: bool = True  # rules out all other causes
 
 
 class Unfit(Exception):
-    """The file is there, and must not or cannot be used: the words say what it is."""
+    """The file exists and cannot be used; the text says why."""
 
 
 def import_extension():
@@ -44,7 +44,7 @@ def import_extension():
     flaw = binary.flaw(path) if path else None
     if flaw:
         raise Unfit(f"{path} is {flaw}")
-    # brings libtorch into the process; the extension links to what is already loaded
+    # loads libtorch into the process: the extension links to what is already loaded
     torch = importlib.import_module("torch")
     old = versions.too_old("torch", torch.__version__)
     if old:
@@ -57,8 +57,7 @@ def import_extension():
 
 
 def register(extension):
-    """The operators, in a dispatcher namespace of this very file: two copies of the package in one process must not
-    meet there."""
+    """The operators, in a dispatcher namespace per file: two copies of the package in a process must not clash."""
     path = os.path.realpath(extension.__file__)
     stat = os.stat(path)
     space = "sonic_" + hashlib.sha256(f"{path}\n{stat.st_mtime_ns}\n{stat.st_size}".encode()).hexdigest()[:16]
@@ -70,29 +69,28 @@ def register(extension):
 
 
 def explain(error: Exception) -> str:
-    """The likeliest remedy, then the causes, then what was raised."""
+    """The most likely remedy, then the causes, then what was raised."""
     found = [cause for cause in (rule(error) for rule in RULES) if cause]
-    rebuild = Cause(f"Run `{command()}`", "it makes the compiled part anew, for this Python and this system")
+    rebuild = Cause(f"Run `{command()}`", "it builds the compiled part for this Python and this system")
     causes = [cause for cause in found if cause.certain] or [*found, rebuild]
     head = f"{causes[0].remedy}, then start again: a part of the Sonic nodes does not load. Likely causes:"
     lines = [f"  {number}. {cause.remedy}: {cause.reason}." for number, cause in enumerate(causes, 1)]
-    said = [] if isinstance(error, Unfit) else [f"What was said: {type(error).__name__}: {error}"]
-    return "\n".join([head, *lines, *said])
+    original = [] if isinstance(error, Unfit) else [f"Original error: {type(error).__name__}: {error}"]
+    return "\n".join([head, *lines, *original])
 
 
 def command() -> str:
-    """The one command that gets the compiled part: build it in a checkout or an unpacked archive, else install the
-    wheel again."""
+    """The command that provides the compiled part: a build in a checkout or archive, else a reinstallation."""
     if (PACK / "Makefile").is_file():
         return f'make -C "{PACK}" build PYTHON="{sys.executable}"'
     return f'"{sys.executable}" -m pip install --force-reinstall --no-deps sonic_talking_portrait-{__version__}-*.whl'
 
 
-# The rules: each looks at what was raised and returns a cause or None.
+# Rules: each maps what was raised to a cause or None.
 
 
 def library_missing(error):
-    """A library of others, or torch itself, is not there or does not load."""
+    """A Python package is not installed, or torch does not load."""
     name = getattr(error, "name", None)
     if isinstance(error, ModuleNotFoundError) and name and not name.startswith(PACKAGE):
         return Cause(
@@ -131,7 +129,7 @@ def file_missing(error):
     if binary.find():
         return None
     return Cause(
-        f"Run `{command()}`", f"the compiled part is not in {binary.FOLDER}; a copy of the source code has none"
+        f"Run `{command()}`", f"the compiled part is not in {binary.FOLDER}; the source code alone does not contain it"
     )
 
 
@@ -145,11 +143,10 @@ def other_libc(error):
     wanted = binary.needed_libc(str(error))
     if wanted:
         return Cause(
-            f"Run `{command()}`",
-            f"the file asks for {wanted} and this system is older; built here it asks for what is here",
+            f"Run `{command()}`", f"the file needs {wanted} and this system is older; a build on this system fits it"
         )
     if re.search(r"ld-linux|ld-musl|libc\.so\.6|libc\.musl", str(error)):
-        return Cause(f"Run `{command()}`", "the file was made for another C library (glibc, musl) than this system's")
+        return Cause(f"Run `{command()}`", "the file was built for another C library (glibc, musl) than this system's")
     return None
 
 
@@ -159,17 +156,17 @@ def symbol_missing(error):
     )
     if not found and "procedure could not be found" not in str(error):
         return None
-    symbol = next(filter(None, found.groups())) if found else "a function that the file asks for"
+    symbol = next(filter(None, found.groups())) if found else "a function that the file needs"
     if re.match(r"_?Py", symbol):
         return Cause(f"Use Python {versions.text(versions.MINIMUM['python'])} or newer", f"this Python has no {symbol}")
     if symbol.startswith(("torch_", "aoti_torch_")) or not found:
         return Cause(
-            f"Install PyTorch {versions.text(versions.MINIMUM['torch'])} or newer as pytorch.org offers it",
-            f"the one here ({sys.modules['torch'].__version__}) has no {symbol}",
+            f"Install PyTorch {versions.text(versions.MINIMUM['torch'])} or newer from pytorch.org",
+            f"the installed one ({sys.modules['torch'].__version__}) has no {symbol}",
             certain=False,
         )
     return Cause(
-        f"Run `{command()}`", f"a library on this system has changed since the file was made, it has no {symbol}"
+        f"Run `{command()}`", f"a library on this system has changed since the file was built: it has no {symbol}"
     )
 
 
@@ -182,12 +179,12 @@ def shared_library_missing(error):
         return None
     name = next(filter(None, found.groups()))
     if "torch" in name or "libc10" in name:
-        return Cause("Install PyTorch again", f"the one here did not bring {name} into the process", certain=False)
-    return Cause(f"Run `{command()}`", f"{name}, which was there when the file was made, is not on this system")
+        return Cause("Install PyTorch again", f"the installed one did not load {name}", certain=False)
+    return Cause(f"Run `{command()}`", f"the file was built with {name}, which is not on this system")
 
 
 def second_copy(error):
-    """Not what usually breaks: copies are kept apart. But it is what remains when libtorch refuses our names."""
+    """Unlikely, since copies have namespaces of their own; it is the cause when libtorch refuses the names."""
     module = sys.modules.get(f"{PACKAGE}.{EXTENSION}")
     others = sorted(
         {
@@ -199,7 +196,7 @@ def second_copy(error):
     if not others:
         return None
     return Cause(
-        "Keep one copy of this pack", f"another one is loaded already, from {Path(others[0]).parent}", certain=False
+        "Keep one copy of this pack", f"another one is already loaded, from {Path(others[0]).parent}", certain=False
     )
 
 

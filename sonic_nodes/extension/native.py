@@ -1,4 +1,4 @@
-"""The C extension. `from .native import _sonic, call` is the only way the rest of the package reaches it."""
+"""The C extension; the rest of the package imports it from here alone: `from .native import _sonic, call`."""
 
 import os
 
@@ -14,11 +14,11 @@ _LOADED_IN = os.getpid()
 def call(name: str, tensors, names="", numbers=()):
     """Run the operator `name` of csrc/torch/operators.h on `tensors`; returns its list of tensors.
 
-    `names` is a string with one tensor name a line. Raises RuntimeError with the C text, ResourceError when memory ran
-    out, and what a watch (watch.py) raised.
+    `names` is a string with one tensor name a line. Raises RuntimeError with C's message, ResourceError when out of
+    memory, and what a progress callback (progress.py) raised.
     """
     if os.getpid() != _LOADED_IN and torch.get_num_threads() > 1:
-        torch.set_num_threads(1)  # a forked child has none of the threads of OpenMP, and would wait for them for ever
+        torch.set_num_threads(1)  # a forked child has no OpenMP threads and would wait for them forever
     try:
         with torch.inference_mode():
             return getattr(_OPERATORS, name)(list(tensors), names, [float(n) for n in numbers])
@@ -31,4 +31,4 @@ def call(name: str, tensors, names="", numbers=()):
         try:
             raise raised from raised.__cause__
         finally:
-            del raised  # it holds this frame
+            del raised  # its traceback refers to this frame

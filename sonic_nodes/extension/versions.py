@@ -1,7 +1,6 @@
-"""The oldest versions that serve: the one place where they stand. pyproject.toml and requirements.txt are compared with
-it by a test.
+"""The oldest supported versions; a test compares pyproject.toml and requirements.txt with them.
 
-An old Python has to be able to read this file: it is what tells that Python is too old.
+An old Python must be able to read this file, which reports that Python is too old.
 """
 
 import importlib
@@ -28,7 +27,7 @@ TITLES = {
     "pillow": "Pillow",
     "comfyui": "ComfyUI",
 }
-# where the name to import is another than the name to install
+# modules whose name differs from the package's
 MODULES = {"pillow": "PIL", "comfyui": "comfyui_version"}
 LIBRARIES = tuple(name for name in MINIMUM if name not in ("python", "comfyui"))
 
@@ -42,7 +41,7 @@ def title(name):
 
 
 def numbers(version):
-    """(2, 10, 0) of "2.10.0a0+git1"; what is not a number ends it."""
+    """(2, 10, 0) of "2.10.0a0+git1": up to the first part that is not a number."""
     parts = []
     for part in version.split("+")[0].split("."):
         digits = re.match(r"\d+", part)
@@ -55,28 +54,28 @@ def numbers(version):
 
 
 def module(name):
-    """The library, imported; whatever importing it raises."""
+    """The imported library; raises what the import raises."""
     return importlib.import_module(MODULES.get(name, name))
 
 
 def too_old(name, version):
-    """The sentence for a version that is too old ("Update PyTorch to 2.10 or newer: it is 2.9.1"), else None."""
+    """For a version that is too old, a message ("Update PyTorch to 2.10 or newer: it is 2.9.1"); else None."""
     if numbers(version) >= MINIMUM[name]:
         return None
     return "Update %s to %s or newer: it is %s" % (title(name), text(MINIMUM[name]), version)  # noqa: UP031
 
 
 def check_python():
-    """Called before anything else of the package: its other files are not readable to an older Python."""
+    """Called before any other import of the package: an older Python cannot read the other files."""
     if sys.version_info < MINIMUM["python"]:
         raise ImportError(too_old("python", platform.python_version()) + " (%s)." % sys.executable)  # noqa: UP031
 
 
 def warn_of_old_comfyui():
-    """One line in the log of a ComfyUI that is too old; it would otherwise skip the nodes without a reason."""
+    """Logs one line under a ComfyUI that is too old; it would otherwise skip the nodes without a reason."""
     try:
         version = module("comfyui").__version__
-    except ImportError:  # not in ComfyUI, or one from before it had this file
+    except ImportError:  # outside ComfyUI, or before ComfyUI had this file
         return
     problem = too_old("comfyui", version)
     if problem:

@@ -1,4 +1,4 @@
-"""Loudness per video frame."""
+"""RMS per video frame."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The golden tensors that upstream's own preprocessing produced."""
+"""Against golden tensors from upstream's own preprocessing."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whisper's log-mel against its definition in float64, and against librosa's spectrogram."""
+"""Whisper's log-mel against its definition in float64 and against librosa."""
 
 import os
 
@@ -17,7 +17,7 @@ def filters(golden_dir):
 
 
 def reference(x, filters):
-    """Straight from the definition: numpy's FFT in float64."""
+    """By the definition, with numpy's FFT in float64."""
     columns = []
     for start in range(0, len(x), PIECE):
         piece = np.zeros(PIECE)
@@ -62,7 +62,8 @@ def test_against_the_definition(name, filters):
 
 
 @pytest.mark.skipif(
-    "libasan" in os.environ.get("LD_PRELOAD", ""), reason="librosa compiles itself, minutes under a sanitizer"
+    "libasan" in os.environ.get("LD_PRELOAD", ""),
+    reason="librosa compiles itself, which takes minutes under a sanitizer",
 )
 def test_against_librosa():
     librosa = pytest.importorskip("librosa", reason="librosa is an oracle for tests only")

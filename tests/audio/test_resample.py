@@ -1,4 +1,4 @@
-"""The resampler against what it claims: a flat pass band, a silent stop band, exact timing, exact length."""
+"""The resampler: a flat pass band, an empty stop band, exact timing and length."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sonic_nodes.extension.native import _sonic
 
 RATES = [(44100, 16000), (48000, 16000), (22050, 16000), (8000, 16000), (16000, 48000), (44100, 48000), (96000, 44100)]
-RATES += [(44101, 16000), (7350, 44099)]  # too many phases for a row each
+RATES += [(44101, 16000), (7350, 44099)]  # too many phases for one row each
 
 
 def sine(hz, rate, seconds=1.0, phase=0.3):
@@ -16,7 +16,7 @@ def sine(hz, rate, seconds=1.0, phase=0.3):
 
 
 def inside(x, rate, margin_s=0.06):
-    """Without the edges, where the sound before and after is zero."""
+    """Without the edges, which see the zeros before and after."""
     margin = round(margin_s * rate)
     return x[margin:-margin]
 

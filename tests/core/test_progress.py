@@ -1,4 +1,4 @@
-"""Following and stopping: before every operator, from any thread, and nothing is left behind."""
+"""Progress and cancellation: before every operator, in any thread, without leaks."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from sonic_nodes.progress import progress_callback
 from tests.models.golden import full_mel, read, weights
 from tests.oracles.live import live_bytes
 from tests.sampler.clips import SmallClip
-from tests.torch.test_tensor import cases, random, torch_says_why
+from tests.torch.test_tensor import cases, random, torch_has_messages
 
 IN_PLACE = {
     "silu_in_place": (random(3, 5),),
@@ -43,14 +43,14 @@ OPERATORS |= {name: (tensors, NUMBERS.get(name, ())) for name, tensors in IN_PLA
 
 
 class Stop(BaseException):
-    """Not even an Exception: it must come through all the same."""
+    """Not an Exception: it must be passed on all the same."""
 
 
 class Calls:
     """A callback that raises at its call of number `stop_at`."""
 
     def __init__(self, stop_at: int = 0):
-        self.seen, self.stop_at, self.error = [], stop_at, Stop("as asked")
+        self.seen, self.stop_at, self.error = [], stop_at, Stop("requested")
 
     def __call__(self, done, total, preview):
         self.seen.append((done, total, preview))
@@ -70,16 +70,16 @@ def latents(clip):
 
 
 def operators_of(work) -> int:
-    watch = _sonic.progress_begin(None, False, 10**6, 0)
+    handle = _sonic.progress_begin(None, False, 10**6, 0)
     work()
-    return _sonic.progress_end(watch)[1]
+    return _sonic.progress_end(handle)[1]
 
 
 # Every operator
 
 
 @pytest.mark.parametrize("name", OPERATORS)
-def test_every_operator_asks_before_it_works(name):
+def test_every_operator_polls_before_it_runs(name):
     tensors, numbers = OPERATORS[name]
     before = [t.clone() for t in tensors]
     with pytest.raises(Stop), progress_callback(Calls(1), interval_ms=0):
@@ -149,11 +149,10 @@ def test_last_preview_is_the_result():
     assert expected.std() > 10
 
 
-def left_behind(work, places) -> int:
-    """Bytes more after work(place) for each place than before; the first time round caches of libtorch and Python fill
-    up.
+def leaked_bytes(work, places) -> int:
+    """Bytes more after work(place) for each place than before. A first round fills the caches of libtorch and Python.
 
-    0 under a sanitizer, whose own malloc is not counted, and which looks for leaks itself.
+    0 under a sanitizer, whose malloc is not counted and which checks for leaks itself.
     """
     for place in places:
         work(place)
@@ -167,10 +166,10 @@ def places_of(count):
     return [*range(1, 60), *range(60, count, 23), count]
 
 
-LEAST_LEAK = 100 * 256  # a handle and its empty tensor, at each of more than 100 places
+LEAST_LEAK = 100 * 256  # a handle with an empty tensor at each of more than 100 places
 
 
-def test_cancelled_at_any_operator_nothing_is_left(clip, latents):
+def test_cancelling_at_any_operator_leaks_nothing(clip, latents):
     def cancel(place):
         calls = Calls(place)
         with pytest.raises(Stop) as raised, progress_callback(calls, interval_ms=0):
@@ -179,30 +178,30 @@ def test_cancelled_at_any_operator_nothing_is_left(clip, latents):
 
     count = operators_of(clip.sample)
     assert count > 1000
-    assert left_behind(cancel, places_of(count)) < LEAST_LEAK / 2
+    assert leaked_bytes(cancel, places_of(count)) < LEAST_LEAK / 2
     assert torch.equal(clip.sample()[0], latents)
 
 
-def test_out_of_memory_at_any_operator_nothing_is_left(clip, latents):
+def test_out_of_memory_at_any_operator_leaks_nothing(clip, latents):
     def fail(place):
         with pytest.raises(ResourceError) as raised, progress_callback(None, fail_at=place):
             clip.sample()
         assert str(raised.value) == f"Close other programs: a test says that operator {place} has no memory."
 
-    assert left_behind(fail, places_of(operators_of(clip.sample))) < LEAST_LEAK / 2
+    assert leaked_bytes(fail, places_of(operators_of(clip.sample))) < LEAST_LEAK / 2
     assert torch.equal(clip.sample()[0], latents)
 
 
 @pytest.mark.resident_memory
-def test_what_is_left_would_be_seen():
+def test_a_leak_is_measured():
     before = live_bytes()
     kept = torch.zeros(2048)
     assert live_bytes() - before >= kept.nbytes
 
 
 @pytest.mark.resident_memory
-def test_memory_that_ran_out_is_one_sentence():
-    if not torch_says_why():
+def test_the_error_without_memory_is_one_line():
+    if not torch_has_messages():
         pytest.skip("PyTorch before 2.13 does not say why an operator failed")
     whole = torch.zeros(1, 1).expand(10**7, 10**8)
     sentence = r"^Choose a smaller size .* contiguous on \[10000000,100000000\] does not fit in memory\."
@@ -214,7 +213,7 @@ def test_memory_that_ran_out_is_one_sentence():
 # What a callback may do
 
 
-def test_exceptions_come_out_as_they_are(clip):
+def test_exceptions_are_passed_on_unchanged(clip):
     cause, error = ValueError("why"), KeyError("what")
 
     def callback(done, total, preview):
@@ -226,7 +225,7 @@ def test_exceptions_come_out_as_they_are(clip):
     assert raised.traceback[-1].name == "callback"
 
 
-def test_one_that_was_swallowed_comes_out_at_the_end(clip):
+def test_a_swallowed_exception_is_raised_at_the_end(clip):
     calls = Calls(1)
     with pytest.raises(Stop), progress_callback(calls, interval_ms=0):
         for _ in range(3):
@@ -234,10 +233,10 @@ def test_one_that_was_swallowed_comes_out_at_the_end(clip):
                 clip.sample()
             except Stop:
                 pass
-    assert len(calls.seen) == 1, "work went on after it was stopped"
+    assert len(calls.seen) == 1, "work continued after it was cancelled"
 
 
-def test_an_error_of_the_work_itself_comes_out(clip):
+def test_an_error_of_the_work_itself_is_passed_on(clip):
     calls = Calls()
     with pytest.raises(RuntimeError, match="tensor.h has no function"), progress_callback(calls):
         call("tensor_operator", [random(2)], "op=transmogrify")
@@ -258,7 +257,7 @@ def test_a_callback_may_compute(clip, latents):
 
 
 def test_ctrl_c_stops_at_once(clip):
-    """A signal while C computes; nobody but the watch looks at it."""
+    """A signal while C computes: only the progress handle checks for it."""
 
     def press():
         time.sleep(0.2)
@@ -291,15 +290,19 @@ def test_threads_do_not_disturb_each_other(clip, latents):
     threads = [threading.Thread(target=work, args=item) for item in calls.items()]
     for thread in threads:
         thread.start()
-    (unwatched,) = clip.sample()
+    (without_callback,) = clip.sample()
     for thread in threads:
         thread.join()
     assert results["b"] is calls["b"].error and len(calls["b"].seen) == 300
-    assert torch.equal(results["a"], latents) and torch.equal(results["c"], latents) and torch.equal(unwatched, latents)
+    assert (
+        torch.equal(results["a"], latents)
+        and torch.equal(results["c"], latents)
+        and torch.equal(without_callback, latents)
+    )
     assert len(calls["a"].seen) == len(calls["c"].seen) > 1000
 
 
-def test_the_innermost_is_asked():
+def test_only_the_innermost_callback_is_called():
     outer, inner = Calls(), Calls()
     work = ([random(2)], "op=relu")
     with progress_callback(outer, interval_ms=0):
@@ -313,7 +316,7 @@ def test_the_innermost_is_asked():
 
 
 def test_left_in_any_order_and_in_another_thread():
-    """The watch that cannot be left stays with its thread, which therefore is one of the test's own."""
+    """A handle that cannot be ended stays with its thread, which therefore belongs to the test."""
     second = progress_callback(Calls(), interval_ms=0)
 
     def work():
@@ -324,7 +327,7 @@ def test_left_in_any_order_and_in_another_thread():
         call("tensor_operator", [random(2)], "op=relu")
         entered.set()
         refused.wait()
-        call("tensor_operator", [random(2)], "op=relu")  # it is still asked: nothing was freed under its feet
+        call("tensor_operator", [random(2)], "op=relu")  # the handle is still in use: it was not freed
         return True
 
     entered, refused = threading.Event(), threading.Event()
@@ -339,7 +342,7 @@ def test_left_in_any_order_and_in_another_thread():
         assert worked.result()
 
 
-def test_asks_python_at_most_every_interval():
+def test_python_is_called_at_most_once_per_interval():
     calls, start = Calls(), time.monotonic()
     with progress_callback(calls, interval_ms=50):
         while time.monotonic() - start < 0.5:

@@ -1,5 +1,4 @@
-"""What a user reads when the compiled part does not load. Each failure is a real one wherever this machine can bring it
-about."""
+"""The messages when the compiled part does not load. Each failure is real wherever this machine can produce it."""
 
 import ctypes
 import importlib
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the files made 
 
 @pytest.fixture
 def copy(tmp_path):
-    """The Python files around the extension, in a package of another name; forgotten afterwards."""
+    """The package without the extension under another name; removed from sys.modules afterwards."""
     folder = tmp_path / "pack" / "sonic_copy"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__", "assets", "web", "*.so"))
     (folder.parent / "Makefile").touch()
@@ -39,7 +38,7 @@ def copy(tmp_path):
 
 
 def imported(folder):
-    """native.py of the copy, as Python imports it."""
+    """native.py of the copy, imported."""
     spec = importlib.util.spec_from_file_location(
         "sonic_copy", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
@@ -48,7 +47,7 @@ def imported(folder):
     return importlib.import_module("sonic_copy.extension.native")
 
 
-def complaint(folder):
+def message(folder):
     with pytest.raises(Exception) as raised:
         imported(folder)
     assert type(raised.value).__name__ == "InstallError", raised.value
@@ -65,7 +64,7 @@ def real():
 
 
 def linked(target, source, *flags):
-    """A library compiled from one line of C."""
+    """Compiles one line of C to a library."""
     compiler = shutil.which("gcc")
     if not compiler:
         pytest.skip("install gcc for this test: it compiles a library that does not load")
@@ -83,46 +82,46 @@ def test_it_loads(copy):
 
 
 def test_no_file(copy):
-    text = complaint(copy)
+    text = message(copy)
     assert text.startswith(f'{REBUILD} "{copy.parent}" build PYTHON="{sys.executable}"`')
     assert f"the compiled part is not in {copy}" in text
-    assert text.splitlines()[-1].startswith("What was said: ModuleNotFoundError: ")
+    assert text.splitlines()[-1].startswith("Original error: ModuleNotFoundError: ")
 
 
 @pytest.mark.parametrize("part", [0.98, 0.5, 0.01])
 def test_a_file_cut_short_is_not_loaded(copy, part):
-    """dlopen would map it, and reading behind its end kills the process."""
+    """dlopen would map it, and reading past its end crashes the process."""
     whole = real()
     (copy / FILE).write_bytes(whole[: int(len(whole) * part)])
-    assert f"is cut short: it has {int(len(whole) * part):,} of {len(whole):,} bytes" in complaint(copy)
+    assert f"is cut short: it has {int(len(whole) * part):,} of {len(whole):,} bytes" in message(copy)
 
 
-def test_every_segment_has_to_be_there():
-    """Also in a file whose table of sections stands in front, as patchelf may put it."""
+def test_every_segment_must_be_in_the_file():
+    """Also if the section table comes first, where patchelf may put it."""
     head = bytearray(real()[: binary.HEAD_BYTES])
     head[40:48] = bytes(8)
     assert binary.HEADER_BYTES * 100 < binary.elf_bytes(bytes(head)) <= len(real())
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "reason"),
     [
-        (b"", "no program file but 0 bytes"),
-        (b"<!DOCTYPE html><html>Not Found</html>", "no program file but 37 bytes"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a note of Git LFS"),
+        (b"", "not a shared library (0 bytes)"),
+        (b"<!DOCTYPE html><html>Not Found</html>", "not a shared library (37 bytes)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
         (b"MZ" + bytes(500), "made for Windows, and this is Linux"),
         (b"\xcf\xfa\xed\xfe" + bytes(500), "made for macOS, and this is Linux"),
     ],
 )
-def test_a_file_of_another_kind(copy, content, words):
+def test_a_file_of_another_kind(copy, content, reason):
     (copy / FILE).write_bytes(content)
-    text = complaint(copy)
-    assert text.startswith(REBUILD) and words in text
+    text = message(copy)
+    assert text.startswith(REBUILD) and reason in text
 
 
 def test_a_file_of_another_system_under_its_own_name(copy):
     (copy / "_sonic.pyd").write_bytes(b"MZ" + bytes(500))
-    assert "made for Windows, and this is Linux" in complaint(copy)
+    assert "made for Windows, and this is Linux" in message(copy)
 
 
 def test_a_file_for_another_processor(copy):
@@ -130,25 +129,25 @@ def test_a_file_for_another_processor(copy):
     content = bytearray(real())
     content[E_MACHINE : E_MACHINE + 2] = number.to_bytes(2, "little")
     (copy / FILE).write_bytes(content)
-    assert f"made for {other} processors, and this one is {binary.processor()}" in complaint(copy)
+    assert f"made for {other} processors, and this one is {binary.processor()}" in message(copy)
 
 
-def test_this_machine_is_named_as_the_file_names_it():
+def test_this_machine_has_the_name_that_its_file_has():
     assert binary.kind_of(real()[:64]) == ("Linux", binary.processor()), platform.machine()
     assert binary.flaw(Path(_sonic.__file__)) is None
 
 
 def test_a_function_that_this_pytorch_lacks(copy):
     linked(copy / FILE, "void torch_of_tomorrow(void); void *PyInit__sonic(void) { torch_of_tomorrow(); return 0; }")
-    text = complaint(copy)
-    assert text.startswith("Install PyTorch 2.10 or newer as pytorch.org offers it, ")
-    assert f"the one here ({torch.__version__}) has no torch_of_tomorrow" in text
+    text = message(copy)
+    assert text.startswith("Install PyTorch 2.10 or newer from pytorch.org, ")
+    assert f"the installed one ({torch.__version__}) has no torch_of_tomorrow" in text
     assert (
-        f"  2. Keep one copy of this pack: another one is loaded already, from {PACKAGE}." in text
+        f"  2. Keep one copy of this pack: another one is already loaded, from {PACKAGE}." in text
         and f"  3. {REBUILD}" in text
     )
     assert (
-        text.splitlines()[-1].startswith("What was said: ImportError: ")
+        text.splitlines()[-1].startswith("Original error: ImportError: ")
         and "undefined symbol: torch_of_tomorrow" in text
     )
 
@@ -156,7 +155,7 @@ def test_a_function_that_this_pytorch_lacks(copy):
 def test_pytorch_too_old(copy, monkeypatch):
     (copy / FILE).write_bytes(real())
     monkeypatch.setattr(torch, "__version__", "2.9.1+cu128")
-    text = complaint(copy)
+    text = message(copy)
     assert (
         text.startswith("Update PyTorch to 2.10 or newer, ")
         and "  1. Update PyTorch to 2.10 or newer: it is 2.9.1+cu128." in text
@@ -167,11 +166,11 @@ def test_pytorch_too_old(copy, monkeypatch):
 def test_pytorch_absent(copy, monkeypatch):
     (copy / FILE).write_bytes(real())
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert complaint(copy).startswith(f'Run `"{sys.executable}" -m pip install torch`, ')
+    assert message(copy).startswith(f'Run `"{sys.executable}" -m pip install torch`, ')
 
 
 def test_pytorch_that_does_not_load(copy, monkeypatch, tmp_path):
-    """As when a CUDA build does not find its libraries."""
+    """As if a CUDA build does not find its libraries."""
     (copy / FILE).write_bytes(real())
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -180,29 +179,29 @@ def test_pytorch_that_does_not_load(copy, monkeypatch, tmp_path):
     )
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.syspath_prepend(broken)
-    text = complaint(copy)
+    text = message(copy)
     assert text.startswith("Install PyTorch again until `") and "PyTorch itself does not load" in text
     assert text.endswith(
-        "What was said: OSError: libcudart.so.12: cannot open shared object file: No such file or directory"
+        "Original error: OSError: libcudart.so.12: cannot open shared object file: No such file or directory"
     )
 
 
 def test_a_function_that_this_python_lacks(copy):
     linked(copy / FILE, "void PyTomorrow_New(void); void *PyInit__sonic(void) { PyTomorrow_New(); return 0; }")
-    assert complaint(copy).startswith("Use Python 3.10 or newer, ")
+    assert message(copy).startswith("Use Python 3.10 or newer, ")
 
 
 def test_a_function_that_another_library_lacks(copy):
     linked(copy / FILE, "void _ZN2cv6resizeEv(void); void *PyInit__sonic(void) { _ZN2cv6resizeEv(); return 0; }")
-    text = complaint(copy)
+    text = message(copy)
     assert (
         text.startswith(REBUILD)
-        and "a library on this system has changed since the file was made, it has no _ZN2cv6resizeEv" in text
+        and "a library on this system has changed since the file was built: it has no _ZN2cv6resizeEv" in text
     )
 
 
 def test_a_newer_c_library(copy, tmp_path):
-    """Linked against a libc of the future, made here; the one that answers when it loads is this system's."""
+    """Linked to a newer libc that is built here; at load time it finds this system's."""
     names = tmp_path / "names.map"
     names.write_text("GLIBC_2.99 { global: strtomorrow; };")
     linked(
@@ -218,8 +217,8 @@ def test_a_newer_c_library(copy, tmp_path):
         "-nostdlib",
         tmp_path / "libc.so",
     )
-    text = complaint(copy)
-    assert text.startswith(REBUILD) and "the file asks for GLIBC_2.99 and this system is older" in text
+    text = message(copy)
+    assert text.startswith(REBUILD) and "the file needs GLIBC_2.99 and this system is older" in text
 
 
 def test_a_library_that_is_gone(copy, tmp_path):
@@ -227,15 +226,15 @@ def test_a_library_that_is_gone(copy, tmp_path):
     linked(
         copy / FILE, "void gone(void); void *PyInit__sonic(void) { gone(); return 0; }", tmp_path / "libopencv_gone.so"
     )
-    text = complaint(copy)
+    text = message(copy)
     assert (
         text.startswith(REBUILD)
-        and "libopencv_gone.so.406, which was there when the file was made, is not on this system" in text
+        and "the file was built with libopencv_gone.so.406, which is not on this system" in text
     )
 
 
 def test_a_numpy_that_is_too_old(copy, monkeypatch):
-    """NumPy's table of functions says that its interface is version 0xe, of NumPy 1.20 (slot 211 of the table)."""
+    """Slot 211 of NumPy's function table reports version 0xe, that of NumPy 1.20."""
     core = "numpy._core" if importlib.util.find_spec("numpy._core") else "numpy.core"
     umath = importlib.import_module(f"{core}._multiarray_umath")
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
@@ -249,14 +248,14 @@ def test_a_numpy_that_is_too_old(copy, monkeypatch):
     table[211] = ctypes.cast(old, ctypes.c_void_p).value
     monkeypatch.setattr(umath, "_ARRAY_API", capsule(ctypes.addressof(table), None, None))
     (copy / FILE).write_bytes(real())
-    assert complaint(copy).startswith("Update NumPy to 1.25 or newer, ")
+    assert message(copy).startswith("Update NumPy to 1.25 or newer, ")
 
 
 def test_a_file_of_another_version(copy):
     (copy / FILE).write_bytes(real())
     start = copy / "__init__.py"
     start.write_text(start.read_text().replace(f'"{loading.__version__}"', '"99.1.0"'))
-    text = complaint(copy)
+    text = message(copy)
     assert (
         text.startswith(REBUILD)
         and f"is of version {loading.__version__}, the files around it are of version 99.1.0" in text
@@ -264,24 +263,27 @@ def test_a_file_of_another_version(copy):
 
 
 def test_names_that_are_taken(copy, monkeypatch):
-    """libtorch refuses a namespace that another library holds."""
+    """libtorch refuses a namespace that another library has registered."""
     path = copy / FILE
     path.write_bytes(real())
     monkeypatch.setattr(
         loading.hashlib, "sha256", lambda data: type("Hash", (), {"hexdigest": lambda self: "0" * 64})()
     )
-    holder = torch.library.Library("sonic_0000000000000000", "DEF")  # for as long as it lives
-    text = complaint(copy)
+    holder = torch.library.Library("sonic_0000000000000000", "DEF")  # registered until it is freed
+    text = message(copy)
     assert holder.ns == "sonic_0000000000000000"
     assert text.startswith("Keep one copy of this pack, ") and f"  2. {REBUILD}" in text
-    assert "What was said: RuntimeError: libtorch has another library under the names sonic_0000000000000000::*" in text
+    assert (
+        "Original error: RuntimeError: libtorch has another library under the names sonic_0000000000000000::*" in text
+    )
 
 
 @pytest.mark.parametrize(
-    ("said", "start"),
+    ("error", "start"),
     [
         (
-            "Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by /x/_sonic.abi3.so)",
+            "Error loading shared library ld-linux-x86-64.so.2: No such file or directory "
+            "(needed by /x/_sonic.abi3.so)",
             REBUILD,
         ),
         ("libc.musl-x86_64.so.1: cannot open shared object file: No such file or directory", REBUILD),
@@ -299,14 +301,14 @@ def test_names_that_are_taken(copy, monkeypatch):
             "Install PyTorch 2.10 or newer",
         ),
         ("libtorch_cpu.so: cannot open shared object file: No such file or directory", "Install PyTorch again"),
-        ("nobody has seen this before", REBUILD),
+        ("an unknown error", REBUILD),
     ],
 )
-def test_words_of_other_loaders(said, start):
-    """Of systems that are not this one: musl, macOS, Windows."""
-    text = loading.explain(ImportError(said))
+def test_messages_of_other_loaders(error, start):
+    """Those of musl, macOS and Windows."""
+    text = loading.explain(ImportError(error))
     assert text.startswith(start) and text.splitlines()[1].startswith("  1. ")
-    assert text.endswith(f"What was said: ImportError: {said}")
+    assert text.endswith(f"Original error: ImportError: {error}")
 
 
 def test_an_installed_wheel_is_installed_again(monkeypatch, tmp_path):
@@ -316,8 +318,8 @@ def test_an_installed_wheel_is_installed_again(monkeypatch, tmp_path):
     )
 
 
-def test_building_again_replaces_a_file_that_is_no_good(tmp_path):
-    """The command that is named has to help: the file is newer than all that it would be built from."""
+def test_building_again_replaces_a_bad_file(tmp_path):
+    """The command in the message helps although the file is newer than all of its sources."""
     root = PACKAGE.parent
     if not (root / "csrc").is_dir() or not (root / "build" / "native" / "sonic_nodes" / FILE).is_file():
         pytest.skip("type make build for this test: it links what that compiled")
@@ -353,7 +355,7 @@ def test_the_command_line_says_the_same(copy):
 
 
 def pythons_too_old():
-    """Other Pythons of this machine, found as a developer has them."""
+    """Other Pythons on the PATH or of pyenv."""
     names = [shutil.which(f"python3.{minor}") for minor in range(6, 10)]
     return [*filter(None, names), *map(str, Path.home().glob(".pyenv/versions/3.[6-9].*/bin/python"))]
 

@@ -1,7 +1,6 @@
-"""The extension as a guest in someone else's process: beside a second copy, beside other libraries, after a fork, in
-many threads.
+"""The extension in a shared process: with a second copy, with other libraries, after a fork, in many threads.
 
-Each case runs in a Python of its own: what is tested is what the process looked like when the extension came in.
+Each case runs in its own Python, because the state of the process before the extension loads is what is tested.
 """
 
 import shutil
@@ -16,12 +15,13 @@ import sonic_nodes
 
 PACKAGE = Path(sonic_nodes.__file__).resolve().parent
 
-# speak(package) finds the sample's face, reads its voice and renders four frames; wherever it runs, the bytes must be
-# the same.
+# speak(package) finds the face in the sample portrait, analyses the speech and renders four frames: the same bytes in
+# every process.
 PRELUDE = f"""
 import importlib, importlib.util, os, sys
 def load(name, folder={str(PACKAGE)!r}):
-    spec = importlib.util.spec_from_file_location(name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder])
+    start = os.path.join(folder, "__init__.py")
+    spec = importlib.util.spec_from_file_location(name, start, submodule_search_locations=[folder])
     sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
     return name
@@ -48,13 +48,13 @@ def run(code, *arguments):
 
 
 def copy_to(folder):
-    """The package with a binary of its own, as a second checkout would have it."""
+    """The package with its own binary, as in a second checkout."""
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
 def test_two_copies_work_side_by_side(tmp_path):
-    """And one of them under a second name, as when a pack is linked into custom_nodes and installed too."""
+    """One of them also under a second name, as when a pack is linked into custom_nodes and installed, too."""
     first, second = copy_to(tmp_path / "first pack" / "sonic_nodes"), copy_to(tmp_path / "zweites" / "sonic_nodes")
     run(
         """
@@ -90,7 +90,7 @@ def use_others(names):
 
 
 def importable(name):
-    """Whether it is installed and loads: a torchvision made for another torch does not."""
+    """Whether it is installed and loads: a torchvision built for another torch does not."""
     command = [sys.executable, "-c", f"import torch, {name}"]
     return find_spec(name) is not None and subprocess.run(command, check=False, capture_output=True).returncode == 0
 
@@ -100,7 +100,7 @@ def importable(name):
 def test_other_libraries_in_either_order(names, order):
     present = [name for name in names if name != "torchvision" or importable(name)]
     if not present:
-        pytest.skip(f"{names[0]} is not installed here, or was made for another PyTorch")
+        pytest.skip(f"{names[0]} is not installed here, or was built for another PyTorch")
     before, after = (present, []) if order == "before" else ([], present)
     run(
         USE_OTHERS
@@ -118,14 +118,14 @@ FORK = """
 import hashlib, signal, torch
 name = load("sonic_nodes")
 importlib.import_module("sonic_nodes.extension.native")
-def said(how):
+def digest(how):
     return hashlib.sha256(how(name)).digest()
 def in_a_child(how):
     pipe_out, pipe_in = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(100)  # a child that waits for threads it does not have is ended
-        os.write(pipe_in, said(how))
+        signal.alarm(100)  # ends a child that waits for threads it does not have
+        os.write(pipe_in, digest(how))
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     return os.read(pipe_out, 64)
@@ -133,29 +133,28 @@ def in_a_child(how):
 
 
 def test_a_child_forked_before_use():
-    """As a server that loads first and forks its workers does."""
+    """As in a server that loads the package before it forks its workers."""
     run(
         FORK
         + """
 torch.set_num_threads(1)
-assert in_a_child(speak) == said(speak)
+assert in_a_child(speak) == digest(speak)
 """
     )
 
 
 def test_a_child_forked_after_use_and_the_parent_again():
-    """OpenMP's threads stay in the parent, and a parallel region would wait for them for ever: the child does all of
-    the work itself. Two threads add up in another order than one; so the child is compared with the parent on one
-    thread."""
+    """OpenMP's threads exist in the parent only, and a parallel region would wait for them forever: the child does all
+    of the work on one thread. The number of threads changes the order of sums, so the parent uses one, too."""
     run(
         FORK
         + """
 torch.set_num_threads(4)
-first = said(speak)
+first = digest(speak)
 child = in_a_child(speak)
-assert said(speak) == first
+assert digest(speak) == first
 torch.set_num_threads(1)
-assert child == said(speak)
+assert child == digest(speak)
 """
     )
 

@@ -1,4 +1,4 @@
-"""The wheel that `make wheel` left in dist/, or that SONIC_WHEEL names."""
+"""The wheel of `make wheel` in dist/, or SONIC_WHEEL."""
 
 import os
 import zipfile
@@ -29,7 +29,7 @@ def wheel():
 
 @pytest.fixture(scope="session", params=["build", "wheel"])
 def binary(request, tmp_path_factory):
-    """Path of the extension: the one that runs here, and the one in the wheel."""
+    """Path of the extension: the imported one, and the one in the wheel."""
     if request.param == "build":
         return Path(_sonic.__file__)
     with zipfile.ZipFile(request.getfixturevalue("wheel")) as archive:

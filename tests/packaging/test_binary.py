@@ -1,5 +1,5 @@
-"""The extension as a file: what it shows, what it needs, and that it asks nothing newer than the oldest Python and
-PyTorch it serves."""
+"""The extension's file: its exports and imports, and that it needs nothing newer than the oldest supported Python and
+PyTorch."""
 
 import json
 import re
@@ -25,12 +25,12 @@ def run(*command):
 
 
 def symbols(which, binary):
-    """Names in the dynamic symbol table, without the version behind @."""
+    """Names in the dynamic symbol table, without their versions."""
     names = [line.split()[-1].split("@")[0] for line in run("nm", "-D", which, binary).splitlines()]
     return {name for name in names if "asan" not in name}
 
 
-def test_only_the_init_function_is_shown(binary):
+def test_only_the_init_function_is_exported(binary):
     assert symbols("--defined-only", binary) == {"PyInit__sonic"}
 
 
@@ -68,7 +68,7 @@ def test_needs_no_library_that_a_machine_may_lack(binary):
     dynamic = run("readelf", "-d", binary)
     needed = set(re.findall(r"\(NEEDED\).*\[(.+?)[-.]", dynamic))
     allowed = {"libtorch_cpu", "libc10", "libstdc++", "libgcc_s", "libm", "libc", "libpthread", "ld", "ld-linux"}
-    if binary == Path(_sonic.__file__):  # built for this machine, perhaps with a sanitizer
+    if binary == Path(_sonic.__file__):  # a local build, perhaps with a sanitizer
         allowed |= {"libopencv_core", "libopencv_imgproc", "libopencv_video", "libjpeg", "libasan", "libubsan"}
     assert needed <= allowed
     assert not re.search("RPATH|RUNPATH", dynamic), "a search path of the building machine is in the binary"

@@ -1,10 +1,9 @@
-"""Installing the pack into the environment of a real ComfyUI changes no installed version. Runs where COMFYUI_PYTHON
-names its Python.
+"""Installing the pack into a real ComfyUI's environment changes no installed version. Needs COMFYUI_PYTHON, its Python.
 
     COMFYUI_PYTHON=.../bin/python python -m pytest tests/packaging/test_install.py
 
-The environment itself stays as it is: pip is asked what it would do there, and does it in a virtual environment that
-sees all of it.
+The environment itself is not changed: pip reports what it would do there, and does it in a virtual environment that
+includes it.
 """
 
 import json
@@ -36,19 +35,21 @@ def python():
 
 
 def would_install(python, *what):
-    told = json.loads(run(python, "-m", "pip", "install", "--dry-run", "--quiet", "--no-input", "--report", "-", *what))
-    return {item["metadata"]["name"].lower(): item["metadata"]["version"] for item in told["install"]}
+    report = json.loads(
+        run(python, "-m", "pip", "install", "--dry-run", "--quiet", "--no-input", "--report", "-", *what)
+    )
+    return {item["metadata"]["name"].lower(): item["metadata"]["version"] for item in report["install"]}
 
 
-def test_the_requirements_are_there(python):
+def test_the_requirements_are_met(python):
     assert would_install(python, "--requirement", ROOT / "requirements.txt") == {}
 
 
-def test_the_wheel_brings_itself_alone(python, wheel):
+def test_the_wheel_installs_only_itself(python, wheel):
     assert would_install(python, wheel) == {NAME: __version__}
 
 
-def test_pip_freeze_says_the_same_afterwards(python, wheel, tmp_path):
+def test_pip_freeze_is_the_same_afterwards(python, wheel, tmp_path):
     guest = tmp_path / "guest"
     run(python, "-m", "venv", "--without-pip", guest)
     folders = json.loads(run(python, "-c", "import json, site; print(json.dumps(site.getsitepackages()))"))

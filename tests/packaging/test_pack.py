@@ -1,6 +1,6 @@
-"""The archive for ComfyUI's registry, dist/*.zip of `make pack`: what is in it, and that a real ComfyUI runs it.
+"""The archive for ComfyUI's registry, dist/*.zip of `make pack`: its content, and that a real ComfyUI runs it.
 
-The second part runs where COMFYUI_DIR names a checkout and COMFYUI_PYTHON the Python that runs it.
+The second part needs COMFYUI_DIR, a checkout, and COMFYUI_PYTHON, the Python that runs it.
 """
 
 import json
@@ -29,7 +29,7 @@ def archive():
 
 @pytest.fixture(scope="module")
 def unpacked(archive, tmp_path_factory):
-    """As ComfyUI's manager puts it into custom_nodes; the folder beside is what ComfyUI calls its base directory."""
+    """Unpacked into custom_nodes, as ComfyUI's manager does; two levels up is ComfyUI's base directory."""
     folder = tmp_path_factory.mktemp("base") / "custom_nodes" / "sonic-talking-portrait"
     archive.extractall(folder)
     return folder
@@ -55,7 +55,7 @@ def test_what_a_user_needs_is_inside(archive):
         "sonic_nodes/assets/sample/portrait.jpg",
     ]
     assert not [name for name in needed if name not in names]
-    # make build, for a machine that the file inside does not fit
+    # for make build, on a machine that the compiled part does not fit
     assert {"Makefile", "setup.py", "tools/bootstrap.sh", "csrc/bindings/exports.map"} <= names
 
 
@@ -69,7 +69,7 @@ def test_what_a_user_does_not_need_is_not(archive):
 
 
 def test_the_binary_needs_no_library_of_the_building_machine(unpacked):
-    """And what is linked into it is named: the licences ask for that."""
+    """The licences of what is linked into it are included."""
     path = unpacked / "sonic_nodes" / "_sonic.abi3.so"
     assert binary.flaw(path) is None
     needed = subprocess.run(["readelf", "-d", path], check=True, capture_output=True, text=True).stdout
@@ -79,7 +79,7 @@ def test_the_binary_needs_no_library_of_the_building_machine(unpacked):
     }
 
 
-# What main.py does before it listens, and then the nodes of a template one after the other.
+# What main.py does before it serves, then the nodes of a template in order.
 RUN = """
 import asyncio, json, sys, wave
 base, pack = sys.argv[1:]
@@ -89,25 +89,27 @@ comfy.options.enable_args_parsing()
 import utils.extra_config
 import nodes, torch
 asyncio.run(nodes.init_external_custom_nodes())
-mine = {name: node for name, node in nodes.NODE_CLASS_MAPPINGS.items() if getattr(node, "SONIC_PACK_FOLDER", None) == pack}
-def do(name, **inputs):
+registered = nodes.NODE_CLASS_MAPPINGS.items()
+mine = {name: node for name, node in registered if getattr(node, "SONIC_PACK_FOLDER", None) == pack}
+def execute(name, **inputs):
     return mine[name].PREPARE_CLASS_CLONE({}).execute(**inputs).args
 with torch.inference_mode():
-    picture, mask = do("SonicLoadImage", image="sonic_sample_portrait.jpg", policy="off")
+    picture, mask = execute("SonicLoadImage", image="sonic_sample_portrait.jpg", policy="off")
     with wave.open(pack + "/sonic_nodes/assets/sample/speech.wav") as file:
         samples = torch.frombuffer(bytearray(file.readframes(file.getframerate())), dtype=torch.int16)
         sound = {"waveform": samples.float()[None, None] / 32768, "sample_rate": file.getframerate()}
-    data, *_ = do("SONIC_PreData", audio=sound, image=picture, min_resolution=256, duration=0.0, expand_ratio=0.2)
-    model, = do("SonicLoader", model="built-in draft")
-    latent, = do("SonicInference", model=model, data=data, seed=1, dynamic_scale=1.0, motion_scale=1.0)
-    images, fps = do("SonicLatentDecoder", model=model, latent=latent, data=data)
-print(json.dumps({"nodes": sorted(mine), "frames": len(images), "moves": float((images - images[:1]).abs().max()), "fps": fps,
+    data, *_ = execute("SONIC_PreData", audio=sound, image=picture, min_resolution=256, duration=0.0, expand_ratio=0.2)
+    model, = execute("SonicLoader", model="built-in draft")
+    latent, = execute("SonicInference", model=model, data=data, seed=1, dynamic_scale=1.0, motion_scale=1.0)
+    images, fps = execute("SonicLatentDecoder", model=model, latent=latent, data=data)
+moves = float((images - images[:1]).abs().max())
+print(json.dumps({"nodes": sorted(mine), "frames": len(images), "moves": moves, "fps": fps,
                   "web": list(nodes.EXTENSION_WEB_DIRS.values())}))
 """
 
 
 def test_a_comfyui_runs_it(unpacked):
-    """Its nodes are registered, its page files are found, and the compiled part works inside ComfyUI's process."""
+    """Its nodes are registered, its web folder is found, and the compiled part works in ComfyUI's process."""
     comfyui, python = os.environ.get("COMFYUI_DIR"), os.environ.get("COMFYUI_PYTHON")
     if not (comfyui and python):
         pytest.skip("no ComfyUI at hand: set COMFYUI_DIR to a checkout and COMFYUI_PYTHON to its Python")
@@ -118,8 +120,8 @@ def test_a_comfyui_runs_it(unpacked):
     done = subprocess.run(command, cwd=comfyui, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "IMPORT FAILED" not in done.stderr and "Sonic nodes:" not in done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    result = json.loads(done.stdout.splitlines()[-1])
     nodes = {"SonicLoadImage", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLatentDecoder", "SonicPasteBack"}
-    assert nodes <= set(told["nodes"])
-    assert (told["frames"], told["fps"]) == (25, 25.0) and told["moves"] > 0.05
-    assert str(unpacked / "sonic_nodes" / "web") in [str(Path(folder).resolve()) for folder in told["web"]]
+    assert nodes <= set(result["nodes"])
+    assert (result["frames"], result["fps"]) == (25, 25.0) and result["moves"] > 0.05
+    assert str(unpacked / "sonic_nodes" / "web") in [str(Path(folder).resolve()) for folder in result["web"]]

@@ -1,5 +1,4 @@
-"""What installing the pack asks for: nothing that a ComfyUI lacks, no version newer than it may have, and the same
-wherever it is told."""
+"""The pack's requirements: no package that a ComfyUI lacks, no version newer than its own, the same in every file."""
 
 import os
 import re
@@ -11,7 +10,7 @@ from sonic_nodes.extension import versions
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What requirements.txt of ComfyUI 0.3.64, the oldest that serves, asks for; the version where it names a least one.
+# requirements.txt of ComfyUI 0.3.64, the oldest supported one, with the least version where it names one.
 COMFYUI_HAS = {
     "comfyui-frontend-package": "1.27.10",
     "comfyui-workflow-templates": "0.1.95",
@@ -61,7 +60,7 @@ def check(comfyui):
         for name, least in ours().items()
         if comfyui[name] and versions.numbers(least) > versions.numbers(comfyui[name])
     }
-    assert not newer, "these would replace what a ComfyUI may have"
+    assert not newer, "these would replace packages of a ComfyUI"
 
 
 def test_only_what_comfyui_has():
@@ -81,8 +80,8 @@ def test_only_what_the_comfyui_here_has():
         assert found == COMFYUI_HAS
 
 
-def test_least_versions_stand_in_one_place():
-    """versions.py; what pip and ComfyUI read, what the compiler was told, and what users read say the same."""
+def test_least_versions_are_the_same_everywhere():
+    """versions.py against what pip, ComfyUI, the compiler and users read."""
     least = {name: versions.text(versions.MINIMUM[name]) for name in versions.MINIMUM}
     pyproject, setup = ((ROOT / name).read_text("utf-8") for name in ("pyproject.toml", "setup.py"))
     listed = re.findall(r"^(?:dependencies|torch) = \[(.+?)\]$", pyproject, re.MULTILINE)
@@ -100,11 +99,11 @@ def test_least_versions_stand_in_one_place():
     assert f'"Py_LIMITED_API", "0x{major:02X}{minor:02X}0000"' in setup
     readme = (ROOT / "README.md").read_text("utf-8")
     for name in ("python", "torch", "numpy", "comfyui"):
-        told = re.findall(rf"{versions.title(name)} ([\d.]+) or newer", readme)
-        assert told and set(told) == {least[name]}, name
+        found = re.findall(rf"{versions.title(name)} ([\d.]+) or newer", readme)
+        assert found and set(found) == {least[name]}, name
 
 
-def test_the_binary_tells_the_packages_version():
+def test_the_binary_has_the_packages_version():
     from sonic_nodes import __version__
     from sonic_nodes.extension.native import _sonic
 

@@ -1,4 +1,4 @@
-"""The wheel: what is in it, how old a Linux it serves, and that its metadata makes pip replace nothing."""
+"""The wheel: its content, the oldest Linux it supports, and that its metadata makes pip replace nothing."""
 
 import email
 import re
@@ -13,7 +13,7 @@ import sonic_nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = "sonic_nodes/_sonic.abi3.so"
-# What PyTorch 2.10's own wheels ask for (manylinux_2_28): glibc 2.28 and the libstdc++ of gcc 8.
+# What PyTorch 2.10's own wheels need (manylinux_2_28): glibc 2.28 and the libstdc++ of gcc 8.
 NEWEST = {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 25), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)}
 TAG = re.compile(r"-cp310-abi3-(?:\w+\.)*manylinux_(\d+)_(\d+)_x86_64\.whl$")
 
@@ -33,7 +33,7 @@ def read(wheel, names):
 
 
 def versions(binary):
-    """{"GLIBC": {(2, 14): [names], ...}, ...} that the binary asks of its libraries."""
+    """{"GLIBC": {(2, 14): [names], ...}, ...}: the symbol versions that the binary needs."""
     if not shutil.which("nm"):
         pytest.skip("install binutils for this test: nm is absent")
     listed = subprocess.run(["nm", "-D", "--undefined-only", binary], check=True, capture_output=True, text=True).stdout
@@ -43,7 +43,7 @@ def versions(binary):
     return found
 
 
-def test_it_serves_every_linux_that_torch_serves(wheel, tmp_path):
+def test_it_supports_every_linux_that_torch_supports(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         found = versions(archive.extract(BINARY, tmp_path))
     assert {"GLIBC", "GLIBCXX"} <= found.keys() <= NEWEST.keys()
@@ -53,7 +53,7 @@ def test_it_serves_every_linux_that_torch_serves(wheel, tmp_path):
         for version, who in found[family].items()
         if version > NEWEST[family]
     }
-    assert not newer, "these need a newer system: csrc/core/glibc_compat.c asks for old versions"
+    assert not newer, "these need a newer system: csrc/core/glibc_compat.c selects old versions"
     tag = TAG.search(wheel.name)
     assert tag, f"{wheel.name} does not name the glibc it needs"
     assert max(found["GLIBC"]) <= tuple(map(int, tag.groups())) <= NEWEST["GLIBC"]
@@ -74,7 +74,7 @@ def test_it_holds_the_package_and_nothing_else(names):
     assert held == wanted, "type make wheel again"
 
 
-def test_it_brings_the_command(read):
+def test_it_installs_the_command(read):
     assert "sonic = sonic_nodes.commands.cli:main" in read("entry_points.txt")
 
 
@@ -95,8 +95,7 @@ def test_licences_of_what_is_inside_are_inside(read, name, words):
 
 
 def test_pip_replaces_nothing(read):
-    """What ComfyUI chooses stays: PyTorch is not named at all, the rest has bounds from below only, those of
-    requirements.txt."""
+    """PyTorch is not required at all; the other packages only have the lower bounds of requirements.txt."""
     metadata = email.message_from_string(read("METADATA"))
     required = {item for item in metadata.get_all("Requires-Dist") if "extra ==" not in item}
     assert not {item for item in required if item.startswith(("torch", "opencv"))}

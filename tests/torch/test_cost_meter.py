@@ -1,4 +1,4 @@
-"""What the meter counts: against sums done by hand."""
+"""The cost meter against counts by hand."""
 
 import torch
 
@@ -36,13 +36,13 @@ def test_attention():
     assert reading("attention", q, k, v, numbers=(0,))[1]["attention_flops"] == 2 * 2 * (2 * 3) * 7 * 5 * 16
 
 
-def test_the_meta_device_counts_what_there_would_be():
+def test_a_dry_run_on_the_meta_device_counts_the_same():
     operands = torch.empty(1000, 1000, device="meta"), torch.empty(1000, 1000, device="meta")
     cost = reading("linear", *operands)[1]
     assert cost["product_flops"] == 2 * 10**9 and cost["live_bytes"] == cost["peak_bytes"] == 4 * 10**6
 
 
-def test_bytes_are_counted_once_and_operands_never():
+def test_memory_counts_once_and_operands_do_not():
     x = torch.randn(256, 1024)
     assert reading("relu", x)[1] == dict(zip(METER, (0, 0, 0, 2 * x.nbytes, x.nbytes, x.nbytes), strict=True))
     view = reading("transpose", x, numbers=(0, 1))[1]
@@ -50,7 +50,7 @@ def test_bytes_are_counted_once_and_operands_never():
     assert reading("silu_in_place", x.clone())[1]["peak_bytes"] == 0
 
 
-def test_bytes_moved_by_what_multiplies_nothing():
+def test_bytes_moved_by_operators_without_products():
     x, y = torch.randn(256, 1024), torch.randn(1, 1024)
     assert reading("add_in_place", x.clone(), y)[1]["moved_bytes"] in range(
         2 * x.nbytes + y.nbytes, 2 * x.nbytes + y.nbytes + 9
@@ -61,8 +61,8 @@ def test_bytes_moved_by_what_multiplies_nothing():
     assert reading("linear", x, torch.randn(7, 1024))[1]["moved_bytes"] == 0
 
 
-def test_peak_lies_above_what_is_left():
-    """(x + y) x: the sum lives until the product is done."""
+def test_the_peak_is_above_the_bytes_left():
+    """(x + y) x: the sum exists until the product is done."""
     x = torch.randn(256, 1024)
     cost = reading("add_mul_in_inner_scope", x, x.clone())[1]
     assert cost["live_bytes"] == x.nbytes and cost["peak_bytes"] == 2 * x.nbytes

@@ -13,7 +13,7 @@ TORCH = tuple(int(part) for part in torch.__version__.split(".")[:2])
 
 
 def assert_close(got: np.ndarray, expected: np.ndarray):
-    """Within 4 units in the last place of PyTorch's AVX2 kernel, or what separates that from its plain one."""
+    """Within 4 units in the last place of PyTorch's AVX2 kernel; its plain kernel differs by more."""
     if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):
         assert np.all(np.abs(got - expected) <= 4 * np.spacing(np.abs(expected)))
     else:
@@ -33,19 +33,19 @@ def test_one_draw(seed, count):
 
 
 def test_state_is_carried_from_draw_to_draw():
-    """Odd draws leave the second of a pair for the next short draw, across long ones too."""
+    """Odd draws keep the second of a pair for the next short draw, also across long ones."""
     ours, theirs = _sonic.generator(7), torch.Generator().manual_seed(7)
     for count in (5, 3, 17, 16, 7, 32, 1, 100, 4, 0, 2, 1000, 1):
         assert_close(_sonic.normal(ours, count), torch.randn(count, generator=theirs).numpy())
 
 
 def test_a_seed_gives_these_values_on_every_machine():
-    """Of torch.randn after torch.manual_seed(0) and (42), as PyTorch's users know them."""
+    """Those of torch.randn after torch.manual_seed(0) and (42)."""
     assert np.allclose(_sonic.normal(_sonic.generator(0), 3), [1.5410, -0.2934, -2.1788], atol=5e-5)
     assert np.allclose(_sonic.normal(_sonic.generator(42), 3), [0.3367, 0.1288, 0.2345], atol=5e-5)
 
 
-def test_two_generators_do_not_meet():
+def test_generators_are_independent():
     a, b = _sonic.generator(1), _sonic.generator(1)
     first = _sonic.normal(a, 100)
     _sonic.normal(a, 100)

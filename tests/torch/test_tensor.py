@@ -13,8 +13,8 @@ from sonic_nodes.extension.native import _sonic, call
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 
 
-def torch_says_why():
-    """Whether this PyTorch lets C read the text of an exception: from 2.13 on."""
+def torch_has_messages():
+    """Whether C can read an exception's text: from PyTorch 2.13 on."""
     return next(
         there
         for name, _, there in _sonic.build_info()["optional"]
@@ -148,7 +148,7 @@ def metered(name, tensors, numbers):
 
 
 def laid_out(name, tensors):
-    """As they come, and as the networks have their images: pixel by pixel."""
+    """As given, and with images in channels-last layout, as in the networks."""
     yield tensors
     if name.split()[0] not in ("view", "attention") and any(t.dim() == 4 for t in tensors):
         yield [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
@@ -156,18 +156,18 @@ def laid_out(name, tensors):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
 @pytest.mark.parametrize("name", cases())
-def test_operator_without_memory_foretells_shape_layout_and_bytes(name, dtype):
+def test_dry_run_has_the_same_shape_layout_and_bytes(name, dtype):
     tensors, numbers, _ = cases()[name]
     for operands in laid_out(name, [t.to(dtype) for t in tensors]):
-        there, measured = metered(name.split()[0], operands, numbers)
-        foretold, bytes_foretold = metered(name.split()[0], [t.to("meta") for t in operands], numbers)
-        assert foretold.is_meta and foretold.dtype == there.dtype and foretold.shape == there.shape
-        assert [s for s, n in zip(foretold.stride(), there.shape, strict=True) if n > 1] == [
-            s for s, n in zip(there.stride(), there.shape, strict=True) if n > 1
+        result, measured = metered(name.split()[0], operands, numbers)
+        estimated, estimated_bytes = metered(name.split()[0], [t.to("meta") for t in operands], numbers)
+        assert estimated.is_meta and estimated.dtype == result.dtype and estimated.shape == result.shape
+        assert [s for s, n in zip(estimated.stride(), result.shape, strict=True) if n > 1] == [
+            s for s, n in zip(result.stride(), result.shape, strict=True) if n > 1
         ]
-        # numbers become tensors there, beside a GPU's memory
-        in_host_memory = 8 * (name in ("mul_scalar", "add_scalar", "clamp", "lerp"))
-        assert bytes_foretold[0] == measured[0] and 0 <= measured[1] - bytes_foretold[1] <= 2 * in_host_memory
+        # numbers become tensors on the CPU
+        scalar_bytes = 8 * (name in ("mul_scalar", "add_scalar", "clamp", "lerp"))
+        assert estimated_bytes[0] == measured[0] and 0 <= measured[1] - estimated_bytes[1] <= 2 * scalar_bytes
 
 
 def eager_group_norm_last(x, groups, weight, bias, epsilon):
@@ -177,8 +177,8 @@ def eager_group_norm_last(x, groups, weight, bias, epsilon):
 @pytest.mark.parametrize("shape", [(2, 3, 5, 12), (1, 25, 511, 24), (3, 1, 256, 4), (1, 1, 1, 8)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_group_norm_last(shape, dtype, device):
-    """In reduced precision and off the host libtorch's kernel, bit by bit; in float32 closer to the truth than either
-    of its kernels."""
+    """Bit-equal to libtorch's kernel in half precision and on other devices; in float32 on the CPU closer to the exact
+    result than either of its kernels."""
     x, w, b = ((random(*s) * 2 + 3).to(device, dtype) for s in (shape, shape[-1:], shape[-1:]))
     got = operator("group_norm_last", x, w, b, numbers=(4, 1e-6))
     assert got.is_contiguous() and got.dtype == dtype
@@ -198,7 +198,7 @@ def test_group_norm_last_in_float32_sums_in_double():
     assert (got - truth).norm() < 1e-6 * truth.norm()
 
 
-def test_group_norm_last_carries_what_is_not_finite():
+def test_group_norm_last_propagates_nan():
     x = random(2, 3, 5, 8)
     x[1, 2, 3, 4] = torch.nan
     got = operator("group_norm_last", x, torch.ones(8), torch.zeros(8), numbers=(4, 1e-6))
@@ -212,7 +212,7 @@ def test_group_norm_last_of_the_wrong_size_is_an_error():
         operator("group_norm_last", random(2, 3, 5, 8), torch.ones(6), torch.zeros(8), numbers=(4, 1e-6))
 
 
-def test_empty_images_are_laid_out_as_their_example():
+def test_empty_images_have_the_layout_of_their_operand():
     for x in (random(2, 6, 9, 11), random(2, 6, 9, 11).contiguous(memory_format=torch.channels_last)):
         got = operator("empty_images", x[:1].half(), numbers=(5,))
         assert got.dtype == torch.float16 and got.shape == (5, 6, 9, 11) and got.stride() == x.stride()
@@ -235,7 +235,7 @@ IN_PLACE = {
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", IN_PLACE)
 def test_operator_in_place_equals_eager(name, dtype, device):
-    """On part of a tensor: the rest stays as it was."""
+    """On part of a tensor; the remainder does not change."""
     operands, numbers, eager = IN_PLACE[name]
     operands = [t.to(device, dtype) for t in operands]
     whole = random(9, 7).to(device, dtype)
@@ -282,7 +282,7 @@ def test_cast_like(device):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_to_device_of(dtype, device):
-    """There and back: the type stays."""
+    """There and back: the dtype stays."""
     x, like = random(2, 3).to(dtype), torch.zeros(1, device=device)
     there = operator("to_device_of", x, like)
     assert there.device == like.device and torch.equal(there, x.to(device))
@@ -312,8 +312,8 @@ def test_every_rank_up_to_eight(dims):
 
 
 def test_error_names_operator_and_shapes_and_does_not_stick():
-    words = ".*channels" if torch_says_why() else "libtorch gave no reason"
-    with pytest.raises(RuntimeError, match=r"conv2d on \[1,3,8,8\] \[4,2,3,3\] failed: " + words):
+    reason = ".*channels" if torch_has_messages() else "libtorch gave no reason"
+    with pytest.raises(RuntimeError, match=r"conv2d on \[1,3,8,8\] \[4,2,3,3\] failed: " + reason):
         operator("conv2d", random(1, 3, 8, 8), random(4, 2, 3, 3), numbers=[1, 1, 1])
     assert operator("relu", random(2)).shape == (2,)
 
@@ -333,8 +333,8 @@ def test_missing_operand_is_an_error():
         operator("add_mul_in_inner_scope", random(2))
 
 
-def test_again_and_again():
-    """What bench/operator_call.py measures is really run: three times more."""
+def test_repeated_calls():
+    """The calls that bench/operator_call.py measures are run: three more."""
     x = torch.zeros(2)
     operator("add_in_place*3", x, torch.ones(2))
     assert torch.equal(x, torch.full((2,), 4.0))
@@ -349,8 +349,7 @@ def test_unknown_function_is_an_error():
 
 @pytest.mark.resident_memory
 def test_nothing_is_kept_alive():
-    """Neither calls that succeed nor calls that fail leave memory behind: one leaked operand of 128 KiB each would
-    show."""
+    """Neither successful nor failing calls leak: one operand of 128 KiB per call would be noticed."""
     script = """
 import resource, torch
 from sonic_nodes.extension.native import call
@@ -386,20 +385,20 @@ class Mallinfo(ctypes.Structure):
     "name", ["gelu", "gelu_in_place", "pad", "linear", "resize_nearest", "mean", "cat", "clamp", "group_norm"]
 )
 def test_ten_thousand_calls_do_not_grow(name):
-    """Not even by one string a call: what the C library has handed out is read before and after."""
+    """Not even by one string a call: compares the bytes that the C library has allocated."""
     mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if mallinfo is None:
-        pytest.skip("this C library does not say how much memory it has handed out (glibc 2.33 does)")
+        pytest.skip("this C library does not report allocated memory (glibc 2.33 does)")
     mallinfo.restype = Mallinfo
     tensors, numbers = ([random(5, 7)], ()) if name in IN_PLACE else cases()[name][:2]
 
-    def handed_out_after(calls):
+    def allocated_after(calls):
         for _ in range(calls):
             operator(name, *tensors, numbers=numbers)
         return mallinfo().uordblks
 
-    before = handed_out_after(1000)
-    assert handed_out_after(10_000) - before < 40_000
+    before = allocated_after(1000)
+    assert allocated_after(10_000) - before < 40_000
 
 
 def test_operands_may_come_from_inference_mode():
