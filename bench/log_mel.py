@@ -1,10 +1,10 @@
-"""Speed of the log-mel spectrogram against librosa's, both on one thread, in one run.
+"""Speed of the log-mel spectrogram compared with librosa's, both on one thread, in one run.
 
     python -m bench.log_mel [--seconds 30] [--repeats 15]
 
-Both compute the same 80 bands from the same sound (the largest difference is printed). Each repeat times one call of
-each, in processor time, so that other programs on the machine weigh on neither; the medians are compared. librosa's mel
-filters are computed once, outside the timing. Exit code 1 when ours is slower.
+Both compute the same 80 bands from the same audio (the largest difference is printed). Each repeat measures one call of
+each in processor time, which other programs affect little; the medians are compared. librosa's mel filters are computed
+once, outside the measurement. Exits 1 when ours is slower.
 """
 
 import argparse
@@ -46,13 +46,12 @@ def main():
         print(f"largest difference: {difference:.1e}")
     ours, theirs = [], []
     with threadpool_limits(1):
-        for _ in range(options.repeats + 2):  # two to warm up
+        for _ in range(options.repeats + 2):  # two of warm-up
             ours.append(seconds_of(lambda: _sonic.log_mel(x)))
             theirs.append(seconds_of(lambda: librosa_log_mel(x, filters)))
     mine, peer = statistics.median(ours[2:]), statistics.median(theirs[2:])
-    print(
-        f"{options.seconds} s of sound, one thread: {mine * 1e3:.1f} ms, librosa {librosa.__version__} {peer * 1e3:.1f} ms"
-    )
+    times = f"{mine * 1e3:.1f} ms, librosa {librosa.__version__} {peer * 1e3:.1f} ms"
+    print(f"{options.seconds} s of audio, one thread: {times}")
     print(f"ratio: {peer / mine:.1f}x librosa's speed")
     return int(mine > peer)
 

@@ -1,5 +1,4 @@
-// libtorch's own C++ calls in a loop, for operator_call.py: what the kernel costs where no stable interface lies
-// between.
+// libtorch's own C++ calls in a loop, for operator_call.py: the cost of a kernel without the stable ABI.
 #include <ctime>
 #include <functional>
 #include <map>
@@ -24,20 +23,19 @@ at::Tensor ones(std::initializer_list<int64_t> shape) { return at::ones(shape); 
 
 } // namespace
 
-// Processor seconds of `times` calls of the operator called `name` on tensors of one element, or -1 when there is none
-// of that name.
+// Processor seconds of `times` calls of the operator `name` on tensors of one element; -1 for an unknown name.
 extern "C" double kernel_seconds(const char *name, long times)
 {
     at::Tensor x = ones({1}), y = ones({1}), z = ones({1}), m = ones({1, 1}), i = ones({1, 1, 1, 1}), pair = ones({4}),
                zero = at::zeros({1}), n = at::zeros({1, 1});
-    c10::InferenceMode inference; // after the tensors, which come from outside it as ours do
+    c10::InferenceMode inference; // after the tensors, which are not created in inference mode, as ours
     const std::map<std::string, std::function<double()>> all = {
         {"silu", [&] { return seconds(times, [&] { at::cpu::silu(x); }); }},
         {"relu", [&] { return seconds(times, [&] { at::relu(x); }); }},
         {"gelu", [&] { return seconds(times, [&] { at::cpu::gelu(x); }); }},
         {"add", [&] { return seconds(times, [&] { at::cpu::add(x, y); }); }},
         {"mul", [&] { return seconds(times, [&] { at::cpu::mul(x, y); }); }},
-        {"scale", [&] { return seconds(times, [&] { at::mul(x, 2.0); }); }},
+        {"mul_scalar", [&] { return seconds(times, [&] { at::mul(x, 2.0); }); }},
         {"linear", [&] { return seconds(times, [&] { at::linear(m, m, x); }); }},
         {"matmul", [&] { return seconds(times, [&] { at::matmul(m, m); }); }},
         {"conv2d", [&] { return seconds(times, [&] { at::conv2d(i, i, x); }); }},

@@ -1,11 +1,11 @@
-"""What one operator of tensor.h costs over libtorch's kernel, without Python in the loop.
+"""The overhead of an operator of tensor.h over libtorch's kernel, without Python in the loop.
 
     python -m bench.operator_call [--calls 2000] [--rounds 40] [--only silu,linear]
 
-Each operator runs on tensors of one element, where the kernel is as cheap as it gets: some thousand times inside one
-call of our test operator, each time in a scope of its own, which makes and frees its result. The kernel is libtorch's
-own function for the same computation, called in a C++ loop (operator_call.cpp, compiled here into a temporary folder):
-at::cpu:: where there is one, which does not even dispatch, else at:: in inference mode. Both loops take turns; the
+Each operator runs on tensors of one element, where the kernel is cheapest: some thousand times inside one call of
+tensor_operator, each time in a scope of its own, which creates and frees the result. The kernel is libtorch's own
+function for the same computation, called in a C++ loop (operator_call.cpp, compiled into a temporary folder): that of
+at::cpu::, which does not dispatch, if there is one, else that of at:: in inference mode. The loops alternate; the
 smallest processor time of the rounds counts. Exits 1 when an operator is more than 1.5 us above its kernel. Needs a C++
 compiler.
 """
@@ -104,21 +104,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--only", default="", help="operators, with commas between")
+    parser.add_argument("--only", default="", help="operators, separated by commas")
     a = parser.parse_args()
     torch.set_num_threads(1)
     chosen = {name: case for name, case in cases().items() if not a.only or name in a.only.split(",")}
     worst = 0.0
-    print(f"{'microseconds a call':22}{'ours':>8}{'kernel':>8}{'over it':>9}")
+    print(f"{'microseconds a call':22}{'ours':>8}{'kernel':>8}{'overhead':>9}")
     with tempfile.TemporaryDirectory() as folder:
         kernels = compile_kernels(folder)
         for name, (tensors, numbers) in chosen.items():
             ours, kernel = measured(kernels, name, tensors, numbers, a)
             worst = max(worst, ours - kernel)
-            print(
-                f"{name:22}{ours:8.2f}{kernel:8.2f}{ours - kernel:9.2f}{'' if ours - kernel <= LIMIT_US else '   above the line'}"
-            )
-    print(f"worst {worst:.2f}, the line {LIMIT_US}")
+            mark = "" if ours - kernel <= LIMIT_US else "   above the limit"
+            print(f"{name:22}{ours:8.2f}{kernel:8.2f}{ours - kernel:9.2f}{mark}")
+    print(f"worst {worst:.2f}, limit {LIMIT_US}")
     return 0 if worst <= LIMIT_US else 1
 
 

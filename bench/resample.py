@@ -1,9 +1,9 @@
-"""Quality and speed of the resampler against soxr HQ, both on one thread, in one run.
+"""Quality and speed of the resampler compared with soxr HQ, both on one thread, in one run.
 
     python -m bench.resample [--seconds 60] [--repeats 9]
 
-Quality: the error of a sine at 0.85 of the lower Nyquist frequency against the same sine computed at the new rate, and
-what is left of a sine just above that frequency. Speed: medians of interleaved repeats on noise, in processor time.
+Quality: the error of a sine at 0.85 of the lower Nyquist frequency relative to the same sine at the new rate, and the
+residual of a sine just above that frequency. Speed: medians of interleaved repeats on noise, in processor time.
 """
 
 import argparse
@@ -61,12 +61,11 @@ def main():
             ours.append(seconds_of(lambda x=x, a=rate_in, b=rate_out: _sonic.resample(x, a, b)))
             theirs.append(seconds_of(lambda x=x, a=rate_in, b=rate_out: hq(x, a, b)))
         mine, peer = statistics.median(ours[1:]), statistics.median(theirs[1:])
-        print(
-            f"{rate_in} to {rate_out} Hz: {options.seconds / mine:.0f}x real time, ratio {peer / mine:.2f}x soxr's speed"
-        )
+        speed = f"{options.seconds / mine:.0f}x real time, ratio {peer / mine:.2f}x soxr's speed"
+        print(f"{rate_in} to {rate_out} Hz: {speed}")
         for name, work in (("ours", _sonic.resample), ("soxr HQ", hq)):
             passed, stopped = quality(work, rate_in, rate_out)
-            print(f"    {name}: error {passed:.0f} dB in the pass band, {stopped:.0f} dB left above it")
+            print(f"    {name}: error {passed:.0f} dB in the pass band, {stopped:.0f} dB residual above it")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the extension with AddressSanitizer and UndefinedBehaviorSanitizer into build/asan, beside the normal one, and runs the tests
-# that reach C on it. Further arguments go to pytest.
+# Builds the extension with AddressSanitizer and UndefinedBehaviorSanitizer into build/asan, beside the normal one, and
+# runs the tests of csrc/ on it. Arguments are passed to pytest.
 #
-# The sanitizers' libraries have to be in the process before Python is; libstdc++ goes with them so that they see C++ exceptions.
-# Leaks: whatever was allocated in csrc/ counts. What Python, libtorch and the test libraries keep until the process ends does not;
-# therefore exitcode=0, and the reports are read here. Errors end the process with an abort, whatever the exit code.
+# The sanitizers' libraries are preloaded, and libstdc++ with them so that they intercept C++ exceptions.
+# Leaks count if they were allocated in csrc/; Python, libtorch and the test libraries keep memory until the process
+# ends. Therefore exitcode=0, and this script reads the reports. Errors abort the process, whatever the exit code.
 # alloc_dealloc_mismatch=0: libtorch frees with `delete` what its own operators got from malloc.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,7 +13,8 @@ reports=$PWD/build/asan/report
 
 SONIC_SANITIZE=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} "$python" setup.py build_ext >build/asan.log 2>&1 || {
     tail -n 20 build/asan.log >&2
-    echo "Correct the first error above: the sanitized extension did not build. All of the output is in build/asan.log." >&2
+    echo "Correct the first error above: the sanitized extension did not build. The whole output is in" \
+        "build/asan.log." >&2
     exit 1
 }
 
@@ -33,11 +34,13 @@ sanitized() {
         "$python" "$@"
 }
 
-sanitized -c 'import sys; from sonic_nodes.extension.native import _sonic; sys.exit("build/asan" not in _sonic.__file__ and _sonic.__file__)'
+sanitized -c 'import sys; from sonic_nodes.extension.native import _sonic
+sys.exit("build/asan" not in _sonic.__file__ and _sonic.__file__)'
 folders=()
 for folder in csrc/*/; do [ ! -d "tests/${folder#csrc/}" ] || folders+=("tests/${folder#csrc/}"); done
 status=0
-sanitized -m pytest -p no:cacheprovider -p no:faulthandler --capture=sys -m "not resident_memory" "${folders[@]}" "$@" || status=$?
+sanitized -m pytest -p no:cacheprovider -p no:faulthandler --capture=sys -m "not resident_memory" \
+    "${folders[@]}" "$@" || status=$?
 
 for report in "$reports".*; do
     [ -e "$report" ] || continue
@@ -45,9 +48,10 @@ for report in "$reports".*; do
         head -n 60 "$report" >&2
         status=1
     fi
-    # Paragraphs are leaks; ours have a frame in csrc/.
-    if awk 'BEGIN { RS = "" } /^(Direct|Indirect) leak/ && /csrc\// { print $0 "\n"; found = 1 } END { exit !found }' "$report" >&2; then
-        echo "Free what the stacks above allocate: it is lost when the process ends." >&2
+    # One paragraph a leak; ours have a frame in csrc/.
+    if awk 'BEGIN { RS = "" } /^(Direct|Indirect) leak/ && /csrc\// { print $0 "\n"; found = 1 }
+            END { exit !found }' "$report" >&2; then
+        echo "Free what the stacks above allocate: it leaks." >&2
         status=1
     fi
 done

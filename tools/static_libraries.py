@@ -2,14 +2,14 @@
 """Builds libjpeg-turbo and OpenCV (core, imgproc, video) as static libraries for the wheel, and prints the folder that
 has them.
 
-Both come from one pinned source: the sdist of opencv-python-headless, which carries OpenCV's tree with libjpeg-turbo in
-it. The result lies in build/static-HASH (include/, lib/, licenses/), where HASH is that of the source, the options and
-the compiler: it is made once.
+Both come from one pinned source: the sdist of opencv-python-headless, which includes OpenCV's tree and libjpeg-turbo.
+The result is build/static-HASH (include/, lib/, licenses/), where HASH covers the source, the options and the compiler:
+it is built once.
 
     SONIC_STATIC=$(tools/static_libraries.py) pip wheel .      which is what `make wheel` does
 
-Needs cmake, ninja, a C and C++ compiler and, on x86, nasm. MAX_JOBS=N compiles N files at a time (1).
-SONIC_STATIC_SOURCE names an sdist that is already on this machine.
+Needs cmake, ninja, a C and C++ compiler and, on x86, nasm. MAX_JOBS=N compiles N files in parallel (1).
+SONIC_STATIC_SOURCE names a local sdist.
 """
 
 import hashlib
@@ -28,16 +28,17 @@ SHA256 = "4afa2ea1214453648be88259f035712454faa9039b686de7753569ba8eec1577"
 ARCHIVE = f"{PACKAGE.replace('-', '_')}-{VERSION}.tar.gz"
 X86 = platform.machine().lower() in ("x86_64", "amd64", "x86", "i686")
 
-# Everything that could bring a library, a thread pool, a plugin or a file of its own is off. What stays is arithmetic
-# on pixels.
+# Everything that adds a library, a thread pool, a plugin or a file is off; only pixel arithmetic remains.
 OFF = """
-    BUILD_SHARED_LIBS BUILD_TESTS BUILD_PERF_TESTS BUILD_EXAMPLES BUILD_DOCS BUILD_JAVA BUILD_PACKAGE BUILD_opencv_apps BUILD_opencv_js
-    BUILD_opencv_python2 BUILD_opencv_python3 BUILD_ITT BUILD_IPP_IW BUILD_WITH_STATIC_CRT
-    WITH_1394 WITH_ADE WITH_AVIF WITH_CAROTENE WITH_DIRECTML WITH_DIRECTX WITH_DSHOW WITH_EIGEN WITH_FFMPEG WITH_FLATBUFFERS WITH_GSTREAMER
-    WITH_GTK WITH_HAL_RVV WITH_IMGCODEC_GIF WITH_IPP WITH_ITT WITH_JASPER WITH_KLEIDICV WITH_LAPACK WITH_MSMF WITH_NDSRVP WITH_OBSENSOR
-    WITH_OPENCL WITH_OPENCLAMDBLAS WITH_OPENCLAMDFFT WITH_OPENEXR WITH_OPENJPEG WITH_OPENMP WITH_PNG WITH_PROTOBUF WITH_PTHREADS_PF
-    WITH_QUIRC WITH_TBB WITH_TIFF WITH_V4L WITH_VA WITH_VA_INTEL WITH_VTK WITH_WEBP WITH_WIN32UI
-    CV_TRACE PARALLEL_ENABLE_PLUGINS ENABLE_CCACHE ENABLE_PRECOMPILED_HEADERS OPENCV_GENERATE_SETUPVARS OPENCV_GENERATE_PKGCONFIG
+    BUILD_SHARED_LIBS BUILD_TESTS BUILD_PERF_TESTS BUILD_EXAMPLES BUILD_DOCS BUILD_JAVA BUILD_PACKAGE
+    BUILD_opencv_apps BUILD_opencv_js BUILD_opencv_python2 BUILD_opencv_python3 BUILD_ITT BUILD_IPP_IW
+    BUILD_WITH_STATIC_CRT WITH_1394 WITH_ADE WITH_AVIF WITH_CAROTENE WITH_DIRECTML WITH_DIRECTX WITH_DSHOW
+    WITH_EIGEN WITH_FFMPEG WITH_FLATBUFFERS WITH_GSTREAMER WITH_GTK WITH_HAL_RVV WITH_IMGCODEC_GIF WITH_IPP WITH_ITT
+    WITH_JASPER WITH_KLEIDICV WITH_LAPACK WITH_MSMF WITH_NDSRVP WITH_OBSENSOR WITH_OPENCL WITH_OPENCLAMDBLAS
+    WITH_OPENCLAMDFFT WITH_OPENEXR WITH_OPENJPEG WITH_OPENMP WITH_PNG WITH_PROTOBUF WITH_PTHREADS_PF WITH_QUIRC
+    WITH_TBB WITH_TIFF WITH_V4L WITH_VA WITH_VA_INTEL WITH_VTK WITH_WEBP WITH_WIN32UI CV_TRACE
+    PARALLEL_ENABLE_PLUGINS ENABLE_CCACHE ENABLE_PRECOMPILED_HEADERS OPENCV_GENERATE_SETUPVARS
+    OPENCV_GENERATE_PKGCONFIG
 """.split()
 ON = """
     WITH_JPEG BUILD_JPEG BUILD_ZLIB ENABLE_LIBJPEG_TURBO_SIMD REQUIRE_SIMD ENABLE_PIC CMAKE_POSITION_INDEPENDENT_CODE
@@ -77,7 +78,7 @@ def options():
     return [f"-D{name}={value}" for name, value in values.items()]
 
 
-def say(text):
+def report(text):
     print(text, file=sys.stderr, flush=True)
 
 
@@ -107,34 +108,33 @@ def logged(command, log, remedy, **more):
             command, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, **more
         )
     if done.returncode:
-        say("".join(Path(log).read_text(errors="replace").splitlines(keepends=True)[-15:]))
-        sys.exit(f"{remedy} All of the output is in {log}.")
+        report("".join(Path(log).read_text(errors="replace").splitlines(keepends=True)[-15:]))
+        sys.exit(f"{remedy} The whole output is in {log}.")
 
 
 def download(folder, log):
-    say(f"Downloading the sources of OpenCV and libjpeg-turbo ({PACKAGE} {VERSION}, 96 MB)")
+    report(f"Downloading the sources of OpenCV and libjpeg-turbo ({PACKAGE} {VERSION}, 96 MB)")
     wanted = folder / "requirement.txt"
     wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n")
-    # pip asks an sdist for its metadata, for which it prepares a build; nothing of that is used. Other packages come as
-    # wheels.
+    # pip prepares a build to read the sdist's metadata; that is not used. Its build requirements come as wheels.
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--no-binary", PACKAGE]
     remedy = "Check the network, or set SONIC_STATIC_SOURCE to the file: pip could not download the sources."
     logged([*command, "--dest", str(folder), "--requirement", str(wanted)], log, remedy)
 
 
 def source(folder, log):
-    """The sdist: the file that SONIC_STATIC_SOURCE names, or what pip brings; either has to have the pinned hash."""
+    """The sdist, from SONIC_STATIC_SOURCE or from pip; either must have the pinned hash."""
     path = Path(os.environ.get("SONIC_STATIC_SOURCE") or folder / ARCHIVE)
     if not path.is_file():
         download(folder, log)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != SHA256:
-        sys.exit(f"Remove {path} and start again: its SHA-256 is {found}, and {SHA256} is wanted.")
+        sys.exit(f"Remove {path} and start again: its SHA-256 is {found} instead of {SHA256}.")
     return path
 
 
 def unpack(archive, folder):
-    """What the three modules need: the sdist has thirty more."""
+    """Extracts what the three modules need: the sdist has thirty more."""
     kept = ("opencv/modules/core/", "opencv/modules/imgproc/", "opencv/modules/video/")
     checked = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     with tarfile.open(archive) as tar:
@@ -145,7 +145,7 @@ def unpack(archive, folder):
 
 
 def build(sources, work, prefix, log):
-    say("Building libjpeg-turbo and OpenCV as static libraries (some minutes, once)")
+    report("Building libjpeg-turbo and OpenCV as static libraries (some minutes, once)")
     remedy = "Correct the first error above: libjpeg-turbo and OpenCV did not build."
     place = [f"-DCMAKE_INSTALL_PREFIX={prefix.as_posix()}", *options()]
     logged(["cmake", "-G", "Ninja", "-S", str(sources / "opencv"), "-B", str(work), *place], log, remedy)
@@ -154,8 +154,8 @@ def build(sources, work, prefix, log):
 
 
 def collect(sources, work, prefix):
-    """Libraries, libjpeg's headers (OpenCV keeps them to itself) and licences, each in one folder whatever the system
-    calls its own."""
+    """Copies libraries, libjpeg's headers (OpenCV does not install them) and licences into the same folders on every
+    system."""
     for folder in ("lib", "licenses"):
         shutil.rmtree(prefix / folder, ignore_errors=True)
         (prefix / folder).mkdir(parents=True)
@@ -181,7 +181,7 @@ def main():
             unpack(source(prefix.parent, log), sources)
             build(sources, work, made, log)
             collect(sources, work, made)
-            if not prefix.is_dir():  # another build may have been quicker
+            if not prefix.is_dir():  # another build may have finished first
                 made.rename(prefix)
     print(prefix)
 

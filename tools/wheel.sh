@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes dist/*.whl: one file for every Python, PyTorch and NumPy in use, with libjpeg-turbo and OpenCV inside it.
-# `make wheel` installs what this needs and calls it.
+# Makes dist/*.whl: one wheel for all supported versions of Python, PyTorch and NumPy, with libjpeg-turbo and OpenCV
+# linked statically. `make wheel` installs what this needs and calls it.
 #
-# MAX_JOBS=N            files to compile at a time (one a processor)
-# SONIC_STATIC_SOURCE   the sdist with the sources of both libraries, where pip shall not download it
+# MAX_JOBS=N            files to compile in parallel (default: one a processor)
+# SONIC_STATIC_SOURCE   the sdist with the sources of both libraries, instead of a download by pip
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,16 +16,17 @@ logged() {
     printf '\n$ %s\n' "$*" >>"$log"
     "$@" >>"$log" 2>&1 </dev/null && return
     tail -n 15 "$log" >&2
-    printf '\nCorrect the first error above: the wheel was not made. All of the output is in %s.\n' "$log" >&2
+    printf '\nCorrect the first error above: the wheel was not made. The whole output is in %s.\n' "$log" >&2
     exit 1
 }
 
 SONIC_STATIC=$(python tools/static_libraries.py)
 export SONIC_STATIC
-# A module that is gone from the sources would stay in the folder that setuptools fills, and travel in the wheel.
+# A module that was removed from the sources would stay in setuptools' folder and get into the wheel.
 rm -rf build/lib build/lib.* build/bdist.* build/wheel/raw dist/sonic_talking_portrait-*.whl
 echo "Building the wheel" >&2
 logged python -m pip --disable-pip-version-check wheel --no-build-isolation --no-deps --wheel-dir build/wheel/raw .
-# Names the oldest glibc that serves, and refuses what would need a library of this machine. libtorch is the user's own.
+# Tags the wheel with the oldest glibc that it supports, and refuses dependencies on libraries of this machine. libtorch
+# is the user's own.
 logged auditwheel repair --exclude 'libtorch*' --exclude 'libc10*' --wheel-dir dist build/wheel/raw/*.whl
 echo dist/*.whl
