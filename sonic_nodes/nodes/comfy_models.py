@@ -1,5 +1,5 @@
-"""ComfyUI's own CLIP_VISION and VAE objects, read as if they were weight files, so that a workflow which loads Stable
-Video Diffusion with ComfyUI's loader needs no second copy of it."""
+"""ComfyUI's CLIP_VISION and VAE objects, read as if they were weight files: a workflow that loads Stable Video
+Diffusion with ComfyUI's loader needs no second copy of it."""
 
 import copy
 import functools
@@ -8,77 +8,77 @@ import itertools
 import torch
 
 from ..errors import InputError
-from .common import part
+from .common import lazy_import
 
-# what csrc/models has before the names that ComfyUI's modules use
+# Prefix of the names in csrc/models, which ComfyUI's modules do not have.
 PREFIXES = {"vae": "first_stage_model.", "clip_vision": ""}
 LOADER = "Image Only Checkpoint Loader (svd_xt.safetensors)"
-
 
 _identities = itertools.count(1)
 
 
-def connected(network: str, owner):
-    """The weights of a connected object as a WeightFile, shared with ComfyUI where they are in system memory;
-    InputError in one sentence when it is of another kind than Sonic's."""
-    reader, entry = part("weights.reader"), part("weights.entries").Entry
-    module, prefix = getattr(getattr(owner, "patcher", None), "model", None), PREFIXES[network]
+def weights_of_object(network: str, comfy_object):
+    """The weights of a CLIP_VISION or VAE as a WeightFile; tensors in system memory are shared with ComfyUI. InputError
+    when they are not those of Stable Video Diffusion."""
+    reader, entry = lazy_import("weights.reader"), lazy_import("weights.entries").Entry
+    module = getattr(getattr(comfy_object, "patcher", None), "model", None)
+    prefix = PREFIXES[network]
 
-    class ConnectedWeights(reader.WeightFile):
-        identity = identity_of(owner)
+    class ComfyObjectWeights(reader.WeightFile):
+        identity = identity_of(comfy_object)
 
         def tensor(self, name: str) -> torch.Tensor:
             return functools.reduce(getattr, name.removeprefix(prefix).split("."), module).detach().to("cpu")
 
     tensors = module.state_dict() if module is not None else {}
     entries = {prefix + name: entry(tensor.dtype, tuple(tensor.shape), 0) for name, tensor in tensors.items()}
-    weights = ConnectedWeights(
-        f"{network} connected to SONIC_PreData", entries, sum(entry.bytes for entry in entries.values())
-    )
+    size = sum(tensor_entry.bytes for tensor_entry in entries.values())
+    weights = ComfyObjectWeights(f"{network} connected to SONIC_PreData", entries, size)
     try:
-        part("weights.check").matched(network, weights)
+        lazy_import("weights.check").matched(network, weights)
     except InputError:
         raise InputError(
-            f"Connect the {network} output of {LOADER}, or nothing: the {network} connected to SONIC_PreData is {kind(network, entries)}."
+            f"Connect the {network} output of {LOADER}, or nothing: "
+            f"the {network} connected to SONIC_PreData is {description_of(network, entries)}."
         ) from None
     return weights
 
 
-def identity_of(owner) -> int:
-    """The same number as long as it is the same object: an address may be given to another one later."""
-    if not hasattr(owner, "sonic_identity"):
-        owner.sonic_identity = next(_identities)
-    return owner.sonic_identity
+def identity_of(comfy_object) -> int:
+    """A number that stays with the object. id() does not serve: another object may get the address later."""
+    if not hasattr(comfy_object, "sonic_identity"):
+        comfy_object.sonic_identity = next(_identities)
+    return comfy_object.sonic_identity
 
 
-def with_connected(model, data: dict):
-    """(the engine, SONIC_PREDATA), the objects connected to SONIC_PreData in place of the engine's own networks. The
-    stand-in is kept, with what it has loaded and computed, until other objects or none are connected."""
+def with_comfy_models(model, data: dict):
+    """(engine, SONIC_PREDATA) where the objects in `data` replace the engine's own networks. The modified copy stays
+    cached on the engine, with its loaded weights and results, until other objects or none are connected."""
     if not hasattr(model, "models"):
         return model, data
     objects = {key: data[key] for key in PREFIXES if data.get(key) is not None}
-    mark = {key: identity_of(owner) for key, owner in objects.items()}
-    kept = vars(model).get("stand_in")
+    identities = {key: identity_of(comfy_object) for key, comfy_object in objects.items()}
+    cached = vars(model).get("comfy_variant")
     if not objects:
-        model.stand_in = None
+        model.comfy_variant = None
         return model, data
-    if not kept or kept[0] != mark:
-        replaced = copy.copy(model)
-        replaced.stand_in = None
-        replaced.models = model.models.with_connected({key: connected(key, owner) for key, owner in objects.items()})
-        model.stand_in = mark, replaced
-    return model.stand_in[1], {key: value for key, value in data.items() if key not in objects}
+    if not cached or cached[0] != identities:
+        variant = copy.copy(model)
+        variant.comfy_variant = None
+        weights = {key: weights_of_object(key, comfy_object) for key, comfy_object in objects.items()}
+        variant.models = model.models.with_replacements(weights)
+        model.comfy_variant = identities, variant
+    return model.comfy_variant[1], {key: value for key, value in data.items() if key not in objects}
 
 
-def kind(network: str, names: dict) -> str:
+def description_of(network: str, entries: dict) -> str:
     """What was connected instead, as a noun phrase."""
-    if not names:
+    if not entries:
         return "an object of another pack"
     if network == "vae":
-        return (
-            "a VAE for single pictures"
-            if "first_stage_model.decoder.conv_in.weight" in names
-            else "the VAE of another model"
-        )
-    width = names.get("visual_projection.weight")
-    return f"another CLIP (its embeddings have {width.shape[0]} numbers, Sonic's 1024)" if width else "no CLIP ViT-H"
+        is_image_vae = "first_stage_model.decoder.conv_in.weight" in entries
+        return "a VAE for single images" if is_image_vae else "the VAE of another model"
+    projection = entries.get("visual_projection.weight")
+    if not projection:
+        return "no CLIP ViT-H"
+    return f"another CLIP (its embedding size is {projection.shape[0]}, Sonic needs 1024)"

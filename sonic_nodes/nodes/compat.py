@@ -1,5 +1,5 @@
-"""SONICTLoader and SONICSampler: nodes of the pack smthemex/ComfyUI_Sonic, with its inputs and outputs in its order, so
-that its workflow files open and run. What differs from it on purpose stands in docs/nodes.md."""
+"""SONICTLoader and SONICSampler: nodes of the pack smthemex/ComfyUI_Sonic with its inputs and outputs in its order, so
+that its workflow files open and run. docs/nodes.md lists the intended differences."""
 
 import torch
 from comfy_api.latest import io
@@ -13,14 +13,14 @@ from .common import (
     check_data,
     check_model,
     free_memory_bytes,
-    listed,
-    part,
+    lazy_import,
+    names_or_empty,
+    notes_ui,
     plain_errors,
-    words,
 )
 from .decoder import FULL_RATE, decode
 from .inference import infer
-from .loader import sonic_engine
+from .loader import make_engine
 
 NONE = "none"
 MAX_SEED = 2**31 - 1
@@ -36,39 +36,20 @@ class SonicTLoader(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="SONICTLoader",
             category=CATEGORY,
-            description="For workflows made with ComfyUI_Sonic; in new ones use the Sonic Loader. Autoencoder and CLIP are those connected "
-            "to SONIC_PreData. Sonic's weights are for non-commercial use only.",
+            description="For workflows made with ComfyUI_Sonic; in new ones use the Sonic Loader. VAE and CLIP are "
+            "those connected to SONIC_PreData. Sonic's weights are for non-commercial use only.",
             inputs=[
                 io.Model.Input(
                     "model",
-                    tooltip="Not read: Sonic's own file holds the whole UNet. Leave it connected as the file has it.",
+                    tooltip="Not used: Sonic's own file contains the whole UNet. Keep the workflow's connection.",
                 ),
                 io.Combo.Input(
                     "sonic_unet",
-                    options=[NONE, *listed(model_files.unets)],
-                    tooltip="Sonic's UNet from models/sonic (unet.pth). Only files that hold it are listed; 'none' stops the run. "
-                    "Non-commercial use only.",
+                    options=[NONE, *names_or_empty(model_files.unet_names)],
+                    tooltip="Sonic's UNet in models/sonic (unet.pth). Only files that contain it are listed; 'none' "
+                    "stops the run. Non-commercial use only.",
                 ),
-                io.Float.Input(
-                    "ip_audio_scale",
-                    default=1.0,
-                    min=0.5,
-                    max=2.0,
-                    step=0.1,
-                    tooltip="How strongly the voice acts; 1 is as trained. Too low and the mouth hardly moves, too high and it grimaces.",
-                ),
-                io.Boolean.Input(
-                    "use_interframe",
-                    default=True,
-                    tooltip="On: a picture is made between every two, 25 a second. Off: 12.5 a second, which looks choppy; the fps output "
-                    "says so.",
-                ),
-                io.Combo.Input(
-                    "dtype",
-                    options=list(DTYPES),
-                    default="fp16",
-                    tooltip="Precision of the networks. fp32 takes twice the memory; fp16 on a processor is slow.",
-                ),
+                *cls.setting_inputs(),
             ],
             outputs=[
                 ModelSonic.Output(
@@ -80,14 +61,40 @@ class SonicTLoader(io.ComfyNode):
             ],
         )
 
+    @staticmethod
+    def setting_inputs():
+        return [
+            io.Float.Input(
+                "ip_audio_scale",
+                default=1.0,
+                min=0.5,
+                max=2.0,
+                step=0.1,
+                tooltip="How strongly the voice drives the face; 1 is the trained value. Too low: the mouth hardly "
+                "moves. Too high: grimaces.",
+            ),
+            io.Boolean.Input(
+                "use_interframe",
+                default=True,
+                tooltip="On: 25 frames per second, every second one interpolated. Off: 12.5, which looks choppy; the "
+                "fps output is then 12.5.",
+            ),
+            io.Combo.Input(
+                "dtype",
+                options=list(DTYPES),
+                default="fp16",
+                tooltip="Number format of the networks. fp32 takes twice the memory; fp16 on a CPU is slow.",
+            ),
+        ]
+
     @classmethod
     def validate_inputs(cls, sonic_unet, dtype="fp16"):
         if sonic_unet == NONE:
             return "Choose Sonic's UNet (unet.pth) as sonic_unet: it is 'none'."
         if sonic_unet is not None and model_files.full_path(model_files.FOLDER, sonic_unet) is None:
-            return model_files.absent(model_files.FOLDER, sonic_unet, "unet")
+            return model_files.missing_message(model_files.FOLDER, sonic_unet, "unet")
         if dtype is not None and dtype not in DTYPES:
-            return f"Set dtype to one of {', '.join(DTYPES)}: '{dtype}' is none of them."
+            return f"Set dtype to one of {', '.join(DTYPES)}: '{dtype}' is not one of them."
         return True
 
     @classmethod
@@ -97,10 +104,10 @@ class SonicTLoader(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, model, sonic_unet, ip_audio_scale, use_interframe, dtype):
-        models = part("nodes.model_patcher").ManagedModels(model_files.paths_for(sonic_unet, None))
-        engine = sonic_engine(models, dtype, ip_audio_scale)
+        paths = model_files.paths_for(sonic_unet, None)
+        engine = make_engine(paths, dtype, ip_audio_scale)
         engine.interpolate = use_interframe
-        return io.NodeOutput(engine, DTYPES[dtype], ui=words(model_files.said(models.paths)))
+        return io.NodeOutput(engine, DTYPES[dtype], ui=notes_ui(model_files.notes_for(paths)))
 
 
 class SonicTSampler(io.ComfyNode):
@@ -112,52 +119,57 @@ class SonicTSampler(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="SONICSampler",
             category=CATEGORY,
-            description="For workflows made with ComfyUI_Sonic: Sonic Inference and Sonic Latent Decoder in one. In new ones use these.",
+            description="For workflows made with ComfyUI_Sonic: Sonic Inference and Sonic Latent Decoder in one node. "
+            "In new workflows use those two.",
             inputs=[
                 ModelSonic.Input("model", tooltip="From SONICTLoader or the Sonic Loader."),
-                PreData.Input(
-                    "data_dict", tooltip="From SONIC_PreData. Data of another pack's node of that name is refused."
-                ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=MAX_SEED,
-                    control_after_generate=True,
-                    tooltip="Keep it to get the same video again; left on 'randomize', each run differs.",
-                ),
-                io.Int.Input(
-                    "inference_steps",
-                    default=25,
-                    min=1,
-                    max=1024,
-                    step=1,
-                    tooltip="Denoising steps; 20 to 30. Fewer is blurred and unsteady, more only takes longer.",
-                ),
-                io.Float.Input(
-                    "dynamic_scale",
-                    default=1.0,
-                    min=0.5,
-                    max=2.0,
-                    step=0.1,
-                    tooltip="How far mouth and head move. Too low mumbles, too high shouts.",
-                ),
-                io.Float.Input(
-                    "fps",
-                    default=25.0,
-                    min=5.0,
-                    max=120.0,
-                    step=0.5,
-                    tooltip="Pictures a second of the result. The model makes 25; at another number pictures are shown twice or left out, "
-                    "so that the lips stay with the voice. 25 is smoothest.",
-                ),
+                PreData.Input("data_dict", tooltip="From SONIC_PreData of this pack; another pack's data is refused."),
+                *cls.setting_inputs(),
             ],
             outputs=[
-                io.Image.Output("pictures", display_name="image", tooltip="All pictures of the clip."),
-                io.Float.Output("rate", display_name="fps", tooltip="Pictures a second, for Create Video."),
+                io.Image.Output("pictures", display_name="image", tooltip="All frames of the clip."),
+                io.Float.Output("rate", display_name="fps", tooltip="Frames per second, for Create Video."),
             ],
             hidden=[io.Hidden.unique_id],
         )
+
+    @staticmethod
+    def setting_inputs():
+        return [
+            io.Int.Input(
+                "seed",
+                default=0,
+                min=0,
+                max=MAX_SEED,
+                control_after_generate=True,
+                tooltip="Keep it to repeat a video; with 'randomize' each run differs.",
+            ),
+            io.Int.Input(
+                "inference_steps",
+                default=25,
+                min=1,
+                max=1024,
+                step=1,
+                tooltip="Denoising steps, usually 20 to 30. Fewer: blurred and unsteady. More: only slower.",
+            ),
+            io.Float.Input(
+                "dynamic_scale",
+                default=1.0,
+                min=0.5,
+                max=2.0,
+                step=0.1,
+                tooltip="How far mouth and head move. Too low: mumbling. Too high: shouting.",
+            ),
+            io.Float.Input(
+                "fps",
+                default=25.0,
+                min=5.0,
+                max=120.0,
+                step=0.5,
+                tooltip="Frames per second of the result; 25 is smoothest. The model makes 25; for other values frames "
+                "are repeated or dropped, so that lips and voice stay in sync.",
+            ),
+        ]
 
     @classmethod
     @plain_errors
@@ -168,17 +180,19 @@ class SonicTSampler(io.ComfyNode):
         settings = {"inference_steps": inference_steps, "dynamic_scale": dynamic_scale, "motion_scale": 1.0}
         latent, notes = infer(model, data_dict, seed, node_id, **settings)
         images, rate = decode(model, latent, data_dict, getattr(model, "interpolate", True), node_id)
-        if fps == rate:
-            return io.NodeOutput(images, rate, ui=words(notes))
-        if rate != FULL_RATE:
-            notes.append(
-                f"use_interframe is off: {rate:g} pictures a second, not {fps:g}. Connect the fps output to Create Video."
-            )
-            return io.NodeOutput(images, rate, ui=words(notes))
-        exchange = part("nodes.comfy_types")
-        order = exchange.resampled(len(images), rate, fps)
-        exchange.require_memory(len(order), *images.shape[1:3], free_memory_bytes())
-        notes.append(
-            f"The model makes {rate:g} pictures a second; for {fps:g} some were {'shown twice' if fps > rate else 'left out'}."
-        )
-        return io.NodeOutput(images[order], fps, ui=words(notes))
+        images, rate, rate_notes = at_rate(images, rate, fps)
+        return io.NodeOutput(images, rate, ui=notes_ui(notes + rate_notes))
+
+
+def at_rate(images, rate: float, fps: float):
+    """(IMAGE, its frames per second, notes) at `fps` where possible. Frames without interpolation keep their rate."""
+    if fps == rate:
+        return images, rate, []
+    if rate != FULL_RATE:
+        note = f"Connect the fps output to Create Video: use_interframe is off, so there are {rate:g} frames per second"
+        return images, rate, [f"{note}, not {fps:g}."]
+    types = lazy_import("nodes.comfy_types")
+    order = types.resample_indices(len(images), rate, fps)
+    types.require_memory(len(order), *images.shape[1:3], free_memory_bytes())
+    change = "repeated" if fps > rate else "dropped"
+    return images[order], fps, [f"The model makes {rate:g} frames per second; for {fps:g} some were {change}."]

@@ -1,22 +1,22 @@
-"""Sonic Latent Decoder: latents -> pictures, chunk by chunk into system memory."""
+"""Sonic Latent Decoder: latents -> frames, chunk by chunk into system memory."""
 
 from comfy_api.latest import io
 
-from .comfy_models import with_connected
+from .comfy_models import with_comfy_models
 from .common import (
     CATEGORY,
     ModelSonic,
     PreData,
     Progress,
+    advanced,
     check_data,
     check_model,
-    expert,
     free_memory_bytes,
-    part,
+    lazy_import,
     plain_errors,
 )
 
-FULL_RATE = 25.0  # pictures a second
+FULL_RATE = 25.0  # frames per second
 
 
 class SonicLatentDecoder(io.ComfyNode):
@@ -28,29 +28,29 @@ class SonicLatentDecoder(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Latent Decoder",
             category=CATEGORY,
-            description="Draws the pictures, 25 a second, in chunks straight into system memory. Says before it starts when they do not "
-            "fit.",
+            description="Decodes the latent into frames, 25 per second, chunk by chunk into system memory. Stops "
+            "before it starts when they do not fit.",
             inputs=[
-                ModelSonic.Input("model", tooltip="The same model that made the latent; another engine's is refused."),
+                ModelSonic.Input("model", tooltip="The model that made the latent; another engine is refused."),
                 io.Latent.Input("latent", tooltip="From Sonic Inference. A latent of another model is refused."),
                 PreData.Input(
-                    "data", tooltip="The same data that made the latent; other data puts this mouth on another face."
+                    "data", tooltip="The data that made the latent; other data draws this mouth on another face."
                 ),
-                expert(
+                advanced(
                     io.Boolean.Input(
                         "interpolate",
                         default=True,
-                        tooltip="On: 25 pictures a second. Off: every second one, 12.5 a second, which looks choppy; connect fps to Create "
-                        "Video or picture and sound run apart.",
+                        tooltip="On: 25 frames per second. Off: every second frame, 12.5 per second, which looks "
+                        "choppy; connect fps to Create Video, or video and sound run apart.",
                     )
                 ),
             ],
             outputs=[
-                io.Image.Output("images", display_name="images", tooltip="All pictures of the clip."),
+                io.Image.Output("images", display_name="images", tooltip="All frames of the clip."),
                 io.Float.Output(
                     "fps",
                     display_name="fps",
-                    tooltip="Pictures a second: connect it to Create Video, else picture and sound run apart.",
+                    tooltip="Frames per second: connect it to Create Video, or video and sound run apart.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -65,15 +65,15 @@ class SonicLatentDecoder(io.ComfyNode):
 
 
 def decode(model, latent, data, interpolate: bool, node_id: str | None):
-    """(IMAGE, pictures a second)."""
-    exchange = part("nodes.comfy_types")
+    """(IMAGE, frames per second)."""
+    types = lazy_import("nodes.comfy_types")
     height, width = data["image"].shape[:2]
-    every = 1 if interpolate else 2
-    count = -(-data["frames"] // every)
-    exchange.require_memory(count, height, width, free_memory_bytes())
-    model, data = with_connected(model, data)
+    stride = 1 if interpolate else 2
+    count = -(-data["frames"] // stride)
+    types.require_memory(count, height, width, free_memory_bytes())
+    model, data = with_comfy_models(model, data)
     progress = Progress(node_id, "Sonic Latent Decoder")
-    # at once: a page puts words that come after a picture on top of it
-    progress.say(f"{count} pictures of {width}x{height}")
-    chunks = exchange.with_progress(model.decode(latent, data, progress, interpolate), count, progress)
-    return exchange.image_from_chunks(chunks, count, height, width), FULL_RATE / every
+    # Before the first preview: the page draws text that arrives after a preview on top of it.
+    progress.set_headline(f"{count} frames of {width}x{height}")
+    chunks = types.with_progress(model.decode(latent, data, progress, interpolate), count, progress)
+    return types.image_from_chunks(chunks, count, height, width), FULL_RATE / stride

@@ -1,4 +1,4 @@
-"""The list of nodes that ComfyUI registers, and what has to be in place before its page opens."""
+"""The list of nodes that ComfyUI registers, and the folders and sample files that they need."""
 
 import logging
 import os
@@ -42,7 +42,7 @@ NODES = [
 
 SAMPLES = {"portrait.jpg": "sonic_sample_portrait.jpg", "speech.wav": "sonic_sample_speech.wav"}
 
-# Present on every node class of this pack, so that a second copy can tell a copy of itself from another author's pack.
+# Set on every node class, so that a second copy of this pack can tell the first copy from another author's pack.
 COPY_MARK = "SONIC_PACK_FOLDER"
 
 
@@ -50,9 +50,7 @@ class SonicExtension(ComfyExtension):
     async def get_node_list(self) -> list:
         other = loaded_copy()
         if other:
-            log.warning(
-                "Remove one of two copies of the Sonic nodes: those of %s are in use, those of %s are not.", other, PACK
-            )
+            log.warning("Remove one of two copies of the Sonic nodes: %s is in use, %s is ignored.", other, PACK)
             return []
         warn_of_foreign_nodes()
         register_folder()
@@ -66,7 +64,7 @@ class SonicExtension(ComfyExtension):
 
 
 def loaded_copy() -> str | None:
-    """The folder of a copy of this pack whose nodes are registered already."""
+    """The folder of a copy of this pack that has registered its nodes, or None."""
     for node in NODES:
         registered = comfy_nodes.NODE_CLASS_MAPPINGS.get(node.NODE_ID)
         folder = getattr(registered, COPY_MARK, None)
@@ -76,7 +74,7 @@ def loaded_copy() -> str | None:
 
 
 def warn_of_foreign_nodes() -> None:
-    """Two packs may use one node id: the one that loads last wins, and old files of the other then meet the wrong
+    """Two packs may define the same node id. The one that loads last wins, and the other's workflows then get the wrong
     node."""
     taken = [node.NODE_ID for node in NODES if node.NODE_ID in comfy_nodes.NODE_CLASS_MAPPINGS]
     if taken:
@@ -89,14 +87,14 @@ def warn_of_foreign_nodes() -> None:
 
 
 def copy_samples(folder: Path) -> None:
-    """Puts the sample portrait and speech into ComfyUI's input folder, where the templates look for them. Overwrites
-    nothing."""
+    """Copies the sample portrait and speech into ComfyUI's input folder, where the templates expect them. Existing
+    files are not overwritten."""
     for source, name in SAMPLES.items():
         try:
             copy_if_absent(PACK / "sonic_nodes" / "assets" / "sample" / source, folder / name)
         except OSError as error:
             log.warning(
-                "Choose a picture and a recording of your own in the templates: %s could not be put into %s (%s).",
+                "Choose your own picture and recording in the templates: %s could not be copied to %s (%s).",
                 name,
                 folder,
                 error,

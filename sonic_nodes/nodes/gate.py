@@ -1,16 +1,16 @@
-"""The quality gate as nodes show it: what a policy does, the outputs about a picture, and Image Quality Gate for other
-nodes' pictures."""
+"""The quality gate in nodes: the policies, the outputs about a picture, and Image Quality Gate for images of other
+nodes."""
 
 import numpy as np
 import torch
 from comfy_api.latest import io, ui
 
 from ..errors import InputError, ResourceError, UsageError
-from .common import CATEGORY, Progress, free_memory_bytes, part, plain_errors, words
+from .common import CATEGORY, Progress, free_memory_bytes, lazy_import, notes_ui, plain_errors
 
 OFF, WARN, REPAIR, STRICT = POLICIES = ["off", "warn", "repair", "strict"]
 MIN_SCORE = 60.0
-OFF_WORDS = "Quality gate off."
+OFF_NOTE = "Quality gate off."
 
 
 def policy_input(**options):
@@ -19,8 +19,8 @@ def policy_input(**options):
         options=POLICIES,
         default=WARN,
         **options,
-        tooltip="What to do about a poor picture, which gives a poor video: 'warn' says it under the node, 'repair' also undoes what "
-        "JPEG compression did, 'strict' stops the run with the reasons, 'off' says nothing.",
+        tooltip="What to do about a poor picture, which makes a poor video. warn: report it under the node. repair: "
+        "also remove JPEG artefacts. strict: stop the run with the reasons. off: report nothing.",
     )
 
 
@@ -32,26 +32,20 @@ def min_score_input(**options):
         max=100.0,
         step=1.0,
         **options,
-        tooltip="The least score that passes; 60 is where warnings begin, 30 where pictures are rejected. Too high, and 'strict' stops at "
-        "good pictures. A rejected picture never passes.",
+        tooltip="Lowest score that passes. Warnings start below 60, rejections below 30. Raise it to be stricter; too "
+        "high, and strict stops at good pictures. Rejected pictures never pass.",
     )
 
 
 def gate_outputs():
     return [
-        io.Float.Output(
-            "score", display_name="score", tooltip="0 to 100, higher is better; of several pictures the worst."
-        ),
+        io.Float.Output("score", display_name="score", tooltip="0 to 100, higher is better; the worst of a batch."),
         io.Boolean.Output(
-            "passed", display_name="passed", tooltip="Whether every picture has min_score and none is rejected."
+            "passed", display_name="passed", tooltip="True when every picture reaches min_score and none is rejected."
         ),
-        io.String.Output(
-            "report", display_name="report", tooltip="The verdict in words, with what to do about each reason."
-        ),
+        io.String.Output("report", display_name="report", tooltip="The verdict, and what to do about each reason."),
         io.Image.Output(
-            "heat_map",
-            display_name="heat_map",
-            tooltip="Where traces of JPEG blocks are: red to yellow over the dimmed picture.",
+            "heat_map", display_name="heat_map", tooltip="Traces of JPEG blocks, red to yellow over the dimmed picture."
         ),
     ]
 
@@ -65,12 +59,12 @@ class SonicImageGate(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Image Quality Gate",
             category=CATEGORY,
-            description="Judges pictures that come from other nodes as Load Image (Sonic) judges files: compression, also after resizing "
-            "or saving as PNG, blur of the face, enlarging, noise. Several pictures are judged one by one.",
+            description="Checks images from other nodes the way Load Image (Sonic) checks files: JPEG compression, "
+            "also after resizing or saving as PNG, blur of the face, upscaling, noise. A batch is checked image by "
+            "image.",
             inputs=[
                 io.Image.Input(
-                    "pixels",
-                    tooltip="Pictures of any node. Where a file is at hand, Load Image (Sonic) sees more in it.",
+                    "pixels", tooltip="Images from any node. For a file, use Load Image (Sonic), which finds more."
                 ),
                 policy_input(),
                 min_score_input(),
@@ -79,12 +73,12 @@ class SonicImageGate(io.ComfyNode):
                 io.Image.Output(
                     "pictures",
                     display_name="image",
-                    tooltip="The pictures that came in; with policy repair, those that could be repaired are.",
+                    tooltip="The same images; with policy repair, JPEG artefacts are removed where possible.",
                 ),
                 io.Mask.Output(
                     "alpha",
                     display_name="mask",
-                    tooltip="1 where the pictures are transparent, if they say so, else 0.",
+                    tooltip="1 where the images are transparent, 0 elsewhere and without an alpha channel.",
                 ),
                 *gate_outputs(),
             ],
@@ -97,22 +91,22 @@ class SonicImageGate(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, pixels, policy=WARN, min_score=MIN_SCORE):
-        exchange = part("nodes.comfy_types")
-        exchange.check_image(pixels)
+        types = lazy_import("nodes.comfy_types")
+        types.check_image(pixels)
         gate, out, progress = Gate(policy, min_score, pixels.shape), pixels, Progress()
         for i in range(len(pixels)):
             progress(i, len(pixels))
-            picture = exchange.pictures_from_image(pixels[i : i + 1])[0]
-            mended = gate.see(picture)
-            if mended is not None:
+            picture = types.uint8_from_image(pixels[i : i + 1])[0]
+            repaired = gate.check(picture)
+            if repaired is not None:
                 out = pixels.clone() if out is pixels else out
-                exchange.put_levels(out[i], mended, mended != picture)
+                types.write_levels(out[i], repaired, repaired != picture)
         progress(len(pixels), len(pixels))
-        return io.NodeOutput(out, exchange.mask_from_image(pixels), *gate.outputs(), ui=gate.shown(cls, []))
+        return io.NodeOutput(out, types.mask_from_image(pixels), *gate.outputs(), ui=gate.ui_entry(cls, []))
 
 
 class Gate:
-    """Pictures seen one after the other, and what a policy does about them."""
+    """Checks pictures one after another and applies a policy."""
 
     def __init__(self, policy: str, min_score: float, shape: tuple[int, ...]):
         """shape: [pictures, height, width, ...]"""
@@ -123,83 +117,80 @@ class Gate:
         needed, free = count * height * width * 12, free_memory_bytes()
         if needed > free:
             raise ResourceError(
-                f"Give fewer or smaller pictures, or close other programs: heat maps of {count} of {width}x{height} need "
+                f"Give fewer or smaller images, or close other programs: {count} heat maps of {width}x{height} need "
                 f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB is free."
             )
         self.policy, self.min_score = policy, float(min_score)
-        self.heat = torch.empty(count, height, width, 3)
-        self.verdicts, self.said, self.fine = [], [], []  # fine: as the picture came
+        self.heat_maps = torch.empty(count, height, width, 3)
+        self.verdicts, self.repair_notes = [], []  # of the pictures as they are handed on
+        self.was_ok = []  # whether each picture was fine before any repair
 
-    def see(self, picture: np.ndarray, data: bytes | None = None) -> np.ndarray | None:
-        """Judges u8 [H, W, 3], whose file's bytes are `data` if there is one. Returns the repaired picture, or None
-        when it stays as it is; raises InputError where the run must stop."""
-        face = part("gate.check").largest_face(picture)
-        verdict, cells = self.judged(picture, data, face)
-        self.fine.append(verdict["verdict"] == "ok")
-        mended, said = None, ""
+    def check(self, picture: np.ndarray, data: bytes | None = None) -> np.ndarray | None:
+        """Checks picture uint8 [H,W,3]; `data` are the bytes of its file, if it has one. Returns the repaired picture,
+        or None when it is unchanged; raises InputError when the policy stops the run."""
+        face = lazy_import("gate.check").largest_face(picture)
+        verdict, regions = self.verdict_on(picture, data, face)
+        self.was_ok.append(verdict["verdict"] == "ok")
+        repaired, note = None, ""
         if self.policy == REPAIR and verdict["evidence"]:
-            mended, verdict, said = self.repaired(picture, data, face, verdict)
-        self.heat[len(self.verdicts)] = part("nodes.comfy_types").image_from_pictures(
-            part("gate.heat").drawn(picture, cells)
-        )
+            repaired, verdict, note = self.repair(picture, data, face, verdict)
+        heat_map = lazy_import("gate.heat").drawn(picture, regions)
+        self.heat_maps[len(self.verdicts)] = lazy_import("nodes.comfy_types").image_from_uint8(heat_map)
         self.verdicts.append(verdict)
-        self.said.append(said)
+        self.repair_notes.append(note)
         if self.policy == STRICT and not verdict["passed"]:
-            raise part("gate.messages").refusal(verdict, self.min_score)
-        return mended
+            raise lazy_import("gate.messages").refusal(verdict, self.min_score)
+        return repaired
 
-    def judged(self, picture: np.ndarray, data: bytes | None, face) -> tuple[dict, np.ndarray]:
-        """(verdict, cells of the heat map)"""
-        check = part("gate.check")
+    def verdict_on(self, picture: np.ndarray, data: bytes | None, face) -> tuple[dict, np.ndarray]:
+        """(verdict, region map of the JPEG traces)."""
+        check = lazy_import("gate.check")
         try:
             container = check.evidence_of_container(data) if data else None
             return check.judged(picture, container, min_score=self.min_score, face_box=face)
-        except InputError as error:  # too small to be judged: SONIC_PreData will say what it needs
+        except InputError as error:  # too small to be judged: SONIC_PreData reports what it needs
             return check.unreadable("", str(error)), np.zeros((0, 0), np.uint8)
 
-    def repaired(
+    def repair(
         self, picture: np.ndarray, data: bytes | None, face, verdict: dict
     ) -> tuple[np.ndarray | None, dict, str]:
-        """(picture or None, the verdict on what is handed on, what was done). A JPEG file's coefficients are repaired,
-        else pixels."""
-        from_file = data is not None and data.startswith(part("gate.check").JPEG_START)
-        mended, done = part("gate.repair").repair_picture(
+        """(repaired picture or None, verdict on the result, note). Repairs the coefficients of a JPEG file, or the
+        pixels of anything else."""
+        from_file = data is not None and data.startswith(lazy_import("gate.check").JPEG_START)
+        repaired, done = lazy_import("gate.repair").repair_picture(
             data if from_file else picture, verdict, min_score=self.min_score, face_box=face
         )
         if not done.repaired:
             return None, verdict, done.reason
-        said = f"{done.reason} Score {done.score_before:.0f} before, {done.score_after:.0f} after."
-        return mended, done.verdict, said
+        note = f"{done.reason} Score {done.score_before:.0f} before, {done.score_after:.0f} after."
+        return repaired, done.verdict, note
 
     def worst(self) -> int:
         return min(range(len(self.verdicts)), key=lambda i: self.verdicts[i]["score"])
 
-    def lines(self) -> list[str]:
-        worst = self.worst()
-        which = [f"{len(self.verdicts)} pictures; the worst is number {worst + 1}:"] if len(self.verdicts) > 1 else []
-        return (
-            which
-            + part("gate.messages").lines(self.verdicts[worst])
-            + [said for said in self.said[worst : worst + 1] if said]
-        )
+    def report_lines(self) -> list[str]:
+        """The report on the worst picture."""
+        worst, count = self.worst(), len(self.verdicts)
+        which = [f"{count} images; the worst is number {worst + 1}:"] if count > 1 else []
+        note = self.repair_notes[worst]
+        return which + lazy_import("gate.messages").lines(self.verdicts[worst]) + ([note] if note else [])
 
     def outputs(self):
-        """score, passed, report, heat_map"""
+        """(score, passed, report, heat_map)."""
         passed = all(verdict["passed"] for verdict in self.verdicts)
-        return self.verdicts[self.worst()]["score"], passed, "\n".join(self.lines()), self.heat
+        return self.verdicts[self.worst()]["score"], passed, "\n".join(self.report_lines()), self.heat_maps
 
-    def shown(self, cls, files: list[dict]) -> dict:
-        """What stands under the node: the files given, the words, and the heat map of the worst picture unless it was
-        fine."""
-        worst, said = self.worst(), [OFF_WORDS] if self.policy == OFF else self.lines()
-        if self.policy == OFF or self.fine[worst]:
-            return words(said) | ({"images": files} if files else {})
-        preview = ui.PreviewImage(self.heat[worst : worst + 1], cls=cls).as_dict()
-        return preview | {"images": [*files, *preview["images"]]} | words(said)
+    def ui_entry(self, cls, files: list[dict]) -> dict:
+        """The `ui` entry: the given files, the report, and the heat map of the worst picture unless it was fine."""
+        worst, lines = self.worst(), [OFF_NOTE] if self.policy == OFF else self.report_lines()
+        if self.policy == OFF or self.was_ok[worst]:
+            return notes_ui(lines) | ({"images": files} if files else {})
+        preview = ui.PreviewImage(self.heat_maps[worst : worst + 1], cls=cls).as_dict()
+        return preview | {"images": [*files, *preview["images"]]} | notes_ui(lines)
 
 
 def policy_problem(policy) -> bool | str:
-    """True, or what to do. A linked value is None until the run."""
+    """True, or the remedy. A linked value is None until the run."""
     if policy is None or policy in POLICIES:
         return True
-    return f"Set policy to one of {', '.join(POLICIES)}: '{policy}' is none of them."
+    return f"Set policy to one of {', '.join(POLICIES)}: '{policy}' is not one of them."

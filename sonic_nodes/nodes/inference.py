@@ -1,4 +1,4 @@
-"""Sonic Inference: speech and framed portrait -> latents, with progress and preview, stopped by Cancel."""
+"""Sonic Inference: speech and framed portrait -> latents, with progress, preview and Cancel."""
 
 import functools
 import logging
@@ -7,19 +7,19 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-from .comfy_models import with_connected
+from .comfy_models import with_comfy_models
 from .common import (
     CATEGORY,
     ModelSonic,
     PreData,
     Progress,
+    advanced,
     check_data,
     check_model,
-    expert,
     free_memory_bytes,
-    part,
+    lazy_import,
+    notes_ui,
     plain_errors,
-    words,
 )
 
 log = logging.getLogger(__name__)
@@ -36,68 +36,13 @@ class SonicInference(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Inference",
             category=CATEGORY,
-            description="Turns the voice into movement. The same seed gives the same video. On the draft engine seed, dynamic_scale and "
-            "motion_scale act; the node names the others as without effect.",
+            description="Turns the voice into movement of mouth and head. The same seed gives the same video. The "
+            "draft engine uses seed, dynamic_scale and motion_scale only; the node lists the inputs it ignored.",
             inputs=[
                 ModelSonic.Input("model", tooltip="From the Sonic Loader."),
-                PreData.Input(
-                    "data", tooltip="From SONIC_PreData. Data of another pack's node of that name is refused."
-                ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=MAX_SEED,
-                    control_after_generate=True,
-                    tooltip="Decides blinks and sway. Keep it to get the same video again; left on 'randomize', each run differs.",
-                ),
-                io.Int.Input(
-                    "inference_steps",
-                    default=25,
-                    min=1,
-                    max=100,
-                    step=1,
-                    tooltip="Denoising steps; 20 to 30. Fewer is blurred and unsteady, more only takes longer. Without effect on the "
-                    "draft engine.",
-                ),
-                io.Float.Input(
-                    "dynamic_scale",
-                    default=1.1,
-                    min=0.5,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="How far the mouth opens. Too low mumbles, too high shouts and shows a mouth that the portrait does not have.",
-                ),
-                io.Float.Input(
-                    "motion_scale",
-                    default=1.05,
-                    min=0.5,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="How much the head sways. Too low looks pinned, too high swims and pulls at hair and collar.",
-                ),
-                expert(
-                    io.Float.Input(
-                        "appearance_guidance",
-                        default=2.0,
-                        min=1.0,
-                        max=10.0,
-                        step=0.1,
-                        tooltip="How strictly frames keep to the portrait. Too high hardens colours, too low drifts. Without effect on the "
-                        "draft engine.",
-                    )
-                ),
-                expert(
-                    io.Float.Input(
-                        "audio_guidance",
-                        default=7.5,
-                        min=1.0,
-                        max=20.0,
-                        step=0.1,
-                        tooltip="How strictly the mouth follows the voice. Too high grimaces, too low mumbles. Without effect on the draft "
-                        "engine.",
-                    )
-                ),
+                PreData.Input("data", tooltip="From SONIC_PreData of this pack; another pack's data is refused."),
+                *sampling_inputs(),
+                *guidance_inputs(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -115,47 +60,114 @@ class SonicInference(io.ComfyNode):
         check_model(model)
         check_data(data)
         latent, notes = infer(model, data, seed, cls.hidden.unique_id, **settings)
-        return io.NodeOutput(latent, ui=words(notes))
+        return io.NodeOutput(latent, ui=notes_ui(notes))
+
+
+def sampling_inputs():
+    return [
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=MAX_SEED,
+            control_after_generate=True,
+            tooltip="Random numbers, such as when the eyes blink. Keep it to repeat a video; with 'randomize' each run "
+            "differs.",
+        ),
+        io.Int.Input(
+            "inference_steps",
+            default=25,
+            min=1,
+            max=100,
+            step=1,
+            tooltip="Denoising steps, usually 20 to 30. Fewer: blurred and unsteady. More: only slower. No effect on "
+            "the draft engine.",
+        ),
+        io.Float.Input(
+            "dynamic_scale",
+            default=1.1,
+            min=0.5,
+            max=2.0,
+            step=0.05,
+            tooltip="How far the mouth opens. Too low: mumbling. Too high: shouting, and an inside of the mouth that "
+            "the portrait does not have.",
+        ),
+        io.Float.Input(
+            "motion_scale",
+            default=1.05,
+            min=0.5,
+            max=2.0,
+            step=0.05,
+            tooltip="How much the head sways. Too low: looks pinned. Too high: floats, and distorts hair and collar.",
+        ),
+    ]
+
+
+def guidance_inputs():
+    return [
+        advanced(
+            io.Float.Input(
+                "appearance_guidance",
+                default=2.0,
+                min=1.0,
+                max=10.0,
+                step=0.1,
+                tooltip="How closely frames follow the portrait. Too high: harsh colours. Too low: the face drifts. No "
+                "effect on the draft engine.",
+            )
+        ),
+        advanced(
+            io.Float.Input(
+                "audio_guidance",
+                default=7.5,
+                min=1.0,
+                max=20.0,
+                step=0.1,
+                tooltip="How closely the mouth follows the voice. Too high: grimaces. Too low: mumbling. No effect on "
+                "the draft engine.",
+            )
+        ),
+    ]
 
 
 def infer(model, data, seed: int, node_id: str | None, **settings):
-    """(LATENT, sentences for the user)."""
-    model, data = with_connected(model, data)
+    """(LATENT, notes for the user)."""
+    model, data = with_comfy_models(model, data)
     chosen, progress = model.settings(**settings), Progress(node_id, "Sonic Inference")
-    notes = planned(model, data, chosen, progress) if hasattr(model, "planned") else []
+    notes = show_plan(model, data, chosen, progress) if hasattr(model, "planned") else []
     latent = model.infer(data, seed, chosen, progress)
     ignored = [name for name in settings if name in model.ignored]
-    notes += [f"Without effect on the {model.name} engine: {', '.join(ignored)}."] if ignored else []
+    notes += [f"No effect on the {model.name} engine: {', '.join(ignored)}."] if ignored else []
     return latent, notes + list(latent["sonic"].get("notes", []))
 
 
-def planned(model, data, settings, progress: Progress) -> list[str]:
-    """Says under the node and in the log how the run will be done, and tells ComfyUI how much room it needs. Raises
-    ResourceError with ways out when it does not fit."""
+def show_plan(model, data, settings, progress: Progress) -> list[str]:
+    """Shows the plan under the node, logs it, and tells ComfyUI how much memory the run needs. Returns the notes;
+    raises ResourceError with alternatives when the run does not fit."""
     if getattr(model, "speed", 0) is None:
-        model.speed = speed_of(model.device, model.dtype)
-    with part("progress").progress_callback(lambda *_: progress.check(), preview=False):
+        model.speed = measured_speed(model.device, model.dtype)
+    with lazy_import("progress").progress_callback(lambda *_: progress.check(), preview=False):
         plan = model.planned(data, settings)
     log.info("Sonic Inference: %s", "\n".join(plan.text))
-    progress.say(plan.title)
+    progress.set_headline(plan.title)
     model.models.work_bytes = max(stage.held + stage.results + stage.margin for stage in plan.stages)
-    return [plan.title, *plan.notes, *room_for_pictures(data)]
+    return [plan.title, *plan.notes, *decoder_memory_notes(data)]
 
 
-def room_for_pictures(data) -> list[str]:
-    """What the Latent Decoder will need, said before the long work. Raises ResourceError when the machine could never
-    hold it; a note when it does not fit into what is free now."""
-    exchange, size = part("nodes.comfy_types"), (data["frames"], *data["image"].shape[:2])
-    exchange.require_memory(*size, comfy.model_management.get_total_memory(torch.device("cpu")))
+def decoder_memory_notes(data) -> list[str]:
+    """Checks the Latent Decoder's memory before the long work. Raises ResourceError when this machine can never hold
+    the frames; returns a note when they do not fit into what is free now."""
+    types, size = lazy_import("nodes.comfy_types"), (data["frames"], *data["image"].shape[:2])
+    types.require_memory(*size, comfy.model_management.get_total_memory(torch.device("cpu")))
     try:
-        exchange.require_memory(*size, free_memory_bytes())
-    except part("errors").ResourceError as error:
-        return [f"The decoder would refuse now. {error}"]
+        types.require_memory(*size, free_memory_bytes())
+    except lazy_import("errors").ResourceError as error:
+        return [f"The decoder would stop with the memory that is free now. {error}"]
     return []
 
 
 @functools.cache
-def speed_of(device, dtype):
-    """Measured once for each: a second or two on a processor."""
-    usual = torch.float32 if device.type == "cpu" else torch.float16
-    return part("memory.benchmark").calibrate(device, dtype or usual)
+def measured_speed(device, dtype):
+    """Measured once per device and precision; takes a second or two on a CPU."""
+    default = torch.float32 if device.type == "cpu" else torch.float16
+    return lazy_import("memory.benchmark").calibrate(device, dtype or default)

@@ -1,5 +1,5 @@
-"""Load Image: reads the portrait from its file and judges it there, because the file says more than its pixels
-(gate.py)."""
+"""Load Image (Sonic): reads the portrait from its file and checks its quality there, because the file holds more
+evidence than its pixels (gate.py)."""
 
 import hashlib
 import os
@@ -7,10 +7,10 @@ import os
 import folder_paths
 from comfy_api.latest import io
 
-from .common import CATEGORY, part, plain_errors
+from .common import CATEGORY, lazy_import, plain_errors
 from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input, policy_problem
 
-MASK_EDITOR_FOLDER = "clipspace"  # where the page's mask editor stores pictures, what was painted made transparent
+MASK_EDITOR_FOLDER = "clipspace"  # the mask editor stores pictures here, painted areas as transparency
 
 
 class SonicLoadImage(io.ComfyNode):
@@ -22,17 +22,17 @@ class SonicLoadImage(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Load Image (Sonic)",
             category=CATEGORY,
-            description="Loads the portrait from ComfyUI's input folder: turned as the camera recorded it, any colour mode, any bit "
-            "depth. The quality gate says what compression, blur or enlarging did to the picture, also where its file looks "
-            "innocent.",
+            description="Loads the portrait from ComfyUI's input folder, with EXIF orientation applied and any colour "
+            "mode or bit depth. The quality gate reports compression, blur and upscaling, also when the file was saved "
+            "again since.",
             inputs=[
                 io.Combo.Input(
                     "image",
                     options=input_pictures(),
                     upload=io.UploadType.image,
                     image_folder=io.FolderType.input,
-                    tooltip="The portrait. One face, seen from the front, mouth visible: a profile or a covered mouth cannot be made to "
-                    "speak. Smaller than 512 pixels turns soft.",
+                    tooltip="The portrait: one face from the front, mouth visible. A profile or a covered mouth cannot "
+                    "be animated; below 512 pixels the video is soft.",
                 ),
                 policy_input(),
                 min_score_input(optional=True),
@@ -41,7 +41,7 @@ class SonicLoadImage(io.ComfyNode):
                 io.Image.Output(
                     "picture",
                     display_name="image",
-                    tooltip="The picture in its own size; with policy repair, without the traces of compression.",
+                    tooltip="The picture in its own size; with policy repair, JPEG artefacts are removed.",
                 ),
                 io.Mask.Output(
                     "alpha",
@@ -66,17 +66,17 @@ class SonicLoadImage(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, image, policy=WARN, min_score=MIN_SCORE):
-        exchange, check, file = part("nodes.comfy_types"), part("gate.check"), file_on_page(image)
-        painted = file["subfolder"].startswith(MASK_EDITOR_FOLDER)
+        types, check, entry = lazy_import("nodes.comfy_types"), lazy_import("gate.check"), preview_entry(image)
+        is_painted = entry["subfolder"].startswith(MASK_EDITOR_FOLDER)
         data = check.read_bytes(folder_paths.get_annotated_filepath(image))
-        picture, alpha = part("media.image").read_picture_and_alpha(
-            data, on_white=not painted, name=repr(file["filename"])
+        picture, alpha = lazy_import("media.image").read_picture_and_alpha(
+            data, on_white=not is_painted, name=repr(entry["filename"])
         )
         gate = Gate(policy, min_score, (1, *picture.shape))
-        mended = gate.see(picture, data)
-        shown = exchange.image_from_pictures((picture if mended is None else mended)[None])
-        mask = exchange.mask_from_alpha(alpha, *picture.shape[:2])
-        return io.NodeOutput(shown, mask, *gate.outputs(), ui=gate.shown(cls, [file]))
+        repaired = gate.check(picture, data)
+        result = types.image_from_uint8((picture if repaired is None else repaired)[None])
+        mask = types.mask_from_alpha(alpha, *picture.shape[:2])
+        return io.NodeOutput(result, mask, *gate.outputs(), ui=gate.ui_entry(cls, [entry]))
 
 
 def input_pictures() -> list[str]:
@@ -85,9 +85,8 @@ def input_pictures() -> list[str]:
     return sorted(folder_paths.filter_files_content_types(files, ["image"]))
 
 
-def file_on_page(annotated: str) -> dict:
-    """How the page asks for the file of "folder/name.png [input]": the node keeps showing its picture while words stand
-    under it."""
+def preview_entry(annotated: str) -> dict:
+    """The `ui` entry of the file "folder/name.png [input]", so that the node shows its picture beside the notes."""
     name, _ = folder_paths.annotated_filepath(annotated)
     kind = next((kind for kind in ("output", "temp") if annotated.endswith(f"[{kind}]")), "input")
     return {"filename": os.path.basename(name), "subfolder": os.path.dirname(name), "type": kind}

@@ -4,7 +4,7 @@ import comfy.model_management
 from comfy_api.latest import io
 
 from . import model_files
-from .common import CATEGORY, ModelSonic, expert, listed, part, plain_errors, words
+from .common import CATEGORY, ModelSonic, advanced, lazy_import, names_or_empty, notes_ui, plain_errors
 from .model_files import AUTOMATIC
 
 DRAFT = "built-in draft"
@@ -20,56 +20,15 @@ class SonicLoader(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Loader",
             category=CATEGORY,
-            description="Chooses the engine. The built-in draft needs no model file and no graphics card: it moves the portrait's own "
-            "mouth to the voice, faster than real time, and shows framing, timing and sound before minutes are spent on a "
-            "model. The Sonic model needs its weight files, which may not be used to earn money.",
-            inputs=[
-                io.Combo.Input(
-                    "model",
-                    options=[DRAFT, *listed(model_files.unets)],
-                    default=DRAFT,
-                    tooltip="'built-in draft', or Sonic's UNet from models/sonic (unet.pth). Only files that hold it are listed; one that "
-                    "is missing here is damaged, of another model, or in another folder. Sonic's weights are for non-commercial "
-                    "use only: do not sell what you make with them.",
-                ),
-                expert(
-                    io.Combo.Input(
-                        "checkpoint",
-                        options=[AUTOMATIC, *listed(model_files.checkpoints)],
-                        default=AUTOMATIC,
-                        optional=True,
-                        tooltip="The Stable Video Diffusion file in models/checkpoints (svd_xt or svd_xt_1_1), for its autoencoder and CLIP; "
-                        "automatic takes the first. Its licence limits commercial use. Without effect on the draft engine.",
-                    )
-                ),
-                expert(
-                    io.Combo.Input(
-                        "precision",
-                        options=PRECISIONS,
-                        default="auto",
-                        optional=True,
-                        tooltip="auto: fp16 on a graphics card, fp32 on the processor. fp32 takes twice the memory; fp16 on a processor is "
-                        "slow. Choose bf16 or fp32 if pictures come out black. Without effect on the draft engine.",
-                    )
-                ),
-                expert(
-                    io.Float.Input(
-                        "audio_strength",
-                        default=1.0,
-                        min=0.0,
-                        max=2.0,
-                        step=0.05,
-                        optional=True,
-                        tooltip="How strongly the voice acts; 1 is as the model was trained. Too low and the mouth hardly moves, too high and "
-                        "it grimaces. Without effect on the draft engine.",
-                    )
-                ),
-            ],
+            description="Chooses the engine. The built-in draft needs no model file and no graphics card: it moves the "
+            "portrait's own mouth to the voice, faster than real time, to check framing, timing and sound first. The "
+            "Sonic model needs its weight files, which are for non-commercial use only.",
+            inputs=[model_input(), checkpoint_input(), precision_input(), audio_strength_input()],
             outputs=[
                 ModelSonic.Output(
                     "engine",
                     display_name="model",
-                    tooltip="For Sonic Inference and Sonic Latent Decoder; both need the same one.",
+                    tooltip="Connect it to Sonic Inference and Sonic Latent Decoder; both need the same one.",
                 )
             ],
         )
@@ -77,13 +36,13 @@ class SonicLoader(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, model, checkpoint=AUTOMATIC, precision="auto"):
         if model not in (None, DRAFT) and model_files.full_path(model_files.FOLDER, model) is None:
-            return f"{model_files.absent(model_files.FOLDER, model, 'unet')} Or choose '{DRAFT}'."
+            return f"{model_files.missing_message(model_files.FOLDER, model, 'unet')} Or choose '{DRAFT}'."
         if model == DRAFT:
             return True
         if checkpoint not in (None, AUTOMATIC) and model_files.full_path(model_files.CHECKPOINTS, checkpoint) is None:
-            return model_files.absent(model_files.CHECKPOINTS, checkpoint, "vae")
+            return model_files.missing_message(model_files.CHECKPOINTS, checkpoint, "vae")
         if precision is not None and precision not in PRECISIONS:
-            return f"Set precision to one of {', '.join(PRECISIONS)}: '{precision}' is none of them."
+            return f"Set precision to one of {', '.join(PRECISIONS)}: '{precision}' is not one of them."
         return True
 
     @classmethod
@@ -94,18 +53,71 @@ class SonicLoader(io.ComfyNode):
     @plain_errors
     def execute(cls, model, checkpoint=AUTOMATIC, precision="auto", audio_strength=1.0):
         if model == DRAFT:
-            return io.NodeOutput(part("engines.draft").DraftEngine())
-        models = part("nodes.model_patcher").ManagedModels(model_files.paths_for(model, checkpoint))
-        engine = sonic_engine(models, precision, audio_strength)
-        return io.NodeOutput(engine, ui=words(model_files.said(models.paths)))
+            return io.NodeOutput(lazy_import("engines.draft").DraftEngine())
+        paths = model_files.paths_for(model, checkpoint)
+        engine = make_engine(paths, precision, audio_strength)
+        return io.NodeOutput(engine, ui=notes_ui(model_files.notes_for(paths)))
 
 
-def sonic_engine(models, precision, audio_strength):
-    managed, device = part("nodes.model_patcher"), comfy.model_management.get_torch_device()
-    return part("engines.sonic").SonicEngine(
+def model_input():
+    return io.Combo.Input(
+        "model",
+        options=[DRAFT, *names_or_empty(model_files.unet_names)],
+        default=DRAFT,
+        tooltip="'built-in draft', or Sonic's UNet in models/sonic (unet.pth). Only files that contain it are listed; "
+        "one that is not is damaged, of another model, or in another folder. Sonic's weights are for non-commercial "
+        "use only: do not sell what you make with them.",
+    )
+
+
+def checkpoint_input():
+    return advanced(
+        io.Combo.Input(
+            "checkpoint",
+            options=[AUTOMATIC, *names_or_empty(model_files.checkpoint_names)],
+            default=AUTOMATIC,
+            optional=True,
+            tooltip="The Stable Video Diffusion file in models/checkpoints (svd_xt or svd_xt_1_1), for its VAE and "
+            "CLIP; automatic uses the first. Its licence limits commercial use. No effect on the draft engine.",
+        )
+    )
+
+
+def precision_input():
+    return advanced(
+        io.Combo.Input(
+            "precision",
+            options=PRECISIONS,
+            default="auto",
+            optional=True,
+            tooltip="Number format of the networks. auto: fp16 on a graphics card, fp32 on the CPU. fp32 takes twice "
+            "the memory; fp16 on a CPU is slow. Try bf16 or fp32 if frames are black. No effect on the draft engine.",
+        )
+    )
+
+
+def audio_strength_input():
+    return advanced(
+        io.Float.Input(
+            "audio_strength",
+            default=1.0,
+            min=0.0,
+            max=2.0,
+            step=0.05,
+            optional=True,
+            tooltip="How strongly the voice drives the face; 1 is the trained value. Too low: the mouth hardly moves. "
+            "Too high: grimaces. No effect on the draft engine.",
+        )
+    )
+
+
+def make_engine(paths: dict, precision: str, audio_strength: float):
+    patching, device = lazy_import("nodes.model_patcher"), comfy.model_management.get_torch_device()
+    models = patching.PatcherBackedModels(paths)
+    return lazy_import("engines.sonic").SonicEngine(
         models,
         precision=precision,
         audio_strength=audio_strength,
         device=device,
-        budget=lambda: managed.budget(device, models.held_bytes(device)),
+        budget=lambda: patching.budget(device, models.held_bytes(device)),
     )

@@ -1,5 +1,5 @@
-"""The model's weights under ComfyUI's memory management: it may take them away whenever another model needs the room,
-and they are read again from their files (memory-mapped, so mostly from memory) when they are used next."""
+"""The model's weights behind ComfyUI's ModelPatcher. ComfyUI may unload them whenever another model needs the room;
+the next use reads them again from their memory-mapped files, which are mostly still in the page cache."""
 
 import copy
 from functools import partial
@@ -12,17 +12,17 @@ from ..memory.plan import Budget
 from ..weights.models import Models, read
 from .common import Progress
 
-DOT = "|"  # in place of the dot, which no name of a buffer may have
+DOT_SUBSTITUTE = "|"  # names of buffers may not contain a dot
 
 
 class SonicWeights(torch.nn.Module):
-    """One network's tensors as buffers. They are there while the module is on `load_device`, and nowhere otherwise."""
+    """One network's tensors as buffers. They exist only while the module is on `load_device`."""
 
     def __init__(self, load_device: torch.device, read) -> None:
         super().__init__()
         self.load_device, self._read = load_device, read
         self.held_bytes = 0  # without views of a mapped file
-        self.device = None  # ComfyUI writes here where it believes the module to be
+        self.device = None  # set by ComfyUI: where it assumes the module to be
 
     def to(self, device):
         if torch.device(device) != self.load_device:
@@ -30,7 +30,7 @@ class SonicWeights(torch.nn.Module):
         elif not self._buffers:
             tensors, self.held_bytes = self._read()
             for name, tensor in tensors.items():
-                self.register_buffer(name.replace(".", DOT), tensor)
+                self.register_buffer(name.replace(".", DOT_SUBSTITUTE), tensor)
         return self
 
     def drop(self) -> None:
@@ -38,11 +38,13 @@ class SonicWeights(torch.nn.Module):
         self.held_bytes = 0
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        return {name.replace(DOT, "."): tensor for name, tensor in self.named_buffers(remove_duplicate=False)}
+        return {
+            name.replace(DOT_SUBSTITUTE, "."): tensor for name, tensor in self.named_buffers(remove_duplicate=False)
+        }
 
 
 class SonicPatcher(comfy.model_patcher.ModelPatcher):
-    """Also where ComfyUI computes on the CPU, with nowhere to move weights to, taking them away frees their memory."""
+    """Frees the weights when it is detached, also where ComfyUI computes on the CPU and has no device to offload to."""
 
     def detach(self, unpatch_all=True):
         model = super().detach(unpatch_all)
@@ -51,22 +53,22 @@ class SonicPatcher(comfy.model_patcher.ModelPatcher):
         return model
 
 
-class ManagedModels(Models):
-    """weights.models.Models, loaded by ComfyUI."""
+class PatcherBackedModels(Models):
+    """weights.models.Models whose tensors ComfyUI loads and unloads, with one ModelPatcher per network."""
 
-    work_bytes = 0  # what the networks need beside their weights, by the plan
+    work_bytes = 0  # memory that the networks need beside their weights, from the plan
 
     def __init__(self, paths):
-        self._patchers: dict[str, tuple] = {}
+        self._patchers: dict[str, tuple] = {}  # network: ((stamp, dtype, device), patcher)
         super().__init__(paths)
 
     def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
         checked, device = self._of(key), torch.device(device)
-        made_of = checked.stamp, dtype, device
-        if key not in self._patchers or self._patchers[key][0] != made_of:
+        version = checked.stamp, dtype, device
+        if key not in self._patchers or self._patchers[key][0] != version:
             self.release(key)
-            self._patchers[key] = made_of, patcher_for(key, checked, dtype, device)
-        return loaded(self._patchers[key][1], self.work_bytes)
+            self._patchers[key] = version, make_patcher(key, checked, dtype, device)
+        return load_tensors(self._patchers[key][1], self.work_bytes)
 
     def release(self, *keys: str):
         for key in keys or list(self._patchers):
@@ -76,34 +78,34 @@ class ManagedModels(Models):
         here = (patcher for _, patcher in self._patchers.values() if patcher.load_device == torch.device(device))
         return sum(patcher.model.held_bytes for patcher in here)
 
-    def with_connected(self, weights: dict) -> "ManagedModels":
-        """The same with `weights` (connected.ConnectedWeights by network) in place of files. What is loaded of the
-        others is shared."""
+    def with_replacements(self, weights: dict) -> "PatcherBackedModels":
+        """A copy that takes `weights`, {network: WeightFile}, in place of those networks' files. Patchers of the other
+        networks are shared."""
         other = copy.copy(self)
         other.paths, other._checked = {**self.paths, **weights}, dict(self._checked)
         other.refresh()
         return other
 
 
-def patcher_for(key: str, checked, dtype: torch.dtype, device: torch.device) -> SonicPatcher:
+def make_patcher(key: str, checked, dtype: torch.dtype, device: torch.device) -> SonicPatcher:
     size = dtype.itemsize * sum(checked.file.entries[name].count for name in checked.names.values())
-    named = type(f"Sonic_{key}", (SonicWeights,), {})  # as ComfyUI's log calls it
-    module = named(device, partial(read, checked, dtype, device, Progress.check))
+    module_class = type(f"Sonic_{key}", (SonicWeights,), {})  # ComfyUI's log shows the class name
+    module = module_class(device, partial(read, checked, dtype, device, Progress.check))
     return SonicPatcher(module, device, comfy.model_management.unet_offload_device(), size=size)
 
 
-def loaded(patcher: SonicPatcher, work_bytes: int) -> dict[str, torch.Tensor]:
-    """Its tensors, after ComfyUI has made room for them and for `work_bytes` beside them."""
+def load_tensors(patcher: SonicPatcher, work_bytes: int) -> dict[str, torch.Tensor]:
+    """The patcher's tensors, after ComfyUI made room for them and for `work_bytes` more."""
     comfy.model_management.load_models_gpu([patcher], memory_required=work_bytes, force_full_load=True)
-    return patcher.model.to(patcher.load_device).tensors()  # with --novram ComfyUI leaves modules where they are
+    return patcher.model.to(patcher.load_device).tensors()  # --novram leaves modules on the offload device
 
 
 def budget(device: torch.device, own_bytes: int) -> Budget:
-    """What a run may take: what is free, what ComfyUI can free by evicting models, and what the engine itself holds."""
+    """Memory that a run may use: what is free, what ComfyUI can unload, and `own_bytes` that the engine holds."""
     free = Budget.of(device)
     if free.gpu is None:
         return Budget(None, free.host + own_bytes)
-    others = sum(
+    unloadable = sum(
         model.loaded_size() for model in comfy.model_management.loaded_models() if model and model.load_device == device
     )
-    return Budget(comfy.model_management.get_free_memory(device) + others, free.host)
+    return Budget(comfy.model_management.get_free_memory(device) + unloadable, free.host)

@@ -1,8 +1,8 @@
-"""Paste Back: the speaking crop, put back into the whole portrait."""
+"""Paste Back: puts the speaking crop back into the whole portrait."""
 
 from comfy_api.latest import io
 
-from .common import CATEGORY, PreData, Progress, check_data, free_memory_bytes, part, plain_errors
+from .common import CATEGORY, PreData, Progress, check_data, free_memory_bytes, lazy_import, plain_errors
 
 
 class SonicPasteBack(io.ComfyNode):
@@ -14,16 +14,15 @@ class SonicPasteBack(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Paste Back",
             category=CATEGORY,
-            description="Puts the speaking crop back into the whole portrait, with a soft edge. An odd last row or column of the "
-            "portrait is left out, because video cannot store it.",
+            description="Puts the speaking crop back into the whole portrait, with a soft edge. An odd last row or "
+            "column of the portrait is cut off, because H.264 video needs even sizes.",
             inputs=[
                 io.Image.Input(
-                    "images",
-                    tooltip="From the Sonic Latent Decoder, in its size; pictures of another crop are refused.",
+                    "images", tooltip="From the Sonic Latent Decoder, not resized; frames of another crop are refused."
                 ),
                 PreData.Input(
                     "data",
-                    tooltip="The same data that the pictures were made from; other data pastes them in the wrong place.",
+                    tooltip="The data that the frames were made from; other data pastes them in the wrong place.",
                 ),
                 io.Float.Input(
                     "feather",
@@ -31,8 +30,8 @@ class SonicPasteBack(io.ComfyNode):
                     min=0.0,
                     max=0.5,
                     step=0.01,
-                    tooltip="Width of the soft edge, as a share of the crop. 0 can show a seam; too wide lets the still head shine "
-                    "through.",
+                    tooltip="Width of the soft edge, as a share of the crop. 0 may show a seam; too wide blends in the "
+                    "still head.",
                 ),
             ],
             outputs=[io.Image.Output("portrait", display_name="images", tooltip="The whole portrait, speaking.")],
@@ -42,9 +41,9 @@ class SonicPasteBack(io.ComfyNode):
     @plain_errors
     def execute(cls, images, data, feather):
         check_data(data)
-        exchange, pipeline = part("nodes.comfy_types"), part("pipeline")
-        height, width = exchange.even_size(*data["source"].shape[:2])
-        exchange.require_memory(len(images), height, width, free_memory_bytes())
-        pasted = (pipeline.paste_back(chunk, data, feather)[:, :height, :width] for chunk in exchange.chunks_of(images))
-        watched = exchange.with_progress(pasted, len(images), Progress())
-        return io.NodeOutput(exchange.image_from_chunks(watched, len(images), height, width))
+        types, pipeline = lazy_import("nodes.comfy_types"), lazy_import("pipeline")
+        height, width = types.even_size(*data["source"].shape[:2])
+        types.require_memory(len(images), height, width, free_memory_bytes())
+        pasted = (pipeline.paste_back(chunk, data, feather)[:, :height, :width] for chunk in types.uint8_chunks(images))
+        chunks = types.with_progress(pasted, len(images), Progress())
+        return io.NodeOutput(types.image_from_chunks(chunks, len(images), height, width))

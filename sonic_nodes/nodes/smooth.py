@@ -1,11 +1,11 @@
-"""Motion Smooth: flicker, shake and frame noise taken out of a clip where they are measured."""
+"""Motion Smooth: removes flicker, shake and frame noise from a clip where they are measured."""
 
 from collections import deque
 
 from comfy_api.latest import io
 
 from ..errors import InputError
-from .common import CATEGORY, Progress, free_memory_bytes, part, plain_errors, words
+from .common import CATEGORY, Progress, free_memory_bytes, lazy_import, notes_ui, plain_errors
 
 
 class SonicMotionSmooth(io.ComfyNode):
@@ -17,11 +17,11 @@ class SonicMotionSmooth(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Motion Smooth",
             category=CATEGORY,
-            description="Takes flicker, shake and frame noise out of a clip without softening the picture or the lips. Each is mended only "
-            "where it is measured with certainty; a clip without faults passes through as it is.",
+            description="Removes flicker, shake and frame noise from a clip without softening frames or lips. Each is "
+            "corrected only where it is measured with confidence; a clean clip passes through unchanged.",
             inputs=[
                 io.Image.Input(
-                    "images", tooltip="The frames of a clip, at any rate and size. Scene cuts are found and kept."
+                    "images", tooltip="The frames of a clip, at any rate and size. Scene cuts are detected and kept."
                 ),
                 io.Float.Input(
                     "strength",
@@ -29,23 +29,25 @@ class SonicMotionSmooth(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="0 changes nothing, 0.5 mends what is measured, and above it noise is filtered more strongly at the cost of "
-                    "fine detail.",
+                    tooltip="0 changes nothing; 0.5 corrects what is measured; above that, noise is filtered more "
+                    "strongly and some fine detail is lost.",
                 ),
                 io.Boolean.Input(
                     "protect_mouth",
                     default=True,
-                    tooltip="Keeps the noise filter away from lips and eyes, and the detail of faces as it is.",
+                    tooltip="On: lips and eyes are not denoised and the detail of faces is kept.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
                     "pictures",
                     display_name="images",
-                    tooltip="As many frames; those without faults exactly as they came.",
+                    tooltip="The same number of frames; frames without faults are unchanged.",
                 ),
                 io.String.Output(
-                    "report", display_name="report", tooltip="What was mended in how many frames, or that nothing was."
+                    "report",
+                    display_name="report",
+                    tooltip="What was corrected in how many frames, or that nothing was.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -54,35 +56,35 @@ class SonicMotionSmooth(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, images, strength=0.5, protect_mouth=True):
-        smoother = part("smooth.frames").Smoother(strength, protect_mouth)
+        smoother = lazy_import("smooth.frames").Smoother(strength, protect_mouth)
         progress = Progress(cls.hidden.unique_id, "Sonic Motion Smooth")
         try:
-            part("nodes.comfy_types").check_clip(images)
-            out = smoothed(images, smoother, progress) if strength else images
-            said = smoother.words()
+            lazy_import("nodes.comfy_types").check_clip(images)
+            out = smooth_image(images, smoother, progress) if strength else images
+            report = smoother.words()
         except InputError as error:
-            out, said = images, f"Nothing was changed: {error}"
-        return io.NodeOutput(out, said, ui=words([said]))
+            out, report = images, f"Nothing was changed: {error}"
+        return io.NodeOutput(out, report, ui=notes_ui([report]))
 
 
-def smoothed(images, smoother, progress):
-    """An IMAGE with what changed in it; the one given where nothing did."""
-    exchange, given, out = part("nodes.comfy_types"), deque(), images
+def smooth_image(images, smoother, progress):
+    """A copy of an IMAGE with the changed values; the same IMAGE when no value changes."""
+    types, originals, out = lazy_import("nodes.comfy_types"), deque(), images
 
     def frames():
-        for chunk in exchange.chunks_of(images):
+        for chunk in types.uint8_chunks(images):
             for frame in chunk:
                 progress.check()
-                given.append(frame)
+                originals.append(frame)
                 yield frame
 
     progress(0, len(images))
     for i, frame in enumerate(smoother.run(frames())):
-        changed = frame != given.popleft()
+        changed = frame != originals.popleft()
         if changed.any():
             if out is images:
-                exchange.require_memory(*images.shape[:3], free_memory_bytes())
+                types.require_memory(*images.shape[:3], free_memory_bytes())
                 out = images.clone()
-            exchange.put_levels(out[i], frame, changed)
+            types.write_levels(out[i], frame, changed)
         progress(i + 1, len(images), frame)
     return out

@@ -1,4 +1,4 @@
-"""Places, and what both test files need of inputs and results."""
+"""Paths and helpers that the end-to-end tests share."""
 
 import wave
 from pathlib import Path

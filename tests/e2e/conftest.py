@@ -1,10 +1,10 @@
-"""What the end-to-end tests share. They run where COMFYUI_DIR names a checkout:
+"""The harness fixture of the end-to-end tests. They run when COMFYUI_DIR names a checkout:
 
     COMFYUI_DIR=... COMFYUI_PYTHON=.../bin/python [SONIC_E2E_OUT=folder for screenshots] python -m pytest tests/e2e
 
-COMFYUI_PYTHON is the Python that runs ComfyUI (with websocket-client and playwright). The harness, comfy_e2e.py, is
-looked for in ../shared/tools or $SONIC_SHARED/tools; it starts the server, presses the buttons and writes result.json,
-which the tests judge.
+COMFYUI_PYTHON is the Python that runs ComfyUI (with websocket-client and playwright). The harness, comfy_e2e.py, is in
+../shared/tools or $SONIC_SHARED/tools; it starts the server, presses the buttons and writes result.json, which the
+tests check.
 """
 
 import json
@@ -20,13 +20,13 @@ from tests.e2e.common import PACK_NAME, ROOT
 
 @pytest.fixture(scope="session")
 def harness(shared_dir):
-    """harness(folder with inputs and workflows, name of the result, *options) -> result.json, with the server's log."""
+    """harness(folder with inputs and workflows, name of the result, *options) -> result.json with the server's log."""
     comfyui = os.environ.get("COMFYUI_DIR")
     if not comfyui:
-        pytest.skip("no ComfyUI at hand: set COMFYUI_DIR to a checkout and COMFYUI_PYTHON to its Python")
+        pytest.skip("set COMFYUI_DIR to a ComfyUI checkout and COMFYUI_PYTHON to its Python to run this test")
     script = shared_dir / "tools" / "comfy_e2e.py"
     if not script.exists():
-        pytest.skip(f"the harness is not at hand: {script}")
+        pytest.skip(f"the harness is missing: {script}")
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
 
     def run(folder, name, *options):

@@ -1,5 +1,5 @@
-"""The pack in a real ComfyUI server and on its real page, headless, with the draft engine (conftest.py says how to run
-it)."""
+"""The pack in a real ComfyUI server and its real page, headless, with the draft engine. conftest.py explains how to run
+it."""
 
 import copy
 import json
@@ -26,10 +26,9 @@ NODES = [
     "SONICSampler",
 ]
 
-# Changes to docs/api/draft.json by node id, and what the run must end in: None (a video) or the start of the error's
-# words.
+# Changes to docs/api/draft.json by node id, and the expected end: None for a video, or the start of the error message.
 LOAD, SOUND, PRE, INFER, DECODE, VIDEO, SAVE, CALIBRATE, SMOOTH = "1", "2", "3", "5", "6", "7", "8", "10", "11"
-OLDER = ROOT / "tests/e2e/older"  # the draft template as it was before the gate judged pictures
+OLDER = ROOT / "tests/e2e/older"  # the draft template from before the quality gate
 CASES = {
     "draft": ({}, None),
     "names": ({LOAD: {"image": 'it\'s a "图片" (1).png'}, SOUND: {"audio": "说话 it's.wav"}}, None),
@@ -52,7 +51,7 @@ CASES = {
 
 
 def make_inputs(folder):
-    """Pictures and recordings made of the sample."""
+    """Pictures and recordings derived from the sample."""
     with wave.open(str(SPEECH)) as file:
         speech = np.frombuffer(file.readframes(file.getnframes()), "<i2")
     write_wav(folder / "long.wav", np.tile(speech, 6))
@@ -71,7 +70,7 @@ def make_inputs(folder):
 
 
 def make_workflows(folder):
-    """One API file a case, one with Paste Back, and the template itself to be run from the page."""
+    """One API file per case, one with Paste Back, and the template itself to run from the page."""
     draft = json.loads((ROOT / "docs/api/draft.json").read_text(encoding="utf-8"))
     graphs = {}
     for name, (changes, _) in CASES.items():
@@ -94,7 +93,7 @@ def make_workflows(folder):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comfyui")
     for name in ("inputs", "workflows"):
         (folder / name).mkdir()
@@ -104,10 +103,10 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def result(harness, place, small_models):
+def result(harness, folder, small_models):
     options = [option for node in NODES for option in ("--expect-node", node)]
     return harness(
-        place, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S), "--models", str(small_models)
+        folder, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S), "--models", str(small_models)
     )
 
 
@@ -116,7 +115,7 @@ def runs(result):
     return {run["name"]: run for run in result["workflows"]}
 
 
-def test_the_harness_found_no_problem(result):
+def test_the_harness_reports_no_problem(result):
     assert result["problems"] == []
 
 
@@ -135,7 +134,7 @@ def test_the_template_opens_from_the_dialog(result):
 
 
 @pytest.mark.parametrize("name", ["draft", "page_draft", "older_api", "page_older_draft"])
-def test_the_sample_speaks(runs, name):
+def test_the_sample_becomes_a_video(runs, name):
     made = video_of(runs[name])
     with wave.open(str(SPEECH)) as file:
         frames = round(25 * file.getnframes() / file.getframerate())
@@ -149,13 +148,13 @@ def test_the_page_plays_the_video(runs):
 
 
 @pytest.mark.parametrize("name", ["draft", "page_draft"])
-def test_steps_and_previews_are_seen(runs, name):
+def test_progress_and_previews_arrive(runs, name):
     steps = runs[name]["step_progress"][DECODE]
     assert steps["events"] >= 25 and steps["last"] == steps["max"]
     assert runs[name]["previews"] >= 3
 
 
-@pytest.mark.parametrize("name", [name for name, (_, words) in CASES.items() if words is not None])
+@pytest.mark.parametrize("name", [name for name, (_, message) in CASES.items() if message is not None])
 def test_errors_begin_with_the_remedy(runs, name):
     error = runs[name]["error"]
     text = error if isinstance(error, str) else error["exception_message"]
@@ -164,24 +163,24 @@ def test_errors_begin_with_the_remedy(runs, name):
         assert text.startswith(CASES[name][1]) and error["exception_type"] == "ValueError"
 
 
-def test_other_lengths(runs):
+def test_duration_and_frame_rate(runs):
     assert video_of(runs["use_shorter"])["video"]["frames"] == 50
     assert video_of(runs["every_second_frame"])["video"]["fps"] == 12.5
 
 
 @pytest.mark.parametrize("name", ["gate_repair", "gate_of_pictures"])
-def test_gated_pictures_speak(runs, name):
+def test_checked_pictures_become_a_video(runs, name):
     assert video_of(runs[name])["video"]["width"] == 256
 
 
-def test_paste_back_has_the_portraits_size(runs):
+def test_paste_back_has_the_size_of_the_portrait(runs):
     video = video_of(runs["paste_back"])["video"]
     with Image.open(PORTRAIT) as portrait:
         assert (video["width"], video["height"]) == (portrait.width - 2, portrait.height - 2)
 
 
-def test_nothing_is_done_twice(runs):
-    """The case before it differs in the save node's inputs only by what lies after PreData."""
+def test_unchanged_nodes_are_cached(runs):
+    """The previous case differs only in nodes after SONIC_PreData."""
     assert {LOAD, SOUND} <= set(runs["every_second_frame"]["cached_nodes"] or [])
 
 
@@ -196,8 +195,8 @@ def test_chinese_titles_are_shown(result):
     assert "Sonic 推理" in titles and "Sonic 加载器" in titles
 
 
-def test_two_copies_do_not_crash_the_server(harness, place):
-    second = place / "second-copy"
+def test_two_copies_do_not_crash_the_server(harness, folder):
+    second = folder / "second-copy"
     second.mkdir()
     for name in ("__init__.py", "sonic_nodes", "locales", "workflows"):
         source = ROOT / name
@@ -205,8 +204,8 @@ def test_two_copies_do_not_crash_the_server(harness, place):
             shutil.copytree(source, second / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, second / name)
-    result = harness(place, "two", "--no-ui", "--extra-pack", str(second), "--only", "^use_shorter$")
-    # Which of the two ComfyUI imports first is the file system's choice; the other one stays away.
+    result = harness(folder, "two", "--no-ui", "--extra-pack", str(second), "--only", "^use_shorter$")
+    # Which copy ComfyUI imports first depends on the file system; the other one registers nothing.
     unexpected = [p for p in result["problems"] if p != f"no node of custom_nodes.{PACK_NAME} in /object_info"]
     assert unexpected == [] and result["workflows"][0]["end"] == "execution_success"
     assert "Remove one of two copies of the Sonic nodes" in result["server_log"]

@@ -1,8 +1,7 @@
-"""The Sonic model in a real ComfyUI server and on its real page, with small networks of random weights in the users'
-files.
+"""The Sonic model in a real ComfyUI server and its real page, with small networks of random weights.
 
-Full size, some minutes and 8 GB of memory: SONIC_FULL_MODELS=DIR (what tests/tools/make_models.py made, fp16) beside
-COMFYUI_DIR.
+Set SONIC_FULL_MODELS=DIR (made by tests/tools/make_models.py, fp16) beside COMFYUI_DIR for networks of full size, which
+take minutes and 8 GB of memory.
 """
 
 import copy
@@ -25,7 +24,7 @@ SHORT = {PRE: {"min_resolution": SIDE_PX}, INFER: {"inference_steps": STEPS}, SO
 
 
 def graph(*changes, probes=None):
-    """docs/api/fast.json, small and short, with the changes {node: {input: value}}, and more nodes."""
+    """docs/api/fast.json, small and short, with changes {node: {input: value}} and additional nodes."""
     made = json.loads((ROOT / "docs/api/fast.json").read_text(encoding="utf-8"))
     for change in (SHORT, *changes):
         for node, values in change.items():
@@ -34,7 +33,7 @@ def graph(*changes, probes=None):
 
 
 def second_run(first_data):
-    """A second loop over `first_data`'s output, after ComfyUI took the weights away; its latent must be equal."""
+    """A second run on the same data after ComfyUI unloaded the weights; its latent must be equal."""
     again = {
         "class_type": "SonicInference",
         "inputs": {
@@ -55,14 +54,14 @@ def second_run(first_data):
     }
 
 
-def printed(label, unet):
+def with_digest(label, unet):
     return graph(
         {LOADER: {"model": unet}},
         probes={"20": {"class_type": "ProbePrint", "inputs": {"latent": [INFER, 0], "label": label}}},
     )
 
 
-def sonict(**sampler):
+def comfyui_sonic_workflow(**sampler):
     """A workflow of ComfyUI_Sonic."""
     made = graph({PRE: {"on_mismatch": "use shorter", "expand_ratio": 0.5}})
     made[LOADER] = {
@@ -98,19 +97,19 @@ def sonict(**sampler):
 GRAPHS = {
     "1_sonic": graph(),
     "2_evicted": graph(probes=second_run(["20", 0])),
-    "3_turn_a": printed("turn a", "unet.pth"),
-    "3_turn_b": printed("turn b", "other/unet_b.safetensors"),
-    "3_turn_c": printed("turn a again", "unet.pth"),
-    "4_change_1": printed("before", "changing.safetensors")
+    "3_turn_a": with_digest("turn a", "unet.pth"),
+    "3_turn_b": with_digest("turn b", "other/unet_b.safetensors"),
+    "3_turn_c": with_digest("turn a again", "unet.pth"),
+    "4_change_1": with_digest("before", "changing.safetensors")
     | {
         "21": {
             "class_type": "ProbeReplace",
             "inputs": {"after": [INFER, 0], "name": "changing.safetensors", "source": "other/unet_b.safetensors"},
         }
     },
-    "4_change_2": printed("after", "changing.safetensors"),
-    "5_sonict": sonict(),
-    "5_sonict_fps": sonict(fps=30.0),
+    "4_change_2": with_digest("after", "changing.safetensors"),
+    "5_sonict": comfyui_sonic_workflow(),
+    "5_sonict_fps": comfyui_sonic_workflow(fps=30.0),
     "6_every_second": graph({DECODE: {"interpolate": False}}),
     "fails_absent": graph({LOADER: {"model": "absent.pth"}}),
     "fails_not_a_unet": graph({LOADER: {"model": "audio2token.pth"}}),
@@ -119,7 +118,7 @@ GRAPHS = {
 
 
 def make_page(folder, steps=STEPS):
-    """The template `fast` as a user shrinks it on the page."""
+    """The template `fast` with the values of a small run, edited as on the page."""
     page = json.loads((ROOT / "workflows/fast.json").read_text(encoding="utf-8"))
     by_type = {node["type"]: node for node in page["nodes"]}
     by_type["SONIC_PreData"]["widgets_values"][0] = SIDE_PX
@@ -133,7 +132,7 @@ def make_page(folder, steps=STEPS):
 
 
 def make_old_page(folder):
-    """As ComfyUI_Sonic's users saved it early in 2025: slots without widgets, values by order, nodes of its pack."""
+    """A page file of ComfyUI_Sonic from early 2025: slots without widgets, values by order, its pack's nodes."""
 
     def slots(**links):
         return [{"name": name, "type": kind, "link": link} for name, (kind, link) in links.items()]
@@ -225,7 +224,7 @@ def make_old_page(folder):
     (folder / "page_comfyui_sonic.json").write_text(json.dumps(page), encoding="utf-8")
 
 
-def make_place(folder, graphs):
+def make_folders(folder, graphs):
     for name in ("inputs", "workflows"):
         (folder / name).mkdir()
     speech = np.frombuffer(SPEECH.read_bytes()[44:], "<i2")
@@ -239,7 +238,7 @@ def make_place(folder, graphs):
 
 
 def add_unets(models):
-    """A second UNet in a folder of its own, one that will be replaced, and files that are none."""
+    """A second UNet in a folder of its own, one that will be replaced, and files that contain no UNet."""
     from safetensors.torch import save_file
 
     unet = network("unet", torch.float32, small=True)
@@ -256,9 +255,9 @@ def result(harness, small_models, tmp_path_factory):
     models = tmp_path_factory.mktemp("models") / "models"
     shutil.copytree(small_models, models)
     add_unets(models)
-    place = make_place(tmp_path_factory.mktemp("sonic"), GRAPHS)
+    folder = make_folders(tmp_path_factory.mktemp("sonic"), GRAPHS)
     return harness(
-        place, "sonic", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--cancel-timeout", str(CANCEL_S)
+        folder, "sonic", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--cancel-timeout", str(CANCEL_S)
     )
 
 
@@ -267,7 +266,7 @@ def runs(result):
     return {run["name"]: run for run in result["workflows"]}
 
 
-def test_the_harness_found_no_problem(result):
+def test_the_harness_reports_no_problem(result):
     assert result["problems"] == []
 
 
@@ -278,14 +277,14 @@ def test_the_small_model_makes_a_video(runs, name):
 
 
 @pytest.mark.parametrize("name", ["1_sonic", "page_fast"])
-def test_steps_and_previews_are_seen(runs, name):
+def test_progress_and_previews_arrive(runs, name):
     steps = runs[name]["step_progress"]
     assert steps[INFER]["events"] >= 3 and steps[INFER]["last"] == steps[INFER]["max"]
     assert steps[DECODE]["last"] == steps[DECODE]["max"] and runs[name]["previews"] >= 2
 
 
-def test_weights_taken_away_and_read_again_give_the_same(runs):
-    """ProbeEvict and ProbeEqual end the run with an error otherwise."""
+def test_unloaded_weights_give_the_same_result_when_read_again(runs):
+    """ProbeEvict and ProbeEqual fail the run otherwise."""
     assert runs["2_evicted"]["end"] == "execution_success"
 
 
@@ -298,18 +297,18 @@ def digests(result):
     return dict(lines)
 
 
-def test_two_models_in_turn(result):
+def test_alternating_between_two_models(result):
     found = digests(result)
     assert found["turn a"] == found["turn a again"] != found["turn b"]
 
 
 def test_weights_that_changed_on_disk_are_read_again(result):
-    """Both files of the same bytes: where tensors lie in a mapped file may change the last bit."""
+    """Both files have the same bytes, because the alignment of mapped tensors may change the last bit."""
     found = digests(result)
     assert found["before"] != found["after"] == found["turn b"]
 
 
-def test_lists_show_what_fits_and_nothing_else(result):
+def test_only_matching_files_are_listed(result):
     schema = result["pack"]["nodes"]["SonicLoader"]
     text = json.dumps(schema)
     assert "changing.safetensors" in text and "unet_b.safetensors" in text and "svd_xt.safetensors" in text
@@ -328,7 +327,7 @@ def test_a_page_file_of_comfyui_sonic_opens_and_runs(runs):
     assert run["ok"] and (made["frames"], made["fps"], made["width"]) == (FRAMES, 25, SIDE_PX)
 
 
-def test_without_interpolation_every_second_picture(runs):
+def test_without_interpolation_every_second_frame_is_kept(runs):
     made = video_of(runs["6_every_second"])["video"]
     assert (made["fps"], made["frames"]) == (12.5, (FRAMES + 1) // 2)
 
@@ -338,7 +337,7 @@ def test_a_file_with_one_widget_of_the_loader_still_opens(runs):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         (
             "fails_absent",
@@ -347,9 +346,9 @@ def test_a_file_with_one_widget_of_the_loader_still_opens(runs):
         ("fails_not_a_unet", "Put unet.pth at models/sonic/unet.pth"),
     ],
 )
-def test_errors_begin_with_the_remedy(runs, name, words):
+def test_errors_begin_with_the_remedy(runs, name, message):
     error = runs[name]["error"]
-    assert words in (error if isinstance(error, str) else error["exception_message"])
+    assert message in (error if isinstance(error, str) else error["exception_message"])
 
 
 def test_cancel_stops_within_half_a_second(result):
@@ -358,10 +357,10 @@ def test_cancel_stops_within_half_a_second(result):
         assert cancel["end"] == "execution_interrupted" and cancel["seconds_to_stop"] <= CANCEL_S, cancel
 
 
-# The tensors by whose shapes ComfyUI knows the UNet of Stable Video Diffusion. Nothing reads it, so the others may be
+# The tensors whose shapes identify the UNet of Stable Video Diffusion to ComfyUI. It is never run, so the others may be
 # missing.
 BLOCKS = {1: 320, 2: 320, 4: 640, 5: 640, 7: 1280, 8: 1280, 10: 1280, 11: 1280}
-OUTPUT_BLOCKS = [  # channels that come in and go out
+OUTPUT_BLOCKS = [  # (input channels, output channels)
     (2560, 1280),
     (2560, 1280),
     (2560, 1280),
@@ -377,7 +376,7 @@ OUTPUT_BLOCKS = [  # channels that come in and go out
 ]
 
 
-def outline_of_svd():
+def svd_unet_signature():
     shapes = {
         "input_blocks.0.0.weight": (320, 8, 3, 3),
         "label_emb.0.0.weight": (1280, 768),
@@ -397,8 +396,8 @@ def outline_of_svd():
                 f"{block}.1.proj_in.weight": (c, c),
             }
             shapes |= {f"{block}.1.time_stack.0.{name}.to_q.weight": (c, c) for name in ("attn1", "attn2")}
-    for i, (inward, c) in enumerate(OUTPUT_BLOCKS):
-        shapes[f"output_blocks.{i}.0.in_layers.0.weight"] = (inward,)
+    for i, (c_in, c) in enumerate(OUTPUT_BLOCKS):
+        shapes[f"output_blocks.{i}.0.in_layers.0.weight"] = (c_in,)
         if i >= 3:
             block = f"output_blocks.{i}.1"
             shapes |= {f"{block}.transformer_blocks.0.attn2.to_k.weight": (c, 1024), f"{block}.proj_in.weight": (c, c)}
@@ -408,13 +407,13 @@ def outline_of_svd():
 
 @pytest.fixture(scope="module")
 def connected(harness, tmp_path_factory):
-    """A small Sonic between SVD's own CLIP and VAE, which ComfyUI builds in full size only."""
+    """A small Sonic model with SVD's own CLIP and VAE, which ComfyUI builds in full size only."""
     from safetensors.torch import load_file, save_file
 
     full = os.environ.get("SONIC_FULL_MODELS")
     if not full:
         pytest.skip(
-            "SVD's CLIP and VAE take 5 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py"
+            "set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py; SVD's CLIP and VAE take 5 GB of memory"
         )
     models = tmp_path_factory.mktemp("connected") / "models"
     list(make(models, torch.float32, only=("whisper", "rife"), small=True))
@@ -422,27 +421,27 @@ def connected(harness, tmp_path_factory):
         torch.save(network(key, torch.float32, small=True, **sizes), models / f"sonic/{key}.pth")
     (models / "checkpoints").mkdir()
     svd = os.path.join(full, "checkpoints/svd_xt.safetensors")
-    save_file(load_file(svd) | outline_of_svd(), models / "checkpoints/svd_xt.safetensors")
+    save_file(load_file(svd) | svd_unet_signature(), models / "checkpoints/svd_xt.safetensors")
     objects = {"clip_vision": ["20", 1], "vae": ["20", 2]}
     loader = {"20": {"class_type": "ImageOnlyCheckpointLoader", "inputs": {"ckpt_name": "svd_xt.safetensors"}}}
-    old = sonict() | loader
+    old = comfyui_sonic_workflow() | loader
     old[PRE]["inputs"] |= objects
     old[LOADER]["inputs"]["model"] = ["20", 0]
-    both = printed("objects", "unet.pth")
+    both = with_digest("objects", "unet.pth")
     both["20"]["inputs"]["like"] = "files"
     both = both | {"21": both["20"]} | loader
     both[PRE]["inputs"] |= objects
-    graphs = {"1_old": old, "2_files": printed("files", "unet.pth"), "3_objects": both}
-    place = make_place(tmp_path_factory.mktemp("objects"), graphs)
+    graphs = {"1_old": old, "2_files": with_digest("files", "unet.pth"), "3_objects": both}
+    folder = make_folders(tmp_path_factory.mktemp("objects"), graphs)
     return harness(
-        place, "connected", "--no-ui", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--timeout", "1500"
+        folder, "connected", "--no-ui", "--models", str(models), "--extra-pack", str(PROBE_PACK), "--timeout", "1500"
     )
 
 
-def test_the_objects_of_comfyui_give_what_the_files_give(connected):
+def test_connected_objects_match_the_files(connected):
     assert connected["problems"] == []
     assert video_of(connected["workflows"][0])["video"]["frames"] == FRAMES
-    """The same numbers; where tensors lie in a mapped file may change the last bit."""
+    # Not bit for bit: the alignment of mapped tensors may change the last bit.
     assert float(digests(connected)["objects off"]) < 1e-4
 
 
@@ -451,14 +450,14 @@ def full(harness, tmp_path_factory):
     models = os.environ.get("SONIC_FULL_MODELS")
     if not models:
         pytest.skip(
-            "full-size networks take minutes and 8 GB of memory: set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py"
+            "set SONIC_FULL_MODELS to a folder of tests/tools/make_models.py; it takes minutes and 8 GB of memory"
         )
     graphs = {"2_evicted": GRAPHS["2_evicted"], "cancel": graph({INFER: {"inference_steps": 50}})}
-    place = make_place(tmp_path_factory.mktemp("full"), graphs)
+    folder = make_folders(tmp_path_factory.mktemp("full"), graphs)
     for name in ("page_older", "page_comfyui_sonic"):
-        (place / f"workflows/{name}.json").unlink()
+        (folder / f"workflows/{name}.json").unlink()
     return harness(
-        place,
+        folder,
         "full",
         "--models",
         models,
@@ -471,7 +470,7 @@ def full(harness, tmp_path_factory):
     )
 
 
-def test_full_size_runs_from_the_page_to_a_video(full):
+def test_full_size_networks_run_from_the_page_to_a_video(full):
     assert full["problems"] == []
     page = next(run for run in full["workflows"] if run["name"] == "page_fast")
     made = video_of(page)["video"]

@@ -1,5 +1,4 @@
-"""Just enough of ComfyUI to import the nodes and to call them: strict about names, so that a misspelt argument fails
-here."""
+"""A fake ComfyUI, enough to import and call the nodes. It rejects unknown arguments, so that a misspelt one fails."""
 
 import importlib
 import os
@@ -25,7 +24,7 @@ class Slot:
 
     def __init__(self, io_type, allowed, slot_id, options):
         unknown = set(options) - allowed
-        assert not unknown, f"{slot_id}: ComfyUI knows no {unknown}"
+        assert not unknown, f"{slot_id}: ComfyUI has no {unknown}"
         self.io_type, self.id, self.options, self.extra_dict = io_type, slot_id, options, {}
 
     def __getattr__(self, name):
@@ -63,7 +62,7 @@ class ComfyNode:
 
 
 class ModelPatcher:
-    """What of ComfyUI's is called: tests with the real one are in tests/comfyui."""
+    """The part of ComfyUI's class that the nodes call; tests/e2e uses the real one."""
 
     def __init__(self, model, load_device, offload_device, size=0):
         self.model, self.load_device, self.offload_device, self.size = model, load_device, offload_device, size
@@ -82,7 +81,7 @@ class Comfy:
     def __init__(self, input_folder):
         self.input_folder = input_folder
         self.models = input_folder.parent / "models"
-        self.said = []
+        self.texts = []
         self.free_bytes = 8 << 30
         self.total_bytes = 16 << 30
         self.cancelled = False
@@ -190,7 +189,7 @@ def fake_modules(comfy):
     patching = module("comfy.model_patcher", ModelPatcher=ModelPatcher)
     utils = module("comfy.utils", ProgressBar=ProgressBar)
     latest = module("comfy_api.latest", io=io, ui=SimpleNamespace(PreviewImage=PreviewImage), ComfyExtension=object)
-    prompt_server = SimpleNamespace(send_progress_text=lambda text, node_id: comfy.said.append((node_id, text)))
+    prompt_server = SimpleNamespace(send_progress_text=lambda text, node_id: comfy.texts.append((node_id, text)))
     return {
         "comfy": module("comfy", model_management=management, model_patcher=patching, utils=utils, __path__=[]),
         "comfy.model_patcher": patching,
@@ -206,7 +205,7 @@ def fake_modules(comfy):
 
 @pytest.fixture
 def comfy(tmp_path, monkeypatch):
-    """A fresh ComfyUI with an empty input folder; modules that were imported against it are forgotten afterwards."""
+    """A new fake ComfyUI with an empty input folder; modules that imported it are removed afterwards."""
     folder = tmp_path / "input"
     folder.mkdir()
     state = Comfy(folder)

@@ -1,5 +1,4 @@
-"""Lip-sync Calibrate as ComfyUI calls it: the pictures are handed on themselves, the sound is moved or handed on
-itself."""
+"""Lip-sync Calibrate as ComfyUI calls it: returns the same images, and the sound shifted or as the same object."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -8,17 +7,17 @@ import pytest
 import torch
 
 from sonic_nodes.lipsync import fix
-from sonic_nodes.nodes.comfy_types import audio_from_sound, image_from_pictures
+from sonic_nodes.nodes.comfy_types import audio_from_sound, image_from_uint8
 from tests.lipsync.speaking import frames, speech, track
 
 
 @pytest.fixture(scope="module")
 def images():
-    return image_from_pictures(frames()[:150])
+    return image_from_uint8(frames()[:150])
 
 
 @pytest.mark.parametrize("mode", ["fix", "measure"])
-def test_the_pictures_pass_through_and_late_sound_is_moved(nodes, images, mode):
+def test_images_pass_through_and_late_sound_is_shifted(nodes, images, mode):
     audio = audio_from_sound(fix.moved(speech(), 160.0))
     given = audio["waveform"].clone()
     out = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, mode, 200.0)
@@ -38,12 +37,12 @@ def test_the_pictures_pass_through_and_late_sound_is_moved(nodes, images, mode):
 @pytest.mark.parametrize(
     "audio", [audio_from_sound(speech()), {"waveform": torch.zeros(1, 2, 96000), "sample_rate": 16000}]
 )
-def test_what_fits_or_cannot_be_measured_is_handed_on_itself(nodes, images, audio):
+def test_sound_in_sync_or_not_measurable_is_returned_as_the_same_object(nodes, images, audio):
     pictures, sound, *_ = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, "fix", 600.0).args
     assert pictures is images and sound is audio
 
 
-def test_too_large_an_offset_is_told_and_stays(nodes, images):
+def test_an_offset_beyond_max_offset_ms_is_reported_but_not_corrected(nodes, images):
     audio = audio_from_sound(fix.moved(speech(), 330.0))
     out = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, "fix", 200.0)
     assert out.args[1] is audio and out.args[2] == pytest.approx(330, abs=25)
@@ -51,16 +50,16 @@ def test_too_large_an_offset_is_told_and_stays(nodes, images):
 
 
 @pytest.fixture
-def seen_before(monkeypatch):
-    """The clip followed once for all: these tests are about its sound."""
+def tracked_once(monkeypatch):
+    """The mouth track of the clip, computed once: these tests are about its sound."""
     from sonic_nodes.lipsync import estimate
 
-    eyes = SimpleNamespace(see=lambda picture, time_s: None, track=track())
-    monkeypatch.setattr(estimate, "follower", lambda: eyes)
+    follower = SimpleNamespace(see=lambda picture, time_s: None, track=track())
+    monkeypatch.setattr(estimate, "follower", lambda: follower)
 
 
-class ReadWhenAsked(Mapping):
-    """An AUDIO that is no dict, as VideoHelperSuite's loaders hand it over."""
+class LazyAudio(Mapping):
+    """An AUDIO that is a Mapping but not a dict, as VideoHelperSuite's loaders return it."""
 
     def __init__(self, audio):
         self.audio = audio
@@ -80,8 +79,8 @@ def late(change=lambda waveform: waveform):
     return {**audio, "waveform": change(audio["waveform"])}
 
 
-UNUSUAL_SOUNDS = {
-    "read when asked": lambda: ReadWhenAsked(late()),
+AUDIO_VARIANTS = {
+    "lazy mapping": lambda: LazyAudio(late()),
     "float64": lambda: late(lambda w: w.double()),
     "half": lambda: late(lambda w: w.half()),
     "with gradient": lambda: late(lambda w: w.clone().requires_grad_()),
@@ -92,16 +91,16 @@ UNUSUAL_SOUNDS = {
 }
 
 
-@pytest.mark.parametrize("name", UNUSUAL_SOUNDS)
-def test_sound_of_any_make_is_moved(nodes, images, seen_before, name):
-    audio = UNUSUAL_SOUNDS[name]()
+@pytest.mark.parametrize("name", AUDIO_VARIANTS)
+def test_audio_of_any_layout_is_shifted(nodes, images, tracked_once, name):
+    audio = AUDIO_VARIANTS[name]()
     out = nodes["SonicLipSyncCalibrate"].execute(images[:2], audio, 25.0, "fix", 200.0)
     moved, given = out.args[1], audio["waveform"].detach().float()
     earlier = round((out.args[2] - fix.TARGET_MS) * 16)
     assert earlier > 1600 and moved["waveform"].shape == given.shape
     assert torch.equal(moved["waveform"][..., 400:100000], given[..., 400 + earlier : 100000 + earlier])
     assert set(moved) == set(audio) and moved["sample_rate"] == 16000
-    assert any("first was taken" in line for line in out.ui["text"][0].splitlines()) == (name == "a batch")
+    assert any("first was used" in line for line in out.ui["text"][0].splitlines()) == (name == "a batch")
 
 
 @pytest.mark.parametrize(
@@ -125,13 +124,13 @@ def test_sound_of_any_make_is_moved(nodes, images, seen_before, name):
         {"waveform": torch.ones(1, 1, 99000).int() * 9000, "sample_rate": 16000},
     ],
 )
-def test_what_is_no_sound_is_handed_on_in_words(nodes, images, audio):
+def test_invalid_audio_is_returned_with_a_reason(nodes, images, audio):
     out = nodes["SonicLipSyncCalibrate"].execute(images[:4], audio, 25.0, "fix", 600.0)
     assert out.args[0].shape[0] == 4 and out.args[1] is audio and out.args[2:4] == (0.0, 0.0)
     assert out.ui["text"][0].startswith("Nothing was measured: ") and out.args[4].shape == (1, 540, 960, 3)
 
 
-NO_CLIPS = {
+INVALID_CLIPS = {
     "none": None,
     "0 frames": torch.zeros(0, 64, 64, 3),
     "grey": torch.zeros(5, 64, 64, 1),
@@ -142,11 +141,11 @@ NO_CLIPS = {
 }
 
 
-@pytest.mark.parametrize("name", NO_CLIPS)
-def test_what_is_no_clip_is_handed_on_in_words(nodes, name):
+@pytest.mark.parametrize("name", INVALID_CLIPS)
+def test_an_invalid_clip_is_returned_with_a_reason(nodes, name):
     audio = audio_from_sound(speech())
-    out = nodes["SonicLipSyncCalibrate"].execute(NO_CLIPS[name], audio, 25.0, "fix", 600.0)
-    assert out.args[0] is NO_CLIPS[name] and out.args[1] is audio and out.args[3] == 0.0
+    out = nodes["SonicLipSyncCalibrate"].execute(INVALID_CLIPS[name], audio, 25.0, "fix", 600.0)
+    assert out.args[0] is INVALID_CLIPS[name] and out.args[1] is audio and out.args[3] == 0.0
     assert out.ui["text"][0].startswith("Nothing was measured: ")
 
 
@@ -160,7 +159,7 @@ def test_what_is_no_clip_is_handed_on_in_words(nodes, name):
         lambda images: images.double().requires_grad_(),
     ],
 )
-def test_pictures_of_any_make_are_looked_at_and_handed_on(nodes, images, change):
+def test_images_of_any_layout_are_read_and_returned(nodes, images, change):
     given = change(images[:10])
     out = nodes["SonicLipSyncCalibrate"].execute(given, late(), 25.0, "fix", 200.0)
     assert out.args[0] is given and "too short" in out.ui["text"][0]
@@ -172,24 +171,24 @@ def test_pictures_of_any_make_are_looked_at_and_handed_on(nodes, images, change)
         ((0.5, "fix", 200.0), "Choose fps"),
         ((1000.0, "fix", 200.0), "Choose fps"),
         ((float("nan"), "fix", 200.0), "Choose fps"),
-        ((25.0, "mend", 200.0), "Set mode"),
+        ((25.0, "correct", 200.0), "Set mode"),
         ((25.0, "fix", 601.0), "Choose the largest offset"),
         ((25.0, "fix", float("nan")), "Choose the largest offset"),
     ],
 )
-def test_settings_out_of_range_are_errors_that_say_what_to_do(nodes, images, arguments, remedy):
+def test_settings_out_of_range_are_errors_with_a_remedy(nodes, images, arguments, remedy):
     with pytest.raises(ValueError, match=f"^{remedy}"):
         nodes["SonicLipSyncCalibrate"].execute(images, late(), *arguments)
 
 
 @pytest.mark.parametrize("fps", [1.0, 240.0])
-def test_another_rate_than_the_clip_has_moves_nothing(nodes, images, fps):
+def test_a_wrong_frame_rate_shifts_nothing(nodes, images, fps):
     audio = late()
     out = nodes["SonicLipSyncCalibrate"].execute(images[:60], audio, fps, "fix", 600.0)
     assert out.args[1] is audio and out.args[3] < 0.9
 
 
-def test_cancel_ends_it_within_a_chunk(nodes, images, comfy, monkeypatch):
+def test_cancel_stops_within_a_chunk(nodes, images, comfy, monkeypatch):
     from sonic_nodes.lipsync.track import Follower
 
     seen = []

@@ -1,5 +1,4 @@
-"""Registration: what happens when ComfyUI imports the folder, once, twice, beside another pack, and without the
-compiled part."""
+"""Registration: ComfyUI imports the folder once, twice, beside another pack, and without the compiled extension."""
 
 import asyncio
 import importlib.util
@@ -19,7 +18,7 @@ COUNT = len(json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="u
 
 
 def import_as_comfy_does(folder: Path, name: str):
-    """ComfyUI imports a pack's folder under its path, not under a package name."""
+    """ComfyUI names the module of a pack after its path, not after a package."""
     spec = importlib.util.spec_from_file_location(name, folder / "__init__.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -29,7 +28,7 @@ def import_as_comfy_does(folder: Path, name: str):
 
 @pytest.fixture
 def pack(comfy, tmp_path):
-    """Imports a link to the repository as ComfyUI would; forgets everything that came with it."""
+    """Imports a link to the repository as ComfyUI does; removes its modules afterwards."""
     before = set(sys.modules)
 
     def load(name):
@@ -65,14 +64,14 @@ def test_the_folder_may_have_any_name(pack, name):
     assert len(register(module)) == COUNT
 
 
-def test_importing_the_folder_alone_touches_nothing(comfy, pack, monkeypatch):
+def test_importing_the_folder_alone_has_no_effect(comfy, pack, monkeypatch):
     for name in ("comfy", "comfy_api", "comfy_api.latest", "folder_paths", "nodes"):
         monkeypatch.setitem(sys.modules, name, None)
     pack("plain")
     assert list(comfy.input_folder.iterdir()) == []
 
 
-def test_a_second_copy_stays_away_and_says_so(pack, caplog):
+def test_a_second_copy_registers_nothing_and_warns(pack, caplog):
     first = register(pack("one"))
     with caplog.at_level(logging.WARNING):
         second = node_list(pack("two"))
@@ -80,15 +79,15 @@ def test_a_second_copy_stays_away_and_says_so(pack, caplog):
     assert "Remove one of two copies of the Sonic nodes" in caplog.text
 
 
-def test_another_packs_node_of_the_same_name_is_named(pack, caplog):
+def test_a_node_id_of_another_pack_is_reported(pack, caplog):
     sys.modules["nodes"].NODE_CLASS_MAPPINGS["SONIC_PreData"] = object
     with caplog.at_level(logging.WARNING):
         assert len(register(pack("one"))) == COUNT
     assert "Keep one of the two packs that define SONIC_PreData" in caplog.text
 
 
-def missing(monkeypatch, name):
-    """Makes importing `name`, and what of ours was imported with it, start afresh and fail."""
+def make_unimportable(monkeypatch, name):
+    """Makes the import of `name` fail, and drops this package's modules that already imported it."""
     monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "sonic_nodes.engines.draft", raising=False)
     if name == "sonic_nodes._sonic":
@@ -96,8 +95,8 @@ def missing(monkeypatch, name):
         monkeypatch.delattr("sonic_nodes._sonic", raising=False)
 
 
-def test_a_missing_library_of_others_is_named(extension, nodes, monkeypatch):
-    missing(monkeypatch, "numpy")
+def test_a_missing_python_package_is_reported(extension, nodes, monkeypatch):
+    make_unimportable(monkeypatch, "numpy")
     assert len(asyncio.run(extension.SonicExtension().get_node_list())) == COUNT
     command = f'"{sys.executable}" -m pip install -r "{ROOT / "requirements.txt"}"'
     with pytest.raises(ValueError) as raised:
@@ -107,8 +106,8 @@ def test_a_missing_library_of_others_is_named(extension, nodes, monkeypatch):
     )
 
 
-def test_a_pytorch_that_is_too_old_is_named(nodes, monkeypatch):
-    missing(monkeypatch, "sonic_nodes._sonic")
+def test_a_pytorch_that_is_too_old_is_reported(nodes, monkeypatch):
+    make_unimportable(monkeypatch, "sonic_nodes._sonic")
     monkeypatch.setattr("torch.__version__", "2.9.1+cu128")
     with pytest.raises(
         ValueError, match=r"^Update PyTorch to 2\.10 or newer, then start again.*\n  1\. .*: it is 2\.9\.1\+cu128\."
@@ -116,19 +115,19 @@ def test_a_pytorch_that_is_too_old_is_named(nodes, monkeypatch):
         nodes["SonicLoader"].execute("built-in draft")
 
 
-WHOLE = Path(_sonic.__file__)
-UNUSABLE = {
+COMPILED = Path(_sonic.__file__)
+UNUSABLE_FILES = {
     "absent": (None, "a copy of the source code has none"),
-    "cut short": (lambda: WHOLE.read_bytes()[:5000], "is cut short: it has 5,000 of"),
+    "cut short": (lambda: COMPILED.read_bytes()[:5000], "is cut short: it has 5,000 of"),
     "of another system": (lambda: b"MZ" + bytes(900), "is made for Windows, and this is Linux"),
 }
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the file that is cut short is an ELF file")
-@pytest.mark.parametrize("case", UNUSABLE)
-def test_without_the_compiled_part_every_node_names_the_command(comfy, tmp_path, caplog, case):
-    """A clone, an interrupted download, the file of another machine: the nodes are there, and each says what to do."""
-    content, reason = UNUSABLE[case]
+@pytest.mark.parametrize("case", UNUSABLE_FILES)
+def test_without_the_compiled_extension_every_node_reports_the_build_command(comfy, tmp_path, caplog, case):
+    """A clone, an interrupted download, a file for another system: the nodes register, and each reports the remedy."""
+    content, reason = UNUSABLE_FILES[case]
     folder = tmp_path / "custom_nodes" / "a clone"
     for name in ("__init__.py", "Makefile", "requirements.txt", "sonic_nodes"):
         source, target = ROOT / name, folder / name
@@ -138,7 +137,7 @@ def test_without_the_compiled_part_every_node_names_the_command(comfy, tmp_path,
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)
     if content:
-        (folder / "sonic_nodes" / WHOLE.name).write_bytes(content())
+        (folder / "sonic_nodes" / COMPILED.name).write_bytes(content())
     before = set(sys.modules)
     with caplog.at_level(logging.WARNING):
         listed = register(import_as_comfy_does(folder, str(folder)))
@@ -154,25 +153,25 @@ def test_without_the_compiled_part_every_node_names_the_command(comfy, tmp_path,
             del sys.modules[name]
 
 
-@pytest.mark.parametrize(("version", "said"), [("0.3.63", True), ("0.3.64", False), ("0.10.0", False)])
-def test_a_comfyui_that_is_too_old_is_named(pack, monkeypatch, caplog, version, said):
+@pytest.mark.parametrize(("version", "warns"), [("0.3.63", True), ("0.3.64", False), ("0.10.0", False)])
+def test_a_comfyui_that_is_too_old_is_reported(pack, monkeypatch, caplog, version, warns):
     monkeypatch.setitem(sys.modules, "comfyui_version", SimpleNamespace(__version__=version))
     with caplog.at_level(logging.WARNING):
         pack("one")
-    assert (f"Update ComfyUI to 0.3.64 or newer: it is {version}" in caplog.text) == said
+    assert (f"Update ComfyUI to 0.3.64 or newer: it is {version}" in caplog.text) == warns
 
 
-def test_samples_are_copied_once_and_overwrite_nothing(comfy, extension):
-    mine = comfy.input_folder / "sonic_sample_portrait.jpg"
-    mine.write_bytes(b"mine")
+def test_samples_are_copied_without_overwriting(comfy, extension):
+    own_file = comfy.input_folder / "sonic_sample_portrait.jpg"
+    own_file.write_bytes(b"own file")
     extension.copy_samples(comfy.input_folder)
     speech = comfy.input_folder / "sonic_sample_speech.wav"
-    assert mine.read_bytes() == b"mine"
+    assert own_file.read_bytes() == b"own file"
     assert speech.read_bytes() == (ROOT / "sonic_nodes/assets/sample/speech.wav").read_bytes()
     assert sorted(p.name for p in comfy.input_folder.iterdir()) == sorted(extension.SAMPLES.values())
 
 
-def test_an_input_folder_that_cannot_be_written_is_no_failure(extension, tmp_path, caplog):
+def test_an_unwritable_input_folder_only_warns(extension, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         extension.copy_samples(tmp_path / "absent")
-    assert "Choose a picture and a recording of your own" in caplog.text
+    assert "Choose your own picture and recording" in caplog.text

@@ -1,5 +1,4 @@
-"""The quality gate in Load Image and Image Quality Gate: what each policy does about a picture, and what is said about
-it."""
+"""The quality gate in Load Image and Image Quality Gate: what each policy does with a picture, and what it reports."""
 
 import io
 import json
@@ -11,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sonic_nodes.nodes.comfy_types import image_from_pictures, pictures_from_image
+from sonic_nodes.nodes.comfy_types import image_from_uint8, uint8_from_image
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ["off", "warn", "repair", "strict"]
@@ -19,7 +18,7 @@ POLICIES = ["off", "warn", "repair", "strict"]
 
 @pytest.fixture(scope="module")
 def clean(sample_dir):
-    """The sample at 0.6 of its size: its own compression is gone there."""
+    """The sample at 0.6 of its size, which removes the traces of its own compression."""
     picture = Image.open(sample_dir / "portrait.jpg").convert("RGB")
     return picture.resize([side * 6 // 10 for side in picture.size], Image.Resampling.LANCZOS)
 
@@ -44,33 +43,33 @@ def loaded(nodes, name, *values):
     return nodes["SonicLoadImage"].execute(name, *values)
 
 
-def test_a_fine_picture_passes_under_every_policy(nodes, files, clean):
+def test_a_good_picture_passes_under_every_policy(nodes, files, clean):
     for policy in POLICIES:
         image, _, score, passed, report, heat = loaded(nodes, "clean.png", policy).args
-        assert np.array_equal(pictures_from_image(image)[0], np.asarray(clean))
+        assert np.array_equal(uint8_from_image(image)[0], np.asarray(clean))
         assert score > 90 and passed is True and report.startswith("Quality gate: fine")
         assert heat.shape == image.shape and heat.dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", ["q40.jpg", "q40.png"])
-def test_warn_says_what_is_wrong_and_lets_the_picture_pass(nodes, files, poor, name):
+def test_warn_reports_the_faults_and_passes_the_picture_on(nodes, files, poor, name):
     out = loaded(nodes, name)  # warn is the default
     image, _, score, passed, report, _ = out.args
-    assert np.array_equal(pictures_from_image(image)[0], poor[1])
+    assert np.array_equal(uint8_from_image(image)[0], poor[1])
     assert score < 30 and passed is False
     assert "rejected" in report and "saved as JPEG quality 40" in report and "Ask for the original" in report
     assert out.ui["text"] == (report,)
 
 
 @pytest.mark.parametrize("name", ["q40.jpg", "q40.png"])
-def test_strict_stops_with_the_remedy_first(nodes, files, name):
-    words = r"^Ask for the original.*saved as JPEG quality 40.*Quality gate: rejected, score \d+ of 100"
-    with pytest.raises(ValueError, match=words) as raised:
+def test_strict_stops_with_a_message_that_begins_with_the_remedy(nodes, files, name):
+    message = r"^Ask for the original.*saved as JPEG quality 40.*Quality gate: rejected, score \d+ of 100"
+    with pytest.raises(ValueError, match=message) as raised:
         loaded(nodes, name, "strict")
     assert raised.value.__cause__ is None
 
 
-def test_strict_stops_below_min_score_too(nodes, files):
+def test_strict_stops_below_min_score(nodes, files):
     score = loaded(nodes, "clean.png", "strict", 60.0).args[2]
     assert score < 100 or loaded(nodes, "clean.png", "strict", 100.0).args[3] is True
     (files / "q75.jpg").write_bytes(saved(files / "clean.png", 72))
@@ -94,19 +93,19 @@ def psnr(a, b):
 
 
 @pytest.mark.parametrize("name", ["q40.jpg", "q40.png"])
-def test_repair_brings_the_picture_nearer_to_what_it_was(nodes, files, clean, poor, name):
+def test_repair_increases_psnr_against_the_original(nodes, files, clean, poor, name):
     image, _, score, _, report, _ = loaded(nodes, name, "repair").args
-    assert psnr(pictures_from_image(image)[0], clean) > psnr(poor[1], clean) + 0.3
+    assert psnr(uint8_from_image(image)[0], clean) > psnr(poor[1], clean) + 0.3
     before = loaded(nodes, name, "warn").args[2]
     assert f"Score {before:.0f} before, {score:.0f} after." in report and score > before
 
 
-def test_repair_leaves_a_fine_picture_alone_and_says_so(nodes, files, clean):
+def test_repair_leaves_a_good_picture_unchanged_and_reports_it(nodes, files, clean):
     image, _, _, _, report, _ = loaded(nodes, "clean.png", "repair").args
-    assert np.array_equal(pictures_from_image(image)[0], np.asarray(clean)) and "left as it is" in report
+    assert np.array_equal(uint8_from_image(image)[0], np.asarray(clean)) and "left as it is" in report
 
 
-def test_off_says_nothing_and_hands_on_the_same_figures(nodes, files):
+def test_off_reports_nothing_and_returns_the_same_score(nodes, files):
     off, warn = loaded(nodes, "q40.jpg", "off"), loaded(nodes, "q40.jpg", "warn")
     assert off.args[2:5] == warn.args[2:5] and torch.equal(off.args[5], warn.args[5])
     assert off.ui == {
@@ -115,7 +114,7 @@ def test_off_says_nothing_and_hands_on_the_same_figures(nodes, files):
     }
 
 
-def test_the_node_shows_its_picture_the_heat_map_and_the_words(nodes, files):
+def test_the_node_shows_its_picture_the_heat_map_and_the_report(nodes, files):
     shown = loaded(nodes, "q40.jpg [input]").ui
     assert shown["images"] == [{"filename": "q40.jpg", "subfolder": "", "type": "input"}, {"filename": "preview.png"}]
     assert shown["text"][0].startswith("Quality gate: rejected, score ")
@@ -125,15 +124,15 @@ def test_the_node_shows_its_picture_the_heat_map_and_the_words(nodes, files):
         assert fine["text"][0].startswith("Quality gate: fine, score ")
 
 
-def test_the_heat_map_is_hot_where_a_part_was_compressed(nodes, comfy, clean, poor):
+def test_the_heat_map_marks_the_region_that_was_compressed(nodes, comfy, clean, poor):
     pasted = np.array(clean)
     pasted[96:288, 64:256] = poor[1][97:289, 65:257]
-    heat = nodes["SonicImageGate"].execute(image_from_pictures(pasted[None])).args[5][0]
+    heat = nodes["SonicImageGate"].execute(image_from_uint8(pasted[None])).args[5][0]
     red = heat[..., 0] - heat[..., 2]  # the picture below is grey
     assert red[128:256, 96:224].mean() > 0.5 and red[:64].mean() < 0.1
 
 
-def test_a_picture_too_small_to_be_judged_is_said_and_passes_on(nodes, comfy):
+def test_a_picture_too_small_to_judge_is_reported_and_passed_on(nodes, comfy):
     Image.new("RGB", (8, 8)).save(comfy.input_folder / "tiny.png")
     for policy in ("off", "warn", "repair"):
         image, _, score, passed, report, heat = loaded(nodes, "tiny.png", policy).args
@@ -147,74 +146,74 @@ def test_a_picture_too_small_to_be_judged_is_said_and_passes_on(nodes, comfy):
         loaded(nodes, "tiny.png", "strict")
 
 
-def test_errors_name_the_file(nodes, comfy):
+def test_errors_include_the_file_name(nodes, comfy):
     (comfy.input_folder / "bad.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"^Choose a picture, for example PNG or JPEG: 'bad.png' is not one"):
         loaded(nodes, "bad.png")
 
 
 @pytest.mark.parametrize("node", ["SonicLoadImage", "SonicImageGate"])
-def test_a_policy_that_does_not_exist_is_refused(nodes, files, node):
+def test_an_unknown_policy_is_refused(nodes, files, node):
     given = {"image": "clean.png"} if node == "SonicLoadImage" else {}
-    words = "Set policy to one of off, warn, repair, strict: 'none' is none of them."
-    assert nodes[node].validate_inputs(**given, policy="none") == words
+    message = "Set policy to one of off, warn, repair, strict: 'none' is not one of them."
+    assert nodes[node].validate_inputs(**given, policy="none") == message
     assert nodes[node].validate_inputs(**given, policy=None) is True
     picture = "clean.png" if node == "SonicLoadImage" else torch.zeros(1, 32, 32, 3)
     with pytest.raises(ValueError, match="^Set policy to one of"):
         nodes[node].execute(picture, "none")
 
 
-def test_pictures_of_other_nodes_pass_as_the_same_tensor(nodes, comfy, clean):
-    image = image_from_pictures(np.array(clean)[None]) + 1e-4  # finer than 8 bits
+def test_unchanged_images_are_returned_as_the_same_tensor(nodes, comfy, clean):
+    image = image_from_uint8(np.array(clean)[None]) + 1e-4  # finer than 8 bits
     for policy in POLICIES:
         assert nodes["SonicImageGate"].execute(image, policy).args[0] is image
 
 
-def test_of_several_pictures_the_worst_counts_and_each_has_its_heat_map(nodes, comfy, clean, poor):
-    batch = image_from_pictures(np.stack([np.asarray(clean), poor[1], np.asarray(clean)]))
+def test_a_batch_reports_its_worst_image_and_has_a_heat_map_for_each(nodes, comfy, clean, poor):
+    batch = image_from_uint8(np.stack([np.asarray(clean), poor[1], np.asarray(clean)]))
     image, mask, score, passed, report, heat = nodes["SonicImageGate"].execute(batch).args
     alone = nodes["SonicImageGate"].execute(batch[1:2]).args
     assert image is batch and mask.shape == batch.shape[:3] and not mask.any()
-    assert (score, passed) == alone[2:4] and report == "3 pictures; the worst is number 2:\n" + alone[4]
+    assert (score, passed) == alone[2:4] and report == "3 images; the worst is number 2:\n" + alone[4]
     assert torch.equal(heat[1], alone[5][0]) and not torch.equal(heat[0], heat[1])
 
 
-def test_repair_of_several_changes_only_those_that_need_it(nodes, comfy, clean, poor):
-    batch = image_from_pictures(np.stack([np.asarray(clean), poor[1]]))
+def test_repair_of_a_batch_changes_only_the_poor_images(nodes, comfy, clean, poor):
+    batch = image_from_uint8(np.stack([np.asarray(clean), poor[1]]))
     given = batch.clone()
     image = nodes["SonicImageGate"].execute(batch, "repair").args[0]
     assert torch.equal(batch, given) and torch.equal(image[0], batch[0]) and not torch.equal(image[1], batch[1])
 
 
-def test_a_fourth_channel_is_the_mask(nodes, comfy, clean):
-    opaque = image_from_pictures(np.array(clean)[None])
+def test_an_alpha_channel_becomes_the_mask(nodes, comfy, clean):
+    opaque = image_from_uint8(np.array(clean)[None])
     alpha = torch.linspace(0, 1, opaque.shape[2]).expand(opaque.shape[:3])
     image, mask = nodes["SonicImageGate"].execute(torch.cat([opaque, alpha[..., None]], -1)).args[:2]
     assert image.shape[-1] == 4 and torch.equal(mask, 1 - alpha)
 
 
 @pytest.mark.parametrize("wrong", [None, torch.zeros(3, 4), torch.zeros(0, 4, 4, 3), torch.zeros(1, 4, 4, 1)])
-def test_what_is_no_picture_is_refused(nodes, comfy, wrong):
-    with pytest.raises(ValueError, match="^Connect one colour picture"):
+def test_values_that_are_not_an_image_are_refused(nodes, comfy, wrong):
+    with pytest.raises(ValueError, match="^Connect a colour image"):
         nodes["SonicImageGate"].execute(wrong)
 
 
 def test_heat_maps_that_do_not_fit_are_refused_before_the_work(nodes, comfy, clean):
     comfy.free_bytes = 1000
-    with pytest.raises(ValueError, match="^Give fewer or smaller pictures"):
-        nodes["SonicImageGate"].execute(image_from_pictures(np.array(clean)[None]))
+    with pytest.raises(ValueError, match="^Give fewer or smaller images"):
+        nodes["SonicImageGate"].execute(image_from_uint8(np.array(clean)[None]))
 
 
-def test_cancel_ends_a_long_batch(nodes, comfy, clean):
+def test_cancel_stops_a_batch(nodes, comfy, clean):
     comfy.cancelled = True
     with pytest.raises(Exception) as raised:
-        nodes["SonicImageGate"].execute(image_from_pictures(np.array(clean)[None]))
+        nodes["SonicImageGate"].execute(image_from_uint8(np.array(clean)[None]))
     assert type(raised.value).__name__ == "Cancelled"
 
 
-def test_files_saved_before_the_gate_have_all_that_is_required(nodes):
-    """Page files hold values by position: web/sonic.js puts min_score right where the upload button's value lands in it
-    (tests/e2e has the page load such a file)."""
+def test_workflows_saved_before_the_gate_have_all_required_values(nodes):
+    """Page files store values by position, so the upload button's value may land in min_score: web/sonic.js restores it
+    (tests/e2e loads such a file in the page)."""
     required = [slot.id for slot in nodes["SonicLoadImage"].define_schema().inputs if not slot.optional]
     page = json.loads((ROOT / "tests/e2e/older/page.json").read_text(encoding="utf-8"))
     stored = next(node for node in page["nodes"] if node["type"] == "SonicLoadImage")["widgets_values"]

@@ -1,5 +1,5 @@
-"""The public interface: identifiers, order, types and defaults that users' files hold. Lines may be added at a node's
-end, never changed."""
+"""The public interface: identifiers, order, types and defaults that users' workflow files contain. Lines may be
+appended to a node, never changed."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,7 @@ INPUTS = {
         ("strength", "FLOAT", False, 0.5),
         ("protect_mouth", "BOOLEAN", False, True),
     ],
-    # As smthemex/ComfyUI_Sonic has them.
+    # As in smthemex/ComfyUI_Sonic.
     "SONICTLoader": [
         ("model", "MODEL", False, None),
         ("sonic_unet", "COMBO", False, None),
@@ -163,32 +163,32 @@ def test_outputs_keep_their_names_and_order(schemas):
 
 
 def test_ranges(schemas):
-    for (node, name), wanted in RANGES.items():
+    for (node, name), expected in RANGES.items():
         found = next(i for i in schemas[node].inputs if i.id == name)
-        assert (found.min, found.max, found.step) == wanted, (node, name)
+        assert (found.min, found.max, found.step) == expected, (node, name)
 
 
-def test_ids_of_inputs_and_outputs_differ(schemas):
+def test_ids_of_inputs_and_outputs_are_unique(schemas):
     for name, schema in schemas.items():
         ids = [slot.id for slot in schema.inputs + schema.outputs]
         assert len(ids) == len(set(ids)), name
 
 
 def test_required_inputs_come_first(schemas):
-    """ComfyUI sorts them so; a schema in another order would read differently from the page."""
+    """ComfyUI sorts them this way; another order in the schema would differ from the page."""
     for name, schema in schemas.items():
         optional = [bool(i.optional) for i in schema.inputs]
         assert optional == sorted(optional), name
 
 
-def test_everything_is_explained(schemas):
+def test_every_input_and_output_has_a_tooltip(schemas):
     for name, schema in schemas.items():
         assert schema.node_id == name and schema.display_name and len(schema.description) > 40
         for slot in schema.inputs + schema.outputs:
             assert slot.tooltip and len(slot.tooltip) > 15, (name, slot.id)
 
 
-def test_chinese_names_cover_the_schemas_exactly(schemas):
+def test_the_chinese_translation_covers_the_schemas_exactly(schemas):
     chinese = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
     assert set(chinese) == set(schemas)
     for name, schema in schemas.items():
@@ -209,7 +209,7 @@ def test_help_pages(schemas, page):
 
 
 def widget_values(schema, values):
-    """What a page stores for a node's widgets, by input id: in the order of the schema, with the page's own values in
+    """The values that the page stores for a node's widgets, by input id: in schema order, with the page's own values in
     between."""
     ids = []
     for slot in schema.inputs:
@@ -238,7 +238,7 @@ def api_graph(template_name):
     return json.loads((ROOT / f"docs/api/{template_name}.json").read_text(encoding="utf-8"))
 
 
-def test_template_and_api_file_say_the_same(schemas, template, api_graph):
+def test_template_and_api_file_agree(schemas, template, api_graph):
     by_type = {node["type"]: node for node in template["nodes"]}
     assert {n["class_type"] for n in api_graph.values()} == set(by_type) - {"MarkdownNote"}
     for entry in api_graph.values():
@@ -270,7 +270,7 @@ def test_template_values_are_in_range(schemas, template, extension):
 RECOMMENDED = {"fast": (512, 15), "high_quality": (1024, 25)}
 
 
-def test_templates_carry_the_recommended_values(schemas, template_name, template):
+def test_templates_contain_the_recommended_values(schemas, template_name, template):
     stored = {
         n["type"]: widget_values(schemas[n["type"]], n["widgets_values"])
         for n in template["nodes"]
@@ -285,7 +285,7 @@ def test_templates_carry_the_recommended_values(schemas, template_name, template
         assert stored["SonicLoader"]["model"] == "unet.pth" and stored["SonicLoader"]["checkpoint"] == "automatic"
 
 
-def test_template_links_fit_the_slots(schemas, template):
+def test_template_links_match_the_slots(schemas, template):
     nodes = {node["id"]: node for node in template["nodes"]}
     for link_id, origin, origin_slot, target, target_slot, kind in template["links"]:
         assert nodes[origin]["outputs"][origin_slot]["type"] == kind

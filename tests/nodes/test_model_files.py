@@ -1,4 +1,4 @@
-"""What the loaders list, and where they find the files that belong to a choice."""
+"""What the loaders list, and where they find the other files that a choice needs."""
 
 import shutil
 import sys
@@ -26,7 +26,7 @@ def options(node, name):
     return next(slot for slot in node.define_schema().inputs if slot.id == name).options["options"]
 
 
-def test_lists_show_what_fits_by_content(nodes, models):
+def test_files_are_listed_by_content(nodes, models):
     (models / "sonic/more").mkdir()
     shutil.copy(models / "sonic/unet.pth", models / "sonic/more/renamed.pth")
     (models / "sonic/broken.pth").write_bytes(b"PK\x03\x04 broken")
@@ -36,16 +36,18 @@ def test_lists_show_what_fits_by_content(nodes, models):
     assert options(nodes["SONICTLoader"], "sonic_unet") == ["none", "more/renamed.pth", "unet.pth"]
 
 
-def test_without_any_model_folder_the_draft_is_there(nodes):
+def test_the_draft_is_listed_without_a_model_folder(nodes):
     assert options(nodes["SonicLoader"], "model") == ["built-in draft"]
 
 
-def test_a_list_that_fails_takes_no_node_off_the_page(nodes, monkeypatch, caplog):
+def test_nodes_register_when_a_folder_cannot_be_listed(nodes, monkeypatch, caplog):
     monkeypatch.setattr("folder_paths.get_filename_list", lambda folder: 1 / 0)
-    assert options(nodes["SonicLoader"], "model") == ["built-in draft"] and "Look into the folders" in caplog.text
+    assert (
+        options(nodes["SonicLoader"], "model") == ["built-in draft"] and "Check ComfyUI's model folders" in caplog.text
+    )
 
 
-def test_folders_that_others_registered_stay(extension, comfy):
+def test_folders_registered_by_others_stay(extension, comfy):
     paths = sys.modules["folder_paths"]
     paths.folder_names_and_paths["sonic"] = (["/elsewhere/sonic"], set())
     extension.register_folder()
@@ -53,7 +55,7 @@ def test_folders_that_others_registered_stay(extension, comfy):
     assert paths.folder_names_and_paths["sonic"] == (["/elsewhere/sonic", str(comfy.models / "sonic")], set())
 
 
-def test_the_other_files_are_found_beside_the_unet_or_in_any_folder(files, models, tmp_path):
+def test_companion_files_are_found_beside_the_unet_or_in_any_sonic_folder(files, models, tmp_path):
     found = files.paths_for("unet.pth", "automatic")
     assert set(found) == set(NETWORKS) and found["rife"] == models / "sonic/RIFE/flownet.pkl"
     assert found["vae"] == found["clip_vision"] == models / "checkpoints/svd_xt.safetensors"
@@ -67,8 +69,8 @@ def test_the_other_files_are_found_beside_the_unet_or_in_any_folder(files, model
     assert found["whisper"] == models / "sonic/whisper-tiny/model.safetensors"
 
 
-def test_a_folder_downloaded_whole_works(files, models):
-    """Sonic's own layout keeps the UNet in a folder of its own."""
+def test_the_folder_layout_of_the_published_repository_works(files, models):
+    """It keeps the UNet in a folder of its own."""
     (models / "sonic/Sonic").mkdir()
     for name in ("unet.pth", "audio2token.pth", "audio2bucket.pth"):
         shutil.move(models / "sonic" / name, models / "sonic/Sonic" / name)
@@ -76,7 +78,7 @@ def test_a_folder_downloaded_whole_works(files, models):
     assert set(found) == set(NETWORKS)
 
 
-def test_missing_files_are_named_with_folder_size_and_source(nodes, models):
+def test_missing_files_are_listed_with_folder_size_and_source(nodes, models):
     shutil.rmtree(models / "sonic/RIFE")
     (models / "checkpoints/svd_xt.safetensors").unlink()
     with pytest.raises(ValueError) as raised:
@@ -97,7 +99,7 @@ def test_sonict_loader_works_without_a_checkpoint(nodes, models, comfy):
     assert dtype == torch.bfloat16 and engine.interpolate is False and "vae" not in engine.models.paths
 
 
-def test_a_changed_file_is_read_again(nodes, models):
+def test_the_fingerprint_changes_with_the_files(nodes, models):
     fingerprint = nodes["SonicLoader"].fingerprint_inputs
     first = fingerprint("unet.pth")
     assert fingerprint("unet.pth", "automatic", precision="fp16") == first
@@ -108,15 +110,15 @@ def test_a_changed_file_is_read_again(nodes, models):
     assert fingerprint("built-in draft") is None
 
 
-def test_the_terms_stand_under_the_loader(nodes, models):
+def test_the_loader_shows_the_licence_note(nodes, models):
     (text,) = nodes["SonicLoader"].execute("unet.pth").ui["text"]
     assert text.startswith("UNet: unet.pth, checkpoint: svd_xt.safetensors.") and "non-commercial" in text
 
 
 @pytest.mark.parametrize("values", [{"model": "unet.pth", "checkpoint": "absent.safetensors"}, {"model": "absent.pth"}])
-def test_an_absent_choice_is_refused_before_the_run(nodes, models, values):
-    words = nodes["SonicLoader"].validate_inputs(**values)
-    assert words.startswith("Put ") and "absent" in words and "huggingface.co" in words
+def test_a_missing_file_is_refused_before_the_run(nodes, models, values):
+    message = nodes["SonicLoader"].validate_inputs(**values)
+    assert message.startswith("Put ") and "absent" in message and "huggingface.co" in message
 
 
 def test_precision_is_checked(nodes, models):
@@ -131,8 +133,8 @@ def test_precision_is_checked(nodes, models):
 # ComfyUI's own objects
 
 
-class Holder(torch.nn.Module):
-    """A module with tensors of the given names and shapes, none of which takes memory."""
+class MetaModule(torch.nn.Module):
+    """A module with meta tensors of the given names and shapes."""
 
     def __init__(self, shapes):
         super().__init__()
@@ -146,8 +148,8 @@ class Holder(torch.nn.Module):
             module.register_parameter(last, torch.nn.Parameter(torch.empty(shape, device="meta"), requires_grad=False))
 
 
-def held(shapes):
-    return SimpleNamespace(patcher=SimpleNamespace(model=Holder(shapes)))
+def comfy_object(shapes):
+    return SimpleNamespace(patcher=SimpleNamespace(model=MetaModule(shapes)))
 
 
 def vae_shapes():
@@ -159,39 +161,45 @@ def clip_shapes(**sizes):
     return dict(NETWORKS["clip_vision"].layouts(**sizes)[1].table)
 
 
-def picture_vae_shapes():
+def image_vae_shapes():
     return {name: shape for name, shape in vae_shapes().items() if "time_" not in name and "mix_factor" not in name}
 
 
-def test_the_objects_of_svd_are_taken(extension):
-    connected = sys.modules["sonic_nodes.nodes.comfy_models"].connected
-    vae, clip = held(vae_shapes()), held(clip_shapes())
-    weights = connected("vae", vae)
+def test_objects_of_stable_video_diffusion_are_accepted(extension):
+    weights_of_object = sys.modules["sonic_nodes.nodes.comfy_models"].weights_of_object
+    vae, clip = comfy_object(vae_shapes()), comfy_object(clip_shapes())
+    weights = weights_of_object("vae", vae)
     assert weights.entries["first_stage_model.decoder.conv_in.weight"].shape == (512, 4, 3, 3)
-    assert connected("clip_vision", clip).entries["visual_projection.weight"].shape == (1024, 1280)
-    assert connected("vae", vae).identity == weights.identity != connected("vae", held(vae_shapes())).identity
+    assert weights_of_object("clip_vision", clip).entries["visual_projection.weight"].shape == (1024, 1280)
+    assert (
+        weights_of_object("vae", vae).identity
+        == weights.identity
+        != weights_of_object("vae", comfy_object(vae_shapes())).identity
+    )
 
 
 @pytest.mark.parametrize(
-    ("network", "shapes", "words"),
+    ("network", "shapes", "reason"),
     [
-        ("vae", picture_vae_shapes(), "the vae connected to SONIC_PreData is a VAE for single pictures."),
+        ("vae", image_vae_shapes(), "the vae connected to SONIC_PreData is a VAE for single images."),
         ("vae", {"decoder.middle.0.residual.0.gamma": (8,)}, "is the VAE of another model."),
         ("vae", {}, "is an object of another pack."),
         (
             "clip_vision",
             clip_shapes(d=1024, layers=24, inner=4096, out=768),
-            "is another CLIP (its embeddings have 768 numbers",
+            "is another CLIP (its embedding size is 768, Sonic needs 1024",
         ),
         ("clip_vision", {"embeddings.weight": (8, 8)}, "is no CLIP ViT-H."),
     ],
 )
-def test_other_objects_are_refused_in_one_sentence(nodes, network, shapes, words):
+def test_other_objects_are_refused_in_one_sentence(nodes, network, shapes, reason):
     audio = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
     with pytest.raises(ValueError) as raised:
-        nodes["SONIC_PreData"].execute(audio, torch.zeros(1, 8, 8, 3), 512, 0.0, 0.18, **{network: held(shapes)})
+        nodes["SONIC_PreData"].execute(
+            audio, torch.zeros(1, 8, 8, 3), 512, 0.0, 0.18, **{network: comfy_object(shapes)}
+        )
     text = str(raised.value)
     assert text.startswith(
         f"Connect the {network} output of Image Only Checkpoint Loader (svd_xt.safetensors), or nothing: "
     )
-    assert words in text and text.count(". ") == 0
+    assert reason in text and text.count(". ") == 0

@@ -1,4 +1,4 @@
-"""Weights that ComfyUI may take away. The real ModelPatcher and server are in tests/e2e."""
+"""Weights that ComfyUI may unload. tests/e2e uses the real ModelPatcher and server."""
 
 import gc
 import shutil
@@ -11,52 +11,52 @@ import torch
 
 
 @pytest.fixture
-def managed(extension, comfy, small_models):
+def models(extension, comfy, small_models):
     shutil.copytree(small_models, comfy.models)
     paths = sys.modules["sonic_nodes.nodes.model_files"].paths_for("unet.pth", "automatic")
-    return sys.modules["sonic_nodes.nodes.common"].part("nodes.model_patcher").ManagedModels(paths)
+    return sys.modules["sonic_nodes.nodes.common"].lazy_import("nodes.model_patcher").PatcherBackedModels(paths)
 
 
-def evict(comfy):
+def unload(comfy):
     for patchers, _ in comfy.loaded:
         for patcher in patchers:
             patcher.detach()
 
 
-def test_tensors_go_when_evicted_and_come_back_equal(managed, comfy):
-    first = managed.tensors("vae", torch.float32)
+def test_unloaded_tensors_are_freed_and_read_again_bit_for_bit(models, comfy):
+    first = models.tensors("vae", torch.float32)
     kept = {name: tensor.clone() for name, tensor in first.items()}
     name, alive = next((name, weakref.ref(tensor)) for name, tensor in first.items())
-    assert managed.tensors("vae", torch.float32)[name] is alive(), "what is there is not read again"
+    assert models.tensors("vae", torch.float32)[name] is alive(), "loaded tensors are not read again"
     del first
-    evict(comfy)
+    unload(comfy)
     gc.collect()
-    assert alive() is None and managed.held_bytes("cpu") == 0
-    again = managed.tensors("vae", torch.float32)
+    assert alive() is None and models.held_bytes("cpu") == 0
+    again = models.tensors("vae", torch.float32)
     assert again.keys() == kept.keys() and all(torch.equal(again[n], kept[n]) for n in kept)
 
 
-def test_cancel_ends_the_reading_and_leaves_nothing(managed, comfy):
+def test_cancel_while_reading_frees_everything(models, comfy):
     comfy.cancelled = True
     with pytest.raises(Exception) as raised:
-        managed.tensors("vae", torch.float32)
-    assert type(raised.value).__name__ == "Cancelled" and managed.held_bytes("cpu") == 0
+        models.tensors("vae", torch.float32)
+    assert type(raised.value).__name__ == "Cancelled" and models.held_bytes("cpu") == 0
     comfy.cancelled = False
-    assert len(managed.tensors("vae", torch.float32)) > 300
+    assert len(models.tensors("vae", torch.float32)) > 300
 
 
-def test_comfyui_is_told_sizes_and_the_room_for_the_work(managed, comfy):
-    managed.work_bytes = 12345
-    tensors = managed.tensors("unet", torch.float16)
+def test_comfyui_gets_the_size_of_the_weights_and_of_the_work_memory(models, comfy):
+    models.work_bytes = 12345
+    tensors = models.tensors("unet", torch.float16)
     (patcher,), options = comfy.loaded[-1]
     assert options == {"memory_required": 12345, "force_full_load": True}
     assert patcher.size == sum(tensor.nbytes for tensor in tensors.values())
     assert type(patcher.model).__name__ == "Sonic_unet" and len(patcher.model.state_dict()) == len(tensors)
 
 
-def test_another_precision_replaces_the_first(managed, comfy):
-    full = managed.tensors("vae", torch.float32)
-    half = managed.tensors("vae", torch.float16)
+def test_another_precision_replaces_the_loaded_weights(models, comfy):
+    full = models.tensors("vae", torch.float32)
+    half = models.tensors("vae", torch.float16)
     assert {t.dtype for t in half.values()} == {torch.float16} and {t.dtype for t in full.values()} == {torch.float32}
     gone = weakref.ref(comfy.loaded[0][0][0])
     comfy.loaded.clear()
@@ -64,57 +64,54 @@ def test_another_precision_replaces_the_first(managed, comfy):
     assert gone() is None
 
 
-def test_release_drops_and_leaves_no_cycle(managed, comfy):
-    managed.tensors("vae", torch.float32)
-    managed.tensors("rife", torch.float32)
+def test_release_frees_without_reference_cycles(models, comfy):
+    models.tensors("vae", torch.float32)
+    models.tensors("rife", torch.float32)
     patchers = [weakref.ref(patchers[0]) for patchers, _ in comfy.loaded]
     comfy.loaded.clear()
     gc.disable()
     try:
-        managed.release("vae")
+        models.release("vae")
         assert patchers[0]() is None and patchers[1]() is not None
-        managed.release()
+        models.release()
         assert patchers[1]() is None
     finally:
         gc.enable()
 
 
-def test_connected_weights_stand_in_and_the_rest_is_shared(managed, comfy):
+def test_replaced_weights_share_the_other_networks(models, comfy):
     from sonic_nodes.weights.reader import open_weights
 
-    unet = managed.tensors("unet", torch.float32)
-    file = open_weights(managed.paths["vae"])
+    unet = models.tensors("unet", torch.float32)
+    file = open_weights(models.paths["vae"])
     file.identity = 77
-    other = managed.with_connected({"vae": file})
-    assert other.stamp("vae")[0].mtime_ns == 77 != managed.stamp("vae")[0].mtime_ns
-    assert other.stamp("clip_vision") == managed.stamp("clip_vision")
+    other = models.with_replacements({"vae": file})
+    assert other.stamp("vae")[0].mtime_ns == 77 != models.stamp("vae")[0].mtime_ns
+    assert other.stamp("clip_vision") == models.stamp("clip_vision")
     again = other.tensors("unet", torch.float32)
     assert all(again[name] is unet[name] for name in unet)
-    assert other.refresh() == [] and managed.refresh() == []
+    assert other.refresh() == [] and models.refresh() == []
 
 
-def test_the_stand_in_is_kept_until_something_else_is_connected(managed, extension, monkeypatch):
+def test_the_engine_variant_is_cached_until_other_objects_are_connected(models, extension, monkeypatch):
     module = sys.modules["sonic_nodes.nodes.comfy_models"]
-    monkeypatch.setattr(module, "connected", lambda network, owner: owner.file)
+    monkeypatch.setattr(module, "weights_of_object", lambda network, owner: owner.file)
     from sonic_nodes.weights.reader import open_weights
 
     def vae(number):
-        file = open_weights(managed.paths["vae"])
+        file = open_weights(models.paths["vae"])
         file.identity = number
         return SimpleNamespace(file=file)
 
-    class Engine:
-        models = managed
-
-    engine, one, two = Engine(), vae(1), vae(2)
-    first, data = module.with_connected(engine, {"vae": one, "image": 0})
+    engine, one, two = SimpleNamespace(models=models), vae(1), vae(2)
+    first, data = module.with_comfy_models(engine, {"vae": one, "image": 0})
     assert first is not engine and data == {"image": 0} and first.models.paths["vae"] is one.file
-    assert module.with_connected(engine, {"vae": one, "clip_vision": None})[0] is first
-    assert module.with_connected(engine, {"vae": two})[0] is not first
-    assert module.with_connected(engine, {"image": 0}) == (engine, {"image": 0}) and engine.stand_in is None
+    assert module.with_comfy_models(engine, {"vae": one, "clip_vision": None})[0] is first
+    assert module.with_comfy_models(engine, {"vae": two})[0] is not first
+    assert module.with_comfy_models(engine, {"image": 0}) == (engine, {"image": 0}) and engine.comfy_variant is None
 
 
-def test_what_comfyui_can_evict_counts_as_free(managed, comfy, monkeypatch):
+def test_memory_that_comfyui_can_unload_counts_as_free(models, comfy, monkeypatch):
     module = sys.modules["sonic_nodes.nodes.model_patcher"]
     cuda = torch.device("cuda", 0)
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""What the nodes do with what they are given, against an engine made for the purpose."""
+"""The nodes' own work, with a test engine."""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -14,7 +14,7 @@ HEIGHT, WIDTH, FRAMES = 64, 96, 20
 
 
 class Engine:
-    """Gives frame k the level k."""
+    """All pixels of frame k have level k."""
 
     name = "test"
     ignored = ("inference_steps", "audio_guidance")
@@ -60,10 +60,10 @@ SETTINGS = {
 }
 
 
-def test_inference_hands_on_all_settings_and_names_those_without_effect(nodes, data):
+def test_inference_passes_all_settings_and_lists_the_ignored_ones(nodes, data):
     out = nodes["SonicInference"].execute(Engine(), data, 7, **SETTINGS)
     assert out.args[0]["sonic"] == {"seed": 7, "settings": SETTINGS}
-    assert out.ui["text"] == ("Without effect on the test engine: inference_steps, audio_guidance.",)
+    assert out.ui["text"] == ("No effect on the test engine: inference_steps, audio_guidance.",)
 
 
 def test_decoder_returns_all_frames_with_progress_and_previews(nodes, data, comfy):
@@ -80,7 +80,7 @@ def test_decoder_without_interpolation_keeps_every_second_frame(nodes, data):
     assert torch.equal((images[:, 0, 0, 0] * 255).round(), torch.arange(0, FRAMES, 2).float()) and fps == 12.5
 
 
-def test_cancel_ends_decoding_at_the_next_frame(nodes, data, comfy):
+def test_cancel_stops_decoding_at_the_next_frame(nodes, data, comfy):
     engine = Engine()
     engine.after_frame = lambda frame: setattr(comfy, "cancelled", frame == 4)
     with pytest.raises(Exception) as raised:
@@ -88,11 +88,11 @@ def test_cancel_ends_decoding_at_the_next_frame(nodes, data, comfy):
     assert type(raised.value).__name__ == "Cancelled" and engine.frames == 5
 
 
-def test_the_page_is_told_a_few_times_a_second(nodes, comfy, monkeypatch):
-    parts = sys.modules["sonic_nodes.nodes.common"]
+def test_the_page_is_updated_a_few_times_a_second(nodes, comfy, monkeypatch):
+    common = sys.modules["sonic_nodes.nodes.common"]
     now = [100.0]
-    monkeypatch.setattr(parts.time, "monotonic", lambda: now[0])
-    progress = parts.Progress()
+    monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
+    progress = common.Progress()
     picture = np.zeros((4, 4, 3), np.uint8)
     for frame in range(1, 101):
         now[0] += 0.01
@@ -140,7 +140,7 @@ def test_paste_back_fills_the_whole_portrait_in_an_even_size(nodes, data, monkey
     assert comfy.progress[-1][:2] == (FRAMES, FRAMES)
 
 
-def test_errors_reach_the_page_as_their_own_words(nodes, monkeypatch):
+def test_errors_show_their_message_alone(nodes, monkeypatch):
     pipeline = ModuleType("sonic_nodes.pipeline")
 
     def prepare(*args, **options):
@@ -171,11 +171,11 @@ def test_errors_reach_the_page_as_their_own_words(nodes, monkeypatch):
         ("SONIC_PreData", {"on_mismatch": "stretch"}, "Set on_mismatch to one of use shorter, refuse"),
     ],
 )
-def test_wrong_values_are_caught_before_the_run(nodes, node, values, start):
+def test_wrong_values_are_refused_before_the_run(nodes, node, values, start):
     assert nodes[node].validate_inputs(**values).startswith(start)
 
 
-def test_right_and_linked_values_pass(nodes, comfy):
+def test_valid_and_linked_values_pass(nodes, comfy):
     (comfy.input_folder / "a.png").write_bytes(b"x")
     assert nodes["SonicLoadImage"].validate_inputs("a.png") is True
     assert nodes["SonicLoader"].validate_inputs("built-in draft") is True
@@ -184,7 +184,7 @@ def test_right_and_linked_values_pass(nodes, comfy):
     assert nodes["SONIC_PreData"].validate_inputs(crop=None, on_mismatch=None) is True
 
 
-def test_the_picture_is_read_again_only_when_the_file_changed(nodes, comfy):
+def test_the_fingerprint_changes_only_with_the_file(nodes, comfy):
     file = comfy.input_folder / "a.png"
     file.write_bytes(b"one")
     fingerprint = nodes["SonicLoadImage"].fingerprint_inputs
@@ -194,12 +194,12 @@ def test_the_picture_is_read_again_only_when_the_file_changed(nodes, comfy):
     assert fingerprint("a.png") != first
 
 
-def test_usage_errors_are_plain_too(nodes):
-    parts = sys.modules["sonic_nodes.nodes.common"]
+def test_usage_errors_become_plain_value_errors(nodes):
+    common = sys.modules["sonic_nodes.nodes.common"]
 
     class Node:
         @classmethod
-        @parts.plain_errors
+        @common.plain_errors
         def execute(cls, value):
             if value:
                 raise UsageError("Do this: that was wrong.")
@@ -216,8 +216,8 @@ def transparent_png(path):
     Image.fromarray(colours).save(path)
 
 
-def test_transparency_is_put_on_white_and_painted_masks_are_not(nodes, comfy):
-    """The mask editor stores what was painted as transparency over the portrait: the face must still be there."""
+def test_transparency_becomes_white_except_under_painted_masks(nodes, comfy):
+    """The mask editor stores painted areas as transparency: the face below must stay visible."""
     folder = comfy.input_folder / "clipspace"
     folder.mkdir()
     for path in (comfy.input_folder / "cut.png", folder / "painted.png"):
@@ -229,30 +229,30 @@ def test_transparency_is_put_on_white_and_painted_masks_are_not(nodes, comfy):
     assert torch.allclose(painted[0, 0, 0], torch.tensor([200, 10, 10]) / 255)
 
 
-def test_time_left_is_said_under_the_node_and_is_over_at_the_end(nodes, comfy, monkeypatch):
-    parts = sys.modules["sonic_nodes.nodes.common"]
+def test_the_time_left_is_shown_under_the_node(nodes, comfy, monkeypatch):
+    common = sys.modules["sonic_nodes.nodes.common"]
     now = [100.0]
-    monkeypatch.setattr(parts.time, "monotonic", lambda: now[0])
-    progress = parts.Progress("7", "Sonic Inference")
-    progress.say("the plan")
+    monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
+    progress = common.Progress("7", "Sonic Inference")
+    progress.set_headline("the plan")
     for done in range(201):
         progress(done, 200)
         now[0] += 1.5
-    assert comfy.said[0] == ("7", "the plan") and all(node == "7" for node, _ in comfy.said)
-    assert comfy.said[1] == ("7", "the plan\n1 %, 5 min left")
-    assert comfy.said[-2][1].endswith("99 %, 2 s left") and comfy.said[-1] == ("7", "the plan\ndone in 5 min")
+    assert comfy.texts[0] == ("7", "the plan") and all(node == "7" for node, _ in comfy.texts)
+    assert comfy.texts[1] == ("7", "the plan\n1 %, 5 min left")
+    assert comfy.texts[-2][1].endswith("99 %, 2 s left") and comfy.texts[-1] == ("7", "the plan\ndone in 5 min")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (3500, "58 min"), (3700, "1 h 2 min"), (36000, "10 h 0 min")],
 )
-def test_times_as_people_say_them(nodes, seconds, words):
-    assert sys.modules["sonic_nodes.nodes.common"].duration_words(seconds) == words
+def test_durations_are_rounded(nodes, seconds, text):
+    assert sys.modules["sonic_nodes.nodes.common"].duration_text(seconds) == text
 
 
-class Planned(Engine):
-    """An engine with a plan and with weights."""
+class PlannedEngine(Engine):
+    """An engine that has a plan and weights."""
 
     plan = SimpleNamespace(
         title="fits, about 4 min",
@@ -273,10 +273,10 @@ class Planned(Engine):
         return self.plan
 
 
-def test_the_plan_is_said_before_the_work_and_tells_comfyui_the_room_it_needs(nodes, data, comfy, caplog):
-    engine, order = Planned(), []
+def test_the_plan_is_shown_before_the_work_and_sets_the_work_memory(nodes, data, comfy, caplog):
+    engine, order = PlannedEngine(), []
     comfy.update = lambda *args: order.append("work")
-    comfy.said = order
+    comfy.texts = order
     with caplog.at_level("INFO"):
         out = nodes["SonicInference"].execute(engine, data, 7, **SETTINGS)
     assert order[0] == ("7", "fits, about 4 min") and order[1] == "work"
@@ -285,7 +285,7 @@ def test_the_plan_is_said_before_the_work_and_tells_comfyui_the_room_it_needs(no
 
 
 def test_a_run_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
-    engine = Planned()
+    engine = PlannedEngine()
     engine.plan = ResourceError(
         "Set min_resolution to 512 (5 GB), or set duration to 8 s, or free 2 GB more. 1024x1024: does not fit."
     )
@@ -294,20 +294,20 @@ def test_a_run_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
     assert comfy.progress == []
 
 
-def test_pictures_that_the_machine_can_never_hold_are_refused_before_the_work(nodes, data, comfy):
+def test_frames_that_never_fit_are_refused_before_the_work(nodes, data, comfy):
     comfy.total_bytes = 1000
     with pytest.raises(ValueError, match="^Shorten the recording or lower min_resolution, or use `sonic render`"):
-        nodes["SonicInference"].execute(Planned(), data, 7, **SETTINGS)
+        nodes["SonicInference"].execute(PlannedEngine(), data, 7, **SETTINGS)
     assert comfy.progress == []
 
 
-def test_pictures_that_do_not_fit_now_are_foretold(nodes, data, comfy):
+def test_frames_that_do_not_fit_now_are_reported_in_advance(nodes, data, comfy):
     comfy.free_bytes = 1000
-    out = nodes["SonicInference"].execute(Planned(), data, 7, **SETTINGS)
-    assert "The decoder would refuse now. Shorten the recording" in out.ui["text"][0]
+    out = nodes["SonicInference"].execute(PlannedEngine(), data, 7, **SETTINGS)
+    assert "The decoder would stop with the memory that is free now. Shorten the recording" in out.ui["text"][0]
 
 
-def test_memory_that_runs_out_reaches_comfyui_as_its_own_error(nodes, data):
+def test_running_out_of_memory_raises_comfyuis_own_error(nodes, data):
     engine = Engine()
 
     def infer(*args):
@@ -319,8 +319,8 @@ def test_memory_that_runs_out_reaches_comfyui_as_its_own_error(nodes, data):
     assert raised.value.__context__ is None
 
 
-def test_cancel_ends_the_planning(nodes, data, comfy):
-    engine = Planned()
+def test_cancel_stops_the_planning(nodes, data, comfy):
+    engine = PlannedEngine()
     comfy.cancelled = True
     with pytest.raises(Exception) as raised:
         nodes["SonicInference"].execute(engine, data, 7, **SETTINGS)
@@ -328,30 +328,30 @@ def test_cancel_ends_the_planning(nodes, data, comfy):
 
 
 @pytest.mark.parametrize(
-    ("fps", "frames", "words"),
+    ("fps", "frames", "note"),
     [
-        (25.0, 20, "Without effect on the test engine"),
-        (30.0, 24, "The model makes 25 pictures a second; for 30 some were shown twice."),
-        (5.0, 4, "some were left out."),
+        (25.0, 20, "No effect on the test engine"),
+        (30.0, 24, "The model makes 25 frames per second; for 30 some were repeated."),
+        (5.0, 4, "some were dropped."),
     ],
 )
-def test_sonic_sampler_hands_on_the_wanted_rate(nodes, data, fps, frames, words):
+def test_sonic_sampler_returns_the_requested_frame_rate(nodes, data, fps, frames, note):
     out = nodes["SONICSampler"].execute(Engine(), data, 7, 25, 1.2, fps)
     images, rate = out.args
     assert rate == fps and len(images) == frames
-    assert words in out.ui["text"][0] and ("The model makes" in out.ui["text"][0]) == (fps != 25)
+    assert note in out.ui["text"][0] and ("The model makes" in out.ui["text"][0]) == (fps != 25)
 
 
-def test_sonic_sampler_is_inference_as_published_and_decoder(nodes, data):
+def test_sonic_sampler_uses_motion_scale_1(nodes, data):
     engine, seen = Engine(), []
     engine.infer = lambda *args: seen.append(args) or Engine.infer(engine, *args)
     nodes["SONICSampler"].execute(engine, data, 7, 30, 1.2, 25.0)
     assert seen[0][1:3] == (7, {"inference_steps": 30, "dynamic_scale": 1.2, "motion_scale": 1.0})
 
 
-def test_sonic_sampler_without_interframe_says_the_true_rate(nodes, data):
+def test_sonic_sampler_without_interframe_returns_the_true_rate(nodes, data):
     engine = Engine()
     engine.interpolate = False
     out = nodes["SONICSampler"].execute(engine, data, 7, 30, 1.2, 25.0)
     assert len(out.args[0]) == 10 and out.args[1] == 12.5
-    assert "use_interframe is off: 12.5 pictures a second, not 25." in out.ui["text"][0]
+    assert "use_interframe is off, so there are 12.5 frames per second, not 25." in out.ui["text"][0]

@@ -1,4 +1,4 @@
-"""The nodes with the real pipeline and the sample, small and short."""
+"""The nodes with the real pipeline, on a small and short version of the sample."""
 
 import numpy as np
 import pytest
@@ -34,22 +34,22 @@ def chain(nodes, extension, comfy, sample_dir):
     return run
 
 
-def test_the_sample_speaks(nodes, chain):
+def test_the_draft_engine_animates_the_sample(nodes, chain):
     model, latent, data, prepared = chain()
     images, fps = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
     assert images.shape == (25, 128, 128, 3) and fps == 25.0
-    assert float((images[1:] - images[:-1]).abs().max()) > 0.2, "nothing moves"
+    assert float((images[1:] - images[:-1]).abs().max()) > 0.2, "the frames are all alike"
     _, preview, speech, duration = prepared.args
     assert preview.shape == (1, 128, 128, 3) and duration == SECONDS
     assert speech["sample_rate"] == 16000 and speech["waveform"].shape == (1, 1, 16000)
     assert latent["samples"].shape == (25, 4, 16, 16)
 
 
-def test_what_was_trimmed_is_said_under_the_node(chain):
+def test_trimming_is_reported_under_the_node(chain):
     assert chain()[3].ui["text"][0].startswith("The first 1.00 s of the recording are used")
 
 
-def test_the_seed_decides(nodes, chain):
+def test_the_seed_determines_the_video(nodes, chain):
     videos = []
     for seed in (3, 3, 2**64 - 1):
         model, latent, data, _ = chain(seed)
@@ -71,7 +71,7 @@ def test_paste_back_returns_the_whole_portrait(nodes, chain):
     assert torch.equal(whole[0, :8, :8], source[:8, :8]), "outside the crop nothing changes"
 
 
-def test_cancel_passes_through_the_renderer(nodes, chain, comfy):
+def test_cancel_stops_the_renderer(nodes, chain, comfy):
     model, latent, data, _ = chain()
     frames = []
 
@@ -85,7 +85,7 @@ def test_cancel_passes_through_the_renderer(nodes, chain, comfy):
     assert type(raised.value).__name__ == "Cancelled" and len(frames) == 1
 
 
-def test_another_engines_latent_is_refused(nodes, chain):
+def test_a_latent_of_another_engine_is_refused(nodes, chain):
     model, _, data, _ = chain()
     with pytest.raises(ValueError, match="^Connect the model that made this latent"):
         nodes["SonicLatentDecoder"].execute(model, {"samples": torch.zeros(1, 4, 8, 8)}, data, True)
@@ -115,7 +115,7 @@ def test_the_small_model_runs_with_plan_progress_and_preview(nodes, comfy, small
         and ": fits, " in out.ui["text"][0]
         and ", about " in out.ui["text"][0]
     )
-    assert comfy.said[0][1] == out.ui["text"][0].split("\n")[0]
+    assert comfy.texts[0][1] == out.ui["text"][0].split("\n")[0]
     assert model.models.work_bytes > 1 << 20 and comfy.loaded[-1][1]["memory_required"] == model.models.work_bytes
     assert comfy.progress[-1][0] == comfy.progress[-1][1] and any(preview for _, _, preview in comfy.progress)
     images, fps = nodes["SonicLatentDecoder"].execute(model, out.args[0], data, True).args
@@ -123,19 +123,19 @@ def test_the_small_model_runs_with_plan_progress_and_preview(nodes, comfy, small
 
 
 @pytest.mark.parametrize("calls", [0, 1, 20, 60])
-def test_cancel_reaches_every_stage_and_the_next_run_is_whole(nodes, comfy, small, calls, monkeypatch):
+def test_cancel_stops_every_stage_and_the_next_run_is_complete(nodes, comfy, small, calls, monkeypatch):
     model, data = small
-    asked = []
+    checks = []
 
     def throw():
-        asked.append(0)
-        if len(asked) > calls:
+        checks.append(0)
+        if len(checks) > calls:
             raise RuntimeWarning("stands for ComfyUI's exception")
 
     monkeypatch.setattr("comfy.model_management.throw_exception_if_processing_interrupted", throw)
     with pytest.raises(RuntimeWarning):
         nodes["SonicInference"].execute(model, data, 3, **SETTINGS | {"inference_steps": 20})
-    assert len(asked) == calls + 1
+    assert len(checks) == calls + 1
     monkeypatch.undo()
     assert (
         nodes["SonicInference"]

@@ -1,5 +1,5 @@
-"""Nodes for the end-to-end tests, linked into custom_nodes beside the pack: they take weights away as ComfyUI does, and
-compare."""
+"""Nodes for the end-to-end tests, linked into custom_nodes beside the pack: they unload weights as ComfyUI does, and
+compare results."""
 
 import gc
 import hashlib
@@ -14,7 +14,7 @@ PRINTED = {}
 
 
 class ProbeEvict:
-    """After the first run: evicts all models, and hands the data on to the second."""
+    """Unloads all models after the first run, and passes the data to the second."""
 
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = ("SONIC_PREDATA",), "run", "probe", True
 
@@ -29,12 +29,12 @@ class ProbeEvict:
         comfy.model_management.unload_all_models()
         freed = before - live_bytes()
         if not 0 < weights <= freed * 1.001:
-            raise AssertionError(f"evicting {weights} bytes of weights freed {freed}")
+            raise AssertionError(f"unloading {weights} bytes of weights freed {freed}")
         return {"ui": {"text": (f"weights {weights} freed {freed}",)}, "result": (data,)}
 
 
 class ProbeEqual:
-    """Ends the run with an error unless both latents are the same, bit by bit."""
+    """Fails the run unless both latents are equal bit for bit."""
 
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "probe", True
 
@@ -45,12 +45,12 @@ class ProbeEqual:
     def run(self, one, other):
         one, other = one["samples"], other["samples"]
         if one is other or not torch.equal(one, other):
-            raise AssertionError("the second run gave another latent")
+            raise AssertionError("the second run returned a different latent")
         return {"ui": {"text": (f"equal, {one.numel()} numbers",)}}
 
 
 class ProbeModel:
-    """Stands where workflows of ComfyUI_Sonic have SVD's MODEL, which SONICTLoader does not read."""
+    """Replaces SVD's MODEL in workflows of ComfyUI_Sonic, which SONICTLoader does not use."""
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "run", "probe"
 
@@ -63,7 +63,7 @@ class ProbeModel:
 
 
 class ProbePrint:
-    """Writes a digest of a latent into the server's log, and how far it is from the one that was printed as `like`."""
+    """Logs the digest of a latent, and its relative distance from the latent with the label `like`."""
 
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "probe", True
 
@@ -85,7 +85,7 @@ class ProbePrint:
 
 
 class ProbeReplace:
-    """After the video: puts another file in a weight file's place, as a user does who downloads it again."""
+    """Replaces a weight file after the run, as when a user downloads it again."""
 
     RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "probe", True
 
@@ -107,7 +107,7 @@ class ProbeReplace:
 
 
 def live_bytes() -> int:
-    """Of all tensors in this process, each storage once."""
+    """The bytes of all tensors in this process, each storage counted once."""
     gc.collect()
     storages = {}
     for thing in gc.get_objects():
