@@ -78,7 +78,7 @@ class SonicImageGate(io.ComfyNode):
                 io.Mask.Output(
                     "alpha",
                     display_name="mask",
-                    tooltip="1 where the images are transparent, 0 elsewhere and without an alpha channel.",
+                    tooltip="1 where the images are transparent, else 0; all 0 without an alpha channel.",
                 ),
                 *gate_outputs(),
             ],

@@ -1,31 +1,32 @@
-// Shows what a node said about its last run ("2 faces: the largest was chosen") as words under its widgets, and opens older files.
+// Shows the notes of a node's last run ("2 faces: the largest was chosen") below its widgets, and repairs the values of
+// Load Image in older workflow files.
 import { app } from "../../scripts/app.js";
 
 const NODES = new Set([
-  "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate", "SonicMotionSmooth",
-  "SONICTLoader", "SONICSampler",
+  "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate",
+  "SonicMotionSmooth", "SONICTLoader", "SONICSampler",
 ]);
-const WIDGET = "sonic_notes";
-const PROGRESS = "$$node-text-preview"; // where the page shows what a node says while it runs
+const NOTES_WIDGET = "sonic_notes";
+const PROGRESS_WIDGET = "$$node-text-preview"; // the page's own widget for text while a node runs
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
-const MIN_SCORE = 60; // the node's default
+const DEFAULT_MIN_SCORE = 60;
 const LINE_PX = 16;
-const CHARACTER_PX = 7; // of 11 px type, on the safe side
+const CHARACTER_PX = 7; // upper estimate for 11 px type
 const PADDING_PX = 34; // the page leaves 10 px above and below a DOM widget
 
-function heightOf(text, width) {
+function textHeight(text, width) {
   const perLine = Math.max(16, Math.floor((width - 40) / CHARACTER_PX));
   const lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / perLine)), 0);
   return lines * LINE_PX + PADDING_PX;
 }
 
-function makeWidget(node) {
+function makeNotesWidget(node) {
   const element = document.createElement("div");
   element.style.cssText =
-    `box-sizing:border-box;padding:5px 8px;font-size:11px;line-height:${LINE_PX}px;white-space:pre-wrap;overflow:auto;` +
-    "color:var(--input-text,#ddd);background:var(--comfy-input-bg,#222);border-radius:4px;";
-  const height = () => heightOf(element.textContent, node.size[0]);
-  const widget = node.addDOMWidget(WIDGET, "sonic_notes", element, {
+    `box-sizing:border-box;padding:5px 8px;font-size:11px;line-height:${LINE_PX}px;white-space:pre-wrap;` +
+    "overflow:auto;color:var(--input-text,#ddd);background:var(--comfy-input-bg,#222);border-radius:4px;";
+  const height = () => textHeight(element.textContent, node.size[0]);
+  const widget = node.addDOMWidget(NOTES_WIDGET, "sonic_notes", element, {
     serialize: false,
     hideOnZoom: false,
     getValue: () => element.textContent,
@@ -34,7 +35,7 @@ function makeWidget(node) {
     getMaxHeight: height,
   });
   widget.serialize = false;
-  // A preview picture takes all the room below it, so the words go above it.
+  // A preview image takes all the room below it, so the notes go above it.
   const preview = node.widgets.findIndex((other) => other.name?.startsWith("$$"));
   if (preview >= 0) {
     node.widgets.splice(node.widgets.indexOf(widget), 1);
@@ -43,29 +44,29 @@ function makeWidget(node) {
   return widget;
 }
 
-// What a node said while it ran is part of its notes, or over.
-function removeProgress(node) {
-  const at = node.widgets?.findIndex((other) => other.name === PROGRESS) ?? -1;
-  if (at < 0) return;
-  node.widgets[at].onRemove?.();
-  node.widgets.splice(at, 1);
+// After the run the notes replace the progress text.
+function removeProgressText(node) {
+  const index = node.widgets?.findIndex((other) => other.name === PROGRESS_WIDGET) ?? -1;
+  if (index < 0) return;
+  node.widgets[index].onRemove?.();
+  node.widgets.splice(index, 1);
 }
 
 function showNotes(node, text) {
-  removeProgress(node);
-  const widget = node.widgets?.find((other) => other.name === WIDGET);
+  removeProgressText(node);
+  const widget = node.widgets?.find((other) => other.name === NOTES_WIDGET);
   if (!widget && !text) return;
-  (widget ?? makeWidget(node)).value = text;
+  (widget ?? makeNotesWidget(node)).value = text;
   const [width, height] = node.computeSize();
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
 }
 
-// A page keeps a node's values by position, and where among them the upload button's value stands depends on the page's version and on the
-// inputs that there were: min_score is the only number.
-function mendMinScore(node, saved) {
+// Workflow files store widget values by position. The position of the upload button's value depends on the page's
+// version and on the inputs at that time, so it may land in min_score, which is the only number among them.
+function restoreMinScore(node, saved) {
   const widget = node.widgets?.find((other) => other.name === "min_score");
   if (!widget || typeof widget.value === "number") return;
-  widget.value = (Array.isArray(saved) ? saved : []).find((value) => typeof value === "number") ?? MIN_SCORE;
+  widget.value = (Array.isArray(saved) ? saved : []).find((value) => typeof value === "number") ?? DEFAULT_MIN_SCORE;
 }
 
 if (!window[REGISTERED]) {
@@ -74,16 +75,16 @@ if (!window[REGISTERED]) {
     name: "SonicTalkingPortrait.Notes",
     beforeRegisterNodeDef(nodeType, nodeData) {
       if (!NODES.has(nodeData.name)) return;
-      const before = nodeType.prototype.onExecuted;
+      const onExecuted = nodeType.prototype.onExecuted;
       nodeType.prototype.onExecuted = function (message) {
-        before?.apply(this, arguments);
+        onExecuted?.apply(this, arguments);
         showNotes(this, (message?.text ?? []).join("\n"));
       };
       if (nodeData.name !== "SonicLoadImage") return;
-      const configured = nodeType.prototype.onConfigure;
+      const onConfigure = nodeType.prototype.onConfigure;
       nodeType.prototype.onConfigure = function (saved) {
-        configured?.apply(this, arguments);
-        mendMinScore(this, saved?.widgets_values);
+        onConfigure?.apply(this, arguments);
+        restoreMinScore(this, saved?.widgets_values);
       };
     },
   });

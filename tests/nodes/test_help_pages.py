@@ -1,0 +1,194 @@
+"""The help pages: the same sections in both languages, and every input and output with its type, range and default.
+
+After a range or a default has changed in a schema, write the new values into the pages:
+
+    .venv/bin/python -m tests.nodes.test_help_pages
+"""
+
+import importlib
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.nodes.conftest import Comfy, fake_modules
+
+ROOT = Path(__file__).resolve().parents[2]
+SECTIONS = {"en": ["Inputs", "Outputs", "Tips", "Example"], "zh": ["输入", "输出", "提示", "示例"]}
+ITEMS = {  # - **seed** (facts): and - **种子** `seed`（facts）：
+    "en": re.compile(r"^- \*\*(?P<label>\w+)\*\* \((?P<facts>[^)]*)\): ", re.MULTILINE),
+    "zh": re.compile(r"^- \*\*(?P<label>[^*]+)\*\* `(?P<name>\w+)`（(?P<facts>[^）]*)）：", re.MULTILINE),
+}
+WORDS = {
+    "en": {
+        "to": " to ",
+        "or more": " or more",
+        "or": " or ",
+        "comma": ", ",
+        "default": ", default ",
+        "optional": ", optional",
+        "on or off": "on or off",
+        "on": "on",
+        "off": "off",
+        "file": "a listed file",
+        "upload": "a file of the input folder",
+    },
+    "zh": {
+        "to": " 到 ",
+        "or more": " 或以上",
+        "or": "或",
+        "comma": "、",
+        "default": "，默认 ",
+        "optional": "，可选",
+        "on or off": "开或关",
+        "on": "开",
+        "off": "关",
+        "file": "列表里的文件",
+        "upload": "input 文件夹里的文件",
+    },
+}
+UNLIMITED = 1e9  # a larger float is no limit that a user meets
+
+
+def page(node: str, language: str) -> Path:
+    return ROOT / "sonic_nodes/web/docs" / {"en": f"{node}.md", "zh": f"{node}/zh.md"}[language]
+
+
+def sections(text: str) -> tuple[str, str, dict[str, str]]:
+    """(title, purpose, {heading: body})."""
+    head, *rest = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    title, _, purpose = head.partition("\n")
+    return title.removeprefix("# "), purpose.strip(), dict(zip(rest[::2], rest[1::2], strict=True))
+
+
+def facts(slot, language: str) -> str:
+    """What a page says in parentheses behind the name of an input or output."""
+    words, kind = WORDS[language], slot.io_type
+    if kind == "COMBO":
+        text = choices(slot, words)
+    elif kind == "BOOLEAN" and slot.default is not None:
+        text = words["on or off"]
+    elif slot.min is None:
+        return kind + (words["optional"] if slot.optional else "")
+    elif isinstance(slot.max, float) and slot.max > UNLIMITED:
+        text = value(slot.min, words) + words["or more"]
+    else:
+        text = value(slot.min, words) + words["to"] + value(slot.max, words)
+    return text if slot.default is None else text + words["default"] + value(slot.default, words)
+
+
+def choices(slot, words: dict) -> str:
+    if slot.upload:
+        return words["upload"]
+    names = [value(name, words) for name in slot.options["options"]]
+    if len(names) == 1:  # a list of files, which are absent here
+        names.append(words["file"])
+    return words["comma"].join(names[:-1]) + words["or"] + names[-1]
+
+
+def value(of, words: dict) -> str:
+    if isinstance(of, str):
+        return f"`{of}`"
+    if isinstance(of, bool):
+        return words["on"] if of else words["off"]
+    return str(of) if isinstance(of, int) else f"{of:g}"
+
+
+def slots(schema) -> list:
+    """[(name on the page, slot)] in order; outputs are known by their display name."""
+    return [(slot.id, slot) for slot in schema.inputs] + [(slot.display_name, slot) for slot in schema.outputs]
+
+
+@pytest.fixture
+def schemas(nodes):
+    return {name: node.define_schema() for name, node in nodes.items()}
+
+
+@pytest.fixture
+def chinese():
+    return json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("language", SECTIONS)
+def test_pages_have_a_title_a_purpose_and_the_same_sections(schemas, chinese, language):
+    for node, schema in schemas.items():
+        title, purpose, found = sections(page(node, language).read_text("utf-8"))
+        assert title == (schema.display_name if language == "en" else chinese[node]["display_name"]), node
+        assert list(found) == SECTIONS[language] and all(found.values()), node
+        assert re.fullmatch(r"[^.。]+[.。]", purpose), f"{node}: the purpose is one sentence"
+
+
+@pytest.mark.parametrize("language", SECTIONS)
+def test_pages_have_every_input_and_output_with_its_type_range_and_default(schemas, language):
+    for node, schema in schemas.items():
+        _, _, found = sections(page(node, language).read_text("utf-8"))
+        count = len(schema.inputs)
+        for heading, expected in zip(found, (slots(schema)[:count], slots(schema)[count:]), strict=False):
+            items = [item.groupdict() for item in ITEMS[language].finditer(found[heading])]
+            assert [(item.get("name") or item["label"], item["facts"]) for item in items] == [
+                (name, facts(slot, language)) for name, slot in expected
+            ], f"{node}: run `python -m tests.nodes.test_help_pages` when a schema has changed"
+
+
+def test_chinese_pages_use_the_translated_names(schemas, chinese):
+    for node in schemas:
+        labels = [item["label"] for item in ITEMS["zh"].finditer(page(node, "zh").read_text("utf-8"))]
+        translated = [*chinese[node]["inputs"].values(), *chinese[node]["outputs"].values()]
+        assert labels == [slot["name"] for slot in translated], node
+
+
+def blocks(text: str) -> list[str]:
+    """Headings, paragraphs and list items."""
+    return [block for block in re.split(r"\n+(?=- |#)|\n{2,}", text.strip()) if block]
+
+
+def test_both_languages_have_the_same_blocks_with_the_same_numbers(schemas):
+    for node in schemas:
+        english, translated = (blocks(page(node, language).read_text("utf-8")) for language in SECTIONS)
+        assert len(english) == len(translated), node
+        for pair in zip(english, translated, strict=True):
+            one, other = (sorted(re.findall(r"\d+(?:\.\d+)?", block)) for block in pair)
+            assert one == other, (node, pair)
+
+
+@pytest.mark.parametrize(("language", "terms"), [("en", "non-commercial use only"), ("zh", "仅限非商业用途")])
+def test_loader_pages_state_the_terms_of_the_weights(language, terms):
+    for node in ("SonicLoader", "SONICTLoader"):
+        assert terms in page(node, language).read_text("utf-8")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", ("consent", "AI-generated")), ("zh", ("同意", "AI 生成"))])
+def test_the_first_page_asks_for_consent_and_a_label(language, words):
+    text = page("SonicLoadImage", language).read_text("utf-8")
+    assert all(word in text for word in words)
+
+
+def write_facts() -> None:
+    """Writes the schemas' types, ranges and defaults into the pages."""
+    with tempfile.TemporaryDirectory() as folder:
+        (input_folder := Path(folder, "input")).mkdir()
+        sys.modules.update(fake_modules(Comfy(input_folder)))
+        extension = importlib.import_module("sonic_nodes.nodes.extension")
+        extension.register_folder()
+        for node in extension.NODES:
+            for language in SECTIONS:
+                update_page(page(node.NODE_ID, language), node.define_schema(), language)
+
+
+def update_page(path: Path, schema, language: str) -> None:
+    expected = iter(slots(schema))
+
+    def updated(item: re.Match) -> str:
+        name, slot = next(expected)
+        assert name == (item.groupdict().get("name") or item["label"]), (path, name)
+        start, end = item.span("facts")
+        return item.string[item.start() : start] + facts(slot, language) + item.string[end : item.end()]
+
+    path.write_text(ITEMS[language].sub(updated, path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    write_facts()
