@@ -41,7 +41,7 @@ WORDS = {
         "or more": " 或以上",
         "or": "或",
         "comma": "、",
-        "default": "，默认 ",
+        "default": "，默认值：",
         "optional": "，可选",
         "on or off": "开或关",
         "on": "开",
@@ -164,6 +164,13 @@ def test_loader_pages_state_the_terms_of_the_weights(language, terms):
 def test_the_first_page_asks_for_consent_and_a_label(language, words):
     text = page("SonicLoadImage", language).read_text("utf-8")
     assert all(word in text for word in words)
+
+
+def test_quoted_errors_exist(schemas):
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "sonic_nodes").rglob("*.py"))
+    for node in schemas:
+        for error in re.findall(r'^- \*\*"(.+)"\*\*', page(node, "en").read_text("utf-8"), re.MULTILINE):
+            assert error in source and error in page(node, "zh").read_text("utf-8"), (node, error)
 
 
 def write_facts() -> None:
