@@ -1,9 +1,9 @@
-"""What ComfyUI imports when this folder sits in custom_nodes. It says when Python or ComfyUI is too old, and does
-nothing else: the work is in `comfy_entrypoint`, which a ComfyUI that is too old never calls."""
+"""What ComfyUI imports when this folder is in custom_nodes. Importing it only warns when Python or ComfyUI is too old;
+the work is in `comfy_entrypoint`, which a ComfyUI that is too old never calls."""
 
 WEB_DIRECTORY = "./sonic_nodes/web"
 
-# pytest imports this file by itself when the folder's name is no Python name, as sonic-talking-portrait is none
+# pytest imports this file without a package when the folder's name, like sonic-talking-portrait, is no identifier
 if __package__:
     from .sonic_nodes.extension.versions import warn_of_old_comfyui
 

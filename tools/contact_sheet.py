@@ -1,9 +1,8 @@
-"""Draws docs/draft_contact_sheet.jpg: what the draft engine makes of the sample portrait, pose by pose, whole and
-around the mouth.
+"""Draws docs/draft_contact_sheet.jpg: the draft engine's poses of the sample portrait, the whole frame and the mouth.
 
     python -m tools.contact_sheet [-o docs/draft_contact_sheet.jpg] [--portrait PICTURE]
 
-The sheet in docs/ shows the sample face alone.
+The sheet in docs/ may only show the sample's face.
 """
 
 import argparse
@@ -32,7 +31,7 @@ POSES = [
 
 
 def prepared(path):
-    """(image u8 [768, 768, 3], mesh f32 [468, 3] in its pixels): the face with more head room than a clip has."""
+    """(image uint8 [768,768,3], mesh float32 [468,3] in its pixels): the face with more room than in a video."""
     picture = read_picture(path)
     found, _ = face.choose(picture)
     box = face.crop_square(picture.shape, found.hull_xyxy, 0.35)
@@ -41,7 +40,7 @@ def prepared(path):
 
 
 def around_mouth(frame, mesh):
-    """A square of half a face height around the mouth."""
+    """A square around the mouth, 0.54 of the face's height."""
     centre, half = (mesh[61, :2] + mesh[291, :2]) / 2, 0.27 * np.linalg.norm(mesh[152, :2] - mesh[10, :2])
     box = [*(centre - half), *(centre + half)]
     return Image.fromarray(frame).resize((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS, box=box)
@@ -58,11 +57,11 @@ def main():
         row[list(values)] = list(values.values())
     frames = np.empty((len(POSES), *image.shape), np.uint8)
     _sonic.draft_render(_sonic.draft_rig_create(image, mesh), poses, frames)
-    columns, cell = len(POSES) // 2, (WHOLE_PX + GAP_PX, 2 * WHOLE_PX + GAP_PX + LABEL_PX)
-    sheet = Image.new("RGB", (columns * cell[0] + GAP_PX, 2 * cell[1] + GAP_PX), "white")
+    columns, tile = len(POSES) // 2, (WHOLE_PX + GAP_PX, 2 * WHOLE_PX + GAP_PX + LABEL_PX)
+    sheet = Image.new("RGB", (columns * tile[0] + GAP_PX, 2 * tile[1] + GAP_PX), "white")
     draw = ImageDraw.Draw(sheet)
     for i, ((label, _), frame) in enumerate(zip(POSES, frames, strict=True)):
-        left, top = GAP_PX + i % columns * cell[0], i // columns * cell[1]
+        left, top = GAP_PX + i % columns * tile[0], i // columns * tile[1]
         draw.text((left, top + 5), label, "black")
         sheet.paste(
             Image.fromarray(frame).resize((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS), (left, top + LABEL_PX)

@@ -1,10 +1,9 @@
-"""Draws the templates' cards, workflows/*.jpg: the sample portrait, and the voice that moves it.
+"""Draws the templates' thumbnails, workflows/*.jpg: the sample portrait above the loudness of the sample speech.
 
     python -m tools.thumbnail draft|fast|high_quality [-o FILE.jpg]
 
-draft shows the sample face speaking, rendered by the draft engine with the template's own settings. The others show the
-portrait as it is, with the template's resolution: what the Sonic model makes of it depends on weights that are not part
-of this repository.
+draft shows a speaking frame of the draft engine with the template's settings. The others show the portrait itself and
+the template's resolution, because the weights of the Sonic model are not part of this repository.
 """
 
 import argparse
@@ -24,44 +23,46 @@ BAND_PX = 96
 BARS = 64
 LABEL_PX = 64
 LABELS = {"draft": None, "fast": "512", "high_quality": "1024"}
-PLAYED, AHEAD, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
+PLAYED_COLOUR, AHEAD_COLOUR, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
 
 
 def speaking_frame(data):
-    """(picture uint8 [H,W,3], its place in the clip 0..1): an open mouth in the second half of the clip, wider than
-    three in four."""
+    """(frame uint8 [H,W,3], its position in the clip 0..1): the frame of the second half whose mouth opening is nearest
+    to the 75th percentile."""
     engine = DraftEngine()
     latent = engine.infer(data, 0, engine.settings(dynamic_scale=1.1, motion_scale=1.05))
     opening = latent["sonic"]["codes"][:, OPENING]
     half = len(opening) // 2
-    wanted = half + int(np.abs(opening[half:] - np.percentile(opening, 75)).argmin())
-    seen = 0
+    index = half + int(np.abs(opening[half:] - np.percentile(opening, 75)).argmin())
+    start = 0
     for chunk in engine.decode(latent, data):
-        if wanted < seen + len(chunk):
-            return chunk[wanted - seen], wanted / data["frames"]
-        seen += len(chunk)
+        if index < start + len(chunk):
+            return chunk[index - start], index / data["frames"]
+        start += len(chunk)
     raise AssertionError("the engine returned too few frames")
 
 
-def draw_voice(card, audio, played):
-    """Bars of loudness along the card's foot; those already spoken are bright."""
+def draw_loudness(card, audio, played):
+    """Bars of RMS loudness along the bottom; those up to position `played`, 0..1, are bright."""
     draw = ImageDraw.Draw(card)
     draw.rectangle((0, SIDE_PX - BAND_PX, SIDE_PX, SIDE_PX), fill=BACKGROUND)
-    loudness = np.array([np.sqrt(np.mean(part**2)) for part in np.array_split(audio, BARS)])
+    loudness = np.array([np.sqrt(np.mean(samples**2)) for samples in np.array_split(audio, BARS)])
     loudness /= loudness.max()
     middle, step = SIDE_PX - BAND_PX // 2, SIDE_PX / BARS
     for i, level in enumerate(loudness):
         half = 2 + level * (BAND_PX / 2 - 14)
         x = (i + 0.5) * step
-        draw.line((x, middle - half, x, middle + half), fill=PLAYED if i / BARS < played else AHEAD, width=4)
+        draw.line(
+            (x, middle - half, x, middle + half), fill=PLAYED_COLOUR if i / BARS < played else AHEAD_COLOUR, width=4
+        )
 
 
 def draw_label(card, text):
-    """The resolution in the upper right corner."""
+    """The resolution, in the upper right corner."""
     draw, font = ImageDraw.Draw(card), ImageFont.load_default(LABEL_PX)
     left, top, right, bottom = draw.textbbox((SIDE_PX - 16, 12), text, font=font, anchor="ra")
     draw.rounded_rectangle((left - 12, top - 10, right + 12, bottom + 10), radius=12, fill=BACKGROUND)
-    draw.text((SIDE_PX - 16, 12), text, font=font, anchor="ra", fill=PLAYED)
+    draw.text((SIDE_PX - 16, 12), text, font=font, anchor="ra", fill=PLAYED_COLOUR)
 
 
 def main():
@@ -75,7 +76,7 @@ def main():
     data = pipeline.prepare(read_picture(sample / "portrait.jpg"), sound, expand_ratio=0.18 if label else 0.5)
     picture, played = (data["image"], 0.0) if label else speaking_frame(data)
     card = Image.fromarray(picture).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
-    draw_voice(card, data["audio"], played)
+    draw_loudness(card, data["audio"], played)
     if label:
         draw_label(card, label)
     card.save(output, quality=88, optimize=True)

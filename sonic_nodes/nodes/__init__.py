@@ -1,2 +1,2 @@
-"""ComfyUI's side: one file per node with its schema, tooltips and checks. Nothing under here computes; nothing else
-imports ComfyUI."""
+"""The ComfyUI nodes, one file each with schema, tooltips and checks. They compute nothing themselves, and no other
+folder imports ComfyUI."""
