@@ -81,7 +81,7 @@ class SonicLipSyncCalibrate(io.ComfyNode):
     def execute(cls, images, audio, fps, mode, max_offset_ms):
         if mode not in (FIX, MEASURE):
             raise UsageError(f"Set mode to {FIX} or {MEASURE}: it is {mode!r}.")
-        types, fix, plot = (lazy_import(name) for name in ("nodes.comfy_types", "lipsync.fix", "lipsync.plot"))
+        types, fix, plot = lazy_import("nodes.comfy_types"), lazy_import("lipsync.fix"), lazy_import("lipsync.plot")
         limit = fix.check_max_offset(max_offset_ms)
         found, rate, notes = cls.measure(images, audio, fps)
         shift_ms, message = fix.decide(found, limit) if mode == FIX else (0.0, found.reason)

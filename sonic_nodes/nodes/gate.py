@@ -122,7 +122,7 @@ class Gate:
             )
         self.policy, self.min_score = policy, float(min_score)
         self.heat_maps = torch.empty(count, height, width, 3)
-        self.verdicts, self.repair_notes = [], []  # of the pictures as they are handed on
+        self.verdicts, self.repair_notes = [], []  # one each per picture, after its repair if any
         self.was_ok = []  # whether each picture was fine before any repair
 
     def check(self, picture: np.ndarray, data: bytes | None = None) -> np.ndarray | None:

@@ -22,7 +22,7 @@ ITEMS = {  # - **seed** (facts): and - **种子** `seed`（facts）：
     "en": re.compile(r"^- \*\*(?P<label>\w+)\*\* \((?P<facts>[^)]*)\): ", re.MULTILINE),
     "zh": re.compile(r"^- \*\*(?P<label>[^*]+)\*\* `(?P<name>\w+)`（(?P<facts>[^）]*)）：", re.MULTILINE),
 }
-WORDS = {
+TERMS = {
     "en": {
         "to": " to ",
         "or more": " or more",
@@ -50,7 +50,7 @@ WORDS = {
         "upload": "input 文件夹里的文件",
     },
 }
-UNLIMITED = 1e9  # a larger float is no limit that a user meets
+UNLIMITED = 1e9  # a larger maximum of a FLOAT is written as "or more"
 
 
 def page(node: str, language: str) -> Path:
@@ -65,40 +65,40 @@ def sections(text: str) -> tuple[str, str, dict[str, str]]:
 
 
 def facts(slot, language: str) -> str:
-    """What a page says in parentheses behind the name of an input or output."""
-    words, kind = WORDS[language], slot.io_type
+    """The text in parentheses after the name of an input or output: its type or range, and its default."""
+    terms, kind = TERMS[language], slot.io_type
     if kind == "COMBO":
-        text = choices(slot, words)
+        text = choices(slot, terms)
     elif kind == "BOOLEAN" and slot.default is not None:
-        text = words["on or off"]
+        text = terms["on or off"]
     elif slot.min is None:
-        return kind + (words["optional"] if slot.optional else "")
+        return kind + (terms["optional"] if slot.optional else "")
     elif isinstance(slot.max, float) and slot.max > UNLIMITED:
-        text = value(slot.min, words) + words["or more"]
+        text = text_of(slot.min, terms) + terms["or more"]
     else:
-        text = value(slot.min, words) + words["to"] + value(slot.max, words)
-    return text if slot.default is None else text + words["default"] + value(slot.default, words)
+        text = text_of(slot.min, terms) + terms["to"] + text_of(slot.max, terms)
+    return text if slot.default is None else text + terms["default"] + text_of(slot.default, terms)
 
 
-def choices(slot, words: dict) -> str:
+def choices(slot, terms: dict) -> str:
     if slot.upload:
-        return words["upload"]
-    names = [value(name, words) for name in slot.options["options"]]
+        return terms["upload"]
+    names = [text_of(name, terms) for name in slot.options["options"]]
     if len(names) == 1:  # a list of files, which are absent here
-        names.append(words["file"])
-    return words["comma"].join(names[:-1]) + words["or"] + names[-1]
+        names.append(terms["file"])
+    return terms["comma"].join(names[:-1]) + terms["or"] + names[-1]
 
 
-def value(of, words: dict) -> str:
-    if isinstance(of, str):
-        return f"`{of}`"
-    if isinstance(of, bool):
-        return words["on"] if of else words["off"]
-    return str(of) if isinstance(of, int) else f"{of:g}"
+def text_of(value, terms: dict) -> str:
+    if isinstance(value, str):
+        return f"`{value}`"
+    if isinstance(value, bool):
+        return terms["on"] if value else terms["off"]
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
-def slots(schema) -> list:
-    """[(name on the page, slot)] in order; outputs are known by their display name."""
+def slots(schema) -> list[tuple]:
+    """[(name on the page, slot)], inputs before outputs. An output goes by its display name."""
     return [(slot.id, slot) for slot in schema.inputs] + [(slot.display_name, slot) for slot in schema.outputs]
 
 
