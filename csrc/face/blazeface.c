@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/scalar.h"
 #include "face/blaze_block.h"
 
 /* [batch, boxes a cell * values, rows, columns] -> [batch, rows * columns * boxes a cell, values]: box after box, row
@@ -69,7 +70,7 @@ static sonic_detection decode_box(const float values[SONIC_BLAZEFACE_VALUES], in
 /* MediaPipe clips logits at +-100, where the sigmoid is 0 or 1 to float precision. */
 static float sigmoid(float logit)
 {
-    float clipped = logit < -100 ? -100 : logit > 100 ? 100 : logit;
+    float clipped = sonic_clampf(logit, -100, 100);
     return 1 / (1 + expf(-clipped));
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/scalar.h"
 static int all_finite(const double *values, int count)
 {
     for (int i = 0; i < count; i++)
@@ -10,8 +11,6 @@ static int all_finite(const double *values, int count)
             return 0;
     return 1;
 }
-
-static double clamp(double value, double low, double high) { return value < low ? low : value > high ? high : value; }
 
 static sonic_status check_crop(const double face[4], double ratio, int32_t width_px, int32_t height_px)
 {
@@ -40,8 +39,8 @@ sonic_status sonic_crop_square(int32_t crop[4], const double face[4], double rat
     if (status != SONIC_OK)
         return status;
     double grow_x = ratio * (face[2] - face[0]), grow_y = ratio * (face[3] - face[1]);
-    double x0 = clamp(face[0] - grow_x, 0, width_px), x1 = clamp(face[2] + grow_x, 0, width_px);
-    double y0 = clamp(face[1] - grow_y, 0, height_px), y1 = clamp(face[3] + grow_y, 0, height_px);
+    double x0 = sonic_clamp(face[0] - grow_x, 0, width_px), x1 = sonic_clamp(face[2] + grow_x, 0, width_px);
+    double y0 = sonic_clamp(face[1] - grow_y, 0, height_px), y1 = sonic_clamp(face[3] + grow_y, 0, height_px);
     double width = x1 - x0, height = y1 - y0, half = fmin(width, height) / 2, room = fabs(width - height) / 2;
     double centre_x = (x0 + x1) / 2, centre_y = (y0 + y1) / 2;
     if (width < height)
@@ -83,8 +82,8 @@ sonic_status sonic_prepared_size(int32_t *out_width_px, int32_t *out_height_px, 
 static void grown_interval(int32_t out[2], double start, double length, double area, int32_t limit)
 {
     double middle = floor((start + length + start) / 2), half = floor(length * area / 2);
-    out[0] = (int32_t)clamp(middle - half, 0, limit);
-    out[1] = (int32_t)clamp(middle + half, 0, limit);
+    out[0] = (int32_t)sonic_clamp(middle - half, 0, limit);
+    out[1] = (int32_t)sonic_clamp(middle + half, 0, limit);
 }
 
 sonic_status sonic_face_mask(sonic_image mask, const double box_xywh[4], double area)

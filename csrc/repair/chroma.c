@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/scalar.h"
+
 #define REGION_PX 640 /* of the picture's middle, at most */
 #define BEYOND_DOUBT 0.7
 #define REACH 4 /* samples on either side */
@@ -14,7 +16,7 @@ static inline int32_t mirrored(int32_t i, int32_t length)
         i = -1 - i;
     if (i >= length)
         i = 2 * length - 1 - i;
-    return i < 0 ? 0 : i >= length ? length - 1 : i;
+    return sonic_clamp_index(i, length);
 }
 
 SONIC_WIDE

@@ -1,6 +1,7 @@
 #include "repair/colour.h"
 
 #include "core/parallel.h"
+#include "core/scalar.h"
 
 #define CHUNK SONIC_ENLARGE_MAX
 #define GRAIN 16 /* rows */
@@ -19,8 +20,6 @@ static inline place place_of(int32_t pixel, int32_t factor, int32_t repeated)
     return repeated ? on : between;
 }
 
-static inline int32_t within(int32_t i, int32_t length) { return i < 0 ? 0 : i >= length ? length - 1 : i; }
-
 SONIC_WIDE
 static void copy_row(float *restrict out, const float *restrict in, int32_t count)
 {
@@ -32,10 +31,10 @@ static void copy_row(float *restrict out, const float *restrict in, int32_t coun
 static void between_rows(float *restrict out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
 {
     const place p = place_of(y - c->first_y_px, c->down, c->repeated);
-    const float *a = sonic_plane_row(&c->plane, within(p.first, c->height_px)),
-                *b = sonic_plane_row(&c->plane, within(p.first + 1, c->height_px));
+    const float *a = sonic_plane_row(&c->plane, sonic_clamp_index(p.first, c->height_px)),
+                *b = sonic_plane_row(&c->plane, sonic_clamp_index(p.first + 1, c->height_px));
     for (int32_t x = 0; x < count; x++) {
-        const int32_t at = within(begin + x, c->width_px);
+        const int32_t at = sonic_clamp_index(begin + x, c->width_px);
         out[x] = a[at] + (b[at] - a[at]) * p.share;
     }
 }

@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "core/scalar.h"
 #include "repair/block.h"
 #include "repair/dct_shrinkage.h"
 
@@ -39,19 +40,17 @@ static int32_t tiles_along(int32_t length_px, int32_t offset_px, int32_t tile_px
     return (length_px - begin + tile_px - 1) / tile_px;
 }
 
-static inline int32_t within(int32_t i, int32_t length) { return i < 0 ? 0 : i >= length ? length - 1 : i; }
-
 static void load_tile(sonic_shrink_tile *tile, const sonic_plane *in, int32_t y0, int32_t x0, int32_t rows)
 {
     for (int32_t y = 0; y < rows + 2 * HALO; y++) {
-        const float *row = sonic_plane_row(in, within(y0 - HALO + y, in->height_px));
+        const float *row = sonic_plane_row(in, sonic_clamp_index(y0 - HALO + y, in->height_px));
         float *to = tile->in + y * STRIDE;
         const int32_t left = x0 - HALO;
         if (left >= 0 && left + STRIDE <= in->width_px)
             memcpy(to, row + left, STRIDE * sizeof *to);
         else
             for (int32_t x = 0; x < STRIDE; x++)
-                to[x] = row[within(left + x, in->width_px)];
+                to[x] = row[sonic_clamp_index(left + x, in->width_px)];
     }
 }
 

@@ -3,6 +3,7 @@
 #define SONIC_DRAFT_RENDER_BICUBIC_H
 
 #include "draft/render/rig_parts.h"
+#include "core/scalar.h"
 #include "core/vec4.h"
 
 static inline void sonic_cubic_weights(float w[4], float t)
@@ -19,8 +20,8 @@ static inline void sonic_cubic_weights(float w[4], float t)
 static inline sonic_vec4 sonic_sample_vec4(const sonic_texture *t, float x, float y)
 {
     float right = (float)t->width, bottom = (float)t->height;
-    x = x < -1.0f ? -1.0f : x > right ? right : x;
-    y = y < -1.0f ? -1.0f : y > bottom ? bottom : y;
+    x = sonic_clampf(x, -1.0f, right);
+    y = sonic_clampf(y, -1.0f, bottom);
     int32_t left = (int32_t)(x + 8.0f) - 8, top = (int32_t)(y + 8.0f) - 8;
     float wx[4], wy[4];
     sonic_cubic_weights(wx, x - (float)left);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "core/scalar.h"
 #include "draft/render/bicubic.h"
 
 /* From the picture's left corner of the eye to the right one (MediaPipe's face mesh); brows' lower edges. */
@@ -11,14 +12,6 @@ static const int32_t upper_lid[SONIC_EYES][LID_POINTS] = {{33, 246, 161, 160, 15
 static const int32_t lower_lid[SONIC_EYES][LID_POINTS] = {{33, 7, 163, 144, 145, 153, 154, 155, 133},
                                                           {362, 382, 381, 380, 374, 373, 390, 249, 263}};
 static const int32_t brow[SONIC_EYES][BROW_POINTS] = {{46, 53, 52, 65, 55}, {285, 295, 282, 283, 276}};
-
-static float clampf(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
-
-static float smooth(float x)
-{
-    x = clampf(x, 0.0f, 1.0f);
-    return x * x * (3.0f - 2.0f * x);
-}
 
 static float eye_a(const sonic_eye *e, float x, float y) { return ((x - e->x) * e->ax + (y - e->y) * e->ay) / e->half; }
 
@@ -138,7 +131,7 @@ static void build_eye(sonic_draft_rig *rig, sonic_eye *e, int32_t index, const f
     if (!is_finite_cubic(e->upper) || !is_finite_cubic(e->lower) || !(e->open > fmaxf(0.11f * length, 1.2f)))
         return;
     e->upper[0] += find_edge(rig, e);
-    e->fold = fmaxf(skin_above(rig, e, clampf(0.8f * to_brow, 0.6f * e->open, 1.8f * e->open)), 0.5f * e->open);
+    e->fold = fmaxf(skin_above(rig, e, sonic_clampf(0.8f * to_brow, 0.6f * e->open, 1.8f * e->open)), 0.5f * e->open);
     e->moves = !is_covered(rig, e, skin);
 }
 
@@ -161,7 +154,8 @@ int32_t sonic_eyes_meet(const sonic_draft_rig *rig, float left, float top, float
     return -1;
 }
 
-/* Where on the unmoved lid the point b of the lowered one was: b = from + way * smooth((from - top) / fold), by Newton.
+/* Where on the unmoved lid the point b of the lowered one was: b = from + way * sonic_smoothstep((from - top) / fold),
+ * by Newton.
  */
 static float lid_source(float b, float edge, float fold, float way)
 {
@@ -170,8 +164,8 @@ static float lid_source(float b, float edge, float fold, float way)
         return b;
     float from = b >= edge + way ? b - way : top + (b - top) * fold / (fold + way);
     for (int32_t i = 0; i < 5; i++) {
-        float x = clampf((from - top) / fold, 0.0f, 1.0f);
-        float error = from + way * smooth(x) - b, slope = 1.0f + way * 6.0f * x * (1.0f - x) / fold;
+        float x = sonic_clampf((from - top) / fold, 0.0f, 1.0f);
+        float error = from + way * sonic_smoothstep(x) - b, slope = 1.0f + way * 6.0f * x * (1.0f - x) / fold;
         from -= error / slope;
     }
     return from;
@@ -205,19 +199,20 @@ void sonic_eye_sample(float *rgbx, const sonic_draft_rig *rig, int32_t eye, floa
     sonic_sample(rgbx, &rig->texture, x, y);
     if (side <= 0.0f || open <= 0.0f)
         return;
-    open *= smooth(3.0f * side);
-    float way = 1.04f * blink * open, lashes = 0.12f * e->open * smooth(2.0f * side), soft = rig->interior.softness;
-    float cover = clampf(0.5f + (edge + way + lashes - b) / soft, 0.0f, 1.0f);
+    open *= sonic_smoothstep(3.0f * side);
+    float way = 1.04f * blink * open, lashes = 0.12f * e->open * sonic_smoothstep(2.0f * side),
+          soft = rig->interior.softness;
+    float cover = sonic_clampf(0.5f + (edge + way + lashes - b) / soft, 0.0f, 1.0f);
     if (cover <= 0.0f || way < 0.02f)
         return;
     float from = lid_source(b, edge, e->fold, way), lid[4];
-    float depth = (edge - from) / e->fold, streaks = clampf(1.2f * (way / e->fold - 0.55f), 0.0f, 0.85f);
-    streaks *= smooth(depth * 6.0f) * smooth((1.0f - depth) * 4.0f);
+    float depth = (edge - from) / e->fold, streaks = sonic_clampf(1.2f * (way / e->fold - 0.55f), 0.0f, 0.85f);
+    streaks *= sonic_smoothstep(depth * 6.0f) * sonic_smoothstep((1.0f - depth) * 4.0f);
     lid_color(lid, rig, e, x - (from - b) * e->ay, y + (from - b) * e->ax, streaks);
-    cover *= b > edge ? clampf(way / soft, 0.0f, 1.0f) : 1.0f;
+    cover *= b > edge ? sonic_clampf(way / soft, 0.0f, 1.0f) : 1.0f;
     /* Lashes gather where the lids meet. */
     float line = (b - edge - way - 0.5f * lashes) / (0.13f * e->open + 0.5f * soft);
-    float shade = 1.0f - 0.42f * blink * smooth(2.5f * side) * expf(-line * line);
+    float shade = 1.0f - 0.42f * blink * sonic_smoothstep(2.5f * side) * expf(-line * line);
     for (int32_t c = 0; c < 3; c++)
         rgbx[c] += cover * (shade * lid[c] - rgbx[c]);
 }

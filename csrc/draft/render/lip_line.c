@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/scalar.h"
 #include "draft/render/bicubic.h"
 
 /* Outlines of the lips from the left corner to the right one (MediaPipe's face mesh). */
@@ -27,8 +28,6 @@ typedef struct patch {
     float path[COLUMNS]; /* rows */
 } patch;
 
-static float clamp01(float x) { return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x; }
-
 /* The outline's v over the columns; its ends lie on the mouth's corners. */
 static void outline_rows(float *out, const float *u, const sonic_face_frame *f, const float *mesh,
                          const int32_t *points)
@@ -43,7 +42,7 @@ static void outline_rows(float *out, const float *u, const sonic_face_frame *f, 
     for (int32_t k = 0, i = 1; k < COLUMNS; k++) {
         while (i < LIP_POINTS - 1 && at_u[i] < u[k])
             i++;
-        out[k] = at_v[i - 1] + clamp01((u[k] - at_u[i - 1]) / (at_u[i] - at_u[i - 1])) * (at_v[i] - at_v[i - 1]);
+        out[k] = at_v[i - 1] + sonic_clamp01((u[k] - at_u[i - 1]) / (at_u[i] - at_u[i - 1])) * (at_v[i] - at_v[i - 1]);
     }
 }
 
@@ -113,9 +112,9 @@ static void classify(patch *p, sonic_lips *lips)
 {
     float luma = fmaxf(lip_median(p, p->luma, p->cost), 8.0f), red = lip_median(p, p->red, p->cost);
     for (int32_t i = 0; i < NODES; i++) {
-        p->dark[i] = clamp01((0.7f * luma - p->luma[i]) / (0.7f * luma));
-        p->teeth[i] = clamp01((red - p->red[i]) / (0.5f * fmaxf(red, 0.0f) + 0.02f)) *
-                      clamp01((p->luma[i] / luma - 0.75f) / 0.3f);
+        p->dark[i] = sonic_clamp01((0.7f * luma - p->luma[i]) / (0.7f * luma));
+        p->teeth[i] = sonic_clamp01((red - p->red[i]) / (0.5f * fmaxf(red, 0.0f) + 0.02f)) *
+                      sonic_clamp01((p->luma[i] / luma - 0.75f) / 0.3f);
         p->other[i] = fmaxf(p->dark[i], p->teeth[i]);
     }
     lips->luma = luma, lips->red = red;
@@ -125,7 +124,7 @@ static float mean_other(const patch *p, int32_t column, int32_t from)
 {
     float sum = 0.0f;
     for (int32_t row = from; row < from + EDGE_ROWS; row++) {
-        int32_t at = row < 0 ? 0 : row >= ROWS ? ROWS - 1 : row;
+        int32_t at = sonic_clamp_index(row, ROWS);
         sum += p->other[at * COLUMNS + column];
     }
     return sum / (float)EDGE_ROWS;
@@ -144,7 +143,7 @@ static float prior_cost(const patch *p, int32_t column, int32_t row)
 
 static float luma_at(const patch *p, int32_t column, int32_t row)
 {
-    return p->luma[(row < 0 ? 0 : row >= ROWS ? ROWS - 1 : row) * COLUMNS + column];
+    return p->luma[sonic_clamp_index(row, ROWS) * COLUMNS + column];
 }
 
 /* Depth of the dark line through a place, against what lies 3 to 5 rows above and below it; 1 is a third of the lip's
@@ -156,7 +155,7 @@ static float valley(const patch *p, int32_t column, int32_t row, float lip)
         above += luma_at(p, column, row - 3 - k) / 3.0f, below += luma_at(p, column, row + 3 + k) / 3.0f;
         here += luma_at(p, column, row - 1 + k) / 3.0f;
     }
-    return clamp01((fminf(above, below) - here) / (0.35f * lip));
+    return sonic_clamp01((fminf(above, below) - here) / (0.35f * lip));
 }
 
 static void price_column(patch *p, int32_t column, float lip)
@@ -237,7 +236,7 @@ static void blur(float *v, float *scratch, int32_t count, int32_t radius)
     for (int32_t i = 0; i < count; i++) {
         float sum = 0.0f;
         for (int32_t k = -radius; k <= radius; k++) {
-            int32_t at = i + k < 0 ? 0 : i + k >= count ? count - 1 : i + k;
+            int32_t at = sonic_clamp_index(i + k, count);
             sum += v[at];
         }
         scratch[i] = sum / (float)(2 * radius + 1);
@@ -287,7 +286,7 @@ static void write_seam(sonic_seam *seam, const patch *p)
     float spacing = p->u[1] - p->u[0];
     for (int32_t i = 0; i < seam->count; i++) {
         float at = (seam->first_u + (float)i - p->u[0]) / spacing;
-        at = at < 0.0f ? 0.0f : at > COLUMNS - 1 ? COLUMNS - 1 : at;
+        at = sonic_clampf(at, 0.0f, COLUMNS - 1);
         int32_t k = at >= COLUMNS - 1 ? COLUMNS - 2 : (int32_t)at;
         float part = at - (float)k;
         float left = p->high[k] + (p->path[k] - ROWS_ABOVE) * p->row_px;

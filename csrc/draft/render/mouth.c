@@ -3,15 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/scalar.h"
 #include "draft/render/bicubic.h"
-
-static float clampf(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
-
-static float smooth(float x)
-{
-    x = clampf(x, 0.0f, 1.0f);
-    return x * x * (3.0f - 2.0f * x);
-}
 
 static float luma_of(const float *rgb) { return 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2]; }
 
@@ -74,11 +67,11 @@ static void choose_tooth_color(sonic_interior *in, const sonic_draft_rig *rig, c
     float white[3];
     eye_white(white, rig, mesh);
     float bright = fmaxf(luma_of(white), 1.0f),
-          target = clampf(fmaxf(1.04f * lit_skin(rig, mesh), 0.92f * bright), 40.0f, 218.0f);
-    float own = smooth((rig->lips.teeth_above + rig->lips.teeth_below) / (0.012f * rig->frame.height) - 0.5f);
+          target = sonic_clampf(fmaxf(1.04f * lit_skin(rig, mesh), 0.92f * bright), 40.0f, 218.0f);
+    float own = sonic_smoothstep((rig->lips.teeth_above + rig->lips.teeth_below) / (0.012f * rig->frame.height) - 0.5f);
     for (int32_t c = 0; c < 3; c++) {
-        float tint = clampf(0.6f + 0.4f * white[c] / bright, 0.94f, 1.05f);
-        in->teeth[c] = clampf(target * ivory[c] * tint, 0.0f, 236.0f);
+        float tint = sonic_clampf(0.6f + 0.4f * white[c] / bright, 0.94f, 1.05f);
+        in->teeth[c] = sonic_clampf(target * ivory[c] * tint, 0.0f, 236.0f);
         in->teeth[c] += own * (rig->lips.teeth[c] - in->teeth[c]);
     }
 }
@@ -88,7 +81,7 @@ static float measure_grain(const sonic_draft_rig *rig)
 {
     const sonic_face_frame *f = &rig->frame;
     float sum = 0.0f;
-    int32_t count = 0, side = (int32_t)clampf(0.12f * f->height, 4.0f, 200.0f);
+    int32_t count = 0, side = (int32_t)sonic_clampf(0.12f * f->height, 4.0f, 200.0f);
     for (int32_t i = 0; i < side * side; i++) {
         int32_t x = (int32_t)f->origin_x + i % side - side / 2,
                 y = (int32_t)(f->origin_y + 0.5f * f->chin) + i / side - side / 2;
@@ -101,7 +94,7 @@ static float measure_grain(const sonic_draft_rig *rig)
         float below = p[down - 4] - 2.0f * p[down] + p[down + 4];
         sum += fabsf(above - 2.0f * here + below), count++;
     }
-    return count ? clampf(0.2089f * sum / (float)count, 0.0f, 6.0f) : 0.0f; /* sqrt(pi / 2) / 6 */
+    return count ? sonic_clampf(0.2089f * sum / (float)count, 0.0f, 6.0f) : 0.0f; /* sqrt(pi / 2) / 6 */
 }
 
 static void place_teeth(sonic_interior *in, float height)
@@ -127,14 +120,14 @@ void sonic_mouth_build(sonic_draft_rig *rig, const float *mesh)
     float luma = fmaxf(luma_of(lip), 10.0f);
     static const float blood[3] = {1.58f, 0.77f, 0.76f};
     for (int32_t c = 0; c < 3; c++) {
-        float hue = clampf(0.3f * lip[c] / luma + 0.7f * blood[c], 0.5f, 1.8f);
-        in->cavity[c] = clampf(0.15f * luma, 7.0f, 20.0f) * hue;
-        in->flesh[c] = clampf(1.05f * luma * hue, 0.0f, 230.0f);
+        float hue = sonic_clampf(0.3f * lip[c] / luma + 0.7f * blood[c], 0.5f, 1.8f);
+        in->cavity[c] = sonic_clampf(0.15f * luma, 7.0f, 20.0f) * hue;
+        in->flesh[c] = sonic_clampf(1.05f * luma * hue, 0.0f, 230.0f);
     }
     choose_tooth_color(in, rig, mesh);
     place_teeth(in, f->height);
     in->half = 0.5f * (f->right - f->left);
-    in->own_teeth = smooth(fmaxf(rig->lips.teeth_above, rig->lips.dark_above) / (0.008f * f->height) - 0.6f);
+    in->own_teeth = sonic_smoothstep(fmaxf(rig->lips.teeth_above, rig->lips.dark_above) / (0.008f * f->height) - 0.6f);
     in->softness = fmaxf(1.2f, 0.0042f * f->height);
     in->grain = measure_grain(rig);
 }
@@ -146,7 +139,7 @@ static int32_t tooth_at(float *within, const float edge[SONIC_TEETH], float u)
     int32_t i = 0;
     while (i < SONIC_TEETH - 1 && away > edge[i])
         inner = edge[i++];
-    *within = clampf(2.0f * (away - inner) / (edge[i] - inner) - 1.0f, -1.0f, 1.0f);
+    *within = sonic_clampf(2.0f * (away - inner) / (edge[i] - inner) - 1.0f, -1.0f, 1.0f);
     return i;
 }
 
@@ -163,19 +156,19 @@ static float row_of_teeth(float *light, const sonic_interior *in, const float ed
         length - size * (0.35f * shorter[i] + 0.10f * t * t * t * t + 0.05f * t * t) - 0.10f * u * u / in->half;
     float gap = (1.0f - fabsf(t)) * width, line = fmaxf(0.055f * size, 0.45f * in->softness);
     /* Wider between the corners of the teeth */
-    float open = smooth((past - free_edge + 0.30f * size) / (0.30f * size));
+    float open = sonic_smoothstep((past - free_edge + 0.30f * size) / (0.30f * size));
     float groove = (0.16f + 0.34f * open) * expf(-(gap / line) * (gap / line));
     float round = 1.0f - 0.10f * t * t - 0.03f * (float)(i & 1);
     *light = round * (1.0f - groove);
-    return smooth((free_edge - past) / in->softness + 0.5f);
+    return sonic_smoothstep((free_edge - past) / in->softness + 0.5f);
 }
 
 /* Light falls in through the gap: nothing of it above the lip's shadow, less towards the corners. */
 static float light_inside(const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p, float height)
 {
-    float across = p->skull_u / in->half, side = 1.0f - 0.55f * smooth((fabsf(across) - 0.15f) / 0.85f);
-    float shadow = 0.72f + 0.28f * smooth((p->under_upper + 0.004f * height) / (0.030f * height));
-    float gap = 0.90f + 0.10f * smooth(m->gap_px / (0.05f * height));
+    float across = p->skull_u / in->half, side = 1.0f - 0.55f * sonic_smoothstep((fabsf(across) - 0.15f) / 0.85f);
+    float shadow = 0.72f + 0.28f * sonic_smoothstep((p->under_upper + 0.004f * height) / (0.030f * height));
+    float gap = 0.90f + 0.10f * sonic_smoothstep(m->gap_px / (0.05f * height));
     return side * shadow * gap;
 }
 
@@ -186,10 +179,11 @@ static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion
     float across = p->jaw_u / (0.80f * in->half), arch = sqrtf(fmaxf(1.0f - across * across, 0.0f));
     float top = (0.44f * m->gap_px + 0.012f * height) * (0.25f + 0.75f * arch);
     float depth = (top - p->over_lower) / fmaxf(0.6f * top, 1.0f); /* 0 at the far edge, 1.7 at the lip */
-    float cover = smooth(depth + 0.45f) * smooth((m->gap_px / height - 0.02f) / 0.06f) * smooth(3.0f * arch);
-    float furrow = expf(-across * across * 90.0f) * smooth(depth);
-    float light = 0.24f + 0.48f * smooth(0.8f * depth) - 0.05f * furrow, flesh[3];
-    light *= (0.45f + 0.55f * arch) * (0.45f + 0.55f * smooth(p->over_lower / (0.03f * height)));
+    float cover = sonic_smoothstep(depth + 0.45f) * sonic_smoothstep((m->gap_px / height - 0.02f) / 0.06f) *
+                  sonic_smoothstep(3.0f * arch);
+    float furrow = expf(-across * across * 90.0f) * sonic_smoothstep(depth);
+    float light = 0.24f + 0.48f * sonic_smoothstep(0.8f * depth) - 0.05f * furrow, flesh[3];
+    light *= (0.45f + 0.55f * arch) * (0.45f + 0.55f * sonic_smoothstep(p->over_lower / (0.03f * height)));
     for (int32_t c = 0; c < 3; c++)
         flesh[c] = light * in->flesh[c];
     mix(rgb, flesh, cover);
@@ -209,13 +203,15 @@ static void draw_lower_teeth(float *rgb, const sonic_draft_rig *rig, const sonic
 {
     const sonic_interior *in = &rig->interior;
     float height = rig->frame.height, light, across = fabsf(p->jaw_u) / in->half;
-    float rise = 0.26f * m->gap_px - 0.009f * height, hidden = smooth(rig->lips.teeth_below / (0.006f * height));
+    float rise = 0.26f * m->gap_px - 0.009f * height,
+          hidden = sonic_smoothstep(rig->lips.teeth_below / (0.006f * height));
     if (rise <= 0.0f || hidden >= 1.0f || across > 0.75f)
         return;
     float cover = row_of_teeth(&light, in, in->lower_edge, p->jaw_u, p->over_lower,
                                fminf(rise, in->lower_rise) + 0.005f * height);
-    cover *= (1.0f - hidden) * smooth(2.6f - 3.6f * across) * smooth(rise / (0.006f * height));
-    float shade = (0.72f + 0.14f * smooth(p->over_lower / (0.014f * height))) * (1.0f - 0.45f * across), color[3];
+    cover *= (1.0f - hidden) * sonic_smoothstep(2.6f - 3.6f * across) * sonic_smoothstep(rise / (0.006f * height));
+    float shade = (0.72f + 0.14f * sonic_smoothstep(p->over_lower / (0.014f * height))) * (1.0f - 0.45f * across),
+          color[3];
     for (int32_t c = 0; c < 3; c++)
         color[c] = in->teeth[c] * (0.55f + 0.45f * light) * powf(shade, 1.0f + 0.08f * (float)c);
     mix(rgb, color, cover);
@@ -229,7 +225,7 @@ static void draw_upper_teeth(float *rgb, const sonic_draft_rig *rig, const sonic
     float light, past = p->skull_v - sonic_tooth_line(&rig->lips, p->skull_u),
                  inside = light_inside(in, m, p, rig->frame.height);
     float cover = row_of_teeth(&light, in, in->upper_edge, p->skull_u, past, in->upper_drop);
-    cover *= smooth(4.2f - 4.4f * fabsf(p->skull_u) / in->half) * (1.0f - in->own_teeth);
+    cover *= sonic_smoothstep(4.2f - 4.4f * fabsf(p->skull_u) / in->half) * (1.0f - in->own_teeth);
     float color[3];
     for (int32_t c = 0; c < 3; c++) /* shadows on teeth are warm */
         color[c] = in->teeth[c] * light * powf(inside, 1.0f + 0.07f * (float)c);
@@ -256,7 +252,7 @@ void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motio
     draw_upper_teeth(rgb, rig, motion, place);
     draw_rim(rgb, in, fmaxf(place->under_upper, 0.0f), height, 0.45f * (1.0f - in->own_teeth));
     float noise =
-        in->grain * 1.4f * grain_at(place->skull_u, place->skull_v) * clampf(luma_of(rgb) / 128.0f, 0.15f, 1.0f);
+        in->grain * 1.4f * grain_at(place->skull_u, place->skull_v) * sonic_clampf(luma_of(rgb) / 128.0f, 0.15f, 1.0f);
     for (int32_t c = 0; c < 3; c++)
         rgb[c] += noise;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/parallel.h"
+#include "core/scalar.h"
 #include "draft/render/eyes.h"
 #include "draft/render/warp_field.h"
 #include "draft/render/mouth.h"
@@ -21,10 +22,8 @@ typedef struct frame {
 /* Frames are made a few at a time, so that threads meet seldom and a large picture still answers a cancel soon. */
 enum { FRAMES_AT_ONCE = 8, PIXELS_AT_ONCE = 1 << 21 };
 
-static float clamp01(float x) { return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x; }
-
 /* Share of the lower layer at a place `below` px under the seam. */
-static float lower_share(float below, float softness) { return clamp01(0.5f + below / softness); }
+static float lower_share(float below, float softness) { return sonic_clamp01(0.5f + below / softness); }
 
 static void skull_place(sonic_mouth_place *place, const frame *f, float x, float y)
 {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/scalar.h"
 #include "draft/render/eyes.h"
 #include "draft/render/warp_field.h"
 #include "draft/render/mouth.h"
@@ -105,10 +106,10 @@ static sonic_status copy_image(sonic_draft_rig *rig, sonic_image image)
     for (size_t y = 0; y < height; y++)
         memcpy(rig->image + y * width * 3, image.data + (ptrdiff_t)y * image.stride, width * 3);
     for (int32_t y = -SONIC_BORDER; y < t->height + SONIC_BORDER; y++) {
-        int32_t from_y = y < 0 ? 0 : y >= t->height ? t->height - 1 : y;
+        int32_t from_y = sonic_clamp_index(y, t->height);
         float *out = t->pixels + (ptrdiff_t)(y + SONIC_BORDER) * t->stride;
         for (int32_t x = -SONIC_BORDER; x < t->width + SONIC_BORDER; x++, out += 4) {
-            int32_t from_x = x < 0 ? 0 : x >= t->width ? t->width - 1 : x;
+            int32_t from_x = sonic_clamp_index(x, t->width);
             const uint8_t *in = rig->image + ((size_t)from_y * width + (size_t)from_x) * 3;
             out[0] = in[0], out[1] = in[1], out[2] = in[2], out[3] = 0.0f;
         }

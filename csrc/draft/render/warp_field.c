@@ -4,21 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/scalar.h"
 #include "draft/render/outline.h"
 #include "draft/pose.h"
-
-static float clampf(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
-
-static float smooth(float x)
-{
-    x = clampf(x, 0.0f, 1.0f);
-    return x * x * (3.0f - 2.0f * x);
-}
 
 /* From 0 to 1 at a nearly even pace: no steeper than 1.25. */
 static float ramp(float x)
 {
-    x = clampf(x, 0.0f, 1.0f);
+    x = sonic_clampf(x, 0.0f, 1.0f);
     float end = x > 0.5f ? 1.0f - x : x, rise = end < 0.2f ? end * end / 0.32f : (end - 0.1f) / 0.8f;
     return x > 0.5f ? 1.0f - rise : rise;
 }
@@ -47,14 +40,14 @@ static place place_at(const sonic_draft_rig *rig, float x, float y)
     p.to_chin = p.below / fmaxf(f->chin - seam, 0.05f * f->height);
     p.inside = 1.0f - ramp((sonic_outline_ratio(&rig->outline, x, y) - 0.895f) / 0.225f);
     float edge = p.u < 0.0f ? -f->left : f->right, beyond = fabsf(p.u) - edge;
-    p.corner = beyond > 0.0f ? bell(beyond / (0.16f * f->height)) : smooth(fabsf(p.across));
+    p.corner = beyond > 0.0f ? bell(beyond / (0.16f * f->height)) : sonic_smoothstep(fabsf(p.across));
     return p;
 }
 
 /* The lower lip's outline: 1 in the middle, 0 at the corners, where it ends in an angle. */
 static float lip_arch(float across, float reach)
 {
-    float t = clampf(fabsf(across) / reach, 0.0f, 1.0f);
+    float t = sonic_clampf(fabsf(across) / reach, 0.0f, 1.0f);
     return powf(1.0f - t * t, 1.1f);
 }
 
@@ -145,7 +138,7 @@ static void build_node(sonic_draft_rig *rig, int32_t column, int32_t row)
     float border = fminf(fminf(x, right) / (0.12f * (float)rig->texture.width),
                          fminf(y, bottom) / (0.12f * (float)rig->texture.height));
     float ratio = sonic_outline_ratio(&rig->outline, x, y);
-    rig->sway[node] = (1.0f - smooth((ratio - 1.1f) / 1.1f)) * smooth(border);
+    rig->sway[node] = (1.0f - sonic_smoothstep((ratio - 1.1f) / 1.1f)) * sonic_smoothstep(border);
 }
 
 /* The chin goes two thirds as far as the lip, and the neck leaves it no more room than `most`. */
@@ -193,7 +186,7 @@ static float widest_gap(const sonic_draft_rig *rig)
 
 sonic_status sonic_field_build(sonic_draft_rig *rig)
 {
-    int32_t step = (int32_t)clampf(rig->frame.height / 72.0f, 2.0f, 64.0f);
+    int32_t step = (int32_t)sonic_clampf(rig->frame.height / 72.0f, 2.0f, 64.0f);
     rig->grid.step = step;
     rig->grid.columns = (rig->texture.width + step - 1) / step + 1;
     rig->grid.rows = (rig->texture.height + step - 1) / step + 1;
@@ -221,8 +214,8 @@ static float within_reach(float x, float most)
 static float drawn_width(const sonic_face_frame *f, float commanded)
 {
     const float gain = 1.7f, narrowest = 0.2f, widest = 0.15f;
-    float smile = clampf(((f->right - f->left) / f->height - 0.36f) / 0.08f, 0.0f, 1.0f);
-    float wide = gain * clampf(commanded, -0.3f, 0.3f);
+    float smile = sonic_clampf(((f->right - f->left) / f->height - 0.36f) / 0.08f, 0.0f, 1.0f);
+    float wide = gain * sonic_clampf(commanded, -0.3f, 0.3f);
     return wide < 0.0f ? -within_reach(-wide, narrowest) : within_reach(wide, widest * (1.0f - 0.6f * smile));
 }
 
@@ -231,19 +224,20 @@ sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
     const sonic_face_frame *f = &rig->frame;
     sonic_motion m;
     memset(&m, 0, sizeof m);
-    m.gap_px = within_reach(clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->reading * f->height, rig->widest_gap);
-    m.rounding = clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
-    m.press = clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
-    m.blink = clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
+    m.gap_px =
+        within_reach(sonic_clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->reading * f->height, rig->widest_gap);
+    m.rounding = sonic_clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
+    m.press = sonic_clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
+    m.blink = sonic_clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
     m.gain[SONIC_BASIS_OPEN] = m.gap_px * (1.0f - 0.8f * m.rounding);
     m.gain[SONIC_BASIS_HOLE] = m.gap_px * 0.8f * m.rounding;
     m.gain[SONIC_BASIS_CHIN] = chin_gain(m.gap_px, f->height);
     m.gain[SONIC_BASIS_WIDTH] = drawn_width(f, pose[SONIC_POSE_WIDTH]);
     m.gain[SONIC_BASIS_ROUND] = m.rounding;
     m.gain[SONIC_BASIS_PRESS] = m.press;
-    m.sway_x = clampf(pose[SONIC_POSE_SWAY_X], -0.1f, 0.1f) * f->height;
-    m.sway_y = clampf(pose[SONIC_POSE_SWAY_Y], -0.1f, 0.1f) * f->height;
-    float roll = clampf(pose[SONIC_POSE_ROLL], -0.15f, 0.15f);
+    m.sway_x = sonic_clampf(pose[SONIC_POSE_SWAY_X], -0.1f, 0.1f) * f->height;
+    m.sway_y = sonic_clampf(pose[SONIC_POSE_SWAY_Y], -0.1f, 0.1f) * f->height;
+    float roll = sonic_clampf(pose[SONIC_POSE_ROLL], -0.15f, 0.15f);
     m.cosine = cosf(roll), m.sine = sinf(roll);
     m.pivot_x = f->origin_x + f->vx * (f->chin + 0.15f * f->height);
     m.pivot_y = f->origin_y + f->vy * (f->chin + 0.15f * f->height);
@@ -290,7 +284,7 @@ typedef struct jet {
 
 static jet forward_at(const float *fx, const float *fy, const sonic_grid *g, float x, float y)
 {
-    x = clampf(x, 0.0f, (float)(g->columns - 1)), y = clampf(y, 0.0f, (float)(g->rows - 1));
+    x = sonic_clampf(x, 0.0f, (float)(g->columns - 1)), y = sonic_clampf(y, 0.0f, (float)(g->rows - 1));
     int32_t i = (int32_t)x, j = (int32_t)y;
     i -= i > g->columns - 2, j -= j > g->rows - 2;
     float a = x - (float)i, b = y - (float)j;
@@ -319,8 +313,8 @@ static void invert_node(float *out_x, float *out_y, const float *fx, const float
             break;
         float a = 1.0f + f.x_x * scale, b = f.x_y * scale, c = f.y_x * scale, d = 1.0f + f.y_y * scale;
         float det = fmaxf(a * d - b * c, 0.15f);
-        x -= clampf((d * rx - b * ry) / det, -4.0f, 4.0f);
-        y -= clampf((a * ry - c * rx) / det, -4.0f, 4.0f);
+        x -= sonic_clampf((d * rx - b * ry) / det, -4.0f, 4.0f);
+        y -= sonic_clampf((a * ry - c * rx) / det, -4.0f, 4.0f);
     }
     *out_x = (x - target_x) * (float)g->step;
     *out_y = (y - target_y) * (float)g->step;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/scalar.h"
 enum {
     EDGE_CELLS = 16, /* 80 ms: how much of a long gap belongs to the consonant at its end */
     SHORTEST_CELLS = 12,
@@ -23,8 +24,6 @@ typedef struct valley {
 } valley;
 
 static float decibels(float energy) { return 10.0f * log10f(energy + 1e-13f); }
-
-static float clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
 /* Energy of bands first .. last around a cell, window 1/4 1/2 1/4. */
 static float smooth_sum(const float *energies, int64_t cells, int64_t cell, int first, int last)
@@ -125,15 +124,15 @@ static float lips_likelihood(track t, const valley *v)
 {
     int64_t quarter = (v->end - v->begin) / 4, begin = v->begin + quarter, end = v->end - quarter;
     float vowel = loudest_middle(t, v), depth = vowel - mean_of(t, MIDDLE, begin, end);
-    float quiet = clamp(vowel - mean_of(t, HISS, begin, end) - 20.0f, 0.0f, 25.0f);
-    float murmur = clamp(0.1f * (mean_of(t, LOW, begin, end) - beside(t, v, LOW) + 14.0f), 0.0f, 1.0f);
-    float closed = clamp(beside(t, v, FIRST) - mean_of(t, FIRST, begin, end), 0.0f, 35.0f);
-    float dark_murmur = murmur * clamp(-tilt(t, begin, end), -12.0f, 12.0f);
-    float duration_ms = clamp(5.0f * (float)(v->end - v->begin), 30.0f, 110.0f);
-    float score = 0.115f * quiet + 0.1f * clamp(edge_darkness(t, v), -12.0f, 12.0f) + 0.15f * dark_murmur +
-                  0.02f * closed + 0.05f * clamp(release_quiet(t, v), -5.0f, 25.0f) + 0.02f * duration_ms - 5.4f;
-    float likelihood =
-        clamp(0.7f * score + 1.0f + 0.3f * murmur, 0.0f, 1.0f) * clamp(0.2f * (depth - 12.0f), 0.0f, 1.0f);
+    float quiet = sonic_clampf(vowel - mean_of(t, HISS, begin, end) - 20.0f, 0.0f, 25.0f);
+    float murmur = sonic_clampf(0.1f * (mean_of(t, LOW, begin, end) - beside(t, v, LOW) + 14.0f), 0.0f, 1.0f);
+    float closed = sonic_clampf(beside(t, v, FIRST) - mean_of(t, FIRST, begin, end), 0.0f, 35.0f);
+    float dark_murmur = murmur * sonic_clampf(-tilt(t, begin, end), -12.0f, 12.0f);
+    float duration_ms = sonic_clampf(5.0f * (float)(v->end - v->begin), 30.0f, 110.0f);
+    float score = 0.115f * quiet + 0.1f * sonic_clampf(edge_darkness(t, v), -12.0f, 12.0f) + 0.15f * dark_murmur +
+                  0.02f * closed + 0.05f * sonic_clampf(release_quiet(t, v), -5.0f, 25.0f) + 0.02f * duration_ms - 5.4f;
+    float likelihood = sonic_clampf(0.7f * score + 1.0f + 0.3f * murmur, 0.0f, 1.0f) *
+                       sonic_clampf(0.2f * (depth - 12.0f), 0.0f, 1.0f);
     /* Beside a pause only a murmur tells lips from mere silence, in which the mouth rests anyway. */
     return v->from_sound && v->to_sound ? likelihood : likelihood * murmur;
 }
@@ -253,7 +252,7 @@ static float loud_middle(track t)
 {
     int64_t counts[180] = {0}, above = 0;
     for (int64_t i = 0; i < t.cells; i++)
-        counts[(int)clamp(t.spectra[i].middle + 140.0f, 0.0f, 179.0f)]++;
+        counts[(int)sonic_clampf(t.spectra[i].middle + 140.0f, 0.0f, 179.0f)]++;
     int bin = 179;
     while (bin > 0 && (above += counts[bin]) < (t.cells + 19) / 20)
         bin--;

@@ -2,6 +2,7 @@
 
 #include "draft/pose.h"
 #include "core/random.h"
+#include "core/scalar.h"
 
 /* Quantiles 0, 1/16 .. 1 of the log-normal interval in seconds, its ends cut at 0.8 and 10 s: drawing from a table
  * needs no exponential, whose last bits differ between machines. */
@@ -16,16 +17,10 @@ static float interval_frames(sonic_random *random)
     return SONIC_POSE_FPS * (interval_quantiles_s[entry] * (1.0f - share) + interval_quantiles_s[entry + 1] * share);
 }
 
-static float smooth_step(float x)
-{
-    x = x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
-    return x * x * (3.0f - 2.0f * x);
-}
-
 /* The lid `frames` after it is shut: falls within 2.75 frames (110 ms), stays for one, rises within 4.25 (170 ms). */
 static float lid(float frames)
 {
-    return frames <= 0.0f ? smooth_step(1.0f + frames / 2.75f) : smooth_step(1.0f - (frames - 1.0f) / 4.25f);
+    return frames <= 0.0f ? sonic_smoothstep(1.0f + frames / 2.75f) : sonic_smoothstep(1.0f - (frames - 1.0f) / 4.25f);
 }
 
 static void add_one(float *poses, int64_t frames, int64_t shut)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/scalar.h"
 enum { BINS = 680, REACH_BLOCKS = 3, NOISE_CELLS = 20 };
 static const float lowest_db = -140.0f, bin_db = 0.25f;
 static const float digital_silence_db = -80.0f; /* of the loudest: more than the range of a room and a microphone */
@@ -21,7 +22,7 @@ static float amplitude_of(float db) { return powf(10.0f, 0.05f * db); }
 static void count_one(histogram *h, float db)
 {
     int bin = (int)((db - lowest_db) / bin_db);
-    h->counts[bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin]++;
+    h->counts[sonic_clamp_index(bin, BINS)]++;
     h->total++;
 }
 
@@ -46,12 +47,6 @@ static float percentile_db(const histogram *h, float share)
         if ((below += h->counts[bin]) > wanted)
             return lowest_db + ((float)bin + 0.5f) * bin_db;
     return lowest_db + BINS * bin_db;
-}
-
-static float smooth_step(float x)
-{
-    x = x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
-    return x * x * (3.0f - 2.0f * x);
 }
 
 /* Mean energy of one band over 100 ms, or 0. */
@@ -119,7 +114,7 @@ sonic_level sonic_level_measure(const float *amplitudes, int64_t cells)
         return level;
     float voice_db = percentile_db(&h, 0.90f);
     level.voice = amplitude_of(voice_db);
-    level.presence = smooth_step((voice_db - floor_db - 6.0f) / 3.0f);
+    level.presence = sonic_smoothstep((voice_db - floor_db - 6.0f) / 3.0f);
     return level;
 }
 
@@ -146,7 +141,7 @@ static float block_db(const float *amplitudes, int64_t cells, int64_t block)
 static float between(float voice_db, float near_db)
 {
     float offset = 0.6f * (near_db - voice_db);
-    return voice_db + (offset < -12.0f ? -12.0f : offset > 6.0f ? 6.0f : offset);
+    return voice_db + sonic_clampf(offset, -12.0f, 6.0f);
 }
 
 void sonic_level_follow(float *local, float *scratch, const float *amplitudes, int64_t cells, sonic_level level)

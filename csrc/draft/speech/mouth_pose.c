@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "core/scalar.h"
 /* How much of each band's energy opens the mouth: F1 of open vowels counts in full, the voice bar and F1 of closed
  * vowels (under 400 Hz) little, F2 half, hiss hardly. */
 static const float vowel_weights[SONIC_BANDS] = {0.0f, 0.1f, 0.25f, 0.6f, 0.9f, 1.0f, 1.0f, 1.0f,
@@ -15,8 +16,6 @@ static float band_sum(const float energy[SONIC_BANDS], int first, int last)
         sum += energy[b];
     return sum;
 }
-
-static float clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
 static float vowel_energy(const float energy[SONIC_BANDS])
 {
@@ -82,7 +81,7 @@ static void measure_one(sonic_mouth *mouth, const float energy[SONIC_BANDS], flo
 {
     float above = amplitude - level.floor;
     mouth->opening = above > 0.0f && local > 0.0f ? level.presence * bend(above / local) : 0.0f;
-    mouth->voicing = clamp(4.0f * mouth->opening, 0.0f, 1.0f) * voicing(energy);
+    mouth->voicing = sonic_clampf(4.0f * mouth->opening, 0.0f, 1.0f) * voicing(energy);
     mouth->width = spread_db(energy);
 }
 
@@ -95,8 +94,8 @@ void sonic_mouth_measure(sonic_mouth *mouths, const float *energies, const float
     line usual = usual_spread(mouths, cells);
     for (int64_t i = 0; i < cells; i++) {
         float spread = (mouths[i].width - usual.at_rest - usual.per_opening * mouths[i].opening) / 12.0f;
-        mouths[i].width = clamp(spread, -1.0f, 1.0f);
-        mouths[i].rounding = clamp(-1.5f * spread - 0.5f, 0.0f, 1.0f);
+        mouths[i].width = sonic_clampf(spread, -1.0f, 1.0f);
+        mouths[i].rounding = sonic_clampf(-1.5f * spread - 0.5f, 0.0f, 1.0f);
     }
 }
 
