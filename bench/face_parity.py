@@ -19,7 +19,7 @@ import torch
 from safetensors.numpy import save_file
 
 from sonic_nodes.errors import SonicError
-from sonic_nodes.face import ASSETS, Face, find_faces, run_network
+from sonic_nodes.face import ASSETS, LANDMARKS, Face, find_faces, run_network
 from sonic_nodes.media.image import read_picture
 from tests.oracles import face_oracle
 
@@ -77,7 +77,7 @@ def compare(oracle, picture: np.ndarray) -> dict | None:
 
 
 def face_height(face: Face) -> float:
-    return float(np.linalg.norm(face.mesh[10, :2] - face.mesh[152, :2]))
+    return float(np.linalg.norm(face.mesh[LANDMARKS["forehead"], :2] - face.mesh[LANDMARKS["chin"], :2]))
 
 
 def record(oracle, picture: np.ndarray) -> dict[str, np.ndarray]:

@@ -23,7 +23,7 @@ import av
 import cv2
 import numpy as np
 
-from sonic_nodes.face import find_faces
+from sonic_nodes.face import LANDMARKS, find_faces
 from sonic_nodes.smooth.frames import Smoother
 
 SIDE, GAIN, SHAKE_PX, NOISE = 512, 0.015, 0.5, 2.0
@@ -36,11 +36,6 @@ CHAINS = [
     "deflicker,atadenoise",
     "atadenoise,hqdn3d",
     "deflicker,atadenoise,hqdn3d",
-]
-LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409]
-EYES = [
-    [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
-    [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466],
 ]
 
 
@@ -185,9 +180,11 @@ def openings(meshes):
     """Inner lips apart over the height of the face; NaN without one."""
 
     def between(mesh, a, b):
-        return np.linalg.norm(mesh[a, :2] - mesh[b, :2])
+        return np.linalg.norm(mesh[LANDMARKS[a], :2] - mesh[LANDMARKS[b], :2])
 
-    return np.array([between(m[0], 13, 14) / between(m[0], 10, 152) if m else np.nan for m in meshes])
+    return np.array(
+        [between(m[0], "lip_upper", "lip_lower") / between(m[0], "forehead", "chin") if m else np.nan for m in meshes]
+    )
 
 
 def slope(out, clean):
@@ -308,7 +305,8 @@ def judge_untouched(report, clean):
     ours, words = smooth(clean)
     report.say(f"as it is: {words}")
     meshes = meshes_of(clean[::4])
-    parts = [hull_mask(m, LIPS) | hull_mask(m, EYES[0]) | hull_mask(m, EYES[1]) for m in meshes]
+    lips, eyes = LANDMARKS["lips_outer"], (LANDMARKS["eye_left"], LANDMARKS["eye_right"])
+    parts = [hull_mask(m, lips) | hull_mask(m, eyes[0]) | hull_mask(m, eyes[1]) for m in meshes]
     whole = [np.ones((SIDE, SIDE), bool)] * len(clean)
     value, inner = psnr(ours, clean), masked_psnr(ours[::4], clean[::4], parts)
     ratio = laplacian_energy(ours, whole) / laplacian_energy(clean, whole)

@@ -13,6 +13,7 @@ from .errors import InputError, InstallError, NoFaceError, ResourceError
 from .extension.native import _sonic, call
 
 ASSETS = Path(__file__).resolve().parent / "assets"
+LANDMARKS: dict[str, int | tuple[int, ...]] = _sonic.face_landmarks()  # points of a mesh by name
 WEIGHTS = {"detector": "face_detector.safetensors", "mesh": "face_mesh.safetensors"}
 
 

@@ -40,8 +40,11 @@ def prepared(path):
 
 
 def around_mouth(frame, mesh):
-    """A square around the mouth, 0.54 of the face's height."""
-    centre, half = (mesh[61, :2] + mesh[291, :2]) / 2, 0.27 * np.linalg.norm(mesh[152, :2] - mesh[10, :2])
+    """A square around the mouth, 0.54 of the height of the face."""
+    left, right, chin, top = (
+        mesh[face.LANDMARKS[name], :2] for name in ("mouth_left", "mouth_right", "chin", "forehead")
+    )
+    centre, half = (left + right) / 2, 0.27 * np.linalg.norm(chin - top)
     box = [*(centre - half), *(centre + half)]
     return Image.fromarray(frame).resize((WHOLE_PX, WHOLE_PX), Image.Resampling.LANCZOS, box=box)
 

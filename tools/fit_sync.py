@@ -30,6 +30,7 @@ from safetensors.numpy import save_file
 from sonic_nodes import pipeline
 from sonic_nodes.engines.draft import DraftEngine
 from sonic_nodes.extension.native import _sonic
+from sonic_nodes.face import LANDMARKS
 from sonic_nodes.lipsync import estimate, fix
 from sonic_nodes.lipsync.track import Follower
 from sonic_nodes.lipsync.video import pictures
@@ -91,7 +92,8 @@ def rest_of(clips) -> np.ndarray:
     for clip in clips:
         meshes = clip["meshes"][np.isfinite(clip["meshes"][:, 0, 0])]
         heads += [m - m[points].mean(0) for m in meshes[:: max(1, len(meshes) // 5)]]
-    heads = [head / np.linalg.norm(head[33] - head[263]) for head in heads]
+    corners = [LANDMARKS["eye_left_outer"], LANDMARKS["eye_right_outer"]]
+    heads = [head / np.linalg.norm(head[corners[0]] - head[corners[1]]) for head in heads]
     rest = np.mean([head[points] for head in heads], 0)
     for _ in range(3):
         turned = []
@@ -99,7 +101,7 @@ def rest_of(clips) -> np.ndarray:
             u, s, vt = np.linalg.svd(head[points].T @ rest)
             turned.append(head[points] @ u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt)
         rest = np.mean(turned, 0)
-    left, right = (list(points).index(i) for i in (33, 263))
+    left, right = (list(points).index(i) for i in corners)
     return np.ascontiguousarray(rest / np.linalg.norm(rest[left] - rest[right]), np.float32)
 
 

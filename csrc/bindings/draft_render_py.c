@@ -1,5 +1,6 @@
 /* The draft renderer for Python: a rig is a capsule, frames are written to the caller's array. */
 #include "draft/render/render.h"
+#include "face/landmarks.h"
 #include "bindings/binding.h"
 
 static const char *const rig_name = "sonic_draft_rig";

@@ -1,5 +1,6 @@
 /* Geometry around a face for Python; the face networks themselves are operators (face/face_operators.c). */
 #include "face/geometry.h"
+#include "face/landmarks.h"
 #include "face/paste.h"
 #include "bindings/binding.h"
 
@@ -103,7 +104,73 @@ static PyObject *paste_back(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static int add_points(PyObject *landmarks, const char *name, const int16_t *points, int count)
+{
+    PyObject *tuple = PyTuple_New(count);
+    for (int i = 0; tuple && i < count; i++)
+        PyTuple_SetItem(tuple, i, PyLong_FromLong(points[i]));
+    int failed = !tuple || PyErr_Occurred() || PyDict_SetItemString(landmarks, name, tuple) < 0;
+    Py_XDECREF(tuple);
+    return failed;
+}
+
+/* The contours of face/landmarks.h. */
+static int add_contours(PyObject *landmarks)
+{
+    static const int16_t lips_outer[] = {SONIC_LANDMARKS_LIPS_OUTER}, lips_inner[] = {SONIC_LANDMARKS_LIPS_INNER};
+    static const int16_t eye_left[] = {SONIC_LANDMARKS_EYE_LEFT}, eye_right[] = {SONIC_LANDMARKS_EYE_RIGHT};
+    static const int16_t brow_left[] = {SONIC_LANDMARKS_BROW_LEFT}, brow_right[] = {SONIC_LANDMARKS_BROW_RIGHT};
+    static const int16_t face_oval[] = {SONIC_LANDMARKS_FACE_OVAL}, chin_area[] = {SONIC_LANDMARKS_CHIN_AREA};
+    static const int16_t cheeks[] = {SONIC_LANDMARKS_CHEEKS}, rigid[] = {SONIC_LANDMARKS_RIGID};
+#define ADD(name) add_points(landmarks, #name, name, (int)(sizeof name / sizeof *name))
+    return ADD(lips_outer) || ADD(lips_inner) || ADD(eye_left) || ADD(eye_right) || ADD(brow_left) || ADD(brow_right) ||
+           ADD(face_oval) || ADD(chin_area) || ADD(cheeks) || ADD(rigid);
+#undef ADD
+}
+
+/* The single points of face/landmarks.h. */
+static int add_named(PyObject *landmarks)
+{
+    static const struct {
+        const char *name;
+        int point;
+    } named[] = {{"forehead", SONIC_LANDMARK_FOREHEAD},
+                 {"chin", SONIC_LANDMARK_CHIN},
+                 {"nose_base", SONIC_LANDMARK_NOSE_BASE},
+                 {"lip_top", SONIC_LANDMARK_LIP_TOP},
+                 {"lip_upper", SONIC_LANDMARK_LIP_UPPER},
+                 {"lip_lower", SONIC_LANDMARK_LIP_LOWER},
+                 {"lip_bottom", SONIC_LANDMARK_LIP_BOTTOM},
+                 {"mouth_left", SONIC_LANDMARK_MOUTH_LEFT},
+                 {"mouth_right", SONIC_LANDMARK_MOUTH_RIGHT},
+                 {"mouth_left_inner", SONIC_LANDMARK_MOUTH_LEFT_INNER},
+                 {"mouth_right_inner", SONIC_LANDMARK_MOUTH_RIGHT_INNER},
+                 {"eye_left_outer", SONIC_LANDMARK_EYE_LEFT_OUTER},
+                 {"eye_left_inner", SONIC_LANDMARK_EYE_LEFT_INNER},
+                 {"eye_right_inner", SONIC_LANDMARK_EYE_RIGHT_INNER},
+                 {"eye_right_outer", SONIC_LANDMARK_EYE_RIGHT_OUTER}};
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        PyObject *point = PyLong_FromLong(named[i].point);
+        int failed = !point || PyDict_SetItemString(landmarks, named[i].name, point) < 0;
+        Py_XDECREF(point);
+        if (failed)
+            return 1;
+    }
+    return 0;
+}
+
+static PyObject *face_landmarks(PyObject *self, PyObject *args)
+{
+    (void)self, (void)args;
+    PyObject *landmarks = PyDict_New();
+    if (landmarks && (add_contours(landmarks) || add_named(landmarks)))
+        Py_CLEAR(landmarks);
+    return landmarks;
+}
+
 PyMethodDef sonic_py_face_methods[] = {
+    {"face_landmarks", face_landmarks, METH_NOARGS,
+     "face_landmarks() -> dict: points of the mesh by name, int or tuple[int, ...] (csrc/face/landmarks.h)"},
     {"crop_square", crop_square, METH_VARARGS,
      "crop_square((x0, y0, x1, y1), expand_ratio, width, height) -> (x0, y0, x1, y1)"},
     {"prepared_size", prepared_size, METH_VARARGS, "prepared_size(width, height, min_resolution) -> (width, height)"},

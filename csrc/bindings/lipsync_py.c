@@ -26,8 +26,7 @@ static PyObject *sync_mouth(PyObject *self, PyObject *args)
         return NULL;
     PyArrayObject *mesh = sonic_py_array(mesh_object, NPY_FLOAT32, 2, "mesh");
     PyArrayObject *rest = mesh ? sonic_py_array(rest_object, NPY_FLOAT32, 2, "rest") : NULL;
-    if (rest && has_shape(mesh, SONIC_SYNC_MESH_POINTS, 3, "mesh") &&
-        has_shape(rest, SONIC_SYNC_RIGID_POINTS, 3, "rest") &&
+    if (rest && has_shape(mesh, SONIC_MESH_POINTS, 3, "mesh") && has_shape(rest, SONIC_SYNC_RIGID_POINTS, 3, "rest") &&
         (out = (PyObject *)new_array(NPY_FLOAT32, 1, SONIC_SYNC_MOUTH_VALUES, 0)))
         sonic_sync_mouth(PyArray_DATA((PyArrayObject *)out), (const float (*)[3])PyArray_DATA(mesh),
                          (const float (*)[3])PyArray_DATA(rest));

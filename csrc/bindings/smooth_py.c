@@ -1,7 +1,7 @@
 /* Motion smooth for Python: the smoother is a capsule, frames go in and out one at a time. */
 #include <stdlib.h>
 
-#include "face/face_mesh.h"
+#include "face/landmarks.h"
 #include "smooth/smooth.h"
 #include "smooth/motion.h"
 #include "bindings/binding.h"

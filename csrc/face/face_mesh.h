@@ -10,10 +10,10 @@
 #ifndef SONIC_FACE_FACE_MESH_H
 #define SONIC_FACE_FACE_MESH_H
 
+#include "face/landmarks.h"
 #include "torch/operators.h"
 
 #define SONIC_MESH_SIDE_PX 192
-#define SONIC_MESH_POINTS 468
 
 /* points [batch, 1404], presence [batch, 1] (logit). Weights are named mesh.stem, mesh.block.N, mesh.points.*,
  * mesh.presence.*. */

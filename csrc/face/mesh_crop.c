@@ -51,9 +51,6 @@ void sonic_mesh_hull(float hull[4], const float mesh[SONIC_MESH_POINTS][3])
         }
 }
 
-/* Corners of the eyes in the mesh's canonical numbering. */
-enum { LEFT_EYE_OUTER = 33, LEFT_EYE_INNER = 133, RIGHT_EYE_INNER = 362, RIGHT_EYE_OUTER = 263 };
-
 static void middle(float out[2], const float a[3], const float b[3])
 {
     out[0] = (a[0] + b[0]) / 2;
@@ -64,7 +61,7 @@ sonic_mesh_crop sonic_mesh_crop_from_mesh(const float mesh[SONIC_MESH_POINTS][3]
 {
     float hull[4], left[2], right[2];
     sonic_mesh_hull(hull, mesh);
-    middle(left, mesh[LEFT_EYE_OUTER], mesh[LEFT_EYE_INNER]);
-    middle(right, mesh[RIGHT_EYE_INNER], mesh[RIGHT_EYE_OUTER]);
+    middle(left, mesh[SONIC_LANDMARK_EYE_LEFT_OUTER], mesh[SONIC_LANDMARK_EYE_LEFT_INNER]);
+    middle(right, mesh[SONIC_LANDMARK_EYE_RIGHT_INNER], mesh[SONIC_LANDMARK_EYE_RIGHT_OUTER]);
     return sonic_mesh_crop_make(hull, left, right);
 }

@@ -6,19 +6,10 @@
 #define SHUT_GAP 0.02 /* as little is shut: meshes of shut lips waver by half of it */
 #define JACOBI_SWEEPS 30
 
-const int16_t sonic_sync_rigid_point[SONIC_SYNC_RIGID_POINTS] = {
-    10,  67,  109, 338, 297, 103, 332, 54,  284, 21,  251, 127, 356, 162, 389, 234, 454, 93,  323, 168, 6,   197,
-    195, 5,   4,   33,  133, 362, 263, 9,   8,   151, 108, 337, 69,  299, 104, 333, 68,  298, 71,  301, 139, 368,
-    34,  264, 143, 372, 116, 345, 117, 346, 50,  280, 101, 330, 36,  266, 198, 420, 217, 437, 129, 358,
-};
+const int16_t sonic_sync_rigid_point[SONIC_SYNC_RIGID_POINTS] = {SONIC_LANDMARKS_RIGID};
 
-static const int16_t mouth_point[SONIC_SYNC_MOUTH_POINTS] = {
-    /* Outer line of the lips */
-    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
-    /* Inner line */
-    78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415, 152, 148, 176, 149, 377,
-    400, 378, 199, 200, 175, 18, 83, 313, 201, 421, /* chin */
-};
+static const int16_t mouth_point[SONIC_SYNC_MOUTH_POINTS] = {SONIC_LANDMARKS_LIPS_OUTER, SONIC_LANDMARKS_LIPS_INNER,
+                                                             SONIC_LANDMARKS_CHIN_AREA};
 
 typedef struct turn {
     double matrix[3][3], scale, from[3], to[3];
@@ -123,10 +114,12 @@ static double distance(const float a[3], const float b[3])
 /* Between the inner lines of the lips, at their middle and on both sides of it, in the mesh's units. */
 static double lips_gap(const float mesh[][3])
 {
-    return (distance(mesh[13], mesh[14]) + distance(mesh[82], mesh[87]) + distance(mesh[312], mesh[317])) / 3;
+    return (distance(mesh[SONIC_LANDMARK_LIP_UPPER], mesh[SONIC_LANDMARK_LIP_LOWER]) + distance(mesh[82], mesh[87]) +
+            distance(mesh[312], mesh[317])) /
+           3;
 }
 
-int sonic_sync_mouth(float out[SONIC_SYNC_MOUTH_VALUES], const float mesh[SONIC_SYNC_MESH_POINTS][3],
+int sonic_sync_mouth(float out[SONIC_SYNC_MOUTH_VALUES], const float mesh[SONIC_MESH_POINTS][3],
                      const float rest[SONIC_SYNC_RIGID_POINTS][3])
 {
     turn t;

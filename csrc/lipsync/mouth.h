@@ -2,9 +2,9 @@
 #ifndef SONIC_LIPSYNC_MOUTH_H
 #define SONIC_LIPSYNC_MOUTH_H
 
+#include "face/landmarks.h"
 #include "sonic.h"
 
-#define SONIC_SYNC_MESH_POINTS 468  /* face/face_mesh.h */
 #define SONIC_SYNC_RIGID_POINTS 64  /* of the mesh: brow, temples, nose, cheekbones, corners of the eyes */
 #define SONIC_SYNC_MOUTH_POINTS 55  /* 40 of the lips, 15 of the chin */
 #define SONIC_SYNC_MOUTH_VALUES 111 /* their x and y; how shut the lips are */
@@ -18,7 +18,7 @@ extern const int16_t sonic_sync_rigid_point[SONIC_SYNC_RIGID_POINTS];
  * much in this. Least squares by Horn's unit quaternion (B. K. P. Horn, "Closed-form solution of absolute orientation
  * using unit quaternions", J. Opt. Soc. Am. A 4, 1987). Returns 0, and NaN in `out`, for a mesh without size or with a
  * point that is not a number. */
-int sonic_sync_mouth(float out[SONIC_SYNC_MOUTH_VALUES], const float mesh[SONIC_SYNC_MESH_POINTS][3],
+int sonic_sync_mouth(float out[SONIC_SYNC_MOUTH_VALUES], const float mesh[SONIC_MESH_POINTS][3],
                      const float rest[SONIC_SYNC_RIGID_POINTS][3]);
 
 #endif

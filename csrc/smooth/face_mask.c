@@ -7,14 +7,9 @@
 
 enum { AROUND = 64, FACE = 128, KEPT = 255 };
 
-/* Points of MediaPipe's canonical mesh around the lips, the eyes, and the face. */
-static const int16_t lips[] = {61,  146, 91, 181, 84, 17, 314, 405, 321, 375,
-                               291, 185, 40, 39,  37, 0,  267, 269, 270, 409};
-static const int16_t eye_a[] = {33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246};
-static const int16_t eye_b[] = {263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466};
-static const int16_t oval[] = {10,  338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288,
-                               397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
-                               172, 58,  132, 93,  234, 127, 162, 21,  54,  103, 67,  109};
+static const int16_t lips[] = {SONIC_LANDMARKS_LIPS_OUTER};
+static const int16_t left_eye[] = {SONIC_LANDMARKS_EYE_LEFT}, right_eye[] = {SONIC_LANDMARKS_EYE_RIGHT};
+static const int16_t oval[] = {SONIC_LANDMARKS_FACE_OVAL};
 
 /* An ellipse around points: x in terms of the inverse covariance m, inside where the form is below 1. */
 typedef struct ellipse {
@@ -60,12 +55,14 @@ void sonic_guard_draw(uint8_t *mask, int32_t width, int32_t height, const float 
     memset(mask, 0, (size_t)width * height);
     for (int32_t i = 0; i < count; i++) {
         const float *mesh = meshes + (size_t)i * SONIC_MESH_POINTS * 3;
-        double size = hypot(mesh[3 * 10] - mesh[3 * 152], mesh[3 * 10 + 1] - mesh[3 * 152 + 1]);
+        const float *top = mesh + 3 * SONIC_LANDMARK_FOREHEAD, *chin = mesh + 3 * SONIC_LANDMARK_CHIN;
+        double size = hypot(top[0] - chin[0], top[1] - chin[1]);
         draw(mask, width, height, around(mesh, oval, sizeof oval / sizeof *oval, 1.1, 0.03 * size), AROUND);
         draw(mask, width, height, around(mesh, oval, sizeof oval / sizeof *oval, 1.0, 0.0), FACE);
         draw(mask, width, height, around(mesh, lips, sizeof lips / sizeof *lips, 1.15, 0.07 * size), KEPT);
-        draw(mask, width, height, around(mesh, eye_a, sizeof eye_a / sizeof *eye_a, 1.15, 0.04 * size), KEPT);
-        draw(mask, width, height, around(mesh, eye_b, sizeof eye_b / sizeof *eye_b, 1.15, 0.04 * size), KEPT);
+        draw(mask, width, height, around(mesh, left_eye, sizeof left_eye / sizeof *left_eye, 1.15, 0.04 * size), KEPT);
+        draw(mask, width, height, around(mesh, right_eye, sizeof right_eye / sizeof *right_eye, 1.15, 0.04 * size),
+             KEPT);
     }
 }
 

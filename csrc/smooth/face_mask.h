@@ -2,7 +2,8 @@
 #ifndef SONIC_SMOOTH_FACE_MASK_H
 #define SONIC_SMOOTH_FACE_MASK_H
 
-#include "face/face_mesh.h"
+#include "face/landmarks.h"
+#include "sonic.h"
 
 /* Mask [height, width] of faces given by their meshes [count, 468, 3] in pixels: 255 where the picture stays as it is
  * (lips, eyes, with a margin for their movement), 128 in the rest of the face, 64 around it, 0 elsewhere. */

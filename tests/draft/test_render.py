@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sonic_nodes.extension.native import _sonic
+from sonic_nodes.face import LANDMARKS
 from tests.oracles import faces
 
 OPENING, WIDTH, ROUNDING, PRESS, BLINK, SWAY_X, SWAY_Y, ROLL = range(8)
@@ -17,6 +18,11 @@ def pose(**values):
     for name, value in values.items():
         row[globals()[name.upper()]] = value
     return row
+
+
+def at(mesh, name):
+    """x, y of a point of the mesh in whole pixels."""
+    return (int(v) for v in mesh[LANDMARKS[name], :2])
 
 
 def render(picture, mesh, *poses):
@@ -123,7 +129,8 @@ def near(frame, color, tolerance=45):
 def gap_px(frame, mesh):
     """Rows between the first and the last of the picture's middle column, nose to chin, that show neither skin nor
     lip."""
-    column = frame[int(mesh[2, 1]) : int(mesh[152, 1]) - 2, int(mesh[13, 0])]
+    (_, nose), (_, chin), (middle, _) = at(mesh, "nose_base"), at(mesh, "chin"), at(mesh, "lip_upper")
+    column = frame[nose : chin - 2, middle]
     other = np.nonzero(~near(column, faces.SKIN) & ~near(column, faces.LIPS))[0]
     return int(other[-1] - other[0] + 1) if len(other) else 0
 
@@ -175,21 +182,24 @@ def test_a_blink_covers_the_eyes_and_only_them(face):
     whites = [int(near(frame, faces.EYE_WHITE, 25).sum()) for frame in frames]
     assert whites[0] > 150 and 0.2 * whites[0] < whites[1] < 0.8 * whites[0] and whites[2] < 0.03 * whites[0]
     changed = np.nonzero((frames[2] != picture).any(-1))
-    assert changed[0].max() < mesh[145, 1] + 4 and changed[0].min() > mesh[52, 1]
+    assert changed[0].max() < mesh[LANDMARKS["eye_left"][4], 1] + 4  # the middle of the lower lid
+    assert changed[0].min() > mesh[LANDMARKS["brow_left"][2], 1]
 
 
 def test_closed_eyes_and_dark_glasses_are_left_alone(face):
     picture, mesh = face
     assert np.array_equal(render(picture, faces.drawn_mesh(256, 256, eyes_open=0.1), pose(blink=1))[0], picture)
     glasses = picture.copy()
-    eyes = mesh[[33, 263], :2].astype(int)
+    eyes = mesh[[LANDMARKS["eye_left_outer"], LANDMARKS["eye_right_outer"]], :2].astype(int)
     glasses[eyes[0, 1] - 14 : eyes[0, 1] + 12, eyes[0, 0] - 8 : eyes[1, 0] + 8] = 25
     assert np.array_equal(render(glasses, mesh, pose(blink=1))[0], glasses)
 
 
 def test_own_teeth_stay_with_the_head():
     picture, mesh = faces.drawn_face(256, 256), faces.drawn_mesh(256, 256, gap=0.06)
-    top, bottom, left, right = int(mesh[13, 1]), int(mesh[14, 1]) + 1, int(mesh[78, 0]) + 8, int(mesh[308, 0]) - 8
+    (_, top), (_, lower) = at(mesh, "lip_upper"), at(mesh, "lip_lower")
+    (left_corner, _), (right_corner, _) = at(mesh, "mouth_left_inner"), at(mesh, "mouth_right_inner")
+    bottom, left, right = lower + 1, left_corner + 8, right_corner - 8
     picture[top:bottom, left:right] = (235, 230, 220)
     frame = render(picture, mesh, pose(opening=0.08))[0]
     inside = (slice(top, bottom - 3), slice(left + 10, right - 10))
@@ -201,7 +211,8 @@ def test_own_teeth_stay_with_the_head():
 @pytest.mark.parametrize("side", ["left", "bottom", "top"])
 def test_a_face_at_the_border_is_drawn_without_tears(side):
     picture, mesh = faces.drawn_face(256, 256), faces.drawn_mesh(256, 256)
-    cut = {"left": np.s_[:, 90:], "bottom": np.s_[: int(mesh[152, 1]) - 4], "top": np.s_[110:]}[side]
+    _, chin = at(mesh, "chin")
+    cut = {"left": np.s_[:, 90:], "bottom": np.s_[: chin - 4], "top": np.s_[110:]}[side]
     moved = mesh - np.float32([90 if side == "left" else 0, 110 if side == "top" else 0, 0])
     part = np.ascontiguousarray(picture[cut])
     frames = render(part, moved, pose(), ALL, pose(opening=0.2, width=-0.3))
@@ -213,10 +224,10 @@ def test_no_fold_at_the_widest_mouth(face):
     picture, mesh = face
     ramp = np.repeat(np.linspace(60, 250, 256).astype(np.uint8)[:, None, None], 256, 1).repeat(3, 2).copy()
     frame = render(ramp, mesh, pose(opening=0.2))[0].astype(int)
-    for x in (int(mesh[61, 0]) - 6, int(mesh[291, 0]) + 6):
+    (left, _), (right, _), (middle, chin) = at(mesh, "mouth_left"), at(mesh, "mouth_right"), at(mesh, "chin")
+    for x in (left - 6, right + 6):
         assert np.diff(frame[:, x, 0]).min() >= -1
-    chin = frame[int(mesh[152, 1]) - 6 :, int(mesh[13, 0]), 0]
-    assert np.diff(chin).min() >= -1
+    assert np.diff(frame[chin - 6 :, middle, 0]).min() >= -1
 
 
 def test_one_rig_serves_several_threads(face):

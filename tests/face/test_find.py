@@ -11,7 +11,9 @@ from safetensors.torch import load_file
 from sonic_nodes import face
 from sonic_nodes.errors import InputError, InstallError, NoFaceError
 from sonic_nodes.extension.native import call
-from sonic_nodes.face import choose, find_faces, fit_face, pick, run_network
+from sonic_nodes.face import LANDMARKS, choose, find_faces, fit_face, pick, run_network
+
+LIPS_MIDDLE = [LANDMARKS["lip_upper"], LANDMARKS["lip_lower"]]
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +26,13 @@ def known(portrait):
     return find_faces(np.asarray(portrait))[0]
 
 
+def face_height(points):
+    return np.linalg.norm(points[LANDMARKS["forehead"]] - points[LANDMARKS["chin"]])
+
+
 def off(found, expected_points):
     """Mean distance of the mesh in face heights."""
-    height = np.linalg.norm(expected_points[10] - expected_points[152])
+    height = face_height(expected_points)
     return np.linalg.norm(found.mesh[:, :2] - expected_points, axis=1).mean() / height
 
 
@@ -42,13 +48,11 @@ def test_sample_has_one_face(portrait, known):
 def test_points_have_their_anatomy(known):
     left_eye, right_eye, nose, mouth = known.keypoints[:4]
     assert left_eye[0] < nose[0] < right_eye[0] and left_eye[1] < nose[1] < mouth[1]
-    eyes = known.mesh[[33, 133], :2].mean(0), known.mesh[[362, 263], :2].mean(0)
-    face_height = np.linalg.norm(known.mesh[10] - known.mesh[152])
-    assert (
-        np.linalg.norm(eyes[0] - left_eye) < 0.1 * face_height
-        and np.linalg.norm(eyes[1] - right_eye) < 0.1 * face_height
-    )
-    assert np.linalg.norm(known.mesh[[13, 14], :2].mean(0) - mouth) < 0.1 * face_height
+    near = 0.1 * face_height(known.mesh)
+    for side, eye in (("left", left_eye), ("right", right_eye)):
+        corners = [LANDMARKS[f"eye_{side}_outer"], LANDMARKS[f"eye_{side}_inner"]]
+        assert np.linalg.norm(known.mesh[corners, :2].mean(0) - eye) < near
+    assert np.linalg.norm(known.mesh[LIPS_MIDDLE, :2].mean(0) - mouth) < near
     # the nose is nearer than the ears
     assert known.mesh[1, 2] < known.mesh[234, 2] and known.mesh[1, 2] < known.mesh[454, 2]
 
@@ -156,7 +160,7 @@ def test_mask_on_something_else_is_taken_at_its_word():
     chosen, notes = choose(no_faces()["waves"], 0, mask)
     assert "mouth may sit a little off" in notes[0]
     assert chosen.hull_xyxy.tolist() == [100, 50, 260, 250]
-    assert np.isfinite(chosen.mesh).all() and 50 < chosen.mesh[[13, 14], 1].mean() < 250
+    assert np.isfinite(chosen.mesh).all() and 50 < chosen.mesh[LIPS_MIDDLE, 1].mean() < 250
 
 
 def test_fit_follows_the_box(portrait, known):

@@ -22,7 +22,33 @@ def model_folder() -> Path:
     return convert_face_models.lay_models(ROOT / ".cache" / "face_models")
 
 
+# Points of MediaPipe's canonical face model, kept apart from csrc/face/landmarks.h: tests/face/test_landmarks.py
+# compares them.
+POINTS = {
+    "forehead": 10,
+    "chin": 152,
+    "lip_upper": 13,
+    "lip_lower": 14,
+    "mouth_left": 61,
+    "mouth_right": 291,
+    "eye_left_outer": 33,
+    "eye_left_inner": 133,
+    "eye_right_inner": 362,
+    "eye_right_outer": 263,
+}
+
+
 class Oracle:
+    points = POINTS
+
+    @staticmethod
+    def eyes(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x, y of the middles of the eyes' corners: left and right in the image."""
+        left, right = (
+            [mesh[POINTS[f"eye_{side}_{corner}"], :2] for corner in ("outer", "inner")] for side in ("left", "right")
+        )
+        return np.mean(left, 0), np.mean(right, 0)
+
     def __init__(self, models: Path | None = None):
         from ai_edge_litert.interpreter import Interpreter
 
@@ -66,10 +92,7 @@ class Oracle:
         points = self.on_crop(picture, box, keypoints[0], keypoints[1])
         for _ in range(5):
             hull = np.r_[points[:, :2].min(0), points[:, :2].max(0)]
-            before, points = (
-                points,
-                self.on_crop(picture, hull, points[[33, 133], :2].mean(0), points[[263, 362], :2].mean(0)),
-            )
+            before, points = points, self.on_crop(picture, hull, *self.eyes(points))
             if np.linalg.norm((points - before)[:, :2], axis=1).max() <= 0.04 * np.ptp(points[:, :2], axis=0).max():
                 break
         return points

@@ -2,19 +2,30 @@
 
 import numpy as np
 
-# Indices of MediaPipe's face mesh and where they lie on a frontal face, x and y in face heights from the mouth's
-# middle.
-_CORNERS = {61: (-0.17, 0.0), 291: (0.17, 0.0), 78: (-0.155, 0.0), 308: (0.155, 0.0)}
-_MIDDLE = {10: (0, -0.75), 152: (0, 0.25), 0: (0, -0.045), 17: (0, 0.06), 2: (0, -0.14), 13: (0, 0.0), 14: (0, 0.0)}
-_LIDS = [  # eye on the picture's left, then right: upper and lower lid from left to right
-    ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133), -0.16),
-    ((362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263), 0.16),
-]
-_BROWS = [((46, 53, 52, 65, 55), -0.16), ((285, 295, 282, 283, 276), 0.16)]
-_EYE = (0.07, 0.022, -0.42)  # half width, half height, y
-_UPPER = [191, 80, 81, 82, 13, 312, 311, 310, 415]
-_LOWER = [95, 88, 178, 87, 14, 317, 402, 318, 324]
+from sonic_nodes.face import LANDMARKS
 
+# Where points of the mesh lie on a frontal face: x and y in face heights from the mouth's middle.
+_POINTS = {
+    "mouth_left": (-0.17, 0.0),
+    "mouth_right": (0.17, 0.0),
+    "mouth_left_inner": (-0.155, 0.0),
+    "mouth_right_inner": (0.155, 0.0),
+    "forehead": (0, -0.75),
+    "chin": (0, 0.25),
+    "lip_top": (0, -0.045),
+    "lip_bottom": (0, 0.06),
+    "nose_base": (0, -0.14),
+    "lip_upper": (0, 0.0),
+    "lip_lower": (0, 0.0),
+}
+_LEFT, _RIGHT = LANDMARKS["eye_left"], LANDMARKS["eye_right"]  # rings that begin at the outer corners
+_LIDS = [  # eye on the image's left, then right: upper and lower lid from left to right, x of the eye
+    (_LEFT[:1] + _LEFT[:7:-1], _LEFT[:9], -0.16),
+    (_RIGHT[8:] + _RIGHT[:1], _RIGHT[8::-1], 0.16),
+]
+_BROWS = [(LANDMARKS["brow_left"], -0.16), (LANDMARKS["brow_right"], 0.16)]
+_EYE = (0.07, 0.022, -0.42)  # half width, half height, y
+_LOWER, _UPPER = LANDMARKS["lips_inner"][1:10], LANDMARKS["lips_inner"][11:]
 
 SKIN, LIPS, EYE_WHITE = (200, 160, 140), (170, 80, 80), (245, 245, 245)
 
@@ -25,8 +36,8 @@ def drawn_mesh(width, height, face_height=None, gap=0.0, eyes_open=1.0):
     centre = np.array([width / 2, height / 2 + 0.25 * unit])
     angle = np.linspace(0, 2 * np.pi, 468, endpoint=False)
     mesh = np.stack([0.36 * np.cos(angle), -0.25 + 0.5 * np.sin(angle)], 1)  # every other point on the outline
-    for index, place in {**_CORNERS, **_MIDDLE}.items():
-        mesh[index] = place
+    for name, place in _POINTS.items():
+        mesh[LANDMARKS[name]] = place
     for row, sign in ((_UPPER, -0.5), (_LOWER, 0.5)):
         x = np.linspace(-0.155, 0.155, 11)[1:-1]
         for index, at in zip(row, x, strict=True):

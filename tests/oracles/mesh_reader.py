@@ -1,7 +1,7 @@
 """Mouth measurements on pictures by an independent mesh: MediaPipe's original models run by LiteRT (face_oracle.py).
 
-Opening is |13-14| and width |61-291|, the inner lips' middles and the mouth's corners, both over the face's height
-|10-152|.
+Opening is the distance of the inner lips' middles, width that of the mouth's corners, both over the face's height
+(forehead to chin).
 """
 
 import numpy as np
@@ -9,17 +9,16 @@ import numpy as np
 from tests.oracles.face_oracle import Oracle
 
 SETTLE, AVERAGE = 6, 10
-UPPER, LOWER, LEFT, RIGHT, FOREHEAD, CHIN = 13, 14, 61, 291, 10, 152
 
 
-def distance(mesh: np.ndarray, one: int, other: int) -> float:
-    return float(np.linalg.norm(mesh[one, :2] - mesh[other, :2]))
+def distance(mesh: np.ndarray, one: str, other: str) -> float:
+    return float(np.linalg.norm(mesh[Oracle.points[one], :2] - mesh[Oracle.points[other], :2]))
 
 
 def mouth_of(mesh: np.ndarray) -> tuple[float, float]:
     """(opening, width) in face heights."""
-    height = distance(mesh, FOREHEAD, CHIN)
-    return distance(mesh, UPPER, LOWER) / height, distance(mesh, LEFT, RIGHT) / height
+    height = distance(mesh, "forehead", "chin")
+    return distance(mesh, "lip_upper", "lip_lower") / height, distance(mesh, "mouth_left", "mouth_right") / height
 
 
 class MeshReader:
@@ -40,5 +39,5 @@ class MeshReader:
     def read(self, frame: np.ndarray) -> tuple[float, float]:
         mesh = self.mesh
         hull = np.r_[mesh[:, :2].min(0), mesh[:, :2].max(0)]
-        self.mesh = self.oracle.on_crop(frame, hull, mesh[[33, 133], :2].mean(0), mesh[[263, 362], :2].mean(0))
+        self.mesh = self.oracle.on_crop(frame, hull, *self.oracle.eyes(mesh))
         return mouth_of(self.mesh)

@@ -4,14 +4,21 @@
 
 #include "core/scalar.h"
 #include "draft/render/bicubic.h"
+#include "face/landmarks.h"
 
-/* From the picture's left corner of the eye to the right one (MediaPipe's face mesh); brows' lower edges. */
-enum { LID_POINTS = 9, BROW_POINTS = 5 };
-static const int32_t upper_lid[SONIC_EYES][LID_POINTS] = {{33, 246, 161, 160, 159, 158, 157, 173, 133},
-                                                          {362, 398, 384, 385, 386, 387, 388, 466, 263}};
-static const int32_t lower_lid[SONIC_EYES][LID_POINTS] = {{33, 7, 163, 144, 145, 153, 154, 155, 133},
-                                                          {362, 382, 381, 380, 374, 373, 390, 249, 263}};
-static const int32_t brow[SONIC_EYES][BROW_POINTS] = {{46, 53, 52, 65, 55}, {285, 295, 282, 283, 276}};
+static const int16_t contour[SONIC_EYES][SONIC_EYE_CONTOUR_POINTS] = {{SONIC_LANDMARKS_EYE_LEFT},
+                                                                      {SONIC_LANDMARKS_EYE_RIGHT}};
+static const int16_t brow[SONIC_EYES][SONIC_BROW_POINTS] = {{SONIC_LANDMARKS_BROW_LEFT}, {SONIC_LANDMARKS_BROW_RIGHT}};
+
+/* The landmarks of both lids of an eye, from its left corner to its right one. */
+static void lids_left_to_right(int16_t upper[SONIC_LID_POINTS], int16_t lower[SONIC_LID_POINTS], int32_t eye)
+{
+    for (int i = 0; i < SONIC_LID_POINTS; i++) {
+        int from_outer = eye == 0 ? i : SONIC_LID_POINTS - 1 - i;
+        upper[i] = contour[eye][sonic_landmarks_upper_lid(from_outer)];
+        lower[i] = contour[eye][from_outer];
+    }
+}
 
 static float eye_a(const sonic_eye *e, float x, float y) { return ((x - e->x) * e->ax + (y - e->y) * e->ay) / e->half; }
 
@@ -19,7 +26,7 @@ static float eye_b(const sonic_eye *e, float x, float y) { return (y - e->y) * e
 
 /* Least-squares b = c0 + c1 a + c2 a^2 + c3 a^3 through mesh points: smoother than the mesh's own corners. Normal
  * equations. */
-static void fit_cubic(float c[4], const sonic_eye *e, const float *mesh, const int32_t *points, int32_t count)
+static void fit_cubic(float c[4], const sonic_eye *e, const float *mesh, const int16_t *points, int32_t count)
 {
     float m[4][5] = {{0.0f}};
     for (int32_t i = 0; i < count; i++) {
@@ -89,7 +96,7 @@ static float skin_above(const sonic_draft_rig *rig, const sonic_eye *e, float mo
 
 static float skin_luma(const sonic_draft_rig *rig, const float *mesh)
 {
-    static const int32_t cheeks[] = {50, 280, 101, 330, 36, 266};
+    static const int16_t cheeks[] = {SONIC_LANDMARKS_CHEEKS};
     float sum = 0.0f;
     for (int32_t i = 0; i < 6; i++) {
         float rgb[4];
@@ -115,7 +122,9 @@ static int is_finite_cubic(const float c[4]) { return isfinite(c[0] + c[1] + c[2
 
 static void build_eye(sonic_draft_rig *rig, sonic_eye *e, int32_t index, const float *mesh, float skin)
 {
-    const float *left = mesh + 3 * upper_lid[index][0], *right = mesh + 3 * upper_lid[index][LID_POINTS - 1];
+    int16_t upper[SONIC_LID_POINTS], lower[SONIC_LID_POINTS];
+    lids_left_to_right(upper, lower, index);
+    const float *left = mesh + 3 * upper[0], *right = mesh + 3 * upper[SONIC_LID_POINTS - 1];
     float dx = right[0] - left[0], dy = right[1] - left[1], length = sqrtf(dx * dx + dy * dy);
     e->moves = 0;
     if (!(length >= 5.0f) || dx * rig->frame.ux + dy * rig->frame.uy < 0.5f * length)
@@ -123,9 +132,9 @@ static void build_eye(sonic_draft_rig *rig, sonic_eye *e, int32_t index, const f
     e->x = 0.5f * (left[0] + right[0]), e->y = 0.5f * (left[1] + right[1]);
     e->ax = dx / length, e->ay = dy / length, e->half = 0.5f * length;
     float brows[4];
-    fit_cubic(e->upper, e, mesh, upper_lid[index], LID_POINTS);
-    fit_cubic(e->lower, e, mesh, lower_lid[index], LID_POINTS);
-    fit_cubic(brows, e, mesh, brow[index], BROW_POINTS);
+    fit_cubic(e->upper, e, mesh, upper, SONIC_LID_POINTS);
+    fit_cubic(e->lower, e, mesh, lower, SONIC_LID_POINTS);
+    fit_cubic(brows, e, mesh, brow[index], SONIC_BROW_POINTS);
     e->open = cubic_at(e->lower, 0.0f) - cubic_at(e->upper, 0.0f);
     float to_brow = cubic_at(e->upper, 0.0f) - cubic_at(brows, 0.0f);
     if (!is_finite_cubic(e->upper) || !is_finite_cubic(e->lower) || !(e->open > fmaxf(0.11f * length, 1.2f)))

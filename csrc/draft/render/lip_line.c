@@ -6,12 +6,9 @@
 
 #include "core/scalar.h"
 #include "draft/render/bicubic.h"
+#include "face/landmarks.h"
 
-/* Outlines of the lips from the left corner to the right one (MediaPipe's face mesh). */
-enum { LIP_POINTS = 11 };
-static const int32_t upper_inner[LIP_POINTS] = {78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308};
-static const int32_t lower_inner[LIP_POINTS] = {78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308};
-static const int32_t lower_outer[LIP_POINTS] = {61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291};
+static const int16_t lips_outer[] = {SONIC_LANDMARKS_LIPS_OUTER}, lips_inner[] = {SONIC_LANDMARKS_LIPS_INNER};
 
 /* The mouth resampled to a fixed size: columns from corner to corner, rows of 1/300 face height, row ROWS_ABOVE on the
  * mesh's upper inner outline. */
@@ -28,19 +25,19 @@ typedef struct patch {
     float path[COLUMNS]; /* rows */
 } patch;
 
-/* The outline's v over the columns; its ends lie on the mouth's corners. */
+/* The v over the columns of the upper or lower edge of a lip contour; its ends lie on the mouth's corners. */
 static void outline_rows(float *out, const float *u, const sonic_face_frame *f, const float *mesh,
-                         const int32_t *points)
+                         const int16_t *contour, int is_upper)
 {
-    float at_u[LIP_POINTS], at_v[LIP_POINTS];
-    for (int32_t i = 0; i < LIP_POINTS; i++) {
-        const float *p = mesh + 3 * points[i];
+    float at_u[SONIC_LIP_POINTS], at_v[SONIC_LIP_POINTS];
+    for (int32_t i = 0; i < SONIC_LIP_POINTS; i++) {
+        const float *p = mesh + 3 * contour[is_upper ? sonic_landmarks_upper_lip(i) : i];
         at_u[i] = sonic_frame_u(f, p[0], p[1]), at_v[i] = sonic_frame_v(f, p[0], p[1]);
         if (i && at_u[i] < at_u[i - 1] + 0.01f)
             at_u[i] = at_u[i - 1] + 0.01f;
     }
     for (int32_t k = 0, i = 1; k < COLUMNS; k++) {
-        while (i < LIP_POINTS - 1 && at_u[i] < u[k])
+        while (i < SONIC_LIP_POINTS - 1 && at_u[i] < u[k])
             i++;
         out[k] = at_v[i - 1] + sonic_clamp01((u[k] - at_u[i - 1]) / (at_u[i] - at_u[i - 1])) * (at_v[i] - at_v[i - 1]);
     }
@@ -67,15 +64,15 @@ static void patch_color(float *rgb, const sonic_draft_rig *rig, float u, float v
 static void patch_fill(patch *p, const sonic_draft_rig *rig, const float *mesh)
 {
     const sonic_face_frame *f = &rig->frame;
-    const float *left = mesh + 3 * lower_outer[0], *right = mesh + 3 * lower_outer[LIP_POINTS - 1];
+    const float *left = mesh + 3 * SONIC_LANDMARK_MOUTH_LEFT, *right = mesh + 3 * SONIC_LANDMARK_MOUTH_RIGHT;
     float first = fminf(sonic_frame_u(f, left[0], left[1]), f->left),
           last = fmaxf(sonic_frame_u(f, right[0], right[1]), f->right);
     p->row_px = f->height / rows_per_height;
     for (int32_t k = 0; k < COLUMNS; k++)
         p->u[k] = first + (last - first) * (float)k / (float)(COLUMNS - 1);
-    outline_rows(p->high, p->u, f, mesh, upper_inner);
-    outline_rows(p->low, p->u, f, mesh, lower_inner);
-    outline_rows(p->outer, p->u, f, mesh, lower_outer);
+    outline_rows(p->high, p->u, f, mesh, lips_inner, 1);
+    outline_rows(p->low, p->u, f, mesh, lips_inner, 0);
+    outline_rows(p->outer, p->u, f, mesh, lips_outer, 0);
     for (int32_t i = 0; i < NODES; i++) {
         int32_t row = i / COLUMNS, k = i % COLUMNS;
         float *rgb = p->rgb[i];

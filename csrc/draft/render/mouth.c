@@ -5,6 +5,7 @@
 
 #include "core/scalar.h"
 #include "draft/render/bicubic.h"
+#include "face/landmarks.h"
 
 static float luma_of(const float *rgb) { return 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2]; }
 
@@ -14,7 +15,7 @@ static void mix(float *rgb, const float *other, float share)
         rgb[c] += share * (other[c] - rgb[c]);
 }
 
-static void mean_color(float *rgb, const sonic_draft_rig *rig, const float *mesh, const int32_t *points, int32_t count)
+static void mean_color(float *rgb, const sonic_draft_rig *rig, const float *mesh, const int16_t *points, int32_t count)
 {
     rgb[0] = rgb[1] = rgb[2] = 0.0f;
     for (int32_t i = 0; i < count; i++) {
@@ -28,7 +29,10 @@ static void mean_color(float *rgb, const sonic_draft_rig *rig, const float *mesh
 /* Brightest place in the whites of the eyes, between iris and corner: the light's colour on something white. */
 static void eye_white(float *rgb, const sonic_draft_rig *rig, const float *mesh)
 {
-    static const int32_t corner[4] = {33, 133, 362, 263}, opposite[4] = {133, 33, 263, 362};
+    static const int16_t corner[4] = {SONIC_LANDMARK_EYE_LEFT_OUTER, SONIC_LANDMARK_EYE_LEFT_INNER,
+                                      SONIC_LANDMARK_EYE_RIGHT_INNER, SONIC_LANDMARK_EYE_RIGHT_OUTER};
+    static const int16_t opposite[4] = {SONIC_LANDMARK_EYE_LEFT_INNER, SONIC_LANDMARK_EYE_LEFT_OUTER,
+                                        SONIC_LANDMARK_EYE_RIGHT_OUTER, SONIC_LANDMARK_EYE_RIGHT_INNER};
     rgb[0] = rgb[1] = rgb[2] = 0.0f;
     for (int32_t i = 0; i < 4; i++)
         for (int32_t k = 0; k < 5; k++) {
@@ -44,7 +48,8 @@ static void eye_white(float *rgb, const sonic_draft_rig *rig, const float *mesh)
 static float lit_skin(const sonic_draft_rig *rig, const float *mesh)
 {
     enum { PLACES = 12 };
-    static const int32_t places[PLACES] = {50, 280, 101, 330, 36, 266, 199, 200, 205, 425, 5, 151};
+    /* ... the chin, the folds beside the mouth, the nose, the forehead */
+    static const int16_t places[PLACES] = {SONIC_LANDMARKS_CHEEKS, 199, 200, 205, 425, 5, 151};
     float luma[PLACES], sum = 0.0f;
     for (int32_t i = 0; i < PLACES; i++) {
         float rgb[3];
@@ -112,7 +117,7 @@ static void place_teeth(sonic_interior *in, float height)
 
 void sonic_mouth_build(sonic_draft_rig *rig, const float *mesh)
 {
-    static const int32_t lips[] = {17, 85, 315, 16, 86, 316};
+    static const int16_t lips[] = {17, 85, 315, 16, 86, 316}; /* the middle of the lower lip */
     sonic_interior *in = &rig->interior;
     const sonic_face_frame *f = &rig->frame;
     float lip[3];

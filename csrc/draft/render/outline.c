@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "face/landmarks.h"
+
 #define PI 3.14159265358979f
 
 static float direction_of(int32_t i) { return (float)i * (2.0f * PI / SONIC_OUTLINE_DIRECTIONS); }

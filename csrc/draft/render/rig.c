@@ -11,6 +11,7 @@
 #include "draft/render/outline.h"
 #include "draft/render/rig_parts.h"
 #include "draft/render/lip_line.h"
+#include "face/landmarks.h"
 
 enum { SMALLEST_SIDE_PX = 16, LARGEST_SIDE_PX = 8192 };
 
@@ -20,6 +21,23 @@ static float distance(const float *mesh, int32_t a, int32_t b)
 {
     const float *p = point(mesh, a), *q = point(mesh, b);
     return sqrtf((p[0] - q[0]) * (p[0] - q[0]) + (p[1] - q[1]) * (p[1] - q[1]));
+}
+
+static float face_height(const float *mesh) { return distance(mesh, SONIC_LANDMARK_FOREHEAD, SONIC_LANDMARK_CHIN); }
+
+static float mouth_width(const float *mesh)
+{
+    return distance(mesh, SONIC_LANDMARK_MOUTH_LEFT, SONIC_LANDMARK_MOUTH_RIGHT);
+}
+
+static float point_u(const sonic_face_frame *f, const float *mesh, int32_t index)
+{
+    return sonic_frame_u(f, point(mesh, index)[0], point(mesh, index)[1]);
+}
+
+static float point_v(const sonic_face_frame *f, const float *mesh, int32_t index)
+{
+    return sonic_frame_v(f, point(mesh, index)[0], point(mesh, index)[1]);
 }
 
 static sonic_status check_image(sonic_image image)
@@ -43,12 +61,12 @@ static sonic_status check_mesh(const float *mesh, sonic_image image)
             return sonic_fail(SONIC_ERROR_ARGUMENT,
                               "Find the face again: point %d of its mesh is (%g, %g) in a picture of %d x %d px", i,
                               (double)point(mesh, i)[0], (double)point(mesh, i)[1], image.width_px, image.height_px);
-    float height = distance(mesh, 10, 152), mouth = distance(mesh, 61, 291);
+    float height = face_height(mesh), mouth = mouth_width(mesh);
     if (!(height >= 12.0f) || !(mouth >= 3.0f))
         return sonic_fail(SONIC_ERROR_ARGUMENT,
                           "Choose a picture with a larger face: this one is %.1f px high, its mouth %.1f px wide",
                           (double)height, (double)mouth);
-    const float *left = point(mesh, 61), *right = point(mesh, 291);
+    const float *left = point(mesh, SONIC_LANDMARK_MOUTH_LEFT), *right = point(mesh, SONIC_LANDMARK_MOUTH_RIGHT);
     float x = 0.5f * (left[0] + right[0]), y = 0.5f * (left[1] + right[1]);
     if (x < 0.0f || y < 0.0f || x > (float)image.width_px || y > (float)image.height_px)
         return sonic_fail(SONIC_ERROR_ARGUMENT,
@@ -63,7 +81,8 @@ static sonic_status check_mesh(const float *mesh, sonic_image image)
  * what looks natural. */
 static float reading_of(const float *mesh, float height)
 {
-    float tilt = (point(mesh, 152)[2] - point(mesh, 10)[2]) / height, smile = distance(mesh, 61, 291) / height;
+    float tilt = (point(mesh, SONIC_LANDMARK_CHIN)[2] - point(mesh, SONIC_LANDMARK_FOREHEAD)[2]) / height;
+    float smile = mouth_width(mesh) / height;
     tilt = isfinite(tilt) ? tilt : 0.0f;
     float gain = expf(1.45f * (tilt + 0.07f)) * (1.0f + 8.0f * fminf(fmaxf(smile - 0.385f, 0.0f), 0.07f));
     return fminf(fmaxf(gain, 0.82f), 2.0f);
@@ -71,19 +90,20 @@ static float reading_of(const float *mesh, float height)
 
 static sonic_status build_frame(sonic_face_frame *f, const float *mesh)
 {
-    const float *top = point(mesh, 10), *chin = point(mesh, 152), *upper = point(mesh, 13), *lower = point(mesh, 14);
-    f->height = distance(mesh, 10, 152);
+    const float *top = point(mesh, SONIC_LANDMARK_FOREHEAD), *chin = point(mesh, SONIC_LANDMARK_CHIN);
+    const float *upper = point(mesh, SONIC_LANDMARK_LIP_UPPER), *lower = point(mesh, SONIC_LANDMARK_LIP_LOWER);
+    f->height = face_height(mesh);
     f->vx = (chin[0] - top[0]) / f->height, f->vy = (chin[1] - top[1]) / f->height;
     f->ux = f->vy, f->uy = -f->vx;
     f->origin_x = 0.5f * (upper[0] + lower[0]), f->origin_y = 0.5f * (upper[1] + lower[1]);
-    f->left = 0.5f * (sonic_frame_u(f, point(mesh, 61)[0], point(mesh, 61)[1]) +
-                      sonic_frame_u(f, point(mesh, 78)[0], point(mesh, 78)[1]));
-    f->right = 0.5f * (sonic_frame_u(f, point(mesh, 291)[0], point(mesh, 291)[1]) +
-                       sonic_frame_u(f, point(mesh, 308)[0], point(mesh, 308)[1]));
-    f->chin = sonic_frame_v(f, chin[0], chin[1]);
-    f->nose = sonic_frame_v(f, point(mesh, 2)[0], point(mesh, 2)[1]);
+    f->left = 0.5f * (point_u(f, mesh, SONIC_LANDMARK_MOUTH_LEFT) + point_u(f, mesh, SONIC_LANDMARK_MOUTH_LEFT_INNER));
+    f->right =
+        0.5f * (point_u(f, mesh, SONIC_LANDMARK_MOUTH_RIGHT) + point_u(f, mesh, SONIC_LANDMARK_MOUTH_RIGHT_INNER));
+    f->chin = point_v(f, mesh, SONIC_LANDMARK_CHIN);
+    f->nose = point_v(f, mesh, SONIC_LANDMARK_NOSE_BASE);
     f->reading = reading_of(mesh, f->height);
-    f->upper_lip = fmaxf(distance(mesh, 0, 13), 1.0f), f->lower_lip = fmaxf(distance(mesh, 14, 17), 1.0f);
+    f->upper_lip = fmaxf(distance(mesh, SONIC_LANDMARK_LIP_TOP, SONIC_LANDMARK_LIP_UPPER), 1.0f);
+    f->lower_lip = fmaxf(distance(mesh, SONIC_LANDMARK_LIP_LOWER, SONIC_LANDMARK_LIP_BOTTOM), 1.0f);
     if (!(f->left < -1.0f) || !(f->right > 1.0f) || !(f->chin > 0.08f * f->height) || !(f->nose < 0.0f))
         return sonic_fail(SONIC_ERROR_ARGUMENT,
                           "Choose a picture that shows the face from the front: mouth from %.1f to %.1f, nose at "

@@ -8,8 +8,6 @@
 
 #include "sonic.h"
 
-enum { SONIC_MESH_POINTS = 468 };
-
 typedef struct sonic_draft_rig sonic_draft_rig;
 
 /* `image` [height, width, 3] RGB, copied; sides 16 .. 8192 px. `mesh` [468, 3] in image pixels (MediaPipe's face mesh;
