@@ -4,8 +4,8 @@
 #include "core/random.h"
 #include "core/scalar.h"
 
-/* Quantiles 0, 1/16 .. 1 of the log-normal interval in seconds, its ends cut at 0.8 and 10 s: drawing from a table
- * needs no exponential, whose last bits differ between machines. */
+/* Quantiles 0, 1/16 .. 1 of the log-normal interval in seconds, cut at 0.8 and 10 s. A table instead of expf, whose
+ * last bits differ between machines. */
 static const float interval_quantiles_s[17] = {0.8f,   1.289f, 1.593f, 1.842f, 2.070f, 2.293f, 2.518f, 2.751f, 3.0f,
                                                3.271f, 3.574f, 3.926f, 4.348f, 4.886f, 5.648f, 6.980f, 10.0f};
 
@@ -17,7 +17,8 @@ static float interval_frames(sonic_random *random)
     return SONIC_POSE_FPS * (interval_quantiles_s[entry] * (1.0f - share) + interval_quantiles_s[entry + 1] * share);
 }
 
-/* The lid `frames` after it is shut: falls within 2.75 frames (110 ms), stays for one, rises within 4.25 (170 ms). */
+/* Closure of the lid, 0 .. 1, `frames` after it is shut: it falls within 2.75 frames (110 ms), stays for one and rises
+ * within 4.25 (170 ms). */
 static float lid(float frames)
 {
     return frames <= 0.0f ? sonic_smoothstep(1.0f + frames / 2.75f) : sonic_smoothstep(1.0f - (frames - 1.0f) / 4.25f);

@@ -10,7 +10,7 @@
 #include "sonic.h"
 
 /* Adds blinks to poses [frames, SONIC_POSE_COUNT], whose SONIC_POSE_BLINK is 0. `share` (0 .. 1) of the blinks that the
- * seed gives are kept; every blink closes fully in at least one frame. */
+ * seed generates are kept; every blink closes fully in at least one frame. */
 void sonic_blink_add(float *poses, int64_t frames, uint64_t seed, float share);
 
 #endif

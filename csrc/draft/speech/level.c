@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "core/scalar.h"
-enum { BINS = 680, REACH_BLOCKS = 3, NOISE_CELLS = 20 };
+
+enum { BINS = 680, REACH_BLOCKS = 3, NOISE_HOPS = 20 };
 static const float lowest_db = -140.0f, bin_db = 0.25f;
-static const float digital_silence_db = -80.0f; /* of the loudest: more than the range of a room and a microphone */
-static const float noise_over_mean = 1.5f;
-static const float stands_out_db = 5.5f;
-static const float unheard_energy = 1e-7f;
+static const float digital_silence_db = -80.0f; /* below the loudest: more than the range of a room and a microphone */
+static const float oversubtraction = 1.5f;
+static const float above_floor_db = 5.5f; /* from here on a hop is not background */
+static const float least_energy = 1e-7f;  /* -70 dB of full scale */
 
 typedef struct histogram {
     int64_t counts[BINS], total;
@@ -27,43 +28,43 @@ static void count_one(histogram *h, float db)
 }
 
 /* Counts the amplitudes louder than `above_db`. */
-static void count_levels(histogram *h, const float *amplitudes, int64_t cells, float above_db)
+static void count_levels(histogram *h, const float *amplitudes, int64_t hops, float above_db)
 {
     memset(h, 0, sizeof *h);
-    for (int64_t i = 0; i < cells; i++) {
+    for (int64_t i = 0; i < hops; i++) {
         float db = decibels(amplitudes[i]);
         if (db > above_db)
             count_one(h, db);
     }
 }
 
-/* The level that a share of the counted cells stays under; -inf when nothing was counted. */
+/* The quantile `share` of the counted levels; -inf when nothing was counted. */
 static float percentile_db(const histogram *h, float share)
 {
-    int64_t below = 0, wanted = (int64_t)(share * (float)h->total);
+    int64_t below = 0, rank = (int64_t)(share * (float)h->total);
     if (!h->total)
         return -INFINITY;
     for (int bin = 0; bin < BINS; bin++)
-        if ((below += h->counts[bin]) > wanted)
+        if ((below += h->counts[bin]) > rank)
             return lowest_db + ((float)bin + 0.5f) * bin_db;
     return lowest_db + BINS * bin_db;
 }
 
-/* Mean energy of one band over 100 ms, or 0. */
-static float band_mean(const float *energies, int64_t cells, int64_t cell, int band)
+/* Mean energy of one band over 100 ms. */
+static float band_mean(const float *energies, int64_t hops, int64_t hop, int band)
 {
     float sum = 0.0f;
-    int64_t end = cell + NOISE_CELLS < cells ? cell + NOISE_CELLS : cells;
-    for (int64_t i = cell; i < end; i++)
+    int64_t end = hop + NOISE_HOPS < hops ? hop + NOISE_HOPS : hops;
+    for (int64_t i = hop; i < end; i++)
         sum += energies[i * SONIC_BANDS + band];
-    return sum / (float)(end - cell);
+    return sum / (float)(end - hop);
 }
 
-static float noise_energy(const float *energies, int64_t cells, int band)
+static float noise_energy(const float *energies, int64_t hops, int band)
 {
     histogram h = {0};
-    for (int64_t cell = 0; cell < cells; cell += NOISE_CELLS) {
-        float db = decibels(sqrtf(band_mean(energies, cells, cell, band)));
+    for (int64_t hop = 0; hop < hops; hop += NOISE_HOPS) {
+        float db = decibels(sqrtf(band_mean(energies, hops, hop, band)));
         if (db > lowest_db)
             count_one(&h, db);
     }
@@ -71,11 +72,11 @@ static float noise_energy(const float *energies, int64_t cells, int band)
     return amplitude * amplitude;
 }
 
-void sonic_level_subtract_noise(float *energies, int64_t cells)
+void sonic_level_subtract_noise(float *energies, int64_t hops)
 {
     for (int band = 0; band < SONIC_BANDS; band++) {
-        float noise = noise_over_mean * noise_energy(energies, cells, band);
-        for (int64_t i = 0; i < cells; i++) {
+        float noise = oversubtraction * noise_energy(energies, hops, band);
+        for (int64_t i = 0; i < hops; i++) {
             float left = energies[i * SONIC_BANDS + band] - noise;
             energies[i * SONIC_BANDS + band] = left > 0.0f ? left : 0.0f;
         }
@@ -90,25 +91,25 @@ static float total_energy(const float energy[SONIC_BANDS])
     return sum;
 }
 
-void sonic_level_normalise(float *energies, int64_t cells)
+void sonic_level_normalise(float *energies, int64_t hops)
 {
     float loudest = 0.0f;
-    for (int64_t i = 0; i < cells; i++)
+    for (int64_t i = 0; i < hops; i++)
         loudest = fmaxf(loudest, total_energy(energies + i * SONIC_BANDS));
-    float scale = loudest > unheard_energy ? 1.0f / loudest : 0.0f;
-    for (int64_t i = 0; i < cells * SONIC_BANDS; i++)
+    float scale = loudest > least_energy ? 1.0f / loudest : 0.0f;
+    for (int64_t i = 0; i < hops * SONIC_BANDS; i++)
         energies[i] *= scale;
 }
 
-sonic_level sonic_level_measure(const float *amplitudes, int64_t cells)
+sonic_level sonic_level_measure(const float *amplitudes, int64_t hops)
 {
     histogram h;
     sonic_level level = {0};
-    count_levels(&h, amplitudes, cells, digital_silence_db);
+    count_levels(&h, amplitudes, hops, digital_silence_db);
     float floor_db = percentile_db(&h, 0.10f);
     if (!h.total)
         return level;
-    count_levels(&h, amplitudes, cells, floor_db + stands_out_db);
+    count_levels(&h, amplitudes, hops, floor_db + above_floor_db);
     level.floor = amplitude_of(floor_db);
     if (!h.total)
         return level;
@@ -118,7 +119,7 @@ sonic_level sonic_level_measure(const float *amplitudes, int64_t cells)
     return level;
 }
 
-int64_t sonic_level_blocks(int64_t cells) { return (cells + SONIC_LEVEL_BLOCK_CELLS - 1) / SONIC_LEVEL_BLOCK_CELLS; }
+int64_t sonic_level_blocks(int64_t hops) { return (hops + SONIC_LEVEL_BLOCK_HOPS - 1) / SONIC_LEVEL_BLOCK_HOPS; }
 
 static float loudest_near(const float *blocks_db, int64_t blocks, int64_t block)
 {
@@ -129,35 +130,35 @@ static float loudest_near(const float *blocks_db, int64_t blocks, int64_t block)
     return loudest;
 }
 
-static float block_db(const float *amplitudes, int64_t cells, int64_t block)
+static float block_db(const float *amplitudes, int64_t hops, int64_t block)
 {
     histogram h;
-    int64_t start = block * SONIC_LEVEL_BLOCK_CELLS, left = cells - start;
-    count_levels(&h, amplitudes + start, left < SONIC_LEVEL_BLOCK_CELLS ? left : SONIC_LEVEL_BLOCK_CELLS, lowest_db);
+    int64_t start = block * SONIC_LEVEL_BLOCK_HOPS, left = hops - start;
+    count_levels(&h, amplitudes + start, left < SONIC_LEVEL_BLOCK_HOPS ? left : SONIC_LEVEL_BLOCK_HOPS, lowest_db);
     return percentile_db(&h, 0.90f);
 }
 
-/* Part of the way from the whole recording's level, between 12 dB under and 6 dB over it. */
+/* 0.6 of the way from the recording's level to the local one, at most 12 dB below and 6 dB above it. */
 static float between(float voice_db, float near_db)
 {
     float offset = 0.6f * (near_db - voice_db);
     return voice_db + sonic_clampf(offset, -12.0f, 6.0f);
 }
 
-void sonic_level_follow(float *local, float *scratch, const float *amplitudes, int64_t cells, sonic_level level)
+void sonic_level_follow(float *local, float *scratch, const float *amplitudes, int64_t hops, sonic_level level)
 {
-    int64_t blocks = sonic_level_blocks(cells);
+    int64_t blocks = sonic_level_blocks(hops);
     float voice_db = decibels(level.voice);
     for (int64_t block = 0; block < blocks; block++)
-        scratch[block] = block_db(amplitudes, cells, block);
+        scratch[block] = block_db(amplitudes, hops, block);
     for (int64_t block = 0; block < blocks; block++)
         local[block] = amplitude_of(between(voice_db, loudest_near(scratch, blocks, block)));
 }
 
-float sonic_level_at(const float *local, int64_t blocks, int64_t cell)
+float sonic_level_at(const float *local, int64_t blocks, int64_t hop)
 {
-    float position = ((float)(cell % SONIC_LEVEL_BLOCK_CELLS) + 0.5f) / SONIC_LEVEL_BLOCK_CELLS - 0.5f;
-    int64_t block = cell / SONIC_LEVEL_BLOCK_CELLS, other = position < 0.0f ? block - 1 : block + 1;
+    float position = ((float)(hop % SONIC_LEVEL_BLOCK_HOPS) + 0.5f) / SONIC_LEVEL_BLOCK_HOPS - 0.5f;
+    int64_t block = hop / SONIC_LEVEL_BLOCK_HOPS, other = position < 0.0f ? block - 1 : block + 1;
     if (other < 0 || other >= blocks)
         return local[block];
     float share = position < 0.0f ? -position : position;

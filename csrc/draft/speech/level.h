@@ -1,38 +1,35 @@
-/* level.h - how loud this speaker is, and how loud the room: what "silent" and "loud" mean in this recording. */
+/* level.h - loudness of the speaker and of the background: the scale of "silent" and "loud" in one recording. */
 #ifndef SONIC_DRAFT_SPEECH_LEVEL_H
 #define SONIC_DRAFT_SPEECH_LEVEL_H
 
 #include "draft/speech/bands.h"
 
-/* Scales energies [cells, SONIC_BANDS] so that the loudest cell has 1: from there on all is relative to the recording.
- * What stays under -70 dB of full scale throughout is not heard as speech and becomes silence. */
-void sonic_level_normalise(float *energies, int64_t cells);
+/* Scales energies [hops, SONIC_BANDS] so that the loudest hop has total energy 1. A recording that stays below -70 dB
+ * of full scale throughout becomes silence. */
+void sonic_level_normalise(float *energies, int64_t hops);
 
-/* Takes the steady background out of energies [cells, SONIC_BANDS]: in each band 1.5 times the energy that nine tenths
- * of all stretches of 100 ms exceed (power spectral subtraction, Boll 1979, IEEE Trans. ASSP 27: 113-120; the noise
- * from a low percentile, Stahl et al. 2000, ICASSP). */
-void sonic_level_subtract_noise(float *energies, int64_t cells);
+/* Subtracts the stationary background from energies [hops, SONIC_BANDS]: in each band 1.5 times the 10th percentile of
+ * the mean energy over 100 ms (power spectral subtraction, Boll 1979, IEEE Trans. ASSP 27: 113-120; the noise from a
+ * low percentile, Stahl et al. 2000, ICASSP). */
+void sonic_level_subtract_noise(float *energies, int64_t hops);
 
 typedef struct sonic_level {
-    float floor; /* amplitude of the background: the 10th percentile of what is not digital silence */
-    /* Amplitude of loud speech: the 90th percentile of what stands out of the background; 0 when nothing does */
-    float voice;
-    float presence; /* 0 .. 1: how sure it is that something speaks, from the distance of the two */
+    float floor;    /* amplitude of the background: 10th percentile of all hops but digital silence */
+    float voice;    /* amplitude of loud speech: 90th percentile of the hops above the background; 0 without any */
+    float presence; /* confidence that there is speech, 0 .. 1, from the ratio of the two */
 } sonic_level;
 
-/* Level of amplitudes [cells] (5 ms each). */
-sonic_level sonic_level_measure(const float *amplitudes, int64_t cells);
+/* Level of amplitudes [hops] (5 ms each). */
+sonic_level sonic_level_measure(const float *amplitudes, int64_t hops);
 
-/* Seconds covered by one entry of the local level. */
-#define SONIC_LEVEL_BLOCK_CELLS 200
-int64_t sonic_level_blocks(int64_t cells);
+#define SONIC_LEVEL_BLOCK_HOPS 200 /* one entry of the local level: 1 s */
+int64_t sonic_level_blocks(int64_t hops);
 
-/* local and scratch [sonic_level_blocks(cells)]; local: `level.voice`, followed 0.6 of the way (in decibels) to what
- * the voice does within some seconds, so that a quiet passage still moves the mouth and a loud one does not tear it
- * open. */
-void sonic_level_follow(float *local, float *scratch, const float *amplitudes, int64_t cells, sonic_level level);
+/* local and scratch [sonic_level_blocks(hops)]. local: `level.voice`, moved by 0.6 (in decibels) towards the level of
+ * the surrounding seconds, so that a quiet passage still moves the mouth and a loud one does not open it too wide. */
+void sonic_level_follow(float *local, float *scratch, const float *amplitudes, int64_t hops, sonic_level level);
 
-/* The local level at a cell, between the middles of the blocks. */
-float sonic_level_at(const float *local, int64_t blocks, int64_t cell);
+/* The local level at a hop, interpolated between the centres of the blocks. */
+float sonic_level_at(const float *local, int64_t blocks, int64_t hop);
 
 #endif

@@ -3,10 +3,10 @@
 #include "draft/pose.h"
 #include "core/random.h"
 
-enum { KNOT_FRAMES = 40, NOD_REACH = 12 }; /* 1.6 s between random points; nods look half a second around */
+enum { KNOT_FRAMES = 40, NOD_REACH = 12 }; /* 1.6 s between random points; 0.48 s to either side */
 static const float drift_x = 0.019f, drift_y = 0.010f, drift_roll = 0.029f, nod_y = 0.010f;
 
-/* Uniform cubic B-spline: twice differentiable, and never outside its points. */
+/* Uniform cubic B-spline: twice continuously differentiable, within the hull of its points. */
 static float spline(const float knots[4], float t)
 {
     float u = 1.0f - t, t2 = t * t, t3 = t2 * t;
@@ -33,7 +33,7 @@ static void add_drift(float *poses, int64_t frames, int channel, sonic_random ra
     }
 }
 
-/* Mean opening within half a second, weighted by a triangle, over the speaker's 0.1. */
+/* Triangle-weighted mean opening within half a second, relative to 0.1 face heights. */
 static float loudness(const float *poses, int64_t frames, int64_t frame)
 {
     float sum = 0.0f;
@@ -48,7 +48,7 @@ static float loudness(const float *poses, int64_t frames, int64_t frame)
 static void add_nods(float *poses, int64_t frames, float scale)
 {
     for (int64_t i = 0; i < frames; i++) {
-        float start = i < 25 ? (float)i / 25.0f : 1.0f, nod = loudness(poses, frames, i);
+        float start = i < SONIC_POSE_FPS ? (float)i / SONIC_POSE_FPS : 1.0f, nod = loudness(poses, frames, i);
         poses[i * SONIC_POSE_COUNT + SONIC_POSE_SWAY_Y] += scale * start * (nod < 1.0f ? nod : 1.0f);
     }
 }

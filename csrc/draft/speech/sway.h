@@ -1,8 +1,8 @@
-/* sway.h - the slight, slow motion of a head that speaks, decided by the seed.
+/* sway.h - the slight, slow head motion of a speaker, decided by the seed.
  *
- * Two layers: aimless drift, a smooth curve through random points 1.6 s apart (nothing faster than about 0.6 Hz), and
- * nods that follow the phrases, the voice's loudness at 1-2 Hz: head motion goes with the envelope at that pace
- * (Pedersen et al. 2022, PLoS Comput Biol 18(7): e1010273; Munhall et al. 2004, Psychol Sci 15: 133-137). */
+ * Two layers: random drift, a smooth curve through random points 1.6 s apart (nothing faster than about 0.6 Hz), and
+ * nods that follow the phrases, the voice's loudness at 1-2 Hz: head motion follows the envelope at that rate (Pedersen
+ * et al. 2022, PLoS Comput Biol 18(7): e1010273; Munhall et al. 2004, Psychol Sci 15: 133-137). */
 #ifndef SONIC_DRAFT_SPEECH_SWAY_H
 #define SONIC_DRAFT_SPEECH_SWAY_H
 

@@ -9,23 +9,23 @@
 #include "draft/speech/sway.h"
 #include "draft/speech/mouth_pose.h"
 
-/* Face heights for the speaker's loud, open vowel; real speakers reach 0.09 to 0.15 */
+/* Face heights for the speaker's loud, open vowel; the 95th percentile of three recorded speakers is 0.09 to 0.15 */
 static const float natural_opening = 0.115f;
 static const float widest_opening = 0.2f;
-/* Of the mouth's, for a speaker's ee over their usual; as wide as real speakers' */
+/* Relative change of the mouth's width for the speaker's ee against their mean */
 static const float natural_width = 0.2f;
 static const float width_per_opening = -0.05f; /* a lowered jaw draws the corners in */
 
 typedef struct analysis {
-    int64_t cells;
+    int64_t hops;
     sonic_level level;
-    float *energies;         /* [cells, SONIC_BANDS] */
-    float *amplitudes;       /* [cells] */
-    float *local, *scratch;  /* [sonic_level_blocks(cells)] */
-    sonic_mouth *mouths;     /* [cells] */
-    sonic_spectrum *spectra; /* [cells] */
-    float *shut, *openings;  /* [cells] */
-    float *moving;           /* [frames] */
+    float *energies;           /* [hops, SONIC_BANDS] */
+    float *amplitudes;         /* [hops] */
+    float *local, *scratch;    /* [sonic_level_blocks(hops)] */
+    sonic_mouth_pose *mouths;  /* [hops] */
+    sonic_bilabial_cues *cues; /* [hops] */
+    float *shut, *openings;    /* [hops] */
+    float *moving;             /* [frames] */
 } analysis;
 
 sonic_voice_params sonic_voice_default_params(void)
@@ -34,15 +34,15 @@ sonic_voice_params sonic_voice_default_params(void)
     return params;
 }
 
-static int within(float value, float high) { return value >= 0.0f && value <= high; }
+static int is_within(float value, float high) { return value >= 0.0f && value <= high; }
 
 static sonic_status check_params(sonic_voice_params params)
 {
-    if (!within(params.opening, 4.0f))
+    if (!is_within(params.opening, 4.0f))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose an opening between 0 and 4. It is %g.", (double)params.opening);
-    if (!within(params.sway, 4.0f))
+    if (!is_within(params.sway, 4.0f))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a sway between 0 and 4. It is %g.", (double)params.sway);
-    if (!within(params.blink, 1.0f))
+    if (!is_within(params.blink, 1.0f))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a blink between 0 and 1. It is %g.", (double)params.blink);
     return SONIC_OK;
 }
@@ -57,23 +57,23 @@ static sonic_status check_samples(const float *samples, int64_t count)
     return SONIC_OK;
 }
 
-static sonic_status create_analysis(analysis *a, sonic_arena **arena, int64_t cells, int64_t frames)
+static sonic_status create_analysis(analysis *a, sonic_arena **arena, int64_t hops, int64_t frames)
 {
-    size_t n = (size_t)cells, blocks = (size_t)sonic_level_blocks(cells);
+    size_t n = (size_t)hops, blocks = (size_t)sonic_level_blocks(hops);
     size_t bytes = sonic_arena_piece(n * SONIC_BANDS * sizeof(float)) + sonic_arena_piece(n * sizeof(float)) +
-                   2 * sonic_arena_piece(blocks * sizeof(float)) + sonic_arena_piece(n * sizeof(sonic_mouth)) +
-                   sonic_arena_piece(n * sizeof(sonic_spectrum)) + 2 * sonic_arena_piece(n * sizeof(float)) +
+                   2 * sonic_arena_piece(blocks * sizeof(float)) + sonic_arena_piece(n * sizeof(sonic_mouth_pose)) +
+                   sonic_arena_piece(n * sizeof(sonic_bilabial_cues)) + 2 * sonic_arena_piece(n * sizeof(float)) +
                    sonic_arena_piece((size_t)frames * sizeof(float));
     sonic_status status = sonic_arena_create(arena, bytes);
     if (status != SONIC_OK)
         return status;
-    a->cells = cells;
+    a->hops = hops;
     a->energies = sonic_arena_take(*arena, n * SONIC_BANDS * sizeof(float));
     a->amplitudes = sonic_arena_take(*arena, n * sizeof(float));
     a->local = sonic_arena_take(*arena, blocks * sizeof(float));
     a->scratch = sonic_arena_take(*arena, blocks * sizeof(float));
-    a->mouths = sonic_arena_take(*arena, n * sizeof(sonic_mouth));
-    a->spectra = sonic_arena_take(*arena, n * sizeof(sonic_spectrum));
+    a->mouths = sonic_arena_take(*arena, n * sizeof(sonic_mouth_pose));
+    a->cues = sonic_arena_take(*arena, n * sizeof(sonic_bilabial_cues));
     a->shut = sonic_arena_take(*arena, n * sizeof(float));
     a->openings = sonic_arena_take(*arena, n * sizeof(float));
     a->moving = sonic_arena_take(*arena, (size_t)frames * sizeof(float));
@@ -82,38 +82,38 @@ static sonic_status create_analysis(analysis *a, sonic_arena **arena, int64_t ce
 
 static void analyse(analysis *a, const float *samples, int64_t count)
 {
-    sonic_bands_measure(a->energies, a->cells, samples, count);
-    sonic_level_normalise(a->energies, a->cells);
-    sonic_mouth_amplitude(a->amplitudes, a->energies, a->cells);
-    a->level = sonic_level_measure(a->amplitudes, a->cells);
-    sonic_level_subtract_noise(a->energies, a->cells);
-    sonic_mouth_amplitude(a->amplitudes, a->energies, a->cells);
-    sonic_level_follow(a->local, a->scratch, a->amplitudes, a->cells, a->level);
-    sonic_mouth_measure(a->mouths, a->energies, a->amplitudes, a->cells, a->level, a->local);
-    sonic_mouth_bridge(a->openings, a->mouths, a->cells);
-    sonic_spectra_measure(a->spectra, a->energies, a->cells);
-    sonic_closures_find(a->shut, a->spectra, a->cells);
+    sonic_bands_measure(a->energies, a->hops, samples, count);
+    sonic_level_normalise(a->energies, a->hops);
+    sonic_mouth_pose_amplitude(a->amplitudes, a->energies, a->hops);
+    a->level = sonic_level_measure(a->amplitudes, a->hops);
+    sonic_level_subtract_noise(a->energies, a->hops);
+    sonic_mouth_pose_amplitude(a->amplitudes, a->energies, a->hops);
+    sonic_level_follow(a->local, a->scratch, a->amplitudes, a->hops, a->level);
+    sonic_mouth_pose_measure(a->mouths, a->energies, a->amplitudes, a->hops, a->level, a->local);
+    sonic_mouth_pose_bridge(a->openings, a->mouths, a->hops);
+    sonic_bilabials_measure(a->cues, a->energies, a->hops);
+    sonic_bilabials_find(a->shut, a->cues, a->hops);
 }
 
-/* Openings over the natural one bend towards the widest that a pose may ask for. */
-static float within_reach(float opening)
+/* Openings above the natural one approach the widest that a pose allows. */
+static float limit_opening(float opening)
 {
     float over = opening - natural_opening, room = widest_opening - natural_opening;
     return over <= 0.0f ? opening : natural_opening + room * over / (room + over);
 }
 
-/* The mouth as if no lips ever met: `moving` keeps how far it opens, PRESS how surely the lips are shut. */
+/* The mouth without closures: `moving` keeps its opening, PRESS the likelihood that the lips are shut. */
 static void pose_frame(float pose[SONIC_POSE_COUNT], float *moving, const analysis *a, int64_t frame)
 {
-    sonic_mouth mouth = sonic_mouth_at_frame(a->mouths, a->openings, a->cells, frame);
+    sonic_mouth_pose mouth = sonic_mouth_pose_at_frame(a->mouths, a->openings, a->hops, frame);
     *moving = mouth.opening;
     pose[SONIC_POSE_OPENING] = natural_opening * mouth.opening;
     pose[SONIC_POSE_WIDTH] = natural_width * mouth.width + width_per_opening * mouth.opening;
     pose[SONIC_POSE_ROUNDING] = mouth.rounding;
-    pose[SONIC_POSE_PRESS] = sonic_closure_at_frame(a->shut, a->cells, frame);
+    pose[SONIC_POSE_PRESS] = sonic_bilabials_at_frame(a->shut, a->hops, frame);
 }
 
-/* 0 .. 1: whether the mouth moves within 160 ms. Lips press together in speech; in pauses they just rest. */
+/* 0 .. 1: whether the mouth moves within 160 ms. Lips press together in speech but rest in pauses. */
 static float activity(const float *moving, int64_t frames, int64_t frame)
 {
     float most = 0.0f;
@@ -143,7 +143,7 @@ sonic_status sonic_voice_poses(float *poses, int64_t frames, const float *sample
     if (status == SONIC_OK)
         status = check_samples(samples, count);
     if (status == SONIC_OK)
-        status = create_analysis(&a, &arena, (count + SONIC_CELL_SAMPLES - 1) / SONIC_CELL_SAMPLES, frames);
+        status = create_analysis(&a, &arena, (count + SONIC_BANDS_HOP_SAMPLES - 1) / SONIC_BANDS_HOP_SAMPLES, frames);
     if (status != SONIC_OK)
         return status;
     memset(poses, 0, (size_t)frames * SONIC_POSE_COUNT * sizeof *poses);
@@ -153,6 +153,6 @@ sonic_status sonic_voice_poses(float *poses, int64_t frames, const float *sample
     sonic_sway_add(poses, frames, params.seed, params.sway);
     sonic_blink_add(poses, frames, params.seed, params.blink);
     for (float *pose = poses; pose < poses + frames * SONIC_POSE_COUNT; pose += SONIC_POSE_COUNT)
-        pose[SONIC_POSE_OPENING] = within_reach(params.opening * pose[SONIC_POSE_OPENING]);
+        pose[SONIC_POSE_OPENING] = limit_opening(params.opening * pose[SONIC_POSE_OPENING]);
     return SONIC_OK;
 }
