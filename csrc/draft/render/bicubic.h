@@ -1,12 +1,22 @@
-/* bicubic.h - the portrait between its pixels: Catmull-Rom cubic convolution (Keys 1981, a = -1/2). */
+/* bicubic.h - the portrait sampled between its pixels: Catmull-Rom cubic convolution (Keys 1981, "Cubic convolution
+ * interpolation for digital image processing", a = -1/2). */
 #ifndef SONIC_DRAFT_RENDER_BICUBIC_H
 #define SONIC_DRAFT_RENDER_BICUBIC_H
 
-#include "draft/render/rig_parts.h"
+#include <stddef.h>
+
 #include "core/scalar.h"
 #include "core/vec4.h"
 
-static inline void sonic_cubic_weights(float w[4], float t)
+/* An image as float RGBX, 0 .. 255, with a border of repeated pixels, so that a 4x4 neighbourhood needs no checks. */
+enum { SONIC_TEXTURE_BORDER = 4 };
+typedef struct sonic_texture {
+    int32_t width, height; /* without the border */
+    ptrdiff_t stride;      /* floats from row to row */
+    float *pixels;         /* the border's top left corner */
+} sonic_texture;
+
+static inline void sonic_bicubic_weights(float w[4], float t)
 {
     static const float cubic[4] = {-0.5f, 1.5f, -1.5f, 0.5f}, square[4] = {1.0f, -2.5f, 2.0f, -0.5f};
     static const float linear[4] = {-0.5f, 0.0f, 0.5f, 0.0f}, constant[4] = {0.0f, 1.0f, 0.0f, 0.0f};
@@ -16,17 +26,18 @@ static inline void sonic_cubic_weights(float w[4], float t)
     sonic_vec4_store(w, sonic_vec4_add_scaled(sum, sonic_vec4_load(cubic), t2 * t));
 }
 
-/* RGBX at (x, y); exact on pixels, repeated beyond the border. */
-static inline sonic_vec4 sonic_sample_vec4(const sonic_texture *t, float x, float y)
+/* RGBX at (x, y); exact on pixels, the border repeated outside. */
+static inline sonic_vec4 sonic_bicubic_sample_vec4(const sonic_texture *t, float x, float y)
 {
     float right = (float)t->width, bottom = (float)t->height;
     x = sonic_clampf(x, -1.0f, right);
     y = sonic_clampf(y, -1.0f, bottom);
-    int32_t left = (int32_t)(x + 8.0f) - 8, top = (int32_t)(y + 8.0f) - 8;
+    int32_t left = (int32_t)(x + 8.0f) - 8, top = (int32_t)(y + 8.0f) - 8; /* floor */
     float wx[4], wy[4];
-    sonic_cubic_weights(wx, x - (float)left);
-    sonic_cubic_weights(wy, y - (float)top);
-    const float *p = t->pixels + (ptrdiff_t)(top - 1 + SONIC_BORDER) * t->stride + 4 * (left - 1 + SONIC_BORDER);
+    sonic_bicubic_weights(wx, x - (float)left);
+    sonic_bicubic_weights(wy, y - (float)top);
+    const float *p =
+        t->pixels + (ptrdiff_t)(top - 1 + SONIC_TEXTURE_BORDER) * t->stride + 4 * (left - 1 + SONIC_TEXTURE_BORDER);
     sonic_vec4 rows[4];
     for (int32_t j = 0; j < 4; j++, p += t->stride) {
         rows[j] = sonic_vec4_scale(sonic_vec4_load(p), wx[0]);
@@ -40,12 +51,10 @@ static inline sonic_vec4 sonic_sample_vec4(const sonic_texture *t, float x, floa
     return sonic_vec4_add_scaled(sum, rows[3], wy[3]);
 }
 
-/* The same to rgbx[4]. */
-static inline void sonic_sample(float *rgbx, const sonic_texture *t, float x, float y)
+/* The same, stored to rgbx [4]. */
+static inline void sonic_bicubic_sample(float *rgbx, const sonic_texture *t, float x, float y)
 {
-    sonic_vec4_store(rgbx, sonic_sample_vec4(t, x, y));
+    sonic_vec4_store(rgbx, sonic_bicubic_sample_vec4(t, x, y));
 }
-
-static inline uint8_t sonic_to_byte(float x) { return x <= 0.0f ? 0 : x >= 255.0f ? 255 : (uint8_t)(x + 0.5f); }
 
 #endif

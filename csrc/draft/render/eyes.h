@@ -1,20 +1,31 @@
 /* eyes.h - the upper eyelids: skin that slides down over the eye, with the lashes on its edge.
  *
- * Each eye has its own frame, a along the line between its corners, b across it, downwards. A lid moves down by its
- * edge's way to the lower lid; the way fades over the skin up to the brow, so that lid and crease unfold while brow and
- * eyeball stay. */
+ * Each eye has its own frame: a along the line between its corners, -1 and 1 at them; b across it, downwards, in px. A
+ * lid's edge moves down to the lower lid; the displacement fades over the skin up to the brow, so that lid and crease
+ * unfold while brow and eyeball stay. */
 #ifndef SONIC_DRAFT_RENDER_EYES_H
 #define SONIC_DRAFT_RENDER_EYES_H
 
-#include "draft/render/rig_parts.h"
+#include "draft/render/bicubic.h"
+#include "draft/render/face_frame.h"
 
-/* Fills rig->eyes. An eye that is closed, too small, or behind dark glasses is left alone (`moves` 0). */
-void sonic_eyes_build(sonic_draft_rig *rig, const float *mesh);
+enum { SONIC_EYES = 2 };
+typedef struct sonic_eye {
+    int32_t moves;            /* 0: never changed */
+    float x, y, ax, ay, half; /* midpoint of the corners, direction of a, half their distance */
+    float upper[4], lower[4]; /* the lids' edges: b as a cubic in a */
+    float open, fold;         /* distance of the lids in the middle; height of the skin that follows the lid */
+} sonic_eye;
 
-/* Index of the eye whose surroundings the box (portrait pixels) meets, or -1. */
-int32_t sonic_eyes_meet(const sonic_draft_rig *rig, float left, float top, float right, float bottom);
+/* An eye that is closed, too small, or behind dark glasses does not move. */
+void sonic_eyes_build(sonic_eye eyes[SONIC_EYES], const sonic_face_frame *frame, const sonic_texture *texture,
+                      const float *mesh);
 
-/* rgbx[4] of the portrait at (x, y) with that eye's lid lowered by `blink`, 0 .. 1. */
-void sonic_eye_sample(float *rgbx, const sonic_draft_rig *rig, int32_t eye, float blink, float x, float y);
+/* Index of the moving eye whose surroundings the box (portrait pixels) meets, or -1. */
+int32_t sonic_eyes_meet(const sonic_eye eyes[SONIC_EYES], float left, float top, float right, float bottom);
+
+/* rgbx [4] of the portrait at (x, y) with the eye's lid lowered by `blink`, 0 .. 1; edges are `softness` px wide. */
+void sonic_eye_sample(float *rgbx, const sonic_eye *eye, const sonic_texture *texture, float softness, float blink,
+                      float x, float y);
 
 #endif

@@ -10,13 +10,13 @@
 
 static const int16_t lips_outer[] = {SONIC_LANDMARKS_LIPS_OUTER}, lips_inner[] = {SONIC_LANDMARKS_LIPS_INNER};
 
-/* The mouth resampled to a fixed size: columns from corner to corner, rows of 1/300 face height, row ROWS_ABOVE on the
- * mesh's upper inner outline. */
+/* The mouth resampled to a fixed size: columns from corner to corner, rows 1/300 of a face height apart, row ROWS_ABOVE
+ * on the mesh's upper inner contour. */
 enum { COLUMNS = 96, ROWS = 88, ROWS_ABOVE = 9, NODES = COLUMNS * ROWS, EDGE_ROWS = 4, REACH = 4 };
 static const float rows_per_height = 300.0f;
 
 typedef struct patch {
-    float u[COLUMNS], high[COLUMNS], low[COLUMNS], outer[COLUMNS]; /* the mesh's outlines, v in px */
+    float u[COLUMNS], high[COLUMNS], low[COLUMNS], outer[COLUMNS]; /* the mesh's contours, v in px */
     float row_px;
     float rgb[NODES][3], luma[NODES], red[NODES];
     float dark[NODES], teeth[NODES], other[NODES]; /* 0..1: darker than the lips, tooth, either */
@@ -32,7 +32,7 @@ static void outline_rows(float *out, const float *u, const sonic_face_frame *f, 
     float at_u[SONIC_LIP_POINTS], at_v[SONIC_LIP_POINTS];
     for (int32_t i = 0; i < SONIC_LIP_POINTS; i++) {
         const float *p = mesh + 3 * contour[is_upper ? sonic_landmarks_upper_lip(i) : i];
-        at_u[i] = sonic_frame_u(f, p[0], p[1]), at_v[i] = sonic_frame_v(f, p[0], p[1]);
+        at_u[i] = sonic_face_frame_u(f, p[0], p[1]), at_v[i] = sonic_face_frame_v(f, p[0], p[1]);
         if (i && at_u[i] < at_u[i - 1] + 0.01f)
             at_u[i] = at_u[i - 1] + 0.01f;
     }
@@ -43,10 +43,10 @@ static void outline_rows(float *out, const float *u, const sonic_face_frame *f, 
     }
 }
 
-/* Mean of the pixels that one place of the patch covers. */
-static void patch_color(float *rgb, const sonic_draft_rig *rig, float u, float v, float row_px)
+/* Mean of the pixels that one sample of the patch covers. */
+static void patch_color(float *rgb, const sonic_texture *texture, const sonic_face_frame *f, float u, float v,
+                        float row_px)
 {
-    const sonic_face_frame *f = &rig->frame;
     int32_t side = (int32_t)row_px + 1;
     side = side > 8 ? 8 : side;
     rgb[0] = rgb[1] = rgb[2] = 0.0f;
@@ -55,18 +55,17 @@ static void patch_color(float *rgb, const sonic_draft_rig *rig, float u, float v
         float dv = row_px * (((float)(i / side) + 0.5f) / (float)side - 0.5f);
         float one[4], x = f->origin_x + (u + du) * f->ux + (v + dv) * f->vx,
                       y = f->origin_y + (u + du) * f->uy + (v + dv) * f->vy;
-        sonic_sample(one, &rig->texture, x, y);
+        sonic_bicubic_sample(one, texture, x, y);
         for (int32_t c = 0; c < 3; c++)
             rgb[c] += one[c] / (float)(side * side);
     }
 }
 
-static void patch_fill(patch *p, const sonic_draft_rig *rig, const float *mesh)
+static void patch_fill(patch *p, const sonic_texture *texture, const sonic_face_frame *f, const float *mesh)
 {
-    const sonic_face_frame *f = &rig->frame;
     const float *left = mesh + 3 * SONIC_LANDMARK_MOUTH_LEFT, *right = mesh + 3 * SONIC_LANDMARK_MOUTH_RIGHT;
-    float first = fminf(sonic_frame_u(f, left[0], left[1]), f->left),
-          last = fmaxf(sonic_frame_u(f, right[0], right[1]), f->right);
+    float first = fminf(sonic_face_frame_u(f, left[0], left[1]), f->left),
+          last = fmaxf(sonic_face_frame_u(f, right[0], right[1]), f->right);
     p->row_px = f->height / rows_per_height;
     for (int32_t k = 0; k < COLUMNS; k++)
         p->u[k] = first + (last - first) * (float)k / (float)(COLUMNS - 1);
@@ -76,7 +75,7 @@ static void patch_fill(patch *p, const sonic_draft_rig *rig, const float *mesh)
     for (int32_t i = 0; i < NODES; i++) {
         int32_t row = i / COLUMNS, k = i % COLUMNS;
         float *rgb = p->rgb[i];
-        patch_color(rgb, rig, p->u[k], p->high[k] + (float)(row - ROWS_ABOVE) * p->row_px, p->row_px);
+        patch_color(rgb, texture, f, p->u[k], p->high[k] + (float)(row - ROWS_ABOVE) * p->row_px, p->row_px);
         p->luma[i] = 0.3f * rgb[0] + 0.59f * rgb[1] + 0.11f * rgb[2];
         p->red[i] = (rgb[0] - rgb[1]) / (rgb[0] + rgb[1] + rgb[2] + 20.0f);
     }
@@ -88,7 +87,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median over the middle of the lower lip as the mesh sees it; `scratch` [NODES]. */
+/* Median over the middle of the lower lip, located by the mesh; `scratch` [NODES]. */
 static float lip_median(const patch *p, const float *values, float *scratch)
 {
     int32_t count = 0;
@@ -127,7 +126,7 @@ static float mean_other(const patch *p, int32_t column, int32_t from)
     return sum / (float)EDGE_ROWS;
 }
 
-/* Distance from where the mesh sees the lips meet, in units that make 1 a serious objection. */
+/* Cost of the distance from where the mesh has the lips meet. */
 static float prior_cost(const patch *p, int32_t column, int32_t row)
 {
     float v = (float)(row - ROWS_ABOVE), gap = (p->low[column] - p->high[column]) / p->row_px; /* rows */
@@ -143,8 +142,8 @@ static float luma_at(const patch *p, int32_t column, int32_t row)
     return p->luma[sonic_clamp_index(row, ROWS) * COLUMNS + column];
 }
 
-/* Depth of the dark line through a place, against what lies 3 to 5 rows above and below it; 1 is a third of the lip's
- * luma. */
+/* Depth of the dark line through a sample against the rows 3 to 5 above and below it; 1 is a third of the lip's luma.
+ */
 static float valley(const patch *p, int32_t column, int32_t row, float lip)
 {
     float above = 0.0f, below = 0.0f, here = 0.0f;
@@ -155,7 +154,7 @@ static float valley(const patch *p, int32_t column, int32_t row, float lip)
     return sonic_clamp01((fminf(above, below) - here) / (0.35f * lip));
 }
 
-static void price_column(patch *p, int32_t column, float lip)
+static void column_costs(patch *p, int32_t column, float lip)
 {
     float teeth_below = 0.0f;
     for (int32_t row = ROWS - 1; row >= 0; row--) {
@@ -190,7 +189,7 @@ static void extend_paths(patch *p, int32_t column)
 static void find_path(patch *p, float lip)
 {
     for (int32_t column = 0; column < COLUMNS; column++)
-        price_column(p, column, lip);
+        column_costs(p, column, lip);
     for (int32_t row = 0; row < ROWS; row++)
         p->total[row * COLUMNS] = p->cost[row * COLUMNS];
     for (int32_t column = 1; column < COLUMNS; column++)
@@ -205,7 +204,7 @@ static void find_path(patch *p, float lip)
     }
 }
 
-/* How much darker the path is than the skin 6 rows above and below it, as a share. */
+/* How much darker the path is than the skin 6 rows above and below it, as a fraction. */
 static float crease(const patch *p, int32_t column)
 {
     int32_t row = (int32_t)p->path[column], up = row < 6 ? 0 : row - 6, down = row + 6 >= ROWS ? ROWS - 1 : row + 6;
@@ -213,7 +212,7 @@ static float crease(const patch *p, int32_t column)
     return 1.0f - p->luma[row * COLUMNS + column] / fmaxf(around, 8.0f);
 }
 
-/* The mouth ends where its crease does; the mesh's corners when no crease is seen near them. */
+/* The mouth ends where its crease does; the mesh's corners stay where no crease is found near them. */
 static void find_corners(sonic_face_frame *f, const patch *p)
 {
     for (int32_t k = 0; k < COLUMNS / 7; k++)
@@ -241,8 +240,8 @@ static void blur(float *v, float *scratch, int32_t count, int32_t radius)
     memcpy(v, scratch, (size_t)count * sizeof(float));
 }
 
-/* How much of the portrait's own teeth shows above and below the path, and their colour. */
-static void take_teeth(sonic_lips *lips, const patch *p)
+/* The portrait's own teeth above and below the path: their extent and colour. */
+static void measure_teeth(sonic_lips *lips, const patch *p)
 {
     float above = 0.0f, below = 0.0f, dark = 0.0f, weight = 1e-6f, sum[3] = {0.0f, 0.0f, 0.0f};
     for (int32_t i = 0; i < NODES; i++) {
@@ -263,7 +262,7 @@ static void take_teeth(sonic_lips *lips, const patch *p)
         lips->teeth[c] = sum[c] / weight;
 }
 
-/* Parabola through the path between the corners (least squares over 3 Legendre polynomials). */
+/* Parabola through the path between the corners (least squares in 3 Legendre polynomials). */
 static void fit_line(sonic_lips *lips, const patch *p)
 {
     float a = 0.0f, b = 0.0f, c = 0.0f, n = (float)COLUMNS;
@@ -277,50 +276,51 @@ static void fit_line(sonic_lips *lips, const patch *p)
     lips->line[2] = x2;
 }
 
-/* The path as v over u, straight on beyond the corners. */
-static void write_seam(sonic_seam *seam, const patch *p)
+/* The path as v over u, constant beyond the corners. */
+static void write_line(sonic_lip_line *line, const patch *p)
 {
     float spacing = p->u[1] - p->u[0];
-    for (int32_t i = 0; i < seam->count; i++) {
-        float at = (seam->first_u + (float)i - p->u[0]) / spacing;
+    for (int32_t i = 0; i < line->count; i++) {
+        float at = (line->first_u + (float)i - p->u[0]) / spacing;
         at = sonic_clampf(at, 0.0f, COLUMNS - 1);
         int32_t k = at >= COLUMNS - 1 ? COLUMNS - 2 : (int32_t)at;
         float part = at - (float)k;
         float left = p->high[k] + (p->path[k] - ROWS_ABOVE) * p->row_px;
         float right = p->high[k + 1] + (p->path[k + 1] - ROWS_ABOVE) * p->row_px;
-        seam->v[i] = left + part * (right - left);
+        line->v[i] = left + part * (right - left);
     }
 }
 
-static sonic_status allocate(sonic_seam *seam, float **scratch, patch **p, const sonic_face_frame *f)
+static sonic_status allocate(sonic_lip_line *line, float **scratch, patch **p, const sonic_face_frame *f)
 {
     int32_t margin = (int32_t)(0.5f * f->height) + 2;
-    seam->first_u = floorf(f->left) - (float)margin;
-    seam->count = (int32_t)(ceilf(f->right) - floorf(f->left)) + 2 * margin + 1;
-    seam->v = malloc((size_t)seam->count * sizeof(float));
-    *scratch = malloc((size_t)seam->count * sizeof(float));
+    line->first_u = floorf(f->left) - (float)margin;
+    line->count = (int32_t)(ceilf(f->right) - floorf(f->left)) + 2 * margin + 1;
+    line->v = malloc((size_t)line->count * sizeof(float));
+    *scratch = malloc((size_t)line->count * sizeof(float));
     *p = malloc(sizeof **p);
-    if (seam->v && *scratch && *p)
+    if (line->v && *scratch && *p)
         return SONIC_OK;
     return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for the line of its lips");
 }
 
-sonic_status sonic_seam_build(sonic_draft_rig *rig, const float *mesh)
+sonic_status sonic_lip_line_build(sonic_lip_line *line, sonic_lips *lips, sonic_face_frame *frame,
+                                  const sonic_texture *texture, const float *mesh)
 {
     patch *p = NULL;
     float *scratch = NULL;
-    sonic_status status = allocate(&rig->seam, &scratch, &p, &rig->frame);
+    sonic_status status = allocate(line, &scratch, &p, frame);
     if (!status) {
-        patch_fill(p, rig, mesh);
-        classify(p, &rig->lips);
-        find_path(p, rig->lips.luma);
-        find_corners(&rig->frame, p);
-        take_teeth(&rig->lips, p);
-        fit_line(&rig->lips, p);
-        write_seam(&rig->seam, p);
-        int32_t radius = (int32_t)(0.008f * rig->frame.height) + 1;
+        patch_fill(p, texture, frame, mesh);
+        classify(p, lips);
+        find_path(p, lips->luma);
+        find_corners(frame, p);
+        measure_teeth(lips, p);
+        fit_line(lips, p);
+        write_line(line, p);
+        int32_t radius = (int32_t)(0.008f * frame->height) + 1;
         for (int32_t i = 0; i < 3; i++)
-            blur(rig->seam.v, scratch, rig->seam.count, radius);
+            blur(line->v, scratch, line->count, radius);
     }
     free(scratch);
     free(p);

@@ -2,15 +2,50 @@
 #ifndef SONIC_DRAFT_RENDER_LIP_LINE_H
 #define SONIC_DRAFT_RENDER_LIP_LINE_H
 
-#include "draft/render/rig_parts.h"
+#include "draft/render/bicubic.h"
+#include "draft/render/face_frame.h"
 
-/* Fills rig->seam and rig->lips of a rig whose frame and texture are known, and corrects the
- * frame's corners of the mouth. SONIC_ERROR_MEMORY.
+/* v as a function of u, sampled at every pixel and extended beyond the corners. */
+typedef struct sonic_lip_line {
+    float first_u; /* u of the first sample */
+    int32_t count;
+    float *v; /* [count] */
+} sonic_lip_line;
+
+/* What the pixels between the lips show. */
+typedef struct sonic_lips {
+    float luma, red;                /* of the lower lip: luma 0..255, (r - g) / (r + g + b + 20) */
+    float teeth_above, teeth_below; /* mean height of the portrait's own teeth above and below the lip line, px */
+    float dark_above;               /* mean height of the dark gap that the portrait shows above the lip line, px */
+    float teeth[3];                 /* mean colour of its teeth, if there are any */
+    float line[3];                  /* the lip line without its details: line[0] + line[1] u + line[2] u^2 */
+} sonic_lips;
+
+/* Fills `line` and `lips`, and corrects the frame's corners of the mouth. The caller frees line->v, also after a
+ * failure. SONIC_ERROR_MEMORY.
  *
- * The mesh tells roughly where the lips meet; the pixels decide. Across the mouth, the cheapest path from corner to
- * corner is found by dynamic programming (as in Avidan and Shamir, "Seam carving", 2007) where dark pixels, dark lines
- * and the step from teeth or shadow down to lip colour are cheap, teeth under the path and distance from the mesh are
- * dear: the dark line between closed lips, the lower lip's edge under a row of teeth, or the gap between two rows. */
-sonic_status sonic_seam_build(sonic_draft_rig *rig, const float *mesh);
+ * The mesh gives a prior, the pixels decide: the cheapest path from corner to corner is found by dynamic programming
+ * (as in Avidan and Shamir, "Seam carving", 2007). Dark pixels, dark lines and the step from teeth or shadow down to
+ * lip colour lower the cost; teeth below the path and distance from the mesh raise it. The path is the dark line
+ * between closed lips, the lower lip's edge below a row of teeth, or the gap between two rows. */
+sonic_status sonic_lip_line_build(sonic_lip_line *line, sonic_lips *lips, sonic_face_frame *frame,
+                                  const sonic_texture *texture, const float *mesh);
+
+static inline float sonic_lip_line_v(const sonic_lip_line *line, float u)
+{
+    float at = u - line->first_u;
+    if (!(at > 0.0f))
+        return line->v[0];
+    if (at >= (float)(line->count - 1))
+        return line->v[line->count - 1];
+    int32_t i = (int32_t)at;
+    return line->v[i] + (at - (float)i) * (line->v[i + 1] - line->v[i]);
+}
+
+/* v of the lip line without its details. */
+static inline float sonic_lips_line_v(const sonic_lips *lips, float u)
+{
+    return lips->line[0] + (lips->line[1] + lips->line[2] * u) * u;
+}
 
 #endif

@@ -15,19 +15,20 @@ static void mix(float *rgb, const float *other, float share)
         rgb[c] += share * (other[c] - rgb[c]);
 }
 
-static void mean_color(float *rgb, const sonic_draft_rig *rig, const float *mesh, const int16_t *points, int32_t count)
+static void mean_color(float *rgb, const sonic_texture *texture, const float *mesh, const int16_t *points,
+                       int32_t count)
 {
     rgb[0] = rgb[1] = rgb[2] = 0.0f;
     for (int32_t i = 0; i < count; i++) {
         float one[4];
-        sonic_sample(one, &rig->texture, mesh[3 * points[i]], mesh[3 * points[i] + 1]);
+        sonic_bicubic_sample(one, texture, mesh[3 * points[i]], mesh[3 * points[i] + 1]);
         for (int32_t c = 0; c < 3; c++)
             rgb[c] += one[c] / (float)count;
     }
 }
 
-/* Brightest place in the whites of the eyes, between iris and corner: the light's colour on something white. */
-static void eye_white(float *rgb, const sonic_draft_rig *rig, const float *mesh)
+/* Brightest sample in the whites of the eyes, between iris and corner: the illuminant's colour. */
+static void eye_white(float *rgb, const sonic_texture *texture, const float *mesh)
 {
     static const int16_t corner[4] = {SONIC_LANDMARK_EYE_LEFT_OUTER, SONIC_LANDMARK_EYE_LEFT_INNER,
                                       SONIC_LANDMARK_EYE_RIGHT_INNER, SONIC_LANDMARK_EYE_RIGHT_OUTER};
@@ -38,22 +39,22 @@ static void eye_white(float *rgb, const sonic_draft_rig *rig, const float *mesh)
         for (int32_t k = 0; k < 5; k++) {
             float part = 0.14f + 0.03f * (float)k, one[4];
             const float *a = mesh + 3 * corner[i], *b = mesh + 3 * opposite[i];
-            sonic_sample(one, &rig->texture, a[0] + part * (b[0] - a[0]), a[1] + part * (b[1] - a[1]));
+            sonic_bicubic_sample(one, texture, a[0] + part * (b[0] - a[0]), a[1] + part * (b[1] - a[1]));
             if (luma_of(one) > luma_of(rgb))
                 memcpy(rgb, one, 3 * sizeof(float));
         }
 }
 
-/* How bright the skin around the mouth is where the light falls on it: mean of the brighter half of these places. */
-static float lit_skin(const sonic_draft_rig *rig, const float *mesh)
+/* Luma of the lit skin: mean of the brighter half of samples around the mouth. */
+static float lit_skin(const sonic_texture *texture, const float *mesh)
 {
     enum { PLACES = 12 };
-    /* ... the chin, the folds beside the mouth, the nose, the forehead */
+    /* Cheeks, chin, the folds beside the mouth, nose, forehead */
     static const int16_t places[PLACES] = {SONIC_LANDMARKS_CHEEKS, 199, 200, 205, 425, 5, 151};
     float luma[PLACES], sum = 0.0f;
     for (int32_t i = 0; i < PLACES; i++) {
         float rgb[3];
-        mean_color(rgb, rig, mesh, places + i, 1);
+        mean_color(rgb, texture, mesh, places + i, 1);
         int32_t at = i;
         for (float value = luma_of(rgb); at > 0 && luma[at - 1] < value; at--)
             luma[at] = luma[at - 1];
@@ -64,37 +65,37 @@ static float lit_skin(const sonic_draft_rig *rig, const float *mesh)
     return sum / (float)(PLACES / 2);
 }
 
-/* Ivory in this picture's light: as bright as skin and eyes allow, with something of the eyes' tint. The portrait's own
- * teeth, where they show, are the better witness. */
-static void choose_tooth_color(sonic_interior *in, const sonic_draft_rig *rig, const float *mesh)
+/* Ivory under this portrait's illuminant: brightness from skin and eyes, tint partly from the eyes. Where the
+ * portrait's own teeth show, their colour is taken instead. */
+static void choose_tooth_color(sonic_interior *in, const sonic_lips *lips, const sonic_texture *texture,
+                               const float *mesh, float height)
 {
     static const float ivory[3] = {1.0f, 0.96f, 0.885f};
     float white[3];
-    eye_white(white, rig, mesh);
+    eye_white(white, texture, mesh);
     float bright = fmaxf(luma_of(white), 1.0f),
-          target = sonic_clampf(fmaxf(1.04f * lit_skin(rig, mesh), 0.92f * bright), 40.0f, 218.0f);
-    float own = sonic_smoothstep((rig->lips.teeth_above + rig->lips.teeth_below) / (0.012f * rig->frame.height) - 0.5f);
+          target = sonic_clampf(fmaxf(1.04f * lit_skin(texture, mesh), 0.92f * bright), 40.0f, 218.0f);
+    float own = sonic_smoothstep((lips->teeth_above + lips->teeth_below) / (0.012f * height) - 0.5f);
     for (int32_t c = 0; c < 3; c++) {
         float tint = sonic_clampf(0.6f + 0.4f * white[c] / bright, 0.94f, 1.05f);
         in->teeth[c] = sonic_clampf(target * ivory[c] * tint, 0.0f, 236.0f);
-        in->teeth[c] += own * (rig->lips.teeth[c] - in->teeth[c]);
+        in->teeth[c] += own * (lips->teeth[c] - in->teeth[c]);
     }
 }
 
-/* Noise from the differences of neighbouring pixels around the mouth (median-free estimate of Immerkaer, 1996). */
-static float measure_grain(const sonic_draft_rig *rig)
+/* Standard deviation of the noise around the mouth (Immerkaer 1996, "Fast noise variance estimation"). */
+static float measure_grain(const sonic_texture *texture, const sonic_face_frame *f)
 {
-    const sonic_face_frame *f = &rig->frame;
     float sum = 0.0f;
     int32_t count = 0, side = (int32_t)sonic_clampf(0.12f * f->height, 4.0f, 200.0f);
     for (int32_t i = 0; i < side * side; i++) {
         int32_t x = (int32_t)f->origin_x + i % side - side / 2,
                 y = (int32_t)(f->origin_y + 0.5f * f->chin) + i / side - side / 2;
-        if (x < 1 || y < 1 || x + 1 >= rig->texture.width || y + 1 >= rig->texture.height)
+        if (x < 1 || y < 1 || x + 1 >= texture->width || y + 1 >= texture->height)
             continue;
-        const float *p =
-            rig->texture.pixels + (ptrdiff_t)(y + SONIC_BORDER) * rig->texture.stride + 4 * (x + SONIC_BORDER) + 1;
-        ptrdiff_t down = rig->texture.stride;
+        const float *p = texture->pixels + (ptrdiff_t)(y + SONIC_TEXTURE_BORDER) * texture->stride +
+                         4 * (x + SONIC_TEXTURE_BORDER) + 1;
+        ptrdiff_t down = texture->stride;
         float above = p[-down - 4] - 2.0f * p[-down] + p[-down + 4], here = p[-4] - 2.0f * p[0] + p[4];
         float below = p[down - 4] - 2.0f * p[down] + p[down + 4];
         sum += fabsf(above - 2.0f * here + below), count++;
@@ -108,20 +109,19 @@ static void place_teeth(sonic_interior *in, float height)
     static const float lower[SONIC_TEETH] = {0.0310f, 0.0345f, 0.0390f, 0.0380f, 0.0350f, 0.0350f};
     float upper_sum = 0.0f, lower_sum = 0.0f;
     for (int32_t i = 0; i < SONIC_TEETH; i++) {
-        float turned = 1.0f - 0.08f * (float)i; /* the arch turns away from the camera */
-        upper_sum += upper[i] * turned * height, lower_sum += lower[i] * turned * height;
+        float scale = 1.0f - 0.08f * (float)i; /* foreshortening along the dental arch */
+        upper_sum += upper[i] * scale * height, lower_sum += lower[i] * scale * height;
         in->upper_edge[i] = upper_sum, in->lower_edge[i] = lower_sum;
     }
     in->upper_drop = 0.026f * height, in->lower_rise = 0.024f * height;
 }
 
-void sonic_mouth_build(sonic_draft_rig *rig, const float *mesh)
+void sonic_mouth_build(sonic_interior *in, const sonic_lips *lips, const sonic_face_frame *f,
+                       const sonic_texture *texture, const float *mesh)
 {
-    static const int16_t lips[] = {17, 85, 315, 16, 86, 316}; /* the middle of the lower lip */
-    sonic_interior *in = &rig->interior;
-    const sonic_face_frame *f = &rig->frame;
+    static const int16_t lower_lip[] = {17, 85, 315, 16, 86, 316}; /* its middle */
     float lip[3];
-    mean_color(lip, rig, mesh, lips, 6);
+    mean_color(lip, texture, mesh, lower_lip, 6);
     float luma = fmaxf(luma_of(lip), 10.0f);
     static const float blood[3] = {1.58f, 0.77f, 0.76f};
     for (int32_t c = 0; c < 3; c++) {
@@ -129,15 +129,15 @@ void sonic_mouth_build(sonic_draft_rig *rig, const float *mesh)
         in->cavity[c] = sonic_clampf(0.15f * luma, 7.0f, 20.0f) * hue;
         in->flesh[c] = sonic_clampf(1.05f * luma * hue, 0.0f, 230.0f);
     }
-    choose_tooth_color(in, rig, mesh);
+    choose_tooth_color(in, lips, texture, mesh, f->height);
     place_teeth(in, f->height);
     in->half = 0.5f * (f->right - f->left);
-    in->own_teeth = sonic_smoothstep(fmaxf(rig->lips.teeth_above, rig->lips.dark_above) / (0.008f * f->height) - 0.6f);
+    in->own_teeth = sonic_smoothstep(fmaxf(lips->teeth_above, lips->dark_above) / (0.008f * f->height) - 0.6f);
     in->softness = fmaxf(1.2f, 0.0042f * f->height);
-    in->grain = measure_grain(rig);
+    in->grain = measure_grain(texture, f);
 }
 
-/* Place within a row of teeth: which one, and -1..1 from its inner to its outer side. */
+/* Index of the tooth at u, and the position within it: -1..1 from its inner to its outer side. */
 static int32_t tooth_at(float *within, const float edge[SONIC_TEETH], float u)
 {
     float away = fabsf(u), inner = 0.0f;
@@ -148,8 +148,8 @@ static int32_t tooth_at(float *within, const float edge[SONIC_TEETH], float u)
     return i;
 }
 
-/* A row's cover (0..1) and light at `past` px beyond the seam towards its free edge, which lies at `length` for a
- * middle tooth. */
+/* Coverage (0..1) and light of a row of teeth at `past` px beyond the lip line towards its free edge, which lies at
+ * `length` for a middle tooth. */
 static float row_of_teeth(float *light, const sonic_interior *in, const float edge[SONIC_TEETH], float u, float past,
                           float length)
 {
@@ -168,8 +168,9 @@ static float row_of_teeth(float *light, const sonic_interior *in, const float ed
     return sonic_smoothstep((free_edge - past) / in->softness + 0.5f);
 }
 
-/* Light falls in through the gap: nothing of it above the lip's shadow, less towards the corners. */
-static float light_inside(const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p, float height)
+/* Light that falls through the gap: shadowed by the upper lip, less towards the corners. */
+static float light_inside(const sonic_interior *in, const sonic_warp_motion *m, const sonic_mouth_place *p,
+                          float height)
 {
     float across = p->skull_u / in->half, side = 1.0f - 0.55f * sonic_smoothstep((fabsf(across) - 0.15f) / 0.85f);
     float shadow = 0.72f + 0.28f * sonic_smoothstep((p->under_upper + 0.004f * height) / (0.030f * height));
@@ -177,8 +178,8 @@ static float light_inside(const sonic_interior *in, const sonic_motion *m, const
     return side * shadow * gap;
 }
 
-/* A mound behind the lower teeth, brightest where it faces the gap, with a furrow in the middle. */
-static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion *m, const sonic_mouth_place *p,
+/* A mound behind the lower teeth, brightest towards the gap, with a furrow in the middle. */
+static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_warp_motion *m, const sonic_mouth_place *p,
                         float height)
 {
     float across = p->jaw_u / (0.80f * in->half), arch = sqrtf(fmaxf(1.0f - across * across, 0.0f));
@@ -194,7 +195,7 @@ static void draw_tongue(float *rgb, const sonic_interior *in, const sonic_motion
     mix(rgb, flesh, cover);
 }
 
-/* Inner side of a lip: moist flesh that turns away into the dark. */
+/* Inner side of a lip: moist flesh that fades into the dark. */
 static void draw_rim(float *rgb, const sonic_interior *in, float distance, float height, float strength)
 {
     float share = strength * expf(-distance / (0.005f * height)), flesh[3];
@@ -203,13 +204,12 @@ static void draw_rim(float *rgb, const sonic_interior *in, float distance, float
     mix(rgb, flesh, share);
 }
 
-/* The jaw goes less far than the lip, so that a wide mouth shows some of them. */
-static void draw_lower_teeth(float *rgb, const sonic_draft_rig *rig, const sonic_motion *m, const sonic_mouth_place *p)
+/* The jaw moves less than the lip, so that a wide mouth shows some of them. */
+static void draw_lower_teeth(float *rgb, const sonic_interior *in, const sonic_lips *lips, float height,
+                             const sonic_warp_motion *m, const sonic_mouth_place *p)
 {
-    const sonic_interior *in = &rig->interior;
-    float height = rig->frame.height, light, across = fabsf(p->jaw_u) / in->half;
-    float rise = 0.26f * m->gap_px - 0.009f * height,
-          hidden = sonic_smoothstep(rig->lips.teeth_below / (0.006f * height));
+    float light, across = fabsf(p->jaw_u) / in->half;
+    float rise = 0.26f * m->gap_px - 0.009f * height, hidden = sonic_smoothstep(lips->teeth_below / (0.006f * height));
     if (rise <= 0.0f || hidden >= 1.0f || across > 0.75f)
         return;
     float cover = row_of_teeth(&light, in, in->lower_edge, p->jaw_u, p->over_lower,
@@ -222,13 +222,12 @@ static void draw_lower_teeth(float *rgb, const sonic_draft_rig *rig, const sonic
     mix(rgb, color, cover);
 }
 
-static void draw_upper_teeth(float *rgb, const sonic_draft_rig *rig, const sonic_motion *m, const sonic_mouth_place *p)
+static void draw_upper_teeth(float *rgb, const sonic_interior *in, const sonic_lips *lips, float height,
+                             const sonic_warp_motion *m, const sonic_mouth_place *p)
 {
-    const sonic_interior *in = &rig->interior;
     if (in->own_teeth >= 1.0f)
         return;
-    float light, past = p->skull_v - sonic_tooth_line(&rig->lips, p->skull_u),
-                 inside = light_inside(in, m, p, rig->frame.height);
+    float light, past = p->skull_v - sonic_lips_line_v(lips, p->skull_u), inside = light_inside(in, m, p, height);
     float cover = row_of_teeth(&light, in, in->upper_edge, p->skull_u, past, in->upper_drop);
     cover *= sonic_smoothstep(4.2f - 4.4f * fabsf(p->skull_u) / in->half) * (1.0f - in->own_teeth);
     float color[3];
@@ -237,7 +236,7 @@ static void draw_upper_teeth(float *rgb, const sonic_draft_rig *rig, const sonic
     mix(rgb, color, cover);
 }
 
-/* Noise that stays with the teeth: a hash of the pixel they would have in the portrait. */
+/* Noise that moves with the teeth: a hash of their pixel in the portrait. */
 static float grain_at(float u, float v)
 {
     uint32_t h = (uint32_t)(int32_t)floorf(u) * 73856093u ^ (uint32_t)(int32_t)floorf(v) * 19349663u;
@@ -245,16 +244,14 @@ static float grain_at(float u, float v)
     return ((float)(h & 1023u) + (float)((h >> 10) & 1023u) + (float)((h >> 20) & 1023u)) / 1023.0f - 1.5f;
 }
 
-void sonic_mouth_color(float *rgb, const sonic_draft_rig *rig, const sonic_motion *motion,
-                       const sonic_mouth_place *place)
+void sonic_mouth_color(float *rgb, const sonic_interior *in, const sonic_lips *lips, float height,
+                       const sonic_warp_motion *motion, const sonic_mouth_place *place)
 {
-    const sonic_interior *in = &rig->interior;
-    float height = rig->frame.height;
     memcpy(rgb, in->cavity, 3 * sizeof(float));
     draw_tongue(rgb, in, motion, place, height);
-    draw_lower_teeth(rgb, rig, motion, place);
+    draw_lower_teeth(rgb, in, lips, height, motion, place);
     draw_rim(rgb, in, fmaxf(place->over_lower, 0.0f), height, 0.4f);
-    draw_upper_teeth(rgb, rig, motion, place);
+    draw_upper_teeth(rgb, in, lips, height, motion, place);
     draw_rim(rgb, in, fmaxf(place->under_upper, 0.0f), height, 0.45f * (1.0f - in->own_teeth));
     float noise =
         in->grain * 1.4f * grain_at(place->skull_u, place->skull_v) * sonic_clampf(luma_of(rgb) / 128.0f, 0.15f, 1.0f);

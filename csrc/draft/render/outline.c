@@ -1,6 +1,7 @@
 #include "draft/render/outline.h"
 
 #include <math.h>
+#include <stdint.h>
 
 #include "face/landmarks.h"
 
@@ -8,8 +9,8 @@
 
 static float direction_of(int32_t i) { return (float)i * (2.0f * PI / SONIC_OUTLINE_DIRECTIONS); }
 
-/* Where the ray from the centre along (dx, dy) leaves the convex hull of the points: the support function's polar,
- * min over normals of h(n) / (n . d). */
+/* Distance at which the ray from the centre along (dx, dy) leaves the convex hull: the polar of the support function,
+ * min over normals n of h(n) / (n . d). */
 static float ray_to_hull(const float *support, float dx, float dy)
 {
     float best = 1e30f;

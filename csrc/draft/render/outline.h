@@ -1,10 +1,14 @@
-/* outline.h - the head's outline, and how far from it a point lies. */
+/* outline.h - the outline of the head: the mesh's convex hull as a radius per direction. */
 #ifndef SONIC_DRAFT_RENDER_OUTLINE_H
 #define SONIC_DRAFT_RENDER_OUTLINE_H
 
-#include "draft/render/rig_parts.h"
+enum { SONIC_OUTLINE_DIRECTIONS = 256 };
+typedef struct sonic_outline {
+    float x, y;                             /* centre of the mesh's bounding box */
+    float radius[SONIC_OUTLINE_DIRECTIONS]; /* direction i: i / SONIC_OUTLINE_DIRECTIONS of a turn from +x to +y */
+} sonic_outline;
 
-/* From the mesh [468, 3] (its convex hull, seen from the centre of the face's bounding box). */
+/* From the mesh [468, 3]. */
 void sonic_outline_build(sonic_outline *out, const float *mesh);
 
 /* 0 at the centre, 1 on the outline, 1.15 where it has grown by 15 %. */

@@ -6,44 +6,44 @@
 
 #include "core/parallel.h"
 #include "core/scalar.h"
-#include "draft/render/eyes.h"
-#include "draft/render/warp_field.h"
-#include "draft/render/mouth.h"
-#include "draft/render/bicubic.h"
+#include "draft/render/rig_internal.h"
 
-/* One frame in the making. */
+/* A frame being drawn. */
 typedef struct frame {
     const sonic_draft_rig *rig;
-    sonic_motion motion;
+    sonic_warp_motion motion;
     float *forward, *inverse; /* [SONIC_COMPONENTS, rows, columns] */
     uint8_t *out;             /* [height, width, 3] */
 } frame;
 
-/* Frames are made a few at a time, so that threads meet seldom and a large picture still answers a cancel soon. */
-enum { FRAMES_AT_ONCE = 8, PIXELS_AT_ONCE = 1 << 21 };
+/* Frames per batch: threads synchronise rarely, and a large image still reacts to a cancel soon. */
+enum { BATCH_FRAMES = 8, BATCH_PIXELS = 1 << 21 };
 
-/* Share of the lower layer at a place `below` px under the seam. */
+/* Share of the lower layer `below` px under the lip line. */
 static float lower_share(float below, float softness) { return sonic_clamp01(0.5f + below / softness); }
 
 static void skull_place(sonic_mouth_place *place, const frame *f, float x, float y)
 {
-    const sonic_motion *m = &f->motion;
+    const sonic_warp_motion *m = &f->motion;
     float dx = x - m->pivot_x - m->sway_x, dy = y - m->pivot_y - m->sway_y;
     float sx = m->pivot_x + m->cosine * dx + m->sine * dy, sy = m->pivot_y - m->sine * dx + m->cosine * dy;
-    place->skull_u = sonic_frame_u(&f->rig->frame, sx, sy), place->skull_v = sonic_frame_v(&f->rig->frame, sx, sy);
+    place->skull_u = sonic_face_frame_u(&f->rig->frame, sx, sy),
+    place->skull_v = sonic_face_frame_v(&f->rig->frame, sx, sy);
 }
 
-/* A pixel of the mouth: upper layer, lower layer and what lies between them. `d` holds the inverse displacements. */
+static uint8_t to_byte(float x) { return x <= 0.0f ? 0 : x >= 255.0f ? 255 : (uint8_t)(x + 0.5f); }
+
+/* A pixel of the mouth: upper layer, lower layer and the interior between them. `d` holds the inverse displacements. */
 static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const float d[SONIC_COMPONENTS])
 {
     const sonic_draft_rig *rig = f->rig;
     const sonic_face_frame *face = &rig->frame;
     float ux = x + d[SONIC_UPPER_X], uy = y + d[SONIC_UPPER_Y], lx = x + d[SONIC_LOWER_X], ly = y + d[SONIC_LOWER_Y];
     sonic_mouth_place place;
-    place.upper_u = sonic_frame_u(face, ux, uy), place.jaw_u = sonic_frame_u(face, lx, ly);
-    place.under_upper = sonic_frame_v(face, ux, uy) - sonic_seam_v(&rig->seam, place.upper_u);
-    place.over_lower = sonic_seam_v(&rig->seam, place.jaw_u) - sonic_frame_v(face, lx, ly);
-    /* Parted lips hide the pixels next to the seam, which show something of both sides. */
+    place.upper_u = sonic_face_frame_u(face, ux, uy), place.jaw_u = sonic_face_frame_u(face, lx, ly);
+    place.under_upper = sonic_face_frame_v(face, ux, uy) - sonic_lip_line_v(&rig->lip_line, place.upper_u);
+    place.over_lower = sonic_lip_line_v(&rig->lip_line, place.jaw_u) - sonic_face_frame_v(face, lx, ly);
+    /* Parted lips hide the pixels next to the lip line, which mix both sides. */
     float softness = rig->interior.softness, gap = place.under_upper + place.over_lower,
           hidden = fminf(0.2f * fmaxf(gap, 0.0f), softness);
     place.over_lower += hidden, place.under_upper += 0.4f * hidden;
@@ -51,102 +51,105 @@ static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const fl
     upper = upper < 1.0f - lower ? upper : 1.0f - lower;
     float rest = 1.0f - lower - upper, sum[4] = {0.0f, 0.0f, 0.0f, 0.0f}, color[4];
     if (lower > 0.0f) {
-        sonic_sample(color, &rig->texture, lx, ly);
+        sonic_bicubic_sample(color, &rig->texture, lx, ly);
         for (int32_t c = 0; c < 3; c++)
             sum[c] += lower * color[c];
     }
     if (upper > 0.0f) {
-        sonic_sample(color, &rig->texture, ux, uy);
+        sonic_bicubic_sample(color, &rig->texture, ux, uy);
         for (int32_t c = 0; c < 3; c++)
             sum[c] += upper * color[c];
     }
     if (rest > 1e-4f) {
         skull_place(&place, f, x, y);
-        sonic_mouth_color(color, rig, &f->motion, &place);
+        sonic_mouth_color(color, &rig->interior, &rig->lips, face->height, &f->motion, &place);
         for (int32_t c = 0; c < 3; c++)
             sum[c] += rest * color[c];
     }
     for (int32_t c = 0; c < 3; c++)
-        out[c] = sonic_to_byte(sum[c]);
+        out[c] = to_byte(sum[c]);
 }
 
-enum { CELL_STILL, CELL_UPPER, CELL_LOWER, CELL_MOUTH, CELL_EYE }; /* CELL_EYE + index of the eye */
+/* Kinds of tiles, the squares between four nodes of the grid. */
+enum { TILE_STILL, TILE_UPPER, TILE_LOWER, TILE_MOUTH, TILE_EYE }; /* TILE_EYE + index of the eye */
 
-/* How far a place of the frame lies below the seam in the upper and in the lower layer: the least and the most. */
-static void below_seam(float *lowest, float *highest, const sonic_draft_rig *rig, float x, float y,
-                       const float d[SONIC_COMPONENTS])
+/* Extends lowest .. highest by how far a point of the frame lies below the lip line in either layer. */
+static void below_lip_line(float *lowest, float *highest, const sonic_draft_rig *rig, float x, float y,
+                           const float d[SONIC_COMPONENTS])
 {
     for (int32_t layer = 0; layer < 2; layer++) {
         float at_x = x + d[2 * layer], at_y = y + d[2 * layer + 1];
-        float below =
-            sonic_frame_v(&rig->frame, at_x, at_y) - sonic_seam_v(&rig->seam, sonic_frame_u(&rig->frame, at_x, at_y));
+        float below = sonic_face_frame_v(&rig->frame, at_x, at_y) -
+                      sonic_lip_line_v(&rig->lip_line, sonic_face_frame_u(&rig->frame, at_x, at_y));
         *lowest = below < *lowest ? below : *lowest, *highest = below > *highest ? below : *highest;
     }
 }
 
-/* Which layers a cell shows, from the displacements `corner` [4, SONIC_COMPONENTS] at its corners. */
-static int cell_kind(const frame *f, float x, float y, const float corner[4][SONIC_COMPONENTS])
+/* Which layers a tile shows, from the displacements `corner` [4, SONIC_COMPONENTS] at its corners. */
+static int tile_kind(const frame *f, float x, float y, const float corner[4][SONIC_COMPONENTS])
 {
-    float moved = 0.0f, step = (float)f->rig->grid.step, lowest = 1e30f, highest = -1e30f;
+    float moved = 0.0f, step = (float)f->rig->field.grid.step, lowest = 1e30f, highest = -1e30f;
     for (int32_t k = 0; k < 4; k++)
         for (int32_t c = 0; c < SONIC_COMPONENTS; c++)
             moved += fabsf(corner[k][c]);
     if (f->motion.blink > 0.0f) {
         float near_x = x + corner[0][SONIC_UPPER_X], near_y = y + corner[0][SONIC_UPPER_Y];
-        int32_t eye = sonic_eyes_meet(f->rig, near_x - step, near_y - step, near_x + 2.0f * step, near_y + 2.0f * step);
+        int32_t eye =
+            sonic_eyes_meet(f->rig->eyes, near_x - step, near_y - step, near_x + 2.0f * step, near_y + 2.0f * step);
         if (eye >= 0)
-            return CELL_EYE + eye;
+            return TILE_EYE + eye;
     }
     if (moved < 1e-3f)
-        return CELL_STILL;
-    below_seam(&lowest, &highest, f->rig, x, y, corner[0]);
-    float far_away = f->rig->interior.softness + 6.0f * step; /* no need to ask the other corners */
+        return TILE_STILL;
+    below_lip_line(&lowest, &highest, f->rig, x, y, corner[0]);
+    float far_away = f->rig->interior.softness + 6.0f * step; /* the other corners cannot differ */
     if (lowest > far_away || highest < -far_away)
-        return lowest > 0.0f ? CELL_LOWER : CELL_UPPER;
+        return lowest > 0.0f ? TILE_LOWER : TILE_UPPER;
     for (int32_t k = 1; k < 4; k++)
-        below_seam(&lowest, &highest, f->rig, x + (k & 1 ? step : 0.0f), y + (k & 2 ? step : 0.0f), corner[k]);
+        below_lip_line(&lowest, &highest, f->rig, x + (k & 1 ? step : 0.0f), y + (k & 2 ? step : 0.0f), corner[k]);
     float margin = 1.0f + f->rig->interior.softness + 0.5f * step;
-    return lowest > margin ? CELL_LOWER : highest < -margin ? CELL_UPPER : CELL_MOUTH;
+    return lowest > margin ? TILE_LOWER : highest < -margin ? TILE_UPPER : TILE_MOUTH;
 }
 
-/* Pixels [from, to) of one row within one cell, whose displacement goes from `left` to `right` over the cell. */
+/* Pixels [from, to) of one row of a tile, whose displacement goes from `left` to `right` over the tile. */
 static void plain_row(const frame *f, int32_t layer, int32_t y, int32_t from, int32_t to, const float *left,
                       const float *right)
 {
     const sonic_texture *t = &f->rig->texture;
     uint8_t *out = f->out + ((size_t)y * (size_t)t->width + (size_t)from) * 3;
-    float scale = 1.0f / (float)f->rig->grid.step, at_x = (float)from + left[layer], at_y = (float)y + left[layer + 1];
+    float scale = 1.0f / (float)f->rig->field.grid.step, at_x = (float)from + left[layer],
+          at_y = (float)y + left[layer + 1];
     float step_x = 1.0f + (right[layer] - left[layer]) * scale, step_y = (right[layer + 1] - left[layer + 1]) * scale;
     for (int32_t i = 0; i < to - from; i++, out += 3)
-        sonic_vec4_to_bytes(out, sonic_sample_vec4(t, at_x + (float)i * step_x, at_y + (float)i * step_y));
+        sonic_vec4_to_bytes(out, sonic_bicubic_sample_vec4(t, at_x + (float)i * step_x, at_y + (float)i * step_y));
 }
 
-/* The same where layers meet or a lid moves. */
+/* The same in tiles where layers meet or a lid moves. */
 static void mixed_row(const frame *f, int kind, int32_t y, int32_t from, int32_t to, const float *left,
                       const float *right)
 {
     const sonic_draft_rig *rig = f->rig;
     uint8_t *out = f->out + ((size_t)y * (size_t)rig->texture.width + (size_t)from) * 3;
-    float scale = 1.0f / (float)rig->grid.step;
+    float scale = 1.0f / (float)rig->field.grid.step;
     for (int32_t x = from; x < to; x++, out += 3) {
         float part = (float)(x - from) * scale, d[SONIC_COMPONENTS], color[4];
         for (int32_t c = 0; c < SONIC_COMPONENTS; c++)
             d[c] = left[c] + part * (right[c] - left[c]);
-        if (kind == CELL_MOUTH) {
+        if (kind == TILE_MOUTH) {
             mouth_pixel(out, f, (float)x, (float)y, d);
             continue;
         }
-        sonic_eye_sample(color, rig, kind - CELL_EYE, f->motion.blink, (float)x + d[SONIC_UPPER_X],
-                         (float)y + d[SONIC_UPPER_Y]);
+        sonic_eye_sample(color, &rig->eyes[kind - TILE_EYE], &rig->texture, rig->interior.softness, f->motion.blink,
+                         (float)x + d[SONIC_UPPER_X], (float)y + d[SONIC_UPPER_Y]);
         for (int32_t c = 0; c < 3; c++)
-            out[c] = sonic_to_byte(color[c]);
+            out[c] = to_byte(color[c]);
     }
 }
 
-static void draw_cell(const frame *f, int32_t column, int32_t row)
+static void draw_tile(const frame *f, int32_t column, int32_t row)
 {
     const sonic_draft_rig *rig = f->rig;
-    const sonic_grid *g = &rig->grid;
+    const sonic_warp_grid *g = &rig->field.grid;
     size_t nodes = (size_t)g->columns * (size_t)g->rows, node = (size_t)row * (size_t)g->columns + (size_t)column;
     float corner[4][SONIC_COMPONENTS];
     for (int32_t c = 0; c < SONIC_COMPONENTS; c++) {
@@ -156,9 +159,9 @@ static void draw_cell(const frame *f, int32_t column, int32_t row)
     int32_t x = column * g->step, y = row * g->step;
     int32_t right = x + g->step < rig->texture.width ? x + g->step : rig->texture.width;
     int32_t bottom = y + g->step < rig->texture.height ? y + g->step : rig->texture.height;
-    int kind = cell_kind(f, (float)x, (float)y, (const float (*)[SONIC_COMPONENTS])corner);
+    int kind = tile_kind(f, (float)x, (float)y, (const float (*)[SONIC_COMPONENTS])corner);
     for (int32_t at = y; at < bottom; at++) {
-        if (kind == CELL_STILL) {
+        if (kind == TILE_STILL) {
             size_t offset = ((size_t)at * (size_t)rig->texture.width + (size_t)x) * 3;
             memcpy(f->out + offset, rig->image + offset, (size_t)(right - x) * 3);
             continue;
@@ -168,8 +171,8 @@ static void draw_cell(const frame *f, int32_t column, int32_t row)
             sides[0][c] = corner[0][c] + part * (corner[2][c] - corner[0][c]);
             sides[1][c] = corner[1][c] + part * (corner[3][c] - corner[1][c]);
         }
-        if (kind == CELL_UPPER || kind == CELL_LOWER)
-            plain_row(f, kind == CELL_LOWER ? SONIC_LOWER_X : SONIC_UPPER_X, at, x, right, sides[0], sides[1]);
+        if (kind == TILE_UPPER || kind == TILE_LOWER)
+            plain_row(f, kind == TILE_LOWER ? SONIC_LOWER_X : SONIC_UPPER_X, at, x, right, sides[0], sides[1]);
         else
             mixed_row(f, kind, at, x, right, sides[0], sides[1]);
     }
@@ -179,21 +182,21 @@ static void solve_frames(int64_t begin, int64_t end, void *context)
 {
     frame *frames = context;
     for (frame *f = frames + begin; f < frames + end; f++) {
-        for (int32_t row = 0; row < f->rig->grid.rows; row++)
-            sonic_field_combine_row(f->forward, f->rig, &f->motion, row);
-        for (int32_t row = 0; row < f->rig->grid.rows; row++)
-            sonic_field_invert_row(f->inverse, f->forward, &f->rig->grid, row);
+        for (int32_t row = 0; row < f->rig->field.grid.rows; row++)
+            sonic_warp_field_combine_row(f->forward, &f->rig->field, &f->motion, row);
+        for (int32_t row = 0; row < f->rig->field.grid.rows; row++)
+            sonic_warp_field_invert_row(f->inverse, f->forward, &f->rig->field.grid, row);
     }
 }
 
-/* Rows of cells of all frames, one after the other. */
+/* Rows of tiles of all frames, one after the other. */
 static void draw_rows(int64_t begin, int64_t end, void *context)
 {
     const frame *frames = context;
-    const sonic_grid *g = &frames->rig->grid;
+    const sonic_warp_grid *g = &frames->rig->field.grid;
     for (int64_t i = begin; i < end; i++)
         for (int32_t column = 0; column + 1 < g->columns; column++)
-            draw_cell(frames + i / (g->rows - 1), column, (int32_t)(i % (g->rows - 1)));
+            draw_tile(frames + i / (g->rows - 1), column, (int32_t)(i % (g->rows - 1)));
 }
 
 static sonic_status check_poses(const float *poses, int64_t count)
@@ -205,29 +208,30 @@ static sonic_status check_poses(const float *poses, int64_t count)
     return SONIC_OK;
 }
 
-static int32_t frames_at_once(const sonic_draft_rig *rig, int64_t count)
+static int32_t batch_frames(const sonic_draft_rig *rig, int64_t count)
 {
-    int64_t most = PIXELS_AT_ONCE / ((int64_t)rig->texture.width * rig->texture.height);
-    most = most < 1 ? 1 : most > FRAMES_AT_ONCE ? FRAMES_AT_ONCE : most;
+    int64_t most = BATCH_PIXELS / ((int64_t)rig->texture.width * rig->texture.height);
+    most = most < 1 ? 1 : most > BATCH_FRAMES ? BATCH_FRAMES : most;
     return (int32_t)(most < count ? most : count);
 }
 
-static sonic_status render_in_steps(uint8_t *out, const sonic_draft_rig *rig, const float *poses, int64_t count,
-                                    int32_t step, float *scratch, sonic_progress_fn progress, void *context)
+static sonic_status render_batches(uint8_t *out, const sonic_draft_rig *rig, const float *poses, int64_t count,
+                                   int32_t step, float *scratch, sonic_progress_fn progress, void *context)
 {
-    size_t field = (size_t)rig->grid.columns * (size_t)rig->grid.rows * SONIC_COMPONENTS;
+    size_t field = (size_t)rig->field.grid.columns * (size_t)rig->field.grid.rows * SONIC_COMPONENTS;
     size_t bytes = (size_t)rig->texture.width * (size_t)rig->texture.height * 3;
-    frame frames[FRAMES_AT_ONCE];
+    frame frames[BATCH_FRAMES];
     for (int64_t done = 0; done < count;) {
         int32_t now = count - done < step ? (int32_t)(count - done) : step;
         for (int32_t i = 0; i < now; i++) {
-            frame f = {rig, sonic_motion_of(rig, poses + (done + i) * SONIC_POSE_COUNT),
+            frame f = {rig,
+                       sonic_warp_motion_from_pose(&rig->field, &rig->frame, poses + (done + i) * SONIC_POSE_COUNT),
                        scratch + (size_t)(2 * i) * field, scratch + (size_t)(2 * i + 1) * field,
                        out + (size_t)(done + i) * bytes};
             frames[i] = f;
         }
         sonic_parallel_for(now, 1, solve_frames, frames);
-        sonic_parallel_for((int64_t)now * (rig->grid.rows - 1), 4, draw_rows, frames);
+        sonic_parallel_for((int64_t)now * (rig->field.grid.rows - 1), 4, draw_rows, frames);
         done += now;
         if (progress && progress(context, done, count))
             return sonic_fail(SONIC_ERROR_CANCELLED, "Cancelled after %lld of %lld frames", (long long)done,
@@ -242,12 +246,12 @@ sonic_status sonic_draft_render(uint8_t *frames, const sonic_draft_rig *rig, con
     sonic_status status = check_poses(poses, count);
     if (status || !count)
         return status;
-    int32_t step = frames_at_once(rig, count);
-    size_t field = (size_t)rig->grid.columns * (size_t)rig->grid.rows * SONIC_COMPONENTS;
+    int32_t step = batch_frames(rig, count);
+    size_t field = (size_t)rig->field.grid.columns * (size_t)rig->field.grid.rows * SONIC_COMPONENTS;
     float *scratch = malloc((size_t)(2 * step) * field * sizeof(float));
     if (!scratch)
-        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for its motion fields");
-    status = render_in_steps(frames, rig, poses, count, step, scratch, progress, context);
+        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for its displacement fields");
+    status = render_batches(frames, rig, poses, count, step, scratch, progress, context);
     free(scratch);
     return status;
 }

@@ -1,8 +1,9 @@
-/* rig.h - a portrait made ready to be moved: everything that the renderer can work out before it knows a pose.
+/* rig.h - a portrait prepared for animation: everything that the renderer can compute before it knows a pose.
  *
- * The portrait is moved in two layers, an upper one (head and upper lip) and a lower one (lower lip, chin), parted
- * along the line between the lips. Each layer has a smooth displacement field, a sum of fields built once per portrait
- * on a coarse grid (field.h); what appears between the parted lips is composed by mouth.h, the eyelids by eyes.h. */
+ * The portrait is warped in two layers, an upper one (head and upper lip) and a lower one (lower lip, chin), parted
+ * along the line between the lips (lip_line.h). Each layer has a smooth displacement field, a sum of fields built once
+ * per portrait on a coarse grid (warp_field.h). mouth.h composes what appears between the parted lips, eyes.h moves the
+ * eyelids, render.h draws frames. */
 #ifndef SONIC_DRAFT_RENDER_RIG_H
 #define SONIC_DRAFT_RENDER_RIG_H
 
@@ -10,10 +11,9 @@
 
 typedef struct sonic_draft_rig sonic_draft_rig;
 
-/* `image` [height, width, 3] RGB, copied; sides 16 .. 8192 px. `mesh` [468, 3] in image pixels (MediaPipe's face mesh;
- * the third column, depth in the same unit, tells how the head is tilted; zeros will do). The rig never changes
- * afterwards and may serve several threads at once. SONIC_ERROR_ARGUMENT when the mesh is not that of a face in this
- * picture, SONIC_ERROR_SHAPE, SONIC_ERROR_MEMORY. */
+/* `image` [height, width, 3] RGB, copied; sides 16 .. 8192 px. `mesh` [468, 3] in image pixels (face/landmarks.h); z
+ * gives the head's tilt, zeros are accepted. The rig is immutable and may serve several threads at once.
+ * SONIC_ERROR_ARGUMENT when the mesh is not that of a face in this image, SONIC_ERROR_SHAPE, SONIC_ERROR_MEMORY. */
 sonic_status sonic_draft_rig_create(sonic_draft_rig **out, sonic_image image, const float *mesh);
 void sonic_draft_rig_free(sonic_draft_rig *rig);
 

@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "core/scalar.h"
-#include "draft/render/outline.h"
 #include "draft/pose.h"
 
-/* From 0 to 1 at a nearly even pace: no steeper than 1.25. */
+/* From 0 to 1 with a nearly constant slope of at most 1.25. */
 static float ramp(float x)
 {
     x = sonic_clampf(x, 0.0f, 1.0f);
@@ -18,27 +17,35 @@ static float ramp(float x)
 
 static float bell(float x) { return expf(-x * x); }
 
-/* One place of the face, in the terms in which the motions are described. */
+/* What the fields are built from. */
+typedef struct portrait {
+    const sonic_face_frame *frame;
+    const sonic_lip_line *line;
+    const sonic_outline *outline;
+    float right, bottom; /* the last column and row */
+} portrait;
+
+/* A point of the face in the coordinates that the motions are defined in. */
 typedef struct place {
-    float u, across; /* px from the mouth's middle; the same as a share of the mouth's half, +-1 at the corners */
-    float below;     /* px below the seam, < 0 above it */
+    float u, across; /* px from the mouth's middle; the same relative to half the mouth, +-1 at the corners */
+    float below;     /* px below the lip line, < 0 above it */
     float height;    /* the face's */
     float inside;    /* 1 on the head, 0 outside its outline grown by 12 % */
-    float to_chin;   /* 0 on the seam, 1 at the height of the chin */
+    float to_chin;   /* 0 on the lip line, 1 at the height of the chin */
     float corner;    /* 0 in the mouth's middle, 1 at its corners, falling off over the cheeks */
 } place;
 
-static place place_at(const sonic_draft_rig *rig, float x, float y)
+static place place_at(const portrait *portrait, float x, float y)
 {
-    const sonic_face_frame *f = &rig->frame;
+    const sonic_face_frame *f = portrait->frame;
     place p;
-    p.u = sonic_frame_u(f, x, y);
+    p.u = sonic_face_frame_u(f, x, y);
     p.height = f->height;
     p.across = p.u < 0.0f ? p.u / -f->left : p.u / f->right;
-    float v = sonic_frame_v(f, x, y), seam = sonic_seam_v(&rig->seam, p.u);
-    p.below = v - seam;
-    p.to_chin = p.below / fmaxf(f->chin - seam, 0.05f * f->height);
-    p.inside = 1.0f - ramp((sonic_outline_ratio(&rig->outline, x, y) - 0.895f) / 0.225f);
+    float v = sonic_face_frame_v(f, x, y), line = sonic_lip_line_v(portrait->line, p.u);
+    p.below = v - line;
+    p.to_chin = p.below / fmaxf(f->chin - line, 0.05f * f->height);
+    p.inside = 1.0f - ramp((sonic_outline_ratio(portrait->outline, x, y) - 0.895f) / 0.225f);
     float edge = p.u < 0.0f ? -f->left : f->right, beyond = fabsf(p.u) - edge;
     p.corner = beyond > 0.0f ? bell(beyond / (0.16f * f->height)) : sonic_smoothstep(fabsf(p.across));
     return p;
@@ -51,10 +58,10 @@ static float lip_arch(float across, float reach)
     return powf(1.0f - t * t, 1.1f);
 }
 
-/* How near the lips part to the corners, of the mouth's half */
+/* Where the parting ends, relative to half the mouth */
 static const float open_reach = 0.96f, hole_reach = 0.70f;
 static const float corner_drop = 0.22f; /* how far the corners follow the lower lip */
-static const float upper_raise = 0.13f; /* how far the upper lip gives way, of the gap */
+static const float upper_raise = 0.13f; /* how far the upper lip rises, of the gap */
 
 static float open_upper(const place *p, float arch_reach)
 {
@@ -63,7 +70,7 @@ static float open_upper(const place *p, float arch_reach)
     return (corner_drop * p->corner - raise) * (p->below < 0.0f ? reach : 1.0f) * p->inside;
 }
 
-/* From 0 at the lower lip to 1 on the chin: where the skin between them gives way. */
+/* From 0 at the lower lip to 1 on the chin: the skin between them is compressed. */
 static float towards_chin(const place *p, const sonic_face_frame *f)
 {
     float start = 0.6f * f->lower_lip / fmaxf(f->chin, 1.0f);
@@ -76,7 +83,7 @@ static float open_lower(const place *p, const sonic_face_frame *f, float arch_re
     return lip * (1.0f - towards_chin(p, f)) * p->inside;
 }
 
-/* The jaw turns about the ears: all of the chin goes, the cheeks follow less and less. */
+/* The jaw rotates about the ears: the chin moves fully, the cheeks less and less. */
 static float chin_down(const place *p, const sonic_face_frame *f)
 {
     float side = p->u / (0.36f * p->height);
@@ -91,7 +98,7 @@ static float width_along_u(const place *p, const sonic_face_frame *f)
     return along * bell(p->below / (0.17f * p->height)) * p->inside;
 }
 
-/* Lips grow towards the camera: thicker in the middle, their outer edges pushed away from the seam. */
+/* Lips grow towards the camera: thicker in the middle, their outer edges pushed away from the lip line. */
 static float round_along_v(const place *p, float lip, float direction)
 {
     float away = fabsf(p->below) / fmaxf(lip, 1.0f);
@@ -99,7 +106,7 @@ static float round_along_v(const place *p, float lip, float direction)
     return direction * 0.20f * lip * bulge * lip_arch(p->across, 1.0f) * p->inside;
 }
 
-/* Lips rolled inwards: their outer edges come towards the seam. */
+/* Lips rolled inwards: their outer edges move towards the lip line. */
 static float press_along_v(const place *p, float lip, float direction)
 {
     float away = fabsf(p->below) / fmaxf(lip, 1.0f);
@@ -107,125 +114,132 @@ static float press_along_v(const place *p, float lip, float direction)
     return -direction * 0.22f * lip * bulge * lip_arch(p->across, 1.1f) * p->inside;
 }
 
-static void set_node(sonic_draft_rig *rig, int32_t basis, size_t node, float upper_u, float upper_v, float lower_u,
-                     float lower_v)
+static size_t node_count(const sonic_warp_grid *grid) { return (size_t)grid->columns * (size_t)grid->rows; }
+
+static size_t node_index(const sonic_warp_grid *grid, int32_t column, int32_t row)
 {
-    const sonic_face_frame *f = &rig->frame;
-    size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows;
-    float *at = rig->basis + (size_t)basis * SONIC_COMPONENTS * nodes + node;
+    return (size_t)row * (size_t)grid->columns + (size_t)column;
+}
+
+/* Displacements along u and v, stored along x and y. */
+static void set_node(sonic_warp_field *field, const sonic_face_frame *f, int32_t basis, size_t node, float upper_u,
+                     float upper_v, float lower_u, float lower_v)
+{
+    size_t nodes = node_count(&field->grid);
+    float *at = field->basis + (size_t)basis * SONIC_COMPONENTS * nodes + node;
     at[SONIC_UPPER_X * nodes] = upper_u * f->ux + upper_v * f->vx;
     at[SONIC_UPPER_Y * nodes] = upper_u * f->uy + upper_v * f->vy;
     at[SONIC_LOWER_X * nodes] = lower_u * f->ux + lower_v * f->vx;
     at[SONIC_LOWER_Y * nodes] = lower_u * f->uy + lower_v * f->vy;
 }
 
-static void build_node(sonic_draft_rig *rig, int32_t column, int32_t row)
+static void build_node(sonic_warp_field *field, const portrait *portrait, int32_t column, int32_t row)
 {
-    const sonic_face_frame *f = &rig->frame;
-    size_t node = (size_t)row * (size_t)rig->grid.columns + (size_t)column;
-    float x = (float)(column * rig->grid.step), y = (float)(row * rig->grid.step);
-    place p = place_at(rig, x, y);
+    const sonic_face_frame *f = portrait->frame;
+    size_t node = node_index(&field->grid, column, row);
+    float x = (float)(column * field->grid.step), y = (float)(row * field->grid.step);
+    place p = place_at(portrait, x, y);
     float chin = chin_down(&p, f), width = width_along_u(&p, f);
-    set_node(rig, SONIC_BASIS_OPEN, node, 0.0f, open_upper(&p, open_reach), 0.0f, open_lower(&p, f, open_reach));
-    set_node(rig, SONIC_BASIS_HOLE, node, 0.0f, open_upper(&p, hole_reach), 0.0f, open_lower(&p, f, hole_reach));
-    set_node(rig, SONIC_BASIS_CHIN, node, 0.0f, chin, 0.0f, chin);
-    set_node(rig, SONIC_BASIS_WIDTH, node, width, 0.0f, width, 0.0f);
-    set_node(rig, SONIC_BASIS_ROUND, node, 0.0f, round_along_v(&p, f->upper_lip, -1.0f), 0.0f,
+    set_node(field, f, SONIC_BASIS_OPEN, node, 0.0f, open_upper(&p, open_reach), 0.0f, open_lower(&p, f, open_reach));
+    set_node(field, f, SONIC_BASIS_HOLE, node, 0.0f, open_upper(&p, hole_reach), 0.0f, open_lower(&p, f, hole_reach));
+    set_node(field, f, SONIC_BASIS_CHIN, node, 0.0f, chin, 0.0f, chin);
+    set_node(field, f, SONIC_BASIS_WIDTH, node, width, 0.0f, width, 0.0f);
+    set_node(field, f, SONIC_BASIS_ROUND, node, 0.0f, round_along_v(&p, f->upper_lip, -1.0f), 0.0f,
              round_along_v(&p, f->lower_lip, 1.0f));
-    set_node(rig, SONIC_BASIS_PRESS, node, 0.0f, press_along_v(&p, f->upper_lip, -1.0f), 0.0f,
+    set_node(field, f, SONIC_BASIS_PRESS, node, 0.0f, press_along_v(&p, f->upper_lip, -1.0f), 0.0f,
              press_along_v(&p, f->lower_lip, 1.0f));
-    float right = (float)(rig->texture.width - 1) - x, bottom = (float)(rig->texture.height - 1) - y;
-    float border = fminf(fminf(x, right) / (0.12f * (float)rig->texture.width),
-                         fminf(y, bottom) / (0.12f * (float)rig->texture.height));
-    float ratio = sonic_outline_ratio(&rig->outline, x, y);
-    rig->sway[node] = (1.0f - sonic_smoothstep((ratio - 1.1f) / 1.1f)) * sonic_smoothstep(border);
+    float right = portrait->right - x, bottom = portrait->bottom - y;
+    float border = fminf(fminf(x, right) / (0.12f * (portrait->right + 1.0f)),
+                         fminf(y, bottom) / (0.12f * (portrait->bottom + 1.0f)));
+    float ratio = sonic_outline_ratio(portrait->outline, x, y);
+    field->sway[node] = (1.0f - sonic_smoothstep((ratio - 1.1f) / 1.1f)) * sonic_smoothstep(border);
 }
 
-/* The chin goes two thirds as far as the lip, and the neck leaves it no more room than `most`. */
+/* The chin moves about 0.7 times as far as the lip, and at most as far as the neck leaves room. */
 static float chin_gain(float gap, float height)
 {
     float most = 0.060f * height;
     return most * tanhf(0.70f * gap / most);
 }
 
-/* How much of its height a piece of the lower layer at a node keeps, at the widest gap; what falls to 0 would fold. */
-static float kept_height(const sonic_draft_rig *rig, int32_t column, int32_t row, float gap)
+/* Vertical scale of the lower layer at a node when the lips are `gap` apart: at 0 the layer folds. */
+static float vertical_scale(const sonic_warp_field *field, const sonic_face_frame *f, int32_t column, int32_t row,
+                            float gap)
 {
-    const sonic_face_frame *f = &rig->frame;
-    size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows,
-           node = (size_t)row * (size_t)rig->grid.columns + (size_t)column;
-    const float *open = rig->basis + SONIC_BASIS_OPEN * SONIC_COMPONENTS * nodes;
-    const float *chin = rig->basis + SONIC_BASIS_CHIN * SONIC_COMPONENTS * nodes;
+    size_t nodes = node_count(&field->grid), node = node_index(&field->grid, column, row);
+    const float *open = field->basis + SONIC_BASIS_OPEN * SONIC_COMPONENTS * nodes;
+    const float *chin = field->basis + SONIC_BASIS_CHIN * SONIC_COMPONENTS * nodes;
     float chin_px = chin_gain(gap, f->height), v[3];
-    size_t at[3] = {node, node + 1, node + (size_t)rig->grid.columns};
+    size_t at[3] = {node, node + 1, node + (size_t)field->grid.columns};
     for (int32_t i = 0; i < 3; i++) {
         float x = gap * open[SONIC_LOWER_X * nodes + at[i]] + chin_px * chin[SONIC_LOWER_X * nodes + at[i]];
         float y = gap * open[SONIC_LOWER_Y * nodes + at[i]] + chin_px * chin[SONIC_LOWER_Y * nodes + at[i]];
         v[i] = x * f->vx + y * f->vy;
     }
-    return 1.0f + ((v[1] - v[0]) * f->vx + (v[2] - v[0]) * f->vy) / (float)rig->grid.step;
+    return 1.0f + ((v[1] - v[0]) * f->vx + (v[2] - v[0]) * f->vy) / (float)field->grid.step;
 }
 
-static int would_fold(const sonic_draft_rig *rig, float gap)
+static int would_fold(const sonic_warp_field *field, const sonic_face_frame *f, float gap)
 {
-    for (int32_t row = 0; row + 1 < rig->grid.rows; row++)
-        for (int32_t column = 0; column + 1 < rig->grid.columns; column++)
-            if (kept_height(rig, column, row, gap) < 0.15f)
+    for (int32_t row = 0; row + 1 < field->grid.rows; row++)
+        for (int32_t column = 0; column + 1 < field->grid.columns; column++)
+            if (vertical_scale(field, f, column, row, gap) < 0.15f)
                 return 1;
     return 0;
 }
 
 /* A short or hidden chin has no room for the widest mouth. */
-static float widest_gap(const sonic_draft_rig *rig)
+static float widest_gap(const sonic_warp_field *field, const sonic_face_frame *f)
 {
-    float gap = 0.2f * rig->frame.height;
-    while (gap > 0.04f * rig->frame.height && would_fold(rig, gap))
+    float gap = 0.2f * f->height;
+    while (gap > 0.04f * f->height && would_fold(field, f, gap))
         gap *= 0.94f;
     return gap;
 }
 
-sonic_status sonic_field_build(sonic_draft_rig *rig)
+sonic_status sonic_warp_field_build(sonic_warp_field *field, const sonic_face_frame *frame, const sonic_lip_line *line,
+                                    const sonic_outline *outline, int32_t width, int32_t height)
 {
-    int32_t step = (int32_t)sonic_clampf(rig->frame.height / 72.0f, 2.0f, 64.0f);
-    rig->grid.step = step;
-    rig->grid.columns = (rig->texture.width + step - 1) / step + 1;
-    rig->grid.rows = (rig->texture.height + step - 1) / step + 1;
-    size_t nodes = (size_t)rig->grid.columns * (size_t)rig->grid.rows;
-    rig->basis = calloc(nodes * SONIC_BASIS_COUNT * SONIC_COMPONENTS, sizeof(float));
-    rig->sway = calloc(nodes, sizeof(float));
-    if (!rig->basis || !rig->sway)
-        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for its motion fields");
-    for (int32_t row = 0; row < rig->grid.rows; row++)
-        for (int32_t column = 0; column < rig->grid.columns; column++)
-            build_node(rig, column, row);
-    rig->widest_gap = widest_gap(rig);
+    portrait portrait = {frame, line, outline, (float)(width - 1), (float)(height - 1)};
+    int32_t step = (int32_t)sonic_clampf(frame->height / 72.0f, 2.0f, 64.0f);
+    sonic_warp_grid grid = {(width + step - 1) / step + 1, (height + step - 1) / step + 1, step};
+    size_t nodes = node_count(&grid);
+    field->grid = grid;
+    field->basis = calloc(nodes * SONIC_BASIS_COUNT * SONIC_COMPONENTS, sizeof(float));
+    field->sway = calloc(nodes, sizeof(float));
+    if (!field->basis || !field->sway)
+        return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for its displacement fields");
+    for (int32_t row = 0; row < grid.rows; row++)
+        for (int32_t column = 0; column < grid.columns; column++)
+            build_node(field, &portrait, column, row);
+    field->widest_gap = widest_gap(field, frame);
     return SONIC_OK;
 }
 
-/* x, bent from 70 % of `most` on so that it never gets beyond it. */
-static float within_reach(float x, float most)
+/* x, compressed above 70 % of `most` so that it stays below `most`. */
+static float soft_limit(float x, float most)
 {
-    float free = 0.7f * most, rest = 0.3f * most;
-    return x <= free ? x : free + rest * tanhf((x - free) / rest);
+    float linear = 0.7f * most, room = 0.3f * most;
+    return x <= linear ? x : linear + room * tanhf((x - linear) / room);
 }
 
-/* Commanded width is in the mesh's terms as well: MediaPipe's mesh reads about half of what corners are drawn apart
- * (0.14 to 0.6 of it on nine portraits). The gain stops where cheeks would look pulled, which for a smile is soon. */
+/* Poses are in the mesh's measure: MediaPipe's mesh measures about half of the drawn distance of the corners (0.14 to
+ * 0.6 of it on nine portraits). The limits keep cheeks from looking stretched, which happens earlier for a smile. */
 static float drawn_width(const sonic_face_frame *f, float commanded)
 {
     const float gain = 1.7f, narrowest = 0.2f, widest = 0.15f;
     float smile = sonic_clampf(((f->right - f->left) / f->height - 0.36f) / 0.08f, 0.0f, 1.0f);
     float wide = gain * sonic_clampf(commanded, -0.3f, 0.3f);
-    return wide < 0.0f ? -within_reach(-wide, narrowest) : within_reach(wide, widest * (1.0f - 0.6f * smile));
+    return wide < 0.0f ? -soft_limit(-wide, narrowest) : soft_limit(wide, widest * (1.0f - 0.6f * smile));
 }
 
-sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
+sonic_warp_motion sonic_warp_motion_from_pose(const sonic_warp_field *field, const sonic_face_frame *f,
+                                              const float *pose)
 {
-    const sonic_face_frame *f = &rig->frame;
-    sonic_motion m;
+    sonic_warp_motion m;
     memset(&m, 0, sizeof m);
     m.gap_px =
-        within_reach(sonic_clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->reading * f->height, rig->widest_gap);
+        soft_limit(sonic_clampf(pose[SONIC_POSE_OPENING], 0.0f, 0.2f) * f->opening_gain * f->height, field->widest_gap);
     m.rounding = sonic_clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
     m.press = sonic_clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
     m.blink = sonic_clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
@@ -244,22 +258,23 @@ sonic_motion sonic_motion_of(const sonic_draft_rig *rig, const float *pose)
     return m;
 }
 
-static void sway_node(float *dx, float *dy, float x, float y, float share, const sonic_motion *m)
+static void sway_node(float *dx, float *dy, float x, float y, float share, const sonic_warp_motion *m)
 {
     float at_x = x + *dx - m->pivot_x, at_y = y + *dy - m->pivot_y;
     *dx += share * (m->cosine * at_x - m->sine * at_y + m->sway_x - at_x);
     *dy += share * (m->sine * at_x + m->cosine * at_y + m->sway_y - at_y);
 }
 
-void sonic_field_combine_row(float *forward, const sonic_draft_rig *rig, const sonic_motion *motion, int32_t row)
+void sonic_warp_field_combine_row(float *forward, const sonic_warp_field *field, const sonic_warp_motion *motion,
+                                  int32_t row)
 {
-    const sonic_grid *grid = &rig->grid;
-    size_t nodes = (size_t)grid->columns * (size_t)grid->rows, start = (size_t)row * (size_t)grid->columns;
+    const sonic_warp_grid *grid = &field->grid;
+    size_t nodes = node_count(grid), start = (size_t)row * (size_t)grid->columns;
     for (int32_t component = 0; component < SONIC_COMPONENTS; component++) {
         float *out = forward + (size_t)component * nodes + start;
         memset(out, 0, (size_t)grid->columns * sizeof(float));
         for (int32_t k = 0; k < SONIC_BASIS_COUNT; k++) {
-            const float *basis = rig->basis + ((size_t)k * SONIC_COMPONENTS + (size_t)component) * nodes + start;
+            const float *basis = field->basis + ((size_t)k * SONIC_COMPONENTS + (size_t)component) * nodes + start;
             float gain = motion->gain[k];
             if (gain != 0.0f)
                 for (int32_t i = 0; i < grid->columns; i++)
@@ -270,19 +285,19 @@ void sonic_field_combine_row(float *forward, const sonic_draft_rig *rig, const s
         return;
     float y = (float)(row * grid->step);
     for (int32_t i = 0; i < grid->columns; i++) {
-        float share = rig->sway[start + (size_t)i], x = (float)(i * grid->step);
+        float share = field->sway[start + (size_t)i], x = (float)(i * grid->step);
         float *at = forward + start + (size_t)i;
         sway_node(at + SONIC_UPPER_X * nodes, at + SONIC_UPPER_Y * nodes, x, y, share, motion);
         sway_node(at + SONIC_LOWER_X * nodes, at + SONIC_LOWER_Y * nodes, x, y, share, motion);
     }
 }
 
-/* Forward displacement at (x, y) in cells, with its derivatives per cell. */
+/* Forward displacement in px at a point given in grid steps, with its derivatives per step: y_x is dy/dx. */
 typedef struct jet {
     float x, y, x_x, x_y, y_x, y_y;
 } jet;
 
-static jet forward_at(const float *fx, const float *fy, const sonic_grid *g, float x, float y)
+static jet forward_at(const float *fx, const float *fy, const sonic_warp_grid *g, float x, float y)
 {
     x = sonic_clampf(x, 0.0f, (float)(g->columns - 1)), y = sonic_clampf(y, 0.0f, (float)(g->rows - 1));
     int32_t i = (int32_t)x, j = (int32_t)y;
@@ -301,7 +316,7 @@ static jet forward_at(const float *fx, const float *fy, const sonic_grid *g, flo
     return r;
 }
 
-static void invert_node(float *out_x, float *out_y, const float *fx, const float *fy, const sonic_grid *g,
+static void invert_node(float *out_x, float *out_y, const float *fx, const float *fy, const sonic_warp_grid *g,
                         int32_t column, int32_t row)
 {
     float scale = 1.0f / (float)g->step, target_x = (float)column, target_y = (float)row;
@@ -320,9 +335,9 @@ static void invert_node(float *out_x, float *out_y, const float *fx, const float
     *out_y = (y - target_y) * (float)g->step;
 }
 
-void sonic_field_invert_row(float *inverse, const float *forward, const sonic_grid *grid, int32_t row)
+void sonic_warp_field_invert_row(float *inverse, const float *forward, const sonic_warp_grid *grid, int32_t row)
 {
-    size_t nodes = (size_t)grid->columns * (size_t)grid->rows, start = (size_t)row * (size_t)grid->columns;
+    size_t nodes = node_count(grid), start = (size_t)row * (size_t)grid->columns;
     for (int32_t layer = 0; layer < 2; layer++) {
         const float *fx = forward + (size_t)(2 * layer) * nodes, *fy = fx + nodes;
         float *out_x = inverse + (size_t)(2 * layer) * nodes + start, *out_y = out_x + nodes;
