@@ -1,4 +1,4 @@
-"""Faces in a picture, the square around one, and the way back into the picture. The work is done in csrc/face."""
+"""Faces in an image, the square around one, and pasting that square back. Computed in csrc/face."""
 
 import functools
 from dataclasses import dataclass, replace
@@ -13,21 +13,22 @@ from .errors import InputError, InstallError, NoFaceError, ResourceError
 from .extension.native import _sonic, call
 
 ASSETS = Path(__file__).resolve().parent / "assets"
-LANDMARKS: dict[str, int | tuple[int, ...]] = _sonic.face_landmarks()  # points of a mesh by name
+# Points of a mesh by name: csrc/face/landmarks.h
+LANDMARKS: dict[str, int | tuple[int, ...]] = _sonic.face_landmarks()
 WEIGHTS = {"detector": "face_detector.safetensors", "mesh": "face_mesh.safetensors"}
 
 
 @dataclass(frozen=True)
 class Face:
-    """One face; every coordinate is in pixels of the picture, and may lie beyond its border."""
+    """One face. Coordinates are pixels of the image and may lie outside it."""
 
     score: float  # the detector's, 0..1
-    presence: float  # the mesh network's belief that this is a face, 0..1; found faces have at least 0.5
+    presence: float  # the mesh network's probability of a face, 0..1; found faces have at least 0.5
     box_xyxy: np.ndarray  # f32 [4], the detector's box: eyebrows to chin
-    # f32 [6, 2]: eye on the left of the picture, eye on its right, nose tip, mouth, left ear, right ear
+    # f32 [6, 2]: left eye, right eye, nose tip, mouth, left ear, right ear; left and right in the image
     keypoints: np.ndarray
-    mesh: np.ndarray  # f32 [468, 3], MediaPipe's numbering; z on the same scale, larger is farther away
-    hull_xyxy: np.ndarray  # f32 [4], least and largest x, y of the mesh
+    mesh: np.ndarray  # f32 [468, 3], numbered as in csrc/face/landmarks.h; z on the same scale, larger is farther away
+    hull_xyxy: np.ndarray  # f32 [4], bounding box of the mesh
 
     @classmethod
     def from_row(cls, row: np.ndarray) -> "Face":
@@ -38,7 +39,7 @@ class Face:
 
 @functools.cache
 def network_weights() -> tuple[tuple[torch.Tensor, ...], str]:
-    """(tensors, names one a line), float32; read once and never written to, so threads share them."""
+    """(tensors, their names, one per line), float32; read once, never written, shared by threads."""
     found = {}
     for network, name in WEIGHTS.items():
         try:
@@ -50,69 +51,66 @@ def network_weights() -> tuple[tuple[torch.Tensor, ...], str]:
 
 
 def run_network(name: str, tensor: torch.Tensor, argument: str = "input", numbers=()) -> list[torch.Tensor]:
-    """One operator of csrc/face/face_operators.c on `tensor` and the weights."""
+    """The outputs of an operator of csrc/face/face_operators.c on `tensor` and the weights."""
     tensors, names = network_weights()
     return call(name, (tensor, *tensors), f"{argument}\n{names}", numbers)
 
 
-def check_picture(picture: np.ndarray) -> np.ndarray:
-    """The picture as C-contiguous uint8 [H, W, 3]."""
-    picture = np.asarray(picture)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        raise InputError(
-            f"Give the picture as 8-bit RGB, [height, width, 3]: it is {picture.dtype} {list(picture.shape)}."
-        )
-    return np.ascontiguousarray(picture)
+def check_picture(image: np.ndarray) -> np.ndarray:
+    """The image as C-contiguous uint8 [H, W, 3]. Raises InputError for another type or shape."""
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(f"Give the picture as 8-bit RGB, [height, width, 3]: it is {image.dtype} {list(image.shape)}.")
+    return np.ascontiguousarray(image)
 
 
-def find_faces(picture: np.ndarray, thorough: bool = True) -> list[Face]:
-    """The faces in a picture u8 [H, W, 3] (RGB), largest first; [] when there is none.
+def find_faces(image: np.ndarray, thorough: bool = True) -> list[Face]:
+    """The faces in an image u8 [H, W, 3] (RGB), largest first; [] without a face.
 
-    A face counts when the detector and the mesh network both see one. Turned, small and cut faces are looked for when
-    the picture as a whole shows none and `thorough` is true (csrc/face/find.h). May be called from several threads.
+    A face counts when the detector and the mesh network agree. Rotated, small and cropped faces are searched when the
+    whole image has none and `thorough` is true (csrc/face/find.h). May be called from several threads.
     """
-    return _faces("face_find", picture, () if thorough else (0.0,))
+    return _faces("face_find", image, () if thorough else (0.0,))
 
 
-def _faces(operator: str, picture: np.ndarray, numbers=()) -> list[Face]:
-    picture = check_picture(picture)
-    if not picture.flags.writeable:
-        picture = picture.copy()  # torch warns about read-only memory; nothing writes to it
+def _faces(operator: str, image: np.ndarray, numbers=()) -> list[Face]:
+    image = check_picture(image)
+    if not image.flags.writeable:
+        image = image.copy()  # torch warns about read-only memory; nothing writes to it
     try:
-        (rows,) = run_network(operator, torch.from_numpy(picture), "picture", numbers)
+        (rows,) = run_network(operator, torch.from_numpy(image), "image", numbers)
     except RuntimeError as error:
-        raise _explained(error) from error
+        raise _translated_error(error) from error
     return [Face.from_row(row) for row in rows.numpy()]
 
 
-def _explained(error: RuntimeError) -> Exception:
-    """The C text of a refusal, without libtorch's frames around it."""
+def _translated_error(error: RuntimeError) -> Exception:
+    """The error that C reports, without libtorch's stack trace."""
     text = str(error).split("\nException raised from")[0].strip()
     if "memory" in text:
         return ResourceError(text)
     return InputError(text)
 
 
-def choose(picture: np.ndarray, face_index: int = 0, face_mask: np.ndarray | None = None) -> tuple[Face, list[str]]:
-    """(the face to animate, sentences for the user).
+def choose(image: np.ndarray, face_index: int = 0, face_mask: np.ndarray | None = None) -> tuple[Face, list[str]]:
+    """(the face to animate, messages for the user).
 
     face_index  0 is the largest face
-    face_mask   [H, W], the user's own mark (statues, animals, drawings, profiles): its box takes the place of the hull,
-                and the mesh
-                is fitted into it when no face is found there
+    face_mask   [H, W], marked by the user (statues, animals, drawings, profiles): its box replaces the hull, and the
+                mesh is fitted into it when no face is found there
     Raises NoFaceError and InputError.
     """
     if face_mask is not None:
-        return _marked_face(picture, face_mask)
-    return pick(find_faces(picture), face_index, (picture.shape[1], picture.shape[0]))
+        return _marked_face(image, face_mask)
+    return pick(find_faces(image), face_index, (image.shape[1], image.shape[0]))
 
 
 def pick(faces: list[Face], face_index: int, size: tuple[int, int]) -> tuple[Face, list[str]]:
-    """The face of that index among `faces`, largest first, of a picture of `size` (width, height)."""
+    """Face number `face_index` of `faces`, largest first, in an image of `size` (width, height), and messages."""
     if not faces:
         raise NoFaceError(
-            "Choose a picture that shows a face from the front, or mark the face yourself (face_mask of SONIC_PreData): "
-            f"no face was found in the picture of {size[0]} x {size[1]} pixels."
+            "Choose a picture that shows a face from the front, or mark the face yourself (face_mask of SONIC_PreData): no "
+            f"face was found in the picture of {size[0]} x {size[1]} pixels."
         )
     if not 0 <= face_index < len(faces):
         raise InputError(
@@ -127,10 +125,10 @@ def pick(faces: list[Face], face_index: int, size: tuple[int, int]) -> tuple[Fac
     ]
 
 
-def _marked_face(picture: np.ndarray, face_mask: np.ndarray) -> tuple[Face, list[str]]:
-    box = mask_box(face_mask, picture.shape)
-    inside = [f for f in find_faces(picture) if _is_inside((f.hull_xyxy[:2] + f.hull_xyxy[2:]) / 2, box)]
-    face, notes = (inside[0], []) if inside else (fit_face(picture, box), [])
+def _marked_face(image: np.ndarray, face_mask: np.ndarray) -> tuple[Face, list[str]]:
+    box = mask_box(face_mask, image.shape)
+    inside = [f for f in find_faces(image) if _is_inside((f.hull_xyxy[:2] + f.hull_xyxy[2:]) / 2, box)]
+    face, notes = (inside[0], []) if inside else (fit_face(image, box), [])
     if face.presence < 0.5:
         notes = [
             "No face was recognised inside face_mask: its box was taken as the face, so the mouth may sit a little off."
@@ -143,7 +141,7 @@ def _is_inside(point: np.ndarray, box: np.ndarray) -> bool:
 
 
 def mask_box(face_mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """f32 x0, y0, x1, y1 around what a mask [H, W] marks with at least half of its largest value."""
+    """f32 x0, y0, x1, y1: bounding box of a mask [H, W] thresholded at half of its maximum."""
     mask = np.asarray(face_mask)
     if mask.shape != tuple(shape[:2]):
         size = " x ".join(map(str, mask.shape[::-1]))
@@ -155,54 +153,51 @@ def mask_box(face_mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
 
 
-def fit_face(picture: np.ndarray, box_xyxy) -> Face:
-    """The mesh laid into a box around an upright face, whether or not the networks see a face there (see its
-    `presence`)."""
-    return _faces("face_fit", picture, [float(v) for v in box_xyxy])[0]
+def fit_face(image: np.ndarray, box_xyxy) -> Face:
+    """The mesh fitted into a box around an upright face, whether or not the networks confirm a face (`presence`)."""
+    return _faces("face_fit", image, [float(v) for v in box_xyxy])[0]
 
 
-def track_face(picture: np.ndarray, before: np.ndarray) -> Face:
-    """The face whose mesh was `before` [468, 3] in the last picture of a video, in the next one: one run of the mesh
-    network. A `presence` below 0.5 says that it is lost."""
+def track_face(image: np.ndarray, before: np.ndarray) -> Face:
+    """The face whose mesh was `before` [468, 3] in the previous frame of a video: one run of the mesh network. A
+    `presence` below 0.5 means that it is lost."""
     tensors, names = network_weights()
     points = torch.from_numpy(np.ascontiguousarray(before, np.float32))
     try:
         (rows,) = call(
-            "face_track", (torch.from_numpy(check_picture(picture)), points, *tensors), f"picture\nbefore\n{names}"
+            "face_track", (torch.from_numpy(check_picture(image)), points, *tensors), f"image\nbefore\n{names}"
         )
     except RuntimeError as error:
-        raise _explained(error) from error
+        raise _translated_error(error) from error
     return Face.from_row(rows.numpy()[0])
 
 
 def crop_square(shape: tuple[int, ...], face_xyxy, expand_ratio: float) -> tuple[int, int, int, int]:
-    """The square around a face of a picture of `shape` [H, W, ...]: x0, y0, x1, y1 in whole pixels
-    (csrc/face/geometry.h)."""
+    """The square around a face in an image of `shape` [H, W, ...]: x0, y0, x1, y1 (csrc/face/geometry.h)."""
     return _checked(
         _sonic.crop_square, tuple(float(v) for v in face_xyxy), float(expand_ratio), int(shape[1]), int(shape[0])
     )
 
 
 def prepared_size(shape: tuple[int, ...], min_resolution: int) -> tuple[int, int]:
-    """(height, width) that a picture of `shape` [H, W, ...] is resized to: multiples of 64, the shorter side about
+    """(height, width) that an image of `shape` [H, W, ...] is resized to: multiples of 64, the shorter side about
     min_resolution."""
     width, height = _checked(_sonic.prepared_size, int(shape[1]), int(shape[0]), int(min_resolution))
     return height, width
 
 
-def resize(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """u8 [H, W] or [H, W, 3] at the height and width of `shape`, by Pillow's Lanczos; the picture itself when it has
-    that size."""
-    if picture.shape[:2] == tuple(shape[:2]):
-        return picture
-    return np.array(Image.fromarray(picture).resize((shape[1], shape[0]), Image.Resampling.LANCZOS))
+def resize(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """u8 [H, W] or [H, W, 3] at the height and width of `shape`, by Pillow's Lanczos; returned as is at that size."""
+    if image.shape[:2] == tuple(shape[:2]):
+        return image
+    return np.array(Image.fromarray(image).resize((shape[1], shape[0]), Image.Resampling.LANCZOS))
 
 
 def soft_mask(
     shape: tuple[int, ...], face_xyxy, crop_xyxy, prepared_shape: tuple[int, ...], area: float = 1.1
 ) -> np.ndarray:
-    """float32 [H, W] 0..1 of `prepared_shape`: the face box, grown by `area`, in the crop of a picture of `shape`;
-    soft-edged."""
+    """float32 [H, W] 0..1 of `prepared_shape`: the face box, scaled by `area`, in the crop of an image of `shape`,
+    with soft edges."""
     x0, y0, x1, y1 = (float(v) for v in face_xyxy)
     left, top, right, bottom = (int(v) for v in crop_xyxy)
     if not (left < right and top < bottom and right - left <= 2 * shape[1] + 2 and bottom - top <= 2 * shape[0] + 2):
@@ -225,7 +220,7 @@ def paste_back(frames: np.ndarray, source: np.ndarray, crop_xyxy, feather: float
 
 
 def _checked(function, *arguments):
-    """ValueError from C is a value that the user can mend."""
+    """Raises a ValueError of C as InputError."""
     try:
         return function(*arguments)
     except ValueError as error:

@@ -5,7 +5,8 @@
 sonic_tensor *sonic_face_weight(sonic_scope *scope, sonic_operator_call *weights, const char *name, const char *part)
 {
     sonic_tensor *weight = sonic_operator_tensor(weights, "%s.%s", name, part);
-    sonic_scope_fail(scope, weights->scope->status); /* so that no operator of this scope overwrites the text */
+    sonic_scope_fail(scope,
+                     weights->scope->status); /* keeps later operators of this scope from replacing the message */
     return weight;
 }
 
@@ -19,7 +20,7 @@ static sonic_tensor *activate(sonic_scope *scope, sonic_operator_call *weights, 
     return x;
 }
 
-/* TensorFlow's SAME: the padding is what the kernel needs in all; the odd row and column go to the far side. */
+/* TensorFlow's SAME padding: an odd total puts the extra row and column at the far side. */
 static sonic_tensor *same_pad(sonic_scope *scope, sonic_tensor *x, int64_t kernel, int64_t stride)
 {
     int64_t total = kernel > stride ? kernel - stride : 0, near = total / 2, far = total - near;
@@ -44,8 +45,7 @@ sonic_tensor *sonic_same_conv(sonic_scope *scope, sonic_operator_call *weights, 
     return activate(scope, weights, name, padded_conv(scope, weights, name, x, stride), activation);
 }
 
-/* `x` itself, or pooled to half the size, with zero channels behind its own until there are `channels`. The result is a
- * new tensor or `x`. */
+/* `x`, max-pooled at stride 2 and padded with zero channels to `channels`; `x` itself when neither is needed. */
 static sonic_tensor *shortcut(sonic_scope *scope, sonic_tensor *x, int64_t stride, int64_t channels)
 {
     sonic_tensor *y = stride == 2 ? st_max_pool2d(scope, x, 2, 2) : x;

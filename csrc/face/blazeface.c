@@ -7,8 +7,7 @@
 #include "core/scalar.h"
 #include "face/blaze_block.h"
 
-/* [batch, boxes a cell * values, rows, columns] -> [batch, rows * columns * boxes a cell, values]: box after box, row
- * by row. */
+/* [batch, anchors * values, rows, columns] -> [batch, rows * columns * anchors, values]. */
 static sonic_tensor *box_list(sonic_scope *scope, sonic_tensor *head, int64_t values)
 {
     static const int64_t to_channels_last[] = {0, 2, 3, 1};
@@ -44,7 +43,7 @@ void sonic_blazeface_run(sonic_tensor **scores, sonic_tensor **boxes, sonic_scop
         *scores = *boxes = NULL;
 }
 
-/* Centre of the cell that box `index` belongs to, in input pixels: 16x16 cells of 2 boxes, then 8x8 cells of 6. */
+/* Centre of anchor `index` in input pixels: a 16x16 grid of 2 anchors, then an 8x8 grid of 6. */
 static void anchor(float centre[2], int32_t index)
 {
     int32_t fine = 16 * 16 * 2, side = index < fine ? 16 : 8, cell = index < fine ? index / 2 : (index - fine) / 6;
@@ -67,11 +66,11 @@ static sonic_detection decode_box(const float values[SONIC_BLAZEFACE_VALUES], in
     return d;
 }
 
-/* MediaPipe clips logits at +-100, where the sigmoid is 0 or 1 to float precision. */
+/* MediaPipe clamps logits to +-100, where the sigmoid is 0 or 1 to float precision. */
 static float sigmoid(float logit)
 {
-    float clipped = sonic_clampf(logit, -100, 100);
-    return 1 / (1 + expf(-clipped));
+    float clamped = sonic_clampf(logit, -100, 100);
+    return 1 / (1 + expf(-clamped));
 }
 
 float sonic_box_overlap(const float a[4], const float b[4])
@@ -99,8 +98,8 @@ static void accumulate(sonic_detection *sum, const sonic_detection *d, float wei
     }
 }
 
-/* Merges the first of `count` sorted detections with all that overlap it; the others move up. Returns how many are
- * left. */
+/* Merges the first of `count` sorted detections with all that overlap it and removes them. Returns how many are left.
+ */
 static int32_t merge_best(sonic_detection *out, sonic_detection *sorted, int32_t count)
 {
     const float max_overlap = 0.3f;

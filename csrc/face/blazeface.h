@@ -4,11 +4,11 @@
  *   stem    conv 5x5 stride 2, ReLU                                         -> [24, 64, 64]
  *   blocks  0-1   24 24       -> 28 at 64x64;   2-4   32 36 42  at 32x32
  *           5-10  48 56 64 72 80 88 at 16x16;   11-15 96 (5 times) at 8x8;  stride 2 at blocks 2, 5 and 11
- *   heads   1x1 convolutions: "fine" on block 10, 2 boxes a cell; "coarse" on block 15, 6 boxes a cell
- *   output  scores [batch, 896] (logits), boxes [batch, 896, 16]: centre x, y, width, height, six keypoints x, y, in
- * input pixels, centre and keypoints relative to the cell's centre
+ *   heads   1x1 convolutions: "fine" on block 10, 2 anchors per position; "coarse" on block 15, 6 anchors
+ *   output  scores [batch, 896] (logits), boxes [batch, 896, 16]: centre x, y, width, height, x, y of six keypoints, in
+ *           input pixels; centre and keypoints relative to the anchor
  *
- * Keypoints: eye on the picture's left, eye on its right, nose tip, mouth, left ear, right ear. */
+ * Keypoints: left eye, right eye, nose tip, mouth, left ear, right ear; left and right in the image. */
 #ifndef SONIC_FACE_BLAZEFACE_H
 #define SONIC_FACE_BLAZEFACE_H
 
@@ -29,9 +29,9 @@ typedef struct sonic_detection {
 void sonic_blazeface_run(sonic_tensor **scores, sonic_tensor **boxes, sonic_scope *scope, sonic_operator_call *weights,
                          sonic_tensor *x);
 
-/* Detections of one picture, best first, at most `capacity`; returns how many. `scores` [896] logits, `boxes` [896,
- * 16]. A box counts from `min_score` on; boxes that overlap by more than 0.3 (intersection over union) merge, weighted
- * by score, as MediaPipe's NonMaxSuppressionCalculator does in WEIGHTED mode. `scratch` holds 896 detections. */
+/* Detections of one image, best first, at most `capacity`; returns how many. `scores` [896] logits, `boxes` [896, 16].
+ * Boxes below `min_score` are dropped; boxes that overlap by more than 0.3 (intersection over union) are merged,
+ * weighted by score, as in the WEIGHTED mode of MediaPipe's NonMaxSuppressionCalculator. `scratch` [896]. */
 int32_t sonic_blazeface_decode(sonic_detection *out, int32_t capacity, const float *scores, const float *boxes,
                                float min_score, sonic_detection *scratch);
 

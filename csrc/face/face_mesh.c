@@ -4,7 +4,7 @@
 
 #include "face/blaze_block.h"
 
-/* The end of both branches: a convolution over the whole 3x3 map that is left. */
+/* The end of both branches: a convolution over the whole 3x3 map. */
 static sonic_tensor *out_conv(sonic_scope *scope, sonic_operator_call *weights, const char *branch, sonic_tensor *x)
 {
     sonic_tensor *weight = sonic_face_weight(scope, weights, branch, "out.weight"),

@@ -8,31 +8,31 @@
 #include "face/views.h"
 
 #define BATCH 16      /* views per run of the detector */
-#define CANDIDATES 64 /* detections that a stage of the search hands to the mesh network */
+#define CANDIDATES 64 /* detections that a stage of the search passes to the mesh network */
 #define REFINEMENTS_MAX 5
 #define VIEW_VALUES (3 * SONIC_BLAZEFACE_SIDE_PX * SONIC_BLAZEFACE_SIDE_PX)
 #define CROP_VALUES (3 * SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX)
 
-#define FAR_PX (4.0f * SONIC_PICTURE_SIDE_MAX_PX)
+#define FAR_PX (4.0f * SONIC_IMAGE_SIDE_MAX_PX)
 
 static const float MIN_SCORE = 0.5f;    /* MediaPipe's min_score_thresh */
 static const float MIN_PRESENCE = 0.5f; /* MediaPipe's threshold for the face flag */
-/* What the harder stages of the search ask for. Faces that are there reach 0.999, even 15 pixels wide; a dog's reached
+/* Thresholds of the later stages of the search. Human faces reach a presence of 0.999 even at 15 pixels; a dog reached
  * a score of 0.65 with a presence of 0.91, and 0.52 with 0.986. */
 static const float CAREFUL_SCORE = 0.6f, CAREFUL_PRESENCE = 0.97f;
-/* A detection in the picture as a whole that needs no second look: turned by 120 degrees, a face was seen upside down
- * at 0.60; seen the right way up, faces score 0.83 and more. */
+/* A detection in the whole image that is accepted at once: a face rotated by 120 degrees was detected upside down at
+ * 0.60; upright faces score 0.83 and more. */
 static const float SURE_SCORE = 0.75f;
-/* A mesh has settled when no point moved by more than this share of the face: about the network's own noise from crop
- * to crop. */
-static const float SETTLED = 0.04f;
-static const float SAME_FACE = 0.3f; /* two meshes whose hulls overlap by more are one face */
+/* A mesh has converged when no point moved by more than this share of the face: about the network's noise between
+ * crops. */
+static const float CONVERGED = 0.04f;
+static const float SAME_FACE = 0.3f; /* meshes whose hulls overlap by more are one face */
 
 /* Everything the search needs, allocated once. */
 typedef struct search {
     sonic_scope *scope;
     sonic_operator_call *weights;
-    sonic_image picture;
+    sonic_image image;
     sonic_face *faces; /* [SONIC_FACES_MAX] */
     int32_t face_count;
     int32_t view_count, candidate_count;
@@ -66,12 +66,12 @@ static void collect(search *s, int32_t view)
     const float *boxes = s->boxes + (size_t)view * SONIC_BLAZEFACE_BOXES * SONIC_BLAZEFACE_VALUES;
     int32_t count = sonic_blazeface_decode(found, SONIC_FACES_MAX, scores, boxes, MIN_SCORE, s->scratch);
     for (int32_t i = 0; i < count; i++) {
-        sonic_view_to_picture(&found[i], &s->views[view]);
+        sonic_view_to_image(&found[i], &s->views[view]);
         keep_candidate(s, &found[i]);
     }
 }
 
-/* Runs the detector on the views that are waiting. */
+/* Runs the detector on the queued views. */
 static void flush(search *s)
 {
     sonic_scope inner;
@@ -82,7 +82,7 @@ static void flush(search *s)
     sonic_scope_open(&inner, s->scope);
     for (int32_t i = 0; i < count; i++)
         sonic_scope_fail(&inner,
-                         sonic_view_fill(s->input + (size_t)i * VIEW_VALUES, s->pixels, s->picture, &s->views[i]));
+                         sonic_view_fill(s->input + (size_t)i * VIEW_VALUES, s->pixels, s->image, &s->views[i]));
     sonic_tensor *x = st_from_host(&inner, s->input,
                                    st_shape4(count, 3, SONIC_BLAZEFACE_SIDE_PX, SONIC_BLAZEFACE_SIDE_PX)),
                  *scores, *boxes;
@@ -94,7 +94,7 @@ static void flush(search *s)
             collect(s, i);
 }
 
-static void look(search *s, sonic_view view)
+static void queue_view(search *s, sonic_view view)
 {
     s->views[s->view_count++] = view;
     if (s->view_count == BATCH)
@@ -109,7 +109,7 @@ static void run_mesh(search *s, sonic_face *face, const sonic_mesh_crop *crop)
     sonic_scope inner;
     float logit = 0;
     sonic_scope_open(&inner, s->scope);
-    sonic_scope_fail(&inner, sonic_mesh_crop_fill(s->crop, s->pixels, s->picture, crop));
+    sonic_scope_fail(&inner, sonic_mesh_crop_fill(s->crop, s->pixels, s->image, crop));
     sonic_tensor *x = st_from_host(&inner, s->crop, st_shape4(1, 3, SONIC_MESH_SIDE_PX, SONIC_MESH_SIDE_PX)), *points,
                  *presence;
     sonic_face_mesh_run(&points, &presence, &inner, s->weights, x);
@@ -119,7 +119,7 @@ static void run_mesh(search *s, sonic_face *face, const sonic_mesh_crop *crop)
     if (sonic_scope_close(&inner) != SONIC_OK)
         return;
     face->presence = sigmoid(logit);
-    sonic_mesh_to_picture(face->mesh, s->points, crop);
+    sonic_mesh_to_image(face->mesh, s->points, crop);
     sonic_mesh_hull(face->hull_xyxy, (const float (*)[3])face->mesh);
 }
 
@@ -147,20 +147,19 @@ static float moved(const float before[SONIC_MESH_POINTS][3], const sonic_face *f
     return largest / fmaxf(face->hull_xyxy[2] - face->hull_xyxy[0], face->hull_xyxy[3] - face->hull_xyxy[1]);
 }
 
-/* The mesh on its own crop, until it stays where it is: once is enough for most faces; a strongly tilted one takes a
- * few. */
+/* The mesh on its own crop until it converges: once for most faces, a few times for a strongly tilted one. */
 static void refine(search *s, sonic_face *face)
 {
     for (int pass = 0; pass < REFINEMENTS_MAX && face->presence >= s->min_presence; pass++) {
         memcpy(s->before, face->mesh, sizeof s->before);
         sonic_mesh_crop crop = sonic_mesh_crop_from_mesh((const float (*)[3])face->mesh);
         run_mesh(s, face, &crop);
-        if (moved((const float (*)[3])s->before, face) <= SETTLED)
+        if (moved((const float (*)[3])s->before, face) <= CONVERGED)
             return;
     }
 }
 
-/* A candidate becomes a face when the mesh network believes in it, on the detector's crop and on the mesh's own. */
+/* A candidate becomes a face when the mesh network confirms it on the detector's crop and on the mesh's own. */
 static void confirm(search *s, const sonic_detection *d)
 {
     if (s->scope->status || s->face_count == SONIC_FACES_MAX || d->score < s->min_score || !is_sound(d))
@@ -182,8 +181,8 @@ static int by_score(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Ends a stage: the views that wait are run, the candidates confirmed, best first. True when the search is over. */
-static int settle(search *s, float min_score, float min_presence)
+/* Ends a stage: runs the queued views and confirms the candidates, best first. True when the search is over. */
+static int end_stage(search *s, float min_score, float min_presence)
 {
     flush(s);
     s->min_score = min_score, s->min_presence = min_presence;
@@ -202,53 +201,53 @@ static int has_sure_candidate(const search *s)
     return 0;
 }
 
-/* The picture as it is; then with room around it, for faces that its border cuts or that fill it, and turned. */
-static int look_at_whole(search *s)
+/* The whole image; then with a margin, for faces that its border cuts or that fill it, and rotated. */
+static int search_whole(search *s)
 {
     static const struct {
         double margin;
         int32_t turns;
-    } ways[] = {{0.15, 0}, {0.3, 0}, {0, 1}, {0, 3}, {0, 2}, {0.25, 1}, {0.25, 3}, {0.25, 2}};
-    int32_t width = s->picture.width_px, height = s->picture.height_px;
-    look(s, sonic_view_make(0, 0, width, height, 0, 0));
+    } variants[] = {{0.15, 0}, {0.3, 0}, {0, 1}, {0, 3}, {0, 2}, {0.25, 1}, {0.25, 3}, {0.25, 2}};
+    int32_t width = s->image.width_px, height = s->image.height_px;
+    queue_view(s, sonic_view_make(0, 0, width, height, 0, 0));
     flush(s);
-    if (has_sure_candidate(s) && settle(s, MIN_SCORE, MIN_PRESENCE))
+    if (has_sure_candidate(s) && end_stage(s, MIN_SCORE, MIN_PRESENCE))
         return 1;
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-        look(s, sonic_view_make(0, 0, width, height, ways[i].margin, ways[i].turns));
-    return settle(s, CAREFUL_SCORE, CAREFUL_PRESENCE);
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        queue_view(s, sonic_view_make(0, 0, width, height, variants[i].margin, variants[i].turns));
+    return end_stage(s, CAREFUL_SCORE, CAREFUL_PRESENCE);
 }
 
-/* Number of tiles of `tile_px` that cover `side_px` with at least half of a tile shared between neighbours. */
+/* Number of tiles of `tile_px` that cover `side_px` with neighbours overlapping by at least half. */
 static int32_t tiles_along(int32_t side_px, int32_t tile_px)
 {
     return side_px <= tile_px ? 1 : 1 + (2 * (side_px - tile_px) + tile_px - 1) / tile_px;
 }
 
-static int look_at_tiles(search *s, int32_t tile_px)
+static int search_tiles(search *s, int32_t tile_px)
 {
-    int32_t width = s->picture.width_px, height = s->picture.height_px;
+    int32_t width = s->image.width_px, height = s->image.height_px;
     int32_t columns = tiles_along(width, tile_px), rows = tiles_along(height, tile_px);
     int32_t tile_width = tile_px < width ? tile_px : width, tile_height = tile_px < height ? tile_px : height;
     for (int32_t i = 0; i < rows * columns; i++) {
         int32_t x = columns > 1 ? (int32_t)((int64_t)(i % columns) * (width - tile_width) / (columns - 1)) : 0;
         int32_t y = rows > 1 ? (int32_t)((int64_t)(i / columns) * (height - tile_height) / (rows - 1)) : 0;
-        look(s, sonic_view_make(x, y, tile_width, tile_height, 0, 0));
+        queue_view(s, sonic_view_make(x, y, tile_width, tile_height, 0, 0));
     }
-    return settle(s, CAREFUL_SCORE, CAREFUL_PRESENCE);
+    return end_stage(s, CAREFUL_SCORE, CAREFUL_PRESENCE);
 }
 
-/* Tiles from the shorter side down to an eighth of the longer side: faces down to about a fortieth of the picture. */
-static void look_closer(search *s)
+/* Tiles from the shorter side down to an eighth of the longer side: faces down to about a fortieth of the image. */
+static void search_all_tiles(search *s)
 {
-    int32_t width = s->picture.width_px, height = s->picture.height_px;
+    int32_t width = s->image.width_px, height = s->image.height_px;
     int32_t shortest = width < height ? width : height, longest = width < height ? height : width;
     int32_t tile = shortest < longest / 2 ? longest / 2 : shortest;
     int32_t least = longest / 8 > 64 ? longest / 8 : 64;
-    if (tile < longest && look_at_tiles(s, tile))
+    if (tile < longest && search_tiles(s, tile))
         return;
     for (tile = longest / 2; tile >= least; tile /= 2)
-        if (look_at_tiles(s, tile))
+        if (search_tiles(s, tile))
             return;
 }
 
@@ -263,47 +262,47 @@ static int by_size(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static sonic_status check_picture(sonic_image picture)
+static sonic_status check_image(sonic_image image)
 {
-    if (picture.channels != 3)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give a picture of 3 channels: it has %d.", (int)picture.channels);
-    if (picture.width_px < 1 || picture.height_px < 1 || picture.width_px > SONIC_PICTURE_SIDE_MAX_PX ||
-        picture.height_px > SONIC_PICTURE_SIDE_MAX_PX)
+    if (image.channels != 3)
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give a picture of 3 channels: it has %d.", (int)image.channels);
+    if (image.width_px < 1 || image.height_px < 1 || image.width_px > SONIC_IMAGE_SIDE_MAX_PX ||
+        image.height_px > SONIC_IMAGE_SIDE_MAX_PX)
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a picture of at most %d pixels a side: it is %d x %d.",
-                          SONIC_PICTURE_SIDE_MAX_PX, (int)picture.width_px, (int)picture.height_px);
+                          SONIC_IMAGE_SIDE_MAX_PX, (int)image.width_px, (int)image.height_px);
     return SONIC_OK;
 }
 
-static search *search_create(sonic_scope *scope, sonic_operator_call *weights, sonic_image picture)
+static search *search_create(sonic_scope *scope, sonic_operator_call *weights, sonic_image image)
 {
-    if (sonic_scope_fail(scope, check_picture(picture)) != SONIC_OK)
+    if (sonic_scope_fail(scope, check_image(image)) != SONIC_OK)
         return NULL;
     search *s = calloc(1, sizeof *s);
     if (!s) {
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to look for faces."));
         return NULL;
     }
-    s->scope = scope, s->weights = weights, s->picture = picture;
+    s->scope = scope, s->weights = weights, s->image = image;
     return s;
 }
 
 int32_t sonic_face_find(sonic_face out[SONIC_FACES_MAX], sonic_scope *scope, sonic_operator_call *weights,
-                        sonic_image picture, int32_t thorough)
+                        sonic_image image, int32_t thorough)
 {
-    search *s = search_create(scope, weights, picture);
+    search *s = search_create(scope, weights, image);
     if (!s)
         return 0;
     s->faces = out;
-    if (!look_at_whole(s) && thorough)
-        look_closer(s);
+    if (!search_whole(s) && thorough)
+        search_all_tiles(s);
     int32_t count = scope->status ? 0 : s->face_count;
     qsort(out, (size_t)count, sizeof *out, by_size);
     free(s);
     return count;
 }
 
-/* Refined only where a face is seen: elsewhere the mesh would wander off. */
-void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture,
+/* Refined only where a face is confirmed: elsewhere the mesh would drift. */
+void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image image,
                     const float box[4])
 {
     sonic_detection whole = {0, {box[0], box[1], box[2], box[3]}, {{0}}};
@@ -316,7 +315,7 @@ void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *we
                                            (double)box[0], (double)box[1], (double)box[2], (double)box[3]));
         return;
     }
-    search *s = search_create(scope, weights, picture);
+    search *s = search_create(scope, weights, image);
     if (!s)
         return;
     sonic_mesh_crop crop = sonic_mesh_crop_make(box, level[0], level[1]);
@@ -326,7 +325,7 @@ void sonic_face_fit(sonic_face *out, sonic_scope *scope, sonic_operator_call *we
     free(s);
 }
 
-void sonic_face_track(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image picture,
+void sonic_face_track(sonic_face *out, sonic_scope *scope, sonic_operator_call *weights, sonic_image image,
                       const float before[SONIC_MESH_POINTS][3])
 {
     sonic_detection whole = {0};
@@ -340,7 +339,7 @@ void sonic_face_track(sonic_face *out, sonic_scope *scope, sonic_operator_call *
                                     (double)whole.box_xyxy[3]));
         return;
     }
-    search *s = search_create(scope, weights, picture);
+    search *s = search_create(scope, weights, image);
     if (!s)
         return;
     sonic_mesh_crop crop = sonic_mesh_crop_from_mesh(before);

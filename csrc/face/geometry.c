@@ -26,11 +26,11 @@ static sonic_status check_crop(const double face[4], double ratio, int32_t width
     return SONIC_OK;
 }
 
-/* How far the square moves from the middle of the grown box towards the face: never beyond the grown box. */
+/* Offset of the square from the middle of the expanded box towards the face, within the expanded box. */
 static double slide(double face_centre, double box_centre, double room)
 {
-    double way = face_centre - box_centre;
-    return way > 0 ? fmin(room, way) : -fmin(room, -way);
+    double offset = face_centre - box_centre;
+    return offset > 0 ? fmin(room, offset) : -fmin(room, -offset);
 }
 
 sonic_status sonic_crop_square(int32_t crop[4], const double face[4], double ratio, int32_t width_px, int32_t height_px)
@@ -77,9 +77,8 @@ sonic_status sonic_prepared_size(int32_t *out_width_px, int32_t *out_height_px, 
     return SONIC_OK;
 }
 
-/* First and last pixel, exclusive, of an interval grown about its middle; whole pixels by flooring, as the model was
- * trained. */
-static void grown_interval(int32_t out[2], double start, double length, double area, int32_t limit)
+/* First and last pixel, exclusive, of an interval scaled about its middle; floored as in the model's training. */
+static void scaled_interval(int32_t out[2], double start, double length, double area, int32_t limit)
 {
     double middle = floor((start + length + start) / 2), half = floor(length * area / 2);
     out[0] = (int32_t)sonic_clamp(middle - half, 0, limit);
@@ -94,8 +93,8 @@ sonic_status sonic_face_mask(sonic_image mask, const double box_xywh[4], double 
     if (mask.channels != 1)
         return sonic_fail(SONIC_ERROR_SHAPE, "The mask needs 1 channel, it has %d.", (int)mask.channels);
     int32_t columns[2], rows[2];
-    grown_interval(columns, box_xywh[0], box_xywh[2], area, mask.width_px);
-    grown_interval(rows, box_xywh[1], box_xywh[3], area, mask.height_px);
+    scaled_interval(columns, box_xywh[0], box_xywh[2], area, mask.width_px);
+    scaled_interval(rows, box_xywh[1], box_xywh[3], area, mask.height_px);
     for (int32_t y = 0; y < mask.height_px; y++) {
         uint8_t *row = mask.data + y * mask.stride;
         memset(row, 0, (size_t)mask.width_px);

@@ -1,29 +1,29 @@
-/* geometry.h - from a face box to the square that is animated, and back into the picture.
+/* geometry.h - from a face box to the square that is animated.
  *
- * Boxes are x0, y0, x1, y1 in pixels of the picture, x1 and y1 exclusive. Rounding is to the nearest integer, halves to
- * even, as the Sonic model's own preparation does: the results are equal to it to the pixel (tests/golden/README.md,
+ * Boxes are x0, y0, x1, y1 in pixels of the image, x1 and y1 exclusive. Rounding is to the nearest integer, halves to
+ * even, as in the Sonic model's own preparation: the results are equal to the pixel (tests/golden/README.md,
  * `preprocess`). */
 #ifndef SONIC_FACE_GEOMETRY_H
 #define SONIC_FACE_GEOMETRY_H
 
 #include "sonic.h"
 
-/* The longest side that a prepared picture may have. */
+/* The longest side of a prepared image. */
 #define SONIC_PREPARED_SIDE_MAX_PX 8192
 
 /* The square around a face: the box grows by `expand_ratio` (0..4) of its size on every side, is clamped to the
- * picture, and the square of its shorter side slides along the longer one towards the face. SONIC_ERROR_ARGUMENT: box
- * or ratio not finite, box empty or outside the picture. */
+ * image, and the square of its shorter side slides along the longer one towards the face. SONIC_ERROR_ARGUMENT: box
+ * or ratio not finite, box empty or outside the image. */
 sonic_status sonic_crop_square(int32_t crop_xyxy[4], const double face_xyxy[4], double expand_ratio, int32_t width_px,
                                int32_t height_px);
 
-/* The size that a picture is resized to: shorter side about `min_resolution_px` (64..2048), both sides multiples of 64.
- * SONIC_ERROR_ARGUMENT: a side would come out longer than SONIC_PREPARED_SIDE_MAX_PX or round to nothing. */
+/* The size that an image is resized to: shorter side about `min_resolution_px` (64..2048), both sides multiples of 64.
+ * SONIC_ERROR_ARGUMENT: a side would be longer than SONIC_PREPARED_SIDE_MAX_PX or round to nothing. */
 sonic_status sonic_prepared_size(int32_t *out_width_px, int32_t *out_height_px, int32_t width_px, int32_t height_px,
                                  int32_t min_resolution_px);
 
-/* 255 inside the face box grown by `area` (1.1: a tenth) about its centre, 0 elsewhere; `mask` [height, width, 1].
- * `box_xywh`: left, top, width, height. */
+/* 255 inside the face box scaled by `area` (1.1: a tenth larger) about its centre, 0 elsewhere; `mask` [height, width,
+ * 1]. `box_xywh`: left, top, width, height. */
 sonic_status sonic_face_mask(sonic_image mask, const double box_xywh[4], double area);
 
 #endif

@@ -17,18 +17,18 @@ sonic_mesh_crop sonic_mesh_crop_make(const float box[4], const float left_eye[2]
     return crop;
 }
 
-sonic_status sonic_mesh_crop_fill(float *planes, uint8_t *square, sonic_image picture, const sonic_mesh_crop *crop)
+sonic_status sonic_mesh_crop_fill(float *planes, uint8_t *square, sonic_image image, const sonic_mesh_crop *crop)
 {
     sonic_image target = {square, SIDE, SIDE, 3, SIDE * 3};
-    sonic_status status = sonic_vision_warp_affine(target, picture, crop->matrix, SONIC_INTERPOLATION_LINEAR);
+    sonic_status status = sonic_vision_warp_affine(target, image, crop->matrix, SONIC_INTERPOLATION_LINEAR);
     for (int32_t i = 0; status == SONIC_OK && i < SIDE * SIDE; i++)
         for (int32_t c = 0; c < 3; c++)
             planes[c * SIDE * SIDE + i] = (float)square[i * 3 + c] / 255.0f;
     return status;
 }
 
-/* The inverse of a turn and a uniform scale: transpose over the squared scale. */
-void sonic_mesh_to_picture(float out[SONIC_MESH_POINTS][3], const float *points, const sonic_mesh_crop *crop)
+/* The inverse of a rotation and a uniform scale: transpose over the squared scale. */
+void sonic_mesh_to_image(float out[SONIC_MESH_POINTS][3], const float *points, const sonic_mesh_crop *crop)
 {
     const double *m = crop->matrix;
     double squared = m[0] * m[0] + m[1] * m[1];

@@ -7,11 +7,11 @@
 #include "opencv/vision.h"
 
 #define SIDE_MAX_PX 32768
-#define WEIGHT_ONE 32768 /* weights are 1.15 fixed point, so that 0 and 1 are exact */
+#define WEIGHT_ONE 32768 /* weights are 1.15 fixed point: 0 and 1 are exact */
 
 struct sonic_paste {
     sonic_image source;
-    int32_t x0_px, y0_px, width_px, height_px; /* the square, in the picture's pixels */
+    int32_t x0_px, y0_px, width_px, height_px; /* the square, in the image's pixels */
     uint8_t *resized;                          /* [height_px, width_px, 3] */
     uint16_t *columns, *rows;                  /* fade per column [width_px] and per row [height_px] */
 };
@@ -25,7 +25,7 @@ static double fade_at(double distance_px, double fade_px)
     return t * t * (3 - 2 * t);
 }
 
-/* Weight along one axis. An edge on the border of the picture, or beyond it, stays at full weight. */
+/* Weight along one axis. An edge on the border of the image, or beyond it, stays at full weight. */
 static void fill_fade(uint16_t *weights, int32_t length_px, int32_t start_px, int32_t limit_px, double feather)
 {
     double fade_px = feather * length_px;
@@ -100,7 +100,7 @@ static uint8_t mix(uint8_t below, uint8_t above, uint32_t weight)
     return (uint8_t)((below * (WEIGHT_ONE - weight) + above * weight + WEIGHT_ONE / 2) / WEIGHT_ONE);
 }
 
-/* One row of the picture, which crosses the square: `out` holds the source already. */
+/* One row of the image that crosses the square; `out` already holds the source. */
 static void blend_row(const sonic_paste *paste, uint8_t *out, int32_t y)
 {
     int32_t row = y - paste->y0_px;

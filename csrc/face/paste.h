@@ -1,4 +1,4 @@
-/* paste.h - puts an animated square back into the picture that it was cut from. */
+/* paste.h - pastes an animated square back into the image that it was cropped from. */
 #ifndef SONIC_FACE_PASTE_H
 #define SONIC_FACE_PASTE_H
 
@@ -6,11 +6,10 @@
 
 typedef struct sonic_paste sonic_paste;
 
-/* Prepares pasting into `source` [height, width, 3] at `crop_xyxy`, which may reach beyond the picture. The edge fades
- * over `feather` (0..0.5) of the square's side; sides that lie on the picture's border do not fade, for there is
- * nothing behind them. `source` is borrowed and must outlive the handle. One handle belongs to one thread at a time.
- * SONIC_ERROR_ARGUMENT: an empty crop, one that misses the picture or is larger than 32768 pixels, a feather out of
- * range. */
+/* Prepares pasting into `source` [height, width, 3] at `crop_xyxy`, which may reach beyond the image. The edge fades
+ * over `feather` (0..0.5) of the square's side; sides on the image's border do not fade. `source` is borrowed and must
+ * outlive the handle. One handle belongs to one thread at a time. SONIC_ERROR_ARGUMENT: an empty crop, one that misses
+ * the image or is larger than 32768 pixels, a feather out of range. */
 sonic_status sonic_paste_create(sonic_paste **out, sonic_image source, const int32_t crop_xyxy[4], double feather);
 void sonic_paste_free(sonic_paste *paste);
 

@@ -22,8 +22,8 @@ static int32_t scaled_side(int32_t side_px, double scale)
     return side < 1 ? 1 : side > SIDE ? SIDE : (int32_t)side;
 }
 
-/* Where pixel (x, y) of the turned canvas lies on the canvas before the turn. */
-static void unturn_pixel(int32_t *x, int32_t *y, int32_t quarter_turns)
+/* Pixel (x, y) of the rotated canvas on the canvas before the rotation. */
+static void unrotate_pixel(int32_t *x, int32_t *y, int32_t quarter_turns)
 {
     for (int32_t i = 0; i < quarter_turns; i++) {
         int32_t before_x = SIDE - 1 - *y;
@@ -32,17 +32,17 @@ static void unturn_pixel(int32_t *x, int32_t *y, int32_t quarter_turns)
     }
 }
 
-sonic_status sonic_view_fill(float *planes, uint8_t *canvas, sonic_image picture, const sonic_view *view)
+sonic_status sonic_view_fill(float *planes, uint8_t *canvas, sonic_image image, const sonic_view *view)
 {
     int32_t width = scaled_side(view->width_px, view->scale), height = scaled_side(view->height_px, view->scale);
     int32_t margin = (int32_t)view->margin_px;
     sonic_image shrunk = {canvas, width, height, 3, (ptrdiff_t)width * 3};
-    sonic_image region = {picture.data + view->y_px * picture.stride + (ptrdiff_t)view->x_px * 3, view->width_px,
-                          view->height_px, 3, picture.stride};
+    sonic_image region = {image.data + view->y_px * image.stride + (ptrdiff_t)view->x_px * 3, view->width_px,
+                          view->height_px, 3, image.stride};
     sonic_status status = sonic_vision_resize(shrunk, region, SONIC_INTERPOLATION_AREA);
     for (int32_t i = 0; i < SIDE * SIDE; i++) {
         int32_t x = i % SIDE, y = i / SIDE;
-        unturn_pixel(&x, &y, view->quarter_turns);
+        unrotate_pixel(&x, &y, view->quarter_turns);
         x -= margin, y -= margin;
         int inside = x >= 0 && x < width && y >= 0 && y < height;
         for (int32_t c = 0; c < 3; c++)
@@ -51,8 +51,8 @@ sonic_status sonic_view_fill(float *planes, uint8_t *canvas, sonic_image picture
     return status;
 }
 
-/* A point of the turned canvas in pixels of the picture. */
-static void point_to_picture(float *x, float *y, const sonic_view *view)
+/* A point of the rotated canvas in pixels of the image. */
+static void point_to_image(float *x, float *y, const sonic_view *view)
 {
     for (int32_t i = 0; i < view->quarter_turns; i++) {
         float before_x = SIDE - *y;
@@ -69,13 +69,13 @@ static void order(float *low, float *high)
     *low = smaller, *high = larger;
 }
 
-void sonic_view_to_picture(sonic_detection *detection, const sonic_view *view)
+void sonic_view_to_image(sonic_detection *detection, const sonic_view *view)
 {
     float *box = detection->box_xyxy;
-    point_to_picture(&box[0], &box[1], view);
-    point_to_picture(&box[2], &box[3], view);
+    point_to_image(&box[0], &box[1], view);
+    point_to_image(&box[2], &box[3], view);
     order(&box[0], &box[2]);
     order(&box[1], &box[3]);
     for (int k = 0; k < SONIC_FACE_KEYPOINTS; k++)
-        point_to_picture(&detection->keypoints[k][0], &detection->keypoints[k][1], view);
+        point_to_image(&detection->keypoints[k][0], &detection->keypoints[k][1], view);
 }

@@ -239,7 +239,7 @@ def test_missing_weight_is_named():
 )
 def test_wrong_inputs_are_refused(operator, shape):
     with pytest.raises(RuntimeError):
-        run_network(operator, torch.zeros(shape), "picture" if operator == "face_find" else "input")
+        run_network(operator, torch.zeros(shape), "image" if operator == "face_find" else "input")
 
 
 def test_damaged_weights_say_install_again(monkeypatch, tmp_path):
