@@ -109,8 +109,8 @@ def pick(faces: list[Face], face_index: int, size: tuple[int, int]) -> tuple[Fac
     """Face number `face_index` of `faces`, largest first, in an image of `size` (width, height), and messages."""
     if not faces:
         raise NoFaceError(
-            "Choose a picture that shows a face from the front, or mark the face yourself (face_mask of SONIC_PreData): no "
-            f"face was found in the picture of {size[0]} x {size[1]} pixels."
+            "Choose a picture that shows a face from the front, or mark the face yourself (face_mask of "
+            f"SONIC_PreData): no face was found in the picture of {size[0]} x {size[1]} pixels."
         )
     if not 0 <= face_index < len(faces):
         raise InputError(

@@ -1,12 +1,14 @@
-/* The draft renderer for Python: a rig is a capsule, frames are written to the caller's array. */
+/* draft/render for Python: a rig is a capsule, frames are written to the caller's array. */
 #include "draft/render/render.h"
 #include "face/landmarks.h"
 #include "bindings/binding.h"
 
 static const char *const rig_name = "sonic_draft_rig";
 
+/* Destructor of a rig's capsule. */
 static void free_capsule(PyObject *capsule) { sonic_draft_rig_free(PyCapsule_GetPointer(capsule, rig_name)); }
 
+/* A capsule with the rig of image u8 [H, W, 3] and mesh f32 [468, 3]; checks what C cannot. */
 static PyObject *make_rig(PyArrayObject *image, PyArrayObject *mesh)
 {
     if (PyArray_DIM(mesh, 0) != SONIC_MESH_POINTS || PyArray_DIM(mesh, 1) != 3)
@@ -26,6 +28,7 @@ static PyObject *make_rig(PyArrayObject *image, PyArrayObject *mesh)
     return capsule;
 }
 
+/* draft_rig_create(image, mesh) -> capsule */
 static PyObject *draft_rig_create(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -41,6 +44,7 @@ static PyObject *draft_rig_create(PyObject *self, PyObject *args)
     return result;
 }
 
+/* Renders poses f32 [n, SONIC_POSE_COUNT] into out u8 [n, H, W, 3] without the GIL. */
 static PyObject *render_into(const sonic_draft_rig *rig, PyArrayObject *poses, PyArrayObject *out, PyObject *progress)
 {
     npy_intp count = PyArray_DIM(poses, 0);
@@ -60,6 +64,7 @@ static PyObject *render_into(const sonic_draft_rig *rig, PyArrayObject *poses, P
     Py_RETURN_NONE;
 }
 
+/* draft_render(rig, poses, out, progress) */
 static PyObject *draft_render(PyObject *self, PyObject *args, PyObject *keywords)
 {
     (void)self;
@@ -81,13 +86,13 @@ static PyObject *draft_render(PyObject *self, PyObject *args, PyObject *keywords
 
 PyMethodDef sonic_py_draft_render_methods[] = {
     {"draft_rig_create", draft_rig_create, METH_VARARGS,
-     "draft_rig_create(image, mesh) -> rig\n\nPrepares the portrait image u8[H, W, 3] with the face mesh f32[468, 3] "
-     "(image pixels) for "
-     "draft_render. The rig may be used from several threads. ValueError says what is wrong with the picture or the "
-     "mesh."},
+     "draft_rig_create(image, mesh) -> rig\n\n"
+     "Prepares the portrait u8[H, W, 3] with its face mesh f32[468, 3] (image pixels) for draft_render. The rig may "
+     "be\n"
+     "used from several threads. ValueError for an image or a mesh that cannot be animated."},
     {"draft_render", (PyCFunction)(void (*)(void))draft_render, METH_VARARGS | METH_KEYWORDS,
-     "draft_render(rig, poses, out, progress=None)\n\nWrites the picture of each pose f32[n, 8] (csrc/draft/pose.h) to "
-     "out u8[n, H, W, 3]. "
-     "progress(done, total) is called every few frames; a true result stops with RuntimeError."},
+     "draft_render(rig, poses, out, progress=None)\n\n"
+     "Writes the frame of each pose f32[n, 8] (csrc/draft/pose.h) to out u8[n, H, W, 3]. progress(done, total) is\n"
+     "called every few frames; a true result stops with RuntimeError."},
     {NULL, NULL, 0, NULL},
 };

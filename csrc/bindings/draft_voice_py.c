@@ -1,9 +1,10 @@
-/* The draft engine's voice: recording -> poses. */
+/* draft/speech for Python: a recording -> mouth poses. */
 #include "draft/speech/voice.h"
 #include "bindings/binding.h"
 
 #define FRAMES_MAX 10000000 /* 111 hours */
 
+/* float32 [frames, SONIC_POSE_COUNT], computed without the GIL. */
 static PyObject *pose_array(PyArrayObject *audio, Py_ssize_t frames, sonic_voice_params params)
 {
     npy_intp shape[2] = {frames, SONIC_POSE_COUNT};
@@ -18,6 +19,7 @@ static PyObject *pose_array(PyArrayObject *audio, Py_ssize_t frames, sonic_voice
     return sonic_py_raise(status);
 }
 
+/* draft_poses(audio f32 [n], frames, seed, opening, sway, blink) -> f32 [frames, SONIC_POSE_COUNT] */
 static PyObject *draft_poses(PyObject *self, PyObject *args, PyObject *names)
 {
     (void)self;
@@ -45,11 +47,9 @@ static PyObject *draft_poses(PyObject *self, PyObject *args, PyObject *names)
 PyMethodDef sonic_py_draft_voice_methods[] = {
     {"draft_poses", (PyCFunction)(void (*)(void))draft_poses, METH_VARARGS | METH_KEYWORDS,
      "draft_poses(audio, frames, seed, opening=1.0, sway=1.0, blink=1.0) -> float32[frames, 8]\n\n"
-     "Mouth, eyelids and head for every video frame (25 a second) from float32 mono sound at 16 kHz; the columns are "
-     "described in\n"
-     "csrc/draft/pose.h, what drives them in csrc/draft/speech/voice.h. The seed (64 bits) decides blinks and sway, "
-     "never the mouth.\n"
-     "opening and sway scale (0 .. 4), blink is the share of natural blinks (0 .. 1). ValueError for sound that is not "
-     "finite."},
+     "Mouth, eyelids and head of every video frame (25 per second) from float32 mono sound at 16 kHz. Columns:\n"
+     "csrc/draft/pose.h; what drives them: csrc/draft/speech/voice.h. The seed (64 bits) decides blinks and sway,\n"
+     "never the mouth. opening and sway are factors (0 .. 4), blink is the share of natural blinks (0 .. 1).\n"
+     "ValueError for sound that is not finite."},
     {NULL, NULL, 0, NULL},
 };

@@ -1,9 +1,10 @@
-/* Geometry around a face for Python; the face networks themselves are operators (face/face_operators.c). */
+/* face/ for Python: crop geometry, pasting, landmarks. The networks are operators (face/face_operators.c). */
 #include "face/geometry.h"
 #include "face/landmarks.h"
 #include "face/paste.h"
 #include "bindings/binding.h"
 
+/* Box of 4 numbers, ratio, width, height -> 4 ints. */
 static PyObject *crop_square(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -17,6 +18,7 @@ static PyObject *crop_square(PyObject *self, PyObject *args)
                   : Py_BuildValue("(iiii)", (int)crop[0], (int)crop[1], (int)crop[2], (int)crop[3]);
 }
 
+/* 3 ints -> (width, height). */
 static PyObject *prepared_size(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -28,6 +30,7 @@ static PyObject *prepared_size(PyObject *self, PyObject *args)
     return status ? sonic_py_raise(status) : Py_BuildValue("(ii)", (int)out_width, (int)out_height);
 }
 
+/* Fills mask u8 [H, W] without the GIL. */
 static PyObject *face_mask(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -57,6 +60,7 @@ static sonic_image frame_view(PyArrayObject *frames, npy_intp i)
     return view;
 }
 
+/* Every frame [n, h, w, 3] pasted into its copy of source [H, W, 3]. */
 static sonic_status paste_all(PyArrayObject *out, PyArrayObject *source, PyArrayObject *frames, const int32_t crop[4],
                               double feather)
 {
@@ -68,6 +72,7 @@ static sonic_status paste_all(PyArrayObject *out, PyArrayObject *source, PyArray
     return status;
 }
 
+/* 1 when out [n, H, W, 3] fits source and frames; else 0 with ValueError. */
 static int same_shape(PyArrayObject *out, PyArrayObject *source, PyArrayObject *frames)
 {
     if (PyArray_DIM(out, 0) == PyArray_DIM(frames, 0) && PyArray_DIM(out, 1) == PyArray_DIM(source, 0) &&
@@ -78,6 +83,7 @@ static int same_shape(PyArrayObject *out, PyArrayObject *source, PyArrayObject *
     return 0;
 }
 
+/* out, source, frames, crop of 4 ints, feather -> None; without the GIL. */
 static PyObject *paste_back(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -104,6 +110,7 @@ static PyObject *paste_back(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* landmarks[name] = tuple of points; returns 1 with an exception. */
 static int add_points(PyObject *landmarks, const char *name, const int16_t *points, int count)
 {
     PyObject *tuple = PyTuple_New(count);
@@ -114,7 +121,7 @@ static int add_points(PyObject *landmarks, const char *name, const int16_t *poin
     return failed;
 }
 
-/* The contours of face/landmarks.h. */
+/* Adds the contours of face/landmarks.h as tuples. */
 static int add_contours(PyObject *landmarks)
 {
     static const int16_t lips_outer[] = {SONIC_LANDMARKS_LIPS_OUTER}, lips_inner[] = {SONIC_LANDMARKS_LIPS_INNER};
@@ -128,7 +135,7 @@ static int add_contours(PyObject *landmarks)
 #undef ADD
 }
 
-/* The single points of face/landmarks.h. */
+/* Adds the single points of face/landmarks.h as ints. */
 static int add_named(PyObject *landmarks)
 {
     static const struct {
@@ -159,6 +166,7 @@ static int add_named(PyObject *landmarks)
     return 0;
 }
 
+/* -> a new dict. */
 static PyObject *face_landmarks(PyObject *self, PyObject *args)
 {
     (void)self, (void)args;
@@ -172,12 +180,14 @@ PyMethodDef sonic_py_face_methods[] = {
     {"face_landmarks", face_landmarks, METH_NOARGS,
      "face_landmarks() -> dict: points of the mesh by name, int or tuple[int, ...] (csrc/face/landmarks.h)"},
     {"crop_square", crop_square, METH_VARARGS,
-     "crop_square((x0, y0, x1, y1), expand_ratio, width, height) -> (x0, y0, x1, y1)"},
-    {"prepared_size", prepared_size, METH_VARARGS, "prepared_size(width, height, min_resolution) -> (width, height)"},
+     "crop_square((x0, y0, x1, y1), expand_ratio, width, height) -> (x0, y0, x1, y1): the square around a face box in "
+     "an image of that size, pixels"},
+    {"prepared_size", prepared_size, METH_VARARGS,
+     "prepared_size(width, height, min_resolution) -> (width, height): multiples of 64"},
     {"face_mask", face_mask, METH_VARARGS,
-     "face_mask(out u8[H,W], (x, y, width, height), area): 255 in the grown box, else 0"},
+     "face_mask(out u8[H,W], (x, y, width, height), area): 255 in the box scaled by area, 0 elsewhere"},
     {"paste_back", paste_back, METH_VARARGS,
-     "paste_back(out u8[n,H,W,3], source u8[H,W,3], frames u8[n,h,w,3], (x0, y0, x1, y1), feather): frames in their "
-     "place in the source"},
+     "paste_back(out u8[n,H,W,3], source u8[H,W,3], frames u8[n,h,w,3], (x0, y0, x1, y1), feather): each frame scaled "
+     "to the square in a copy of source"},
     {NULL, NULL, 0, NULL},
 };

@@ -14,11 +14,11 @@ static inline uint32_t sonic_random_u32(sonic_random *random)
 {
     uint64_t old = random->state;
     random->state = old * 6364136223846793005ULL + random->increment;
-    uint32_t mixed = (uint32_t)(((old >> 18) ^ old) >> 27), turn = (uint32_t)(old >> 59);
-    return (mixed >> turn) | (mixed << ((32 - turn) & 31));
+    uint32_t mixed = (uint32_t)(((old >> 18) ^ old) >> 27), shift = (uint32_t)(old >> 59);
+    return (mixed >> shift) | (mixed << ((32 - shift) & 31));
 }
 
-/* One seed gives independent sequences, one per `stream`. */
+/* Streams of one seed are independent sequences. */
 static inline sonic_random sonic_random_create(uint64_t seed, uint64_t stream)
 {
     sonic_random random = {0, stream << 1 | 1};
