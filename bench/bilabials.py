@@ -1,12 +1,12 @@
-"""Do the lips meet on p, b and m, and only there? Synthetic speech, whose sounds' times are known, in five voices of
+"""Hit rate of lip closures on p, b and m, and false closures, on synthetic speech with known phone times: six voices of
 two synthesisers.
 
     apt-get install flite espeak-ng
-    python -m bench.closures
+    python -m bench.bilabials
 
 Prints per voice the share of p, b and m during which the commanded opening falls to 20 % of the clip's 95th percentile,
-and the share of other sounds in whose middle it does. Ends with 0 when every voice reaches 75 % and all together 85 %,
-and open vowels are shut at most 15 % of the time.
+and the share of other phones in whose middle it does. Exit status 0 when every voice reaches 75 %, all together 85 %,
+and at most 15 % of the open vowels are shut.
 """
 
 import argparse
@@ -50,7 +50,7 @@ OPEN_VOWELS = (
 )
 FLITE_VOICES = ("slt", "rms", "awb", "kal16")
 ESPEAK_VOICES = ("en-us", "en-us+f3")
-ESPEAK_LATE_S = 0.02  # its events name the sound's start, after the closure that precedes the burst
+ESPEAK_LATE_S = 0.02  # its events mark the burst, after the closure that precedes it
 TEXTS = """\
 Bring me the big brown map before the party begins.
 Many people climb the mountain to see the pale blue lake.
@@ -83,7 +83,7 @@ def main():
     parser.parse_args()
     if not shutil.which("flite") or not ctypes.util.find_library("espeak-ng"):
         print(
-            "Install flite and espeak-ng to measure closures (apt-get install flite espeak-ng): nothing was measured."
+            "Install flite and espeak-ng to measure bilabials (apt-get install flite espeak-ng): nothing was measured."
         )
         return 0
     print(
@@ -99,9 +99,9 @@ def main():
         for phone, values in shut.items():
             everything[phone] += values
     print(line_of("all", everything))
-    found, imagined = hit_rate(everything), np.mean(everything["vowel"])
-    print(f"\nfound {found:.1%} of p, b and m, in the worst voice {worst:.1%}; open vowels shut {imagined:.1%}")
-    return 0 if found >= 0.85 and worst >= 0.75 and imagined <= 0.15 else 1
+    hits, false_alarms = hit_rate(everything), np.mean(everything["vowel"])
+    print(f"\nfound {hits:.1%} of p, b and m, in the worst voice {worst:.1%}; open vowels shut {false_alarms:.1%}")
+    return 0 if hits >= 0.85 and worst >= 0.75 and false_alarms <= 0.15 else 1
 
 
 def voices():
@@ -155,7 +155,7 @@ class EspeakEvent(ctypes.Structure):
 
 
 class Espeak:
-    """espeak-ng through its library, which alone tells when each sound begins."""
+    """espeak-ng through its library: the command line does not report phone times."""
 
     SYNCHRONOUS, PHONEME_EVENTS, PHONEME, UTF8 = 2, 1, 7, 1
 
@@ -163,7 +163,7 @@ class Espeak:
         self.library = ctypes.CDLL(ctypes.util.find_library("espeak-ng"))
         self.rate = self.library.espeak_Initialize(self.SYNCHRONOUS, 0, None, self.PHONEME_EVENTS)
         kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(EspeakEvent))
-        self.callback = kind(self.receive)  # kept: the library holds only its address
+        self.callback = kind(self.receive)  # kept alive: the library holds only its address
         self.library.espeak_SetSynthCallback(self.callback)
         self.chunks, self.starts = [], []
 
@@ -191,8 +191,7 @@ class Espeak:
 
 
 def read_clip(shut, sound, phones):
-    """Appends to shut[phone], or shut["vowel"], whether the mouth is shut during p, b and m, and in the middle of other
-    sounds."""
+    """Appends to shut[phone], or shut["vowel"], whether the mouth is shut: during p, b, m, in the middle of others."""
     frames = -(-len(sound) * FPS // RATE)
     opening = _sonic.draft_poses(sound, frames, 1)[:, OPENING]
     limit = 0.2 * np.percentile(opening, 95)

@@ -1,26 +1,23 @@
-"""Does the draft engine's mouth do what the voice asks, and only that?
+"""The draft engine's mouth against its commands and the recording, measured by an independent face mesh.
 
     python -m bench.draft --photos DIR --speech FILE... [--videos FILE...] [--out DIR] [--frames N]
 
-Every portrait speaks every recording through the package's own pipeline; the frames, as they leave the renderer, are
-read by an independent mesh (tests/oracles: other code, other runtime). Portraits: the sample; in DIR p_*, kodim04,
-kodim15; the first frame of each video (default: those in DIR/../talking). Without arguments the sample speaks its two
-recordings.
+Every portrait speaks every recording through the package's own pipeline; the rendered frames are measured by an
+independent mesh (mesh_reader.py: other code, other runtime). Portraits: the sample; in DIR p_*, kodim04, kodim15; the
+first frame of each video (default: those in DIR/../talking). Without arguments the sample speaks its two recordings.
 
-Prints one line a clip, then each target with what was measured, and ends with 0 only when all hold:
+Prints one line per clip, then each target with the measured value. Exit status 0 when all are met:
   command    r of measured and commanded opening: median >= 0.90, none under 0.65
   envelope   r of measured opening and loudness (RMS a frame, Hann over 5 frames): median >= 0.55, none under 0.4; best
              lag within a frame
-  silence    mean opening in frames 200 ms or more inside silence, over the 95th percentile: <= 0.10 (below 0: reads
-             more shut than the
-             portrait; the reader wavers by 0.005 face heights on a still picture, which shows where only few frames are
-             silent)
+  silence    mean opening in frames 200 ms or more inside silence, over the 95th percentile: <= 0.10 (negative: more
+             shut than the portrait; the reader's noise on a still image is 0.005 face heights, which shows where few
+             frames are silent)
   p95        95th percentile of the measured opening: >= 0.04 face heights
   width      |r| of opening and width: <= 0.8
   closures   lips.wav: p, m and b during which the opening falls to 20 % of the 95th percentile: >= 80 %
   outside    with sway 0, outside the face's hull grown by 15 %: no channel of any pixel differs by more than 1 level
-Silence is where a frame's RMS stays under 5 % of the recording's 95th percentile, or under twice its 5th (at most 10
-%).
+Silence: frames with an RMS below 5 % of the recording's 95th percentile, or below twice its 5th (at most 10 %).
 """
 
 import argparse
@@ -209,16 +206,16 @@ def head_mask(mesh, shape):
 
 
 class Sheet:
-    """Keeps frames between shut and wide open, without holding the clip in memory."""
+    """Contact sheet of frames from shut to wide open, without holding the clip in memory."""
 
     def __init__(self, codes):
         order = np.argsort(codes[:, OPENING])
-        self.wanted = {int(order[round(i)]) for i in np.linspace(0, len(order) - 1, SHEET_TILES)}
-        self.wanted |= {int(codes[:, column].argmax()) for column in (1, 2, 3, 4)} | {int(codes[:, 1].argmin())}
+        self.chosen = {int(order[round(i)]) for i in np.linspace(0, len(order) - 1, SHEET_TILES)}
+        self.chosen |= {int(codes[:, column].argmax()) for column in (1, 2, 3, 4)} | {int(codes[:, 1].argmin())}
         self.codes, self.tiles = codes, {}
 
     def see(self, index, frame):
-        if index in self.wanted:
+        if index in self.chosen:
             scale = TILE_PX / max(frame.shape[:2])
             self.tiles[index] = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
@@ -241,8 +238,9 @@ def line_of(row):
     silence = "      -" if row["silence"] is None else f"{row['silence']:+7.3f}"
     met = "       -" if row["closures"] is None else f"{row['closures']:8.0%}"
     return (
-        f"{row['portrait'][:16]:16s} {row['recording'][:20]:20s} {row['frames']:6d} {row['command']:7.2f} {row['envelope']:8.2f} "
-        f"{row['lag']:+4d} {silence} {row['p95']:6.3f} {row['width']:+6.2f} {met} {row['outside']:7d}"
+        f"{row['portrait'][:16]:16s} {row['recording'][:20]:20s} {row['frames']:6d} "
+        f"{row['command']:7.2f} {row['envelope']:8.2f} {row['lag']:+4d} {silence} {row['p95']:6.3f} "
+        f"{row['width']:+6.2f} {met} {row['outside']:7d}"
     )
 
 

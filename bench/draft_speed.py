@@ -1,6 +1,6 @@
-"""Draft renderer: frames a second into memory at 512x512, teeth and sway on, against OpenCV's remap of the whole frame.
+"""Draft renderer: frames per second into memory at 512x512, teeth and sway on, against OpenCV's remap of whole frames.
 
-The peer does less: one bicubic pass per frame with a map that is already there, no layers, no mouth, no new map.
+The peer does less: one bicubic pass per frame with a precomputed map, no layers, no mouth.
 Usage: python -m bench.draft_speed [--frames 200] [--size 512] [--threads N] [PORTRAIT MESH.npy]
 """
 
@@ -15,7 +15,7 @@ from tests.oracles import faces
 
 
 def speaking(frames):
-    """Poses of steady talk with sway and a blink now and then: no frame is easy."""
+    """Poses of continuous speech with sway and occasional blinks: every frame moves."""
     t = np.arange(frames, dtype=np.float32) / 25
     poses = np.zeros((frames, 8), np.float32)
     poses[:, 0] = 0.05 + 0.04 * np.sin(2 * np.pi * 4 * t)
@@ -72,7 +72,8 @@ def main():
         f"({1000 * ours / options.frames:.2f} ms each), rig {1000 * created:.0f} ms"
     )
     print(
-        f"cv2.remap, bicubic, whole frame, map given: {options.frames / peer:.0f} frames/s; ratio of times {ours / peer:.2f}"
+        f"cv2.remap, bicubic, whole frame, map given: {options.frames / peer:.0f} frames/s; "
+        f"ratio of times {ours / peer:.2f}"
     )
 
 

