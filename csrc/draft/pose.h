@@ -6,7 +6,9 @@
 #ifndef SONIC_DRAFT_POSE_H
 #define SONIC_DRAFT_POSE_H
 
-#define SONIC_POSE_FPS 25
+#include "core/video_rates.h"
+
+#define SONIC_POSE_FPS SONIC_VIDEO_FPS
 
 enum {
     SONIC_POSE_OPENING = 0,  /* gain of the inner lips' distance over the portrait's, in face heights; 0 .. 0.2 */

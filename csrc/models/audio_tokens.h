@@ -5,10 +5,6 @@
 
 #include "models/layers.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Whisper's states run at 50 Hz, video frames at 12.5 Hz: 4 rows a frame. */
 #define SONIC_AUDIO_ROWS_PER_FRAME 4
 /* Frame i sees the rows 4 i - 4 ... 4 i + 5; rows before the start and behind the end are zeros. */
@@ -32,7 +28,4 @@ sonic_tensor *sonic_audio_tokens_run(sonic_scope *outer, sonic_operator_call *ca
  */
 sonic_tensor *sonic_audio_tokens_unconditional(sonic_scope *outer, sonic_operator_call *call);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

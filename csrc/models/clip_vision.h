@@ -6,10 +6,6 @@
 
 #include "models/layers.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define SONIC_CLIP_VISION_HEADS 16
 
 /* pixels [batch, 3, side, side], normalised -> image embeddings [batch, projection], not scaled to unit length.
@@ -17,7 +13,4 @@ extern "C" {
 sonic_tensor *sonic_clip_vision_embed(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *pixels,
                                       int64_t heads);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -9,10 +9,6 @@
 
 #include "torch/operators.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define SONIC_NAME_BYTES 160
 
 #if defined(__GNUC__)
@@ -56,7 +52,4 @@ sonic_tensor *sonic_layer_group_norm_silu(sonic_scope *scope, const sonic_networ
 sonic_tensor *sonic_layer_attention(sonic_scope *outer, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v,
                                     int64_t heads);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

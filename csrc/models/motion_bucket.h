@@ -5,10 +5,6 @@
 
 #include "models/audio_tokens.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Frame i sees the rows 4 i - 24 ... 4 i + 25 of Whisper's last hidden state. */
 #define SONIC_MOTION_BUCKET_ROWS_BEFORE 24
 #define SONIC_MOTION_BUCKET_ROWS_AFTER 26
@@ -22,7 +18,4 @@ sonic_tensor *sonic_motion_bucket_from_windows(sonic_scope *outer, sonic_operato
 sonic_tensor *sonic_motion_bucket_run(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *states,
                                       sonic_tensor *image, int64_t frames);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

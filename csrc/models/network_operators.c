@@ -1,4 +1,5 @@
-/* The smaller networks as operators: thin wrappers, whose operands are named as said, beside the weights. */
+/* The min64 networks as operators: thin wrappers, whose operands are named as said, beside the weights. */
+#include "core/video_rates.h"
 #include "models/clip_vision.h"
 #include "models/motion_bucket.h"
 #include "models/network_operators.h"
@@ -70,13 +71,13 @@ void sonic_vae_encoder_operator(sonic_operator_call *call)
     sonic_operator_return(call, log_variance);
 }
 
-/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8), numbers in a part (SONIC_VAE_PART). Returns [frames, 3, 8
- * h, 8 w]. */
+/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8), numbers in a part (SONIC_VAE_PART_VALUES). Returns [frames,
+ * 3, 8 h, 8 w]. */
 void sonic_vae_decoder_operator(sonic_operator_call *call)
 {
     sonic_tensor *latents = sonic_operator_tensor(call, "latents");
-    sonic_operator_return(call, sonic_vae_decode(call->scope, call, latents, number(call, 0, SONIC_VAE_CHUNK_FRAMES),
-                                                 number(call, 1, SONIC_VAE_PART)));
+    sonic_operator_return(call, sonic_vae_decode(call->scope, call, latents, number(call, 0, SONIC_CHUNK_FRAMES),
+                                                 number(call, 1, SONIC_VAE_PART_VALUES)));
 }
 
 /* "before" and "after" [b, 3, rows, columns] in 0..1. Returns the frames between them. */

@@ -6,10 +6,6 @@
 
 #include "models/layers.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* frames [b, 3, rows, columns] in 0..1, sides multiples of 16 -> the frames halfway between them, in 0..1, float32.
  * Flow and warping are float32 whatever the weights are: in fp16 a position in a picture of 512 pixels is a quarter of
  * a pixel off. Layers for sonic_operator_probe: flow0 ... flow2 [b, 4, ...], merged0, merged1 (before clamping), mask
@@ -17,7 +13,4 @@ extern "C" {
 sonic_tensor *sonic_rife_between(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *before,
                                  sonic_tensor *after);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

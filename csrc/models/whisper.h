@@ -6,10 +6,6 @@
 
 #include "models/layers.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define SONIC_WHISPER_TINY_HEADS 6
 
 /* Every hidden state in one pass: the input of each layer, and the normalised output of the last.
@@ -17,7 +13,4 @@ extern "C" {
  * another. */
 sonic_tensor *sonic_whisper_encode(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *mel, int64_t heads);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

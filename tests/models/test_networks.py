@@ -93,8 +93,8 @@ from tests.models.golden import full_mel, read, relative, weights
             [],
             "multiples of 8 pixels: it is 60 x 64",
         ),
-        ("vae_encoder", {"picture": torch.zeros(1, 4, 64, 64)}, "vae_tiny_weights", [], "Resize the picture"),
-        ("vae_encoder", {"picture": torch.zeros(1, 3, 0, 64)}, "vae_tiny_weights", [], "Resize the picture"),
+        ("vae_encoder", {"picture": torch.zeros(1, 4, 64, 64)}, "vae_tiny_weights", [], "Resize the image"),
+        ("vae_encoder", {"picture": torch.zeros(1, 3, 0, 64)}, "vae_tiny_weights", [], "Resize the image"),
         (
             "vae_decoder",
             {"latents": torch.zeros(3, 5, 8, 8)},

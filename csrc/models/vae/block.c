@@ -14,7 +14,7 @@ sonic_tensor *sonic_vae_res_block(sonic_scope *outer, const sonic_network *block
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-/* The projections are 1x1 convolutions in the file: linear maps of one position's channels. x [b, n, c] */
+/* The file stores the projections as 1x1 convolutions. x [b, n, c] -> [b, n, c] */
 static sonic_tensor *project(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x)
 {
     sonic_tensor *weight = sonic_layer_weight(scope, block, "%s.weight", name); /* [c, c, 1, 1] */

@@ -2,46 +2,46 @@
 
 #include "models/vae/video.h"
 
-static sonic_tensor *middle(sonic_scope *scope, const sonic_network *net, sonic_tensor *x, int64_t part)
+static sonic_tensor *middle(sonic_scope *scope, const sonic_network *net, sonic_tensor *x, int64_t part_values)
 {
     sonic_network first = sonic_network_part(net, "mid.block_1"), attention = sonic_network_part(net, "mid.attn_1"),
                   second = sonic_network_part(net, "mid.block_2");
-    x = sonic_vae_video_block(scope, NULL, &first, x, part);
+    x = sonic_vae_video_block(scope, NULL, &first, x, part_values);
     x = sonic_vae_attention(scope, &attention, x);
-    return sonic_vae_video_block(scope, NULL, &second, x, part);
+    return sonic_vae_video_block(scope, NULL, &second, x, part_values);
 }
 
-/* Up to the enlargement, which belongs to the next level's first block: that is done frame by frame. `below`: the level
- * before, or NULL */
+/* The blocks of a level. The upsampling of the level `below` (or NULL) is part of the first block, which works frame by
+ * frame. */
 static sonic_tensor *up_level(sonic_scope *scope, const sonic_network *below, const sonic_network *level,
-                              sonic_tensor *x, int64_t part)
+                              sonic_tensor *x, int64_t part_values)
 {
-    const sonic_network *enlarge = below && sonic_network_has(below, "upsample.conv.weight") ? below : NULL;
+    const sonic_network *upsample = below && sonic_network_has(below, "upsample.conv.weight") ? below : NULL;
     for (int j = 0; sonic_network_has(level, "block.%d.conv1.weight", j); j++) {
         sonic_network block = sonic_network_part(level, "block.%d", j);
-        x = sonic_vae_video_block(scope, j == 0 ? enlarge : NULL, &block, x, part);
+        x = sonic_vae_video_block(scope, j == 0 ? upsample : NULL, &block, x, part_values);
     }
     return x;
 }
 
-/* One frame's last convolution in space. */
-static sonic_tensor *output_in_frames(sonic_scope *scope, const sonic_network *net, sonic_tensor *x)
+/* The last spatial convolution. */
+static sonic_tensor *output_frame(sonic_scope *scope, const sonic_network *net, sonic_tensor *x)
 {
     x = sonic_layer_group_norm_silu(scope, net, "norm_out", st_take(x), SONIC_VAE_EPSILON);
     return sonic_layer_conv2d(scope, net, "conv_out", st_take(x), 1, 1);
 }
 
-/* The last convolution in space, frame by frame, then one in time. x is released. */
+/* The last spatial convolution frame by frame, then the temporal one. x is released. */
 static sonic_tensor *output(sonic_scope *scope, const sonic_network *net, sonic_tensor *x)
 {
     sonic_tensor *frames[SONIC_VAE_CHUNK_FRAMES_MAX];
     int32_t count = (int32_t)st_size(x, 0);
     for (int32_t i = 0; i < count && !scope->status; i++)
-        frames[i] = st_take(output_in_frames(scope, net, st_slice(scope, x, 0, i, 1)));
+        frames[i] = st_take(output_frame(scope, net, st_slice(scope, x, 0, i, 1)));
     st_release(x);
     x = st_cat(scope, frames, count, 0);
-    x = sonic_vae_conv_in_time(scope, st_take(x), sonic_layer_weight(scope, net, "conv_out.time_mix_conv.weight"),
-                               sonic_layer_weight(scope, net, "conv_out.time_mix_conv.bias"));
+    x = sonic_vae_temporal_conv(scope, st_take(x), sonic_layer_weight(scope, net, "conv_out.time_mix_conv.weight"),
+                                sonic_layer_weight(scope, net, "conv_out.time_mix_conv.bias"));
     return st_contiguous(scope, st_take(x));
 }
 
@@ -65,7 +65,8 @@ static void check_latents(sonic_scope *scope, const sonic_network *net, sonic_te
                                            (long long)shape.size[1]));
 }
 
-sonic_tensor *sonic_vae_decode_chunk(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *latents, int64_t part)
+sonic_tensor *sonic_vae_decode_chunk(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *latents,
+                                     int64_t part_values)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -73,10 +74,10 @@ sonic_tensor *sonic_vae_decode_chunk(sonic_scope *outer, sonic_operator_call *ca
     check_latents(&s, &net, latents);
     sonic_tensor *x = st_cast_like(&s, latents, sonic_layer_weight(&s, &net, "conv_in.weight"));
     x = sonic_layer_conv2d(&s, &net, "conv_in", st_take(x), 1, 1);
-    x = middle(&s, &net, x, part);
+    x = middle(&s, &net, x, part_values);
     for (int count = level_count(&net), i = count - 1; i >= 0; i--) {
         sonic_network below = sonic_network_part(&net, "up.%d", i + 1), level = sonic_network_part(&net, "up.%d", i);
-        x = up_level(&s, i + 1 < count ? &below : NULL, &level, x, part);
+        x = up_level(&s, i + 1 < count ? &below : NULL, &level, x, part_values);
     }
     x = st_return(&s, output(&s, &net, x));
     sonic_layer_probe(&net, x);
@@ -84,7 +85,7 @@ sonic_tensor *sonic_vae_decode_chunk(sonic_scope *outer, sonic_operator_call *ca
 }
 
 sonic_tensor *sonic_vae_decode(sonic_scope *outer, sonic_operator_call *call, sonic_tensor *latents, int64_t chunk,
-                               int64_t part)
+                               int64_t part_values)
 {
     enum { CHUNKS_MAX = 4096 };
     sonic_tensor *chunks[CHUNKS_MAX];
@@ -92,16 +93,16 @@ sonic_tensor *sonic_vae_decode(sonic_scope *outer, sonic_operator_call *call, so
     sonic_scope_open(&s, outer);
     int64_t frames = st_size(latents, 0);
     int32_t count = 0;
-    if (!s.status && (chunk < 1 || chunk > SONIC_VAE_CHUNK_FRAMES_MAX || part < 1 || frames < 1 ||
+    if (!s.status && (chunk < 1 || chunk > SONIC_VAE_CHUNK_FRAMES_MAX || part_values < 1 || frames < 1 ||
                       (frames + chunk - 1) / chunk > CHUNKS_MAX))
         sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_ARGUMENT,
-                                        "Decode 1 to %d chunks of 1 to %d frames: %lld frames by %lld were asked for.",
+                                        "Decode 1 to %d chunks of 1 to %d frames: got %lld frames in chunks of %lld.",
                                         CHUNKS_MAX, SONIC_VAE_CHUNK_FRAMES_MAX, (long long)frames, (long long)chunk));
     for (int64_t at = 0; at < frames && !s.status; at += chunk) {
         int64_t left = frames - at;
-        sonic_tensor *frames_of_chunk = st_slice(&s, latents, 0, at, left < chunk ? left : chunk);
-        chunks[count++] = st_take(sonic_vae_decode_chunk(&s, call, frames_of_chunk, part));
-        st_release(frames_of_chunk);
+        sonic_tensor *chunk_latents = st_slice(&s, latents, 0, at, left < chunk ? left : chunk);
+        chunks[count++] = st_take(sonic_vae_decode_chunk(&s, call, chunk_latents, part_values));
+        st_release(chunk_latents);
     }
     sonic_tensor *video = count == 1 ? chunks[0] : st_cat(&s, chunks, count, 0);
     video = st_return(&s, video);

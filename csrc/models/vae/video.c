@@ -3,41 +3,44 @@
 enum { GROUPS = 32 };
 static const double temporal_epsilon = 1e-5;
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* In space */
+/* Spatial part */
 
-/* x [some frames, c, h, w] is released. */
-static sonic_tensor *in_frames(sonic_scope *scope, const sonic_network *enlarge, const sonic_network *block,
-                               sonic_tensor *x)
+/* x [frames, c, h, w] is released. */
+static sonic_tensor *spatial_block(sonic_scope *scope, const sonic_network *upsample, const sonic_network *block,
+                                   sonic_tensor *x)
 {
-    if (enlarge)
-        x = sonic_layer_conv2d(scope, enlarge, "upsample.conv", st_take(st_resize_nearest(scope, st_take(x), 2)), 1, 1);
+    if (upsample)
+        x = sonic_layer_conv2d(scope, upsample, "upsample.conv", st_take(st_resize_nearest(scope, st_take(x), 2)), 1,
+                               1);
     return sonic_vae_res_block(scope, block, x);
 }
 
-static int64_t frames_in_part(const sonic_network *enlarge, const sonic_network *block, const sonic_tensor *x,
-                              int64_t part)
+/* How many frames of the block's input or output, whichever is larger, have at most `part_values` values; 1 at least.
+ */
+static int64_t frames_per_part(const sonic_network *upsample, const sonic_network *block, const sonic_tensor *x,
+                               int64_t part_values)
 {
     int64_t in = st_size(x, 1), out = st_size(sonic_layer_find(block, "conv1.bias"), 0);
-    int64_t numbers = (in > out ? in : out) * st_size(x, 2) * st_size(x, 3) * (enlarge ? 4 : 1);
-    return numbers < part && numbers > 0 ? part / numbers : 1;
+    int64_t values = (in > out ? in : out) * st_size(x, 2) * st_size(x, 3) * (upsample ? 4 : 1);
+    return values < part_values && values > 0 ? part_values / values : 1;
 }
 
-/* Frames whose size does not change are overwritten. x is released. */
-static sonic_tensor *in_each_frame(sonic_scope *outer, const sonic_network *enlarge, const sonic_network *block,
-                                   sonic_tensor *x, int64_t part)
+/* All frames, part after part. Overwrites x where the shape stays; otherwise releases it. */
+static sonic_tensor *spatial_blocks(sonic_scope *outer, const sonic_network *upsample, const sonic_network *block,
+                                    sonic_tensor *x, int64_t part_values)
 {
-    int64_t frames = st_size(x, 0), at_once = frames_in_part(enlarge, block, x, part);
-    if (at_once >= frames)
-        return in_frames(outer, enlarge, block, x);
+    int64_t frames = st_size(x, 0), step = frames_per_part(upsample, block, x, part_values);
+    if (step >= frames)
+        return spatial_block(outer, upsample, block, x);
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    bool in_place = !enlarge && !sonic_network_has(block, "nin_shortcut.weight");
+    bool in_place = !upsample && !sonic_network_has(block, "nin_shortcut.weight");
     sonic_tensor *out = in_place ? x : NULL;
-    for (int64_t at = 0; at < frames && !s.status; at += at_once) {
-        int64_t count = smaller(at_once, frames - at);
-        sonic_tensor *y = in_frames(&s, enlarge, block, st_slice(&s, x, 0, at, count));
+    for (int64_t at = 0; at < frames && !s.status; at += step) {
+        int64_t count = min64(step, frames - at);
+        sonic_tensor *y = spatial_block(&s, upsample, block, st_slice(&s, x, 0, at, count));
         out = out ? out : st_empty_images(&s, y, frames);
         sonic_tensor *target = st_slice(&s, out, 0, at, count);
         st_copy_in_place(&s, target, st_take(y));
@@ -49,9 +52,9 @@ static sonic_tensor *in_each_frame(sonic_scope *outer, const sonic_network *enla
     return sonic_scope_close(&s) == SONIC_OK ? out : NULL;
 }
 
-/* In time */
+/* Temporal part */
 
-/* Frames as video, all positions in one row: [f, c, h, w] -> [1, c, f, h w], a view */
+/* [f, c, h, w] -> [1, c, f, h w], a view */
 static sonic_tensor *as_video(sonic_scope *scope, sonic_tensor *x)
 {
     sonic_tensor *rows = st_view(scope, x, st_shape3(st_size(x, 0), st_size(x, 1), st_size(x, 2) * st_size(x, 3)));
@@ -66,9 +69,10 @@ static sonic_tensor *as_frames(sonic_scope *scope, sonic_tensor *x, int64_t rows
     return st_transpose(scope, st_take(st_reshape(scope, x, shape)), 0, 1);
 }
 
-/* The weight [out, in, 3, 1, 1] acts as a 3 x 1 kernel on [1, c, f, h w], for which libtorch has faster kernels than
- * for three dimensions. */
-static sonic_tensor *conv_video(sonic_scope *scope, sonic_tensor *video, sonic_tensor *weight, sonic_tensor *bias)
+/* The weight [out, in, 3, 1, 1] as a 3 x 1 kernel on [1, c, f, h w]: libtorch's 2-D kernels are faster than its 3-D
+ * ones.
+ */
+static sonic_tensor *convolve_video(sonic_scope *scope, sonic_tensor *video, sonic_tensor *weight, sonic_tensor *bias)
 {
     static const int64_t padding[2] = {1, 0};
     sonic_tensor *kernel =
@@ -76,20 +80,20 @@ static sonic_tensor *conv_video(sonic_scope *scope, sonic_tensor *video, sonic_t
     return st_conv2d_padded(scope, video, st_take(kernel), bias, padding);
 }
 
-sonic_tensor *sonic_vae_conv_in_time(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias)
+sonic_tensor *sonic_vae_temporal_conv(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias)
 {
     int64_t rows = st_size(x, 2), columns = st_size(x, 3);
-    return as_frames(scope, st_take(conv_video(scope, st_take(as_video(scope, x)), weight, bias)), rows, columns);
+    return as_frames(scope, st_take(convolve_video(scope, st_take(as_video(scope, x)), weight, bias)), rows, columns);
 }
 
-/* What a block adds over time, with the share that it has of the whole in the last layer's weight and bias. */
+/* The temporal residual t(y) of a block, its blend factor s folded into the last convolution. */
 typedef struct time_stack {
     sonic_network network;
     sonic_tensor *weight[2], *bias[2]; /* of the convolutions */
 } time_stack;
 
 /* The mixed block is (1 - s) y + s (y + t(y)) = y + s t(y) with s = sigmoid(mix_factor). */
-static time_stack time_stack_of(sonic_scope *scope, const sonic_network *block)
+static time_stack time_stack_open(sonic_scope *scope, const sonic_network *block)
 {
     time_stack stack = {sonic_network_part(block, "time_stack"), {NULL}, {NULL}};
     sonic_tensor *share = st_sigmoid(scope, sonic_layer_weight(scope, block, "mix_factor")); /* [1] */
@@ -100,14 +104,14 @@ static time_stack time_stack_of(sonic_scope *scope, const sonic_network *block)
     return stack;
 }
 
-static sonic_tensor *at_once(sonic_scope *scope, const time_stack *stack, sonic_tensor *y)
+static sonic_tensor *temporal_whole(sonic_scope *scope, const time_stack *stack, sonic_tensor *y)
 {
     int64_t rows = st_size(y, 2), columns = st_size(y, 3);
     sonic_tensor *t = sonic_layer_group_norm_silu(scope, &stack->network, "in_layers.0", st_take(as_video(scope, y)),
                                                   temporal_epsilon);
-    t = conv_video(scope, st_take(t), stack->weight[0], stack->bias[0]);
+    t = convolve_video(scope, st_take(t), stack->weight[0], stack->bias[0]);
     t = sonic_layer_group_norm_silu(scope, &stack->network, "out_layers.0", st_take(t), temporal_epsilon);
-    t = conv_video(scope, st_take(t), stack->weight[1], stack->bias[1]);
+    t = convolve_video(scope, st_take(t), stack->weight[1], stack->bias[1]);
     return as_frames(scope, st_take(t), rows, columns);
 }
 
@@ -118,7 +122,7 @@ static void copy_to(sonic_scope *scope, sonic_tensor *video, int64_t dim, int64_
     st_release(target);
 }
 
-/* SiLU(GN(from)) into `to`, which may be the same; each part has whole groups. */
+/* to = SiLU(GN(from)), in place where both are the same; each part holds whole groups of channels. */
 static void normalise(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *to,
                       sonic_tensor *from, int64_t parts)
 {
@@ -133,16 +137,17 @@ static void normalise(sonic_scope *scope, const sonic_network *network, const ch
     }
 }
 
+/* In place, a range of positions at a time. */
 static void convolve(sonic_scope *scope, sonic_tensor *video, sonic_tensor *weight, sonic_tensor *bias, int64_t parts)
 {
     int64_t positions = st_size(video, 3), count = (positions + parts - 1) / parts;
     for (int64_t at = 0; at < positions && !scope->status; at += count) {
-        sonic_tensor *part = st_slice(scope, video, 3, at, smaller(count, positions - at));
-        copy_to(scope, video, 3, at, conv_video(scope, st_take(part), weight, bias));
+        sonic_tensor *part = st_slice(scope, video, 3, at, min64(count, positions - at));
+        copy_to(scope, video, 3, at, convolve_video(scope, st_take(part), weight, bias));
     }
 }
 
-static sonic_tensor *in_parts(sonic_scope *scope, const time_stack *stack, sonic_tensor *y, int64_t parts)
+static sonic_tensor *temporal_in_parts(sonic_scope *scope, const time_stack *stack, sonic_tensor *y, int64_t parts)
 {
     sonic_tensor *t = st_empty_images(scope, y, st_size(y, 0)), *video = as_video(scope, t), *from = as_video(scope, y);
     normalise(scope, &stack->network, "in_layers.0", video, from, parts);
@@ -154,31 +159,32 @@ static sonic_tensor *in_parts(sonic_scope *scope, const time_stack *stack, sonic
     return t;
 }
 
-/* A power of two, so that it divides the groups. */
-static int64_t parts_of(const sonic_tensor *y, int64_t part)
+/* A power of two, so that it divides the number of groups. */
+static int64_t part_count(const sonic_tensor *y, int64_t part_values)
 {
     int64_t parts = 1;
-    while (parts < GROUPS && st_count(y) > parts * part)
+    while (parts < GROUPS && st_count(y) > parts * part_values)
         parts *= 2;
     return parts;
 }
 
-/* y [f, c, h, w], taken; the group normalisations span all frames. */
-static sonic_tensor *over_time(sonic_scope *outer, const sonic_network *block, sonic_tensor *y, int64_t part)
+/* y += s t(y). y [f, c, h, w] is taken; group normalisation spans all frames. */
+static sonic_tensor *temporal_block(sonic_scope *outer, const sonic_network *block, sonic_tensor *y,
+                                    int64_t part_values)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    time_stack stack = time_stack_of(&s, block);
-    int64_t parts = parts_of(y, part);
-    sonic_tensor *t = parts == 1 ? at_once(&s, &stack, y) : in_parts(&s, &stack, y, parts);
+    time_stack stack = time_stack_open(&s, block);
+    int64_t parts = part_count(y, part_values);
+    sonic_tensor *t = parts == 1 ? temporal_whole(&s, &stack, y) : temporal_in_parts(&s, &stack, y, parts);
     y = st_return(&s, st_add_in_place(&s, y, st_take(t)));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-sonic_tensor *sonic_vae_video_block(sonic_scope *scope, const sonic_network *enlarge, const sonic_network *block,
-                                    sonic_tensor *x, int64_t part)
+sonic_tensor *sonic_vae_video_block(sonic_scope *scope, const sonic_network *upsample, const sonic_network *block,
+                                    sonic_tensor *x, int64_t part_values)
 {
-    x = over_time(scope, block, in_each_frame(scope, enlarge, block, x, part), part);
+    x = temporal_block(scope, block, spatial_blocks(scope, upsample, block, x, part_values), part_values);
     sonic_layer_probe(block, x);
     return x;
 }

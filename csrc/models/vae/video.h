@@ -1,31 +1,24 @@
-/* video.h - the blocks of the temporal decoder: what they do in each frame, and what they do over the frames of a
- * chunk.
+/* video.h - the blocks of the temporal decoder of Stable Video Diffusion (Blattmann et al. 2023): a spatial res block
+ * in each frame, then a temporal one over the frames of a chunk.
  *
- * Large videos go through in parts, so that beside the video and one more of its size only parts are held. In a frame
- * the parts are frames; over frames they are groups of channels for normalisation, which knows no others, and positions
- * for convolution, whose kernel is 1 in space: the mathematics is the same. Which parts depends on shapes alone, so
- * pixels do not depend on the machine. */
+ * Large videos are processed in parts, so peak memory is two videos and a few parts. Spatial parts are frames. Temporal
+ * parts are groups of channels for group normalisation and ranges of positions for convolution, whose spatial kernel is
+ * 1 x 1: the result is mathematically the same. The split depends on shapes alone, so pixels do not depend on free
+ * memory. */
 #ifndef SONIC_MODELS_VAE_VIDEO_H
 #define SONIC_MODELS_VAE_VIDEO_H
 
 #include "models/vae/block.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#define SONIC_VAE_PART_VALUES (1 << 25) /* values in a part; a part holds one frame at least */
 
-#define SONIC_VAE_PART (1 << 25) /* numbers in a part, or one frame's where that is more */
+/* A spatial res block, then a temporal one. x [f, c, h, w] is released -> [f, out, h, w], or [f, out, 2 h, 2 w] with
+ * `upsample`, the level whose upsampling comes first, or NULL. `part_values`: SONIC_VAE_PART_VALUES except in tests. */
+sonic_tensor *sonic_vae_video_block(sonic_scope *scope, const sonic_network *upsample, const sonic_network *block,
+                                    sonic_tensor *x, int64_t part_values);
 
-/* A block in space, then one in time. x [f, c, h, w] is released. `enlarge`: a level whose upsampling comes before, or
- * NULL. */
-sonic_tensor *sonic_vae_video_block(sonic_scope *scope, const sonic_network *enlarge, const sonic_network *block,
-                                    sonic_tensor *x, int64_t part);
+/* Convolution over frames, kernel 3 x 1 x 1, zero padding; weight [out, in, 3, 1, 1]. x [f, in, h, w] -> [f, out, h, w]
+ */
+sonic_tensor *sonic_vae_temporal_conv(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias);
 
-/* Kernel 3 in time with zeros before the first and behind the last frame, 1 in space; weight [out, in, 3, 1, 1]. x [f,
- * c, h, w] */
-sonic_tensor *sonic_vae_conv_in_time(sonic_scope *scope, sonic_tensor *x, sonic_tensor *weight, sonic_tensor *bias);
-
-#ifdef __cplusplus
-}
-#endif
 #endif
