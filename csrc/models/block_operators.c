@@ -1,10 +1,12 @@
-/* One spatial transformer block with plain cross-attention, as image and video models share it: the UNet's own parts
- * where bench/ can set them beside eager PyTorch. */
-#include "models/unet/unet_internal.h"
+/* One spatial transformer block with plain cross-attention, as an operator: bench/transformer_block.py compares the
+ * UNet's parts with eager PyTorch. */
+
 #include "models/block_operators.h"
 
+#include "models/unet/transformer.h"
+
 /* x += to_out(attention of LN(x) to the context). x [1, frames, tokens, channels], context [frames, keys, width] */
-static void look_at_context(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, sonic_tensor *context,
+static void cross_attention(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, sonic_tensor *context,
                             int64_t head_dim)
 {
     sonic_scope s;
@@ -36,8 +38,8 @@ void sonic_transformer_block_operator(sonic_operator_call *call)
         return;
     }
     sonic_tensor *stream = st_view(s, st_clone(s, x), st_shape4(1, st_size(x, 0), st_size(x, 1), st_size(x, 2)));
-    sonic_unet_look_in_frames(s, &block, stream, head_dim);
-    look_at_context(s, &block, stream, context, head_dim);
+    sonic_unet_spatial_self_attention(s, &block, stream, head_dim);
+    cross_attention(s, &block, stream, context, head_dim);
     sonic_unet_feed_forward(s, &block, "norm3", "ff", stream, false);
     sonic_operator_return(call, st_view(s, stream, st_shape(x)));
 }

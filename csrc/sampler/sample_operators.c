@@ -2,6 +2,8 @@
 #include "sampler/sampler.h"
 #include "sampler/sample_operators.h"
 
+#include "models/unet/unet_constants.h"
+
 enum { NUMBERS = 10 };
 
 static void find_constant(void *call, const char *name, sonic_tensor **tensor)

@@ -1,22 +1,21 @@
-/* Cross-attention to the image token and to the audio tokens (attn2).
+/* out = to_out(V_image + M softmax(Q K^T / sqrt(d)) V) with the face mask M and the same Q for both. Attention to a
+ * single image token is its value, so to_out(V_image) is a constant vector, computed once a run. K and V are projected
+ * for each window: for a whole clip they would take 3 MB a frame. Temporal layers attend to the mean of the window's
+ * tokens, whose projection is the mean of their projections.
  *
- * out = to_out(V_image + M softmax(Q K^T / sqrt(d)) V), the same Q for both: attention to one image token is its value,
- * so that to_out(V_image) is a constant vector c, computed once a run. K and V are projected for each window: kept for
- * a whole clip they would take 3 MB a frame. Layers over time hear the mean of the window's tokens, whose projection is
- * the mean of their projections.
- *
- * There are few audio tokens T beside many queries, hence the fold: with head h's columns W_h of to_q and O_h of
- * to_out,
+ * There are few audio tokens T and many queries, so to_q and to_out are folded into K and V: with head h's columns W_h
+ * of to_q and O_h of to_out,
  *
  *     scores = x (K_h W_h)^T / sqrt(d)        out = sum over h of P_h (V_h O_h^T)
  *
- * K_h W_h and V_h O_h^T are [T, C] for each head; x is multiplied by [C, heads T] twice instead of by [C, C] twice.
- */
+ * K_h W_h and V_h O_h^T are [T, C] for each head; x is multiplied by [C, heads T] twice instead of by [C, C] twice. */
+#include "models/unet/audio_attention.h"
+
 #include <math.h>
 
-#include "models/unet/unet_internal.h"
+#include "models/unet/unet_views.h"
 
-/* First row and rows of a branch in the tables: of sound, and of the image. */
+/* {first row, rows} of a branch in constants->audio, and in constants->image_* */
 static const int64_t *audio_span(const sonic_unet_pass *pass, int64_t branch)
 {
     return (const int64_t *)st_data(pass->constants->layout) + 4 * (pass->step->first_branch + branch);
@@ -24,9 +23,9 @@ static const int64_t *audio_span(const sonic_unet_pass *pass, int64_t branch)
 
 static const int64_t *image_span(const sonic_unet_pass *pass, int64_t branch) { return audio_span(pass, branch) + 2; }
 
-/* The image's vectors for one layer in the window: [1 or frames, channels] */
-static sonic_tensor *image_in_window(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *table,
-                                     int64_t branch, const sonic_unet_attention *layer)
+/* One layer's image vectors in the window: [1 or frames, channels] */
+static sonic_tensor *window_image(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *table, int64_t branch,
+                                  const sonic_unet_attention *layer)
 {
     const int64_t *span = image_span(pass, branch);
     sonic_tensor *rows = st_slice(scope, table, 0, span[0], span[1]);
@@ -34,14 +33,14 @@ static sonic_tensor *image_in_window(sonic_scope *scope, const sonic_unet_pass *
     return span[1] == 1 ? rows : st_gather(scope, st_take(rows), 0, pass->frames);
 }
 
-/* The mean over a window: one row. `rows` may be taken by it. */
-static sonic_tensor *mean_of_window(sonic_scope *scope, sonic_tensor *rows)
+/* [1 or frames, ...] -> [1, ...] */
+static sonic_tensor *window_mean(sonic_scope *scope, sonic_tensor *rows)
 {
     return st_size(rows, 0) == 1 ? rows : st_mean(scope, rows, 0);
 }
 
-/* The tokens may lie in host memory: only a window's go to the weights. */
-void sonic_unet_hear(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *like)
+/* The clip's tokens may be in host memory: only the window's are moved to the device of the weights. */
+void sonic_unet_gather_audio(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *like)
 {
     sonic_tensor *table = pass->constants->audio;
     sonic_tensor *frames =
@@ -51,14 +50,14 @@ void sonic_unet_hear(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *li
         sonic_tensor *rows = st_slice(scope, table, 0, span[0], span[1]);
         rows = span[1] == 1 ? rows : st_gather(scope, st_take(rows), 0, frames);
         pass->audio[b] = st_cast_like(scope, st_take(rows), like);
-        pass->audio_mean[b] = mean_of_window(scope, pass->audio[b]);
+        pass->audio_mean[b] = window_mean(scope, pass->audio[b]);
     }
     st_release(frames);
 }
 
 static double audio_scale(const sonic_unet_pass *pass) { return *(const float *)st_data(pass->constants->audio_scale); }
 
-/* [groups, keys, channels] -> [heads, groups keys, dim]; `heads` is 0 when the weight that told it could not be had */
+/* [groups, keys, channels] -> [heads, groups keys, dim]; `heads` is 0 when the weight it comes from is missing */
 static sonic_tensor *rows_by_head(sonic_scope *scope, sonic_tensor *x, int64_t heads)
 {
     const int64_t order[4] = {2, 0, 1, 3};
@@ -79,13 +78,14 @@ static sonic_tensor *fold(sonic_scope *scope, sonic_tensor *rows, sonic_tensor *
                       st_shape3(groups, heads * keys, channels));
 }
 
-/* to_q [heads dim, channels] -> [heads, dim, channels]; to_out [channels, heads dim] -> the same */
+/* to_q [heads dim, channels] -> [heads, dim, channels] */
 static sonic_tensor *query_weight_by_head(sonic_scope *scope, const sonic_network *attn, int64_t dim)
 {
     sonic_tensor *weight = sonic_layer_weight(scope, attn, "to_q.weight");
     return st_reshape(scope, weight, st_shape3(st_size(weight, 0) / dim, dim, st_size(weight, 1)));
 }
 
+/* to_out [channels, heads dim] -> [heads, dim, channels] */
 static sonic_tensor *output_weight_by_head(sonic_scope *scope, const sonic_network *attn, int64_t dim)
 {
     const int64_t order[3] = {1, 2, 0};
@@ -116,9 +116,9 @@ static sonic_tensor *attend_unfolded(sonic_scope *scope, const sonic_network *at
     return st_linear(scope, st_take(y), sonic_layer_weight(scope, attn, "to_out.0.weight"), NULL);
 }
 
-/* Multiply-adds of one side, per group: `queries` rows of channels into heads * keys columns, and the fold itself,
- * against channels into channels and the products of queries with keys. */
-static bool folding_pays(const sonic_unet_pass *pass, int64_t queries, int64_t keys, int64_t channels)
+/* Compares multiply-adds of one side, per group. Folded: queries x channels into heads * keys columns, and the fold.
+ * Plain: queries x channels into channels, and the products of queries with keys. */
+static bool folding_is_cheaper(const sonic_unet_pass *pass, int64_t queries, int64_t keys, int64_t channels)
 {
     int64_t heads = channels / pass->unet->head_dim;
     int64_t folded = queries * heads * keys * channels + keys * channels * channels,
@@ -133,7 +133,7 @@ static sonic_tensor *attend(sonic_scope *outer, const sonic_unet_pass *pass, con
     sonic_scope s;
     sonic_scope_open(&s, outer);
     int64_t channels = st_size(n, 2), dim = pass->unet->head_dim;
-    bool folded = folding_pays(pass, st_size(n, 1), st_size(audio, 1), channels);
+    bool folded = folding_is_cheaper(pass, st_size(n, 1), st_size(audio, 1), channels);
     sonic_tensor *k = st_linear(&s, audio, sonic_layer_weight(&s, attn, "processor.to_k_ip.0.weight"), NULL);
     sonic_tensor *v = st_linear(&s, audio, sonic_layer_weight(&s, attn, "processor.to_v_ip.0.weight"), NULL);
     sonic_tensor *y =
@@ -142,12 +142,12 @@ static sonic_tensor *attend(sonic_scope *outer, const sonic_unet_pass *pass, con
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-/* Where in the picture sound acts: rows and columns outside have a mask of exactly 0. */
+/* A rectangle of tokens; the mask is exactly 0 outside. */
 typedef struct region {
     int64_t top, rows, left, columns;
 } region;
 
-static region region_of(const sonic_unet_pass *pass)
+static region mask_region(const sonic_unet_pass *pass)
 {
     const int64_t *r = (const int64_t *)st_data(pass->constants->rectangles) + 4 * pass->level;
     region all = {0, pass->rows, 0, pass->columns}, part = {r[0], r[1], r[2], r[3]};
@@ -161,8 +161,8 @@ static sonic_tensor *cut(sonic_scope *scope, sonic_tensor *x, region r)
     return st_slice(scope, st_take(lines), 2, r.left, r.columns);
 }
 
-/* [1, rows, columns, 1] of this level's mask */
-static sonic_tensor *mask_in(sonic_scope *scope, const sonic_unet_pass *pass, region r)
+/* This level's mask in the region: [1, rows, columns, 1] */
+static sonic_tensor *region_mask(sonic_scope *scope, const sonic_unet_pass *pass, region r)
 {
     int64_t offset = 0, rows = pass->rows << pass->level, columns = pass->columns << pass->level;
     for (int32_t level = 0; level < pass->level; level++)
@@ -171,9 +171,9 @@ static sonic_tensor *mask_in(sonic_scope *scope, const sonic_unet_pass *pass, re
     return cut(scope, st_view(scope, st_take(mask), st_shape4(1, pass->rows, pass->columns, 1)), r);
 }
 
-/* What sound adds to `part` [frames, rows, columns, channels], not yet masked; NULL where the mask is empty. */
-static sonic_tensor *heard_in(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
-                              sonic_tensor *part, sonic_tensor *audio)
+/* The audio residual of `part` [frames, rows, columns, channels], not yet masked. */
+static sonic_tensor *audio_residual(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
+                                    sonic_tensor *part, sonic_tensor *audio)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -189,24 +189,24 @@ static sonic_tensor *heard_in(sonic_scope *outer, const sonic_unet_pass *pass, c
 }
 
 /* x [frames, rows, columns, channels] of one branch */
-static void hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+static void spatial_branch(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
                            const sonic_network *block, sonic_tensor *x, int64_t branch)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    region r = region_of(pass);
+    region r = mask_region(pass);
     sonic_tensor *part = r.rows * r.columns > 0 ? cut(&s, x, r) : NULL, *y = NULL;
     if (part)
-        y = heard_in(&s, pass, block, part, pass->audio[branch]);
-    sonic_tensor *image = image_in_window(&s, pass, pass->constants->image_spatial, branch, layer);
+        y = audio_residual(&s, pass, block, part, pass->audio[branch]);
+    sonic_tensor *image = window_image(&s, pass, pass->constants->image_spatial, branch, layer);
     st_add_in_place(&s, x, st_reshape(&s, image, st_shape4(st_size(image, 0), 1, 1, layer->channels)));
     if (part)
-        st_add_product_in_place(&s, part, st_take(y), mask_in(&s, pass, r), audio_scale(pass));
+        st_add_product_in_place(&s, part, st_take(y), region_mask(&s, pass, r), audio_scale(pass));
     sonic_scope_close(&s);
 }
 
-void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
-                               const sonic_network *block, sonic_tensor *x)
+void sonic_unet_spatial_audio_attention(sonic_scope *outer, const sonic_unet_pass *pass,
+                                        const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -215,37 +215,37 @@ void sonic_unet_hear_in_frames(sonic_scope *outer, const sonic_unet_pass *pass, 
     for (int64_t b = 0; b < pass->branch_count && !s.status; b++) {
         sonic_tensor *branch = st_take(st_slice(&s, x, 0, b, 1));
         branch = st_view(&s, branch, st_shape4(pass->frame_count, pass->rows, pass->columns, layer->channels));
-        hear_in_frames(&s, pass, layer, block, branch, b);
+        spatial_branch(&s, pass, layer, block, branch, b);
     }
     sonic_unet_probe_added(&s, &attn, x, before, false);
     sonic_scope_close(&s);
 }
 
-/* x [all tokens, channels] of one branch: every position and frame of a window hears the window's mean. */
-static void hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
-                           const sonic_network *block, sonic_tensor *x, int64_t branch)
+/* x [all tokens, channels] of one branch; every token attends to the window's mean tokens. */
+static void temporal_branch(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
+                            const sonic_network *block, sonic_tensor *x, int64_t branch)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn2");
-    sonic_tensor *image = image_in_window(&s, pass, pass->constants->image_temporal, branch, layer);
+    sonic_tensor *image = window_image(&s, pass, pass->constants->image_temporal, branch, layer);
     sonic_tensor *n =
         sonic_layer_norm(&s, block, "norm2", st_take(st_view(&s, x, st_shape3(1, st_size(x, 0), layer->channels))));
     sonic_tensor *y = attend(&s, pass, &attn, n, pass->audio_mean[branch]);
     st_add_scaled_in_place(&s, x, st_take(st_reshape(&s, st_take(y), st_shape(x))), audio_scale(pass));
-    st_add_in_place(&s, x, mean_of_window(&s, image));
+    st_add_in_place(&s, x, window_mean(&s, image));
     sonic_scope_close(&s);
 }
 
-void sonic_unet_hear_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
-                               const sonic_network *block, sonic_tensor *x)
+void sonic_unet_temporal_audio_attention(sonic_scope *outer, const sonic_unet_pass *pass,
+                                         const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn2");
     sonic_tensor *before = sonic_unet_probe_before(&s, &attn, x);
     for (int64_t b = 0; b < pass->branch_count && !s.status; b++)
-        hear_over_time(&s, pass, layer, block, sonic_unet_rows(&s, st_take(st_slice(&s, x, 0, b, 1))), b);
+        temporal_branch(&s, pass, layer, block, sonic_unet_rows(&s, st_take(st_slice(&s, x, 0, b, 1))), b);
     sonic_unet_probe_added(&s, &attn, x, before, true);
     sonic_scope_close(&s);
 }

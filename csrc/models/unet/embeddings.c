@@ -1,9 +1,7 @@
-/* Sinusoidal embeddings (Vaswani et al., 2017; cosines first, as in Ho et al., 2020) and the small networks behind
- * them. */
+#include "models/unet/embeddings.h"
+
 #include <math.h>
 #include <stdlib.h>
-
-#include "models/unet/unet_internal.h"
 
 /* out [dim] = cos(v f_k), then sin(v f_k), f_k = 10000^(-k / (dim / 2)) */
 static void sinusoid(float *out, int64_t dim, double v)
@@ -16,7 +14,7 @@ static void sinusoid(float *out, int64_t dim, double v)
     }
 }
 
-/* [rows, dim * per_row] float32 beside `like` */
+/* values [rows, per_row] -> [rows, per_row dim] float32 on the device of `like` */
 static sonic_tensor *sinusoids(sonic_scope *scope, const double *values, int64_t rows, int64_t per_row, int64_t dim,
                                sonic_tensor *like)
 {
@@ -58,11 +56,10 @@ static sonic_tensor *embed(sonic_scope *outer, const sonic_network *network, con
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-sonic_tensor *sonic_unet_embed_step(sonic_scope *outer, const sonic_unet *unet, double timestep,
+sonic_tensor *sonic_unet_embed_step(sonic_scope *outer, const sonic_network *unet, double timestep,
                                     const double ids[SONIC_UNET_IDS])
 {
-    sonic_network time = sonic_network_part(&unet->network, "time_embedding"),
-                  add = sonic_network_part(&unet->network, "add_embedding");
+    sonic_network time = sonic_network_part(unet, "time_embedding"), add = sonic_network_part(unet, "add_embedding");
     sonic_tensor *emb = embed(outer, &time, &timestep, 1, 1);
     return st_add(outer, st_take(emb), st_take(embed(outer, &add, ids, 1, SONIC_UNET_IDS)));
 }

@@ -1,7 +1,8 @@
-/* The spatio-temporal res block: a 2-D res block in each frame, a res block over time, and their blend. */
-#include "models/unet/unet_internal.h"
+#include "models/unet/res_block.h"
 
-/* The convolution's bias, and with it time_emb_proj(SiLU(emb)), which is the same everywhere: [channels] */
+#include "models/unet/unet_views.h"
+
+/* conv1's bias + time_emb_proj(SiLU(emb)), the same for every position: [channels] */
 static sonic_tensor *bias_with_time(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block)
 {
     sonic_tensor *time = sonic_layer_linear(scope, block, "time_emb_proj", pass->embedding);
@@ -9,8 +10,7 @@ static sonic_tensor *bias_with_time(sonic_scope *scope, const sonic_unet_pass *p
     return st_add(scope, bias, st_take(st_reshape(scope, st_take(time), st_shape1(st_size(bias, 0)))));
 }
 
-/* conv2's bias, and the shortcut's, where there is one, so that the shortcut is a matrix product into conv2's result.
- */
+/* conv2's bias and the shortcut's: the shortcut then accumulates its matrix product into conv2's result. */
 static sonic_tensor *bias_with_shortcut(sonic_scope *scope, const sonic_network *block)
 {
     sonic_tensor *bias = sonic_layer_weight(scope, block, "conv2.bias"),
@@ -28,51 +28,51 @@ static void add_shortcut(sonic_scope *scope, const sonic_network *block, sonic_t
         st_add_in_place(scope, y, x);
 }
 
-/* x [branches, frames, tokens, in], taken -> the same with `out` channels */
-static sonic_tensor *conv_in_frames(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block,
-                                    const char *name, sonic_tensor *x, sonic_tensor *bias)
+/* 3 x 3 in each frame. x [branches, frames, tokens, in], taken -> [branches, frames, tokens, out] */
+static sonic_tensor *spatial_conv(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_network *block,
+                                  const char *name, sonic_tensor *x, sonic_tensor *bias)
 {
     sonic_tensor *images = sonic_unet_images(scope, pass, st_take(x)),
                  *weight = sonic_layer_weight(scope, block, "%s.weight", name);
     return sonic_unet_from_images(scope, pass, st_conv2d(scope, st_take(images), weight, bias, 1, 1, 1));
 }
 
-/* The same over 3 frames, with zeros before the first and behind the last; weight [out, in, 3, 1, 1] */
-static sonic_tensor *conv_over_frames(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x,
-                                      sonic_tensor *bias)
+/* Kernel 3 over frames with zero padding; weight [out, in, 3, 1, 1]. x as in spatial_conv */
+static sonic_tensor *temporal_conv(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x,
+                                   sonic_tensor *bias)
 {
     const int64_t padding[2] = {1, 0};
-    sonic_tensor *movies = sonic_unet_movies(scope, st_take(x)),
+    sonic_tensor *videos = sonic_unet_videos(scope, st_take(x)),
                  *weight = sonic_layer_weight(scope, block, "%s.weight", name);
     weight = st_reshape(scope, weight, st_shape4(st_size(weight, 0), st_size(weight, 1), st_size(weight, 2), 1));
-    return sonic_unet_from_movies(scope, st_conv2d_padded(scope, st_take(movies), st_take(weight), bias, padding));
+    return sonic_unet_from_videos(scope, st_conv2d_padded(scope, st_take(videos), st_take(weight), bias, padding));
 }
 
-/* conv2(SiLU(GN(conv1(SiLU(GN(x))) + time))) + shortcut(x), frame by frame */
+/* conv2(SiLU(GN(conv1(SiLU(GN(x))) + time))) + shortcut(x); statistics of each frame */
 static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
                              sonic_tensor *x, double epsilon)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_tensor *h = st_silu_in_place(&s, sonic_unet_norm_frames(&s, block, "norm1", x, epsilon));
-    h = conv_in_frames(&s, pass, block, "conv1", h, bias_with_time(&s, pass, block));
+    h = spatial_conv(&s, pass, block, "conv1", h, bias_with_time(&s, pass, block));
     h = st_silu_in_place(&s, sonic_unet_norm_frames(&s, block, "norm2", st_take(h), epsilon));
-    h = conv_in_frames(&s, pass, block, "conv2", h, bias_with_shortcut(&s, block));
+    h = spatial_conv(&s, pass, block, "conv2", h, bias_with_shortcut(&s, block));
     add_shortcut(&s, block, h, x);
     h = st_return(&s, h);
     return sonic_scope_close(&s) == SONIC_OK ? h : NULL;
 }
 
-/* The same block over time, without its input, which the caller has: its statistics span all frames of a branch. */
+/* The same over frames, without adding x; statistics over all frames of a branch. */
 static sonic_tensor *temporal(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
                               sonic_tensor *x, double epsilon)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *h = st_silu_in_place(&s, sonic_unet_norm_movie(&s, block, "norm1", x, epsilon));
-    h = conv_over_frames(&s, block, "conv1", h, bias_with_time(&s, pass, block));
-    h = st_silu_in_place(&s, sonic_unet_norm_movie(&s, block, "norm2", st_take(h), epsilon));
-    h = conv_over_frames(&s, block, "conv2", h, sonic_layer_weight(&s, block, "conv2.bias"));
+    sonic_tensor *h = st_silu_in_place(&s, sonic_unet_norm_video(&s, block, "norm1", x, epsilon));
+    h = temporal_conv(&s, block, "conv1", h, bias_with_time(&s, pass, block));
+    h = st_silu_in_place(&s, sonic_unet_norm_video(&s, block, "norm2", st_take(h), epsilon));
+    h = temporal_conv(&s, block, "conv2", h, sonic_layer_weight(&s, block, "conv2.bias"));
     h = st_return(&s, h);
     return sonic_scope_close(&s) == SONIC_OK ? h : NULL;
 }
@@ -83,23 +83,23 @@ static void probe_temporal(sonic_scope *scope, const sonic_unet_pass *pass, cons
     if (!sonic_unet_is_probed(block))
         return;
     sonic_shape shape = {5, {pass->branch_count, st_size(y, 3), pass->frame_count, pass->rows, pass->columns}};
-    sonic_layer_probe(block, st_reshape(scope, st_take(sonic_unet_movies(scope, st_add(scope, y, t))), shape));
+    sonic_layer_probe(block, st_reshape(scope, st_take(sonic_unet_videos(scope, st_add(scope, y, t))), shape));
 }
 
-/* With a the weight of the frame alone: a y + (1 - a) (y + t) = y + (1 - a) t */
+/* a is the weight of the spatial part: a y + (1 - a) (y + t) = y + (1 - a) t */
 sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network,
                                    sonic_tensor *x, double epsilon)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_network in_frame = sonic_network_part(network, "spatial_res_block"),
-                  over_time = sonic_network_part(network, "temporal_res_block");
+    sonic_network spatial_network = sonic_network_part(network, "spatial_res_block"),
+                  temporal_network = sonic_network_part(network, "temporal_res_block");
     const float *mixes = st_data(pass->constants->mixes);
     double mix = mixes[pass->next_res++];
-    sonic_tensor *y = spatial(&s, pass, &in_frame, x, epsilon);
-    sonic_layer_probe(&in_frame, sonic_unet_images(&s, pass, y));
-    sonic_tensor *t = temporal(&s, pass, &over_time, y, epsilon);
-    probe_temporal(&s, pass, &over_time, y, t);
+    sonic_tensor *y = spatial(&s, pass, &spatial_network, x, epsilon);
+    sonic_layer_probe(&spatial_network, sonic_unet_images(&s, pass, y));
+    sonic_tensor *t = temporal(&s, pass, &temporal_network, y, epsilon);
+    probe_temporal(&s, pass, &temporal_network, y, t);
     st_add_scaled_in_place(&s, y, st_take(t), mix);
     sonic_layer_probe(network, sonic_unet_images(&s, pass, y));
     y = st_return(&s, y);

@@ -1,6 +1,7 @@
-/* The spatio-temporal transformer: a block that looks within each frame, a block that looks over the frames at each
- * position, and their blend. Everything is added to the residual stream in place. */
-#include "models/unet/unet_internal.h"
+#include "models/unet/transformer.h"
+
+#include "models/unet/audio_attention.h"
+#include "models/unet/unet_views.h"
 
 void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
 {
@@ -10,7 +11,8 @@ void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_
     st_add_in_place(scope, rows, sonic_layer_weight(scope, attn, "to_out.0.bias"));
 }
 
-void sonic_unet_look_in_frames(sonic_scope *outer, const sonic_network *block, sonic_tensor *x, int64_t head_dim)
+void sonic_unet_spatial_self_attention(sonic_scope *outer, const sonic_network *block, sonic_tensor *x,
+                                       int64_t head_dim)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -37,8 +39,8 @@ static sonic_tensor *sequences(sonic_scope *scope, sonic_tensor *x, int64_t b, i
 }
 
 /* q, k, v [branches, frames, tokens, channels] -> y of branch b [frames, tokens, heads, dim], a view */
-static sonic_tensor *attend_over_time(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, int64_t b,
-                                      int64_t dim)
+static sonic_tensor *temporal_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v,
+                                        int64_t b, int64_t dim)
 {
     const int64_t order[4] = {2, 0, 1, 3};
     sonic_tensor *y = st_attention(scope, st_take(sequences(scope, q, b, dim)), st_take(sequences(scope, k, b, dim)),
@@ -46,8 +48,9 @@ static sonic_tensor *attend_over_time(sonic_scope *scope, sonic_tensor *q, sonic
     return st_permute(scope, st_take(y), order, 4);
 }
 
-/* Each token looks at its own position in all frames of the window. */
-static void look_over_time(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block, sonic_tensor *x)
+/* Each token attends to its own position in all frames of the window. */
+static void temporal_self_attention(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
+                                    sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -58,7 +61,7 @@ static void look_over_time(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_tensor *v = sonic_layer_linear(&s, &attn, "to_v", st_take(n));
     for (int64_t b = 0; b < pass->branch_count && !s.status; b++)
         sonic_unet_add_output(&s, &attn, st_take(st_slice(&s, x, 0, b, 1)),
-                              attend_over_time(&s, q, k, v, b, pass->unet->head_dim));
+                              temporal_attention(&s, q, k, v, b, pass->unet->head_dim));
     sonic_unet_probe_added(&s, &attn, x, before, true);
     sonic_scope_close(&s);
 }
@@ -79,10 +82,10 @@ static void feed_rows(sonic_scope *outer, const sonic_network *block, const char
     sonic_scope_close(&s);
 }
 
-/* The inner width is 8 times the stream's, so tokens go through in tiles: an eighth of them, which then take as much as
- * the stream. */
+/* The inner width is 8 times that of x. Tokens are processed in tiles of an eighth of them, so that the inner
+ * activations take as much memory as x. */
 void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name,
-                             sonic_tensor *x, bool over_time)
+                             sonic_tensor *x, bool temporal)
 {
     enum { TILES = 8, TILE_MIN = 1024 };
     sonic_scope s;
@@ -93,7 +96,7 @@ void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, con
     tile = tile < TILE_MIN ? TILE_MIN : tile;
     for (int64_t at = 0; at < count && !s.status; at += tile)
         feed_rows(&s, block, norm, &net, st_slice(&s, rows, 0, at, at + tile < count ? tile : count - at));
-    sonic_unet_probe_added(&s, &ff, x, before, over_time);
+    sonic_unet_probe_added(&s, &ff, x, before, temporal);
     sonic_scope_close(&s);
 }
 
@@ -110,8 +113,8 @@ static void spatial_block(sonic_scope *outer, const sonic_unet_pass *pass, const
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network block = sonic_network_part(network, "transformer_blocks.0");
-    sonic_unet_look_in_frames(&s, &block, x, pass->unet->head_dim);
-    sonic_unet_hear_in_frames(&s, pass, layer, &block, x);
+    sonic_unet_spatial_self_attention(&s, &block, x, pass->unet->head_dim);
+    sonic_unet_spatial_audio_attention(&s, pass, layer, &block, x);
     sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, false);
     probe_block(&s, &block, x);
     sonic_scope_close(&s);
@@ -124,14 +127,14 @@ static void temporal_block(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_scope_open(&s, outer);
     sonic_network block = sonic_network_part(network, "temporal_transformer_blocks.0");
     sonic_unet_feed_forward(&s, &block, "norm_in", "ff_in", x, true);
-    look_over_time(&s, pass, &block, x);
-    sonic_unet_hear_over_time(&s, pass, layer, &block, x);
+    temporal_self_attention(&s, pass, &block, x);
+    sonic_unet_temporal_audio_attention(&s, pass, layer, &block, x);
     sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, true);
     probe_block(&s, &block, x);
     sonic_scope_close(&s);
 }
 
-/* x with each frame's place in the window: a new tensor */
+/* x + the embedding of each frame's position in the window: a new tensor */
 static sonic_tensor *with_positions(sonic_scope *scope, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
                                     sonic_tensor *x)
 {

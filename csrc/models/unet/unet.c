@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/unet/unet_internal.h"
+#include "models/unet/audio_attention.h"
+#include "models/unet/embeddings.h"
+#include "models/unet/res_block.h"
+#include "models/unet/transformer.h"
+#include "models/unet/unet_views.h"
 
 /* Sizes */
 
@@ -109,7 +113,7 @@ static void probe_images(sonic_scope *scope, const sonic_unet_pass *pass, const 
         sonic_layer_probe(network, sonic_unet_images(scope, pass, x));
 }
 
-/* A 3x3 convolution of the whole picture; `x` is taken; rows and columns change with the stride. */
+/* A 3x3 convolution of images; x is taken. Sets rows and columns of the pass. */
 static sonic_tensor *convolve(sonic_scope *scope, sonic_unet_pass *pass, const sonic_network *network, const char *name,
                               sonic_tensor *x, int64_t stride)
 {
@@ -132,8 +136,7 @@ static void transformer(sonic_scope *scope, sonic_unet_pass *pass, const sonic_n
     sonic_unet_transformer(scope, pass, &attention, x);
 }
 
-/* Every x here is a skip, so none is released. Blocks without transformers have the larger epsilon: so it was trained.
- */
+/* Every x is kept as a skip, none is released. Blocks without transformers were trained with the larger epsilon. */
 static sonic_tensor *down_block(sonic_scope *scope, sonic_unet_pass *pass, skips *skips, int32_t level, sonic_tensor *x)
 {
     const sonic_unet *unet = pass->unet;
@@ -171,7 +174,7 @@ static sonic_tensor *upsample(sonic_scope *scope, sonic_unet_pass *pass, const s
     return convolve(scope, pass, block, "upsamplers.0.conv", st_resize_nearest(scope, images, 2), 1);
 }
 
-/* x is released, as are the skips. */
+/* x and the skips are released. */
 static sonic_tensor *up_block(sonic_scope *scope, sonic_unet_pass *pass, skips *skips, int32_t index, sonic_tensor *x)
 {
     const sonic_unet *unet = pass->unet;
@@ -190,7 +193,8 @@ static sonic_tensor *up_block(sonic_scope *scope, sonic_unet_pass *pass, skips *
     return x;
 }
 
-/* [any, channels, rows, columns] in the dtype and on the device of the weights, stored by pixel */
+/* x [.., channels, rows, columns] -> [images, channels, rows, columns], channels last, in dtype and on the device of
+ * the weights */
 static sonic_tensor *as_input(sonic_scope *scope, sonic_tensor *x, int64_t images, sonic_tensor *weight)
 {
     int32_t dims = st_shape(x).dims;
@@ -198,8 +202,8 @@ static sonic_tensor *as_input(sonic_scope *scope, sonic_tensor *x, int64_t image
     return st_channels_last(scope, st_take(st_cast_like(scope, st_take(x), weight)));
 }
 
-/* conv_in on the four noisy channels alone, which all branches share, plus its share of the image latents: constant in
- * a run. */
+/* conv_in of the four noisy channels, which all branches share, plus that of the image latents, which is constant in a
+ * run. */
 static sonic_tensor *conv_in_split(sonic_scope *scope, sonic_unet_pass *pass)
 {
     sonic_tensor *weight = sonic_layer_weight(scope, &pass->unet->network, "conv_in.weight");
@@ -257,19 +261,19 @@ static sonic_tensor *forward(sonic_scope *scope, sonic_unet_pass *pass)
     return conv_out(scope, pass, x);
 }
 
-static bool is_table(const sonic_tensor *x, sonic_dtype dtype, int64_t rows, int64_t columns)
+static bool has_format(const sonic_tensor *x, sonic_dtype dtype, int64_t rows, int64_t columns)
 {
     return st_data(x) && st_dtype(x) == dtype && (rows < 0 || st_size(x, 0) == rows) &&
            (columns < 0 || st_size(x, 1) == columns);
 }
 
-/* Tables that are read here and not by libtorch, which checks its own. */
+/* Checks the constants that this code reads itself; libtorch checks the others. */
 static sonic_status check_constants(const sonic_unet *unet, const sonic_unet_constants *c)
 {
-    if (!is_table(c->layout, SONIC_DTYPE_INT64, -1, 4) || st_size(c->layout, 0) > SONIC_UNET_BRANCHES_MAX ||
-        !is_table(c->rectangles, SONIC_DTYPE_INT64, unet->levels, 4) ||
-        !is_table(c->mixes, SONIC_DTYPE_FLOAT32, unet->res_count + unet->attention_count, -1) || !c->positions ||
-        !c->masks || !c->audio || !is_table(c->audio_scale, SONIC_DTYPE_FLOAT32, 1, -1) || !c->image_spatial ||
+    if (!has_format(c->layout, SONIC_DTYPE_INT64, -1, 4) || st_size(c->layout, 0) > SONIC_UNET_BRANCHES_MAX ||
+        !has_format(c->rectangles, SONIC_DTYPE_INT64, unet->levels, 4) ||
+        !has_format(c->mixes, SONIC_DTYPE_FLOAT32, unet->res_count + unet->attention_count, -1) || !c->positions ||
+        !c->masks || !c->audio || !has_format(c->audio_scale, SONIC_DTYPE_FLOAT32, 1, -1) || !c->image_spatial ||
         !c->image_temporal)
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Give the constants that unet_prepare made for these very weights.");
     return SONIC_OK;
@@ -318,8 +322,8 @@ sonic_tensor *sonic_unet_run(sonic_scope *outer, const sonic_unet *unet, const s
     sonic_tensor *weight = sonic_layer_weight(&s, &unet->network, "conv_in.weight"), *y = NULL;
     if (!s.status) {
         pass.frames = st_to_device_of(&s, st_take(st_indices(&s, step->frames, step->frame_count)), weight);
-        sonic_unet_hear(&s, &pass, weight);
-        sonic_tensor *embedding = sonic_unet_embed_step(&s, unet, step->timestep, step->ids);
+        sonic_unet_gather_audio(&s, &pass, weight);
+        sonic_tensor *embedding = sonic_unet_embed_step(&s, &unet->network, step->timestep, step->ids);
         pass.embedding = st_cast_like(&s, st_take(st_silu_in_place(&s, embedding)), weight);
         y = st_return(&s, forward(&s, &pass));
     }

@@ -1,8 +1,10 @@
-/* What a run computes once: see sonic_unet_constants. */
+#include "models/unet/unet_constants.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/unet/embeddings.h"
 #include "models/unet/mask.h"
 #include "models/unet/unet_internal.h"
 
@@ -26,8 +28,7 @@ void sonic_unet_constants_each(sonic_unet_constants *c,
         visit(context, all[i].name, all[i].tensor);
 }
 
-/* The branches' conditions one under the other: [rows of all branches, tokens, context], beside the weights and in
- * their dtype */
+/* The conditions of all branches: [rows of all branches, tokens, context], on the device and in the dtype of `like` */
 static sonic_tensor *stack(sonic_scope *scope, sonic_tensor *const *parts, int32_t count, sonic_tensor *like)
 {
     return st_cast_like(scope, st_take(st_cat(scope, parts, count, 0)), like);
@@ -40,7 +41,7 @@ static sonic_tensor *image_vector(sonic_scope *scope, const sonic_network *attn,
     return sonic_layer_linear(scope, attn, "to_out.0", st_take(v));
 }
 
-/* The vectors of every attention layer of one kind, side by side. */
+/* Of every attention layer of one kind: [rows, sum of channels] */
 static sonic_tensor *image_vectors(sonic_scope *outer, const sonic_unet *unet, const char *blocks, sonic_tensor *rows)
 {
     sonic_scope s;
@@ -128,8 +129,8 @@ static void prepare_masks(sonic_unet_constants *out, sonic_scope *scope, const s
         st_reshape(scope, st_take(st_indices(scope, rectangles, 4 * unet->levels)), st_shape2(unet->levels, 4));
 }
 
-/* 1 - sigmoid(mix_factor): the share of the temporal part */
-static float temporal_share(sonic_scope *scope, sonic_tensor *mix_factor)
+/* 1 - sigmoid(mix_factor): the weight of the temporal part */
+static float temporal_weight(sonic_scope *scope, sonic_tensor *mix_factor)
 {
     float factor = 0;
     if (mix_factor)
@@ -137,35 +138,36 @@ static float temporal_share(sonic_scope *scope, sonic_tensor *mix_factor)
     return (float)(1.0 / (1.0 + exp((double)factor)));
 }
 
-/* The shares of the res blocks of one block, in order; returns how many. */
-static int32_t res_shares(float *shares, sonic_scope *scope, const sonic_network *block, int32_t layers)
+/* The weights of one block's res blocks, in order; returns how many. */
+static int32_t res_weights(float *weights, sonic_scope *scope, const sonic_network *block, int32_t layers)
 {
     for (int32_t j = 0; j < layers; j++)
-        shares[j] = temporal_share(scope, sonic_layer_weight(scope, block, "resnets.%d.time_mixer.mix_factor", (int)j));
+        weights[j] =
+            temporal_weight(scope, sonic_layer_weight(scope, block, "resnets.%d.time_mixer.mix_factor", (int)j));
     return layers;
 }
 
 static void prepare_mixes(sonic_unet_constants *out, sonic_scope *scope, const sonic_unet *unet)
 {
-    float shares[2 * SONIC_UNET_ATTENTIONS_MAX];
+    float weights[2 * SONIC_UNET_ATTENTIONS_MAX];
     int32_t count = 0;
     for (int32_t i = 0; i < unet->levels; i++) {
         sonic_network block = sonic_network_part(&unet->network, "down_blocks.%d", (int)i);
-        count += res_shares(shares + count, scope, &block, unet->layers);
+        count += res_weights(weights + count, scope, &block, unet->layers);
     }
     sonic_network mid = sonic_network_part(&unet->network, "mid_block");
-    count += res_shares(shares + count, scope, &mid, 2);
+    count += res_weights(weights + count, scope, &mid, 2);
     for (int32_t i = 0; i < unet->levels; i++) {
         sonic_network block = sonic_network_part(&unet->network, "up_blocks.%d", (int)i);
-        count += res_shares(shares + count, scope, &block, unet->layers + 1);
+        count += res_weights(weights + count, scope, &block, unet->layers + 1);
     }
     for (int32_t i = 0; i < unet->attention_count; i++)
-        shares[count++] = temporal_share(
+        weights[count++] = temporal_weight(
             scope, sonic_layer_weight(scope, &unet->network, "%s.time_mixer.mix_factor", unet->attentions[i].name));
-    out->mixes = st_from_host(scope, shares, st_shape1(count));
+    out->mixes = st_from_host(scope, weights, st_shape1(count));
 }
 
-/* conv_in's share of the image latents: [branches, channels, rows, columns] */
+/* conv_in of the image latents with its bias: [branches, channels, rows, columns] */
 static void prepare_latents(sonic_unet_constants *out, sonic_scope *outer, const sonic_unet *unet,
                             const sonic_unet_conditions *in, sonic_tensor *weight)
 {
@@ -193,25 +195,24 @@ static sonic_status check_tensors(const sonic_unet_conditions *in)
     if (!st_data(in->face_mask) || st_dtype(in->face_mask) != SONIC_DTYPE_FLOAT32 || st_shape(in->face_mask).dims < 2 ||
         st_count(in->face_mask) != st_size(in->face_mask, st_shape(in->face_mask).dims - 2) *
                                        st_size(in->face_mask, st_shape(in->face_mask).dims - 1))
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give the face mask as one contiguous float32 picture in host memory.");
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give the face mask as one contiguous float32 image in host memory.");
     return SONIC_OK;
 }
 
 static sonic_status check_conditions(const sonic_unet *unet, const sonic_unet_conditions *in)
 {
-    enum { SIDE_MAX = 1 << 12 };
     int64_t step = (int64_t)1 << (unet->levels - 1);
     if (in->branches < 1 || in->branches > SONIC_UNET_BRANCHES_MAX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give 1 to %d branches: there are %d.", SONIC_UNET_BRANCHES_MAX,
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Give 1 to %d branches: got %d.", SONIC_UNET_BRANCHES_MAX,
                           (int)in->branches);
     if (in->window < 1 || in->window > SONIC_UNET_FRAMES_MAX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose windows of 1 to %d frames: %lld were asked for.",
-                          SONIC_UNET_FRAMES_MAX, (long long)in->window);
-    if (in->rows < step || in->columns < step || in->rows > SIDE_MAX || in->columns > SIDE_MAX || in->rows % step ||
-        in->columns % step)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose windows of 1 to %d frames: got %lld.", SONIC_UNET_FRAMES_MAX,
+                          (long long)in->window);
+    if (in->rows < step || in->columns < step || in->rows > SONIC_UNET_SIDE_MAX || in->columns > SONIC_UNET_SIDE_MAX ||
+        in->rows % step || in->columns % step)
         return sonic_fail(SONIC_ERROR_SHAPE,
                           "Choose latents whose sides are multiples of %lld, up to %d: they are %lld x %lld.",
-                          (long long)step, SIDE_MAX, (long long)in->rows, (long long)in->columns);
+                          (long long)step, SONIC_UNET_SIDE_MAX, (long long)in->rows, (long long)in->columns);
     return check_tensors(in);
 }
 

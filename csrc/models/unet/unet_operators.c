@@ -3,6 +3,7 @@
 
 #include "models/unet/unet.h"
 #include "models/unet/unet_operators.h"
+#include "models/unet/unet_constants.h"
 
 static void return_constant(void *call, const char *name, sonic_tensor **tensor)
 {
