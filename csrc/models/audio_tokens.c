@@ -3,14 +3,14 @@
 #include <stdlib.h>
 
 /* `before` and `after` rows of zeros around states [rows, ...] -> [before + rows + after, values a row] */
-static sonic_tensor *padded(sonic_scope *scope, sonic_tensor *states, int64_t before, int64_t after)
+static sonic_tensor *pad_rows(sonic_scope *scope, sonic_tensor *states, int64_t before, int64_t after)
 {
     const int64_t sides[4] = {0, 0, before, after};
     sonic_tensor *rows = st_reshape(scope, states, st_shape2(st_size(states, 0), -1));
     return st_pad(scope, st_take(rows), sides, 4);
 }
 
-/* Row numbers of all windows, one after the other. */
+/* Row indices of all windows, one window after another. */
 static sonic_tensor *window_rows(sonic_scope *scope, int64_t frames, int64_t length)
 {
     int64_t *rows = malloc((size_t)(frames * length) * sizeof *rows);
@@ -51,9 +51,9 @@ sonic_tensor *sonic_audio_windows(sonic_scope *outer, sonic_tensor *states, int6
     check_states(&s, states, frames);
     sonic_tensor *windows = NULL;
     if (!s.status) {
-        sonic_tensor *rows = padded(&s, states, before, after);
-        sonic_tensor *which = st_to_device_of(&s, window_rows(&s, frames, before + after), rows);
-        windows = st_reshape(&s, st_take(st_gather(&s, st_take(rows), 0, st_take(which))), st_shape2(frames, -1));
+        sonic_tensor *rows = pad_rows(&s, states, before, after);
+        sonic_tensor *indices = st_to_device_of(&s, window_rows(&s, frames, before + after), rows);
+        windows = st_reshape(&s, st_take(st_gather(&s, st_take(rows), 0, st_take(indices))), st_shape2(frames, -1));
     }
     windows = st_return(&s, windows);
     return sonic_scope_close(&s) == SONIC_OK ? windows : NULL;

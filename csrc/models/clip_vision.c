@@ -1,13 +1,13 @@
 #include "models/clip_vision.h"
 
-/* What the two layouts call the same weights. */
+/* The names of one scheme. */
 typedef struct naming {
     const char *prefix, *class_token, *patch, *positions, *pre_norm, *post_norm, *projection;
     const char *layer; /* printf format */
     const char *norm1, *norm2, *attention, *fc1, *fc2;
 } naming;
 
-static const naming layouts[] = {
+static const naming schemes[] = {
     {"conditioner.embedders.0.open_clip.model.visual.", "class_embedding", "conv1.weight", "positional_embedding",
      "ln_pre", "ln_post", "proj", "transformer.resblocks.%d", "ln_1", "ln_2", "attn", "mlp.c_fc", "mlp.c_proj"},
     {"", "vision_model.embeddings.class_embedding", "vision_model.embeddings.patch_embedding.weight",
@@ -18,7 +18,8 @@ static const naming layouts[] = {
 
 enum { OPEN_CLIP = 0, TRANSFORMERS = 1 };
 
-/* The class token before the patches' tokens, then positions. pixels [b, 3, side, side] -> [b, 1 + patches, d] */
+/* The class token, then the patches' tokens, plus position embeddings. pixels [b, 3, side, side] -> [b, 1 + patches, d]
+ */
 static sonic_tensor *embed(sonic_scope *outer, const sonic_network *net, const naming *names, sonic_tensor *pixels)
 {
     sonic_scope s;
@@ -36,7 +37,7 @@ static sonic_tensor *embed(sonic_scope *outer, const sonic_network *net, const n
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 
-/* open_clip keeps query, key and value in one matrix: [b, n, 3 d], cut in three */
+/* open_clip has one matrix for query, key and value: [b, n, 3 d], split in three */
 static void packed_projections(sonic_tensor *out[3], sonic_scope *scope, const sonic_network *attention,
                                sonic_tensor *x)
 {
@@ -53,7 +54,7 @@ static sonic_tensor *self_attention(sonic_scope *scope, const sonic_network *lay
 {
     sonic_network attention = sonic_network_part(layer, "%s", names->attention);
     sonic_tensor *qkv[3];
-    if (names == &layouts[OPEN_CLIP])
+    if (names == &schemes[OPEN_CLIP])
         packed_projections(qkv, scope, &attention, x);
     else {
         qkv[0] = sonic_layer_linear(scope, &attention, "q_proj", x);
@@ -85,7 +86,7 @@ static sonic_tensor *project(sonic_scope *scope, const sonic_network *net, const
     sonic_tensor *first = st_reshape(scope, st_take(st_slice(scope, x, 1, 0, 1)), st_shape2(batch, channels));
     first = sonic_layer_norm(scope, net, names->post_norm, st_take(first));
     sonic_tensor *weight = sonic_layer_weight(scope, net, "%s", names->projection);
-    if (names == &layouts[OPEN_CLIP])
+    if (names == &schemes[OPEN_CLIP])
         return st_matmul(scope, st_take(first), weight); /* [d, projection] */
     return st_linear(scope, st_take(first), weight, NULL);
 }
@@ -100,7 +101,7 @@ static void check_pixels(sonic_scope *scope, const sonic_network *net, const nam
         sonic_scope_fail(
             scope,
             sonic_fail(SONIC_ERROR_SHAPE,
-                       "Give CLIP a picture [batch, 3, side, side] of %lld patches of %lld pixels: it is %lld x %lld.",
+                       "Give CLIP an image [batch, 3, side, side] of %lld patches of %lld pixels: it is %lld x %lld.",
                        (long long)tokens - 1, (long long)patch, (long long)shape.size[2], (long long)shape.size[3]));
 }
 
@@ -109,9 +110,9 @@ sonic_tensor *sonic_clip_vision_embed(sonic_scope *outer, sonic_operator_call *c
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_network net = sonic_network_at(call, "%s", layouts[TRANSFORMERS].prefix);
+    sonic_network net = sonic_network_at(call, "%s", schemes[TRANSFORMERS].prefix);
     const naming *names =
-        &layouts[sonic_network_has(&net, "%s", layouts[TRANSFORMERS].class_token) ? TRANSFORMERS : OPEN_CLIP];
+        &schemes[sonic_network_has(&net, "%s", schemes[TRANSFORMERS].class_token) ? TRANSFORMERS : OPEN_CLIP];
     net = sonic_network_at(call, "%s", names->prefix);
     check_pixels(&s, &net, names, pixels);
     sonic_tensor *x = embed(&s, &net, names, pixels);

@@ -14,7 +14,7 @@ sonic_network sonic_network_at(sonic_operator_call *call, const char *prefix, ..
     return network;
 }
 
-/* prefix + name into `out`; a name too long for it is cut and therefore not found. */
+/* out = prefix + name. A name too long for `out` is truncated, so it is not found. */
 static void join(char out[SONIC_NAME_BYTES], const sonic_network *network, const char *format, va_list arguments)
 {
     size_t used = strlen(network->prefix);

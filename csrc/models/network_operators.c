@@ -1,4 +1,4 @@
-/* The min64 networks as operators: thin wrappers, whose operands are named as said, beside the weights. */
+/* The smaller networks as operators. Above each: its operands by name, which are passed beside the weights. */
 #include "core/video_rates.h"
 #include "models/clip_vision.h"
 #include "models/motion_bucket.h"
@@ -9,9 +9,10 @@
 #include "models/vae/video.h"
 #include "models/whisper.h"
 
-static int64_t number(const sonic_operator_call *call, int32_t i, int64_t otherwise)
+/* Number i of the call, or the default. */
+static int64_t number(const sonic_operator_call *call, int32_t i, int64_t default_value)
 {
-    return i < call->number_count ? (int64_t)call->numbers[i] : otherwise;
+    return i < call->number_count ? (int64_t)call->numbers[i] : default_value;
 }
 
 /* "mel" [80, 3000 n]; numbers: heads (6). Returns the hidden states [1500 n, 5, channels]. */
@@ -71,7 +72,7 @@ void sonic_vae_encoder_operator(sonic_operator_call *call)
     sonic_operator_return(call, log_variance);
 }
 
-/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8), numbers in a part (SONIC_VAE_PART_VALUES). Returns [frames,
+/* "latents" [frames, 4, h, w]; numbers: frames a chunk (8), values in a part (SONIC_VAE_PART_VALUES). Returns [frames,
  * 3, 8 h, 8 w]. */
 void sonic_vae_decoder_operator(sonic_operator_call *call)
 {
@@ -80,7 +81,7 @@ void sonic_vae_decoder_operator(sonic_operator_call *call)
                                                  number(call, 1, SONIC_VAE_PART_VALUES)));
 }
 
-/* "before" and "after" [b, 3, rows, columns] in 0..1. Returns the frames between them. */
+/* "before" and "after" [b, 3, rows, columns] in 0..1. Returns the frames halfway between them. */
 void sonic_rife_operator(sonic_operator_call *call)
 {
     sonic_tensor *before = sonic_operator_tensor(call, "before"), *after = sonic_operator_tensor(call, "after");

@@ -5,7 +5,7 @@
 
 enum { BLOCKS = 3, SIDE_MULTIPLE = 16 };
 
-/* What a block adds to: four channels of flow (to `before`, to `after`, x and y each) and the mask's logits. */
+/* Refined by each block: flow (x and y to `before`, then to `after`) and the logits of the blending mask. */
 typedef struct estimate {
     sonic_tensor *flow; /* [b, 4, rows, columns] in pixels */
     sonic_tensor *mask; /* [b, 1, rows, columns] */
@@ -38,7 +38,7 @@ static sonic_tensor *conv_transpose(sonic_scope *scope, const sonic_network *net
                                sonic_layer_weight(scope, net, "%s.bias", name), 2, 1);
 }
 
-/* Two transposed convolutions, four times the size: conv1 makes the flow, conv2 the mask. */
+/* Two transposed convolutions, four times the size; "conv1" predicts the flow, "conv2" the mask. */
 static sonic_tensor *head(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x)
 {
     sonic_network net = sonic_network_part(block, "%s", name);
@@ -61,22 +61,22 @@ static sonic_tensor *features(sonic_scope *scope, const sonic_network *block, so
     return x;
 }
 
-static sonic_tensor *resized(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns)
+static sonic_tensor *resize(sonic_scope *scope, sonic_tensor *x, int64_t rows, int64_t columns)
 {
     return st_size(x, 2) == rows ? st_contiguous(scope, x) : st_resize_bilinear(scope, x, rows, columns);
 }
 
-/* One block at 1 / scale of the size: pictures [b, 7, rows, columns] and the flow so far -> what to add to flow and
- * mask. */
-static estimate run_block(sonic_scope *outer, const sonic_network *block, sonic_tensor *pictures, sonic_tensor *flow,
+/* One block at 1 / scale of the size: images [b, 7, rows, columns] and the current flow -> increments of flow and mask.
+ */
+static estimate run_block(sonic_scope *outer, const sonic_network *block, sonic_tensor *images, sonic_tensor *flow,
                           int64_t scale)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     int64_t rows = st_size(flow, 2), columns = st_size(flow, 3);
-    sonic_tensor *small = resized(&s, pictures, rows / scale, columns / scale);
+    sonic_tensor *small = resize(&s, images, rows / scale, columns / scale);
     sonic_tensor *small_flow =
-        st_mul_scalar(&s, st_take(resized(&s, flow, rows / scale, columns / scale)), 1.0 / (double)scale);
+        st_mul_scalar(&s, st_take(resize(&s, flow, rows / scale, columns / scale)), 1.0 / (double)scale);
     sonic_tensor *both[2] = {st_take(small), st_take(small_flow)};
     sonic_tensor *x =
         st_cast_like(&s, st_take(st_cat(&s, both, 2, 1)), sonic_layer_weight(&s, block, "conv0.0.0.weight"));
@@ -84,8 +84,8 @@ static estimate run_block(sonic_scope *outer, const sonic_network *block, sonic_
     sonic_tensor *df = st_to_dtype(&s, st_take(head(&s, block, "conv1", x)), SONIC_DTYPE_FLOAT32);
     sonic_tensor *dm = st_to_dtype(&s, st_take(head(&s, block, "conv2", st_take(x))), SONIC_DTYPE_FLOAT32);
     estimate change;
-    change.flow = st_return(&s, st_mul_scalar(&s, st_take(resized(&s, st_take(df), rows, columns)), (double)scale));
-    change.mask = st_return(&s, resized(&s, st_take(dm), rows, columns));
+    change.flow = st_return(&s, st_mul_scalar(&s, st_take(resize(&s, st_take(df), rows, columns)), (double)scale));
+    change.mask = st_return(&s, resize(&s, st_take(dm), rows, columns));
     if (sonic_scope_close(&s) != SONIC_OK)
         change.flow = change.mask = NULL;
     return change;
@@ -98,22 +98,22 @@ static sonic_tensor *swapped(sonic_scope *scope, sonic_tensor *flow)
     return st_cat(scope, parts, 2, 1);
 }
 
-static sonic_tensor *three(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *c)
+static sonic_tensor *concat3(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b, sonic_tensor *c)
 {
     sonic_tensor *parts[3] = {a, b, c};
     return st_cat(scope, parts, 3, 1);
 }
 
-/* The block sees the pair in both orders, and what it says of both is averaged. */
+/* Runs the block on the pair in both orders and averages. */
 static estimate refine(sonic_scope *outer, const sonic_network *block, sonic_tensor *const warped[2], estimate now,
                        int64_t scale)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *forth = three(&s, warped[0], warped[1], now.mask);
-    sonic_tensor *back = three(&s, warped[1], warped[0], st_take(st_neg(&s, now.mask)));
-    estimate a = run_block(&s, block, st_take(forth), now.flow, scale);
-    estimate b = run_block(&s, block, st_take(back), st_take(swapped(&s, now.flow)), scale);
+    sonic_tensor *forward = concat3(&s, warped[0], warped[1], now.mask);
+    sonic_tensor *backward = concat3(&s, warped[1], warped[0], st_take(st_neg(&s, now.mask)));
+    estimate a = run_block(&s, block, st_take(forward), now.flow, scale);
+    estimate b = run_block(&s, block, st_take(backward), st_take(swapped(&s, now.flow)), scale);
     sonic_tensor *flow = st_add(&s, st_take(a.flow), st_take(swapped(&s, b.flow)));
     sonic_tensor *mask = st_sub(&s, st_take(a.mask), st_take(b.mask));
     estimate next;
@@ -124,8 +124,8 @@ static estimate refine(sonic_scope *outer, const sonic_network *block, sonic_ten
     return next;
 }
 
-/* Where grid_sample finds each pixel of a picture, [1, rows, columns, (x, y)]: -1 is the centre of the first pixel, 1
- * of the last. */
+/* The coordinates of each pixel for grid_sample, [1, rows, columns, (x, y)]: -1 is the centre of the first pixel, 1 of
+ * the last. */
 static sonic_tensor *pixel_grid(sonic_scope *scope, int64_t rows, int64_t columns)
 {
     float *grid = malloc((size_t)(rows * columns * 2) * sizeof *grid);
@@ -145,18 +145,18 @@ static sonic_tensor *pixel_grid(sonic_scope *scope, int64_t rows, int64_t column
     return out;
 }
 
-/* The picture sampled at (x + flow x, y + flow y), border pixels repeated. flow [b, 2, rows, columns] in pixels is
- * released. */
-static sonic_tensor *warp(sonic_scope *outer, sonic_tensor *picture, sonic_tensor *flow, sonic_tensor *grid)
+/* The image sampled at (x + flow x, y + flow y), border pixels repeated. flow [b, 2, rows, columns] in pixels is taken.
+ */
+static sonic_tensor *warp(sonic_scope *outer, sonic_tensor *image, sonic_tensor *flow, sonic_tensor *grid)
 {
     static const int64_t channels_last[4] = {0, 2, 3, 1};
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    float per_pixel[2] = {2.0f / (float)(st_size(picture, 3) - 1), 2.0f / (float)(st_size(picture, 2) - 1)};
+    float per_pixel[2] = {2.0f / (float)(st_size(image, 3) - 1), 2.0f / (float)(st_size(image, 2) - 1)};
     sonic_tensor *unit = st_cast_like(&s, st_from_host(&s, per_pixel, st_shape1(2)), grid);
     sonic_tensor *at = st_mul(&s, st_take(st_permute(&s, st_take(flow), channels_last, 4)), st_take(unit));
     at = st_add(&s, st_take(at), grid);
-    sonic_tensor *y = st_return(&s, st_grid_sample(&s, picture, st_take(at)));
+    sonic_tensor *y = st_return(&s, st_grid_sample(&s, image, st_take(at)));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
@@ -174,7 +174,7 @@ static sonic_tensor *merge(sonic_scope *outer, sonic_operator_call *call, sonic_
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-/* From coarse to fine: each block sees the frames warped by the flow so far. */
+/* Coarse to fine: each block gets the frames warped by the current flow. */
 static sonic_tensor *interpolate(sonic_scope *scope, sonic_operator_call *call, const sonic_network *net,
                                  sonic_tensor *const frames[2])
 {

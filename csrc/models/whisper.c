@@ -2,7 +2,7 @@
 
 enum { STATES_MAX = 33 };
 
-/* Both convolutions, then the learned positions. mel [1, 80, 2 rows] -> [1, rows, d] */
+/* Two convolutions, plus the position embeddings. mel [1, 80, 2 rows] -> [1, rows, d] */
 static sonic_tensor *embed(sonic_scope *outer, const sonic_network *net, sonic_tensor *mel)
 {
     sonic_scope s;
@@ -17,7 +17,7 @@ static sonic_tensor *embed(sonic_scope *outer, const sonic_network *net, sonic_t
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 
-/* [1, rows, d]; every row attends to every row, padding included */
+/* x [1, rows, d]; padding is attended to as well, as in training */
 static sonic_tensor *self_attention(sonic_scope *scope, const sonic_network *layer, sonic_tensor *x, int64_t heads)
 {
     sonic_tensor *q = sonic_layer_linear(scope, layer, "self_attn.q_proj", x);
@@ -41,8 +41,8 @@ static sonic_tensor *encoder_layer(sonic_scope *outer, const sonic_network *laye
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-/* One piece of 30 s: [1, 80, 2 rows] -> [rows, states, d] */
-static sonic_tensor *encode_piece(sonic_scope *outer, const sonic_network *net, sonic_tensor *mel, int64_t heads)
+/* One segment of 30 s: [1, 80, 2 rows] -> [rows, states, d] */
+static sonic_tensor *encode_segment(sonic_scope *outer, const sonic_network *net, sonic_tensor *mel, int64_t heads)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -59,17 +59,17 @@ static sonic_tensor *encode_piece(sonic_scope *outer, const sonic_network *net, 
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
 
-static sonic_tensor *encode_pieces(sonic_scope *scope, const sonic_network *net, sonic_tensor *mel, int64_t columns,
-                                   int64_t heads)
+static sonic_tensor *encode_segments(sonic_scope *scope, const sonic_network *net, sonic_tensor *mel, int64_t columns,
+                                     int64_t heads)
 {
     sonic_tensor *all = NULL;
     for (int64_t at = 0; at < st_size(mel, 1) && !scope->status; at += columns) {
-        sonic_tensor *piece =
+        sonic_tensor *segment =
             st_reshape(scope, st_take(st_slice(scope, mel, 1, at, columns)), st_shape3(1, st_size(mel, 0), columns));
-        sonic_tensor *states = encode_piece(scope, net, piece, heads);
+        sonic_tensor *states = encode_segment(scope, net, segment, heads);
         sonic_tensor *both[2] = {st_take(all), states};
         all = all ? st_cat(scope, both, 2, 0) : states;
-        st_release(piece);
+        st_release(segment);
     }
     return all;
 }
@@ -85,9 +85,9 @@ sonic_tensor *sonic_whisper_encode(sonic_scope *outer, sonic_operator_call *call
     int64_t columns = 2 * st_size(positions, 0);
     if (!s.status && (st_shape(mel).dims != 2 || columns < 2 || st_size(mel, 1) < 1 || st_size(mel, 1) % columns != 0))
         sonic_scope_fail(&s, sonic_fail(SONIC_ERROR_SHAPE,
-                                        "Give the spectrum in pieces of %lld columns, [80, %lld n]: it has %lld.",
+                                        "Give the spectrum in segments of %lld columns, [80, %lld n]: it has %lld.",
                                         (long long)columns, (long long)columns, (long long)st_size(mel, 1)));
     mel = st_cast_like(&s, mel, positions);
-    sonic_tensor *y = st_return(&s, encode_pieces(&s, &net, mel, columns, heads));
+    sonic_tensor *y = st_return(&s, encode_segments(&s, &net, mel, columns, heads));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }

@@ -291,8 +291,7 @@ static sonic_status check_step(const sonic_unet_pass *pass)
                           (int)step->frame_count, (int)step->branches,
                           c->latents ? "[frames, 4, rows, columns]" : "[branches, frames, 8, rows, columns]");
     if (step->first_branch < 0 || step->branches < 1 || step->first_branch + step->branches > all)
-        return sonic_fail(SONIC_ERROR_ARGUMENT,
-                          "Choose among the %lld branches that were prepared: %d from %d on were asked for.",
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose among the %lld prepared branches: got %d from branch %d on.",
                           (long long)all, (int)step->branches, (int)step->first_branch);
     if (step->frame_count < 1 || step->frame_count > st_size(c->positions, 0))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Prepare for windows of %d frames: the run was prepared for %lld.",
