@@ -1,14 +1,15 @@
-/* The schedule and the windows of the sampler, for those who count and compare. */
+/* The sampler's schedule and windows, for tests and bench/parity.py. */
 #include "bindings/binding.h"
 #include "sampler/schedule.h"
 #include "sampler/windows.h"
 
-#define PLACES_MAX 100000000
+#define FRAMES_MAX 100000000 /* keeps the arrays below 1 GB */
 
+/* karras(steps): the noise levels as an array. */
 static PyObject *karras(PyObject *self, PyObject *argument)
 {
     (void)self;
-    float sigmas[SONIC_STEPS_MAX + 1];
+    float sigmas[SONIC_SCHEDULE_STEPS_MAX + 1];
     long steps = PyLong_AsLong(argument);
     if (steps == -1 && PyErr_Occurred())
         return NULL;
@@ -22,6 +23,7 @@ static PyObject *karras(PyObject *self, PyObject *argument)
     return (PyObject *)out;
 }
 
+/* euler_step(sigma, next): sonic_step as a dict. */
 static PyObject *euler_step(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -35,47 +37,49 @@ static PyObject *euler_step(PyObject *self, PyObject *args)
                          step.stay, "timestep", sonic_schedule_timestep(sigma));
 }
 
-static void fill(int64_t *out, int64_t *places, const sonic_windows *windows)
+/* out [windows, window]: frames; occurrences [frames] */
+static void fill_windows(int64_t *out, int64_t *occurrences, const sonic_windows *windows)
 {
     for (int64_t i = 0, count = sonic_windows_count(windows); i < count; i++)
         for (int64_t j = 0; j < windows->window; j++)
             *out++ = sonic_windows_frame(windows, i, j);
     for (int64_t i = 0; i < windows->frames; i++)
-        places[i] = sonic_windows_places(windows, i);
+        occurrences[i] = sonic_windows_occurrences(windows, i);
 }
 
+/* sample_windows(frames, window, offset): two arrays, filled by fill_windows. */
 static PyObject *sample_windows(PyObject *self, PyObject *args)
 {
     (void)self;
     long long frames, window, offset;
     if (!PyArg_ParseTuple(args, "LLL", &frames, &window, &offset))
         return NULL;
-    if (frames < 1 || window < 1 || offset < 0 || frames > PLACES_MAX || window > PLACES_MAX || offset > PLACES_MAX)
-        return PyErr_Format(
-            PyExc_ValueError,
-            "Choose 1 or more frames and frames of a window, and an offset of 0 or more: they are %lld, %lld and %lld.",
-            frames, window, offset);
+    if (frames < 1 || window < 1 || offset < 0 || frames > FRAMES_MAX || window > FRAMES_MAX || offset > FRAMES_MAX)
+        return PyErr_Format(PyExc_ValueError,
+                            "Choose 1 or more frames, a window of 1 or more frames, and an offset of 0 or more: got "
+                            "%lld, %lld and %lld.",
+                            frames, window, offset);
     sonic_windows windows = {frames, window, offset};
     npy_intp shape[2] = {(npy_intp)sonic_windows_count(&windows), (npy_intp)window}, count[1] = {(npy_intp)frames};
     PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_INT64),
-                  *places = (PyArrayObject *)PyArray_SimpleNew(1, count, NPY_INT64);
-    if (out && places) {
-        fill(PyArray_DATA(out), PyArray_DATA(places), &windows);
-        return Py_BuildValue("NN", out, places);
+                  *occurrences = (PyArrayObject *)PyArray_SimpleNew(1, count, NPY_INT64);
+    if (out && occurrences) {
+        fill_windows(PyArray_DATA(out), PyArray_DATA(occurrences), &windows);
+        return Py_BuildValue("NN", out, occurrences);
     }
     Py_XDECREF(out);
-    Py_XDECREF(places);
+    Py_XDECREF(occurrences);
     return NULL;
 }
 
 PyMethodDef sonic_py_sampler_methods[] = {
     {"karras", karras, METH_O,
-     "karras(steps) -> float32[steps + 1]: the noise levels of a run, the last one 0 (csrc/sampler/schedule.h)"},
+     "karras(steps) -> float32[steps + 1]: the noise levels of a run; the last is 0 (csrc/sampler/schedule.h)"},
     {"euler_step", euler_step, METH_VARARGS,
-     "euler_step(sigma, next) -> dict: what one step does to latents (sonic_step in csrc/sampler/schedule.h)"},
+     "euler_step(sigma, next) -> dict: coefficients of one step (sonic_step in csrc/sampler/schedule.h)"},
     {"sample_windows", sample_windows, METH_VARARGS,
-     "sample_windows(frames, window, offset) -> (int64[windows, window], int64[frames]): the frames that are seen "
-     "together when the windows\n"
-     "have moved by `offset` frames, and how many places each frame has in them (csrc/sampler/windows.h)"},
+     "sample_windows(frames, window, offset) -> (int64[windows, window], int64[frames]): the frames of each window "
+     "after\n"
+     "the windows have moved by `offset` frames, and how often each frame occurs (csrc/sampler/windows.h)"},
     {NULL, NULL, 0, NULL},
 };

@@ -1,6 +1,6 @@
 #include "sampler/preview.h"
 
-/* The linear fit of red, green and blue in -1..1 for the latents of Stable Diffusion 1, whose space Stable Video
+/* A linear fit of red, green and blue in -1..1 to the latents of Stable Diffusion 1, whose space Stable Video
  * Diffusion shares: "Decoding latents to RGB without upscaling", discuss.huggingface.co/t/23204, 2022. */
 static const float factors[SONIC_LATENT_CHANNELS][3] = {
     {0.298f, 0.207f, 0.208f},

@@ -13,7 +13,7 @@ typedef struct job {
     sonic_operator_call *call;
     const sonic_unet *unet;
     const sonic_unet_constants *constants;
-    const sonic_sample_settings *settings;
+    const sonic_sampler_settings *settings;
     sonic_guidance guidance;
     sonic_windows windows; /* of the step in progress */
     int32_t step;
@@ -23,10 +23,10 @@ typedef struct job {
     sonic_image preview;
     bool has_preview;
     int64_t order[SONIC_UNET_FRAMES_MAX]; /* the frames of the window in progress */
-    float sigmas[SONIC_STEPS_MAX + 1];
+    float sigmas[SONIC_SCHEDULE_STEPS_MAX + 1];
 } job;
 
-/* The watch */
+/* Progress */
 
 static void report(job *j, sonic_scope *scope)
 {
@@ -36,11 +36,11 @@ static void report(job *j, sonic_scope *scope)
     j->has_preview = false;
 }
 
-/* The middle frame, denoised: (next - stay x) / (1 - stay). */
+/* Of the middle frame, denoised: (next - stay x) / (1 - stay). */
 static void draw_preview(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, double stay)
 {
-    const sonic_progress *watch = sonic_progress_current();
-    if (!watch || !watch->wants_preview || outer->status || !st_has_values(outer, next))
+    const sonic_progress *progress = sonic_progress_current();
+    if (!progress || !progress->wants_preview || outer->status || !st_has_values(outer, next))
         return;
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -56,7 +56,7 @@ static void draw_preview(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tens
 
 /* One window */
 
-/* Frame rate, and the mean of the motion buckets over the window's frames. */
+/* Frame rate id, and the scaled mean of the motion buckets over the window's frames. */
 static sonic_status window_ids(double ids[SONIC_UNET_IDS], const job *j)
 {
     double sums[2] = {0, 0}, count = (double)j->windows.window;
@@ -68,12 +68,12 @@ static sonic_status window_ids(double ids[SONIC_UNET_IDS], const job *j)
     ids[2] = sums[1] / count * j->settings->dynamic_scale * j->settings->motion_scale;
     if (!isfinite(ids[1]) || !isfinite(ids[2]))
         return sonic_fail(SONIC_ERROR_FORMAT,
-                          "Use another recording or weight file: the motion of the sound is not finite (%g, %g).",
-                          ids[1], ids[2]);
+                          "Use another recording or weight file: the motion buckets are not finite (%g, %g).", ids[1],
+                          ids[2]);
     return SONIC_OK;
 }
 
-/* v += weight part, or the first part itself; `out` [branches, frames, 4, rows, columns] */
+/* v + weight * out[branch], in place; a new tensor where v is NULL. out [branches, frames, 4, rows, columns] */
 static sonic_tensor *add_branch(sonic_scope *scope, sonic_tensor *v, sonic_tensor *out, int32_t branch, double weight)
 {
     sonic_tensor *part = st_slice(scope, out, 0, branch, 1);
@@ -104,15 +104,15 @@ static sonic_tensor *direction(job *j, sonic_scope *outer, const sonic_unet_step
     return sonic_scope_close(&s) == SONIC_OK ? v : NULL;
 }
 
-/* next += move v, in each of a frame's places its share of it */
+/* next += move v, divided by how often the frame occurs */
 static void add_window(job *j, sonic_scope *scope, sonic_tensor *next, sonic_tensor *v, int64_t index, double move)
 {
     const sonic_windows *w = &j->windows;
     for (int64_t place = 0; place < w->window && !scope->status;) {
-        int64_t frame = j->order[place], run = sonic_windows_run(w, index, place);
+        int64_t frame = j->order[place], run = sonic_windows_run_length(w, index, place);
         sonic_tensor *target = st_slice(scope, next, 0, frame, run);
         st_add_scaled_in_place(scope, target, st_take(st_slice(scope, v, 0, place, run)),
-                               move / (double)sonic_windows_places(w, frame));
+                               move / (double)sonic_windows_occurrences(w, frame));
         st_release(target);
         place += run;
     }
@@ -151,7 +151,7 @@ static void check_latents(job *j, sonic_scope *scope, sonic_tensor *x)
             (int)j->step + 1, (int)j->settings->steps));
 }
 
-/* x is released. */
+/* One step of all windows. x is released. */
 static sonic_tensor *run_step(job *j, sonic_scope *outer, sonic_tensor *x)
 {
     sonic_scope s;
@@ -169,30 +169,30 @@ static sonic_tensor *run_step(job *j, sonic_scope *outer, sonic_tensor *x)
     return sonic_scope_close(&s) == SONIC_OK ? next : NULL;
 }
 
-/* The picture's latents in every frame, under the noise of the first level. */
-static sonic_tensor *start(job *j, sonic_scope *outer, const sonic_sample_inputs *in)
+/* The portrait's latents in every frame, plus noise of the first level. */
+static sonic_tensor *initial_latents(job *j, sonic_scope *outer, const sonic_sampler_inputs *in)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *picture =
+    sonic_tensor *image =
         st_to_device_of(&s, st_take(st_to_dtype(&s, in->image_latents, SONIC_DTYPE_FLOAT32)), j->like);
     sonic_tensor *noise = st_to_device_of(&s, in->noise, j->like);
     sonic_tensor *x =
-        st_add_scaled(&s, st_take(st_mul_scalar(&s, st_take(picture), SONIC_LATENT_SCALE)), st_take(noise), j->sigmas[0]);
+        st_add_scaled(&s, st_take(st_mul_scalar(&s, st_take(image), SONIC_LATENT_SCALE)), st_take(noise), j->sigmas[0]);
     if (!s.status && !st_is_finite(&s, x) && !s.status)
         sonic_scope_fail(&s,
                          sonic_fail(SONIC_ERROR_FORMAT,
-                                    "Choose precision fp32 or bf16, or another picture: its latents are not finite."));
+                                    "Choose precision fp32 or bf16, or another portrait: its latents are not finite."));
     x = st_return(&s, x);
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 
-static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sample_inputs *in)
+static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sampler_inputs *in)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     st_to_host(&s, j->buckets, j->windows.frames * 2, in->buckets);
-    sonic_tensor *x = start(j, &s, in);
+    sonic_tensor *x = initial_latents(j, &s, in);
     for (j->step = 0; j->step < j->settings->steps && !s.status; j->step++)
         x = run_step(j, &s, x);
     report(j, &s);
@@ -201,42 +201,43 @@ static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sample_inputs *
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 
-/* What comes in */
+/* Checks */
 
 /* False for NaN */
 static bool in_range(double value, double low, double high) { return value >= low && value <= high; }
 
-static sonic_status check_settings(const sonic_sample_settings *s)
+static sonic_status check_settings(const sonic_sampler_settings *s)
 {
-    enum { SCALE_MAX = 100 };
     const double scales[] = {s->dynamic_scale, s->motion_scale, s->appearance_guidance, s->audio_guidance};
     if (s->window < 1 || s->window > SONIC_UNET_FRAMES_MAX || s->shift < 0 || s->shift > SONIC_UNET_FRAMES_MAX)
         return sonic_fail(SONIC_ERROR_ARGUMENT,
-                          "Choose windows of 1 to %d frames that move by 0 to %d: %lld and %lld were asked for.",
+                          "Choose windows of 1 to %d frames that move by 0 to %d: got %lld and %lld.",
                           SONIC_UNET_FRAMES_MAX, SONIC_UNET_FRAMES_MAX, (long long)s->window, (long long)s->shift);
     if (s->branches_at_once < 1 || s->branches_at_once > SONIC_GUIDANCE_BRANCHES)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d branches at once: %d were asked for.",
-                          SONIC_GUIDANCE_BRANCHES, (int)s->branches_at_once);
-    if (!in_range(s->frame_rate_id, 0, 1e3))
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a frame rate id from 0 to 1000: it is %g.", s->frame_rate_id);
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d branches at once: got %d.", SONIC_GUIDANCE_BRANCHES,
+                          (int)s->branches_at_once);
+    if (!in_range(s->frame_rate_id, 0, SONIC_SAMPLER_FRAME_RATE_ID_MAX))
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a frame rate id from 0 to %d: it is %g.",
+                          SONIC_SAMPLER_FRAME_RATE_ID_MAX, s->frame_rate_id);
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
-        if (!in_range(scales[i], -SCALE_MAX, SCALE_MAX))
-            return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose scales and guidance up to %d: one is %g.", SCALE_MAX,
-                              scales[i]);
+        if (!in_range(scales[i], -SONIC_SAMPLER_SCALE_MAX, SONIC_SAMPLER_SCALE_MAX))
+            return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose scales and guidance up to %d: one is %g.",
+                              SONIC_SAMPLER_SCALE_MAX, scales[i]);
     return SONIC_OK;
 }
 
-static sonic_status check_inputs(const sonic_sample_inputs *in)
+static sonic_status check_inputs(const sonic_sampler_inputs *in)
 {
     sonic_shape noise = st_shape(in->noise), image = st_shape(in->image_latents), buckets = st_shape(in->buckets);
     if (noise.dims != 4 || noise.size[1] != SONIC_LATENT_CHANNELS || noise.size[0] < 1 ||
-        noise.size[0] > SONIC_SAMPLE_FRAMES_MAX || st_dtype(in->noise) != SONIC_DTYPE_FLOAT32)
+        noise.size[0] > SONIC_SAMPLER_FRAMES_MAX || st_dtype(in->noise) != SONIC_DTYPE_FLOAT32)
         return sonic_fail(SONIC_ERROR_SHAPE,
                           "Give the noise as float32 [frames, 4, rows, columns] with 1 to %d frames.",
-                          SONIC_SAMPLE_FRAMES_MAX);
+                          SONIC_SAMPLER_FRAMES_MAX);
     if (image.dims != 4 || image.size[0] != 1 || image.size[1] != SONIC_LATENT_CHANNELS ||
         image.size[2] != noise.size[2] || image.size[3] != noise.size[3])
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give the picture's latents as [1, 4, %lld, %lld], the size of the noise.",
+        return sonic_fail(SONIC_ERROR_SHAPE,
+                          "Give the portrait's latents as [1, 4, %lld, %lld], the size of the noise.",
                           (long long)noise.size[2], (long long)noise.size[3]);
     if (buckets.dims != 2 || buckets.size[0] != noise.size[0] || buckets.size[1] != 2)
         return sonic_fail(SONIC_ERROR_SHAPE,
@@ -245,7 +246,8 @@ static sonic_status check_inputs(const sonic_sample_inputs *in)
     return SONIC_OK;
 }
 
-/* That the network was prepared for this clip. `layout` is [branches, 4], unet.h; libtorch checks the rest. */
+/* Whether the network was prepared for this clip: `layout` is [branches, 4] (unet_types.h). libtorch checks the others.
+ */
 static sonic_status check_constants(const sonic_unet_constants *c, int64_t frames)
 {
     const int64_t *layout = st_data(c->layout);
@@ -263,7 +265,7 @@ static sonic_status check_constants(const sonic_unet_constants *c, int64_t frame
     return SONIC_OK;
 }
 
-static sonic_status prepare(job *j, const sonic_sample_inputs *in)
+static sonic_status prepare(job *j, const sonic_sampler_inputs *in)
 {
     sonic_status status = check_settings(j->settings);
     if (!status)
@@ -289,9 +291,9 @@ static sonic_status prepare(job *j, const sonic_sample_inputs *in)
                             (long long)j->windows.frames);
 }
 
-sonic_tensor *sonic_sample_run(sonic_scope *outer, sonic_operator_call *call, const sonic_unet *unet,
-                               const sonic_unet_constants *constants, const sonic_sample_inputs *inputs,
-                               const sonic_sample_settings *settings)
+sonic_tensor *sonic_sampler_run(sonic_scope *outer, sonic_operator_call *call, const sonic_unet *unet,
+                                const sonic_unet_constants *constants, const sonic_sampler_inputs *inputs,
+                                const sonic_sampler_settings *settings)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);

@@ -5,8 +5,8 @@
 sonic_status sonic_schedule_karras(float *sigmas, int32_t steps)
 {
     const double rho = 7.0, low = pow(0.002, 1.0 / rho), high = pow(700.0, 1.0 / rho);
-    if (steps < 1 || steps > SONIC_STEPS_MAX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d inference steps: %d were asked for.", SONIC_STEPS_MAX,
+    if (steps < 1 || steps > SONIC_SCHEDULE_STEPS_MAX)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d inference steps: got %d.", SONIC_SCHEDULE_STEPS_MAX,
                           (int)steps);
     for (int32_t i = 0; i < steps; i++)
         sigmas[i] = (float)pow(high + (steps > 1 ? (double)i / (steps - 1) : 0.0) * (low - high), rho);

@@ -131,9 +131,9 @@ def test_latents_that_are_not_finite():
 @pytest.mark.parametrize(
     "name, sentence",
     [
-        ("picture", "another picture: its latents are not finite"),
+        ("picture", "another portrait: its latents are not finite"),
         ("noise", "its latents are not finite"),
-        ("buckets", "the motion of the sound is not finite"),
+        ("buckets", "the motion buckets are not finite"),
     ],
 )
 def test_inputs_that_are_not_finite(name, sentence):
@@ -147,7 +147,7 @@ def test_inputs_that_are_not_finite(name, sentence):
     "change, sentence",
     [
         ({"steps": 0}, "Choose 1 to 1024 inference steps"),
-        ({"steps": 1025}, "Choose 1 to 1024 inference steps: 1025"),
+        ({"steps": 1025}, "Choose 1 to 1024 inference steps: got 1025"),
         ({"steps": float("nan")}, "Choose 1 to 1024 inference steps"),
         ({"steps": 1e300}, "Choose 1 to 1024 inference steps"),
         ({"window": 0}, "Choose windows of 1 to 1024 frames"),
@@ -178,8 +178,8 @@ def test_branches_at_once_that_cannot_be(branches_at_once):
         ("noise", torch.zeros(3, 4, 4), "Give the noise as float32"),
         ("noise", torch.zeros(0, 4, 4, 4), "Give the noise as float32"),
         ("noise", torch.zeros(4, 4, 4, 4), "Give the motion buckets"),
-        ("noise", torch.zeros(3, 4, 8, 4), "Give the picture's latents"),
-        ("picture", torch.zeros(8, 4, 4), "Give the picture's latents"),
+        ("noise", torch.zeros(3, 4, 8, 4), "Give the portrait's latents"),
+        ("picture", torch.zeros(8, 4, 4), "Give the portrait's latents"),
         ("buckets", torch.zeros(3, 1), "Give the motion buckets"),
     ],
 )
