@@ -57,7 +57,7 @@ class Parity:
 
     def run(self, network: str, inputs, weights, numbers=(), probes=()) -> list[torch.Tensor]:
         inputs = {k: v.to(self.device) for k, v in inputs.items()}
-        outputs = call.run(network, inputs, weights, numbers, probes, self.check_finite)
+        outputs = call.run_network(network, inputs, weights, numbers, probes, self.check_finite)
         return [output.float().cpu() for output in outputs]
 
     def add(

@@ -78,7 +78,7 @@ def workloads(a):
     context = torch.randn(a.frames, 1, CONTEXT, generator=generator).to(**kind)
     eager = Eager(weights)
     return {
-        "ours": lambda: call.run("transformer_block", {"x": x, "context": context}, weights, [HEAD_DIM])[0],
+        "ours": lambda: call.run_network("transformer_block", {"x": x, "context": context}, weights, [HEAD_DIM])[0],
         "eager": lambda: eager(x, context),
     }
 

@@ -65,7 +65,7 @@ def main():
     sample, frames = tensor(a.window, 4, a.height // 8, a.width // 8), range(a.window)
 
     def step(off):
-        return flops(net.step(sample, 0.5, IDS, frames, savings_off=off, meter=True)[1])
+        return flops(net.step(sample, 0.5, IDS, frames, disabled=off, meter=True)[1])
 
     print(
         f"{a.height} x {a.width}, {a.window} frames, 3 branches, clip of {a.clip} frames, {a.steps} steps, mask {a.mask:.0%}; TFLOP"

@@ -7,7 +7,7 @@ import torch
 
 from ..errors import InputError, UsageError
 from ..models import speech
-from ..models.sampler import latent_count, picture_count
+from ..models.sampler import frame_count, latent_count
 
 SMALL_FACE_PX = 64  # one cell of the coarsest grid on which the voice acts
 
@@ -27,14 +27,14 @@ class Clip:
     def of(cls, data: dict, length: str) -> "Clip":
         """length: "exact" gives data["frames"] pictures, "upstream" the reference implementation's number, 2 floor(n /
         2) - 1."""
-        heard = speech.heard_rows(len(data["audio"]))
+        heard = speech.state_rows(len(data["audio"]))
         sounding = data["frames"] if length == "exact" else heard // 2
         latents = latent_count(sounding, length)
         if latents < 1:
             raise InputError(
                 "Use a recording of at least 0.08 s, or the length 'exact': the reference makes no frame of it."
             )
-        return cls(data, sounding, picture_count(sounding, length), latents, heard, length == "upstream")
+        return cls(data, sounding, frame_count(sounding, length), latents, heard, length == "upstream")
 
     @property
     def rows(self) -> int:
@@ -85,7 +85,7 @@ def costs(clip: Clip, steps: int, known_picture: bool, known_speech: bool) -> di
     area = clip.rows * clip.columns / 4096
     parts = {
         "picture": 0 if known_picture else CLIP_COST + VAE_ENCODER_COST * area,
-        "speech": 0 if known_speech else WHISPER_COST * speech.pieces_of(len(clip.data["audio"]), clip.latents),
+        "speech": 0 if known_speech else WHISPER_COST * speech.progress_steps(len(clip.data["audio"]), clip.latents),
         "prepare": PREPARE_COST,
         "sample": 3 * UNET_COST * area * steps * -(-clip.latents // 25),
     }

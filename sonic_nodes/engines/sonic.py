@@ -10,7 +10,7 @@ import torch
 from ..errors import UsageError
 from ..memory.plan import Budget, Plan, Speed, dtype_text, with_retry
 from ..models import video
-from ..models.sampler import Settings, picture_count
+from ..models.sampler import Settings, frame_count
 from ..pipeline import FPS
 from ..weights.models import Models
 from .clip_spec import Clip, check_seed, costs
@@ -150,12 +150,12 @@ class SonicEngine:
         samples, clip, described = checked_latent(latent, data)
         self.models.refresh()
         stages = self._stages(self.dtype or PRECISIONS[described["precision"]], self.offload)
-        chunks = video.decoded(samples, lambda part: stages.frames(part, data.get("vae")))
+        chunks = video.decode_chunks(samples, lambda part: stages.frames(part, data.get("vae")))
         if interpolate:
-            chunks = video.with_frames_between(chunks, stages.between)
-        count = picture_count(clip.sounding, described["settings"]["length"], interpolate)
+            chunks = video.interpolate(chunks, stages.between)
+        count = frame_count(clip.sounding, described["settings"]["length"], interpolate)
         try:
-            yield from followed(video.pictures(chunks, count), count, progress)
+            yield from followed(video.uint8_frames(chunks, count), count, progress)
         finally:
             stages.done_with("vae", "rife")
 

@@ -13,7 +13,7 @@ import torch
 from ..errors import InputError, ResourceError
 from ..extension.native import _sonic
 from ..models import picture, speech, video
-from ..models.errors import explained
+from ..models.errors import user_errors
 from ..models.sampler import Settings, sample
 from ..models.speech import SpeechTokens
 from ..models.unet import Conditions, UNet
@@ -60,7 +60,7 @@ class Stages:
         )
 
     def speech(self, clip: Clip, embedding: torch.Tensor, told: Callable[[int, int], None]) -> SpeechTokens:
-        audio, total = clip.data["audio"], speech.pieces_of(len(clip.data["audio"]), clip.latents)
+        audio, total = clip.data["audio"], speech.progress_steps(len(clip.data["audio"]), clip.latents)
         own = "whisper", "audio2token", "audio2bucket"
 
         def attempt():
@@ -76,7 +76,7 @@ class Stages:
         self, clip: Clip, embedding: torch.Tensor, mean: torch.Tensor, heard: SpeechTokens, audio_strength: float
     ) -> UNet:
         """The UNet with the constants of this run."""
-        with explained("preparing the UNet"):
+        with user_errors("preparing the UNet"):
             net = UNet(self._weights("unet", self.dtype), self.models.head_dim())
             net.prepare(conditions_of(clip, embedding, mean, heard, audio_strength))
             return net
@@ -91,7 +91,7 @@ class Stages:
         branches: int,
     ) -> torch.Tensor:
         """Latents float32 [N, 4, h, w], already / 0.18215."""
-        with explained("sampling"):
+        with user_errors("sampling"):
             try:
                 return sample(net, start, mean, buckets, settings, branches)[0].cpu()
             except RuntimeError as error:
@@ -132,7 +132,7 @@ class Stages:
             torch.cuda.empty_cache()
 
     def _weights(self, key: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-        with explained("loading weights"):
+        with user_errors("loading weights"):
             return self.models.tensors(key, dtype, self.device)
 
     def _twice(self, attempt: Callable[[], Result], *networks: str) -> Result:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import torch
 
-from ..models.call import METER, run
+from ..models.call import METER, run_network
 from ..models.sampler import Settings, sample
 from ..models.unet import Conditions, UNet
 from ..weights import shapes
@@ -159,7 +159,7 @@ def cost(reading: torch.Tensor) -> Cost:
 
 
 def metered(m: Model, operator: str, inputs, network: Network, numbers=(), outputs: int = 1) -> Cost:
-    return cost(run(operator, inputs, weights(network, m.device), numbers, meter=m.meter)[outputs])
+    return cost(run_network(operator, inputs, weights(network, m.device), numbers, meter=m.meter)[outputs])
 
 
 @lru_cache(maxsize=64)

@@ -1,1 +1,1 @@
-"""The networks of the Sonic engine: names, shapes and calls; the arithmetic is in csrc/models."""
+"""The networks of the Sonic engine: their inputs, calls and outputs; the arithmetic is in csrc/models."""

@@ -1,4 +1,4 @@
-"""The networks of csrc/models, each called with tensors by name."""
+"""Calls the networks of csrc/models, with tensors by name."""
 
 import torch
 
@@ -7,7 +7,7 @@ from ..extension.native import call
 METER = ("convolution_flops", "product_flops", "attention_flops", "moved_bytes", "live_bytes", "peak_bytes")
 
 
-def run(
+def run_network(
     network: str,
     inputs: dict[str, torch.Tensor],
     weights: dict[str, torch.Tensor],
@@ -16,17 +16,15 @@ def run(
     check_finite: bool = False,
     meter: bool | str = False,
 ) -> list[torch.Tensor]:
-    """What the operator `network` of csrc/torch/operators.h returns, then the outputs of the layers named in `probes`.
+    """The outputs of the operator `network` (csrc/torch/operators.h), then those of the layers named in `probes`.
 
-    weights       by the names of the weight file, all of one dtype and device: the network computes in that dtype
-    meter         before the layers' outputs, one tensor more: what the call cost, by METER; with tensors of the meta
-                  device what it would
-                  cost on the CPU or, where meter is "gpu", on a GPU
-    check_finite  fail with the name of the first layer whose output holds NaN or infinity (slow: for looking into a
-                  fault)
-    Raises RuntimeError with the C text.
+    weights       by the names in the weight file, all of one dtype and device: the network computes in that dtype
+    meter         True adds the cost of the call, a tensor with the entries of METER, before the layers' outputs. For
+                  tensors of the meta device it is the estimated cost on the CPU or, with meter "gpu", on a GPU
+    check_finite  fail at the first layer whose output holds NaN or infinity, and name it (slow)
+    Raises RuntimeError with the message from C.
     """
     metered = "?#gpu" if meter == "gpu" else "?#"
-    asked = [*(["?!"] if check_finite else []), *([metered] if meter else []), *(f"?{probe}" for probe in probes)]
-    names = [*inputs, *weights, *asked]
+    requests = [*(["?!"] if check_finite else []), *([metered] if meter else []), *(f"?{probe}" for probe in probes)]
+    names = [*inputs, *weights, *requests]
     return call(network, (*inputs.values(), *weights.values()), "\n".join(names), numbers)

@@ -1,4 +1,4 @@
-"""What went wrong inside a network, as the errors that users read."""
+"""Errors of the networks, translated into those that users read."""
 
 import contextlib
 from collections.abc import Callable
@@ -7,41 +7,44 @@ import torch
 
 from ..errors import InputError, OutOfMemoryError, ResourceError
 
-WHILE = "memory ran out while"
+OUT_OF_MEMORY = "memory ran out while"
 
 
 @contextlib.contextmanager
-def explained(stage: str):
-    """RuntimeError of an operator as OutOfMemoryError or InputError; `stage` says where, as in "decoding frames"."""
+def user_errors(stage: str):
+    """Translates an operator's RuntimeError into OutOfMemoryError or InputError. `stage`: a phrase for the message,
+    such as "decoding frames"."""
     try:
         yield
     except (ResourceError, torch.OutOfMemoryError, MemoryError) as error:
-        if WHILE in str(error):  # said by a stage inside this one
+        if OUT_OF_MEMORY in str(error):  # an inner stage has translated it already
             raise
         raise out_of_memory(stage, str(error).split("\n")[0]) from None
     except RuntimeError as error:
-        if type(error) is not RuntimeError:  # not an operator's: what the caller's own progress raised
+        if type(error) is not RuntimeError:  # raised by the caller's progress callback, not by an operator
             raise
         text = str(error).split("\nException raised from")[0].strip()
         raise (
-            out_of_memory(stage, text) if is_memory(text) else InputError(f"{text.rstrip('.')} ({stage}).")
+            out_of_memory(stage, text) if is_out_of_memory(text) else InputError(f"{text.rstrip('.')} ({stage}).")
         ) from None
 
 
-def is_memory(text: str) -> bool:
-    """PyTorch's words for the graphics card and for system memory: libtorch before 2.13 has no code for it."""
+def is_out_of_memory(text: str) -> bool:
+    """Matches PyTorch's messages for GPU and system memory: libtorch before 2.13 has no error code for them."""
     return any(words in text.lower() for words in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
 def out_of_memory(stage: str, detail: str) -> OutOfMemoryError:
-    why = detail.rstrip(".")
-    return OutOfMemoryError(f"Close other programs, choose a lower min_resolution or fp16: {WHILE} {stage} ({why}).")
+    reason = detail.rstrip(".")
+    return OutOfMemoryError(
+        f"Close other programs, choose a lower min_resolution or fp16: {OUT_OF_MEMORY} {stage} ({reason})."
+    )
 
 
-def finite(result: torch.Tensor, stage: str, again: Callable[[], object]) -> torch.Tensor:
-    """`result`, or InputError when it holds NaN or infinity. again() repeats the work with check_finite, which names
+def require_finite(result: torch.Tensor, stage: str, run_checked: Callable[[], object]) -> torch.Tensor:
+    """`result`; InputError when it holds NaN or infinity. run_checked() repeats the call with check_finite, which names
     the layer."""
     if not bool(torch.isfinite(result).all()):
-        again()
+        run_checked()
         raise InputError(f"Use fp32, or another weight file: the result is not finite ({stage}).")
     return result

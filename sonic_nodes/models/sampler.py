@@ -1,11 +1,11 @@
-"""The denoising loop (csrc/sampler/sampler.h): from noise to the latents of a clip; and how many latents a clip of
-pictures needs."""
+"""The denoising loop (csrc/sampler/sampler.h): from noise to the latents of a clip; and frame counts."""
 
 from dataclasses import dataclass
 
 import torch
 
-from .call import run
+from .call import run_network
+from .constants import LATENT_FPS, WINDOW
 from .unet import UNet
 
 LENGTHS = ("exact", "upstream")
@@ -18,9 +18,9 @@ class Settings:
     motion_scale: float = 1.0
     appearance_guidance: float = 2.0
     audio_guidance: float = 7.5
-    window: int = 25  # frames that the network sees at once
-    shift: int = 7  # by how many frames the windows move from step to step
-    frame_rate_id: float = 12.5  # what the network is told
+    window: int = WINDOW
+    shift: int = 7  # frames by which windows move from step to step
+    frame_rate_id: float = LATENT_FPS  # the network's frame rate input
 
 
 def sample(
@@ -32,18 +32,18 @@ def sample(
     branches_at_once: int = 3,
     **options,
 ) -> list[torch.Tensor]:
-    """Latents float32 [frames, 4, rows, columns] in the autoencoder's space, where the noise is; then the outputs that
-    options ask for.
+    """Latents float32 [frames, 4, rows, columns] in the autoencoder's space, on the device of the noise; then the
+    outputs that `options` ask for.
 
-    net            prepared for the three branches of the guidance (without image and sound, with the image, with both),
+    net            prepared for the three branches of the guidance (without image and audio, with the image, with both),
                    with image latents
     noise          float32 [frames, 4, rows, columns], standard normal
     image_latents  [1, 4, rows, columns], the mean of the autoencoder
     buckets        [frames, 2], motion buckets
-    branches_at_once  1 to 3: less memory or less time, the same numbers but for rounding
-    options        probes, check_finite and meter, as in networks.run
-    Raises ResourceError, RuntimeError with a sentence, and what a watch raised (watch.py). A watch sees every call of
-    the network.
+    branches_at_once  1 (least memory) to 3 (fastest); results are equal up to rounding
+    options        probes, check_finite and meter, as in run_network
+    Raises ResourceError, RuntimeError with the message from C, and what the progress callback raises (progress.py),
+    which is called before every call of the network.
     """
     s = settings
     tensors = {"noise": noise.float(), "image_latents": image_latents, "buckets": buckets}
@@ -60,22 +60,21 @@ def sample(
         s.audio_guidance,
         branches_at_once,
     ]
-    return run("sample", tensors | constants, net.weights, numbers, **options)
+    return run_network("sample", tensors | constants, net.weights, numbers, **options)
 
 
 def latent_count(frames: int, length: str = "exact") -> int:
-    """How many latents (12.5 a second) are sampled for `frames` pictures of sound (25 a second): 2 n - 1 pictures cover
-    them all.
+    """Latent frames to sample for audio of `frames` video frames: n latents give 2 n - 1 frames, which cover them all.
 
-    "upstream" takes half as many as pictures, so that the clip ends up to 0.12 s before the sound.
+    "upstream", as the reference implementation: half as many, so the clip ends up to 0.12 s before the audio.
     """
     return frames // 2 + 1 if length == "exact" else frames // 2
 
 
-def picture_count(frames: int, length: str = "exact", interpolate: bool = True) -> int:
-    """How many pictures come out: `frames` at 25 a second, or every second one of them at 12.5.
+def frame_count(frames: int, length: str = "exact", interpolate: bool = True) -> int:
+    """Frames of the video: `frames` at FPS, or every second one at LATENT_FPS without `interpolate`.
 
-    The decoder drops what 2 latent_count - 1 (interpolated) or latent_count pictures have beyond that.
+    Of the 2 latent_count - 1 (interpolated) or latent_count decoded frames, those beyond that number are dropped.
     """
     if length == "exact":
         return frames if interpolate else (frames + 1) // 2

@@ -1,6 +1,6 @@
-"""The recording's part: Whisper's states, and for each latent frame its audio tokens and motion numbers.
+"""The recording's networks: Whisper's hidden states, and for each latent frame its audio tokens and motion buckets.
 
-Everything goes in pieces of 30 s, so memory does not grow with the recording but for the results.
+Both are computed in segments of 30 s, so only the results grow with the recording.
 """
 
 from collections.abc import Callable
@@ -10,31 +10,35 @@ import numpy as np
 import torch
 
 from ..extension.native import _sonic
-from .call import run
-from .errors import explained, finite
-from .picture import beside
+from .call import run_network
+from .constants import FPS
+from .errors import require_finite, user_errors
+from .picture import match_weights
 
-PIECE_SAMPLES = 480_000  # Whisper hears 30 s of 16 kHz at a time
-PIECE_ROWS = 1500  # and gives 50 rows a second
-FRAME_SAMPLES = 640  # of one picture at 25 a second, which is two rows
+SAMPLE_RATE = 16_000
+SEGMENT_SAMPLES = 30 * SAMPLE_RATE  # Whisper's input
+SEGMENT_ROWS = 1500  # of hidden states: 50 a second
+FRAME_SAMPLES = SAMPLE_RATE // FPS  # of one video frame, two rows
 ROWS_PER_LATENT = 4
-TOKEN_ROWS = (4, 6)  # audio_tokens.h: latent frame i sees the rows 4 i - 4 ... 4 i + 5
+TOKEN_ROWS = (4, 6)  # audio_tokens.h: latent frame i uses the rows 4 i - 4 ... 4 i + 5
 BUCKET_ROWS = (24, 26)  # motion_bucket.h: 4 i - 24 ... 4 i + 25
-BLOCK_FRAMES = PIECE_ROWS // ROWS_PER_LATENT
+BLOCK_FRAMES = SEGMENT_ROWS // ROWS_PER_LATENT
+
+STAGE = "encoding the recording"
 
 
-def heard_rows(samples: int) -> int:
-    """Rows of states that a recording of 16 kHz fills: two for each whole picture."""
+def state_rows(samples: int) -> int:
+    """Rows of hidden states for a recording of 16 kHz: two for each whole video frame."""
     return 2 * (samples // FRAME_SAMPLES)
 
 
 @dataclass(frozen=True)
 class SpeechTokens:
-    """What the UNet hears, float32 in host memory."""
+    """The UNet's audio conditions, float32 in host memory."""
 
     tokens: torch.Tensor  # [latent frames, tokens, context]
-    silence: torch.Tensor  # [tokens, context]: stands for "no sound" in guidance
-    buckets: torch.Tensor  # [latent frames, 2]: motion bucket, and what stands in the slot of SVD's noise augmentation
+    silence: torch.Tensor  # [tokens, context]: the unconditional input of guidance
+    buckets: torch.Tensor  # [latent frames, 2]: motion bucket, and the one in the place of SVD's noise augmentation
 
     @property
     def bytes(self) -> int:
@@ -42,7 +46,7 @@ class SpeechTokens:
 
 
 class States:
-    """Whisper's hidden states of a recording, computed when asked for, in order; what lies outside `rows` is zero."""
+    """Whisper's hidden states of a recording, computed on demand and in order. Outside 0 .. `rows` they are zeros."""
 
     def __init__(
         self,
@@ -50,54 +54,53 @@ class States:
         rows: int,
         weights: dict[str, torch.Tensor],
         heads: int,
-        told: Callable[[], None] | None = None,
+        on_progress: Callable[[], None] | None = None,
     ):
-        """audio: float32 mono 16 kHz. rows: how many count. told: called after each piece."""
-        self.audio, self.rows, self.weights, self.heads, self.told = audio, rows, weights, heads, told
-        self.pieces: dict[int, torch.Tensor] = {}
+        """audio: float32 mono 16 kHz. rows: of the recording. on_progress: called after each segment."""
+        self.audio, self.rows, self.weights, self.heads, self.on_progress = audio, rows, weights, heads, on_progress
+        self.segments: dict[int, torch.Tensor] = {}
 
-    def piece(self, i: int) -> torch.Tensor:
-        """[1500, layers, channels]. Only the last three asked for are kept: a window reaches half a second into its
-        neighbours."""
-        if i not in self.pieces:
-            mel = torch.from_numpy(
-                _sonic.log_mel(np.ascontiguousarray(self.audio[i * PIECE_SAMPLES : (i + 1) * PIECE_SAMPLES]))
-            )
-            states = checked("whisper", {"mel": beside(mel, self.weights)}, self.weights, [self.heads])
-            self.pieces = {j: kept for j, kept in self.pieces.items() if j > i - 3} | {i: states}
-            if self.told:
-                self.told()
-        return self.pieces[i]
+    def segment(self, i: int) -> torch.Tensor:
+        """[1500, layers, channels]. The last three are kept: windows reach half a second into neighbouring segments."""
+        if i not in self.segments:
+            audio = np.ascontiguousarray(self.audio[i * SEGMENT_SAMPLES : (i + 1) * SEGMENT_SAMPLES])
+            mel = match_weights(torch.from_numpy(_sonic.log_mel(audio)), self.weights)
+            states = run_checked("whisper", {"mel": mel}, self.weights, [self.heads])
+            self.segments = {j: kept for j, kept in self.segments.items() if j > i - 3} | {i: states}
+            if self.on_progress:
+                self.on_progress()
+        return self.segments[i]
 
     def between(self, first: int, last: int) -> torch.Tensor:
-        """Rows first ... last - 1: [last - first, layers, channels], zeros where there is no sound."""
+        """Rows first ... last - 1: [last - first, layers, channels]."""
         parts, at = [], max(first, 0)
         while at < min(last, self.rows):
-            i, start = divmod(at, PIECE_ROWS)
-            stop = min(PIECE_ROWS, min(last, self.rows) - i * PIECE_ROWS)
-            parts.append(self.piece(i)[start:stop])
-            at = i * PIECE_ROWS + stop
-        heard = torch.cat(parts) if parts else self.piece(0)[:0]
+            i, start = divmod(at, SEGMENT_ROWS)
+            stop = min(SEGMENT_ROWS, min(last, self.rows) - i * SEGMENT_ROWS)
+            parts.append(self.segment(i)[start:stop])
+            at = i * SEGMENT_ROWS + stop
+        states = torch.cat(parts) if parts else self.segment(0)[:0]
         before = min(max(0, -first), last - first)
-        return torch.nn.functional.pad(heard, (0, 0, 0, 0, before, last - first - before - len(heard)))
+        return torch.nn.functional.pad(states, (0, 0, 0, 0, before, last - first - before - len(states)))
 
 
 def windows(states: torch.Tensor, frames: int, length: int) -> torch.Tensor:
-    """The `length` rows from row 4 i on, for each frame i, flattened in (row, layer, channel) order: [frames, length *
+    """For each frame i the `length` rows from row 4 i on, flattened in (row, layer, channel) order: [frames, length *
     ...]."""
     rows = states.unfold(0, length, ROWS_PER_LATENT)[:frames]  # [frames, layers, channels, length]
     return rows.permute(0, 3, 1, 2).reshape(frames, -1)
 
 
-def checked(
+def run_checked(
     network: str, inputs: dict[str, torch.Tensor], weights: dict[str, torch.Tensor], numbers=()
 ) -> torch.Tensor:
-    """The first result of a network; InputError when it is not finite."""
-    with explained("listening to the recording"):
-        out = run(network, inputs, weights, numbers)[0]
-        return finite(
-            out, "listening to the recording", lambda: run(network, inputs, weights, numbers, check_finite=True)
-        )
+    """The first output of a network; InputError when it is not finite."""
+
+    def run(check_finite=False):
+        return run_network(network, inputs, weights, numbers, check_finite=check_finite)[0]
+
+    with user_errors(STAGE):
+        return require_finite(run(), STAGE, lambda: run(True))
 
 
 def speech_tokens(
@@ -106,30 +109,31 @@ def speech_tokens(
     frames: int,
     token_weights: dict[str, torch.Tensor],
     bucket_weights: dict[str, torch.Tensor],
-    told: Callable[[], None] | None = None,
+    on_progress: Callable[[], None] | None = None,
 ) -> SpeechTokens:
-    """Of `frames` latent frames. image: CLIP's embedding [1, context]. told: called after each block of 30 s."""
-    image = beside(image, bucket_weights)
+    """For `frames` latent frames. image: CLIP's embedding [1, context]. on_progress: called after every 30 s."""
+    image = match_weights(image, bucket_weights)
     width = token_weights["audio2token.proj1.weight"].shape[1]
-    silence = checked(
-        "audio_tokens_from_windows", {"windows": beside(torch.zeros(1, width), token_weights)}, token_weights
-    )
+    zeros = match_weights(torch.zeros(1, width), token_weights)
+    silence = run_checked("audio_tokens_from_windows", {"windows": zeros}, token_weights)
     tokens, buckets = torch.empty(frames, *silence.shape[1:]), torch.empty(frames, 2)
     for start in range(0, frames, BLOCK_FRAMES):
         count = min(BLOCK_FRAMES, frames - start)
         first, last = ROWS_PER_LATENT * start, ROWS_PER_LATENT * (start + count - 1)
-        heard = states.between(first - BUCKET_ROWS[0], last + BUCKET_ROWS[1])
-        near = windows(heard[BUCKET_ROWS[0] - TOKEN_ROWS[0] :], count, sum(TOKEN_ROWS))
-        wide = windows(heard[:, -1:], count, sum(BUCKET_ROWS))
-        tokens[start : start + count] = checked("audio_tokens_from_windows", {"windows": near}, token_weights)
-        buckets[start : start + count] = checked(
-            "motion_bucket_from_windows", {"windows": wide, "image": image}, bucket_weights
+        rows = states.between(first - BUCKET_ROWS[0], last + BUCKET_ROWS[1])
+        token_windows = windows(rows[BUCKET_ROWS[0] - TOKEN_ROWS[0] :], count, sum(TOKEN_ROWS))
+        bucket_windows = windows(rows[:, -1:], count, sum(BUCKET_ROWS))
+        tokens[start : start + count] = run_checked(
+            "audio_tokens_from_windows", {"windows": token_windows}, token_weights
         )
-        if told:
-            told()
+        buckets[start : start + count] = run_checked(
+            "motion_bucket_from_windows", {"windows": bucket_windows, "image": image}, bucket_weights
+        )
+        if on_progress:
+            on_progress()
     return SpeechTokens(tokens, silence[0].float().cpu(), buckets * 16 + 16)
 
 
-def pieces_of(samples: int, frames: int) -> int:
-    """How many times States and speech_tokens call what they are told with."""
-    return max(1, -(-samples // PIECE_SAMPLES)) + -(-frames // BLOCK_FRAMES)
+def progress_steps(samples: int, frames: int) -> int:
+    """How many times States and speech_tokens call on_progress."""
+    return max(1, -(-samples // SEGMENT_SAMPLES)) + -(-frames // BLOCK_FRAMES)

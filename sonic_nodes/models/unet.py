@@ -1,12 +1,11 @@
-"""The spatio-temporal UNet with audio attention (csrc/models/unet/unet.h): weights by name in, one window of one step
-out."""
+"""The spatio-temporal UNet with audio attention (csrc/models/unet/unet.h)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from .call import run
+from .call import run_network
 
 HEAD_DIM = 64
 CONSTANTS = (
@@ -26,21 +25,21 @@ UNFOLDED, WHOLE_MASK = 1, 2
 
 @dataclass
 class Conditions:
-    """What a run is conditioned on. Lists have one entry for each branch of the guidance."""
+    """The conditions of a run. Lists have one entry for each branch of the guidance."""
 
     image: Sequence[torch.Tensor]  # [1 or frames of the clip, 1, context] each
     audio: Sequence[torch.Tensor]  # [1 or frames of the clip, audio tokens, context] each
-    face_mask: torch.Tensor  # [..., picture rows, picture columns], 0..1
+    face_mask: torch.Tensor  # [..., image rows, image columns], 0..1
     rows: int  # of the latents
     columns: int
-    window: int  # frames of a window, at most
+    window: int  # the most frames of a window
     # [4, rows, columns] each; without them each step's sample has 8 channels
     image_latents: Sequence[torch.Tensor] | None = None
     audio_scale: float = 1.0
 
 
 def pack(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same weights with convolutions stored pixel by pixel, as the activations are: no conversion at every call."""
+    """The weights with convolutions in channels-last order, as the activations are, so that no call converts them."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     return {
         name: w.contiguous(memory_format=formats[w.dim()]) if w.dim() in formats else w for name, w in weights.items()
@@ -48,23 +47,23 @@ def pack(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 class UNet:
-    """Weights (by the names in unet.pth) and the constants of one run."""
+    """The weights, by the names in unet.pth, and the constants of one run."""
 
     def __init__(self, weights: Mapping[str, torch.Tensor], head_dim: int = HEAD_DIM):
         self.weights, self.head_dim = pack(weights), head_dim
         self.constants: dict[str, torch.Tensor] = {}
 
     def prepare(self, conditions: Conditions, probes: Sequence[str] = (), **options) -> list[torch.Tensor]:
-        """Compute what stays the same in every step of a run. Returns the outputs of the layers named in `probes`.
+        """Computes the constants of a run. Returns the outputs of the layers named in `probes`.
 
-        options: check_finite and meter, as in networks.run.
+        options: check_finite and meter, as in run_network.
         """
         c = conditions
         lists = {"image": c.image, "audio": c.audio, "image_latents": c.image_latents or ()}
         tensors = {f"{kind}.{b}": t for kind, branches in lists.items() for b, t in enumerate(branches)}
         tensors["face_mask"] = c.face_mask.float().cpu().contiguous()
         numbers = [self.head_dim, len(c.image), c.rows, c.columns, c.window, c.audio_scale]
-        out = run("unet_prepare", tensors, self.weights, numbers, probes, **options)
+        out = run_network("unet_prepare", tensors, self.weights, numbers, probes, **options)
         names = CONSTANTS if c.image_latents else CONSTANTS[:-1]
         self.constants = dict(zip(names, out, strict=False))
         return out[len(names) :]
@@ -78,7 +77,7 @@ class UNet:
         *,
         first_branch: int = 0,
         branches: int | None = None,
-        savings_off: int = 0,
+        disabled: int = 0,
         probes: Sequence[str] = (),
         **options,
     ) -> list[torch.Tensor]:
@@ -86,10 +85,10 @@ class UNet:
         `probes`.
 
         sample: [branches, frames, 8, rows, columns], or after prepare() with image latents [frames, 4, rows, columns],
-        scaled. ids: frame rate and the two motion buckets. frames: which frames of the clip the window holds.
-        savings_off: UNFOLDED, WHOLE_MASK or both, to compare. options: check_finite and meter, as in networks.run.
+        scaled. ids: frame rate and two motion buckets. frames: which frames of the clip the window holds.
+        disabled: optimisations to leave out, UNFOLDED | WHOLE_MASK. options: check_finite and meter, as in run_network.
         """
         branches = len(self.constants["layout"]) - first_branch if branches is None else branches
         tensors = {"sample": sample, **{f"constants.{name}": t for name, t in self.constants.items()}}
-        numbers = [self.head_dim, timestep, *ids, first_branch, branches, savings_off, *frames]
-        return run("unet_step", tensors, self.weights, numbers, probes, **options)
+        numbers = [self.head_dim, timestep, *ids, first_branch, branches, disabled, *frames]
+        return run_network("unet_step", tensors, self.weights, numbers, probes, **options)

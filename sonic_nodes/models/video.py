@@ -1,4 +1,4 @@
-"""From latents to pictures: the temporal decoder in fixed chunks, the frames between by RIFE, all streamed to system
+"""From latents to frames: the temporal VAE decoder in fixed chunks and RIFE's frame interpolation, streamed into host
 memory."""
 
 from collections.abc import Callable, Iterable, Iterator
@@ -6,28 +6,27 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import torch
 
-from .call import run
-from .errors import explained, finite
-from .picture import beside
-
-CHUNK_FRAMES = 8  # vae_decoder.h: another number gives other pixels
+from .call import run_network
+from .constants import CHUNK
+from .errors import require_finite, user_errors
+from .picture import match_weights
 
 
 def decode_chunk(latents: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
-    """latents [n, 4, h, w], already divided by 0.18215 -> [n, 3, 8 h, 8 w] in -1..1. The layers over time see these
-    frames alone."""
+    """latents [n, 4, h, w], already divided by 0.18215 -> [n, 3, 8 h, 8 w] in -1..1. Temporal layers see these frames
+    only, so the pixels depend on the chunk."""
 
-    def run_it(check_finite=False):
-        return run(
-            "vae_decoder", {"latents": beside(latents, weights)}, weights, [len(latents)], check_finite=check_finite
-        )[0]
+    def decode(check_finite=False):
+        inputs = {"latents": match_weights(latents, weights)}
+        return run_network("vae_decoder", inputs, weights, [len(latents)], check_finite=check_finite)[0]
 
-    with explained("decoding frames"):
-        return finite(run_it(), "decoding frames", lambda: run_it(True))
+    stage = "decoding frames"
+    with user_errors(stage):
+        return require_finite(decode(), stage, lambda: decode(True))
 
 
-def decoded(
-    latents: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor], chunk: int = CHUNK_FRAMES
+def decode_chunks(
+    latents: torch.Tensor, decode: Callable[[torch.Tensor], torch.Tensor], chunk: int = CHUNK
 ) -> Iterator[torch.Tensor]:
     """latents [frames, 4, h, w] -> float32 [up to `chunk`, 3, 8 h, 8 w] in 0..1. `decode`: decode_chunk with its
     weights."""
@@ -36,24 +35,21 @@ def decoded(
 
 
 def between(before: torch.Tensor, after: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The frame halfway between two [1, 3, H, W] in 0..1."""
+    """RIFE's frame halfway between two [1, 3, H, W] in 0..1."""
 
-    def run_it(check_finite=False):
-        return run(
-            "rife",
-            {"before": beside(before, weights), "after": beside(after, weights)},
-            weights,
-            check_finite=check_finite,
-        )[0]
+    def interpolate_pair(check_finite=False):
+        inputs = {"before": match_weights(before, weights), "after": match_weights(after, weights)}
+        return run_network("rife", inputs, weights, check_finite=check_finite)[0]
 
-    with explained("drawing frames between"):
-        return finite(run_it(), "drawing frames between", lambda: run_it(True)).to(after.device)
+    stage = "interpolating frames"
+    with user_errors(stage):
+        return require_finite(interpolate_pair(), stage, lambda: interpolate_pair(True)).to(after.device)
 
 
-def with_frames_between(
+def interpolate(
     chunks: Iterable[torch.Tensor], halfway: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 ) -> Iterator[torch.Tensor]:
-    """Between every two consecutive frames, also of different chunks, the one halfway: n frames become 2 n - 1."""
+    """Inserts halfway(a, b) between every two consecutive frames, across chunks too: n frames become 2 n - 1."""
     last = None
     for chunk in chunks:
         frames = []
@@ -63,9 +59,8 @@ def with_frames_between(
         yield torch.cat(frames)
 
 
-def pictures(chunks: Iterable[torch.Tensor], count: int) -> Iterator[np.ndarray]:
-    """The first `count` frames of `chunks` float32 [n, 3, H, W] in 0..1 -> uint8 [n, H, W, 3], rounded to the nearest
-    level."""
+def uint8_frames(chunks: Iterable[torch.Tensor], count: int) -> Iterator[np.ndarray]:
+    """The first `count` frames of `chunks`, float32 [n, 3, H, W] in 0..1 -> uint8 [n, H, W, 3], rounded to nearest."""
     for chunk in chunks:
         kept = chunk[:count]
         yield kept.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -12,7 +12,7 @@ import torch
 from sonic_nodes import face
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.extension.native import _sonic, call
-from sonic_nodes.models.call import run as run_network
+from sonic_nodes.models.call import run_network
 from sonic_nodes.progress import progress_callback
 from tests.models.golden import full_mel, read, weights
 from tests.oracles.live import live_bytes

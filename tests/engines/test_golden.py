@@ -69,5 +69,5 @@ def test_frames(made):
     """Those of the other clip were not recorded."""
     golden, _, latents = made
     small = weights("vae_tiny_weights")
-    frames = torch.cat(list(video.decoded(latents, lambda part: video.decode_chunk(part, small), chunk=3)))
+    frames = torch.cat(list(video.decode_chunks(latents, lambda part: video.decode_chunk(part, small), chunk=3)))
     assert (frames - golden["video01"][0].transpose(0, 1)).abs().max() < 1e-3

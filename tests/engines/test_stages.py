@@ -70,28 +70,28 @@ def test_pieces_and_blocks_change_nothing():
     generator = torch.Generator().manual_seed(1)
     audio = torch.randn(65 * 16000, generator=generator).numpy() * 0.1
     small, adapters = weights("whisper_tiny_enc"), weights("audio_adapters_tiny")
-    states = speech.States(audio, speech.heard_rows(len(audio)), small, HEADS)
+    states = speech.States(audio, speech.state_rows(len(audio)), small, HEADS)
     whole = states.between(0, states.rows)
-    assert len(whole) == 3250 and len(states.pieces) == 3
+    assert len(whole) == 3250 and len(states.segments) == 3
     again = speech.States(audio, states.rows, small, HEADS)
     got = speech.speech_tokens(again, torch.zeros(1, 32), 813, adapters, adapters)
     padded = torch.nn.functional.pad(whole, (0, 0, 0, 0, 24, 30))
     for i in (0, 1, 374, 375, 380, 749, 750, 812):
         windows = padded[20 + 4 * i : 30 + 4 * i].reshape(1, -1)
-        token = speech.checked("audio_tokens_from_windows", {"windows": windows}, adapters)
+        token = speech.run_checked("audio_tokens_from_windows", {"windows": windows}, adapters)
         assert relative(got.tokens[i : i + 1], token) < 1e-5, i
         wide = padded[4 * i : 4 * i + 50, -1:].reshape(1, -1)
-        raw = speech.checked("motion_bucket_from_windows", {"windows": wide, "image": torch.zeros(1, 32)}, adapters)
+        raw = speech.run_checked("motion_bucket_from_windows", {"windows": wide, "image": torch.zeros(1, 32)}, adapters)
         assert relative(got.buckets[i : i + 1], 16 * raw + 16) < 1e-5, i
 
 
 def test_states_of_few_pieces_are_held():
-    audio = np.zeros(5 * speech.PIECE_SAMPLES, np.float32)
+    audio = np.zeros(5 * speech.SEGMENT_SAMPLES, np.float32)
     told = []
     states = speech.States(audio, 7500, weights("whisper_tiny_enc"), HEADS, lambda: told.append(1))
     for start in range(0, 7500, 1500):
         states.between(start - 24, start + 1526)
-        assert len(states.pieces) <= 3
+        assert len(states.segments) <= 3
     assert len(told) == 5
 
 
@@ -121,14 +121,14 @@ def test_log_mel_of_a_piece_is_that_of_the_whole(name):
 
 def test_frames(pipeline):
     latents, small = pipeline["latents_final"][0] / 0.18215, weights("vae_tiny_weights")
-    frames = torch.cat(list(video.decoded(latents, lambda part: video.decode_chunk(part, small), chunk=3)))
+    frames = torch.cat(list(video.decode_chunks(latents, lambda part: video.decode_chunk(part, small), chunk=3)))
     assert (frames - pipeline["video01"][0].transpose(0, 1)).abs().max() < 1e-4
 
 
 def test_frames_between_also_across_chunks():
     net, generator = weights("rife_ifnet"), torch.Generator().manual_seed(2)
     frames = torch.rand(5, 3, 64, 64, generator=generator)
-    out = torch.cat(list(video.with_frames_between(frames.split(2), lambda a, b: video.between(a, b, net))))
+    out = torch.cat(list(video.interpolate(frames.split(2), lambda a, b: video.between(a, b, net))))
     assert len(out) == 9 and torch.equal(out[::2], frames)
     for i in range(4):
         assert torch.equal(out[2 * i + 1 : 2 * i + 2], video.between(frames[i : i + 1], frames[i + 1 : i + 2], net))
@@ -142,7 +142,7 @@ def test_pictures_are_cut_to_the_count_and_rounded():
         yield torch.full((3, 3, 2, 4), 1.0)
         raise AssertionError("more was decoded than is shown")
 
-    got = list(video.pictures(endless(), 4))
+    got = list(video.uint8_frames(endless(), 4))
     assert [len(chunk) for chunk in got] == [3, 1] and got[0].shape == (3, 2, 4, 3) and got[0].dtype == np.uint8
     assert (got[0] == 128).all() and (got[1] == 255).all()
 

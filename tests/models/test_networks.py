@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from sonic_nodes.models.call import run
+from sonic_nodes.models.call import run_network
+
 from tests.models.golden import full_mel, read, relative, weights
 
 
@@ -123,7 +124,7 @@ from tests.models.golden import full_mel, read, relative, weights
 )
 def test_what_does_not_fit_is_a_sentence(network, inputs, file, numbers, expected):
     with pytest.raises(RuntimeError, match=expected):
-        run(network, inputs, weights(file), numbers)
+        run_network(network, inputs, weights(file), numbers)
 
 
 def test_a_missing_weight_is_named():
@@ -132,7 +133,7 @@ def test_a_missing_weight_is_named():
     with pytest.raises(
         RuntimeError, match="it has no tensor 'first_stage_model.decoder.up.2.block.1.time_stack.in_layers.2.bias'"
     ):
-        run("vae_decoder", {"latents": torch.zeros(2, 4, 4, 4)}, tensors)
+        run_network("vae_decoder", {"latents": torch.zeros(2, 4, 4, 4)}, tensors)
 
 
 def test_layers_can_be_looked_at():
@@ -142,36 +143,37 @@ def test_layers_can_be_looked_at():
         "first_stage_model.decoder.up.0.block.2",
         "first_stage_model.decoder",
     ]
-    video, middle, last, same = run("vae_decoder", {"latents": golden["z"]}, weights("vae_tiny_weights"), [8], names)
+    latents, tensors = {"latents": golden["z"]}, weights("vae_tiny_weights")
+    video, middle, last, same = run_network("vae_decoder", latents, tensors, [8], names)
     assert middle.shape == (5, 64, 8, 16) and last.shape == (5, 32, 64, 128) and torch.equal(same, video)
     with pytest.raises(RuntimeError, match="Ask for a layer that the network has: it has no 'decoder.up.9'"):
-        run("vae_decoder", {"latents": golden["z"]}, weights("vae_tiny_weights"), [8], ["decoder.up.9"])
+        run_network("vae_decoder", latents, tensors, [8], ["decoder.up.9"])
 
 
 def test_first_layer_that_is_not_finite_is_named():
     tensors = weights("vae_tiny_weights")
     inputs = {"latents": read("vae_tiny_io")["z"][:2]}
-    (clean,) = run("vae_decoder", inputs, tensors, check_finite=True)
+    (clean,) = run_network("vae_decoder", inputs, tensors, check_finite=True)
     assert clean.isfinite().all()
     tensors["first_stage_model.decoder.up.1.block.1.conv1.weight"][3, 2, 1, 1] = torch.nan
-    assert not run("vae_decoder", inputs, tensors)[0].isfinite().all()
+    assert not run_network("vae_decoder", inputs, tensors)[0].isfinite().all()
     with pytest.raises(RuntimeError, match="the output of 'first_stage_model.decoder.up.1.block.1' is not finite"):
-        run("vae_decoder", inputs, tensors, check_finite=True)
+        run_network("vae_decoder", inputs, tensors, check_finite=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_a_network_computes_in_the_type_of_its_weights(dtype):
     golden, limit = read("clip_tiny"), {torch.float16: 2e-3, torch.bfloat16: 2e-2}[dtype]
-    (embeds,) = run("clip_vision", {"pixels": golden["io_pixels"]}, weights("clip_tiny", dtype), [2])
+    (embeds,) = run_network("clip_vision", {"pixels": golden["io_pixels"]}, weights("clip_tiny", dtype), [2])
     assert embeds.dtype == dtype and relative(embeds, golden["io_image_embeds"]) < limit
-    (states,) = run("whisper", {"mel": full_mel()}, weights("whisper_tiny_enc", dtype), [2])
+    (states,) = run_network("whisper", {"mel": full_mel()}, weights("whisper_tiny_enc", dtype), [2])
     assert states.dtype == dtype and relative(states[:140, 4], read("whisper_tiny_enc")["io_hidden_4"][0]) < limit
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_rife_warps_in_float32_whatever_its_weights_are(dtype):
     golden = read("rife_ifnet")
-    out, flow = run(
+    out, flow = run_network(
         "rife", {"before": golden["io_img0"], "after": golden["io_img1"]}, weights("rife_ifnet", dtype), (), ["flow2"]
     )
     assert out.dtype == flow.dtype == torch.float32
@@ -181,9 +183,9 @@ def test_rife_warps_in_float32_whatever_its_weights_are(dtype):
 def test_rife_on_pairs_at_once_and_between_equal_frames():
     frames = torch.rand(3, 3, 48, 80, generator=torch.Generator().manual_seed(0))
     nets = weights("rife_ifnet")
-    (both,) = run("rife", {"before": frames[:2], "after": frames[1:]}, nets)
+    (both,) = run_network("rife", {"before": frames[:2], "after": frames[1:]}, nets)
     for i in range(2):
-        (alone,) = run("rife", {"before": frames[i : i + 1], "after": frames[i + 1 : i + 2]}, nets)
+        (alone,) = run_network("rife", {"before": frames[i : i + 1], "after": frames[i + 1 : i + 2]}, nets)
         assert relative(both[i : i + 1], alone) < 1e-5
     assert both.min() >= 0 and both.max() <= 1
 
@@ -194,10 +196,12 @@ def test_windows_at_the_ends_are_zero_padded():
     tensors = weights("audio_adapters_tiny")
     padded = torch.cat([torch.zeros(4, 5, 32), states, torch.zeros(6, 5, 32)])
     windows = torch.stack([padded[4 * i : 4 * i + 10] for i in range(2)]).flatten(1)
-    (tokens,) = run("audio_tokens_from_windows", {"windows": windows}, tensors)
-    assert torch.equal(run("audio_tokens", {"states": states}, tensors, [2])[0], tokens)
+    (tokens,) = run_network("audio_tokens_from_windows", {"windows": windows}, tensors)
+    assert torch.equal(run_network("audio_tokens", {"states": states}, tensors, [2])[0], tokens)
     padded = torch.cat([torch.zeros(24, 32), states[:, 4], torch.zeros(26, 32)])
     windows = torch.stack([padded[4 * i : 4 * i + 50] for i in range(2)]).flatten(1)
     image = torch.randn(1, 32, generator=torch.Generator().manual_seed(1))
-    (raw,) = run("motion_bucket_from_windows", {"windows": windows, "image": image}, tensors)
-    assert torch.allclose(run("motion_bucket", {"states": states, "image": image}, tensors, [2])[0], 16 * raw + 16)
+    (raw,) = run_network("motion_bucket_from_windows", {"windows": windows, "image": image}, tensors)
+    assert torch.allclose(
+        run_network("motion_bucket", {"states": states, "image": image}, tensors, [2])[0], 16 * raw + 16
+    )

@@ -6,7 +6,7 @@ Neither is needed by the package; without them these tests are skipped: pip inst
 import pytest
 import torch
 
-from sonic_nodes.models.call import run
+from sonic_nodes.models.call import run_network
 from sonic_nodes.weights import shapes
 from tests.models.golden import relative
 from tests.models.other_names import clip_weights, vae_weights
@@ -44,7 +44,7 @@ def test_vae_encoder(vae, rows, columns):
     picture = random(2, 3, rows * 2, columns * 2).clamp(-1, 1)
     weights = vae_weights(vae.state_dict(), len(CHANNELS))
     expected = vae.encode(picture).latent_dist
-    mean, log_variance = run("vae_encoder", {"picture": picture}, weights)
+    mean, log_variance = run_network("vae_encoder", {"picture": picture}, weights)
     assert relative(mean, expected.mean) < TOLERANCE
     assert relative(log_variance, expected.logvar) < TOLERANCE
 
@@ -62,7 +62,7 @@ def test_vae_decoder(vae, frames, rows, columns):
     weights = vae_weights(vae.state_dict(), len(CHANNELS))
     for chunk in (frames, 8):
         parts = [vae.decode(part, num_frames=len(part)).sample for part in latents.split(chunk)]
-        (video,) = run("vae_decoder", {"latents": latents}, weights, [chunk])
+        (video,) = run_network("vae_decoder", {"latents": latents}, weights, [chunk])
         assert relative(video, torch.cat(parts)) < TOLERANCE
 
 
@@ -73,7 +73,7 @@ def test_vae_in_half_precision_is_no_worse_than_the_library(vae, dtype):
     latents = random(5, 4, 6, 7)
     exact = vae.decode(latents, num_frames=5).sample
     weights = {name: value.to(dtype) for name, value in vae_weights(vae.state_dict(), len(CHANNELS)).items()}
-    (ours,) = run("vae_decoder", {"latents": latents}, weights)
+    (ours,) = run_network("vae_decoder", {"latents": latents}, weights)
     state = {name: value.clone() for name, value in vae.state_dict().items()}
     theirs = vae.to(dtype).decode(latents.to(dtype), num_frames=5).sample
     vae.to(torch.float32).load_state_dict(state)
@@ -100,7 +100,7 @@ def test_clip_vision(width, heads, side, batch, names):
     state = {name: value for name, value in module.state_dict().items() if "position_ids" not in name}
     weights = state if names == "transformers" else clip_weights(state)
     pixels = random(batch, 3, side, side)
-    (embeds,) = run("clip_vision", {"pixels": pixels}, weights, [heads])
+    (embeds,) = run_network("clip_vision", {"pixels": pixels}, weights, [heads])
     assert relative(embeds, module(pixels).image_embeds) < TOLERANCE
 
 
@@ -125,7 +125,7 @@ def test_whisper(width, heads, positions, layers):
     )
     module = randomised(transformers.WhisperModel(config).encoder, 3)
     mel = random(80, 4 * positions)
-    (states,) = run(
+    (states,) = run_network(
         "whisper", {"mel": mel}, {f"encoder.{name}": value for name, value in module.state_dict().items()}, [heads]
     )
     for i in range(2):

@@ -4,13 +4,14 @@ tolerances)."""
 import pytest
 import torch
 
-from sonic_nodes.models.call import METER, run
+from sonic_nodes.models.call import METER, run_network
+
 from tests.models.golden import full_mel, read, relative, weights
 
 
 def test_whisper():
     golden = read("whisper_tiny_enc")
-    (states,) = run("whisper", {"mel": full_mel()}, weights("whisper_tiny_enc"), [2])
+    (states,) = run_network("whisper", {"mel": full_mel()}, weights("whisper_tiny_enc"), [2])
     assert states.shape == (1500, 5, 32)
     for i in range(5):
         assert relative(states[:140, i], golden[f"io_hidden_{i}"][0]) < 1e-4
@@ -20,16 +21,16 @@ def test_whisper():
 def test_whisper_pieces_do_not_see_one_another():
     mel = torch.cat([full_mel(), full_mel().roll(100, 1)], 1)
     nets = weights("whisper_tiny_enc")
-    (both,) = run("whisper", {"mel": mel}, nets, [2])
+    (both,) = run_network("whisper", {"mel": mel}, nets, [2])
     for i in range(2):
-        (alone,) = run("whisper", {"mel": mel[:, 3000 * i : 3000 * (i + 1)]}, nets, [2])
+        (alone,) = run_network("whisper", {"mel": mel[:, 3000 * i : 3000 * (i + 1)]}, nets, [2])
         assert torch.equal(both[1500 * i : 1500 * (i + 1)], alone)
 
 
 def test_clip_vision():
     golden = read("clip_tiny")
     inputs = {"pixels": golden["io_pixels"]}
-    embeds, first, last = run("clip_vision", inputs, weights("clip_tiny"), [2], ["hidden_0", "hidden_last"])
+    embeds, first, last = run_network("clip_vision", inputs, weights("clip_tiny"), [2], ["hidden_0", "hidden_last"])
     assert relative(embeds, golden["io_image_embeds"]) < 1e-5
     assert relative(first, golden["io_hidden_0"]) < 1e-5
     assert relative(last, golden["io_hidden_last"]) < 1e-5
@@ -38,8 +39,8 @@ def test_clip_vision():
 def test_audio_tokens_and_windows():
     """The windows are built in C from Whisper's states; the golden ones come from the reference's own host code."""
     golden, pipeline = read("audio_adapters_tiny"), read("pipeline_2window")
-    (mel_states,) = run("whisper", {"mel": full_mel()}, weights("whisper_tiny_enc"), [2])
-    tokens, silence = run("audio_tokens", {"states": mel_states[:32]}, weights("audio_adapters_tiny"), [8])
+    (mel_states,) = run_network("whisper", {"mel": full_mel()}, weights("whisper_tiny_enc"), [2])
+    tokens, silence = run_network("audio_tokens", {"states": mel_states[:32]}, weights("audio_adapters_tiny"), [8])
     assert relative(tokens, pipeline["audio_tokens"]) < 1e-4
     assert relative(silence, golden["io_token_uncond"][0, 0]) < 1e-5
     assert relative(silence, pipeline["audio_tokens_uncond"]) < 1e-5
@@ -47,9 +48,9 @@ def test_audio_tokens_and_windows():
 
 def test_motion_bucket():
     pipeline = read("pipeline_2window")
-    (states,) = run("whisper", {"mel": full_mel()}, weights("whisper_tiny_enc"), [2])
+    (states,) = run_network("whisper", {"mel": full_mel()}, weights("whisper_tiny_enc"), [2])
     inputs = {"states": states[:32], "image": pipeline["image_embeds"]}
-    (ids,) = run("motion_bucket", inputs, weights("audio_adapters_tiny"), [8])
+    (ids,) = run_network("motion_bucket", inputs, weights("audio_adapters_tiny"), [8])
     assert (ids - pipeline["bucket_scaled"]).abs().max() < 1e-3
 
 
@@ -63,7 +64,7 @@ def test_vae_encoder(conditioner):
         vae = {own + k.removeprefix(prefix): v for k, v in vae.items() if k.startswith(prefix)} | {
             k: v for k, v in vae.items() if k.startswith("conditioner.")
         }
-    mean, log_variance = run("vae_encoder", {"picture": golden["image"]}, vae, [int(conditioner)])
+    mean, log_variance = run_network("vae_encoder", {"picture": golden["image"]}, vae, [int(conditioner)])
     assert relative(mean, golden["enc_mean"]) < 2e-5
     assert relative(log_variance, golden["enc_logvar"]) < 2e-5
 
@@ -71,7 +72,7 @@ def test_vae_encoder(conditioner):
 @pytest.mark.parametrize("name, frames, chunk", [("dec_5", 5, 8), ("dec_3plus2", 5, 3), ("dec_1_first", 1, 8)])
 def test_vae_decoder(name, frames, chunk):
     golden = read("vae_tiny_io")
-    (video,) = run("vae_decoder", {"latents": golden["z"][:frames]}, weights("vae_tiny_weights"), [chunk])
+    (video,) = run_network("vae_decoder", {"latents": golden["z"][:frames]}, weights("vae_tiny_weights"), [chunk])
     assert relative(video, golden[name]) < 2e-5
 
 
@@ -84,9 +85,9 @@ def test_vae_decoder_in_parts(frames, by_pixel):
         tensors = {
             name: w.contiguous(memory_format=torch.channels_last) if w.dim() == 4 else w for name, w in tensors.items()
         }
-    whole, cost = run("vae_decoder", latents, tensors, [8], meter=True)
+    whole, cost = run_network("vae_decoder", latents, tensors, [8], meter=True)
     for part in (1, 3000, 100_000):
-        video, cost_in_parts = run("vae_decoder", latents, tensors, [8, part], meter=True)
+        video, cost_in_parts = run_network("vae_decoder", latents, tensors, [8, part], meter=True)
         assert relative(video, whole) < 2e-6
         assert frames == 1 or cost_in_parts[METER.index("peak_bytes")] < cost[METER.index("peak_bytes")]
 
@@ -94,7 +95,7 @@ def test_vae_decoder_in_parts(frames, by_pixel):
 def test_rife():
     golden = read("rife_ifnet")
     probes = ["flow0", "flow1", "flow2", "merged0", "merged1", "mask"]
-    out, *layers = run(
+    out, *layers = run_network(
         "rife", {"before": golden["io_img0"], "after": golden["io_img1"]}, weights("rife_ifnet"), (), probes
     )
     for name, layer in zip(probes, layers, strict=True):

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sonic_nodes.models import call
+from sonic_nodes.models.call import METER, run_network
 
 CHANNELS, HEAD_DIM, CONTEXT = 64, 32, 48
 
@@ -52,7 +52,7 @@ def test_block(dtype, tolerance, device):
     generator, w = torch.Generator().manual_seed(1), weights(dtype)
     x, context = (torch.randn(shape, generator=generator).to(dtype) for shape in ((2, 700, CHANNELS), (2, 3, CONTEXT)))
     moved, before = {name: t.to(device) for name, t in w.items()}, x.clone()
-    (got,) = call.run("transformer_block", {"x": x.to(device), "context": context.to(device)}, moved, [HEAD_DIM])
+    (got,) = run_network("transformer_block", {"x": x.to(device), "context": context.to(device)}, moved, [HEAD_DIM])
     expected = eager({name: t.double() for name, t in w.items()}, x.double(), context.double())
     assert (got.cpu().double() - expected).norm() <= tolerance * expected.norm()
     assert got.dtype == dtype and torch.equal(x, before)
@@ -62,14 +62,14 @@ def test_peak():
     """Eager holds the stream, twice four times the stream of the gated layer, and its GELU: 13 times the stream at the
     least."""
     x, context = torch.randn(1, 8192, CHANNELS), torch.randn(1, 1, CONTEXT)
-    _, cost = call.run(
+    _, cost = run_network(
         "transformer_block", {"x": x, "context": context}, weights(torch.float32), [HEAD_DIM], meter=True
     )
-    peak = dict(zip(call.METER, cost.tolist(), strict=True))["peak_bytes"]
+    peak = dict(zip(METER, cost.tolist(), strict=True))["peak_bytes"]
     assert x.nbytes < peak <= 6.1 * x.nbytes
 
 
 def test_bad_input():
     with pytest.raises(RuntimeError, match="Give transformer_block x and context of three dimensions"):
         inputs = {"x": torch.zeros(2, CHANNELS), "context": torch.zeros(1, 1, CONTEXT)}
-        call.run("transformer_block", inputs, weights(torch.float32), [HEAD_DIM])
+        run_network("transformer_block", inputs, weights(torch.float32), [HEAD_DIM])

@@ -131,14 +131,14 @@ EXACT = 2e-6
 
 
 def test_folding_queries_and_outputs(net, golden, plain):
-    (got,) = step(net, golden, savings_off=model.UNFOLDED)
+    (got,) = step(net, golden, disabled=model.UNFOLDED)
     assert 0 < relative(got, plain) < EXACT
 
 
 def test_audio_attention_in_the_rectangle_alone(net, golden, plain):
     top, height, left, width = net.constants["rectangles"][0].tolist()
     assert 0 < height * width < ROWS * COLUMNS
-    (got,) = step(net, golden, savings_off=model.WHOLE_MASK)
+    (got,) = step(net, golden, disabled=model.WHOLE_MASK)
     assert 0 < relative(got, plain) < EXACT
 
 
@@ -252,7 +252,7 @@ def test_missing_weight_is_named(tiny_weights, golden):
 def test_frames_branches_and_samples_out_of_range(net, golden):
     with pytest.raises(RuntimeError, match="index_select.*failed"):
         step(net, golden, frames=[0, 1, 2, 3, 5])
-    with pytest.raises(RuntimeError, match="Choose among the 3 branches"):
+    with pytest.raises(RuntimeError, match="Choose among the 3 prepared branches"):
         step(net, golden, golden["sample"][:2], first_branch=2, branches=2)
     with pytest.raises(RuntimeError, match=r"\[branches, frames, 8, rows, columns\]"):
         step(net, golden, golden["sample"][:, :4])

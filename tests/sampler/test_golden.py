@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from sonic_nodes.extension.native import _sonic
-from sonic_nodes.models import call
+from sonic_nodes.models.call import run_network
+
 from tests.models.golden import read, relative, weights
 from tests.sampler.clips import DECODED_AT_ONCE, SHORT_CLIP, TWO_WINDOWS, golden_weights, sampled
 
@@ -58,7 +59,7 @@ def test_direction_of_every_window(unet):
 
 def test_pictures(unet):
     (latents,) = sampled(TWO_WINDOWS, unet)
-    (video,) = call.run("vae_decoder", {"latents": latents}, weights("vae_tiny_weights"), [DECODED_AT_ONCE])
+    (video,) = run_network("vae_decoder", {"latents": latents}, weights("vae_tiny_weights"), [DECODED_AT_ONCE])
     expected = read(TWO_WINDOWS.name)["video01"][0].transpose(0, 1)
     assert ((video / 2 + 0.5).clamp(0, 1) - expected).abs().max() < 1e-4  # 1e-3 is asked for
 

@@ -62,7 +62,7 @@ def test_steps_that_cannot_be(steps):
 def test_exactly_as_many_pictures_as_sound(frames, interpolate):
     latents = sampler.latent_count(frames)
     decoded = 2 * latents - 1 if interpolate else latents
-    pictures = sampler.picture_count(frames, interpolate=interpolate)
+    pictures = sampler.frame_count(frames, interpolate=interpolate)
     assert pictures == len(range(0, frames, 1 if interpolate else 2))
     assert pictures <= decoded <= pictures + 1
 
@@ -71,11 +71,11 @@ def test_exactly_as_many_pictures_as_sound(frames, interpolate):
 def test_as_many_pictures_as_upstream(frames):
     latents = sampler.latent_count(frames, "upstream")
     assert latents == frames // 2
-    assert sampler.picture_count(frames, "upstream") == 2 * latents - 1
-    assert 1 <= frames - sampler.picture_count(frames, "upstream") <= 2
-    assert sampler.picture_count(frames, "upstream", interpolate=False) == latents
+    assert sampler.frame_count(frames, "upstream") == 2 * latents - 1
+    assert 1 <= frames - sampler.frame_count(frames, "upstream") <= 2
+    assert sampler.frame_count(frames, "upstream", interpolate=False) == latents
 
 
 def test_sound_of_one_picture_is_nothing_for_upstream():
-    assert sampler.latent_count(1, "upstream") == sampler.picture_count(1, "upstream") == 0
-    assert sampler.latent_count(1) == sampler.picture_count(1) == 1
+    assert sampler.latent_count(1, "upstream") == sampler.frame_count(1, "upstream") == 0
+    assert sampler.latent_count(1) == sampler.frame_count(1) == 1

@@ -2,12 +2,12 @@
 
 import torch
 
-from sonic_nodes.models.call import METER, run
+from sonic_nodes.models.call import METER, run_network
 
 
 def reading(function, *tensors, numbers=()):
     names = [f"op={function}", *(f"operand.{i}" for i in range(1, len(tensors)))]
-    out, cost = run("tensor_operator", dict(zip(names, tensors, strict=True)), {}, numbers, meter=True)
+    out, cost = run_network("tensor_operator", dict(zip(names, tensors, strict=True)), {}, numbers, meter=True)
     return out, dict(zip(METER, cost.tolist(), strict=True))
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sonic_nodes.models.call import run
+from sonic_nodes.models.call import run_network
 from sonic_nodes.weights import files
 from sonic_nodes.weights.check import load
 from sonic_nodes.weights.key_maps import NETWORKS
@@ -38,5 +38,7 @@ def test_every_network_runs_from_its_file(network, folder):
     operator, shapes, numbers, expected = INPUTS[network]
     generator = torch.Generator().manual_seed(0)
     inputs = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
-    out = run(operator, inputs, load(network, place(folder, network), **SMALL[network]), numbers, check_finite=True)[0]
+    out = run_network(
+        operator, inputs, load(network, place(folder, network), **SMALL[network]), numbers, check_finite=True
+    )[0]
     assert out.shape == expected and 1e-3 < out.std() < 1e3
