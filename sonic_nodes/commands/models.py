@@ -1,4 +1,4 @@
-"""The command `sonic models`: which weight files are there, whether they are the right ones, and their conversion."""
+"""The command `sonic models`: checks the weight files, or converts them."""
 
 import hashlib
 import json
@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError, InstallError
-from ..weights.check import check_finite, matched
-from ..weights.convert import size_of, whole_folder, write_safetensors
+from ..weights.check import check_finite, match_names
+from ..weights.convert import atomic_folder, size_of, write_safetensors
 from ..weights.files import TERMS, Found, advice, find, size_text
 from ..weights.reader import open_weights
 
@@ -17,7 +17,7 @@ SHORT = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def run(options) -> int:
-    """Returns the exit code: 0 when every file is there and right, else 7."""
+    """Returns the exit code: 0 when every file is present and valid, else 7."""
     if options.action == "convert":
         print(convert(options.models, options.output, DTYPES.get(options.dtype)))
         return 0
@@ -55,13 +55,14 @@ def examine_file(found: Found, thorough: bool) -> dict:
         return report
     try:
         file = open_weights(found.path)
-        names = {key: matched(key, file) for key in found.file.networks}
+        names = {key: match_names(key, file) for key in found.file.networks}
         kinds = sorted({SHORT[file.entries[name].dtype] for table in names.values() for name in table.values()})
         detail = f"{size_text(file.size)}, {' and '.join(kinds)}, {found.path}"
         if thorough:
             for table in names.values():
                 check_finite(file, table)
-            detail += f", {'as published' if sha256(found.path) in found.file.sha256 else 'complete, though not the published file itself'}"
+            is_published = sha256(found.path) in found.file.sha256
+            detail += ", as published" if is_published else ", complete, but not the published file"
         return report | {"ok": True, "bytes": file.size, "dtypes": kinds, "detail": detail}
     except InputError as error:
         return report | {"detail": str(error)}
@@ -76,18 +77,18 @@ def sha256(path) -> str:
 
 
 def convert(folder, output, dtype: torch.dtype | None = None, **sizes) -> Path:
-    """Write what `folder` has as OUT/unet.safetensors and so on; all of it or nothing. `sizes`: network -> sizes of a
-    smaller one."""
+    """Writes the networks in `folder` as OUT/unet.safetensors and so on, all or none. `sizes`: {network: sizes}, for
+    networks smaller than published."""
     plan = {}
     for found in find(folder):
         if found.path is None:
             raise InputError(f"{advice(found.file.networks[0])} It is missing in {folder}.")
         file = open_weights(found.path)
-        names = [matched(key, file, **sizes.get(key, {})) for key in found.file.networks]
+        names = [match_names(key, file, **sizes.get(key, {})) for key in found.file.networks]
         plan[Path(found.file.places[-1]).name] = {
             native: file.tensor(name) for table in names for native, name in table.items()
         }
-    with whole_folder(output, sum(size_of(tensors, dtype) for tensors in plan.values())) as temporary:
+    with atomic_folder(output, sum(size_of(tensors, dtype) for tensors in plan.values())) as temporary:
         for name, tensors in plan.items():
             write_safetensors(temporary / name, tensors, dtype)
     return Path(output).absolute()

@@ -111,10 +111,10 @@ def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = 
     sizes = sizes or {}
     makers = {
         "unet": shapes.unet,
-        "whisper": lambda **s: shapes.under("model.", shapes.whisper(**s)),
-        "audio2token": lambda **s: shapes.under("audio2token.", shapes.audio2token(**s)),
-        "audio2bucket": lambda **s: shapes.under("audio2bucket.", shapes.audio2bucket(**s)),
-        "vae": lambda **s: shapes.under(shapes.VAE_PREFIX, shapes.vae_encoder(**s), shapes.vae_decoder(**s)),
+        "whisper": lambda **s: shapes.with_prefix("model.", shapes.whisper(**s)),
+        "audio2token": lambda **s: shapes.with_prefix("audio2token.", shapes.audio2token(**s)),
+        "audio2bucket": lambda **s: shapes.with_prefix("audio2bucket.", shapes.audio2bucket(**s)),
+        "vae": lambda **s: shapes.with_prefix(shapes.VAE_PREFIX, shapes.vae_encoder(**s), shapes.vae_decoder(**s)),
         "clip_vision": shapes.clip_open,
         "rife": shapes.rife,
     }

@@ -35,7 +35,7 @@ def weights_of_object(network: str, comfy_object):
     size = sum(tensor_entry.bytes for tensor_entry in entries.values())
     weights = ComfyObjectWeights(f"{network} connected to SONIC_PreData", entries, size)
     try:
-        lazy_import("weights.check").matched(network, weights)
+        lazy_import("weights.check").match_names(network, weights)
     except InputError:
         raise InputError(
             f"Connect the {network} output of {LOADER}, or nothing: "

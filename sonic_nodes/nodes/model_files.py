@@ -42,7 +42,7 @@ def checkpoint_names() -> list[str]:
 def names_holding(folder: str, networks: tuple[str, ...]) -> list[str]:
     """The files in `folder` that hold these networks, by the names that ComfyUI lists."""
     names = {full_path(folder, name): name for name in folder_paths.get_filename_list(folder)}
-    found = catalogue().holding(networks, [path for path in names if path])
+    found = catalogue().files_with(networks, [path for path in names if path])
     return [names[path] for path in found]
 
 
@@ -74,7 +74,7 @@ def fingerprint(unet: str, checkpoint: str | None) -> str:
         paths = paths_for(unet, checkpoint)
     except SonicError as error:
         return str(error)
-    mark = lazy_import("weights.catalogue").mark_of
+    mark = lazy_import("weights.catalogue").file_state
     return repr(sorted((key, str(path), mark(path)) for key, path in paths.items()))
 
 
@@ -117,7 +117,7 @@ def find_companion(file, unet: Path) -> Path | None:
     found = next((path for path in (first(root, file) for root in roots if root.is_dir()) if path), None)
     if found is None:
         candidates = (full_path(FOLDER, name) for name in folder_paths.get_filename_list(FOLDER))
-        found = next(iter(catalogue().holding(file.networks, [path for path in candidates if path])), None)
+        found = next(iter(catalogue().files_with(file.networks, [path for path in candidates if path])), None)
     return found
 
 

@@ -63,7 +63,7 @@ class PatcherBackedModels(Models):
         super().__init__(paths)
 
     def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
-        checked, device = self._of(key), torch.device(device)
+        checked, device = self._get(key), torch.device(device)
         version = checked.stamp, dtype, device
         if key not in self._patchers or self._patchers[key][0] != version:
             self.release(key)

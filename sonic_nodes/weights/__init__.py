@@ -1,8 +1,8 @@
-"""Weight files: found, understood without running anything in them, checked, and memory-mapped.
+"""Weight files: found, parsed without executing anything in them, checked, and memory-mapped.
 
-    check.load("unet", path)               {name: tensor}, names as csrc/models wants them; InputError says what to do
-    reader.open_weights(path).entries      what a file holds: name -> type, shape, place
-    files.find(folder)                     which of the model's files a folder has
+    check.load("unet", path)               {name: tensor}, named as in csrc/models; raises InputError
+    reader.open_weights(path).entries      {name: Entry} with dtype, shape and offset
+    files.find(folder)                     the model's files in a folder
 
-The modules are imported where they are needed: `sonic --help` must not wait for torch.
+Importers choose the modules they need, so that `sonic --help` does not import torch.
 """

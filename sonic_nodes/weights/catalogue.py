@@ -1,4 +1,4 @@
-"""Which of a folder's files hold which network, by what is in them and not by their names."""
+"""Finds the files that hold a network by their content, whatever their names."""
 
 import logging
 import stat
@@ -15,66 +15,68 @@ from .sizes import sizes_of
 
 log = logging.getLogger(__name__)
 
-BUDGET_S = 3.0  # for files not seen before; a page waits for the answer
+BUDGET_S = 3.0  # for reading new files while ComfyUI's page waits
 
 
 def networks_of(entries: dict[str, Entry]) -> frozenset[str]:
-    """The networks that a file with these tensors holds whole, whatever their sizes."""
+    """The complete networks among these tensors, of any size."""
     return frozenset(key for key in NETWORKS if entries and holds(key, entries))
 
 
 def holds(key: str, entries: dict[str, Entry]) -> bool:
     network = NETWORKS[key]
-    layouts = [layout for layout in network.layouts(**sizes_of(key, entries)) if next(iter(layout.table)) in entries]
-    return any(compare(network, layout, entries).fits for layout in layouts)
+    key_maps = [
+        key_map for key_map in network.key_maps(**sizes_of(key, entries)) if next(iter(key_map.shapes)) in entries
+    ]
+    return any(compare(network, key_map, entries).fits for key_map in key_maps)
 
 
 class Catalogue:
-    """Remembers what was seen of a file until its size or time changes. Only tables of contents are read, and nothing
-    is run."""
+    """Caches the networks of each file until its size or modification time changes. Reads headers only and executes
+    nothing."""
 
     def __init__(self) -> None:
         self._seen: dict[Path, tuple[tuple[int, int], frozenset[str]]] = {}
 
     def networks(self, path: Path) -> frozenset[str]:
-        """What the file holds; nothing if it cannot be read or is another kind of file."""
-        mark = mark_of(path)
-        return self._seen[path][1] if mark and self._known(path, mark) else self._look(path, mark)
+        """The networks in the file; none if it is unreadable or another kind of file."""
+        state = file_state(path)
+        return self._seen[path][1] if state and self._known(path, state) else self._read(path, state)
 
-    def holding(self, wanted: Iterable[str], paths: Iterable[Path], budget_s: float = BUDGET_S) -> list[Path]:
-        """Those of `paths` that hold all networks `wanted`, in their order. When many new files take longer than
-        `budget_s` the rest is left out until the next call, and the log says so."""
-        wanted, until, found, left = frozenset(wanted), time.monotonic() + budget_s, [], 0
+    def files_with(self, keys: Iterable[str], paths: Iterable[Path], budget_s: float = BUDGET_S) -> list[Path]:
+        """Those of `paths` that hold all the networks `keys`, in order. When new files take longer than `budget_s`, the
+        remaining ones are left out until the next call, with a log message."""
+        keys, deadline, found, skipped = frozenset(keys), time.monotonic() + budget_s, [], 0
         for path in paths:
-            mark = mark_of(path)
-            if mark and not self._known(path, mark) and time.monotonic() > until:
-                left += 1
-            elif mark and wanted <= self.networks(path):
+            state = file_state(path)
+            if state and not self._known(path, state) and time.monotonic() > deadline:
+                skipped += 1
+            elif state and keys <= self.networks(path):
                 found.append(path)
-        if left:
+        if skipped:
             log.warning(
-                "Refresh the page's lists (key R) to see more models: looking into the files takes long, %d are left.",
-                left,
+                "Refresh the page's lists (key R) to see more models: reading the files takes long, %d are left.",
+                skipped,
             )
         return found
 
-    def _known(self, path: Path, mark: tuple[int, int]) -> bool:
-        return path in self._seen and self._seen[path][0] == mark
+    def _known(self, path: Path, state: tuple[int, int]) -> bool:
+        return path in self._seen and self._seen[path][0] == state
 
-    def _look(self, path: Path, mark: tuple[int, int] | None) -> frozenset[str]:
+    def _read(self, path: Path, state: tuple[int, int] | None) -> frozenset[str]:
         try:
-            found = networks_of(open_weights(path).entries) if mark else frozenset()
+            found = networks_of(open_weights(path).entries) if state else frozenset()
         except InputError:
             found = frozenset()
-        self._seen[path] = (mark, found)
+        self._seen[path] = (state, found)
         return found
 
 
-def mark_of(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is written again; None for what is no file, such as a pipe, whose opening would wait for
-    ever."""
+def file_state(path: Path) -> tuple[int, int] | None:
+    """(size, modification time), which change when a file is rewritten; None unless it is a regular file, since opening
+    a pipe would block."""
     try:
-        state = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None

@@ -1,4 +1,4 @@
-"""Whether a file holds a network, by names and shapes, before anything large is read; and the reading of it."""
+"""Checks that a file holds a network, by names and shapes before any large read, and loads it."""
 
 from dataclasses import dataclass
 
@@ -8,67 +8,68 @@ from ..errors import InputError
 from .entries import Entry
 from .files import advice
 from .identify import identify
-from .key_maps import NETWORKS, Layout, Network
+from .key_maps import NETWORKS, KeyMap, Network
 from .reader import WeightFile, open_weights
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32)
-LISTED = 5
+LISTED = 5  # tensors that a message names
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A file beside a layout."""
+    """A file compared with a key map: names of tensors."""
 
-    layout: Layout
+    key_map: KeyMap
     present: list[str]
     missing: list[str]
-    misshapen: list[str]
-    surplus: list[str]
-    unusable: list[str]  # of a type that is no fp16, bf16 or fp32
+    wrong_shape: list[str]
+    unexpected: list[str]
+    wrong_dtype: list[str]  # other than fp16, bf16 or fp32
 
     @property
     def fits(self) -> bool:
-        return not (self.missing or self.misshapen or self.surplus or self.unusable)
+        return not (self.missing or self.wrong_shape or self.unexpected or self.wrong_dtype)
 
 
-def compare(network: Network, layout: Layout, entries: dict[str, Entry]) -> Comparison:
-    table = dict(layout.table)
-    for group in layout.optional:
+def compare(network: Network, key_map: KeyMap, entries: dict[str, Entry]) -> Comparison:
+    table = dict(key_map.shapes)
+    for group in key_map.optional:
         table |= group if entries.keys() & group.keys() else {}
     present = [name for name in table if name in entries]
     return Comparison(
-        layout,
+        key_map,
         present,
         [name for name in table if name not in entries],
         [name for name in present if entries[name].shape != table[name]],
-        [name for name in entries if name not in table and not network.beside.match(name)],
+        [name for name in entries if name not in table and not network.others.match(name)],
         [name for name in present if entries[name].dtype not in DTYPES],
     )
 
 
-def matched(key: str, file: WeightFile, **sizes) -> dict[str, str]:
-    """{name that csrc/models asks for: name in the file}. Raises InputError that lists what does not fit."""
+def match_names(key: str, file: WeightFile, **sizes) -> dict[str, str]:
+    """{name in csrc/models: name in the file}. Raises InputError that lists the mismatches."""
     network = NETWORKS[key]
-    found = [compare(network, layout, file.entries) for layout in network.layouts(**sizes)]
-    best = next((c for c in found if c.fits), None) or max(found, key=lambda c: len(c.present) - len(c.misshapen))
+    found = [compare(network, key_map, file.entries) for key_map in network.key_maps(**sizes)]
+    best = next((c for c in found if c.fits), None) or max(found, key=lambda c: len(c.present) - len(c.wrong_shape))
     if not best.fits:
-        raise InputError(explained(network, best, file))
-    return {best.layout.native(name): name for name in best.present}
+        raise InputError(mismatch_message(network, best, file))
+    return {best.key_map.network_name(name): name for name in best.present}
 
 
-def explained(network: Network, best: Comparison, file: WeightFile) -> str:
-    if best.unusable and not (best.missing or best.misshapen):
-        name = best.unusable[0]
+def mismatch_message(network: Network, best: Comparison, file: WeightFile) -> str:
+    if best.wrong_dtype and not (best.missing or best.wrong_shape):
+        name = best.wrong_dtype[0]
         dtype = str(file.entries[name].dtype).removeprefix("torch.")
-        return f"Convert {file.path} to fp16, bf16 or fp32: {len(best.unusable)} of its tensors have another type, {name!r} has {dtype}."
-    lines = [f"{advice(network.key)} {file.path} is {identify(file.entries)}, and does not fit {network.title}."]
-    table = best.layout.table
+        count = f"{len(best.wrong_dtype)} of its tensors have another type"
+        return f"Convert {file.path} to fp16, bf16 or fp32: {count}; {name!r} is {dtype}."
+    lines = [f"{advice(network.key)} {file.path} is {identify(file.entries)} and does not fit {network.title}."]
+    table = best.key_map.shapes
     shapes = [
-        f"{name} {list(file.entries[name].shape)}, needed {list(table[name])}"
-        for name in best.misshapen
+        f"{name} {list(file.entries[name].shape)}, expected {list(table[name])}"
+        for name in best.wrong_shape
         if name in table
     ]
-    for title, names in (("Missing", best.missing), ("Of another shape", shapes), ("Surplus", best.surplus)):
+    for title, names in (("Missing", best.missing), ("Wrong shape", shapes), ("Unexpected", best.unexpected)):
         if names:
             more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
             lines.append(f"{title}: {', '.join(name[:120] for name in names[:LISTED])}{more}.")
@@ -78,16 +79,15 @@ def explained(network: Network, best: Comparison, file: WeightFile) -> str:
 def load(
     key: str, path, dtype: torch.dtype | None = None, check_values: bool = False, **sizes
 ) -> dict[str, torch.Tensor]:
-    """The weights of the network `key` (layouts.NETWORKS) from the file at `path`, by the names that csrc/models asks
-    for.
+    """The weights of the network `key` (key_maps.NETWORKS) from the file at `path`, by the names in csrc/models.
 
-    dtype         None: as in the file, memory-mapped; where a file mixes types, the widest that it uses
-    check_values  also look for NaN and infinity, which reads everything
-    sizes         of a network smaller than the published one (tables.py)
+    dtype         None: as in the file, memory-mapped; float32 for a file of several types
+    check_values  also check for NaN and infinity, which reads the whole file
+    sizes         of a network smaller than the published one (shapes.py)
     Raises InputError.
     """
     file = open_weights(path)
-    names = matched(key, file, **sizes)
+    names = match_names(key, file, **sizes)
     tensors = {native: file.tensor(name) for native, name in names.items()}
     if check_values:
         check_finite(file, names)
@@ -106,5 +106,5 @@ def check_finite(file: WeightFile, names: dict[str, str]):
         values = file.tensor(name)
         if values.numel() and not torch.isfinite(values.amax() + values.amin()):
             raise InputError(
-                f"Download {file.path.name} again from its source: {file.path} is damaged: {name!r} holds NaN or infinity."
+                f"Download {file.path.name} again from its source: in {file.path}, {name!r} holds NaN or infinity."
             )

@@ -1,5 +1,4 @@
-"""Writing safetensors, tensor after tensor, so that memory does not grow; and a folder that appears whole or not at
-all."""
+"""Writes safetensors one tensor at a time, so memory stays bounded, into a folder that appears all at once."""
 
 import contextlib
 import json
@@ -17,7 +16,7 @@ NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 def write_safetensors(path, tensors: dict[str, torch.Tensor], dtype: torch.dtype | None = None):
-    """Write float tensors, converted to `dtype` on the way; None keeps each one's own type."""
+    """Writes float tensors, converted to `dtype`; None keeps each tensor's dtype."""
     table, offset = {"__metadata__": {"format": "pt"}}, 0
     for name, tensor in tensors.items():
         kind = dtype or tensor.dtype
@@ -37,19 +36,18 @@ def size_of(tensors: dict[str, torch.Tensor], dtype: torch.dtype | None) -> int:
 
 
 @contextlib.contextmanager
-def whole_folder(target, bytes_needed: int):
-    """Yields a folder to write into, which becomes `target` at the end, or vanishes when something goes wrong on the
-    way."""
+def atomic_folder(target, bytes_needed: int):
+    """Yields a temporary folder that becomes `target` at the end, or is deleted on an error."""
     target = Path(target).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"Choose an output folder that does not exist yet: {target} does, and is not empty.")
+        raise UsageError(f"Choose an output folder that does not exist yet: {target} exists and is not empty.")
     temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target.parent).free
         if free < bytes_needed:
             raise ResourceError(
-                f"Choose a disk with {bytes_needed / 1e9:.2f} GB of space: {target.parent} has {free / 1e9:.2f} GB."
+                f"Choose a disk with {bytes_needed / 1e9:.2f} GB of free space: {target.parent} has {free / 1e9:.2f}."
             )
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         temporary.chmod(0o755)
@@ -59,7 +57,7 @@ def whole_folder(target, bytes_needed: int):
         os.replace(temporary, target)
     except OSError as error:
         raise OutputError(
-            f"Choose an output folder that can be written: {target} cannot ({error.strerror or error})."
+            f"Choose a writable output folder: {target} is not writable ({error.strerror or error})."
         ) from error
     finally:
         if temporary:

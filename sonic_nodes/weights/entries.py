@@ -1,4 +1,4 @@
-"""What a weight file says about one tensor, and the bounds that it has to keep. Nothing here allocates."""
+"""The entry of one tensor in a weight file, and the limits on what a file may claim. Nothing here allocates."""
 
 import math
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ MAX_TENSORS = 100_000
 class Entry:
     """One tensor in a file."""
 
-    dtype: torch.dtype | str  # a str where torch has no such type: the tensor cannot be used, but its file can
+    dtype: torch.dtype | str  # a str for types that torch lacks: such a tensor cannot be loaded, others of its file can
     shape: tuple[int, ...]
-    offset: int  # of the first byte, from the start of the file
+    offset: int  # of the first byte, in the file
     strides: tuple[int, ...] | None = None  # in elements; None: C order
 
     @property
@@ -30,7 +30,7 @@ class Entry:
 
 
 class DamagedFile(InputError):
-    """The bytes are not what they claim to be. `damage` says how, without a remedy; reader.py adds file and remedy."""
+    """The file's content is invalid. `damage` describes it as a clause about "it"; reader.py adds file and remedy."""
 
     def __init__(self, damage: str):
         super().__init__(damage)
@@ -38,9 +38,9 @@ class DamagedFile(InputError):
 
 
 def whole_numbers(values, what: str) -> tuple[int, ...]:
-    """`values` as a tuple of sizes or strides, or DamagedFile."""
+    """`values` as a tuple of sizes, strides or offsets. Raises DamagedFile."""
     if not isinstance(values, (list, tuple)) or len(values) > MAX_DIMS:
-        raise DamagedFile(f"{what} is no list of at most {MAX_DIMS} whole numbers")
+        raise DamagedFile(f"{what} is not a list of at most {MAX_DIMS} integers")
     if not all(type(v) is int and 0 <= v < 2**48 for v in values):
-        raise DamagedFile(f"{what} has values that are no sizes")
+        raise DamagedFile(f"{what} has invalid values")
     return tuple(values)

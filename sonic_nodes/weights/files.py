@@ -1,4 +1,4 @@
-"""The model's files: what each is called, how large it is, where it belongs and where it comes from."""
+"""The model's files: name, size, place and source of each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +12,20 @@ SVD, SVD_1_1 = (
 )
 
 TERMS = """\
-The weights are not part of this program, and its licence does not cover them. Sonic is published for non-commercial use only. Stable
-Video Diffusion comes under Stability AI's own licences, which limit commercial use. Whisper and RIFE may be used freely. Read the terms
-at each source before you use for money what you make with them."""
+The weights are not part of this program, and its licence does not cover them. Sonic is published for
+non-commercial use only. Stable Video Diffusion has Stability AI's own licences, which limit commercial use. Whisper
+and RIFE may be used freely. Read the terms at each source before you use the results commercially."""
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """`places`: relative to ComfyUI's `models` folder, the published name first; `bytes`: of the published file."""
+    """`places`: relative to ComfyUI's `models` folder, the published name first. `bytes`: of the published file."""
 
     networks: tuple[str, ...]
     places: tuple[str, ...]
     bytes: int
     source: str
-    sha256: tuple[str, ...]  # of the published versions, as huggingface.co and independent copies there state them
+    sha256: tuple[str, ...]  # of the published versions, as huggingface.co states them
 
     @property
     def name(self) -> str:
@@ -83,7 +83,7 @@ FILES = (
 
 @dataclass(frozen=True)
 class Found:
-    """A model file and where it lies; `path` None: nowhere."""
+    """A model file and its path, None if it is missing."""
 
     file: ModelFile
     path: Path | None
@@ -98,22 +98,22 @@ def file_of(network: str) -> ModelFile:
 
 
 def advice(network: str) -> str:
-    """The sentence that says which file is needed, where it belongs and where it comes from."""
+    """A sentence for error messages: the file, its place, size and source."""
     file = file_of(network)
     return f"Put {file.name} at models/{file.places[0]} ({size_text(file.bytes)}, from {file.source})."
 
 
 def find(folder) -> list[Found]:
-    """Each model file, looked for in `folder`: ComfyUI's `models`, its `sonic`, or the output of `sonic models
-    convert`."""
+    """Looks for each model file in `folder`: ComfyUI's `models`, its `sonic`, or the output of `sonic models convert`.
+    Raises UsageError when there is no such folder."""
     root = Path(folder)
     if not root.is_dir():
-        raise UsageError(f"Name ComfyUI's models folder with --models: {root} is no folder.")
+        raise UsageError(f"Name ComfyUI's models folder with --models: {root} is not a folder.")
     return [Found(file, first(root, file)) for file in FILES]
 
 
 def first(root: Path, file: ModelFile) -> Path | None:
-    """The first place that holds a file; the leading folder may be left out."""
+    """The first of the file's places that exists, with or without its leading folder."""
     for place in file.places:
         for path in (root / place, root / Path(*Path(place).parts[1:])):
             if path.is_file():

@@ -1,4 +1,4 @@
-"""What a weight file probably is, by the names in it: for people who put the right file in the wrong place."""
+"""Guesses what a weight file is from the names in it, for error messages about files in the wrong place."""
 
 import re
 
@@ -10,13 +10,13 @@ WHISPER_SIZES = {384: "tiny", 512: "base", 768: "small", 1024: "medium", 1280: "
 
 
 def identify(entries: dict[str, Entry]) -> str:
-    """A noun phrase."""
+    """A noun phrase for messages."""
     names = {re.sub(PREFIXES, "", name) for name in entries}
     for test in (unets, audio_adapters, checkpoints, other_networks):
         found = test(entries, names)
         if found:
             return found
-    return f"a file of {len(entries)} tensors that is none of Sonic's" if entries else "a file without tensors"
+    return f"a file of {len(entries)} tensors that is not one of Sonic's" if entries else "a file without tensors"
 
 
 def unets(entries, _names) -> str | None:
@@ -48,9 +48,7 @@ def checkpoints(entries, _names) -> str | None:
             else "the autoencoder of SVD"
         )
     if vae:
-        return (
-            "a Stable Diffusion checkpoint for pictures; Sonic needs that of Stable Video Diffusion, svd_xt.safetensors"
-        )
+        return "a Stable Diffusion checkpoint for images; Sonic needs Stable Video Diffusion's, svd_xt.safetensors"
     if any(name.startswith("decoder.up_blocks.") for name in entries):
         return "an autoencoder in diffusers' names; Sonic takes it from the checkpoint svd_xt.safetensors"
     if any(name.startswith("model.diffusion_model.") for name in entries):
@@ -67,9 +65,9 @@ def other_networks(entries, names) -> str | None:
     if "block0.conv0.0.0.weight" in names:
         return "RIFE's flownet.pkl"
     if any(name.startswith(("vision_model.", "visual.")) or ".open_clip." in name for name in entries):
-        return "CLIP's picture side; Sonic needs ViT-H/14"
+        return "a CLIP image encoder; Sonic needs ViT-H/14"
     if any("lora" in name for name in entries):
         return "a LoRA; Sonic needs the whole network"
     if any(name.startswith("model.") and "yolo" not in name and name.endswith(".anchors") for name in entries):
-        return "a YOLO detector, which Sonic's native nodes do not need"
+        return "a YOLO detector, which these nodes do not need"
     return None

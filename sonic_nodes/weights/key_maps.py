@@ -1,56 +1,55 @@
-"""Under which names the files that people have keep each network, and what else those files may hold."""
+"""How the names of weights in users' files map to those in csrc/models, and which other names a file may hold."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import shapes
-from .shapes import CONDITIONER_PREFIX, VAE_PREFIX, Table, joined, under
+from .shapes import CONDITIONER_PREFIX, VAE_PREFIX, Shapes, merged, with_prefix
 
 
 @dataclass(frozen=True)
-class Layout:
-    """One way of naming. `added` is put before a name of the file, `removed` taken away, to get the name that
-    csrc/models asks for."""
+class KeyMap:
+    """One naming scheme: replacing the prefix `file_prefix` by `network_prefix` gives the name in csrc/models."""
 
-    table: Table  # by the names in the file
-    removed: str = ""
-    added: str = ""
-    optional: tuple[Table, ...] = ()  # all of it or nothing of it
+    shapes: Shapes  # by the names in the file
+    file_prefix: str = ""
+    network_prefix: str = ""
+    optional: tuple[Shapes, ...] = ()  # groups that are complete or absent
 
-    def native(self, name: str) -> str:
-        return self.added + name.removeprefix(self.removed)
+    def network_name(self, name: str) -> str:
+        return self.network_prefix + name.removeprefix(self.file_prefix)
 
 
 @dataclass(frozen=True)
 class Network:
-    """`layouts(**sizes)`: those of the published sizes without arguments."""
+    """`key_maps(**sizes)`: without arguments those of the published sizes."""
 
     key: str
     title: str
-    layouts: Callable[..., list[Layout]]
-    # names that may stand beside the network's own: other networks of the same file
-    beside: re.Pattern[str] = re.compile("(?!)")
+    key_maps: Callable[..., list[KeyMap]]
+    # names of other networks that may be in the same file
+    others: re.Pattern[str] = re.compile("(?!)")
 
 
-def prefixed(table: Table, native: str, *others: str) -> list[Layout]:
-    """The same names behind `native`, the prefix that csrc/models wants, or behind one of `others`."""
-    return [Layout(under(prefix, table), prefix, native) for prefix in (native, *others)]
+def prefixed_key_maps(table: Shapes, network_prefix: str, *other_prefixes: str) -> list[KeyMap]:
+    """The same names behind `network_prefix`, the prefix in csrc/models, or behind one of the others."""
+    return [KeyMap(with_prefix(prefix, table), prefix, network_prefix) for prefix in (network_prefix, *other_prefixes)]
 
 
-def vae_layouts(**sizes) -> list[Layout]:
-    decoder = under(VAE_PREFIX, shapes.vae_decoder(**sizes))
+def vae_key_maps(**sizes) -> list[KeyMap]:
+    decoder = with_prefix(VAE_PREFIX, shapes.vae_decoder(**sizes))
     encoder, quantise = shapes.vae_encoder(**sizes), shapes.quantise(sizes.get("latents", 4))
-    own = joined(under(VAE_PREFIX, encoder), decoder)
-    conditioner = joined(under(CONDITIONER_PREFIX, encoder, quantise), decoder)
-    return [Layout(own, optional=(under(VAE_PREFIX, quantise),)), Layout(conditioner)]
+    own = merged(with_prefix(VAE_PREFIX, encoder), decoder)
+    conditioner = merged(with_prefix(CONDITIONER_PREFIX, encoder, quantise), decoder)
+    return [KeyMap(own, optional=(with_prefix(VAE_PREFIX, quantise),)), KeyMap(conditioner)]
 
 
-def clip_layouts(**sizes) -> list[Layout]:
-    return [Layout(shapes.clip_open(**sizes)), Layout(shapes.clip_transformers(**sizes))]
+def clip_key_maps(**sizes) -> list[KeyMap]:
+    return [KeyMap(shapes.clip_open(**sizes)), KeyMap(shapes.clip_transformers(**sizes))]
 
 
-# What else stands in a checkpoint, and beside CLIP's picture side in transformers' files.
+# Other names in an SVD checkpoint, and in transformers' files of CLIP.
 CHECKPOINT = re.compile(
     r"(model|first_stage_model|conditioner|text_model)\.|denoiser|vision_model\.embeddings\.position_ids|logit_scale"
 )
@@ -58,25 +57,29 @@ CHECKPOINT = re.compile(
 NETWORKS = {
     network.key: network
     for network in (
-        Network("unet", "Sonic's UNet", lambda **s: prefixed(shapes.unet(**s), "")),
+        Network("unet", "Sonic's UNet", lambda **s: prefixed_key_maps(shapes.unet(**s), "")),
         Network(
-            "audio2token", "Sonic's audio2token", lambda **s: prefixed(shapes.audio2token(**s), "audio2token.", "")
+            "audio2token",
+            "Sonic's audio2token",
+            lambda **s: prefixed_key_maps(shapes.audio2token(**s), "audio2token.", ""),
         ),
         Network(
-            "audio2bucket", "Sonic's audio2bucket", lambda **s: prefixed(shapes.audio2bucket(**s), "audio2bucket.", "")
+            "audio2bucket",
+            "Sonic's audio2bucket",
+            lambda **s: prefixed_key_maps(shapes.audio2bucket(**s), "audio2bucket.", ""),
         ),
         Network(
             "whisper",
             "the encoder of Whisper tiny",
-            lambda **s: prefixed(shapes.whisper(**s), "model.", ""),
+            lambda **s: prefixed_key_maps(shapes.whisper(**s), "model.", ""),
             re.compile(r"(model\.)?decoder\.|proj_out\."),
         ),
-        Network("vae", "the autoencoder of Stable Video Diffusion", vae_layouts, CHECKPOINT),
-        Network("clip_vision", "the picture side of CLIP ViT-H/14", clip_layouts, CHECKPOINT),
+        Network("vae", "the autoencoder of Stable Video Diffusion", vae_key_maps, CHECKPOINT),
+        Network("clip_vision", "the image encoder of CLIP ViT-H/14", clip_key_maps, CHECKPOINT),
         Network(
             "rife",
             "RIFE's IFNet",
-            lambda **s: prefixed(shapes.rife(**s), "module.", ""),
+            lambda **s: prefixed_key_maps(shapes.rife(**s), "module.", ""),
             re.compile(r"(module\.)?block_tea\."),
         ),
     )

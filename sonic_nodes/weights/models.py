@@ -1,5 +1,4 @@
-"""The weights of a whole model: its files found, checked before anything large is read, loaded network by network when
-needed."""
+"""The weights of the whole model: files found, checked before any large read, loaded network by network on demand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
-from .check import matched
+from .check import match_names
 from .files import advice, file_of, find
 from .identify import identify
 from .key_maps import NETWORKS
@@ -17,13 +16,12 @@ from .sizes import head_dim, heads, sizes_of
 
 MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
-
-Place = Path | WeightFile  # a file, or one that is open already
+Place = Path | WeightFile  # a path, or an open file
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What changes when a file is written again."""
+    """Identifies a version of a file: it changes when the file is rewritten."""
 
     path: Path
     bytes: int
@@ -38,24 +36,24 @@ class Stamp:
             state = path.stat()
         except OSError as error:
             raise InputError(
-                f"Put the weight file back at {path}: it cannot be read any more ({error.strerror or error})."
+                f"Put the weight file back at {path}: it is no longer readable ({error.strerror or error})."
             ) from error
         return cls(path, state.st_size, state.st_mtime_ns)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A network in its file: which tensor of the file is which of the network's, and the network's sizes."""
+    """A network in its file, with the network's sizes."""
 
     file: WeightFile
     stamp: Stamp
-    names: dict[str, str]
+    names: dict[str, str]  # {name in csrc/models: name in the file}
     sizes: dict
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network's tensors, and the bytes of those that are no views of its file."""
+    """A network's tensors, and the bytes of those that are not views of the mapped file."""
 
     dtype: torch.dtype
     device: torch.device
@@ -64,17 +62,15 @@ class Loaded:
 
 
 class Models:
-    """The networks of the model by key (layouts.NETWORKS). Nothing is read but the files' tables until tensors() is
-    called.
+    """The model's networks by key (key_maps.NETWORKS). Until tensors() is called, only the files' headers are read.
 
-        models = Models.in_folder(DIR)
-        models.refresh()                                        before a run: have files changed since?
-        models.tensors("unet", torch.float16, "cuda")           {name: tensor}, kept until release()
+    models = Models.in_folder(DIR)
+    models.refresh()                                        before a run: re-check files that have changed
+    models.tensors("unet", torch.float16, "cuda")           {name: tensor}, kept until release()
     """
 
     def __init__(self, paths: dict[str, Place]):
-        """`paths`: of each network; raises InputError when a file is not what it should be or does not fit the
-        others."""
+        """`paths`: of each network. Raises InputError when a file does not hold it or does not fit the others."""
         self.paths = dict(paths)
         self._checked: dict[str, Checked] = {}
         self._loaded: dict[str, Loaded] = {}
@@ -84,21 +80,20 @@ class Models:
     def in_folder(cls, folder, unet=None, checkpoint=None) -> "Models":
         """From ComfyUI's `models`, its `sonic`, or the output of `sonic models convert`.
 
-        unet, checkpoint: files of the user's choice, in place of those that the folder has under the published names.
-        Raises InputError that names each missing file with its folder, size and source.
+        unet, checkpoint: files to use instead of those under the published names. Raises InputError that names each
+        missing file with its folder, size and source.
         """
         chosen = {"unet": unet, "vae": checkpoint, "clip_vision": checkpoint}
         found = {key: item.path for item in find(folder) for key in item.file.networks}
         paths = {key: Path(chosen[key]) if chosen.get(key) else path for key, path in found.items()}
         missing = list(dict.fromkeys(file_of(key).name for key, path in paths.items() if path is None))
         if missing:
-            wanted = " ".join(dict.fromkeys(advice(key) for key, path in paths.items() if path is None))
-            raise InputError(f"{wanted} Missing in {folder}: {', '.join(missing)}.")
+            remedies = " ".join(dict.fromkeys(advice(key) for key, path in paths.items() if path is None))
+            raise InputError(f"{remedies} Missing in {folder}: {', '.join(missing)}.")
         return cls(paths)
 
     def refresh(self) -> list[str]:
-        """Look at the files again. Networks whose file was written since are dropped and checked anew; their keys are
-        returned."""
+        """Drops and re-checks networks whose file was rewritten since the last check. Returns their keys."""
         stamps = {key: Stamp.of(place) for key, place in self.paths.items()}
         changed = [
             key for key, stamp in stamps.items() if key not in self._checked or self._checked[key].stamp != stamp
@@ -109,7 +104,7 @@ class Models:
         opened = {stamps[key]: None for key in changed}
         for key in sorted(changed, key=list(NETWORKS).index):
             stamp = stamps[key]
-            opened[stamp] = opened[stamp] or opening(self.paths[key])
+            opened[stamp] = opened[stamp] or open_place(self.paths[key])
             self._checked[key] = self._check(key, opened[stamp], stamp)
         if changed:
             check_together({key: checked.sizes for key, checked in self._checked.items()}, self._checked)
@@ -117,44 +112,42 @@ class Models:
 
     def _check(self, key: str, file: WeightFile, stamp: Stamp) -> Checked:
         sizes = sizes_of(key, file.entries, **({"image": self._image_width()} if key == "audio2bucket" else {}))
-        return Checked(file, stamp, matched(key, file, **sizes), sizes)
+        return Checked(file, stamp, match_names(key, file, **sizes), sizes)
 
     def _image_width(self) -> int:
-        """The length of the picture's embedding, of which audio2bucket's first layer says only the sum with the
-        sound's."""
-        clip = opening(self.paths["clip_vision"]).entries if "clip_vision" in self.paths else {}
+        """The length of CLIP's embedding: audio2bucket's first layer tells only its sum with the audio's."""
+        clip = open_place(self.paths["clip_vision"]).entries if "clip_vision" in self.paths else {}
         return sizes_of("clip_vision", clip).get("out") or self._checked["unet"].sizes.get("context") or 1024
 
-    def _of(self, key: str) -> Checked:
+    def _get(self, key: str) -> Checked:
         if key not in self._checked:
             raise InputError(f"{advice(key)} It is missing.")
         return self._checked[key]
 
     def sizes(self, key: str) -> dict:
-        """Of the network, as tables.py names them."""
-        return self._of(key).sizes
+        """Of the network, as shapes.py names them."""
+        return self._get(key).sizes
 
     def stamp(self, *keys: str) -> tuple[Stamp, ...]:
-        """Equal as long as the files of these networks have not changed."""
-        return tuple(self._of(key).stamp for key in keys)
+        """Changes when a file of these networks changes."""
+        return tuple(self._get(key).stamp for key in keys)
 
     def heads(self, key: str) -> int:
         return heads(key, self.sizes(key)["d"])
 
     def head_dim(self) -> int:
-        """Of the UNet."""
+        """Channels per head of the UNet."""
         return head_dim(self.sizes("unet")["channels"][0])
 
     def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
-        """{name that csrc/models asks for: tensor}. Kept, so that the next call is free; on the CPU and in the file's
-        own type they are views of the mapped file, except convolutions, which are stored pixel by pixel as the
-        activations are."""
+        """{name in csrc/models: tensor}, cached until release(). On the CPU and in the file's dtype these are views of
+        the mapped file, except convolutions, which are in channels-last order as the activations are."""
         device = torch.device(device)
         kept = self._loaded.get(key)
         if kept and (kept.dtype, kept.device) == (dtype, device):
             return kept.tensors
         self.release(key)
-        tensors, held = read(self._of(key), dtype, device)
+        tensors, held = read(self._get(key), dtype, device)
         self._loaded[key] = Loaded(dtype, device, tensors, held)
         return tensors
 
@@ -164,54 +157,54 @@ class Models:
             self._loaded.pop(key, None)
 
     def held_bytes(self, device) -> int:
-        """Of the tensors that are loaded on `device`, without those that are views of a mapped file."""
+        """Of the tensors on `device`, without views of mapped files."""
         return sum(kept.held_bytes for kept in self._loaded.values() if kept.device == torch.device(device))
 
 
-def opening(place: Place) -> WeightFile:
+def open_place(place: Place) -> WeightFile:
     return place if isinstance(place, WeightFile) else open_weights(place)
 
 
 def read(
     checked: Checked, dtype: torch.dtype, device: torch.device, before_each: Callable[[], None] = lambda: None
 ) -> tuple[dict[str, torch.Tensor], int]:
-    """The tensors by the names that csrc/models asks for, and how many bytes of them are not views of the mapped file.
-    before_each() may raise to end it."""
+    """The tensors by the names in csrc/models, and the bytes of those that are not views of the mapped file.
+    before_each() is called before every tensor and may raise to cancel."""
     tensors, held = {}, 0
     for native, name in checked.names.items():
         before_each()
         mapped = checked.file.tensor(name)
-        tensors[native] = prepared(mapped, dtype, device)
+        tensors[native] = to_device(mapped, dtype, device)
         held += 0 if tensors[native].data_ptr() == mapped.data_ptr() else tensors[native].nbytes
     return tensors, held
 
 
-def prepared(tensor: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Beside the activations, of their type and, for convolutions, in their memory format."""
+def to_device(tensor: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """On `device`, as `dtype`; convolutions in channels-last order."""
     moved = tensor.to(device, dtype)
     return moved.contiguous(memory_format=MEMORY_FORMATS[moved.dim()]) if moved.dim() in MEMORY_FORMATS else moved
 
 
 def check_together(sizes: dict[str, dict], checked: dict[str, Checked]):
-    """Raises InputError when networks that are right by themselves do not belong together."""
+    """Raises InputError when networks that are valid on their own do not fit one another."""
     states = 10 * (sizes["whisper"]["layers"] + 1) * sizes["whisper"]["d"]
     context = sizes["unet"]["context"]
-    # those two may come later
-    there = {"clip_vision": {"out": context}, "vae": {"latents": sizes["unet"]["latents"]}} | sizes
+    # CLIP and the VAE may be missing: users can connect their own
+    present = {"clip_vision": {"out": context}, "vae": {"latents": sizes["unet"]["latents"]}} | sizes
     rules = (
-        ("whisper", sizes["audio2token"]["states"] == states, "audio2token takes states of another size"),
+        ("whisper", sizes["audio2token"]["states"] == states, "audio2token expects states of another size"),
         (
             "audio2bucket",
             sizes["audio2bucket"]["states"] == 50 * sizes["whisper"]["d"],
-            "whisper and CLIP give states of another size",
+            "Whisper and CLIP give inputs of another size",
         ),
-        ("audio2token", sizes["audio2token"]["dim"] == context, "the UNet takes tokens of another size"),
-        ("clip_vision", there["clip_vision"]["out"] == context, "the UNet takes embeddings of another size"),
-        ("vae", there["vae"]["latents"] == sizes["unet"]["latents"], "the UNet has latents of another size"),
+        ("audio2token", sizes["audio2token"]["dim"] == context, "the UNet expects tokens of another size"),
+        ("clip_vision", present["clip_vision"]["out"] == context, "the UNet expects embeddings of another size"),
+        ("vae", present["vae"]["latents"] == sizes["unet"]["latents"], "the UNet expects latents of another size"),
     )
     for key, holds, why in rules:
         if not holds:
             file = checked[key].file
             raise InputError(
-                f"{advice(key)} {file.path} holds {identify(file.entries)}, which does not belong to the other files: {why}."
+                f"{advice(key)} {file.path} holds {identify(file.entries)}, which does not fit the other files: {why}."
             )

@@ -1,8 +1,7 @@
-"""What a pickled state dict says, read without executing it.
+"""Reads a pickled state dict without executing it.
 
-pickletools splits the pickle into its instructions; of those, the few that PyTorch writes for dictionaries of tensors
-are followed on plain values. No name in the file is ever imported and nothing is ever called: a file that asks for
-anything else is refused with the name of what it asked for.
+pickletools splits the pickle into opcodes. The few that PyTorch writes for dictionaries of tensors are interpreted on
+plain values; nothing is imported and nothing is called. Any other opcode or name is refused, and the error names it.
 """
 
 import io
@@ -13,7 +12,7 @@ import torch
 
 from .entries import MAX_TENSORS, DamagedFile
 
-MAX_PICKLE_BYTES = 4_000_000  # that of the UNet has 0.3 MB
+MAX_PICKLE_BYTES = 4_000_000  # the UNet's has 0.3 MB
 
 STORAGE_DTYPES = {
     "DoubleStorage": torch.float64,
@@ -34,7 +33,7 @@ DICTIONARY = ("collections", "OrderedDict")
 
 @dataclass(frozen=True)
 class Name:
-    """A name that the pickle would import."""
+    """A global that the pickle refers to."""
 
     module: str
     attribute: str
@@ -61,11 +60,11 @@ class PickledTensor:
 
 class ForbiddenName(DamagedFile):
     def __init__(self, name: str):
-        super().__init__(f"on loading it would run {name[:120]!r}, which no weight file needs; nothing of it was run")
+        super().__init__(f"loading it would execute {name[:120]!r}, which no weight file needs; it was not executed")
 
 
 def read_pickle(data: bytes, start: int = 0):
-    """(the value of the pickle at `start`, the position behind it). Raises DamagedFile."""
+    """(value of the pickle at `start`, position behind it). Raises DamagedFile."""
     stream = io.BytesIO(data)
     stream.seek(start)
     reader = Reader()
@@ -75,14 +74,12 @@ def read_pickle(data: bytes, start: int = 0):
         return reader.stack.pop(), stream.tell()
     except DamagedFile:
         raise
-    except Exception as error:  # genops and the values below fail in many ways on bytes that are no pickle
-        raise DamagedFile(
-            f"its table of contents is no pickle that PyTorch writes ({type(error).__name__}: {str(error)[:100]})"
-        ) from error
+    except Exception as error:  # genops and the values below raise many kinds of exceptions on invalid bytes
+        raise DamagedFile(f"its pickle is invalid ({type(error).__name__}: {str(error)[:100]})") from error
 
 
 class Reader:
-    """The stack machine, as far as state dicts need it."""
+    """Pickle's stack machine, limited to the opcodes of state dicts."""
 
     def __init__(self):
         self.stack, self.marks, self.memo = [], [], {}
@@ -95,7 +92,7 @@ class Reader:
         else:
             step = STEPS.get(name)
             if step is None:
-                raise DamagedFile(f"its table of contents uses the instruction {name}, which PyTorch does not write")
+                raise DamagedFile(f"its pickle uses the opcode {name}, which PyTorch does not write")
             step(self, argument)
 
     def since_mark(self) -> list:
@@ -106,7 +103,7 @@ class Reader:
 
     def pop(self, count: int) -> list:
         if count > len(self.stack):
-            raise DamagedFile("its table of contents takes more values than it has")
+            raise DamagedFile("its pickle pops more values than it has")
         items = self.stack[len(self.stack) - count :]
         del self.stack[len(self.stack) - count :]
         return items
@@ -116,7 +113,7 @@ class Reader:
 
     def name(self, module, attribute):
         if not (isinstance(module, str) and isinstance(attribute, str)):
-            raise DamagedFile("a name in its table of contents is no text")
+            raise DamagedFile("a name in its pickle is not text")
         if not is_allowed(module, attribute):
             raise ForbiddenName(f"{module}.{attribute}")
         self.stack.append(Name(module, attribute))
@@ -124,22 +121,22 @@ class Reader:
     def set_items(self, items):
         target = self.stack[-1]
         if not isinstance(target, dict) or len(items) % 2 or len(target) + len(items) > 2 * MAX_TENSORS:
-            raise DamagedFile("its table of contents fills something that is no dictionary")
+            raise DamagedFile("its pickle sets items of a non-dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, (str, int)):
-                raise DamagedFile("a key of its table of contents is no text")
+                raise DamagedFile("a key in its pickle is not text")
             target[key] = value
 
     def append(self, items):
         if not isinstance(self.stack[-1], list):
-            raise DamagedFile("its table of contents adds to something that is no list")
+            raise DamagedFile("its pickle appends to a non-list")
         self.stack[-1].extend(items)
 
     def reduce(self):
         function, arguments = self.pop(2)
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
-            raise DamagedFile("its table of contents calls something that is no function")
-        self.stack.append(stand_in(function, arguments))
+            raise DamagedFile("its pickle calls a non-function")
+        self.stack.append(describe_call(function, arguments))
 
     def persistent(self, reference):
         if not (
@@ -148,11 +145,11 @@ class Reader:
             and reference[0] == "storage"
             and isinstance(reference[1], Name)
         ):
-            raise DamagedFile("its table of contents refers to something that is no tensor data")
+            raise DamagedFile("its pickle refers to an unknown kind of data")
         dtype = STORAGE_DTYPES.get(reference[1].attribute)
         _, _, key, _, count, *view = reference
         if dtype is None or not isinstance(key, str) or type(count) is not int or not 0 <= count < 2**48:
-            raise DamagedFile("its table of contents refers to tensor data of an unknown kind")
+            raise DamagedFile("its pickle refers to tensor data of an unknown type")
         if any(view):
             raise DamagedFile("it was saved by a PyTorch before 0.4; load and save it with a newer one")
         self.stack.append(Storage(dtype, key, count))
@@ -167,17 +164,15 @@ def is_allowed(module: str, attribute: str) -> bool:
     )
 
 
-def stand_in(function: Name, arguments: tuple):
-    """The description of what the call would make."""
+def describe_call(function: Name, arguments: tuple):
+    """A description of what the call would return."""
     if function.pair == DICTIONARY and arguments in ((), ([],)):
         return {}
     if function.pair in TENSOR and len(arguments) >= 4 and isinstance(arguments[0], Storage):
         return PickledTensor(*arguments[:4])
     if function.pair == PARAMETER and arguments and isinstance(arguments[0], PickledTensor):
         return arguments[0]
-    raise DamagedFile(
-        f"its table of contents calls {function.module}.{function.attribute} with what that does not take"
-    )
+    raise DamagedFile(f"its pickle calls {function.module}.{function.attribute} with invalid arguments")
 
 
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}

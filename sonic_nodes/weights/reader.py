@@ -1,5 +1,4 @@
-"""A weight file of any kind, by its content rather than its name: its table is read at once, its tensors when asked
-for."""
+"""Opens a weight file of any format, detected by content: its header is read at once, its tensors on demand."""
 
 import functools
 from pathlib import Path
@@ -14,8 +13,8 @@ ZIP, PICKLE = b"PK\x03\x04", (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"
 
 
 class WeightFile:
-    """`entries`: name -> Entry. Tensors are views of the mapped file: pages are read when touched and can be dropped
-    again."""
+    """`entries`: {name: Entry}. Tensors are views of the mapped file: the system reads pages on first access and can
+    drop them again."""
 
     def __init__(self, path, entries: dict[str, Entry], size: int):
         self.path, self.entries, self.size = Path(path), entries, size
@@ -25,11 +24,13 @@ class WeightFile:
         try:
             return torch.UntypedStorage.from_file(str(self.path), False, self.size)
         except RuntimeError as error:
-            why = str(error).splitlines()[0][:200]
-            raise InputError(f"Leave {self.path} in place while it is in use: it cannot be mapped ({why}).") from error
+            reason = str(error).splitlines()[0][:200]
+            raise InputError(
+                f"Leave {self.path} in place while it is in use: it cannot be mapped ({reason})."
+            ) from error
 
     def tensor(self, name: str) -> torch.Tensor:
-        """The tensor, mapped; copied only where the file does not place it on a multiple of its type's size."""
+        """A view of the mapped file; a copy where the tensor is not aligned to its dtype or not contiguous."""
         entry = self.entries[name]
         if not isinstance(entry.dtype, torch.dtype):
             raise InputError(
@@ -47,7 +48,7 @@ class WeightFile:
 
 
 def open_weights(path) -> WeightFile:
-    """The table of the file at `path`. Nothing in the file is executed. Raises InputError."""
+    """Reads the header of the file at `path`. Nothing in the file is executed. Raises InputError."""
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -55,13 +56,13 @@ def open_weights(path) -> WeightFile:
             return WeightFile(path, read_table(stream, size), size)
     except DamagedFile as error:
         raise InputError(
-            f"Download {path.name} again from its source: {path} is not the file it should be: {error.damage}."
+            f"Download {path.name} again from its source: {path} is not a valid weight file: {error.damage}."
         ) from error
     except FileNotFoundError as error:
-        raise InputError(f"Put the weight file at {path}, or choose another: there is none.") from error
+        raise InputError(f"Put the weight file at {path}, or choose another: the file does not exist.") from error
     except OSError as error:
         raise InputError(
-            f"Choose a weight file that can be read: {path} cannot ({error.strerror or error})."
+            f"Choose a readable weight file: {path} is not readable ({error.strerror or error})."
         ) from error
 
 
@@ -76,16 +77,16 @@ def read_table(stream, size: int) -> dict[str, Entry]:
         return torch_container.read_legacy(stream, size)
     if start[8:9] == b"{":
         return safetensors_header.read_table(stream, size)
-    raise DamagedFile(what_else(start))
+    raise DamagedFile(describe_other(start))
 
 
-def what_else(start: bytes) -> str:
-    """What people have in place of a weight file, by its first bytes."""
+def describe_other(start: bytes) -> str:
+    """What the file is instead of a weight file, by its first bytes."""
     text = start.lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<head")):
-        return "it is a web page; use the download button, or `hf download`"
+        return "it is a web page; use the download button or `hf download`"
     if text.startswith(b"version https://git-lfs"):
         return "it is a git-lfs pointer; run `git lfs pull` where it came from"
     if start.startswith((b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")):
-        return "it is a packed archive; unpack it first"
-    return "its first bytes are those of no weight format (.safetensors, .pth, .pt, .pkl)"
+        return "it is an archive; extract it first"
+    return "it is in none of the supported formats (.safetensors, .pth, .pt, .pkl)"

@@ -1,8 +1,8 @@
-"""The table at the start of a .safetensors file (github.com/huggingface/safetensors, "Format"): 8 bytes of length, then
-JSON.
+"""Parses the header of a .safetensors file: 8 bytes of length, then JSON (github.com/huggingface/safetensors,
+"Format").
 
-Everything is checked here before anything else of the file is read: the header's size, names, types, and that no tensor
-lies outside the file or over another.
+The header is validated before any tensor is read: its size, names, dtypes and shapes, and that no tensor lies outside
+the file or overlaps another.
 """
 
 import itertools
@@ -33,9 +33,9 @@ def read_table(stream, size: int) -> dict[str, Entry]:
     """The tensors of a file of `size` bytes, from its open stream. Raises DamagedFile."""
     (length,) = struct.unpack("<Q", stream.read(8))
     if length > MAX_HEADER_BYTES:
-        raise DamagedFile(f"its table would have {length} bytes, more than the {MAX_HEADER_BYTES} that any model needs")
+        raise DamagedFile(f"its header would have {length} bytes, above the limit of {MAX_HEADER_BYTES}")
     if length + 8 > size:
-        raise DamagedFile(f"its table would have {length} bytes, the whole file has {size}")
+        raise DamagedFile(f"its header would have {length} bytes, the whole file has {size}")
     table = parse(stream.read(length))
     start = 8 + length
     entries = {name: entry(name, value, start, size) for name, value in table.items() if name != "__metadata__"}
@@ -47,26 +47,26 @@ def parse(text: bytes) -> dict:
     try:
         table = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"its table is no JSON ({error})") from error
+        raise DamagedFile(f"its header is not JSON ({error})") from error
     if not isinstance(table, dict) or len(table) > MAX_TENSORS:
-        raise DamagedFile("its table is no list of tensors")
+        raise DamagedFile("its header is not a list of tensors")
     return table
 
 
 def unique(pairs):
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("duplicate name")
     return found
 
 
 def entry(name: str, value, start: int, size: int) -> Entry:
     if not isinstance(value, dict) or not isinstance(value.get("dtype"), str):
-        raise DamagedFile(f"its table says nothing usable about {name[:80]!r}")
+        raise DamagedFile(f"its header has no valid entry for {name[:80]!r}")
     shape = whole_numbers(value.get("shape"), f"the shape of {name[:80]!r}")
-    begin, end = (*whole_numbers(value.get("data_offsets"), f"the place of {name[:80]!r}"), -1, -1)[:2]
+    begin, end = (*whole_numbers(value.get("data_offsets"), f"the offsets of {name[:80]!r}"), -1, -1)[:2]
     if begin > end or start + end > size:
-        raise DamagedFile(f"{name[:80]!r} would lie at bytes {begin} to {end} of {size - start}, outside the file")
+        raise DamagedFile(f"{name[:80]!r} has bytes {begin} to {end} of {size - start}, outside the file")
     found = Entry(DTYPES.get(value["dtype"], value["dtype"][:20]), shape, start + begin)
     if isinstance(found.dtype, torch.dtype) and found.bytes != end - begin:
         raise DamagedFile(f"{name[:80]!r} has {end - begin} bytes, its shape {list(shape)} needs {found.bytes}")
@@ -77,4 +77,4 @@ def check_overlap(entries: dict[str, Entry]):
     placed = sorted(((e.offset, e.offset + e.bytes, name) for name, e in entries.items() if e.bytes))
     for (_, end, before), (begin, _, name) in itertools.pairwise(placed):
         if begin < end:
-            raise DamagedFile(f"{before[:80]!r} and {name[:80]!r} lie over one another")
+            raise DamagedFile(f"{before[:80]!r} and {name[:80]!r} overlap")

@@ -1,24 +1,23 @@
-"""Names and shapes of every network's weights. The defaults are the sizes of the published files; tests use smaller
-ones."""
+"""Names and shapes of every network's weights. The defaults are the published sizes; tests use smaller ones."""
 
-Table = dict[str, tuple[int, ...]]
+Shapes = dict[str, tuple[int, ...]]
 
 CLIP_PREFIX = "conditioner.embedders.0.open_clip.model.visual."
 VAE_PREFIX = "first_stage_model."
 CONDITIONER_PREFIX = "conditioner.embedders.3.encoder."
 
 
-def layer(name: str, *shape: int) -> Table:
+def layer(name: str, *shape: int) -> Shapes:
     """A layer with weight and bias."""
     return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
 
 
-def under(prefix: str, *tables: Table) -> Table:
-    return {prefix + name: shape for table in tables for name, shape in table.items()}
+def with_prefix(prefix: str, *groups: Shapes) -> Shapes:
+    return {prefix + name: shape for group in groups for name, shape in group.items()}
 
 
-def joined(*tables: Table) -> Table:
-    return under("", *tables)
+def merged(*groups: Shapes) -> Shapes:
+    return with_prefix("", *groups)
 
 
 # The UNet of Stable Video Diffusion with Sonic's audio adapters, in diffusers' names
@@ -26,9 +25,9 @@ def joined(*tables: Table) -> Table:
 
 def unet(
     channels=(320, 640, 1280, 1280), context: int = 1024, ids: int = 256, blocks: int = 2, latents: int = 4
-) -> Table:
+) -> Shapes:
     first, emb = channels[0], 4 * channels[0]
-    return joined(
+    return merged(
         layer("conv_in", first, 2 * latents, 3, 3),
         layer("conv_norm_out", first),
         layer("conv_out", latents, first, 3, 3),
@@ -42,36 +41,36 @@ def unet(
     )
 
 
-def unet_down(i: int, channels, emb: int, context: int, blocks: int) -> Table:
+def unet_down(i: int, channels, emb: int, context: int, blocks: int) -> Shapes:
     before, c, last = channels[max(i - 1, 0)], channels[i], i == len(channels) - 1
     parts = []
     for j in range(blocks):
-        parts.append(under(f"resnets.{j}.", unet_resnet(before if j == 0 else c, c, emb)))
-        parts += [] if last else [under(f"attentions.{j}.", unet_transformer(c, context))]
+        parts.append(with_prefix(f"resnets.{j}.", unet_resnet(before if j == 0 else c, c, emb)))
+        parts += [] if last else [with_prefix(f"attentions.{j}.", unet_transformer(c, context))]
     parts += [] if last else [layer("downsamplers.0.conv", c, c, 3, 3)]
-    return under(f"down_blocks.{i}.", *parts)
+    return with_prefix(f"down_blocks.{i}.", *parts)
 
 
-def unet_mid(c: int, emb: int, context: int) -> Table:
-    resnets = (under(f"resnets.{j}.", unet_resnet(c, c, emb)) for j in range(2))
-    return under("mid_block.", *resnets, under("attentions.0.", unet_transformer(c, context)))
+def unet_mid(c: int, emb: int, context: int) -> Shapes:
+    resnets = (with_prefix(f"resnets.{j}.", unet_resnet(c, c, emb)) for j in range(2))
+    return with_prefix("mid_block.", *resnets, with_prefix("attentions.0.", unet_transformer(c, context)))
 
 
-def unet_up(i: int, channels, emb: int, context: int, blocks: int) -> Table:
-    """Each residual block also takes what the way down left: of its own level, the last one of the level above."""
+def unet_up(i: int, channels, emb: int, context: int, blocks: int) -> Shapes:
+    """Each res block also takes a skip connection: of its own level, the last one of the level above."""
     ascending = channels[::-1]
     before, c, above = ascending[max(i - 1, 0)], ascending[i], ascending[min(i + 1, len(channels) - 1)]
     parts = []
     for j in range(blocks + 1):
         width = (before if j == 0 else c) + (above if j == blocks else c)
-        parts.append(under(f"resnets.{j}.", unet_resnet(width, c, emb)))
-        parts += [under(f"attentions.{j}.", unet_transformer(c, context))] if i > 0 else []
+        parts.append(with_prefix(f"resnets.{j}.", unet_resnet(width, c, emb)))
+        parts += [with_prefix(f"attentions.{j}.", unet_transformer(c, context))] if i > 0 else []
     parts += [layer("upsamplers.0.conv", c, c, 3, 3)] if i < len(channels) - 1 else []
-    return under(f"up_blocks.{i}.", *parts)
+    return with_prefix(f"up_blocks.{i}.", *parts)
 
 
-def unet_resnet(before: int, c: int, emb: int) -> Table:
-    spatial = joined(
+def unet_resnet(before: int, c: int, emb: int) -> Shapes:
+    spatial = merged(
         layer("norm1", before),
         layer("conv1", c, before, 3, 3),
         layer("time_emb_proj", c, emb),
@@ -79,34 +78,36 @@ def unet_resnet(before: int, c: int, emb: int) -> Table:
         layer("conv2", c, c, 3, 3),
         layer("conv_shortcut", c, before, 1, 1) if before != c else {},
     )
-    temporal = joined(
+    temporal = merged(
         layer("norm1", c),
         layer("conv1", c, c, 3, 1, 1),
         layer("time_emb_proj", c, emb),
         layer("norm2", c),
         layer("conv2", c, c, 3, 1, 1),
     )
-    return joined(
-        under("spatial_res_block.", spatial), under("temporal_res_block.", temporal), {"time_mixer.mix_factor": (1,)}
+    return merged(
+        with_prefix("spatial_res_block.", spatial),
+        with_prefix("temporal_res_block.", temporal),
+        {"time_mixer.mix_factor": (1,)},
     )
 
 
-def unet_transformer(c: int, context: int) -> Table:
+def unet_transformer(c: int, context: int) -> Shapes:
     block = unet_transformer_block(c, context)
-    extra = joined(layer("norm_in", c), feed_forward("ff_in", c))
-    return joined(
+    extra = merged(layer("norm_in", c), feed_forward("ff_in", c))
+    return merged(
         layer("norm", c),
         layer("proj_in", c, c),
         layer("proj_out", c, c),
         {"time_mixer.mix_factor": (1,)},
         layer("time_pos_embed.linear_1", 4 * c, c),
         layer("time_pos_embed.linear_2", c, 4 * c),
-        under("transformer_blocks.0.", block),
-        under("temporal_transformer_blocks.0.", block, extra),
+        with_prefix("transformer_blocks.0.", block),
+        with_prefix("temporal_transformer_blocks.0.", block, extra),
     )
 
 
-def unet_transformer_block(c: int, context: int) -> Table:
+def unet_transformer_block(c: int, context: int) -> Shapes:
     attention = {
         "attn1.to_q.weight": (c, c),
         "attn1.to_k.weight": (c, c),
@@ -117,20 +118,20 @@ def unet_transformer_block(c: int, context: int) -> Table:
         f"attn2.{name}.weight": (c, context) for name in ("to_k", "to_v", "processor.to_k_ip.0", "processor.to_v_ip.0")
     }
     norms = (layer(f"norm{i}", c) for i in (1, 2, 3))
-    return joined(
+    return merged(
         attention, layer("attn1.to_out.0", c, c), layer("attn2.to_out.0", c, c), *norms, feed_forward("ff", c)
     )
 
 
-def feed_forward(name: str, c: int) -> Table:
-    return joined(layer(f"{name}.net.0.proj", 8 * c, c), layer(f"{name}.net.2", c, 4 * c))
+def feed_forward(name: str, c: int) -> Shapes:
+    return merged(layer(f"{name}.net.0.proj", 8 * c, c), layer(f"{name}.net.2", c, 4 * c))
 
 
 # Sonic's audio adapters
 
 
-def audio2token(states: int = 19200, hidden: int = 1024, tokens: int = 32, dim: int = 1024) -> Table:
-    return joined(
+def audio2token(states: int = 19200, hidden: int = 1024, tokens: int = 32, dim: int = 1024) -> Shapes:
+    return merged(
         layer("proj1", hidden, states),
         layer("proj2", hidden, hidden),
         layer("proj3", tokens * dim, hidden),
@@ -138,27 +139,27 @@ def audio2token(states: int = 19200, hidden: int = 1024, tokens: int = 32, dim: 
     )
 
 
-def audio2bucket(states: int = 19200, image: int = 1024, hidden: int = 1024) -> Table:
-    return joined(layer("proj1", hidden, states + image), layer("proj2", hidden, hidden), layer("proj3", 2, hidden))
+def audio2bucket(states: int = 19200, image: int = 1024, hidden: int = 1024) -> Shapes:
+    return merged(layer("proj1", hidden, states + image), layer("proj2", hidden, hidden), layer("proj3", 2, hidden))
 
 
 # Whisper's encoder, in the names of Hugging Face's file without "model."
 
 
-def whisper(d: int = 384, layers: int = 4, inner: int = 1536, positions: int = 1500, mels: int = 80) -> Table:
-    return under(
+def whisper(d: int = 384, layers: int = 4, inner: int = 1536, positions: int = 1500, mels: int = 80) -> Shapes:
+    return with_prefix(
         "encoder.",
         layer("conv1", d, mels, 3),
         layer("conv2", d, d, 3),
         {"embed_positions.weight": (positions, d)},
         layer("layer_norm", d),
-        *(under(f"layers.{i}.", whisper_layer(d, inner)) for i in range(layers)),
+        *(with_prefix(f"layers.{i}.", whisper_layer(d, inner)) for i in range(layers)),
     )
 
 
-def whisper_layer(d: int, inner: int) -> Table:
+def whisper_layer(d: int, inner: int) -> Shapes:
     projections = (layer(f"self_attn.{name}_proj", d, d) for name in ("q", "v", "out"))
-    return joined(
+    return merged(
         *projections,
         {"self_attn.k_proj.weight": (d, d)},
         layer("self_attn_layer_norm", d),
@@ -171,27 +172,27 @@ def whisper_layer(d: int, inner: int) -> Table:
 # RIFE's IFNet, without "module."
 
 
-def rife(c: int = 90) -> Table:
-    return joined(*(under(f"block{i}.", rife_block(c)) for i in range(3)))
+def rife(c: int = 90) -> Shapes:
+    return merged(*(with_prefix(f"block{i}.", rife_block(c)) for i in range(3)))
 
 
-def rife_block(c: int) -> Table:
+def rife_block(c: int) -> Shapes:
     def conv(name, cin, cout):
-        return joined(layer(f"{name}.0", cout, cin, 3, 3), {f"{name}.1.weight": (cout,)})
+        return merged(layer(f"{name}.0", cout, cin, 3, 3), {f"{name}.1.weight": (cout,)})
 
     def head(name, out):
         first = {f"{name}.0.weight": (c, c // 2, 4, 4), f"{name}.0.bias": (c // 2,), f"{name}.1.weight": (c // 2,)}
         return first | {f"{name}.2.weight": (c // 2, out, 4, 4), f"{name}.2.bias": (out,)}
 
     blocks = (conv(f"convblock{i}.{j}", c, c) for i in range(4) for j in range(2))
-    return joined(conv("conv0.0", 11, c // 2), conv("conv0.1", c // 2, c), *blocks, head("conv1", 4), head("conv2", 1))
+    return merged(conv("conv0.0", 11, c // 2), conv("conv0.1", c // 2, c), *blocks, head("conv1", 4), head("conv2", 1))
 
 
 # The autoencoder of Stable Video Diffusion, in the names of Stability's checkpoint
 
 
-def vae_block(before: int, c: int) -> Table:
-    return joined(
+def vae_block(before: int, c: int) -> Shapes:
+    return merged(
         layer("norm1", before),
         layer("conv1", c, before, 3, 3),
         layer("norm2", c),
@@ -200,66 +201,66 @@ def vae_block(before: int, c: int) -> Table:
     )
 
 
-def vae_attention(c: int) -> Table:
-    return joined(layer("norm", c), *(layer(name, c, c, 1, 1) for name in ("q", "k", "v", "proj_out")))
+def vae_attention(c: int) -> Shapes:
+    return merged(layer("norm", c), *(layer(name, c, c, 1, 1) for name in ("q", "k", "v", "proj_out")))
 
 
-def vae_encoder(channels=(128, 256, 512, 512), latents: int = 4, blocks: int = 2) -> Table:
+def vae_encoder(channels=(128, 256, 512, 512), latents: int = 4, blocks: int = 2) -> Shapes:
     parts, before = [layer("conv_in", channels[0], 3, 3, 3)], channels[0]
     for i, c in enumerate(channels):
         for j in range(blocks):
-            parts.append(under(f"down.{i}.block.{j}.", vae_block(before, c)))
+            parts.append(with_prefix(f"down.{i}.block.{j}.", vae_block(before, c)))
             before = c
         parts += [layer(f"down.{i}.downsample.conv", c, c, 3, 3)] if i < len(channels) - 1 else []
-    middle = under(
+    middle = with_prefix(
         "mid.",
-        under("block_1.", vae_block(c, c)),
-        under("attn_1.", vae_attention(c)),
-        under("block_2.", vae_block(c, c)),
+        with_prefix("block_1.", vae_block(c, c)),
+        with_prefix("attn_1.", vae_attention(c)),
+        with_prefix("block_2.", vae_block(c, c)),
     )
-    return under("encoder.", *parts, middle, layer("norm_out", c), layer("conv_out", 2 * latents, c, 3, 3))
+    return with_prefix("encoder.", *parts, middle, layer("norm_out", c), layer("conv_out", 2 * latents, c, 3, 3))
 
 
-def video_block(before: int, c: int) -> Table:
+def video_block(before: int, c: int) -> Shapes:
     convs = (layer(name, c, c, 3, 1, 1) for name in ("in_layers.2", "out_layers.3"))
-    stack = under("time_stack.", layer("in_layers.0", c), layer("out_layers.0", c), *convs)
-    return joined(vae_block(before, c), stack, {"mix_factor": (1,)})
+    stack = with_prefix("time_stack.", layer("in_layers.0", c), layer("out_layers.0", c), *convs)
+    return merged(vae_block(before, c), stack, {"mix_factor": (1,)})
 
 
-def vae_decoder(channels=(128, 256, 512, 512), latents: int = 4, blocks: int = 2) -> Table:
+def vae_decoder(channels=(128, 256, 512, 512), latents: int = 4, blocks: int = 2) -> Shapes:
     c = channels[-1]
-    middle = under(
+    middle = with_prefix(
         "mid.",
-        under("block_1.", video_block(c, c)),
-        under("attn_1.", vae_attention(c)),
-        under("block_2.", video_block(c, c)),
+        with_prefix("block_1.", video_block(c, c)),
+        with_prefix("attn_1.", vae_attention(c)),
+        with_prefix("block_2.", video_block(c, c)),
     )
     parts, before = [layer("conv_in", c, latents, 3, 3), middle], c
     for i in reversed(range(len(channels))):
         for j in range(blocks + 1):
-            parts.append(under(f"up.{i}.block.{j}.", video_block(before, channels[i])))
+            parts.append(with_prefix(f"up.{i}.block.{j}.", video_block(before, channels[i])))
             before = channels[i]
         parts += [layer(f"up.{i}.upsample.conv", before, before, 3, 3)] if i > 0 else []
-    output = joined(
+    output = merged(
         layer("norm_out", before), layer("conv_out", 3, before, 3, 3), layer("conv_out.time_mix_conv", 3, 3, 3, 1, 1)
     )
-    return under("decoder.", *parts, output)
+    return with_prefix("decoder.", *parts, output)
 
 
-def quantise(latents: int = 4) -> Table:
+def quantise(latents: int = 4) -> Shapes:
     return layer("quant_conv", 2 * latents, 2 * latents, 1, 1)
 
 
-# CLIP ViT-H/14's picture side, in open_clip's and in transformers' names
+# The image encoder of CLIP ViT-H/14, in open_clip's and in transformers' names
 
 
 def clip_open(
     d: int = 1280, layers: int = 32, inner: int = 5120, patch: int = 14, tokens: int = 257, out: int = 1024
-) -> Table:
+) -> Shapes:
     def block():
         attention = {"attn.in_proj_weight": (3 * d, d), "attn.in_proj_bias": (3 * d,)}
-        mlp = joined(layer("mlp.c_fc", inner, d), layer("mlp.c_proj", d, inner))
-        return joined(attention, layer("attn.out_proj", d, d), layer("ln_1", d), layer("ln_2", d), mlp)
+        mlp = merged(layer("mlp.c_fc", inner, d), layer("mlp.c_proj", d, inner))
+        return merged(attention, layer("attn.out_proj", d, d), layer("ln_1", d), layer("ln_2", d), mlp)
 
     single = {
         "class_embedding": (d,),
@@ -267,28 +268,28 @@ def clip_open(
         "positional_embedding": (tokens, d),
         "proj": (d, out),
     }
-    blocks = (under(f"transformer.resblocks.{i}.", block()) for i in range(layers))
-    return under(CLIP_PREFIX, single, layer("ln_pre", d), layer("ln_post", d), *blocks)
+    blocks = (with_prefix(f"transformer.resblocks.{i}.", block()) for i in range(layers))
+    return with_prefix(CLIP_PREFIX, single, layer("ln_pre", d), layer("ln_post", d), *blocks)
 
 
 def clip_transformers(
     d: int = 1280, layers: int = 32, inner: int = 5120, patch: int = 14, tokens: int = 257, out: int = 1024
-) -> Table:
+) -> Shapes:
     def block():
         projections = (layer(f"self_attn.{name}_proj", d, d) for name in ("q", "k", "v", "out"))
-        mlp = joined(layer("mlp.fc1", inner, d), layer("mlp.fc2", d, inner))
-        return joined(*projections, layer("layer_norm1", d), layer("layer_norm2", d), mlp)
+        mlp = merged(layer("mlp.fc1", inner, d), layer("mlp.fc2", d, inner))
+        return merged(*projections, layer("layer_norm1", d), layer("layer_norm2", d), mlp)
 
     embeddings = {
         "class_embedding": (d,),
         "patch_embedding.weight": (d, 3, patch, patch),
         "position_embedding.weight": (tokens, d),
     }
-    vision = under(
+    vision = with_prefix(
         "vision_model.",
-        under("embeddings.", embeddings),
+        with_prefix("embeddings.", embeddings),
         layer("pre_layrnorm", d),
         layer("post_layernorm", d),
-        *(under(f"encoder.layers.{i}.", block()) for i in range(layers)),
+        *(with_prefix(f"encoder.layers.{i}.", block()) for i in range(layers)),
     )
-    return joined(vision, {"visual_projection.weight": (out, d)})
+    return merged(vision, {"visual_projection.weight": (out, d)})

@@ -1,4 +1,4 @@
-"""The sizes of a network, read off the shapes in its file; and what shapes do not say."""
+"""A network's sizes from the shapes in its file, and the numbers of heads, which shapes do not tell."""
 
 import re
 
@@ -8,8 +8,8 @@ from .shapes import VAE_PREFIX
 HEAD_CHANNELS = {"unet": 64, "whisper": 64, "clip_vision": 80}  # of the published networks
 
 
-class Shapes:
-    """Shapes by the names of `entries` without the first of `prefixes` that fits."""
+class ShapeReader:
+    """Shapes by name, behind the first of `prefixes` under which `anchor` exists."""
 
     def __init__(self, entries: dict[str, Entry], anchor: str, prefixes: tuple[str, ...]):
         self.prefix = next((p for p in prefixes if p + anchor in entries), None)
@@ -20,7 +20,7 @@ class Shapes:
         return self.entries[f"{self.prefix}{name}"].shape
 
     def count(self, pattern: str) -> int:
-        """How many numbers in a row, from 0 on, stand at `{}` of the pattern."""
+        """How many consecutive indices, from 0 on, exist at `{}` of the pattern."""
         i = 0
         while f"{self.prefix}{pattern.format(i)}" in self.entries:
             i += 1
@@ -28,7 +28,7 @@ class Shapes:
 
 
 def unet(entries) -> dict:
-    shape = Shapes(entries, "conv_in.weight", ("",))
+    shape = ShapeReader(entries, "conv_in.weight", ("",))
     block = "down_blocks.{}.resnets.0.spatial_res_block.conv1.weight"
     return {
         "channels": tuple(shape(block.format(i))[0] for i in range(shape.count(block))),
@@ -40,7 +40,7 @@ def unet(entries) -> dict:
 
 
 def audio2token(entries) -> dict:
-    shape = Shapes(entries, "proj1.weight", ("audio2token.", ""))
+    shape = ShapeReader(entries, "proj1.weight", ("audio2token.", ""))
     (dim,) = shape("norm.weight")
     return {
         "states": shape("proj1.weight")[1],
@@ -51,13 +51,13 @@ def audio2token(entries) -> dict:
 
 
 def audio2bucket(entries, image: int = 1024) -> dict:
-    shape = Shapes(entries, "proj1.weight", ("audio2bucket.", ""))
+    shape = ShapeReader(entries, "proj1.weight", ("audio2bucket.", ""))
     hidden, both = shape("proj1.weight")
     return {"states": both - image, "image": image, "hidden": hidden}
 
 
 def whisper(entries) -> dict:
-    shape = Shapes(entries, "encoder.conv1.weight", ("model.", ""))
+    shape = ShapeReader(entries, "encoder.conv1.weight", ("model.", ""))
     d, mels, _ = shape("encoder.conv1.weight")
     return {
         "d": d,
@@ -69,7 +69,7 @@ def whisper(entries) -> dict:
 
 
 def vae(entries) -> dict:
-    shape = Shapes(entries, "decoder.conv_in.weight", (VAE_PREFIX,))
+    shape = ShapeReader(entries, "decoder.conv_in.weight", (VAE_PREFIX,))
     block = "decoder.up.{}.block.0.conv1.weight"
     return {
         "channels": tuple(shape(block.format(i))[0] for i in range(shape.count(block))),
@@ -81,7 +81,7 @@ def vae(entries) -> dict:
 def clip_vision(entries) -> dict:
     open_clip = next((name for name in entries if name.endswith("visual.conv1.weight")), None)
     if open_clip:
-        shape = Shapes(entries, "conv1.weight", (open_clip.removesuffix("conv1.weight"),))
+        shape = ShapeReader(entries, "conv1.weight", (open_clip.removesuffix("conv1.weight"),))
         patch, inner, tokens, out = (
             "conv1.weight",
             "transformer.resblocks.{}.mlp.c_fc.weight",
@@ -89,7 +89,7 @@ def clip_vision(entries) -> dict:
             shape("proj")[1],
         )
     else:
-        shape = Shapes(entries, "visual_projection.weight", ("",))
+        shape = ShapeReader(entries, "visual_projection.weight", ("",))
         patch, inner = "vision_model.embeddings.patch_embedding.weight", "vision_model.encoder.layers.{}.mlp.fc1.weight"
         tokens, out = "vision_model.embeddings.position_embedding.weight", shape("visual_projection.weight")[0]
     return {
@@ -111,8 +111,8 @@ READERS = {read.__name__: read for read in (unet, audio2token, audio2bucket, whi
 
 
 def sizes_of(key: str, entries: dict[str, Entry], **known) -> dict:
-    """The sizes that tables.py takes for the network `key`; {}, the published ones, where the file lacks what tells
-    them."""
+    """The sizes of the network `key`, as shapes.py takes them; {}, which means the published ones, where the file lacks
+    the tensors that tell them."""
     try:
         found = READERS[key](entries, **known)
     except (KeyError, IndexError, ValueError, StopIteration, ZeroDivisionError):
@@ -122,16 +122,15 @@ def sizes_of(key: str, entries: dict[str, Entry], **known) -> dict:
 
 
 def heads(key: str, channels: int) -> int:
-    """Heads of a transformer of `channels`, which no shape tells: those of the published size; narrower ones get
-    two."""
+    """Heads of a transformer of `channels`, with the published channels per head, and two at least."""
     return max(2, channels // HEAD_CHANNELS[key])
 
 
 def head_dim(channels: int) -> int:
-    """Channels of one head of the UNet, whose first level has `channels`: 64, or all of a narrower first level."""
+    """Channels per head of the UNet whose first level has `channels`: 64, or all of them if fewer."""
     return min(HEAD_CHANNELS["unet"], channels)
 
 
 def uses_conditioner_encoder(weights: dict) -> bool:
-    """Whether an autoencoder's weights have only SVD's second encoder, with the quantising convolution beside it."""
+    """Whether the weights have only SVD's second encoder, with a separate quantising convolution."""
     return f"{VAE_PREFIX}encoder.conv_in.weight" not in weights

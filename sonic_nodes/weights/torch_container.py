@@ -1,6 +1,6 @@
-"""The two containers of torch.save: a zip of records (since PyTorch 1.6), and the older stream of pickles and raw data.
+"""Parses the two containers of torch.save: a zip of records (since PyTorch 1.6), and the older stream of pickles.
 
-Both are only measured here: the result is a table of places in the file (see pickle_table.py for why nothing can run).
+The result is {name: Entry}. pickle_table.py reads the pickles without executing them.
 """
 
 import struct
@@ -23,37 +23,36 @@ def read_zip(stream, size: int) -> dict[str, Entry]:
             prefix = folder_of(records)
             contents, _ = read_pickle(small_record(archive, records[prefix + "data.pkl"]))
             if prefix + "byteorder" in records and small_record(archive, records[prefix + "byteorder"]) != b"little":
-                raise DamagedFile("it was saved on a machine of the other byte order")
+                raise DamagedFile("it was saved on a big-endian machine")
     except DamagedFile:
         raise
-    except Exception as error:  # zipfile fails in many ways on bytes that are no zip
-        raise DamagedFile(f"its records cannot be listed ({type(error).__name__}: {str(error)[:100]})") from error
+    except Exception as error:  # zipfile raises many kinds of exceptions on invalid files
+        raise DamagedFile(f"its zip directory is invalid ({type(error).__name__}: {str(error)[:100]})") from error
     return entries(
         contents, lambda storage: zip_record(stream, size, records.get(f"{prefix}data/{storage.key}"), storage)
     )
 
 
 def folder_of(records: dict[str, zipfile.ZipInfo]) -> str:
-    """The folder that all records lie in, with the slash behind it."""
+    """The folder of all records, with its trailing slash."""
     if any("/code/" in name or name.endswith("constants.pkl") for name in records):
-        raise DamagedFile("it is a TorchScript program, not a list of tensors; programs are not run")
+        raise DamagedFile("it is a TorchScript program, not a list of tensors; programs are not executed")
     tables = [name for name in records if name.endswith("data.pkl") and name.count("/") <= 1]
     if len(tables) != 1 or len(records) > MAX_TENSORS:
-        raise DamagedFile("it is a zip without PyTorch's table of contents")
+        raise DamagedFile("it is a zip without PyTorch's data.pkl")
     return tables[0].removesuffix("data.pkl")
 
 
 def small_record(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if info.compress_type != zipfile.ZIP_STORED or info.file_size > MAX_PICKLE_BYTES:
         raise DamagedFile(
-            f"{info.filename[:80]!r} has {info.file_size} bytes, or is compressed: PyTorch writes neither"
+            f"{info.filename[:80]!r} has {info.file_size} bytes or is compressed: PyTorch does not write that"
         )
     return archive.read(info)
 
 
 def zip_record(stream, size: int, info: zipfile.ZipInfo | None, storage: Storage) -> int:
-    """Where the bytes of a storage begin. The local header in front of them has a length of its own (APPNOTE.TXT,
-    4.3.7)."""
+    """The offset of a storage's data, behind the record's local header (APPNOTE.TXT, 4.3.7)."""
     needed = storage.count * storage.dtype.itemsize
     if info is None:
         raise DamagedFile(f"the record {storage.key[:40]!r} is missing")
@@ -62,17 +61,17 @@ def zip_record(stream, size: int, info: zipfile.ZipInfo | None, storage: Storage
     stream.seek(info.header_offset)
     header = stream.read(30)
     if len(header) < 30 or header[:4] != b"PK\x03\x04":
-        raise DamagedFile(f"the record {storage.key[:40]!r} is not where the zip says")
+        raise DamagedFile(f"the record {storage.key[:40]!r} is not at the offset in the zip directory")
     name_bytes, extra_bytes = struct.unpack("<HH", header[26:30])
     start = info.header_offset + 30 + name_bytes + extra_bytes
     if start + needed > size:
-        raise DamagedFile(f"the record {storage.key[:40]!r} would end behind the end of the file")
+        raise DamagedFile(f"the record {storage.key[:40]!r} ends beyond the end of the file")
     return start
 
 
 def read_legacy(stream, size: int) -> dict[str, Entry]:
-    """The tensors of a stream: magic, protocol, machine, contents and keys as pickles, then for each key a count and
-    its data."""
+    """The tensors of a stream: magic, protocol, machine, contents and keys as pickles, then a count and data for each
+    key."""
     data = stream.read(MAX_PICKLE_BYTES)
     at, parts = 0, []
     for _ in range(5):
@@ -85,9 +84,9 @@ def read_legacy(stream, size: int) -> dict[str, Entry]:
         or not isinstance(machine, dict)
         or not isinstance(keys, list)
     ):
-        raise DamagedFile("it is a pickle, but none that PyTorch writes")
+        raise DamagedFile("it is a pickle, but not one that PyTorch writes")
     if machine.get("little_endian") is not True:
-        raise DamagedFile("it was saved on a machine of the other byte order")
+        raise DamagedFile("it was saved on a big-endian machine")
     places = legacy_places(stream, size, at, keys, storages(contents))
     return entries(contents, lambda storage: places[storage.key])
 
@@ -96,13 +95,13 @@ def legacy_places(stream, size: int, at: int, keys: list, known: dict[str, Stora
     places = {}
     for key in keys:
         if not isinstance(key, str) or key not in known:
-            raise DamagedFile("it lists data that belongs to no tensor")
+            raise DamagedFile("it lists data of an unknown tensor")
         stream.seek(at)
         written = stream.read(8)
         count = struct.unpack("<q", written)[0] if len(written) == 8 else -1
         end = at + 8 + known[key].count * known[key].dtype.itemsize
         if count != known[key].count or end > size:
-            raise DamagedFile(f"the data {key[:40]!r} is cut short, or is not where its table says")
+            raise DamagedFile(f"the data {key[:40]!r} is truncated or misplaced")
         places[key], at = at + 8, end
     missing = set(known) - set(places)
     if missing:
@@ -112,7 +111,7 @@ def legacy_places(stream, size: int, at: int, keys: list, known: dict[str, Stora
 
 def tensors(contents) -> dict[str, PickledTensor]:
     if not isinstance(contents, dict):
-        raise DamagedFile("it holds no dictionary of tensors")
+        raise DamagedFile("it does not hold a dictionary of tensors")
     return {
         name: value for name, value in contents.items() if isinstance(name, str) and isinstance(value, PickledTensor)
     }
@@ -123,7 +122,7 @@ def storages(contents) -> dict[str, Storage]:
 
 
 def entries(contents, place) -> dict[str, Entry]:
-    """The table; `place` gives the first byte of a storage."""
+    """`place` gives the offset of a storage in the file."""
     found = tensors(contents)
     starts = {key: place(storage) for key, storage in storages(contents).items()}
     return {name: entry(name, tensor, starts[tensor.storage.key]) for name, tensor in found.items()}
@@ -132,11 +131,11 @@ def entries(contents, place) -> dict[str, Entry]:
 def entry(name: str, tensor: PickledTensor, start: int) -> Entry:
     shape = whole_numbers(tensor.shape, f"the shape of {name[:80]!r}")
     strides = whole_numbers(tensor.strides, f"the strides of {name[:80]!r}")
-    (offset,) = whole_numbers([tensor.offset], f"the place of {name[:80]!r}")
+    (offset,) = whole_numbers([tensor.offset], f"the offset of {name[:80]!r}")
     if len(shape) != len(strides):
         raise DamagedFile(f"{name[:80]!r} has {len(shape)} dimensions and {len(strides)} strides")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if 0 not in shape and last >= tensor.storage.count:
-        raise DamagedFile(f"{name[:80]!r} would reach beyond its data")
+        raise DamagedFile(f"{name[:80]!r} reaches beyond its data")
     dtype: torch.dtype = tensor.storage.dtype
     return Entry(dtype, shape, start + offset * dtype.itemsize, strides)

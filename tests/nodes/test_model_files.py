@@ -153,12 +153,12 @@ def comfy_object(shapes):
 
 
 def vae_shapes():
-    layout = NETWORKS["vae"].layouts()[0]
-    return {name.removeprefix("first_stage_model."): shape for name, shape in layout.table.items()}
+    key_map = NETWORKS["vae"].key_maps()[0]
+    return {name.removeprefix("first_stage_model."): shape for name, shape in key_map.shapes.items()}
 
 
 def clip_shapes(**sizes):
-    return dict(NETWORKS["clip_vision"].layouts(**sizes)[1].table)
+    return dict(NETWORKS["clip_vision"].key_maps(**sizes)[1].shapes)
 
 
 def image_vae_shapes():

@@ -32,12 +32,12 @@ def values(name: str, shape, generator) -> torch.Tensor:
 
 
 def network(key: str, dtype: torch.dtype, small: bool, **sizes) -> dict[str, torch.Tensor]:
-    """In the names of the published file, which is the last layout for files of Sonic's own, else the first. `sizes`:
+    """In the names of the published file, which is the last key map for files of Sonic's own, else the first. `sizes`:
     tables.py."""
-    layouts = NETWORKS[key].layouts(**((SMALL[key] if small else {}) | sizes))
-    layout = layouts[-1] if key.startswith("audio2") else layouts[0]
+    key_maps = NETWORKS[key].key_maps(**((SMALL[key] if small else {}) | sizes))
+    key_map = key_maps[-1] if key.startswith("audio2") else key_maps[0]
     generator = torch.Generator().manual_seed(len(key))
-    return {name: values(name, shape, generator).to(dtype) for name, shape in layout.table.items()}
+    return {name: values(name, shape, generator).to(dtype) for name, shape in key_map.shapes.items()}
 
 
 def make(folder: Path, dtype: torch.dtype = torch.float16, only=(), small: bool = False) -> Iterator[Path]:

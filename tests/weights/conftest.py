@@ -1,4 +1,4 @@
-"""The small golden networks, written in the layout that users have."""
+"""The small golden networks as files in the layout of ComfyUI's models folder."""
 
 import pytest
 import torch

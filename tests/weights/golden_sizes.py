@@ -1,4 +1,4 @@
-"""The sizes of the golden files' networks, for the tables of sonic_nodes/weights/shapes.py."""
+"""The sizes of the golden files' networks, for sonic_nodes/weights/shapes.py."""
 
 SMALL = (32, 32, 64, 64)
 SIZES = {

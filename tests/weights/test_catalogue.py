@@ -1,4 +1,4 @@
-"""Files recognised by content: whatever they are called, and whatever else lies beside them."""
+"""Files recognised by content, whatever their names and neighbours."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sonic_nodes.weights.catalogue import Catalogue, mark_of
+from sonic_nodes.weights.catalogue import Catalogue, file_state
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("place", "networks"), EXPECTED.items())
-def test_each_file_is_known_by_content(folder, place, networks):
+def test_each_file_is_recognised_by_content(folder, place, networks):
     renamed = folder / ("anything" + (folder / place).suffix)
     shutil.move(folder / place, renamed)
     assert Catalogue().networks(renamed) == networks
 
 
-def test_what_is_none_of_them_is_nothing(folder):
+def test_other_files_hold_no_network(folder):
     others = folder / "others"
     others.mkdir()
     (others / "empty.safetensors").write_bytes(b"")
@@ -60,20 +60,20 @@ def test_a_file_is_read_once_until_it_changes(folder, monkeypatch):
     monkeypatch.setattr(catalogue, "open_weights", lambda path: opened.append(path) or real(path))
     known, path = Catalogue(), folder / "sonic/unet.pth"
     assert known.networks(path) == known.networks(path) == {"unet"} and len(opened) == 1
-    before = mark_of(path)
+    before = file_state(path)
     shutil.copy(folder / "sonic/audio2token.pth", path)
-    assert mark_of(path) != before and known.networks(path) == {"audio2token"} and len(opened) == 2
+    assert file_state(path) != before and known.networks(path) == {"audio2token"} and len(opened) == 2
 
 
 def test_many_files_on_a_slow_disk_do_not_hold_up_the_page(folder, caplog):
     known, paths = Catalogue(), [folder / place for place in EXPECTED]
     with caplog.at_level(logging.WARNING):
-        assert known.holding(["unet"], paths, budget_s=-1) == []
+        assert known.files_with(["unet"], paths, budget_s=-1) == []
     assert "Refresh the page's lists (key R) to see more models" in caplog.text and "6 are left" in caplog.text
-    assert known.holding(["unet"], paths) == [folder / "sonic/unet.pth"]
-    assert known.holding(["unet"], paths, budget_s=-1) == [folder / "sonic/unet.pth"], "what is known takes no time"
+    assert known.files_with(["unet"], paths) == [folder / "sonic/unet.pth"]
+    assert known.files_with(["unet"], paths, budget_s=-1) == [folder / "sonic/unet.pth"], "known files take no time"
 
 
 def test_a_checkpoint_needs_both_networks(folder):
     paths = [folder / place for place in EXPECTED]
-    assert Catalogue().holding(["vae", "clip_vision"], paths) == [folder / "checkpoints/svd_xt.safetensors"]
+    assert Catalogue().files_with(["vae", "clip_vision"], paths) == [folder / "checkpoints/svd_xt.safetensors"]

@@ -1,4 +1,4 @@
-"""Files against networks: names, shapes, types; what is said when they do not fit; conversion; the command."""
+"""Files compared with networks: names, shapes, types; messages on a mismatch; conversion; the command."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from sonic_nodes.commands import cli, models
 from sonic_nodes.errors import InputError, OutputError, ResourceError, UsageError
 from sonic_nodes.weights import files, shapes
-from sonic_nodes.weights.check import load, matched
-from sonic_nodes.weights.convert import whole_folder, write_safetensors
+from sonic_nodes.weights.check import load, match_names
+from sonic_nodes.weights.convert import atomic_folder, write_safetensors
 from sonic_nodes.weights.identify import identify
 from sonic_nodes.weights.key_maps import NETWORKS
 from sonic_nodes.weights.reader import open_weights
@@ -43,7 +43,7 @@ def test_every_network_has_a_file():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_load_from_the_layout_that_users_have(network, models_folder, golden_weights):
+def test_load_from_users_files(network, models_folder, golden_weights):
     got = load(network, models_folder / PLACES[network], **SIZES[network])
     prefix = {"audio2token": "audio2token.", "audio2bucket": "audio2bucket."}.get(network, "")
     expected = {prefix + name: value for name, value in golden_weights[network].items()}
@@ -93,12 +93,12 @@ def test_clip_in_transformers_names(golden_weights, tmp_path):
     assert load("clip_vision", tmp_path / "clip.safetensors", **SIZES["clip_vision"]).keys() == table.keys()
 
 
-# What does not fit
+# Mismatches
 
 
 def refusal(network, path, **sizes):
     with pytest.raises(InputError) as caught:
-        matched(network, open_weights(path), **(sizes or SIZES[network]))
+        match_names(network, open_weights(path), **(sizes or SIZES[network]))
     return str(caught.value)
 
 
@@ -117,18 +117,20 @@ def test_swapped_files_are_named(network, wrong, models_folder, tmp_path):
         "vae": "the autoencoder of SVD",
         "clip_vision": "the autoencoder of SVD",
     }
-    assert f"put_here is {known[wrong]}" in text and ("Missing: " in text or "Surplus: " in text) and len(text) < 3000
+    assert (
+        f"put_here is {known[wrong]}" in text and ("Missing: " in text or "Unexpected: " in text) and len(text) < 3000
+    )
 
 
 def test_svd_unet_in_place_of_sonics(golden_weights, tmp_path):
     torch.save({k: v for k, v in golden_weights["unet"].items() if "_ip" not in k}, tmp_path / "unet.pth")
     text = refusal("unet", tmp_path / "unet.pth")
-    assert "is the SVD UNet; Sonic's is unet.pth, and does not fit" in text
+    assert "is the SVD UNet; Sonic's is unet.pth and does not fit" in text
     assert "Put unet.pth at models/sonic/unet.pth (6.30 GB, from https://huggingface.co/LeonJoe13/Sonic)." in text
     assert "attn2.processor.to_k_ip.0.weight" in text and "and 59 more" in text
 
 
-def test_missing_misshapen_surplus_are_listed(golden_weights, tmp_path):
+def test_missing_wrong_and_unexpected_tensors_are_listed(golden_weights, tmp_path):
     tensors = dict(golden_weights["audio2token"])
     del tensors["norm.bias"]
     tensors["proj2.weight"] = torch.zeros(48, 47)
@@ -136,12 +138,12 @@ def test_missing_misshapen_surplus_are_listed(golden_weights, tmp_path):
     torch.save(tensors, tmp_path / "a.pth")
     text = refusal("audio2token", tmp_path / "a.pth")
     assert "Missing: norm.bias." in text
-    assert "Of another shape: proj2.weight [48, 47], needed [48, 48]." in text
-    assert "Surplus: proj4.weight." in text
+    assert "Wrong shape: proj2.weight [48, 47], expected [48, 48]." in text
+    assert "Unexpected: proj4.weight." in text
 
 
 def test_small_network_is_not_the_published_one(models_folder):
-    assert "conv_in.weight [32, 8, 3, 3], needed [320, 8, 3, 3]" in refusal(
+    assert "conv_in.weight [32, 8, 3, 3], expected [320, 8, 3, 3]" in refusal(
         "unet", models_folder / PLACES["unet"], ids=256
     )
 
@@ -167,13 +169,13 @@ def test_values_that_are_not_finite(value, golden_weights, tmp_path):
         (["down_blocks.0.resnets.0.conv1.weight"], "the UNet of another diffusion model"),
         (
             ["first_stage_model.encoder.conv_in.weight", "model.diffusion_model.x"],
-            "a Stable Diffusion checkpoint for pictures",
+            "a Stable Diffusion checkpoint for images",
         ),
         (["model.diffusion_model.input_blocks.0.0.weight"], "a checkpoint of another diffusion model"),
         (["decoder.up_blocks.0.resnets.0.conv1.weight"], "an autoencoder in diffusers' names"),
         (["lora_unet_down.lora_up.weight"], "a LoRA"),
-        (["vision_model.pre_layrnorm.weight"], "CLIP's picture side"),
-        (["fc.weight"], "a file of 1 tensors that is none of Sonic's"),
+        (["vision_model.pre_layrnorm.weight"], "a CLIP image encoder"),
+        (["fc.weight"], "a file of 1 tensors that is not one of Sonic's"),
         ([], "a file without tensors"),
     ],
 )
@@ -194,7 +196,7 @@ def test_convert_and_load_again(dtype, models_folder, tmp_path):
         before = load(network, models_folder / PLACES[network], dtype, **SIZES[network])
         after = load(network, found.path, **SIZES[network])
         assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)
-        # the library accepts what we write
+        # the library accepts our file
         assert load_file(found.path).keys() == open_weights(found.path).entries.keys()
 
 
@@ -203,7 +205,7 @@ def test_convert_leaves_nothing_behind(models_folder, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(models, "write_safetensors", fail)
-    with pytest.raises(OutputError, match="^Choose an output folder that can be written: .*No space left"):
+    with pytest.raises(OutputError, match="^Choose a writable output folder: .*No space left"):
         models.convert(models_folder, tmp_path / "out", **SIZES)
     assert not os.listdir(tmp_path)
 
@@ -214,8 +216,8 @@ def test_convert_refuses(models_folder, tmp_path):
     with pytest.raises(UsageError, match="^Choose an output folder that does not exist yet"):
         models.convert(models_folder, tmp_path / "full", **SIZES)
     with (
-        pytest.raises(ResourceError, match="^Choose a disk with 1000000.00 GB of space"),
-        whole_folder(tmp_path / "big", 10**15),
+        pytest.raises(ResourceError, match="^Choose a disk with 1000000.00 GB of free space"),
+        atomic_folder(tmp_path / "big", 10**15),
     ):
         pass
     (tmp_path / "none").mkdir()
@@ -247,13 +249,13 @@ def test_models_as_json(models_folder, capsys):
     findings = {item["name"]: item for item in json.loads(capsys.readouterr().out)}
     rife = findings["RIFE/flownet.pkl"]  # the golden one has the published size
     assert rife["ok"] and rife["dtypes"] == ["fp16"]
-    assert not findings["unet.pth"]["ok"] and "Of another shape" in findings["unet.pth"]["detail"]
+    assert not findings["unet.pth"]["ok"] and "Wrong shape" in findings["unet.pth"]["detail"]
 
 
 def test_models_thorough(models_folder, capsys):
     cli.main(["models", "--models", str(models_folder / "sonic"), "--thorough", "--json"])
     rife = next(item for item in json.loads(capsys.readouterr().out) if item["name"] == "RIFE/flownet.pkl")
-    assert rife["ok"] and "though not the published file itself" in rife["detail"]
+    assert rife["ok"] and "but not the published file" in rife["detail"]
 
 
 def test_models_of_a_folder_that_is_none(tmp_path, capsys):

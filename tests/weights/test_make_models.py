@@ -1,4 +1,4 @@
-"""The script that makes random weights in the layout that users have, and every network running from its files."""
+"""The script that makes random weights in users' layout, and every network running from its files."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A whole model: found, checked together, loaded network by network."""
+"""The whole model: found, checked together, loaded network by network."""
 
 import shutil
 
@@ -36,9 +36,9 @@ def folder(small_models, tmp_path):
 
 
 @pytest.mark.parametrize("key", NETWORKS)
-def test_published_sizes_are_read_off_every_layout(key):
-    for layout in NETWORKS[key].layouts():
-        entries = {name: Shape(shape) for name, shape in layout.table.items()}
+def test_published_sizes_are_read_from_every_key_map(key):
+    for key_map in NETWORKS[key].key_maps():
+        entries = {name: Shape(shape) for name, shape in key_map.shapes.items()}
         assert sizes.sizes_of(key, entries) == FULL[key]
 
 
@@ -54,7 +54,9 @@ def test_every_network_of_a_folder(small_models):
     models = Models.in_folder(small_models)
     for key in NETWORKS:
         tensors = models.tensors(key, torch.float32)
-        expected = {layout.native(name) for layout in NETWORKS[key].layouts(**SMALL[key]) for name in layout.table}
+        expected = {
+            key_map.network_name(name) for key_map in NETWORKS[key].key_maps(**SMALL[key]) for name in key_map.shapes
+        }
         assert tensors.keys() <= expected and {t.dtype for t in tensors.values()} == {torch.float32}
         assert models.tensors(key, torch.float32) is tensors
     assert models.heads("whisper") == 2 and models.heads("clip_vision") == 2 and models.head_dim() == 32
@@ -95,9 +97,9 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 
 def network(key, **other):
-    """Random weights in the names of the first layout."""
+    """Random weights in the names of the first key map."""
     generator = torch.Generator().manual_seed(0)
-    table = NETWORKS[key].layouts(**SMALL[key] | other)[-1 if key.startswith("audio2") else 0].table
+    table = NETWORKS[key].key_maps(**SMALL[key] | other)[-1 if key.startswith("audio2") else 0].shapes
     return {name: values(name, shape, generator) for name, shape in table.items()}
 
 
@@ -108,19 +110,19 @@ def network(key, **other):
             "whisper",
             "sonic/whisper-tiny/model.safetensors",
             {"d": 48},
-            "Whisper of another size.*audio2token takes states of another size",
+            "Whisper of another size.*audio2token expects states of another size",
         ),
         (
             "audio2token",
             "sonic/audio2token.pth",
             {"dim": 64, "tokens": 4},
-            "Sonic's audio2token.pth.*the UNet takes tokens of another size",
+            "Sonic's audio2token.pth.*the UNet expects tokens of another size",
         ),
         (
             "audio2bucket",
             "sonic/audio2bucket.pth",
             {"states": 800},
-            "Sonic's audio2bucket.pth.*whisper and CLIP give states",
+            "Sonic's audio2bucket.pth.*Whisper and CLIP give inputs",
         ),
     ],
 )
@@ -134,7 +136,7 @@ def test_networks_that_do_not_belong_together(folder, key, place, other, words):
 def test_a_file_in_the_wrong_place(folder):
     shutil.copy(folder / "sonic/audio2bucket.pth", folder / "sonic/unet.pth")
     with pytest.raises(
-        InputError, match="^Put unet.pth at .* is Sonic's audio2bucket.pth, and does not fit Sonic's UNet"
+        InputError, match="^Put unet.pth at .* is Sonic's audio2bucket.pth and does not fit Sonic's UNet"
     ):
         Models.in_folder(folder)
 

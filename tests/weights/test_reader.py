@@ -1,5 +1,5 @@
-"""Reading weight files: the same tensors as PyTorch and safetensors give, nothing executed, every kind of damage one
-sentence."""
+"""Weight files: the same tensors as PyTorch and safetensors read, nothing executed, one sentence for every kind of
+damage."""
 
 import json
 import os
@@ -88,7 +88,7 @@ def test_memory_is_mapped_not_read(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
-# Nothing runs
+# Nothing is executed
 
 
 class Hostile:
@@ -120,17 +120,17 @@ def test_hostile_pickle_does_not_run(kind, container, tmp_path):
         path.write_bytes(pickle.dumps(hostile, protocol=2))
     else:
         torch.save(hostile, path, _use_new_zipfile_serialization=container == "zip")
-    with pytest.raises(InputError, match=r"^Download unet.pth again .*nothing of it was run"):
+    with pytest.raises(InputError, match=r"^Download unet.pth again .*it was not executed"):
         open_weights(path)
     assert not mark.exists()
     torch.load(path, weights_only=False) if container != "bare pickle" else pickle.loads(path.read_bytes())
-    assert mark.exists(), "the file was harmless: the test shows nothing"
+    assert mark.exists(), "the file is harmless: the test proves nothing"
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_torchscript_is_not_run(tmp_path):
     torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "yoloface_v5m.pt")
-    with pytest.raises(InputError, match="TorchScript program.*programs are not run"):
+    with pytest.raises(InputError, match="TorchScript program.*programs are not executed"):
         open_weights(tmp_path / "yoloface_v5m.pt")
 
 
@@ -149,27 +149,27 @@ def tensor(begin, end, shape=(4,), dtype="F32"):
 @pytest.mark.parametrize(
     "table, length, expected",
     [
-        ({"x": tensor(0, 16)}, 2_000_000_000, "2000000000 bytes, more than"),
-        ({"x": tensor(0, 16)}, 2**63, "more than"),
+        ({"x": tensor(0, 16)}, 2_000_000_000, "2000000000 bytes, above the limit"),
+        ({"x": tensor(0, 16)}, 2**63, "above the limit"),
         ({"x": tensor(0, 16)}, 1_000_000, "the whole file has"),
         ({"x": tensor(56, 72)}, None, "outside the file"),
-        ({"x": tensor(0, 16), "y": tensor(8, 24)}, None, "lie over one another"),
+        ({"x": tensor(0, 16), "y": tensor(8, 24)}, None, "overlap"),
         ({"x": tensor(16, 0)}, None, "outside the file"),
         ({"x": tensor(0, 12)}, None, "its shape .4. needs 16"),
-        ({"x": tensor(-16, 0)}, None, "no sizes"),
+        ({"x": tensor(-16, 0)}, None, "invalid values"),
         ({"x": tensor(0, 16, (2**40, 2**40))}, None, "needs"),
         ({"x": tensor(0, 16, [1] * 9)}, None, "at most 8"),
-        ({"x": tensor(0, 16, (4.0,))}, None, "no sizes"),
-        ({"x": tensor(0, 16, (True,))}, None, "no sizes"),
+        ({"x": tensor(0, 16, (4.0,))}, None, "invalid values"),
+        ({"x": tensor(0, 16, (True,))}, None, "invalid values"),
         ({"x": {"dtype": "F32", "shape": [4], "data_offsets": [0]}}, None, "outside the file"),
-        ({"x": {"dtype": "F32", "shape": [4]}}, None, "no list"),
-        ({"x": 3}, None, "nothing usable"),
-        ({"x": {"dtype": ["F32"]}}, None, "nothing usable"),
-        (b'{"x": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "x": {}}', None, "a name stands twice"),
-        (b"{" + b"[" * 100_000, None, "no JSON"),
-        (b'{"a": ' * 50_000 + b"1" + b"}" * 50_000, None, "no JSON"),
-        (b'{"x": ' + b"9" * 10_000 + b"}", None, "no JSON"),
-        (b"{\xff\xfe}", None, "no JSON"),
+        ({"x": {"dtype": "F32", "shape": [4]}}, None, "is not a list"),
+        ({"x": 3}, None, "no valid entry"),
+        ({"x": {"dtype": ["F32"]}}, None, "no valid entry"),
+        (b'{"x": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "x": {}}', None, "duplicate name"),
+        (b"{" + b"[" * 100_000, None, "not JSON"),
+        (b'{"a": ' * 50_000 + b"1" + b"}" * 50_000, None, "not JSON"),
+        (b'{"x": ' + b"9" * 10_000 + b"}", None, "not JSON"),
+        (b"{\xff\xfe}", None, "not JSON"),
     ],
 )
 def test_bad_safetensors_table(table, length, expected, tmp_path):
@@ -195,12 +195,12 @@ def test_unknown_type_is_a_sentence(tmp_path):
         (b"abc", "it has only 3 bytes"),
         (b"<!DOCTYPE html><html>" + b" " * 50, "it is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "it is a git-lfs pointer"),
-        (b"\x1f\x8b" + b"0" * 50, "unpack it"),
-        (b"\x7fELF" + b"0" * 50, "no weight format"),
-        (b"PK\x03\x04" + b"0" * 50, "cannot be listed"),
-        (b"\x80\x02" + b"0" * 50, "more values than it has"),
-        (b"\x80\x02" + b"\xff" * 50, "no pickle"),
-        (b"\x80\x02]q\x00." * 5 + b"0" * 20, "none that PyTorch writes"),
+        (b"\x1f\x8b" + b"0" * 50, "extract it"),
+        (b"\x7fELF" + b"0" * 50, "none of the supported formats"),
+        (b"PK\x03\x04" + b"0" * 50, "zip directory is invalid"),
+        (b"\x80\x02" + b"0" * 50, "pops more values than it has"),
+        (b"\x80\x02" + b"\xff" * 50, "its pickle is invalid"),
+        (b"\x80\x02]q\x00." * 5 + b"0" * 20, "not one that PyTorch writes"),
     ],
 )
 def test_other_files(content, expected, tmp_path):
@@ -213,7 +213,7 @@ def test_other_files(content, expected, tmp_path):
 def test_absent_and_folder(tmp_path):
     with pytest.raises(InputError, match="^Put the weight file at .*nothing.pth, or choose another"):
         open_weights(tmp_path / "nothing.pth")
-    with pytest.raises(InputError, match="^Choose a weight file that can be read"):
+    with pytest.raises(InputError, match="^Choose a readable weight file"):
         open_weights(tmp_path)
 
 
@@ -244,11 +244,11 @@ def test_zip_bomb_and_wrong_records(tmp_path):
     path = tmp_path / "unet.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"\0" * 50_000_000)
-    with pytest.raises(InputError, match="has 50000000 bytes, or is compressed"):
+    with pytest.raises(InputError, match="has 50000000 bytes or is compressed"):
         open_weights(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("pictures/cat.jpg", b"\xff")
-    with pytest.raises(InputError, match="without PyTorch's table of contents"):
+    with pytest.raises(InputError, match="without PyTorch's data.pkl"):
         open_weights(path)
 
 
@@ -261,7 +261,7 @@ def test_tensor_beyond_its_storage(tmp_path):
             bad.writestr(
                 info.filename, data.replace(b"K\n\x85", b"K\x0b\x85") if info.filename.endswith("data.pkl") else data
             )
-    with pytest.raises(InputError, match="'x' would reach beyond its data"):
+    with pytest.raises(InputError, match="'x' reaches beyond its data"):
         open_weights(tmp_path / "bad.pth")
 
 
