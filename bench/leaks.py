@@ -1,4 +1,4 @@
-"""Twenty runs and twenty cancelled runs of the Sonic engine: what is left in memory and on disk.
+"""Leaks of memory and files after twenty runs and twenty cancelled runs of the Sonic engine.
 
     python -m bench.leaks [--models DIR] [--runs 20]      without DIR: small networks with random weights
 
@@ -26,7 +26,7 @@ RSS_LIMIT_MB = 50
 
 
 def resident_mb() -> float:
-    """After everything that can be given back was given back; NaN where the system does not say."""
+    """After garbage collection and malloc_trim; NaN where the system does not report it."""
     gc.collect()
     try:
         ctypes.CDLL(None).malloc_trim(0)
@@ -36,7 +36,7 @@ def resident_mb() -> float:
 
 
 def one_run(engine, number: int, stop_at: int | None):
-    """A clip of its own each time, so that nothing kept is used again."""
+    """A different clip each time, so that nothing cached is reused."""
     data = clip_data(0.4, seed=number % 7)
     progress = StopAt(stop_at)
     try:
@@ -47,8 +47,7 @@ def one_run(engine, number: int, stop_at: int | None):
 
 
 def measure(engine, runs: int, stops: bool):
-    """[(live bytes, resident MB)] after each run; what the engine keeps on purpose is let go, since it differs from
-    clip to clip."""
+    """[(live bytes, resident MB)] after each run. The engine's cache, which depends on the clip, is cleared."""
     readings = []
     for number in range(runs):
         one_run(engine, number, 3 + 5 * number if stops else None)
@@ -79,7 +78,8 @@ def main(argv=None) -> int:
             failed |= not holds
             what = "cancelled runs" if stops else "runs"
             print(
-                f"{options.runs} {what}, after the second and the last: live tensors {live / 1e6:.2f} and {last_live / 1e6:.2f} MB, "
+                f"{options.runs} {what}, after the second and the last: "
+                f"live tensors {live / 1e6:.2f} and {last_live / 1e6:.2f} MB, "
                 f"resident {resident:.0f} and {last_resident:.0f} MB" + ("" if holds else "   FAILS")
             )
         left = os.listdir(temporary)

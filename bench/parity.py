@@ -1,9 +1,9 @@
-"""Every network against the tensors that the reference implementation recorded: stage, largest error, tolerance.
+"""Every network against tensors recorded from the reference implementation: stage, largest error, tolerance.
 
-Exits 0 only when every row holds. tests/golden/README.md says how the tensors were made and gives the tolerances of
-float32. In fp16 every row is the relative distance and may reach 1e-2; in bf16, whose numbers have 8 bits, 3e-2:
-diffusers' own autoencoder in bf16 is 2e-2 from itself in float32 (tests/models/test_oracles.py holds ours below that).
-Whole clips in bf16 may reach 7e-2: rounding the weights alone moves them by 1.9e-2.
+Exits 0 only when every row holds. tests/golden/README.md describes the tensors and the tolerances of float32. In
+reduced precision every row is the relative error, up to 1e-2 in fp16 and 3e-2 in bf16, which has 8 bits of precision:
+diffusers' autoencoder in bf16 differs by 2e-2 from itself in float32 (tests/models/test_oracles.py keeps ours below
+that). Clips in bf16 may reach 7e-2: rounding the weights alone changes them by 1.9e-2.
 
     python -m bench.parity [--golden DIR] [--device cuda] [--dtype fp16] [--check-finite]
 """
@@ -31,7 +31,7 @@ class Row:
     stage: str
     error: float
     tolerance: float
-    kind: str  # "rel": |a - b| / |b| over the whole tensor; "abs": the largest difference
+    kind: str  # "rel": |a - b| / |b| in the 2-norm; "abs": the largest difference
 
     @property
     def holds(self) -> bool:
@@ -80,7 +80,7 @@ class Parity:
 
 
 def full_mel(parity: Parity) -> torch.Tensor:
-    """[80, 3000] from the recorded columns and the constant behind them."""
+    """[80, 3000]: the recorded columns, then the constant of silence."""
     audio = parity.read("audio_mel")
     mel = torch.full((80, 3000), float(audio["mel_tail_constant"]))
     mel[:, :260] = audio["mel"][0]
@@ -105,7 +105,7 @@ def whisper(parity: Parity):
 
 
 def audio_adapters(parity: Parity):
-    """From the recorded spectrum: Whisper's states, the windows around each frame, and both adapters."""
+    """From the recorded log-mel: Whisper's states, the windows of each frame, and both adapters."""
     golden, pipeline, weights = (
         parity.read("audio_adapters_tiny"),
         parity.read("pipeline_2window"),
@@ -138,9 +138,9 @@ def clip(parity: Parity):
 def vae_encoder(parity: Parity):
     golden, weights = parity.read("vae_tiny_io"), parity.weights("vae_tiny_weights")
     own, other = "first_stage_model.encoder.", "conditioner.embedders.3.encoder.encoder."
-    beside = {other + k.removeprefix(own): v for k, v in weights.items() if k.startswith(own)}
-    beside |= {k: v for k, v in weights.items() if k.startswith("conditioner.")}
-    for label, tensors, conditioner in (("folded", weights, 0), ("beside", beside, 1)):
+    separate = {other + k.removeprefix(own): v for k, v in weights.items() if k.startswith(own)}
+    separate |= {k: v for k, v in weights.items() if k.startswith("conditioner.")}
+    for label, tensors, conditioner in (("folded", weights, 0), ("beside", separate, 1)):
         mean, log_variance = parity.run("vae_encoder", {"picture": golden["image"]}, tensors, [conditioner])
         parity.add(f"VAE encoder, quantising {label}", mean, golden["enc_mean"], 2e-5)
         parity.add(f"VAE encoder, variance, {label}", log_variance, golden["enc_logvar"], 2e-5)
@@ -174,7 +174,7 @@ def unet_conditions(parity: Parity, golden, face_mask, rows: int, columns: int) 
 
 
 def unet(parity: Parity):
-    """One step of the three branches, the worst of its recorded layers, and the face mask at the four resolutions."""
+    """One step of the three branches, its recorded layers, and the face mask at the four resolutions."""
     golden, weights = parity.read("unet_tiny_io"), parity.weights("unet_tiny_weights_a", "unet_tiny_weights_b")
     net, (rows, columns) = unet_model.UNet(weights, TINY_HEAD_DIM), golden["sample"].shape[-2:]
     layers = [name.removeprefix("act.") for name in golden if name.startswith("act.")]
@@ -199,7 +199,7 @@ def unet(parity: Parity):
 
 
 def unet_layers(parity: Parity, golden, outputs):
-    """The layer that is farthest from what was recorded of it: the rows of the last branch, or all rows."""
+    """The layer with the largest error; recorded are the rows of the last branch, or all rows."""
     rows = []
     for name, output in outputs.items():
         expected, got = golden[f"act.{name}"], output.float().cpu()
@@ -217,7 +217,7 @@ def unet_masks(parity: Parity, net, golden, case: str, rows: int, columns: int):
 
 
 def preparation(parity: Parity):
-    """The picture's part: crop, size, resized picture and mask, in levels of 255."""
+    """The portrait: crop, size, resized image and mask, in levels of 255."""
     golden = parity.read("preprocess")
     boxes = [
         face.crop_square((int(h), int(w), 3), (x0, y0, x1, y1), ratio)
@@ -244,7 +244,7 @@ def preparation(parity: Parity):
 
 
 def schedule(parity: Parity):
-    """Noise levels of every recorded number of steps, and three Euler steps."""
+    """Noise levels for every recorded number of steps, and three Euler steps."""
     golden = parity.read("scheduler")
     counts = sorted(int(name.removeprefix("sigmas_")) for name in golden if name.startswith("sigmas_"))
     levels = {n: _sonic.karras(n) for n in counts}
@@ -267,9 +267,8 @@ def schedule(parity: Parity):
         parity.add(f"schedule, Euler step {i} of 25", after, golden[f"step{i}_prev"], 1e-6, exact_kind=True)
 
 
-def conditions_of_clip(parity: Parity, golden, sound: int, frames: int, window: int):
-    """(what the UNet is prepared with, the picture's latents, motion buckets), from recorded pixels and the spectrum of
-    `sound` / 25 s."""
+def clip_conditions(parity: Parity, golden, sound: int, frames: int, window: int):
+    """(conditions of the UNet, image latents, motion buckets), from pixels and the log-mel of `sound` / 25 s."""
     adapters = parity.weights("audio_adapters_tiny")
     (image,) = parity.run("clip_vision", {"pixels": golden["clip_pixels"][None]}, parity.weights("clip_tiny"), [2])
     picture, _ = parity.run(
@@ -278,9 +277,8 @@ def conditions_of_clip(parity: Parity, golden, sound: int, frames: int, window: 
     (states,) = parity.run("whisper", {"mel": full_mel(parity)}, parity.weights("whisper_tiny_enc"), [2])
     tokens, silence = parity.run("audio_tokens", {"states": states[: 2 * sound]}, adapters, [frames])
     (buckets,) = parity.run("motion_bucket", {"states": states[: 2 * sound], "image": image}, adapters, [frames])
-    nothing = torch.zeros_like
-    images, sounds = [nothing(image)[None], image[None], image[None]], [silence[None], silence[None], tokens]
-    pictures = [nothing(picture[0]), picture[0], picture[0]]
+    images, sounds = [torch.zeros_like(image)[None], image[None], image[None]], [silence[None], silence[None], tokens]
+    pictures = [torch.zeros_like(picture[0]), picture[0], picture[0]]
     lists = [[x.to(parity.device) for x in branches] for branches in (images, sounds, pictures)]
     rows, columns = picture.shape[2:]
     return (
@@ -295,18 +293,17 @@ CLIPS = {
     "pipeline_shortclip": (17, sampler.Settings(steps=2, window=9, shift=2, dynamic_scale=1.5)),
 }
 LATENT_SCALE, DECODED_AT_ONCE = 0.18215, 3
-# Guidance multiplies the difference of branches: of bf16's error in the network, more than twice is left in the clip.
+# Guidance amplifies the difference of branches: bf16's error more than doubles from the network to the clip.
 LOOP_TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 7e-2}
 
 
 def sampling(parity: Parity):
-    """Whole clips, from pixels and spectrum to latents and pictures: two windows, and one that is longer than the
-    clip."""
+    """Whole clips, from pixels and log-mel to latents and frames: two windows, and one longer than the clip."""
     weights = parity.weights("unet_tiny_weights_a", "unet_tiny_weights_b")
     for name, (sound, settings) in CLIPS.items():
         golden, frames = parity.read(name), sampler.latent_count(sound, "upstream")
         net = unet_model.UNet(weights, TINY_HEAD_DIM)
-        conditions, picture, buckets = conditions_of_clip(parity, golden, sound, frames, settings.window)
+        conditions, picture, buckets = clip_conditions(parity, golden, sound, frames, settings.window)
         net.prepare(conditions, check_finite=parity.check_finite)
         (latents,) = sampler.sample(
             net, golden["noise_latents"][0], picture, buckets, settings, check_finite=parity.check_finite
@@ -348,7 +345,7 @@ def main(argv=None) -> int:
     parser.add_argument("--golden", default=ROOT / "tests" / "golden", metavar="DIR")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=DTYPES, default="fp32")
-    parser.add_argument("--check-finite", action="store_true", help="also look for NaN and infinity in every layer")
+    parser.add_argument("--check-finite", action="store_true", help="also check every layer for NaN and infinity")
     options = parser.parse_args(argv)
     parity = Parity(options.golden, options.device, DTYPES[options.dtype], options.check_finite)
     for stage in STAGES:

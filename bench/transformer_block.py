@@ -1,14 +1,13 @@
-"""A transformer block of the UNet's shape, written on tensor.h, beside the same block in eager PyTorch: time and peak
-of live memory.
+"""A transformer block of the UNet on tensor.h against the same block in eager PyTorch: time and peak memory.
 
     python -m bench.transformer_block [--tokens 4096 --channels 320 --frames 2 --rounds 9] [--dtype fp32] [--device cpu]
 
-The block is the spatial one: layer norm and self-attention, layer norm and cross-attention to one token, layer norm and
-GEGLU. The default is the first level of a 512 x 512 picture. The eager one does what diffusers' BasicTransformerBlock
-does, in inference mode, and is more careful with memory: it drops every tensor at its last use, where that one keeps
-the normed input until its forward ends. Both copy nothing of their operands, share weights and inputs, and are timed in
-turns. Bytes are those that torch's allocator hands out and takes back, in both, operators' own scratch included. Exits
-1 when the outputs differ, when ours peaks above 1.1 times eager's live bytes, or when its median time is above eager's.
+The block is the spatial one: layer norm and self-attention, layer norm and cross-attention to one token, layer norm
+and GEGLU. The default is the first level of a 512 x 512 image. The eager block computes what diffusers'
+BasicTransformerBlock does, in inference mode, but frees every tensor at its last use, where diffusers' keeps the
+normalised input to the end. Both share weights and inputs, copy no operands, and are timed in turns. Bytes come from
+torch's allocator in both and include the operators' scratch. Exits 1 when the outputs differ, when our peak is above
+1.1 times eager's, or when our median time is above eager's.
 """
 
 import argparse
@@ -39,7 +38,7 @@ def random_weights(channels, kind):
 
 
 class Eager:
-    """The block on its weights; each method's locals end with it."""
+    """The block in eager PyTorch; each method frees its locals on return."""
 
     def __init__(self, weights):
         self.weights = weights
@@ -107,7 +106,8 @@ def main() -> int:
         ratio = values["ours"] / values["eager"]
         holds = holds and ratio <= line
         print(
-            f"{label:20} ours {values['ours'] / unit:9.2f}   eager {values['eager'] / unit:9.2f}   ratio {ratio:.3f}, the line {line}"
+            f"{label:20} ours {values['ours'] / unit:9.2f}   eager {values['eager'] / unit:9.2f}   "
+            f"ratio {ratio:.3f}, limit {line}"
         )
     return 0 if holds else 1
 

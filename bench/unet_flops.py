@@ -1,10 +1,10 @@
-"""Operations of one UNet step at full size, counted on the meta device: no memory, no time, the same calls.
+"""FLOPs of one UNet step at full size, counted on the meta device: the same calls, without memory or time.
 
     python -m bench.unet_flops [--height 512 --width 512 --window 25 --clip 125 --mask 0.5 --steps 25]
 
-Prints what a step issues with all savings and without each of them, once-per-run work spread over all steps and
-windows, against the reference's 100.0 TFLOP at 512 x 512 (2 for each multiply-add of convolutions, linear layers and
-attention).
+Prints the FLOPs of a step with all optimisations and without each of them, with the once-per-run work spread over all
+steps and windows, and the ratio to the reference's 100.0 TFLOP at 512 x 512. A multiply-add of convolutions, linear
+layers and attention counts as 2.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def rectangle_mask(height, width, share):
 
 
 def full_size_conditions(height, width, window, clip, mask, tensor):
-    """Three branches, as the sampler has them; `tensor` makes one of a shape."""
+    """The sampler's three branches; tensor(*shape) makes a tensor."""
     rows, columns = height // 8, width // 8
     return model.Conditions(
         image=[tensor(1, 1, 1024) for _ in range(3)],
@@ -68,7 +68,8 @@ def main():
         return flops(net.step(sample, 0.5, IDS, frames, disabled=off, meter=True)[1])
 
     print(
-        f"{a.height} x {a.width}, {a.window} frames, 3 branches, clip of {a.clip} frames, {a.steps} steps, mask {a.mask:.0%}; TFLOP"
+        f"{a.height} x {a.width}, {a.window} frames, 3 branches, clip of {a.clip} frames, {a.steps} steps, "
+        f"mask {a.mask:.0%}; TFLOP"
     )
     print(f"{'':38}{'conv':>8}{'linear':>8}{'attn':>8}{'sum':>9}")
     for label, cost in (

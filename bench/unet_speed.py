@@ -1,20 +1,18 @@
-"""One UNet step beside diffusers' UNet with audio-attention processors: same weights, inputs, threads and batching, in
-turns.
+"""One UNet step against diffusers' UNet with audio-attention processors: same weights, inputs, threads and batching.
 
     python -m bench.unet_speed [--size tiny|golden|small|full] [--frames 25 --height 128 --width 128 --rounds 3]
     [--lean] [--models DIR]
                                [--device cuda --dtype fp16]
 
---models reads the UNet from the files that users have (ComfyUI's models folder, or what tests/tools/make_models.py
-writes); without it the weights are random. Both networks hold the tensors that were read; ours has its convolutions
-again, stored the way it computes.
+--models reads the UNet from ComfyUI's models folder, or from what tests/tools/make_models.py writes; without it the
+weights are random. Both networks share the weights; ours also has channels-last copies of the convolutions.
 
-The processors do what the published model does: sound is one more attention beside the image's, and over time its
-tokens are repeated for every position before they are projected. --lean projects them once a branch, as a careful eager
-implementation might. One run of each is profiled, which also warms it up, and then the timed rounds take turns. Prints
-the outputs' difference, median seconds, the peak of live memory above weights and inputs as torch's own allocator saw
-it in both, and where the time goes. Exits 1 when the outputs differ by more than 1e-4 (3e-2 in half precision), when
-our median time is above theirs, or when our peak is above 0.7 of theirs. Needs diffusers.
+The processors compute what the published model does: audio is a second attention with the image's queries, and
+temporal layers repeat its tokens for every position before projecting them. --lean projects them once a branch, as an
+optimised eager implementation might. A profiled run of each serves as warm-up; then timed rounds alternate. Prints the
+difference of the outputs, median seconds, the peak memory above weights and inputs from torch's allocator, and the
+time by kernel. Exits 1 when the outputs differ by more than 1e-4 (3e-2 in half precision), when our median time is
+above theirs, or when our peak is above 0.7 of theirs. Needs diffusers.
 """
 
 import argparse
@@ -61,24 +59,23 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 TIME_LINE, BYTES_LINE = 1.0, 0.7
 
 
-class Sound:
-    """What the processors need of one step."""
+class AudioInputs:
+    """The processors' inputs in one step."""
 
     def __init__(self, tokens, mask, frames):
         self.tokens, self.mask, self.frames = tokens, mask, frames  # [branches frames, tokens, context], [1, 1, H, W]
 
 
 class AudioProcessor:
-    """attn2 of the published model: to_out(image attention + mask times audio attention), in each frame or over
-    time."""
+    """attn2 of the published model: to_out(image attention + mask * audio attention), spatial or temporal."""
 
-    def __init__(self, sound, to_k, to_v, over_time, lean):
-        self.sound, self.to_k, self.to_v, self.over_time, self.lean = sound, to_k, to_v, over_time, lean
+    def __init__(self, inputs, to_k, to_v, temporal, lean):
+        self.inputs, self.to_k, self.to_v, self.temporal, self.lean = inputs, to_k, to_v, temporal, lean
 
     def _tokens(self, batch):
-        if not self.over_time:
-            return self.sound.tokens
-        mean = self.sound.tokens.unflatten(0, (-1, self.sound.frames)).mean(1)
+        if not self.temporal:
+            return self.inputs.tokens
+        mean = self.inputs.tokens.unflatten(0, (-1, self.inputs.frames)).mean(1)
         return mean if self.lean else mean.repeat_interleave(batch // len(mean), 0)
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, **_):
@@ -92,21 +89,21 @@ class AudioProcessor:
         )
         audio = self._tokens(batch)
         k, v = (heads(F.linear(audio, w)).repeat_interleave(batch // len(audio), 0) for w in (self.to_k, self.to_v))
-        heard = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        if not self.over_time:
-            scale = (self.sound.mask.shape[2] * self.sound.mask.shape[3] / tokens) ** 0.5
-            side = [round(s / scale) for s in self.sound.mask.shape[2:]]
-            heard = heard * F.interpolate(self.sound.mask, side, mode="bicubic").view(1, tokens, 1)
-        return attn.to_out[0](image.transpose(1, 2).flatten(2) + heard)
+        audio_output = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        if not self.temporal:
+            scale = (self.inputs.mask.shape[2] * self.inputs.mask.shape[3] / tokens) ** 0.5
+            side = [round(s / scale) for s in self.inputs.mask.shape[2:]]
+            audio_output = audio_output * F.interpolate(self.inputs.mask, side, mode="bicubic").view(1, tokens, 1)
+        return attn.to_out[0](image.transpose(1, 2).flatten(2) + audio_output)
 
 
-def with_sound(net, weights, sound, lean):
+def with_audio(net, weights, inputs, lean):
     processors = {}
     for name in net.attn_processors:
         prefix = name.removesuffix(".processor")
         if prefix.endswith("attn2"):
             k, v = (weights[f"{prefix}.processor.to_{part}_ip.0.weight"] for part in "kv")
-            processors[name] = AudioProcessor(sound, k, v, "temporal" in prefix, lean)
+            processors[name] = AudioProcessor(inputs, k, v, "temporal" in prefix, lean)
         else:
             processors[name] = net.attn_processors[name]
     net.set_attn_processor(processors)
@@ -122,13 +119,13 @@ def profiled(work, device="cpu"):
 
 
 def finish(device):
-    """Wait until the device has done what it was given."""
+    """Waits for the device."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def peak_in(profile) -> int:
-    """Bytes, from the allocator's own events: whatever an operator allocates inside itself counts too."""
+    """Bytes, from the allocator's events, so operators' scratch counts too."""
     events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
     live = peak = 0
     for event in sorted(events, key=lambda e: e.start_ns()):
@@ -148,13 +145,13 @@ def peak_above_start(work, device="cpu") -> int:
 
 
 def seconds_by_kernel(profile, device="cpu") -> dict[str, float]:
-    """What each operator spent outside the operators that it calls; on CUDA, what the device spent in each kernel."""
+    """Self time of each operator; on CUDA, device time of each kernel."""
     kind = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
     return {e.key.split("::")[-1]: getattr(e, kind) * 1e-6 for e in profile.key_averages() if getattr(e, kind) > 0}
 
 
 def print_kernels(kernels: dict[str, dict[str, float]], rows=12):
-    """Seconds, those of the most first; the profiler slows each call down a little."""
+    """Seconds in descending order, which include the profiler's overhead."""
     names = sorted(
         {name for table in kernels.values() for name in table},
         key=lambda name: -max(t.get(name, 0) for t in kernels.values()),
@@ -169,7 +166,7 @@ def print_kernels(kernels: dict[str, dict[str, float]], rows=12):
 
 
 def read_weights(folder, sizes) -> dict[str, torch.Tensor]:
-    """The UNet of the users' file, memory-mapped where it is in float32."""
+    """The UNet from the user's file, memory-mapped where it is in float32."""
     path = files.first(Path(folder), files.file_of("unet"))
     if path is None:
         raise SystemExit(files.advice("unet"))
@@ -181,9 +178,8 @@ def read_weights(folder, sizes) -> dict[str, torch.Tensor]:
         "blocks": sizes["layers"],
     }
     weights = check.load("unet", path, torch.float32, **own)
-    print(
-        f"{path}: {sum(w.nbytes for w in weights.values()) / 2**30:.2f} GiB of weights in {time.perf_counter() - start:.1f} s"
-    )
+    size, seconds = sum(w.nbytes for w in weights.values()), time.perf_counter() - start
+    print(f"{path}: {size / 2**30:.2f} GiB of weights in {seconds:.1f} s")
     return weights
 
 
@@ -204,8 +200,10 @@ def workloads(a):
     conditions = {"image": images, "audio": audio, "image_latents": latents, "face_mask": mask}
     net.prepare(model.Conditions(**conditions, rows=rows, columns=columns, window=a.frames))
     sample = torch.stack([torch.cat([noise, part.expand(a.frames, -1, -1, -1)], 1) for part in latents])
-    sound = Sound(torch.cat([part.expand(a.frames, -1, -1) for part in audio]), mask[None, None].to(**kind), a.frames)
-    peer = with_sound(parity_unet.diffusers_unet(weights, head_dim, **sizes), weights, sound, a.lean)
+    inputs = AudioInputs(
+        torch.cat([part.expand(a.frames, -1, -1) for part in audio]), mask[None, None].to(**kind), a.frames
+    )
+    peer = with_audio(parity_unet.diffusers_unet(weights, head_dim, **sizes), weights, inputs, a.lean)
     ids, timestep = torch.tensor([IDS] * 3, **kind), torch.tensor(TIMESTEP, device=a.device)
     return {
         "ours": lambda: net.step(noise, TIMESTEP, IDS, range(a.frames))[0],
@@ -239,7 +237,7 @@ def report(a, outputs, medians, peaks) -> bool:
     ):
         ours, theirs = values["ours"] / unit, values["diffusers"] / unit
         holds = holds and ours / theirs <= line
-        print(f"{label:16} ours {ours:10.2f}   diffusers {theirs:10.2f}   ratio {ours / theirs:.3f}, the line {line}")
+        print(f"{label:16} ours {ours:10.2f}   diffusers {theirs:10.2f}   ratio {ours / theirs:.3f}, limit {line}")
     return holds
 
 
@@ -248,7 +246,7 @@ def main() -> int:
     parser.add_argument("--size", choices=SIZES, default="small")
     for name, default in (("frames", 25), ("height", 128), ("width", 128), ("rounds", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--lean", action="store_true", help="the peer projects sound once a branch")
+    parser.add_argument("--lean", action="store_true", help="the peer projects the audio tokens once a branch")
     parser.add_argument("--models", metavar="DIR", help="ComfyUI's models folder: read the UNet from there")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=DTYPES, default="fp32")

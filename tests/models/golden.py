@@ -1,4 +1,4 @@
-"""Reading the golden files: a network's weights and what it did with them."""
+"""Reads the golden files: the weights of a network, and recorded inputs and outputs."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "golden"
 
 
 def read(name):
-    """{name: tensor}; floating-point numbers as float32."""
+    """{name: tensor}; floating-point tensors as float32."""
     return {
         key: value.float() if value.is_floating_point() else value
         for key, value in load_file(FOLDER / f"{name}.safetensors").items()
@@ -21,13 +21,13 @@ def weights(name, dtype=torch.float32):
 
 
 def relative(got, expected):
-    """The distance of two tensors, relative to the length of the second."""
+    """The relative error in the 2-norm."""
     assert got.shape == expected.shape, (got.shape, expected.shape)
     return float((got.double() - expected.double()).norm() / expected.double().norm())
 
 
 def full_mel():
-    """The spectrum of 30 s, [80, 3000]; the file stores the columns before the silence, which is constant."""
+    """The log-mel of 30 s, [80, 3000]: the recorded columns, then the constant of silence."""
     audio = read("audio_mel")
     mel = torch.full((80, 3000), float(audio["mel_tail_constant"]))
     mel[:, :260] = audio["mel"][0]

@@ -1,4 +1,4 @@
-"""The weights of diffusers' and transformers' networks under the names of the files that users have."""
+"""Renames the weights of diffusers' and transformers' networks to the names in users' files."""
 
 import torch
 
@@ -38,7 +38,7 @@ def vae_name(name, levels):
 
 
 def vae_weights(state, levels):
-    """The whole autoencoder; the quantising convolution stays beside the encoder."""
+    """The autoencoder, with a separate quantising convolution."""
     found = {}
     for name, value in state.items():
         new = name if name.startswith("quant_conv.") else vae_name(name, levels)

@@ -1,4 +1,4 @@
-"""Every network on every device and in every precision: the table of bench/parity.py."""
+"""bench/parity.py on every device and in every precision."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the networks refuse, and the layers that can be looked at."""
+"""Error messages of the networks, probed layers, and properties of single networks."""
 
 import pytest
 import torch
@@ -122,7 +122,7 @@ from tests.models.golden import full_mel, read, relative, weights
         ("rife", {"before": torch.zeros(1, 3, 64, 64)}, "rife_ifnet", [], "it has no tensor 'after'"),
     ],
 )
-def test_what_does_not_fit_is_a_sentence(network, inputs, file, numbers, expected):
+def test_invalid_inputs_are_reported(network, inputs, file, numbers, expected):
     with pytest.raises(RuntimeError, match=expected):
         run_network(network, inputs, weights(file), numbers)
 
@@ -136,7 +136,7 @@ def test_a_missing_weight_is_named():
         run_network("vae_decoder", {"latents": torch.zeros(2, 4, 4, 4)}, tensors)
 
 
-def test_layers_can_be_looked_at():
+def test_layers_can_be_probed():
     golden = read("vae_tiny_io")
     names = [
         "first_stage_model.decoder.mid.attn_1",
@@ -191,7 +191,7 @@ def test_rife_on_pairs_at_once_and_between_equal_frames():
 
 
 def test_windows_at_the_ends_are_zero_padded():
-    """Two frames of audio: window rows before the start and behind the end are zeros, however short the audio is."""
+    """Two frames of audio: window rows outside the recording are zeros."""
     states = torch.randn(8, 5, 32, generator=torch.Generator().manual_seed(0))
     tensors = weights("audio_adapters_tiny")
     padded = torch.cat([torch.zeros(4, 5, 32), states, torch.zeros(6, 5, 32)])

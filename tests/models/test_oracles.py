@@ -1,6 +1,6 @@
-"""The networks against independent libraries, diffusers and transformers, with fresh random weights and odd sizes.
+"""The networks against independent libraries, diffusers and transformers, with random weights and unusual sizes.
 
-Neither is needed by the package; without them these tests are skipped: pip install diffusers transformers
+The package needs neither; without them these tests are skipped: pip install diffusers transformers
 """
 
 import pytest
@@ -16,8 +16,7 @@ CHANNELS = (32, 64, 64)
 
 
 def randomised(module, seed):
-    """Random everywhere, also where a fresh module has zeros and ones; scaled so that values neither vanish nor
-    grow."""
+    """Random values for every parameter, also for initial zeros and ones, scaled to keep activations near 1."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in module.named_parameters():
         spread = 0.1 if parameter.dim() < 2 else 1 / parameter[0].numel() ** 0.5
@@ -129,8 +128,8 @@ def test_whisper(width, heads, positions, layers):
         "whisper", {"mel": mel}, {f"encoder.{name}": value for name, value in module.state_dict().items()}, [heads]
     )
     for i in range(2):
-        piece = mel[None, :, 2 * positions * i : 2 * positions * (i + 1)]
-        expected = module(piece, output_hidden_states=True).hidden_states
+        segment = mel[None, :, 2 * positions * i : 2 * positions * (i + 1)]
+        expected = module(segment, output_hidden_states=True).hidden_states
         assert len(expected) == states.shape[1] == layers + 1
         for k, state in enumerate(expected):
             assert relative(states[positions * i : positions * (i + 1), k], state[0]) < TOLERANCE

@@ -55,7 +55,7 @@ def test_motion_bucket():
 
 
 @pytest.mark.parametrize(
-    "conditioner", [False, True], ids=["quantising convolution folded", "quantising convolution beside"]
+    "conditioner", [False, True], ids=["quantising convolution folded", "separate quantising convolution"]
 )
 def test_vae_encoder(conditioner):
     golden, vae = read("vae_tiny_io"), weights("vae_tiny_weights")
@@ -76,12 +76,12 @@ def test_vae_decoder(name, frames, chunk):
     assert relative(video, golden[name]) < 2e-5
 
 
-@pytest.mark.parametrize("by_pixel", [False, True])
+@pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("frames", [1, 5])
-def test_vae_decoder_in_parts(frames, by_pixel):
-    """As large videos are decoded: frame after frame, and over time in parts of the channels and of the positions."""
+def test_vae_decoder_in_parts(frames, channels_last):
+    """As for large videos: spatial layers frame by frame, temporal layers in parts of channels and positions."""
     latents, tensors = {"latents": read("vae_tiny_io")["z"][:frames]}, weights("vae_tiny_weights")
-    if by_pixel:
+    if channels_last:
         tensors = {
             name: w.contiguous(memory_format=torch.channels_last) if w.dim() == 4 else w for name, w in tensors.items()
         }

@@ -1,5 +1,4 @@
-"""The transformer block of csrc/models against eager PyTorch, and its peak of live memory against what eager holds at
-least."""
+"""The transformer block of csrc/models against eager PyTorch: outputs and peak memory."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The UNet against tensors recorded from the published model's code, and each exact saving against doing without it."""
+"""The UNet against tensors recorded from the published code, and with and without each exact optimisation."""
 
 import pytest
 import torch
@@ -69,7 +69,7 @@ def test_output(plain, golden):
     assert relative(plain, golden["out_fp64"].float()) < 2e-5
 
 
-def test_output_without_sound_and_mask(tiny_weights, golden):
+def test_output_without_audio_and_mask(tiny_weights, golden):
     silent = conditions(golden, audio=[torch.zeros(1, TOKENS, CONTEXT)] * 3, face_mask=torch.zeros(64, 128))
     net = prepared(tiny_weights, silent)
     assert not net.constants["rectangles"].any()
@@ -77,7 +77,7 @@ def test_output_without_sound_and_mask(tiny_weights, golden):
 
 
 def recorded_part(out, expected):
-    """What was recorded of a layer: the rows of the last branch. The embedding is the same for every branch."""
+    """The recorded rows of a layer: those of the last branch. The embedding is the same for every branch."""
     return out.expand(expected.shape) if len(out) == 1 and len(expected) == 3 else out[-len(expected) :]
 
 
@@ -97,13 +97,13 @@ def test_every_layer(tiny_weights, golden):
     assert max(errors.values()) < 1e-5, errors
 
 
-def masks_of(net):
+def split_masks(net):
     sizes = [(ROWS >> level) * (COLUMNS >> level) for level in range(4)]
     return net.constants["masks"].split(sizes)
 
 
 def test_masks(net, golden):
-    for level, mask in enumerate(masks_of(net)):
+    for level, mask in enumerate(split_masks(net)):
         expected = golden[f"mask_down_{ROWS >> level}x{COLUMNS >> level}"][0]
         assert (mask - expected).abs().max() < 1e-5
 
@@ -125,7 +125,7 @@ def test_masks_of_a_rectangle(tiny_weights, golden):
         assert expected.view(rows, columns)[top].any() and expected.view(rows, columns)[:, left].any()
 
 
-# Exact savings: with and without
+# Exact optimisations: with and without
 
 EXACT = 2e-6
 
@@ -135,7 +135,7 @@ def test_folding_queries_and_outputs(net, golden, plain):
     assert 0 < relative(got, plain) < EXACT
 
 
-def test_audio_attention_in_the_rectangle_alone(net, golden, plain):
+def test_audio_attention_only_in_the_rectangle(net, golden, plain):
     top, height, left, width = net.constants["rectangles"][0].tolist()
     assert 0 < height * width < ROWS * COLUMNS
     (got,) = step(net, golden, disabled=model.WHOLE_MASK)
@@ -157,7 +157,7 @@ def test_conditions_that_are_the_same_for_all_frames(tiny_weights, golden):
 
 
 def test_a_window_takes_its_frames_from_the_whole_clip(tiny_weights, golden):
-    """Projected once for a clip of 9 frames, against projected for the window's own frames, one of them twice."""
+    """Conditions of a clip of 9 frames against those of the window's frames alone, one of them twice."""
     clip_image, clip_audio, frames = random(9, 1, CONTEXT), random(9, TOKENS, CONTEXT), [7, 8, 0, 1, 7]
     uncond = golden["audio_tokens"][:1]
     whole = conditions(golden, image=[clip_image] * 3, audio=[uncond, uncond, clip_audio])
@@ -167,8 +167,8 @@ def test_a_window_takes_its_frames_from_the_whole_clip(tiny_weights, golden):
     assert relative(got, expected) < EXACT
 
 
-def test_sound_stays_in_host_memory(tiny_weights, golden):
-    """Whatever the length of a clip: beside the weights lies only what a window hears."""
+def test_audio_tokens_stay_in_host_memory(tiny_weights, golden):
+    """Only a window's audio tokens are on the device, whatever the length of the clip."""
     clip = conditions(golden, image=[golden["image_embeds"][:1]] * 3, audio=[random(200, TOKENS, CONTEXT)] * 3)
     net = prepared(tiny_weights, clip)
     grows = {name for name, constant in net.constants.items() if 600 in constant.shape}
@@ -190,7 +190,7 @@ def test_image_latents_once_a_run(tiny_weights, golden):
 
 
 def test_audio_scale(tiny_weights, golden, plain):
-    """Values are linear in the tokens: a scale of 0 silences; silence heard at any scale is silence."""
+    """A scale of 0 equals zero tokens at any scale, since values are linear in the tokens."""
     silent = step(prepared(tiny_weights, conditions(golden, audio_scale=0.0)), golden)[0]
     zeros = step(prepared(tiny_weights, conditions(golden, audio=[torch.zeros(1, TOKENS, CONTEXT)] * 3)), golden)[0]
     assert relative(silent, zeros) < EXACT
@@ -228,7 +228,7 @@ def test_layer_that_is_not_finite_is_named(tiny_weights, golden):
 
 
 @pytest.mark.parametrize("rows, columns", [(8, 12), (4, 16), (0, 8), (8192, 8)])
-def test_sizes_that_the_network_cannot_have(tiny_weights, golden, rows, columns):
+def test_invalid_sizes_are_refused(tiny_weights, golden, rows, columns):
     with pytest.raises(RuntimeError, match="Choose latents whose sides are multiples of 8"):
         prepared(tiny_weights, conditions(golden, rows=rows, columns=columns))
 
@@ -272,7 +272,7 @@ def test_constants_of_another_network(net, golden, tiny_weights):
 
 @pytest.mark.parametrize("dtype, limit", [(torch.float16, 1e-2), (torch.bfloat16, 3e-2)], ids=str)
 def test_reduced_precision(golden, plain, dtype, limit):
-    """bfloat16 has 8 bits: rounding the weights alone moves the output by 1e-2, in any implementation."""
+    """bfloat16 has 8 bits of precision: rounding the weights changes the output by 1e-2 in any implementation."""
     net = prepared(weights("unet_tiny_weights_a", dtype) | weights("unet_tiny_weights_b", dtype), conditions(golden))
     (got,) = step(net, golden)
     assert got.dtype == dtype

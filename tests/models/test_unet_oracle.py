@@ -1,4 +1,4 @@
-"""The UNet without sound against an independent implementation, where that is installed."""
+"""The UNet without audio against diffusers, where that is installed."""
 
 import pytest
 

@@ -1,8 +1,7 @@
-"""The UNet without sound against diffusers' UNetSpatioTemporalConditionModel: fresh random weights, odd sizes.
+"""The UNet without audio against diffusers' UNetSpatioTemporalConditionModel: random weights, unusual sizes.
 
-Stock SVD conditions its temporal attention on the first frame's image token and the talking-portrait model on the mean
-over frames: the token is the same in all frames here, so both are the same number. Needs diffusers, any version with that
-class.
+SVD conditions its temporal attention on the first frame's image token, Sonic on the mean over frames. Here the token is
+the same in all frames, so both agree. Needs diffusers, any version with that class.
 """
 
 import torch
@@ -24,7 +23,7 @@ CASES = [(1, 3, 8, 24), (2, 26, 16, 8), (3, 7, 24, 40)]  # branches, frames, row
 
 
 def diffusers_unet(weights, head_dim, *, channels, attends, layers, context, embedding, ids):
-    """Their network with our weights; `embedding` must be 4 times channels[0] there."""
+    """Their network with our weights; theirs requires `embedding` to be 4 channels[0]."""
     try:
         from diffusers import UNetSpatioTemporalConditionModel
     except ImportError as error:

@@ -1,5 +1,4 @@
-"""The names and shapes of unet.pth, so that a full-size UNet can be had without the file: random, or on the meta
-device."""
+"""The names and shapes of unet.pth, to build a full-size UNet without the file: random, or on the meta device."""
 
 import math
 
@@ -96,7 +95,7 @@ def shapes(
 
 
 def random(seed=0, dtype=torch.float32, **sizes) -> dict[str, torch.Tensor]:
-    """Weights that keep activations near 1, as trained ones do: products of variance 1, norms near the identity."""
+    """Weights that keep activations near 1, as trained ones do: products of variance 1, norms near identity."""
     generator = torch.Generator().manual_seed(seed)
     weights = {}
     for name, shape in shapes(**sizes).items():
@@ -112,7 +111,7 @@ def random(seed=0, dtype=torch.float32, **sizes) -> dict[str, torch.Tensor]:
 
 
 def meta(dtype=torch.float16, **sizes) -> dict[str, torch.Tensor]:
-    """Weights without memory; the blend factors, which are read on the host, have some."""
+    """Weights on the meta device, except the blend factors, which are read on the host."""
 
     def device(name):
         return "cpu" if name.endswith("mix_factor") else "meta"

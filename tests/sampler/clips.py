@@ -1,4 +1,4 @@
-"""The two recorded clips of tests/golden with their tiny networks, and a smaller network with a clip of noise, for
+"""The two recorded clips of tests/golden with their tiny networks, and an even smaller network with a random clip for
 tests of many runs."""
 
 from dataclasses import dataclass
@@ -29,26 +29,24 @@ def golden_weights(dtype=torch.float32):
     return weights("unet_tiny_weights_a", dtype) | weights("unet_tiny_weights_b", dtype)
 
 
-def prepared(unet, image, silence, tokens, picture, mask, window: int) -> model.UNet:
-    """The network with these weights, prepared for the three branches: nothing, the picture alone, picture and
-    sound."""
+def prepared(unet, image, silence, tokens, latents, mask, window: int) -> model.UNet:
+    """The network, prepared for the three branches: without image and audio, with the image, with both."""
     net = model.UNet(unet, HEAD_DIM)
-    nothing = torch.zeros_like
     net.prepare(
         model.Conditions(
-            [nothing(image), image, image],
+            [torch.zeros_like(image), image, image],
             [silence, silence, tokens],
             mask,
-            *picture.shape[1:],
+            *latents.shape[1:],
             window,
-            [nothing(picture), picture, picture],
+            [torch.zeros_like(latents), latents, latents],
         )
     )
     return net
 
 
 def sampled(clip: Clip, unet, branches_at_once: int = 3, **options) -> list[torch.Tensor]:
-    """The recorded clip."""
+    """Samples the recorded clip."""
     g = read(clip.name)
     image, silence, mask = g["image_embeds"][None], g["audio_tokens_uncond"][None], g["face_mask"].float()
     net = prepared(unet, image, silence, g["audio_tokens"], g["vae_mean"][0], mask, clip.settings.window)
@@ -58,7 +56,7 @@ def sampled(clip: Clip, unet, branches_at_once: int = 3, **options) -> list[torc
 
 
 class SmallClip:
-    """A clip of noise of any length with a network of one res block a level."""
+    """A random clip of any length, with a network of one res block a level."""
 
     def __init__(self, frames: int, window: int, seed: int = 0, **settings):
         generator = torch.Generator().manual_seed(seed)
@@ -67,15 +65,15 @@ class SmallClip:
             return torch.randn(shape, generator=generator)
 
         self.settings = sampler.Settings(**{"steps": 1, "window": window, "shift": 1} | settings)
-        self.picture, self.noise = random(4, SMALL_ROWS, SMALL_ROWS), random(frames, 4, SMALL_ROWS, SMALL_ROWS)
+        self.image_latents, self.noise = random(4, SMALL_ROWS, SMALL_ROWS), random(frames, 4, SMALL_ROWS, SMALL_ROWS)
         self.buckets = 20 + random(frames, 2)
         image, silence, tokens = (
             random(n, k, SMALL["context"]) for n, k in ((1, 1), (1, SMALL_TOKENS), (frames, SMALL_TOKENS))
         )
         mask = torch.ones(8 * SMALL_ROWS, 8 * SMALL_ROWS)
-        self.net = prepared(layout.random(**SMALL), image, silence, tokens, self.picture, mask, window)
+        self.net = prepared(layout.random(**SMALL), image, silence, tokens, self.image_latents, mask, window)
 
     def sample(self, branches_at_once: int = 3, **options) -> list[torch.Tensor]:
         return sampler.sample(
-            self.net, self.noise, self.picture[None], self.buckets, self.settings, branches_at_once, **options
+            self.net, self.noise, self.image_latents[None], self.buckets, self.settings, branches_at_once, **options
         )

@@ -1,4 +1,4 @@
-"""Sampling against the latents and pictures that the published model's code recorded."""
+"""Sampling against the latents and frames that the published code recorded."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def test_euler_step(i):
     after = step["keep"] * x + step["move"] * v
     assert relative(step["input"] * x, golden[f"step{i}_scaled_input"]) < 1e-6
     assert relative(after, golden[f"step{i}_prev"]) < 1e-6
-    # through the difference of two large numbers, of which little is left at the largest noise: enough for a preview
+    # the difference of two large numbers loses precision at the highest noise level; this is enough for a preview
     assert relative((after - step["stay"] * x) / (1 - step["stay"]), golden[f"step{i}_x0"]) < 5e-4
 
 
@@ -45,7 +45,7 @@ def test_latents(unet, clip, branches_at_once):
     golden, starts = read(clip.name), range(1, clip.settings.steps)
     latents, *steps = sampled(clip, unet, branches_at_once, probes=[f"latents.{i - 1}" for i in starts])
     assert latents.dtype == torch.float32
-    assert relative(latents * LATENT_SCALE, golden["latents_final"][0]) < 2e-5  # 1e-4 is asked for
+    assert relative(latents * LATENT_SCALE, golden["latents_final"][0]) < 2e-5  # required: 1e-4
     for i, got in zip(starts, steps, strict=True):
         assert relative(got, golden[f"s{i}_latents_start"][0]) < 2e-5
 
@@ -57,15 +57,14 @@ def test_direction_of_every_window(unet):
         assert relative(got, golden[f"s{name}_guided"][0]) < 2e-5
 
 
-def test_pictures(unet):
+def test_frames(unet):
     (latents,) = sampled(TWO_WINDOWS, unet)
     (video,) = run_network("vae_decoder", {"latents": latents}, weights("vae_tiny_weights"), [DECODED_AT_ONCE])
     expected = read(TWO_WINDOWS.name)["video01"][0].transpose(0, 1)
-    assert ((video / 2 + 0.5).clamp(0, 1) - expected).abs().max() < 1e-4  # 1e-3 is asked for
+    assert ((video / 2 + 0.5).clamp(0, 1) - expected).abs().max() < 1e-4  # required: 1e-3
 
 
-# Rounding the weights to bfloat16 alone moves the clip by 1.9e-2; with bfloat16 in the operands of products and nowhere
-# else it is 3e-2.
+# Rounding the weights to bfloat16 alone changes the clip by 1.9e-2; bfloat16 operands of matrix products alone by 3e-2.
 @pytest.mark.parametrize("clip", [TWO_WINDOWS, SHORT_CLIP], ids=lambda clip: clip.name)
 @pytest.mark.parametrize("dtype, limit", [(torch.float16, 1e-2), (torch.bfloat16, 7e-2)], ids=str)
 def test_latents_in_reduced_precision(clip, dtype, limit):

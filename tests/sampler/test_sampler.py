@@ -1,4 +1,4 @@
-"""The loop: against a plain one in Python, the same bits again, the same numbers from any plan, and what is refused."""
+"""The loop: against plain Python, bit-equal repetition, equal results from any plan, and invalid inputs."""
 
 import pytest
 import torch
@@ -15,11 +15,11 @@ ACROSS_PLANS = 1e-5
 
 
 def plain_loop(clip: SmallClip):
-    """The published loop: an Euler step of every window, then the mean of each frame's results. In double but for the
-    UNet."""
+    """The published loop: an Euler step of every window, then the mean of each frame's results. In double except for
+    the UNet."""
     s, frames = clip.settings, len(clip.noise)
     sigmas = _sonic.karras(s.steps).astype("float64")
-    x = 0.18215 * clip.picture[None].double() + sigmas[0] * clip.noise.double()
+    x = 0.18215 * clip.image_latents[None].double() + sigmas[0] * clip.noise.double()
     for i in range(s.steps):
         sigma, after = sigmas[i], sigmas[i + 1]
         total, count = torch.zeros_like(x), torch.zeros(frames, 1, 1, 1)
@@ -87,8 +87,8 @@ def test_the_same_numbers_from_any_plan(clip):
     "appearance, audio, together, apart",
     [
         (2.0, 7.5, [3], [1, 1, 1]),
-        (1.0, 7.5, [2], [1, 1]),  # without the branch that sees nothing
-        (3.0, 3.0, [1, 1], [1, 1]),  # without the picture alone
+        (1.0, 7.5, [2], [1, 1]),  # without the unconditional branch
+        (3.0, 3.0, [1, 1], [1, 1]),  # without the image branch
         (1.0, 1.0, [1], [1]),
         (0.0, 0.0, [1], [1]),
     ],
@@ -131,7 +131,7 @@ def test_latents_that_are_not_finite():
 @pytest.mark.parametrize(
     "name, sentence",
     [
-        ("picture", "another portrait: its latents are not finite"),
+        ("image_latents", "another portrait: its latents are not finite"),
         ("noise", "its latents are not finite"),
         ("buckets", "the motion buckets are not finite"),
     ],
@@ -159,7 +159,7 @@ def test_inputs_that_are_not_finite(name, sentence):
         ({"frame_rate_id": -1.0}, "Choose a frame rate id"),
     ],
 )
-def test_settings_that_cannot_be(change, sentence):
+def test_invalid_settings_are_refused(change, sentence):
     clip = SmallClip(3, 2)
     clip.settings = sampler.Settings(**{"steps": 1, "window": 2, "shift": 1} | change)
     with pytest.raises(RuntimeError, match=sentence):
@@ -167,7 +167,7 @@ def test_settings_that_cannot_be(change, sentence):
 
 
 @pytest.mark.parametrize("branches_at_once", [0, 4])
-def test_branches_at_once_that_cannot_be(branches_at_once):
+def test_invalid_branches_at_once_are_refused(branches_at_once):
     with pytest.raises(RuntimeError, match="Choose 1 to 3 branches at once"):
         SmallClip(3, 2).sample(branches_at_once)
 
@@ -179,7 +179,7 @@ def test_branches_at_once_that_cannot_be(branches_at_once):
         ("noise", torch.zeros(0, 4, 4, 4), "Give the noise as float32"),
         ("noise", torch.zeros(4, 4, 4, 4), "Give the motion buckets"),
         ("noise", torch.zeros(3, 4, 8, 4), "Give the portrait's latents"),
-        ("picture", torch.zeros(8, 4, 4), "Give the portrait's latents"),
+        ("image_latents", torch.zeros(8, 4, 4), "Give the portrait's latents"),
         ("buckets", torch.zeros(3, 1), "Give the motion buckets"),
     ],
 )

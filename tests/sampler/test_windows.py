@@ -1,4 +1,4 @@
-"""Windows and lengths: what each clip length asks for, against five independent lines."""
+"""Windows and lengths of every clip length, against an independent implementation."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.models import sampler
+from sonic_nodes.models.constants import WINDOW
 
-WINDOW, SHIFT = 25, 7
+SHIFT = 7
 
 
 def model(frames, window, moved):
-    """The published loop: a window every `window` frames, moved back, wrapped around."""
+    """The published loop: a window every `window` frames, moved back and wrapped around."""
     starts = range(0, frames, window)
     return [[(start - moved + j) % frames for j in range(window)] for start in starts]
 
@@ -20,21 +21,21 @@ def model(frames, window, moved):
 @pytest.mark.parametrize("frames", range(1, 201))
 def test_every_frame_is_seen_in_every_step(frames):
     for step in range(25):
-        windows, places = _sonic.sample_windows(frames, WINDOW, SHIFT * step)
+        windows, occurrences = _sonic.sample_windows(frames, WINDOW, SHIFT * step)
         assert windows.tolist() == model(frames, WINDOW, SHIFT * step)
-        assert places.tolist() == np.bincount(windows.ravel(), minlength=frames).tolist()
-        assert places.min() >= 1 and places.max() - places.min() <= 1
+        assert occurrences.tolist() == np.bincount(windows.ravel(), minlength=frames).tolist()
+        assert occurrences.min() >= 1 and occurrences.max() - occurrences.min() <= 1
 
 
 @given(st.integers(1, 300), st.integers(1, 60), st.integers(0, 10**6))
 def test_any_window_and_shift(frames, window, moved):
-    windows, places = _sonic.sample_windows(frames, window, moved)
+    windows, occurrences = _sonic.sample_windows(frames, window, moved)
     assert windows.tolist() == model(frames, window, moved)
-    assert places.tolist() == np.bincount(windows.ravel(), minlength=frames).tolist()
+    assert occurrences.tolist() == np.bincount(windows.ravel(), minlength=frames).tolist()
 
 
 @pytest.mark.parametrize("frames, window, offset", [(0, 25, 0), (-1, 25, 0), (8, 0, 0), (8, 25, -1), (10**12, 25, 0)])
-def test_windows_that_cannot_be(frames, window, offset):
+def test_invalid_windows_are_refused(frames, window, offset):
     with pytest.raises(ValueError, match="Choose 1 or more frames"):
         _sonic.sample_windows(frames, window, offset)
 
@@ -49,26 +50,25 @@ def test_any_number_of_steps(steps):
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1025, 2**40])
-def test_steps_that_cannot_be(steps):
+def test_invalid_steps_are_refused(steps):
     with pytest.raises(ValueError, match="Choose 1 to 1024 inference steps"):
         _sonic.karras(steps)
 
 
-# Lengths: pictures at 25 a second, latents at 12.5; n latents decode to n pictures, or to 2 n - 1 with one between each
-# two
+# Lengths: n latents at 12.5 a second decode to n frames, or to 2 n - 1 frames at 25 a second with interpolation
 
 
 @given(st.integers(1, 100_000), st.booleans())
-def test_exactly_as_many_pictures_as_sound(frames, interpolate):
+def test_exactly_as_many_frames_as_audio(frames, interpolate):
     latents = sampler.latent_count(frames)
     decoded = 2 * latents - 1 if interpolate else latents
-    pictures = sampler.frame_count(frames, interpolate=interpolate)
-    assert pictures == len(range(0, frames, 1 if interpolate else 2))
-    assert pictures <= decoded <= pictures + 1
+    count = sampler.frame_count(frames, interpolate=interpolate)
+    assert count == len(range(0, frames, 1 if interpolate else 2))
+    assert count <= decoded <= count + 1
 
 
 @given(st.integers(2, 100_000))
-def test_as_many_pictures_as_upstream(frames):
+def test_as_many_frames_as_upstream(frames):
     latents = sampler.latent_count(frames, "upstream")
     assert latents == frames // 2
     assert sampler.frame_count(frames, "upstream") == 2 * latents - 1
@@ -76,6 +76,6 @@ def test_as_many_pictures_as_upstream(frames):
     assert sampler.frame_count(frames, "upstream", interpolate=False) == latents
 
 
-def test_sound_of_one_picture_is_nothing_for_upstream():
+def test_audio_of_one_frame_is_too_short_for_upstream():
     assert sampler.latent_count(1, "upstream") == sampler.frame_count(1, "upstream") == 0
     assert sampler.latent_count(1) == sampler.frame_count(1) == 1
