@@ -1,4 +1,4 @@
-/* Repair of compressed pictures for Python. */
+/* Repair of JPEG artefacts for Python. */
 #include <string.h>
 
 #include "gate/evidence.h"
@@ -7,6 +7,7 @@
 #include "repair/pixels.h"
 #include "bindings/binding.h"
 
+/* Decodes and repairs a file into an array of its size. */
 static PyObject *repair_jpeg(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -27,7 +28,7 @@ static PyObject *repair_jpeg(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* 64 steps, [vertical frequency][horizontal], between 1 and 65535. */
+/* 64 steps, [vertical frequency][horizontal], 1 to 65535 each; -1 with an exception. */
 static int read_steps(float steps[64], PyObject *object)
 {
     PyArrayObject *array = sonic_py_array(object, NPY_FLOAT32, 2, "steps");
@@ -44,17 +45,24 @@ static int read_steps(float steps[64], PyObject *object)
     return wrong ? -1 : 0;
 }
 
-static int read_grid(sonic_repair_grid *grid, PyObject *steps, int phase)
+/* Writes the place of the grid; -1 with an exception. */
+static int read_offset(sonic_repair_grid *grid, int grid_offset)
 {
-    grid->row_px = phase / 8;
-    grid->column_px = phase % 8;
-    if (phase >= 0 && phase <= 63)
-        return read_steps(grid->steps, steps);
-    PyErr_Format(PyExc_ValueError, "Give phase from 0 to 63: it is %d", phase);
+    grid->row_px = grid_offset / 8;
+    grid->column_px = grid_offset % 8;
+    if (grid_offset >= 0 && grid_offset <= 63)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "Give grid_offset from 0 to 63: it is %d", grid_offset);
     return -1;
 }
 
-/* A new reference to the array that *pixels shows, or NULL with an exception. */
+/* Writes place and steps of the grid; -1 with an exception. */
+static int read_grid(sonic_repair_grid *grid, PyObject *steps, int grid_offset)
+{
+    return read_offset(grid, grid_offset) < 0 ? -1 : read_steps(grid->steps, steps);
+}
+
+/* A new reference to the array behind *pixels, u8 or float [height, width, 3]; NULL with an exception. */
 static PyArrayObject *read_pixels(sonic_pixels *pixels, PyObject *object)
 {
     const int is_float = PyArray_Check(object) && PyArray_TYPE((PyArrayObject *)object) == NPY_FLOAT32;
@@ -64,7 +72,7 @@ static PyArrayObject *read_pixels(sonic_pixels *pixels, PyObject *object)
     const npy_intp *shape = PyArray_DIMS(rgb);
     if (shape[2] != 3 || shape[0] < 1 || shape[1] < 1 || shape[0] > SONIC_EVIDENCE_SIDE_MAX ||
         shape[1] > SONIC_EVIDENCE_SIDE_MAX || shape[0] * shape[1] > SONIC_EVIDENCE_PIXELS_MAX) {
-        PyErr_Format(PyExc_ValueError, "Give rgb as [height, width, 3], of at most %d a side and %d million pixels",
+        PyErr_Format(PyExc_ValueError, "Give rgb as [height, width, 3], at most %d a side and %d million pixels",
                      SONIC_EVIDENCE_SIDE_MAX, SONIC_EVIDENCE_PIXELS_MAX / 1000000);
         Py_CLEAR(rgb);
         return NULL;
@@ -74,12 +82,13 @@ static PyArrayObject *read_pixels(sonic_pixels *pixels, PyObject *object)
     return rgb;
 }
 
-static PyObject *repair_steps(PyObject *self, PyObject *args)
+/* Writes a standard table. */
+static PyObject *repair_standard_table(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *object;
     int quality, component;
-    if (!PyArg_ParseTuple(args, "Oii:repair_steps", &object, &quality, &component))
+    if (!PyArg_ParseTuple(args, "Oii:repair_standard_table", &object, &quality, &component))
         return NULL;
     PyArrayObject *steps = sonic_py_output(object, NPY_FLOAT32, 2, "steps");
     if (!steps)
@@ -94,14 +103,16 @@ static PyObject *repair_steps(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *repair_fit(PyObject *self, PyObject *args)
+/* How well luma fits a grid. */
+static PyObject *repair_quant_fit(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *rgb_object, *steps;
     sonic_repair_grid luma;
     sonic_pixels pixels;
-    int phase;
-    if (!PyArg_ParseTuple(args, "OOi:repair_fit", &rgb_object, &steps, &phase) || read_grid(&luma, steps, phase) < 0)
+    int grid_offset;
+    if (!PyArg_ParseTuple(args, "OOi:repair_quant_fit", &rgb_object, &steps, &grid_offset) ||
+        read_grid(&luma, steps, grid_offset) < 0)
         return NULL;
     PyArrayObject *rgb = read_pixels(&pixels, rgb_object);
     if (!rgb)
@@ -113,16 +124,17 @@ static PyObject *repair_fit(PyObject *self, PyObject *args)
     return status ? sonic_py_raise(status) : PyFloat_FromDouble(fit);
 }
 
-static PyObject *repair_find_steps(PyObject *self, PyObject *args)
+/* Estimates the luma table of a grid from the pixels. */
+static PyObject *repair_estimate_table(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *rgb_object, *steps_object;
     sonic_pixels pixels;
-    int phase;
-    if (!PyArg_ParseTuple(args, "OOi:repair_find_steps", &steps_object, &rgb_object, &phase))
+    sonic_repair_grid luma = {{0}, 0, 0};
+    int grid_offset;
+    if (!PyArg_ParseTuple(args, "OOi:repair_estimate_table", &steps_object, &rgb_object, &grid_offset) ||
+        read_offset(&luma, grid_offset) < 0)
         return NULL;
-    if (phase < 0 || phase > 63)
-        return PyErr_Format(PyExc_ValueError, "Give phase from 0 to 63: it is %d", phase);
     PyArrayObject *steps = sonic_py_output(steps_object, NPY_FLOAT32, 2, "steps");
     if (!steps)
         return NULL;
@@ -131,11 +143,10 @@ static PyObject *repair_find_steps(PyObject *self, PyObject *args)
         return PyErr_Format(PyExc_ValueError, "Give steps as [8, 8]");
     }
     PyArrayObject *rgb = read_pixels(&pixels, rgb_object);
-    sonic_repair_grid luma = {{0}, phase / 8, phase % 8};
     sonic_status status = SONIC_OK;
     int32_t known = 0;
     if (rgb) {
-        Py_BEGIN_ALLOW_THREADS status = sonic_pixels_steps(&known, &luma, &pixels);
+        Py_BEGIN_ALLOW_THREADS status = sonic_pixels_estimate_table(&known, &luma, &pixels);
         Py_END_ALLOW_THREADS memcpy(PyArray_DATA(steps), luma.steps, sizeof luma.steps);
     }
     Py_DECREF(steps);
@@ -145,43 +156,44 @@ static PyObject *repair_find_steps(PyObject *self, PyObject *args)
     return status ? sonic_py_raise(status) : PyLong_FromLong(known);
 }
 
+/* Repairs pixels in place. */
 static PyObject *repair_pixels(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *rgb_object, *steps, *chroma_object;
     sonic_repair_grid luma;
     sonic_pixels pixels;
-    sonic_pixels_repair done;
+    sonic_pixels_repair report;
     float chroma_steps[64];
-    int phase;
-    if (!PyArg_ParseTuple(args, "OOOi:repair_pixels", &rgb_object, &steps, &chroma_object, &phase) ||
-        read_grid(&luma, steps, phase) < 0 || read_steps(chroma_steps, chroma_object) < 0)
+    int grid_offset;
+    if (!PyArg_ParseTuple(args, "OOOi:repair_pixels", &rgb_object, &steps, &chroma_object, &grid_offset) ||
+        read_grid(&luma, steps, grid_offset) < 0 || read_steps(chroma_steps, chroma_object) < 0)
         return NULL;
     PyArrayObject *rgb = read_pixels(&pixels, rgb_object);
     if (!rgb)
         return NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_repair_pixels(&done, &pixels, &luma, chroma_steps);
+    Py_BEGIN_ALLOW_THREADS status = sonic_repair_pixels(&report, &pixels, &luma, chroma_steps);
     Py_END_ALLOW_THREADS Py_DECREF(rgb);
     if (status)
         return sonic_py_raise(status);
-    return Py_BuildValue("dd(ii)", done.fit, done.chroma.fit, done.chroma.across, done.chroma.down);
+    return Py_BuildValue("dd(ii)", report.fit, report.chroma.fit, report.chroma.across, report.chroma.down);
 }
 
 PyMethodDef sonic_py_repair_methods[] = {
     {"repair_jpeg", repair_jpeg, METH_VARARGS,
-     "repair_jpeg(bytes, rgb u8[H,W,3]): decoded and repaired into rgb (csrc/repair/jpeg.h)"},
-    {"repair_steps", repair_steps, METH_VARARGS,
-     "repair_steps(steps f32[8,8], quality, component): the standard's table, [vertical frequency][horizontal]; "
+     "repair_jpeg(bytes, rgb u8[H,W,3]): decodes and repairs a file into rgb (csrc/repair/jpeg.h)"},
+    {"repair_standard_table", repair_standard_table, METH_VARARGS,
+     "repair_standard_table(steps f32[8,8], quality, component): writes [vertical frequency][horizontal] steps; "
      "component 0 is luma"},
-    {"repair_fit", repair_fit, METH_VARARGS,
-     "repair_fit(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], phase) -> 0..1: whether luma lies on that grid "
-     "(csrc/repair/quant_fit.h)"},
-    {"repair_find_steps", repair_find_steps, METH_VARARGS,
-     "repair_find_steps(steps f32[8,8], rgb, phase) -> how many steps are known (csrc/repair/table_estimate.h); steps "
-     "is written"},
+    {"repair_quant_fit", repair_quant_fit, METH_VARARGS,
+     "repair_quant_fit(rgb u8[H,W,3] or f32[H,W,3] of 0..1, steps[8,8], grid_offset) -> 0..1: how well luma fits that "
+     "grid (csrc/repair/quant_fit.h)"},
+    {"repair_estimate_table", repair_estimate_table, METH_VARARGS,
+     "repair_estimate_table(steps f32[8,8], rgb, grid_offset) -> number of known steps; writes steps "
+     "(csrc/repair/table_estimate.h)"},
     {"repair_pixels", repair_pixels, METH_VARARGS,
-     "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], phase) -> (fit of luma, fit of chroma, (across, down)): in "
-     "place (csrc/repair/pixels.h)"},
+     "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], grid_offset) -> (fit of luma, fit of chroma, (across, down)), "
+     "in place (csrc/repair/pixels.h)"},
     {NULL, NULL, 0, NULL},
 };

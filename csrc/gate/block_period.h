@@ -1,35 +1,39 @@
-/* block_period.h - the period of block edges, also of blocks that were resized since.
+/* block_period.h - the period of block edges, 8 pixels or what resampling made of them.
  *
- * Third differences of neighbouring pixels, averaged along columns and rows, show the edges of blocks as a comb (after
- * Z. Wang, A. Bovik, B. Evans, "Blind measurement of blocking artifacts in images", ICIP 2000). Its odd harmonics 1/P,
- * 3/P, 5/P count: resampling by itself leaves lines at even ones. */
+ * Third differences of neighbouring pixels, averaged along columns and along rows, peak at block edges (after Z. Wang,
+ * A. Bovik, B. Evans, "Blind measurement of blocking artifacts in images", ICIP 2000). Their spectrum then has lines at
+ * multiples of 1 / period. Only the odd harmonics 1, 3 and 5 count: resampling alone leaves lines at even ones. */
 #ifndef SONIC_GATE_BLOCK_PERIOD_H
 #define SONIC_GATE_BLOCK_PERIOD_H
 
 #include "core/plane.h"
 
-#define SONIC_COMB_SHORTEST 5.0 /* periods looked for, pixels */
-#define SONIC_COMB_LONGEST 17.0
+/* Range of the search, pixels. */
+#define SONIC_BLOCK_PERIOD_SHORTEST 5.0
+#define SONIC_BLOCK_PERIOD_LONGEST 17.0
 
-#define SONIC_COMB_CANDIDATES 12 /* under a later compression the right one is seldom the first */
+#define SONIC_BLOCK_PERIOD_CANDIDATES 12 /* below a later compression the right period seldom ranks first */
 
-/* A period that the profiles show. */
-typedef struct sonic_comb_candidate {
-    double evidence; /* as log of the lines' height over the median */
+/* A period with lines in both spectra. */
+typedef struct sonic_period_candidate {
+    double evidence; /* mean logarithm of the lines' heights over the median */
     double period_px;
-    double period_x_px, period_y_px; /* the same for each direction by itself, finer */
-    double edge_x_px, edge_y_px;     /* place of a block's edge, from the left and the top, 0 .. period */
-} sonic_comb_candidate;
+    double period_x_px, period_y_px; /* each direction by itself, refined */
+    double edge_x_px, edge_y_px;     /* of a block, from the left and the top, 0 .. period */
+} sonic_period_candidate;
 
-typedef struct sonic_comb {
-    double eight;                                      /* evidence at the period 8 */
-    sonic_comb_candidate sixteen;                      /* the period 16, whose even lines are those of 8 */
-    double contrast;                                   /* of the best other period, above the 95th percentile of all */
-    sonic_comb_candidate other[SONIC_COMB_CANDIDATES]; /* best first; lines of the period 8 are left out */
-} sonic_comb;
+typedef struct sonic_block_period {
+    double eight;                   /* evidence of a period of 8 pixels */
+    sonic_period_candidate sixteen; /* of 16 pixels, whose even harmonics are those of 8 */
+    double contrast;                /* of the best candidate, above the 95th percentile of all periods */
+    sonic_period_candidate candidate[SONIC_BLOCK_PERIOD_CANDIDATES]; /* best first */
+} sonic_block_period;
 
-size_t sonic_comb_scratch_size(int32_t width_px, int32_t height_px);
-/* has_eight: there are blocks of 8 pixels; only then are their lines left out of the search for others. */
-void sonic_comb_measure(sonic_comb *out, const sonic_plane *luma, int32_t has_eight, void *scratch);
+/* Bytes of scratch memory. */
+size_t sonic_block_period_scratch_size(int32_t width_px, int32_t height_px);
+
+/* All 0 for images below 64 x 64 pixels. has_eight: the image has blocks of 8 pixels; only then are the lines of that
+ * period excluded from the candidates. */
+void sonic_block_period_measure(sonic_block_period *out, const sonic_plane *luma, int32_t has_eight, void *scratch);
 
 #endif

@@ -1,10 +1,7 @@
-#include "gate/region_map.h"
+#include "gate/dct_histogram.h"
 
 #include <math.h>
 #include <string.h>
-
-const int8_t sonic_lattice_mode[SONIC_LATTICE_MODES][2] = {{1, 0}, {2, 0}, {3, 0}, {4, 0}, {0, 1}, {1, 1}, {2, 1},
-                                                           {3, 1}, {0, 2}, {1, 2}, {2, 2}, {0, 3}, {1, 3}, {0, 4}};
 
 /* Halves of cosines: DCT_k = cos(k pi / 16) / 2; the constant mode's weight is sqrt(1 / 8). */
 #define D0 0.35355339059327373f
@@ -21,19 +18,19 @@ const int8_t sonic_lattice_mode[SONIC_LATTICE_MODES][2] = {{1, 0}, {2, 0}, {3, 0
 typedef struct rows {
     float *across[ROWS][FREQUENCIES]; /* horizontal DCTs of the last eight rows, by y & 7 */
     float *clipped[ROWS];             /* 1e9 where one of the next eight pixels is clipped */
-    float *column_clip;               /* the same of the block */
+    float *column_clip;               /* the same over the eight rows of the block */
     int16_t *index[FREQUENCIES];
 } rows;
 
 static size_t row_floats(int32_t width_px) { return ((size_t)width_px + 15) / 16 * 16; }
 
-size_t sonic_lattice_scratch_size(int32_t width_px)
+size_t sonic_dct_histogram_scratch_size(int32_t width_px)
 {
     return row_floats(width_px) * (ROWS * FREQUENCIES + ROWS + 1) * sizeof(float) +
            row_floats(width_px) * FREQUENCIES * sizeof(int16_t);
 }
 
-static void lay_out(rows *r, int32_t width_px, void *scratch)
+static void place_rows(rows *r, int32_t width_px, void *scratch)
 {
     float *next = scratch;
     size_t n = row_floats(width_px);
@@ -47,7 +44,7 @@ static void lay_out(rows *r, int32_t width_px, void *scratch)
         r->index[u] = (int16_t *)next + (size_t)u * n;
 }
 
-/* Even and odd halves first: eight additions and eighteen products for five frequencies. */
+/* Horizontal DCT at frequencies 0 to 4; even and odd halves share sums. */
 SONIC_WIDE
 static void across_row(float *restrict o0, float *restrict o1, float *restrict o2, float *restrict o3,
                        float *restrict o4, const float *restrict in, int32_t count)
@@ -92,16 +89,16 @@ static void clipped_block(float *restrict out, float *const rows8[ROWS], int32_t
 
 static inline int16_t bin_of(float coefficient, float clip)
 {
-    float scaled = fabsf(coefficient) * (1.0f / SONIC_LATTICE_BIN) + clip;
-    return (int16_t)(scaled < SONIC_LATTICE_BINS - 1 ? scaled : (float)(SONIC_LATTICE_BINS - 1));
+    float scaled = fabsf(coefficient) * (1.0f / SONIC_DCT_BIN_WIDTH) + clip;
+    return (int16_t)(scaled < SONIC_DCT_BINS - 1 ? scaled : (float)(SONIC_DCT_BINS - 1));
 }
 
 typedef struct eight_rows {
     const float *row[ROWS];
 } eight_rows;
 
-/* Vertical DCT at frequencies 1 to 4, 0 to 3 and so on: as many as the triangle of modes has. Each is its own loop, so
- * that every load and store is a plain vector. */
+/* Vertical DCT at the frequencies in the function's name, as bins. One loop each, so that compilers vectorise all loads
+ * and stores. */
 #define SUMS                                                                                                           \
     float s0 = a[x] + h[x], s1 = b[x] + g[x], s2 = c[x] + f[x], s3 = d[x] + e[x];                                      \
     (void)s0, (void)s1, (void)s2, (void)s3
@@ -169,8 +166,7 @@ static void down_02(int16_t *restrict o0, int16_t *restrict o2, const eight_rows
     }
 }
 
-/* counts: [8 horizontal phases][stride]; eight tables in turn, so that equal neighbours do not wait for each other's
- * store. */
+/* counts: [8 horizontal offsets][stride]. Neighbours go to different tables and do not wait for each other's store. */
 static void tally(uint32_t *restrict counts, size_t stride, const int16_t *restrict index, int32_t count)
 {
     int32_t x = 0;
@@ -181,7 +177,7 @@ static void tally(uint32_t *restrict counts, size_t stride, const int16_t *restr
         counts[(size_t)(x & 7) * stride + (size_t)index[x]]++;
 }
 
-/* Indices of the vertical frequencies of horizontal frequency v. */
+/* Bins of all vertical frequencies that go with horizontal frequency v. */
 static void down_group(const rows *r, int32_t top, int v, int32_t count)
 {
     eight_rows in;
@@ -203,40 +199,40 @@ static void down_group(const rows *r, int32_t top, int v, int32_t count)
     }
 }
 
-/* All blocks whose first row is `top`. */
-static void count_row(uint32_t *counts, sonic_cells *cells, const rows *r, int32_t top, int32_t count)
+/* Counts all blocks whose first row is `top`. */
+static void count_row(uint32_t *counts, sonic_region_map *map, const rows *r, int32_t top, int32_t count)
 {
-    const size_t phase = (size_t)SONIC_LATTICE_MODES * SONIC_LATTICE_BINS;
+    const size_t stride = (size_t)SONIC_DCT_MODES * SONIC_DCT_BINS;
     clipped_block(r->column_clip, r->clipped, count);
-    uint32_t *first = counts ? counts + (size_t)(top & 7) * 8 * phase : NULL;
+    uint32_t *first = counts ? counts + (size_t)(top & 7) * 8 * stride : NULL;
     for (int v = 0, mode = 0; v < FREQUENCIES; v++) {
         down_group(r, top, v, count);
         for (int u = v == 0; u + v < FREQUENCIES; u++, mode++) {
             if (first)
-                tally(first + (size_t)mode * SONIC_LATTICE_BINS, phase, r->index[u], count);
-            if (cells)
-                sonic_cells_add(cells, r->index[u], count);
+                tally(first + (size_t)mode * SONIC_DCT_BINS, stride, r->index[u], count);
+            if (map)
+                sonic_region_map_add(map, r->index[u], count);
         }
     }
 }
 
-void sonic_lattice_count(uint32_t *counts, sonic_cells *cells, const sonic_plane *luma, void *scratch)
+void sonic_dct_histogram_count(uint32_t *counts, sonic_region_map *map, const sonic_plane *luma, void *scratch)
 {
     rows r;
     if (counts)
-        memset(counts, 0, SONIC_LATTICE_COUNTS * sizeof *counts);
+        memset(counts, 0, SONIC_DCT_COUNTS * sizeof *counts);
     if (luma->width_px < 8 || luma->height_px < 8)
         return;
     const int32_t count = luma->width_px - 7;
-    lay_out(&r, luma->width_px, scratch);
+    place_rows(&r, luma->width_px, scratch);
     for (int32_t y = 0; y < luma->height_px; y++) {
         float **o = r.across[y & 7];
         across_row(o[0], o[1], o[2], o[3], o[4], sonic_plane_row(luma, y), count);
         clipped_row(r.clipped[y & 7], sonic_plane_row(luma, y), count);
         if (y < 7)
             continue;
-        count_row(counts, cells, &r, y - 7, count);
-        if (cells)
-            sonic_cells_end_row(cells, y - 7, luma->height_px - 8, count);
+        count_row(counts, map, &r, y - 7, count);
+        if (map)
+            sonic_region_map_end_row(map, y - 7, luma->height_px - 8, count);
     }
 }

@@ -1,29 +1,31 @@
-/* double_compression.h - a coarser compression that a later, finer one on the same grid hides.
+/* double_compression.h - a coarser primary compression below a later, finer one on the same grid.
  *
- * The later compression explains every coefficient: all are multiples n of its step q2. But an earlier step q1 > q2
- * left only multiples of q1, and those fall on some n and leave others empty (J. Lukas, J. Fridrich, "Estimation of
- * primary quantization matrix in double compressed JPEG images", DFRWS 2003). Both ways of making the histogram are
- * compared by likelihood. */
+ * After the later compression every coefficient is a multiple n of its step q2. A primary step q1 > q2 left only
+ * multiples of q1, so some n are frequent and others empty (J. Lukas, J. Fridrich, "Estimation of primary quantization
+ * matrix in double compressed JPEG images", DFRWS 2003). A likelihood ratio compares that histogram with one of a
+ * single compression. */
 #ifndef SONIC_GATE_DOUBLE_COMPRESSION_H
 #define SONIC_GATE_DOUBLE_COMPRESSION_H
 
-#include "gate/dct_histogram.h"
+#include "gate/dct_modes.h"
 
-#define SONIC_EARLIER_LEVELS 256
-/* A last compression below this hides nothing that would matter, and its few levels mislead. */
-#define SONIC_EARLIER_LAST_QUALITY 55
+#define SONIC_DOUBLE_COMPRESSION_LEVELS 256
 
-/* Multiples of the last step, absolute: [mode][n]. */
-typedef struct sonic_earlier_counts {
-    uint32_t of[SONIC_LATTICE_MODES][SONIC_EARLIER_LEVELS];
-    int32_t step[SONIC_LATTICE_MODES]; /* last step of each mode */
-} sonic_earlier_counts;
+/* Lowest quality of the last compression for the search: below, too few levels are left. Chosen by hand on the variants
+ * of bench/gate.py. */
+#define SONIC_DOUBLE_COMPRESSION_LAST_QUALITY 55
 
-typedef struct sonic_earlier {
-    int32_t quality;  /* standard table of the earlier compression, 0 when none is believed */
+/* Histogram of the absolute multiples of the last step. */
+typedef struct sonic_double_compression_counts {
+    uint32_t count[SONIC_DCT_MODES][SONIC_DOUBLE_COMPRESSION_LEVELS]; /* [mode][n]; the last n counts larger ones too */
+    int32_t step[SONIC_DCT_MODES];                                    /* last step of each mode */
+} sonic_double_compression_counts;
+
+typedef struct sonic_double_compression {
+    int32_t quality;  /* standard table of the primary compression; 0 when none is found */
     float likelihood; /* sum of log likelihood ratios over the modes */
-} sonic_earlier;
+} sonic_double_compression;
 
-void sonic_earlier_find(sonic_earlier *out, const sonic_earlier_counts *counts);
+void sonic_double_compression_find(sonic_double_compression *out, const sonic_double_compression_counts *counts);
 
 #endif

@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/plane.h"
+#include "core/plane.h" /* SONIC_WIDE */
 
 #define N SONIC_FOURIER_BLOCK
-#define TURN 6.283185307179586476925
+#define TWO_PI 6.283185307179586476925
 
 static void swap_reversed(float *re, float *im, int32_t count)
 {
@@ -28,7 +28,7 @@ void sonic_fourier_sequence(float *re, float *im, int32_t count)
     swap_reversed(re, im, count);
     for (int32_t half = 1; half < count; half *= 2)
         for (int32_t k = 0; k < half; k++) {
-            float c = (float)cos(TURN * k / (2 * half)), s = (float)-sin(TURN * k / (2 * half));
+            float c = (float)cos(TWO_PI * k / (2 * half)), s = (float)-sin(TWO_PI * k / (2 * half));
             for (int32_t i = k; i < count; i += 2 * half) {
                 float r = re[i + half] * c - im[i + half] * s, m = re[i + half] * s + im[i + half] * c;
                 re[i + half] = re[i] - r, im[i + half] = im[i] - m;
@@ -40,17 +40,17 @@ void sonic_fourier_sequence(float *re, float *im, int32_t count)
 void sonic_fourier_tables_init(sonic_fourier_tables *tables)
 {
     for (int k = 0; k < N / 2; k++) {
-        tables->cosine[k] = (float)cos(TURN * k / N);
-        tables->sine[k] = (float)-sin(TURN * k / N);
+        tables->cosine[k] = (float)cos(TWO_PI * k / N);
+        tables->sine[k] = (float)-sin(TWO_PI * k / N);
     }
     for (int i = 0; i < N; i++)
-        tables->window[i] = (float)(0.5 - 0.5 * cos(TURN * (i + 0.5) / N));
+        tables->window[i] = (float)(0.5 - 0.5 * cos(TWO_PI * (i + 0.5) / N));
 }
 
 static const uint8_t reversed[N] = {0, 16, 8, 24, 4, 20, 12, 28, 2, 18, 10, 26, 6, 22, 14, 30,
                                     1, 17, 9, 25, 5, 21, 13, 29, 3, 19, 11, 27, 7, 23, 15, 31};
 
-/* One butterfly of all columns. */
+/* A butterfly between two rows. */
 static inline void butterfly(float *restrict ar, float *restrict ai, float *restrict br, float *restrict bi, float c,
                              float s)
 {
@@ -61,7 +61,7 @@ static inline void butterfly(float *restrict ar, float *restrict ai, float *rest
     }
 }
 
-/* Down the columns of rows that are in reversed order. */
+/* Transforms all columns; rows are in bit-reversed order. */
 SONIC_WIDE
 static void transform_columns(sonic_fourier_block *b, const sonic_fourier_tables *tables)
 {

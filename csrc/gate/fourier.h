@@ -1,7 +1,7 @@
-/* fourier.h - discrete Fourier transforms: one long sequence, and 32 x 32 blocks for spectra of pictures.
+/* fourier.h - discrete Fourier transforms of a sequence and of 32 x 32 blocks.
  *
- * Decimation in time with the radices of 2 (J. Cooley, J. Tukey, Mathematics of Computation 19, 1965). The blocks'
- * butterflies work on rows of 32 columns at a time. */
+ * Radix-2 decimation in time (J. Cooley, J. Tukey, Mathematics of Computation 19, 1965). Butterflies
+ * of blocks work on rows of 32 columns at a time. */
 #ifndef SONIC_GATE_FOURIER_H
 #define SONIC_GATE_FOURIER_H
 
@@ -16,15 +16,15 @@ typedef struct sonic_fourier_block {
     float re[SONIC_FOURIER_BLOCK][SONIC_FOURIER_BLOCK], im[SONIC_FOURIER_BLOCK][SONIC_FOURIER_BLOCK];
 } sonic_fourier_block;
 
-/* Twiddle factors and Hann window; filled once per picture. */
+/* Twiddle factors and Hann window. */
 typedef struct sonic_fourier_tables {
     float cosine[SONIC_FOURIER_BLOCK / 2], sine[SONIC_FOURIER_BLOCK / 2], window[SONIC_FOURIER_BLOCK];
 } sonic_fourier_tables;
 
 void sonic_fourier_tables_init(sonic_fourier_tables *tables);
 
-/* In place, both directions; the result is transposed: [horizontal frequency][vertical frequency]. scratch: another
- * block. */
+/* The 2D transform in place; the result is transposed: [horizontal frequency][vertical frequency]. scratch: any block.
+ */
 void sonic_fourier_transform(sonic_fourier_block *block, sonic_fourier_block *scratch,
                              const sonic_fourier_tables *tables);
 

@@ -6,17 +6,23 @@
 
 #include "gate/quality.h"
 
-#define PHASES SONIC_LATTICE_PHASES
-#define MODES SONIC_LATTICE_MODES
-#define CANDIDATES 12
-#define CERTAIN_MODE 25.0f /* sum of one mode's log likelihood ratios */
+#define OFFSETS SONIC_GRID_OFFSETS
+#define MODES SONIC_DCT_MODES
+#define SMALLEST_STEP 4 /* of custom tables */
+#define LARGEST_STEP 121
 
-static void take_strongest(int candidates[CANDIDATES], const float strength[PHASES])
+/* Chosen by hand on the variants of bench/gate.py. */
+#define CANDIDATES 12         /* grid offsets that are read, those with the strongest blockiness */
+#define CONFIDENT_MODE 25.0f  /* sum of one mode's log likelihood ratios from which its step counts */
+#define CUSTOM_MODES_MIN 3    /* confident modes of a custom table */
+#define CUSTOM_MODES_REGION 6 /* the same for a region */
+
+static void take_strongest(int candidates[CANDIDATES], const float strength[OFFSETS])
 {
-    uint8_t taken[PHASES] = {0};
+    uint8_t taken[OFFSETS] = {0};
     for (int i = 0; i < CANDIDATES; i++) {
         int best = -1;
-        for (int p = 0; p < PHASES; p++)
+        for (int p = 0; p < OFFSETS; p++)
             if (!taken[p] && (best < 0 || strength[p] > strength[best]))
                 best = p;
         taken[best] = 1;
@@ -24,44 +30,45 @@ static void take_strongest(int candidates[CANDIDATES], const float strength[PHAS
     }
 }
 
-/* One curve: likelihood over quality at one position, sigma and orientation. */
+/* Likelihood over quality for one grid offset, sigma and orientation. */
 typedef struct curve {
-    float of[SONIC_LIKELIHOOD_HIGH_QUALITY + 1];
-    int32_t phase, turned, sigma;
+    float likelihood[SONIC_LIKELIHOOD_HIGH_QUALITY + 1];
+    int32_t grid_offset, rotated_90, sigma;
 } curve;
 
-static void draw_curve(curve *out, const sonic_likelihood *tables, const sonic_likelihood_sums *sums)
+static void fill_curve(curve *out, const sonic_likelihood *tables, const sonic_likelihood_sums *sums)
 {
     for (int32_t q = SONIC_LIKELIHOOD_LOW_QUALITY; q <= SONIC_LIKELIHOOD_HIGH_QUALITY; q++)
-        out->of[q] = sonic_likelihood_of_quality(tables, sums, out->sigma, q, out->turned);
+        out->likelihood[q] = sonic_likelihood_of_quality(tables, sums, out->sigma, q, out->rotated_90);
 }
 
 static int32_t peak_of(const curve *c)
 {
     int32_t best = SONIC_LIKELIHOOD_LOW_QUALITY;
     for (int32_t q = best; q <= SONIC_LIKELIHOOD_HIGH_QUALITY; q++)
-        /* Neighbours may share the low modes' steps: the benefit of the doubt is the picture's */
-        if (c->of[q] >= c->of[best])
+        /* Neighbouring qualities may have the same low steps: the finest of them is taken */
+        if (c->likelihood[q] >= c->likelihood[best])
             best = q;
     return best;
 }
 
 static sonic_compression compression_at(const curve *c, int32_t quality)
 {
-    sonic_compression found = {quality, c->phase, c->turned, sonic_likelihood_sigma[c->sigma], c->of[quality], 0};
+    sonic_compression found = {
+        quality, c->grid_offset, c->rotated_90, sonic_likelihood_sigma[c->sigma], c->likelihood[quality], 0};
     return found;
 }
 
 static void offer_curve(sonic_history *out, const curve *c)
 {
     int32_t peak = peak_of(c);
-    if (c->of[peak] > out->strongest.likelihood)
+    if (c->likelihood[peak] > out->strongest.likelihood)
         out->strongest = compression_at(c, peak);
-    if (c->of[peak] > SONIC_HISTORY_THRESHOLD && (!out->coarsest.quality || peak < out->coarsest.quality))
+    if (c->likelihood[peak] > SONIC_HISTORY_THRESHOLD && (!out->coarsest.quality || peak < out->coarsest.quality))
         out->coarsest = compression_at(c, peak);
 }
 
-/* The nearest standard table to steps that are known for some modes only: the median of what each says about the scale.
+/* The standard table nearest to steps of which some are unknown (0). Absolute log distances: a median over the modes.
  */
 static int32_t quality_of_steps(const int32_t steps[MODES])
 {
@@ -71,110 +78,110 @@ static int32_t quality_of_steps(const int32_t steps[MODES])
         double distance = 0;
         for (int m = 0; m < MODES; m++)
             if (steps[m])
-                distance +=
-                    fabs(log((double)steps[m] /
-                             sonic_quality_step(q, 0, sonic_lattice_mode[m][0] * 8 + sonic_lattice_mode[m][1])));
+                distance += fabs(
+                    log((double)steps[m] / sonic_quality_step(q, 0, sonic_dct_mode[m][0] * 8 + sonic_dct_mode[m][1])));
         if (distance < least)
             least = distance, best = q;
     }
     return best;
 }
 
-/* Each mode's own best step, for tables that are not the standard's. */
-static void offer_custom(sonic_history *out, const sonic_likelihood_sums *sums, int32_t sigma, int32_t phase)
+/* The best step of each mode by itself, for tables other than the standard ones. */
+static void offer_custom(sonic_history *out, const sonic_likelihood_sums *sums, int32_t sigma, int32_t grid_offset)
 {
-    int32_t steps[MODES] = {0}, certain = 0;
+    int32_t steps[MODES] = {0}, confident = 0;
     float total = 0;
     for (int m = 0; m < MODES; m++) {
-        int best = 4;
-        for (int step = 4; step <= 121; step++)
-            if (sums->of[sigma][m][step] > sums->of[sigma][m][best])
+        int best = SMALLEST_STEP;
+        for (int step = SMALLEST_STEP; step <= LARGEST_STEP; step++)
+            if (sums->sum[sigma][m][step] > sums->sum[sigma][m][best])
                 best = step;
-        if (sums->of[sigma][m][best] > CERTAIN_MODE) {
-            steps[m] = best, certain++;
-            total += sums->of[sigma][m][best];
+        if (sums->sum[sigma][m][best] > CONFIDENT_MODE) {
+            steps[m] = best, confident++;
+            total += sums->sum[sigma][m][best];
         }
     }
-    if (certain < 3 || total <= out->custom.likelihood)
+    if (confident < CUSTOM_MODES_MIN || total <= out->custom.likelihood)
         return;
-    out->custom = (sonic_compression){quality_of_steps(steps), phase, 0, sonic_likelihood_sigma[sigma], total, 0};
-    out->custom_modes = certain;
+    out->custom = (sonic_compression){quality_of_steps(steps), grid_offset, 0, sonic_likelihood_sigma[sigma], total, 0};
+    out->custom_modes = confident;
 }
 
-static void read_phase(sonic_history *out, float best_of_phase[PHASES], const sonic_likelihood *tables,
-                       const uint32_t *counts, int32_t phase, sonic_likelihood_sums *sums)
+static void read_grid_offset(sonic_history *out, float best_of_offset[OFFSETS], const sonic_likelihood *tables,
+                             const uint32_t *counts, int32_t grid_offset, sonic_likelihood_sums *sums)
 {
-    curve c = {.phase = phase};
+    curve c = {.grid_offset = grid_offset};
     sonic_likelihood_sum(sums, tables, counts);
     for (c.sigma = 0; c.sigma < SONIC_LIKELIHOOD_SIGMAS; c.sigma++) {
-        for (c.turned = 0; c.turned < 2; c.turned++) {
-            draw_curve(&c, tables, sums);
+        for (c.rotated_90 = 0; c.rotated_90 < 2; c.rotated_90++) {
+            fill_curve(&c, tables, sums);
             offer_curve(out, &c);
-            best_of_phase[phase] = fmaxf(best_of_phase[phase], c.of[peak_of(&c)]);
+            best_of_offset[grid_offset] = fmaxf(best_of_offset[grid_offset], c.likelihood[peak_of(&c)]);
         }
-        offer_custom(out, sums, c.sigma, phase);
+        offer_custom(out, sums, c.sigma, grid_offset);
     }
 }
 
-static float margin_of(const float best_of_phase[PHASES], const sonic_compression *found)
+static float margin_of(const float best_of_offset[OFFSETS], const sonic_compression *found)
 {
     float second = 0;
-    for (int p = 0; p < PHASES; p++)
-        if (p / 8 != found->phase / 8 && p % 8 != found->phase % 8)
-            second = fmaxf(second, best_of_phase[p]);
+    for (int p = 0; p < OFFSETS; p++)
+        if (sonic_grid_offsets_apart(p, found->grid_offset))
+            second = fmaxf(second, best_of_offset[p]);
     return found->likelihood - second;
 }
 
-/* Multiples of the last compression's steps, from coefficients that were decoded, rounded and clipped since. */
-static void find_earlier(sonic_history *out, const uint32_t *counts)
+/* The coefficients as multiples of the last steps, rounded: decoding to 8 bits disturbed them. */
+static void find_primary(sonic_history *out, const uint32_t *counts)
 {
-    sonic_earlier_counts multiples;
+    sonic_double_compression_counts multiples;
     const sonic_compression *last = &out->strongest;
     memset(&multiples, 0, sizeof multiples);
-    counts += (size_t)last->phase * MODES * SONIC_LATTICE_BINS;
-    for (int m = 0; m < MODES; m++, counts += SONIC_LATTICE_BINS) {
-        const int8_t *uv = sonic_lattice_mode[m];
-        int32_t step = sonic_quality_step(last->quality, 0, uv[last->turned] * 8 + uv[1 - last->turned]);
+    counts += (size_t)last->grid_offset * MODES * SONIC_DCT_BINS;
+    for (int m = 0; m < MODES; m++, counts += SONIC_DCT_BINS) {
+        const int8_t *uv = sonic_dct_mode[m];
+        int32_t step = sonic_quality_step(last->quality, 0, uv[last->rotated_90] * 8 + uv[1 - last->rotated_90]);
         multiples.step[m] = step;
-        for (int bin = 0; bin < SONIC_LATTICE_BINS - 1; bin++) {
-            int n = (int)(((float)bin + 0.5f) * SONIC_LATTICE_BIN / (float)step + 0.5f);
-            multiples.of[m][n < SONIC_EARLIER_LEVELS ? n : SONIC_EARLIER_LEVELS - 1] += counts[bin];
+        for (int bin = 0; bin < SONIC_DCT_BINS - 1; bin++) {
+            int n = (int)(((float)bin + 0.5f) * SONIC_DCT_BIN_WIDTH / (float)step + 0.5f);
+            multiples.count[m][n < SONIC_DOUBLE_COMPRESSION_LEVELS ? n : SONIC_DOUBLE_COMPRESSION_LEVELS - 1] +=
+                counts[bin];
         }
     }
-    sonic_earlier_find(&out->earlier, &multiples);
+    sonic_double_compression_find(&out->primary, &multiples);
 }
 
 void sonic_history_read(sonic_history *out, const sonic_likelihood *tables, const uint32_t *counts)
 {
     sonic_likelihood_sums sums;
-    float strength[PHASES], best_of_phase[PHASES];
+    float strength[OFFSETS], best_of_offset[OFFSETS];
     int candidates[CANDIDATES];
     memset(out, 0, sizeof *out);
-    for (int p = 0; p < PHASES; p++)
-        best_of_phase[p] = -INFINITY;
-    sonic_grid_measure(&out->grid, strength, counts);
+    for (int p = 0; p < OFFSETS; p++)
+        best_of_offset[p] = -INFINITY;
+    sonic_blockiness_measure(&out->blockiness, strength, counts);
     take_strongest(candidates, strength);
     for (int i = 0; i < CANDIDATES; i++)
-        read_phase(out, best_of_phase, tables, counts + (size_t)candidates[i] * MODES * SONIC_LATTICE_BINS,
-                   candidates[i], &sums);
-    out->strongest.margin = margin_of(best_of_phase, &out->strongest);
-    out->coarsest.margin = margin_of(best_of_phase, &out->coarsest);
+        read_grid_offset(out, best_of_offset, tables, counts + (size_t)candidates[i] * MODES * SONIC_DCT_BINS,
+                         candidates[i], &sums);
+    out->strongest.margin = margin_of(best_of_offset, &out->strongest);
+    out->coarsest.margin = margin_of(best_of_offset, &out->coarsest);
     if (out->strongest.likelihood <= SONIC_HISTORY_THRESHOLD)
         out->strongest.quality = 0;
-    if (out->strongest.quality >= SONIC_EARLIER_LAST_QUALITY && out->strongest.sigma < 2)
-        find_earlier(out, counts);
+    if (out->strongest.quality >= SONIC_DOUBLE_COMPRESSION_LAST_QUALITY && out->strongest.sigma < 2)
+        find_primary(out, counts);
 }
 
-void sonic_history_read_position(sonic_compression *out, const sonic_likelihood *tables, const uint32_t *counts,
-                                 int32_t phase)
+void sonic_history_read_offset(sonic_compression *out, const sonic_likelihood *tables, const uint32_t *counts,
+                               int32_t grid_offset)
 {
     sonic_history history;
     sonic_likelihood_sums sums;
-    float best_of_phase[PHASES];
+    float best_of_offset[OFFSETS];
     memset(&history, 0, sizeof history);
-    best_of_phase[phase] = -INFINITY;
-    read_phase(&history, best_of_phase, tables, counts, phase, &sums);
+    best_of_offset[grid_offset] = -INFINITY;
+    read_grid_offset(&history, best_of_offset, tables, counts, grid_offset, &sums);
     *out = history.coarsest;
-    if (!out->quality && history.custom_modes >= 6)
+    if (!out->quality && history.custom_modes >= CUSTOM_MODES_REGION)
         *out = history.custom;
 }

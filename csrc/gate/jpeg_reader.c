@@ -17,9 +17,9 @@ static void on_message(j_common_ptr common, int level)
         common->err->num_warnings++;
 }
 
-static void say_nothing(j_common_ptr common) { (void)common; }
+static void ignore_message(j_common_ptr common) { (void)common; }
 
-/* libjpeg calls this several times a scan: a small file can claim thousands of scans of many pixels. */
+/* libjpeg calls this several times a scan. A small file can claim thousands of scans of many pixels. */
 static void on_progress(j_common_ptr common)
 {
     sonic_jpeg_reader *r = common->client_data;
@@ -35,7 +35,7 @@ void sonic_jpeg_reader_prepare(sonic_jpeg_reader *r)
     r->jpeg.err = jpeg_std_error(&r->errors);
     r->errors.error_exit = on_error;
     r->errors.emit_message = on_message;
-    r->errors.output_message = say_nothing;
+    r->errors.output_message = ignore_message;
     r->jpeg.client_data = r;
     r->progress.progress_monitor = on_progress;
 }

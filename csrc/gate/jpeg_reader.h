@@ -1,4 +1,4 @@
-/* jpeg_reader.h - libjpeg's decoder with bounds, and errors that jump to `escape` instead of ending the process. */
+/* jpeg_reader.h - libjpeg's decoder with a limit on scans; errors jump to `escape` instead of ending the process. */
 #ifndef SONIC_GATE_JPEG_READER_H
 #define SONIC_GATE_JPEG_READER_H
 
@@ -11,17 +11,17 @@
 
 typedef struct sonic_jpeg_reader {
     struct jpeg_decompress_struct jpeg;
-    struct jpeg_error_mgr errors; /* num_warnings counts damage */
+    struct jpeg_error_mgr errors; /* num_warnings: damaged places */
     struct jpeg_progress_mgr progress;
     jmp_buf escape;
-    char text[JMSG_LENGTH_MAX]; /* of the error that jumped */
-    int32_t too_many_scans;     /* it was more than SONIC_JPEG_SCANS_MAX of them */
+    char text[JMSG_LENGTH_MAX]; /* message of the error that jumped */
+    int32_t too_many_scans;     /* 1 when the jump came from more than SONIC_JPEG_SCANS_MAX scans */
 } sonic_jpeg_reader;
 
-/* Zeroed, with functions for errors: after it jpeg_destroy_decompress is safe. */
+/* Zeroes the reader and sets its error handlers: after it jpeg_destroy_decompress is safe. */
 void sonic_jpeg_reader_prepare(sonic_jpeg_reader *reader);
 
-/* After setjmp(reader->escape): begins to read the bytes, which are borrowed. */
+/* Starts reading; call after setjmp(reader->escape). The bytes are borrowed. */
 void sonic_jpeg_reader_open(sonic_jpeg_reader *reader, const uint8_t *bytes, size_t size);
 
 #endif

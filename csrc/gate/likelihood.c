@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/plane.h" /* SONIC_WIDE */
 #include "gate/quality.h"
 
 const float sonic_likelihood_sigma[SONIC_LIKELIHOOD_SIGMAS] = {0.5f, 1.5f, 2.5f};
@@ -13,14 +14,14 @@ const float sonic_likelihood_sigma[SONIC_LIKELIHOOD_SIGMAS] = {0.5f, 1.5f, 2.5f}
 #define OUTLIERS 0.02
 
 struct sonic_likelihood {
-    float log_ratio[SONIC_LIKELIHOOD_SIGMAS][SONIC_LATTICE_BINS][SONIC_LIKELIHOOD_STEPS];
-    uint8_t step[2][QUALITIES][SONIC_LATTICE_MODES]; /* [turned][quality][mode], at most LARGEST_STEP */
+    float log_ratio[SONIC_LIKELIHOOD_SIGMAS][SONIC_DCT_BINS][SONIC_LIKELIHOOD_STEPS];
+    uint8_t step[2][QUALITIES][SONIC_DCT_MODES]; /* [rotated_90][quality][mode], <= LARGEST_STEP */
 };
 
 static float log_ratio(int bin, int step, double sigma)
 {
-    double c = (bin + 0.5) * SONIC_LATTICE_BIN, k = floor(c / step + 0.5), off = c - k * step;
-    if (k == 0 || bin == SONIC_LATTICE_BINS - 1)
+    double c = (bin + 0.5) * SONIC_DCT_BIN_WIDTH, k = floor(c / step + 0.5), off = c - k * step;
+    if (k == 0 || bin == SONIC_DCT_BINS - 1)
         return 0;
     double normal = exp(-off * off / (2 * sigma * sigma)) / (sigma * 2.50662827463100050242);
     return (float)log((1 - OUTLIERS) * step * normal + OUTLIERS);
@@ -29,15 +30,15 @@ static float log_ratio(int bin, int step, double sigma)
 static void fill(sonic_likelihood *tables)
 {
     for (int s = 0; s < SONIC_LIKELIHOOD_SIGMAS; s++)
-        for (int bin = 0; bin < SONIC_LATTICE_BINS; bin++)
+        for (int bin = 0; bin < SONIC_DCT_BINS; bin++)
             for (int step = 2; step <= LARGEST_STEP; step++)
                 tables->log_ratio[s][bin][step] = log_ratio(bin, step, sonic_likelihood_sigma[s]);
     for (int quality = SONIC_LIKELIHOOD_LOW_QUALITY; quality < QUALITIES; quality++)
-        for (int m = 0; m < SONIC_LATTICE_MODES; m++)
-            for (int turned = 0; turned < 2; turned++) {
-                const int8_t *uv = sonic_lattice_mode[m];
-                int32_t step = sonic_quality_step(quality, 0, uv[turned] * 8 + uv[1 - turned]);
-                tables->step[turned][quality][m] = (uint8_t)(step > LARGEST_STEP ? LARGEST_STEP : step);
+        for (int m = 0; m < SONIC_DCT_MODES; m++)
+            for (int rotated_90 = 0; rotated_90 < 2; rotated_90++) {
+                const int8_t *uv = sonic_dct_mode[m];
+                int32_t step = sonic_quality_step(quality, 0, uv[rotated_90] * 8 + uv[1 - rotated_90]);
+                tables->step[rotated_90][quality][m] = (uint8_t)(step > LARGEST_STEP ? LARGEST_STEP : step);
             }
 }
 
@@ -45,7 +46,7 @@ sonic_status sonic_likelihood_create(sonic_likelihood **out)
 {
     *out = calloc(1, sizeof **out);
     if (!*out)
-        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: %zu bytes of memory are not free.", sizeof **out);
+        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: %zu bytes of memory are needed.", sizeof **out);
     fill(*out);
     return SONIC_OK;
 }
@@ -63,18 +64,18 @@ void sonic_likelihood_sum(sonic_likelihood_sums *out, const sonic_likelihood *ta
 {
     memset(out, 0, sizeof *out);
     for (int s = 0; s < SONIC_LIKELIHOOD_SIGMAS; s++)
-        for (int bin = 4; bin < SONIC_LATTICE_BINS - 1; bin++) /* below a level every step says k = 0 */
-            /* Inside, so that a row of the table is fetched once for all */
-            for (int m = 0; m < SONIC_LATTICE_MODES; m++)
-                if (counts[m * SONIC_LATTICE_BINS + bin])
-                    add_bin(out->of[s][m], tables->log_ratio[s][bin], (float)counts[m * SONIC_LATTICE_BINS + bin]);
+        for (int bin = 4; bin < SONIC_DCT_BINS - 1; bin++) /* below one level k is 0 for every step */
+            /* The inner loop: a row of the table is fetched once for all modes */
+            for (int m = 0; m < SONIC_DCT_MODES; m++)
+                if (counts[m * SONIC_DCT_BINS + bin])
+                    add_bin(out->sum[s][m], tables->log_ratio[s][bin], (float)counts[m * SONIC_DCT_BINS + bin]);
 }
 
 float sonic_likelihood_of_quality(const sonic_likelihood *tables, const sonic_likelihood_sums *sums, int32_t sigma,
-                                  int32_t quality, int32_t turned)
+                                  int32_t quality, int32_t rotated_90)
 {
     float total = 0;
-    for (int m = 0; m < SONIC_LATTICE_MODES; m++)
-        total += sums->of[sigma][m][tables->step[turned][quality][m]];
+    for (int m = 0; m < SONIC_DCT_MODES; m++)
+        total += sums->sum[sigma][m][tables->step[rotated_90][quality][m]];
     return total;
 }

@@ -1,5 +1,6 @@
 #include "gate/luma.h"
 
+#include <math.h>
 #include <string.h>
 
 SONIC_WIDE
@@ -15,8 +16,8 @@ void sonic_luma_convert(const sonic_plane *out, sonic_image rgb)
         convert_row(out->data + (ptrdiff_t)y * out->width_px, rgb.data + y * rgb.stride, out->width_px);
 }
 
-/* Four tables in turn: neighbours of one level do not wait for each other. */
-void sonic_luma_histogram(uint32_t out[256], const sonic_plane *luma)
+/* Pixels of each level, rounded. Four tables in turn: equal neighbours do not wait for each other's store. */
+static void fill_histogram(uint32_t out[256], const sonic_plane *luma)
 {
     uint32_t parts[4][256] = {{0}};
     const int64_t count = (int64_t)luma->width_px * luma->height_px;
@@ -26,7 +27,8 @@ void sonic_luma_histogram(uint32_t out[256], const sonic_plane *luma)
         out[level] = parts[0][level] + parts[1][level] + parts[2][level] + parts[3][level];
 }
 
-int32_t sonic_luma_quantile(const uint32_t histogram[256], double share)
+/* Least level that `share` of the pixels do not exceed. */
+static int32_t quantile(const uint32_t histogram[256], double share)
 {
     uint64_t total = 0, sum = 0;
     for (int level = 0; level < 256; level++)
@@ -37,6 +39,23 @@ int32_t sonic_luma_quantile(const uint32_t histogram[256], double share)
             return level;
     }
     return 255;
+}
+
+void sonic_luma_exposure(sonic_exposure *out, const sonic_plane *luma)
+{
+    uint32_t histogram[256];
+    double n = (double)luma->width_px * luma->height_px, sum = 0, squares = 0;
+    fill_histogram(histogram, luma);
+    for (int level = 0; level < 256; level++) {
+        sum += (double)histogram[level] * level;
+        squares += (double)histogram[level] * level * level;
+    }
+    out->mean = sum / n;
+    out->deviation = sqrt(fmax(squares / n - out->mean * out->mean, 0));
+    out->dark_share = (histogram[0] + histogram[1] + histogram[2]) / n;
+    out->bright_share = (histogram[253] + histogram[254] + histogram[255]) / n;
+    out->low = quantile(histogram, 0.01);
+    out->high = quantile(histogram, 0.99);
 }
 
 /* flags: 1 for a step, 2 for equal neighbours. */

@@ -1,21 +1,24 @@
-/* luma.h - brightness of a picture and how it is spread. */
+/* luma.h - the luma of an image, its exposure and its repeated pixels. */
 #ifndef SONIC_GATE_LUMA_H
 #define SONIC_GATE_LUMA_H
 
 #include "core/plane.h"
 
-/* JFIF's luma, 0.299 R + 0.587 G + 0.114 B, not rounded: rounding would blur the lattice by another third of a level.
- */
+/* JFIF's luma, 0.299 R + 0.587 G + 0.114 B, without rounding: that would add another third of a level of noise to the
+ * DCT coefficients. out has the size of rgb. */
 void sonic_luma_convert(const sonic_plane *out, sonic_image rgb);
 
-/* out: [256] pixels of each level, rounded. */
-void sonic_luma_histogram(uint32_t out[256], const sonic_plane *luma);
+typedef struct sonic_exposure {
+    double mean, deviation; /* levels */
+    double dark_share;      /* of pixels <= 2 */
+    double bright_share;    /* of pixels >= 253 */
+    int32_t low, high;      /* 1st and 99th percentile, levels */
+} sonic_exposure;
 
-/* Least level that `share` of the pixels do not exceed. */
-int32_t sonic_luma_quantile(const uint32_t histogram[256], double share);
+void sonic_luma_exposure(sonic_exposure *out, const sonic_plane *luma);
 
-/* Share of equal neighbours along rows within two pixels of a step of more than 4 levels: pictures enlarged by
- * repeating pixels have many. */
+/* Share of equal neighbours along rows within two pixels of a step of more than 4 levels, 0..1: high in images that
+ * were enlarged by repeating pixels. */
 double sonic_luma_repeated(const sonic_plane *luma);
 
 #endif

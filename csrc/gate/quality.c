@@ -12,7 +12,7 @@ static const uint8_t base[2][64] = {
      99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99},
 };
 
-#define LOW 4 /* sum of frequencies up to which steps decide: their errors are what a viewer sees */
+#define LOW 4 /* largest sum of frequencies that counts: errors there are visible */
 
 int32_t sonic_quality_step(int32_t quality, int32_t component, int32_t mode)
 {

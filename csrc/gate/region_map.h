@@ -1,48 +1,45 @@
-/* region_map.h - how many coefficients are near zero in each part of the picture, for every position of the grid: a map
- * of compression.
+/* region_map.h - a map of compression traces: near-zero DCT coefficients in each tile of 32 x 32 pixels.
  *
- * A cell has 32 x 32 pixels and, for each of the 64 positions, 16 blocks. Counts are those of the 14 modes together. */
+ * Quantisation zeroes coefficients at one grid offset only, so that offset has more of them than the other 63. A tile
+ * has 16 blocks at each offset; counts are those of the 14 modes of dct_modes.h together. */
 #ifndef SONIC_GATE_REGION_MAP_H
 #define SONIC_GATE_REGION_MAP_H
 
-#include "gate/likelihood.h"
-#include "core/plane.h"
+#include <stddef.h>
 
-#define SONIC_CELL_PX 32
-#define SONIC_CELL_ZERO 4 /* bins, one level: what one compression leaves of a zero */
+#include "gate/dct_modes.h"
 
-typedef struct sonic_cells {
-    uint8_t *zeros; /* [rows][columns][64], at most 224 */
+#define SONIC_REGION_TILE_PX 32
+#define SONIC_REGION_NEAR_ZERO 4 /* bins, one grey level: how far 8-bit rounding moves a zero */
+
+typedef struct sonic_region_map {
+    uint8_t *zeros; /* [rows][columns][SONIC_GRID_OFFSETS], at most 224 */
     int32_t rows, columns;
-    uint8_t *row;  /* [width_px], scratch: modes near zero in one row of blocks */
-    uint8_t *band; /* [8][width_px], scratch: the same summed over the rows of one cell by y & 7 */
+    uint8_t *row;  /* [width_px], scratch: near-zero modes in one row of blocks */
+    uint8_t *band; /* [8][width_px], scratch: the same by y & 7, summed over the rows of one tile */
     int32_t width_px, near_zero;
-} sonic_cells;
+} sonic_region_map;
 
-size_t sonic_cells_memory(int32_t width_px, int32_t height_px);
-/* near_zero: bins of lattice.h that count as such. */
-void sonic_cells_init(sonic_cells *cells, int32_t width_px, int32_t height_px, int32_t near_zero, void *memory);
+/* Bytes of memory that a map of an image of this size takes. */
+size_t sonic_region_map_memory(int32_t width_px, int32_t height_px);
 
-/* For lattice.c: the bins of one mode of a row of blocks; then, after all modes, the end of the row. */
-void sonic_cells_add(sonic_cells *cells, const int16_t *bins, int32_t count);
-void sonic_cells_end_row(sonic_cells *cells, int32_t y, int32_t last_y, int32_t count);
+/* An empty map. near_zero: bins (dct_modes.h) that count as zero. memory: sonic_region_map_memory bytes, borrowed. */
+void sonic_region_map_init(sonic_region_map *map, int32_t width_px, int32_t height_px, int32_t near_zero, void *memory);
 
-/* A part of the picture whose grid is not that of the rest, or the rest's. */
-typedef struct sonic_region {
-    int32_t quality; /* as sonic_compression's; 0 when no table is believed */
-    int32_t phase;
-    float likelihood;
-    float share;    /* of the picture */
-    int32_t box[4]; /* x0, y0, x1, y1 in pixels */
-} sonic_region;
+/* dct_histogram.c calls these: the bins of one mode in a row of blocks, then the end of the row after all modes. */
+void sonic_region_map_add(sonic_region_map *map, const int16_t *bins, int32_t count);
+void sonic_region_map_end_row(sonic_region_map *map, int32_t y, int32_t last_y, int32_t count);
 
-/* heat: [rows][columns], 0 (no trace) .. 255 (all coefficients near zero at one position only); may be NULL.
- * coarsest: the region with the lowest quality that is believed. */
-void sonic_cells_read(sonic_region *coarsest, uint8_t *heat, const sonic_cells *cells, const sonic_plane *luma,
-                      const sonic_likelihood *tables, uint32_t *counts);
+/* The grid offset with the most near-zero coefficients. */
+typedef struct sonic_region_peak {
+    int32_t grid_offset;
+    float excess; /* share of near-zero coefficients above the best offset that shares neither row nor column with it */
+} sonic_region_peak;
 
-/* The same question about the picture as a whole: how much larger the share of coefficients near zero is at the best
- * position than at the next one that shares neither row nor column with it. */
-float sonic_cells_excess(const sonic_cells *cells);
+/* The peak of a tile and its neighbours, 96 x 96 pixels. */
+sonic_region_peak sonic_region_map_peak(const sonic_region_map *map, int32_t row, int32_t column);
+
+/* The excess of the image as a whole. */
+float sonic_region_map_excess(const sonic_region_map *map);
 
 #endif

@@ -4,90 +4,92 @@
 #include <string.h>
 
 #include "core/arena.h"
-#include "gate/region_map.h"
+#include "gate/dct_histogram.h"
 #include "gate/resample.h"
 
-#define FAINT_GRID 0.03f     /* nats a block: below, nothing is kept */
-#define WORTH_READING 0.012f /* share of coefficients: chance gives half of it to the best of 64 positions */
-#define GLANCE_PX 160        /* side of the part by which candidates are compared */
-#define GLANCE_ZERO 12       /* bins, three levels: a later compression has moved what was zero */
+/* Chosen by hand on the variants of bench/gate.py. */
+#define CONTRAST_MIN 0.03f /* nats a block: below, the scale is rejected */
+#define EXCESS_MIN 0.012f  /* share of coefficients; chance gives half of it to the best of 64 offsets */
+#define COMPARE_PX 160     /* side of the part on which candidates are compared */
+#define COMPARE_ZERO 12    /* bins, three levels, that count as zero there: a later compression moves zeros */
 
-/* Everything that a look at one scale takes. */
-typedef struct look {
+/* Input and scratch memory of the search. */
+typedef struct workspace {
     const sonic_plane *luma;
-    uint32_t *counts; /* also the memory of cells */
-    unsigned char *resize, *lattice;
-} look;
+    uint32_t *counts; /* also the memory of the region map */
+    unsigned char *resample, *histogram;
+} workspace;
 
-/* A scale, with how special one position of the grid is there. */
+/* A scale, with the excess of its best grid offset (region_map.h). */
 typedef struct scale {
     double period_x_px, period_y_px, edge_x_px, edge_y_px;
     float excess;
 } scale;
 
-static size_t resize_size(int32_t height_px) { return sonic_arena_piece(sonic_resize_scratch_size(height_px)); }
-
-size_t sonic_resized_scratch_size(int32_t width_px, int32_t height_px)
+static size_t resample_size(int32_t height_px)
 {
-    (void)width_px;
-    return resize_size(height_px) + sonic_lattice_scratch_size(SONIC_RESIZE_SIDE_MAX);
+    return sonic_arena_piece(sonic_plane_resample_scratch_size(height_px));
 }
 
-/* The middle of the picture at that scale; empty when too little fits. */
-static sonic_plane brought_back(const look *l, const scale *s, int32_t side_px)
+size_t sonic_resampled_grid_scratch_size(int32_t height_px)
+{
+    return resample_size(height_px) + sonic_dct_histogram_scratch_size(SONIC_RESAMPLE_SIDE_MAX);
+}
+
+/* The middle of the image at that scale; empty when too little fits. */
+static sonic_plane resample_to(const workspace *w, const scale *s, int32_t side_px)
 {
     sonic_plane part;
-    sonic_resize_part(&part, l->luma, s->period_x_px / 8, s->period_y_px / 8, s->edge_x_px, s->edge_y_px, side_px,
-                      l->resize);
+    sonic_plane_resample(&part, w->luma, s->period_x_px / 8, s->period_y_px / 8, s->edge_x_px, s->edge_y_px, side_px,
+                         w->resample);
     return part;
 }
 
-static float excess_at(const look *l, const scale *s)
+static float excess_at(const workspace *w, const scale *s)
 {
-    sonic_cells cells;
-    sonic_plane part = brought_back(l, s, GLANCE_PX);
+    sonic_region_map map;
+    sonic_plane part = resample_to(w, s, COMPARE_PX);
     if (!part.width_px)
         return 0;
-    sonic_cells_init(&cells, part.width_px, part.height_px, GLANCE_ZERO, l->counts);
-    sonic_lattice_count(NULL, &cells, &part, l->lattice);
-    return sonic_cells_excess(&cells);
+    sonic_region_map_init(&map, part.width_px, part.height_px, COMPARE_ZERO, w->counts);
+    sonic_dct_histogram_count(NULL, &map, &part, w->histogram);
+    return sonic_region_map_excess(&map);
 }
 
-static void glance(scale *best, const look *l, const sonic_comb_candidate *c)
+static void keep_better(scale *best, const workspace *w, const sonic_period_candidate *c)
 {
     scale s = {c->period_x_px, c->period_y_px, c->edge_x_px, c->edge_y_px, 0};
-    s.excess = c->evidence > 0 ? excess_at(l, &s) : 0;
+    s.excess = c->evidence > 0 ? excess_at(w, &s) : 0;
     if (s.excess > best->excess)
         *best = s;
 }
 
-static float contrast_of(const sonic_grid *grid) { return grid->strength - (grid->second > 0 ? grid->second : 0); }
+static float contrast_of(const sonic_blockiness *b) { return b->strength - (b->second > 0 ? b->second : 0); }
 
-/* At their scale the blocks are looked at as those of the picture itself. */
-static void read_scale(sonic_resized *out, const sonic_likelihood *tables, const look *l, const scale *s)
+/* The history at a scale at which blocks have 8 pixels, as that of the whole image. */
+static void read_scale(sonic_resampled_grid *out, const sonic_likelihood *tables, const workspace *w, const scale *s)
 {
-    sonic_grid grid;
-    float strength[SONIC_LATTICE_PHASES];
-    sonic_plane part = brought_back(l, s, SONIC_RESIZE_SIDE_MAX);
-    sonic_lattice_count(l->counts, NULL, &part, l->lattice);
-    sonic_grid_measure(&grid, strength, l->counts);
-    if (contrast_of(&grid) <= FAINT_GRID)
+    sonic_blockiness blockiness;
+    float strength[SONIC_GRID_OFFSETS];
+    sonic_plane part = resample_to(w, s, SONIC_RESAMPLE_SIDE_MAX);
+    sonic_dct_histogram_count(w->counts, NULL, &part, w->histogram);
+    sonic_blockiness_measure(&blockiness, strength, w->counts);
+    if (contrast_of(&blockiness) <= CONTRAST_MIN)
         return;
     out->period_px = 0.5 * (s->period_x_px + s->period_y_px);
-    sonic_history_read(&out->history, tables, l->counts);
+    sonic_history_read(&out->history, tables, w->counts);
 }
 
-/* A comb of period 8 without a grid of that size is that of blocks twice as large. */
-void sonic_resized_find(sonic_resized *out, const sonic_likelihood *tables, const sonic_plane *luma,
-                        const sonic_comb *comb, int32_t has_eight, uint32_t *counts, void *scratch)
+void sonic_resampled_grid_find(sonic_resampled_grid *out, const sonic_likelihood *tables, const sonic_plane *luma,
+                               const sonic_block_period *period, int32_t has_eight, uint32_t *counts, void *scratch)
 {
-    const look l = {luma, counts, scratch, (unsigned char *)scratch + resize_size(luma->height_px)};
-    scale best = {0, 0, 0, 0, WORTH_READING};
+    const workspace w = {luma, counts, scratch, (unsigned char *)scratch + resample_size(luma->height_px)};
+    scale best = {0, 0, 0, 0, EXCESS_MIN};
     memset(out, 0, sizeof *out);
-    for (int k = 0; k < SONIC_COMB_CANDIDATES; k++)
-        glance(&best, &l, &comb->other[k]);
-    if (!has_eight)
-        glance(&best, &l, &comb->sixteen);
+    for (int k = 0; k < SONIC_BLOCK_PERIOD_CANDIDATES; k++)
+        keep_better(&best, &w, &period->candidate[k]);
+    if (!has_eight) /* lines of period 8 without such blocks are even harmonics of 16 */
+        keep_better(&best, &w, &period->sixteen);
     if (best.period_x_px > 0)
-        read_scale(out, tables, &l, &best);
+        read_scale(out, tables, &w, &best);
 }

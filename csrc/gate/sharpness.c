@@ -11,17 +11,18 @@
 #define RATIO_LOW (BANDS + 2 * SECTORS)
 #define RATIO_HIGH (RATIO_LOW + 1)
 #define NOISE (RATIO_LOW + 2)
-#define CONTRAST 4.0f /* density in the low band that a block needs, levels^2: below, it is flat */
+#define CONTRAST                                                                                                       \
+    4.0f /* low-band density below which a block is flat, levels^2; by hand on the variants of bench/gate.py */
 
 const float sonic_sharpness_edge[BANDS] = {0.03f, 0.06f, 0.09f, 0.125f, 0.18f, 0.25f, 0.35f, 0.46f};
 
-/* One block: power density of each group of frequencies, levels^2 (white noise of deviation s has s^2 everywhere). */
+/* Power density of one block in each group of frequencies, levels^2: white noise of deviation s has s^2 everywhere. */
 typedef struct block_power {
-    float of[GROUPS];
-    int32_t x, y;
+    float density[GROUPS];
+    int32_t x, y; /* of its middle, pixels */
 } block_power;
 
-/* Which groups a frequency belongs to: a list of (bin, group) in the order of groups. */
+/* The bins of each group, one group after the other. */
 typedef struct layout {
     uint16_t bin[4 * N * N];
     int32_t start[GROUPS + 1];
@@ -44,9 +45,8 @@ static int in_group(int group, float f, float degrees)
     return off <= 22.5f && (high ? f >= 0.22f && f < 0.42f : f >= 0.05f && f < 0.11f);
 }
 
-/* Only the half-plane of positive horizontal frequencies: the other half mirrors it. Bins are [horizontal][vertical].
- */
-static void lay_out(layout *out)
+/* Only positive horizontal frequencies: the other half-plane mirrors them. Bins are [horizontal][vertical]. */
+static void fill_layout(layout *out)
 {
     int32_t count = 0;
     for (int group = 0; group < GROUPS; group++) {
@@ -61,7 +61,7 @@ static void lay_out(layout *out)
     out->start[GROUPS] = count;
 }
 
-/* Two blocks side by side make one complex picture; means are taken off, or the window would spread them. */
+/* Two blocks become the real and imaginary part of one. Means are subtracted, or the window would spread them. */
 static void load_pair(sonic_fourier_block *block, const sonic_plane *luma, int32_t x, int32_t y, int32_t second_x,
                       const float window[N])
 {
@@ -82,7 +82,7 @@ static void load_pair(sonic_fourier_block *block, const sonic_plane *luma, int32
     }
 }
 
-/* |A|^2 and |B|^2 of two real pictures a + i b from their common transform. */
+/* |A|^2 and |B|^2 of two real blocks from the transform of a + i b. */
 static void split_power(float a[N][N], float b[N][N], const sonic_fourier_block *z)
 {
     const float scale = 1.0f / (N * N * 0.140625f); /* mean square of the window: (3/8)^2 */
@@ -103,13 +103,13 @@ static void sum_groups(block_power *out, float power[N][N], const layout *groups
         float sum = 0;
         for (int32_t i = groups->start[group]; i < groups->start[group + 1]; i++)
             sum += flat[groups->bin[i]];
-        out->of[group] = sum / (float)(groups->start[group + 1] - groups->start[group]);
+        out->density[group] = sum / (float)(groups->start[group + 1] - groups->start[group]);
     }
 }
 
-static int32_t step_of(int32_t side_px) { return side_px < 320 ? N / 2 : N; }
+static int32_t block_step(int32_t side_px) { return side_px < 320 ? N / 2 : N; }
 
-static int32_t blocks_along(int32_t side_px) { return side_px < N ? 0 : (side_px - N) / step_of(side_px) + 1; }
+static int32_t blocks_along(int32_t side_px) { return side_px < N ? 0 : (side_px - N) / block_step(side_px) + 1; }
 
 size_t sonic_sharpness_scratch_size(int32_t width_px, int32_t height_px)
 {
@@ -127,9 +127,9 @@ static int32_t measure_blocks(block_power *out, const sonic_plane *luma, const l
     sonic_fourier_tables_init(&tables);
     for (int32_t row = 0; row < rows; row++)
         for (int32_t column = 0; column < columns; column += 2) {
-            int32_t y = row * step_of(luma->height_px), x = column * step_of(luma->width_px),
+            int32_t y = row * block_step(luma->height_px), x = column * block_step(luma->width_px),
                     two = column + 1 < columns;
-            int32_t second = two ? x + step_of(luma->width_px) : x;
+            int32_t second = two ? x + block_step(luma->width_px) : x;
             load_pair(&block, luma, x, y, second, tables.window);
             sonic_fourier_transform(&block, &scratch, &tables);
             split_power(a, b, &block);
@@ -156,16 +156,16 @@ static float quantile(float *values, int32_t count, float share)
 }
 
 /* Power density of the noise: the highest frequencies of the calmest blocks. */
-static float noise_of(const block_power *blocks, int32_t count, float *values)
+static float noise_density(const block_power *blocks, int32_t count, float *values)
 {
     for (int32_t i = 0; i < count; i++)
-        values[i] = blocks[i].of[NOISE];
+        values[i] = blocks[i].density[NOISE];
     return count ? quantile(values, count, 0.1f) : 0;
 }
 
 static double log_density(double power, double noise) { return log10(fmax(power - noise, 0) + 0.02 * noise + 1e-4); }
 
-/* A face is round: the corners of its box are background. */
+/* round: only the ellipse in the box, since the corners of a face box are background. */
 static int inside(const block_power *block, sonic_box box, int32_t round)
 {
     if (block->x < box.x0 || block->x >= box.x1 || block->y < box.y0 || block->y >= box.y1)
@@ -187,10 +187,10 @@ static void summarise(sonic_sharpness *out, const block_power *blocks, int32_t c
             continue;
         used++;
         for (int group = 0; group < GROUPS; group++)
-            sums[group] += blocks[i].of[group];
-        if (blocks[i].of[RATIO_LOW] > CONTRAST + 4 * noise)
-            values[contrasted++] =
-                (float)(log_density(blocks[i].of[RATIO_HIGH], noise) - log_density(blocks[i].of[RATIO_LOW], noise));
+            sums[group] += blocks[i].density[group];
+        if (blocks[i].density[RATIO_LOW] > CONTRAST + 4 * noise)
+            values[contrasted++] = (float)(log_density(blocks[i].density[RATIO_HIGH], noise) -
+                                           log_density(blocks[i].density[RATIO_LOW], noise));
     }
     if (!used)
         return;
@@ -210,9 +210,9 @@ void sonic_sharpness_measure(sonic_sharpness *whole, sonic_sharpness *part, cons
     layout *groups = scratch;
     block_power *blocks = (block_power *)(groups + 1);
     sonic_box all = {0, 0, luma->width_px, luma->height_px};
-    lay_out(groups);
+    fill_layout(groups);
     int32_t count = measure_blocks(blocks, luma, groups);
-    float *values = (float *)(blocks + count), noise = noise_of(blocks, count, values);
+    float *values = (float *)(blocks + count), noise = noise_density(blocks, count, values);
     summarise(whole, blocks, count, all, 0, noise, values);
     summarise(part, blocks, count, box, 1, noise, values);
 }

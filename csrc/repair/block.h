@@ -38,18 +38,18 @@ static inline void sonic_block_transpose(sonic_block *out, const sonic_block *in
             out->of[x][i] = in->of[i][x];
 }
 
-/* turned: the cosine's transpose (sonic_block_transpose), made once for many blocks. `out` may be `in`. */
-static inline void sonic_block_forward(sonic_block *out, const sonic_block *in, const sonic_block *turned)
+/* transposed: the cosine's transpose (sonic_block_transpose), made once for many blocks. `out` may be `in`. */
+static inline void sonic_block_forward(sonic_block *out, const sonic_block *in, const sonic_block *transposed)
 {
     sonic_block half;
     sonic_block_multiply(&half, &sonic_block_cosine, in);
-    sonic_block_multiply(out, &half, turned);
+    sonic_block_multiply(out, &half, transposed);
 }
 
-static inline void sonic_block_inverse(sonic_block *out, const sonic_block *in, const sonic_block *turned)
+static inline void sonic_block_inverse(sonic_block *out, const sonic_block *in, const sonic_block *transposed)
 {
     sonic_block half;
-    sonic_block_multiply(&half, turned, in);
+    sonic_block_multiply(&half, transposed, in);
     sonic_block_multiply(out, &half, &sonic_block_cosine);
 }
 

@@ -140,7 +140,7 @@ static void place_grid(sonic_chroma *c, const sonic_repair_grid *luma, int choic
 
 static void try_grids(sonic_chroma *best, const search *s, sonic_chroma c)
 {
-    sonic_fit fits[4] = {{0, 0}};
+    sonic_quant_fit fits[4] = {{0, 0}};
     c.first_x_px = c.across == 2 ? s->luma->column_px & 1 : 0;
     c.first_y_px = c.down == 2 ? s->luma->row_px & 1 : 0;
     for (int i = 0; i < 2; i++) {
@@ -149,11 +149,11 @@ static void try_grids(sonic_chroma *best, const search *s, sonic_chroma c)
         sonic_chroma_sample(&samples, &middle, &c, s->scratch + 2 * REGION_PX * REGION_PX);
         for (int choice = 0; choice < c.across * c.down; choice++) {
             place_grid(&c, s->luma, choice);
-            sonic_fit_add(&fits[choice], &samples, &c.grid);
+            sonic_quant_fit_add(&fits[choice], &samples, &c.grid);
         }
     }
     for (int choice = 0; choice < c.across * c.down; choice++) {
-        c.fit = sonic_fit_mean(&fits[choice]);
+        c.fit = sonic_quant_fit_mean(&fits[choice]);
         place_grid(&c, s->luma, choice);
         if (c.fit > best->fit)
             *best = c;
@@ -174,6 +174,6 @@ void sonic_chroma_find(sonic_chroma *out, const sonic_plane *blue, const sonic_p
         memcpy(c.grid.steps, steps, sizeof c.grid.steps);
         try_grids(out, &s, c);
     }
-    if (out->fit < SONIC_FIT_CERTAIN)
+    if (out->fit < SONIC_QUANT_FIT_CONFIDENT)
         out->across = out->down = 0;
 }

@@ -14,7 +14,7 @@ typedef struct sonic_chroma {
     int32_t across, down;           /* pixels a sample: 1 or 2; 0 when nothing is certain */
     int32_t smooth;                 /* 1: enlarged with straight lines; 0: repeated */
     int32_t first_x_px, first_y_px; /* 0 or 1: of the first whole sample */
-    double fit;                     /* sonic_fit_mean of both planes */
+    double fit;                     /* sonic_quant_fit_mean of both planes */
 } sonic_chroma;
 
 /* blue, red: Cb and Cr of the picture, around 0. luma: the grid of its luma; steps: [64] of chroma. Looks at the middle

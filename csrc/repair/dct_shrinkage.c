@@ -4,8 +4,8 @@
 
 #include "repair/dct.h"
 
-#define STRIDE SONIC_SHRINK_STRIDE
-#define HALO SONIC_SHRINK_HALO
+#define STRIDE SONIC_SHRINKAGE_STRIDE
+#define HALO SONIC_SHRINKAGE_HALO
 #define STRIP 64 /* positions whose frequencies are held at a time: 16 KB */
 #define MARGIN 7
 
@@ -121,7 +121,7 @@ static void normalise(float *restrict sum, const float *restrict weight)
         sum[x] *= (1.0f / 64) / weight[x];
 }
 
-static void shrink_strip(strip *s, sonic_shrink_tile *tile, int begin, const float limits[64])
+static void shrink_strip(strip *s, sonic_shrinkage_tile *tile, int begin, const float limits[64])
 {
     memset(s->kept, 0, sizeof s->kept);
     for (int u = 0; u < 8; u++)
@@ -136,7 +136,7 @@ static void shrink_strip(strip *s, sonic_shrink_tile *tile, int begin, const flo
     }
 }
 
-void sonic_shrink(sonic_shrink_tile *tile, int32_t rows, int32_t columns, const float limits[64])
+void sonic_dct_shrink(sonic_shrinkage_tile *tile, int32_t rows, int32_t columns, const float limits[64])
 {
     strip s;
     float scaled[64];

@@ -88,12 +88,12 @@ static sonic_status reserve(file *f)
 
 SONIC_WIDE
 static void restore_block(float *restrict out, ptrdiff_t stride, const JCOEF *restrict coefficients,
-                          const float *restrict steps, const sonic_block *turned)
+                          const float *restrict steps, const sonic_block *transposed)
 {
     sonic_block block;
     for (int k = 0; k < 64; k++)
         block.of[k / 8][k % 8] = (float)coefficients[k] * steps[k];
-    sonic_block_inverse(&block, &block, turned);
+    sonic_block_inverse(&block, &block, transposed);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++)
             out[y * stride + x] = block.of[y][x];
@@ -103,19 +103,19 @@ static int32_t read_component(file *f, jvirt_barray_ptr array, int32_t i)
 {
     const jpeg_component_info *info = &f->reader.jpeg.comp_info[i];
     const sonic_plane *plane = &f->components.of[i].plane;
-    sonic_block turned;
+    sonic_block transposed;
     if (!info->quant_table || (int32_t)info->width_in_blocks * 8 < plane->width_px ||
         (int32_t)info->height_in_blocks * 8 < plane->height_px)
         return 0;
     for (int k = 0; k < 64; k++)
         f->grids[i].steps[k] = info->quant_table->quantval[k] ? info->quant_table->quantval[k] : 1;
-    sonic_block_transpose(&turned, &sonic_block_cosine);
+    sonic_block_transpose(&transposed, &sonic_block_cosine);
     for (int32_t y = 0; y < plane->height_px; y += 8) {
         JBLOCKARRAY row =
             f->reader.jpeg.mem->access_virt_barray((j_common_ptr)&f->reader.jpeg, array, (JDIMENSION)(y / 8), 1, FALSE);
         for (int32_t x = 0; x < plane->width_px; x += 8)
             restore_block(plane->data + (ptrdiff_t)y * plane->width_px + x, plane->width_px, row[0][x / 8],
-                          f->grids[i].steps, &turned);
+                          f->grids[i].steps, &transposed);
     }
     return 1;
 }

@@ -151,12 +151,12 @@ static sonic_status repair(sonic_pixels_repair *out, sonic_pixels *pixels, const
                            const float chroma_steps[64], sonic_plane planes[5], float *scratch)
 {
     sonic_component chroma[2];
-    sonic_fit fit = {0, 0};
+    sonic_quant_fit fit = {0, 0};
     job j = {.pixels = pixels, .luma = &planes[1]};
     read_plane(&planes[0], pixels, 0);
-    sonic_fit_add(&fit, &planes[0], luma);
-    out->fit = sonic_fit_mean(&fit);
-    if (out->fit < SONIC_FIT_CERTAIN)
+    sonic_quant_fit_add(&fit, &planes[0], luma);
+    out->fit = sonic_quant_fit_mean(&fit);
+    if (out->fit < SONIC_QUANT_FIT_CONFIDENT)
         return SONIC_OK;
     sonic_status status = repair_and_subtract(&planes[1], &planes[0], luma);
     read_plane(&planes[0], pixels, 1);
@@ -196,28 +196,28 @@ sonic_status sonic_repair_pixels(sonic_pixels_repair *out, sonic_pixels *pixels,
 sonic_status sonic_pixels_fit(double *out, sonic_pixels *pixels, const sonic_repair_grid *luma)
 {
     sonic_arena *arena;
-    sonic_fit fit = {0, 0};
+    sonic_quant_fit fit = {0, 0};
     const sonic_status status = sonic_arena_create(&arena, sonic_arena_piece(plane_bytes(pixels)));
     if (status != SONIC_OK)
         return status;
     const sonic_plane plane = {sonic_arena_take(arena, plane_bytes(pixels)), pixels->width_px, pixels->height_px};
     read_plane(&plane, pixels, 0);
-    sonic_fit_add(&fit, &plane, luma);
-    *out = sonic_fit_mean(&fit);
+    sonic_quant_fit_add(&fit, &plane, luma);
+    *out = sonic_quant_fit_mean(&fit);
     sonic_arena_free(arena);
     return SONIC_OK;
 }
 
-sonic_status sonic_pixels_steps(int32_t *known, sonic_repair_grid *luma, sonic_pixels *pixels)
+sonic_status sonic_pixels_estimate_table(int32_t *known, sonic_repair_grid *luma, sonic_pixels *pixels)
 {
     sonic_arena *arena;
-    const sonic_status status =
-        sonic_arena_create(&arena, sonic_arena_piece(plane_bytes(pixels)) + sonic_arena_piece(SONIC_STEPS_SCRATCH));
+    const sonic_status status = sonic_arena_create(&arena, sonic_arena_piece(plane_bytes(pixels)) +
+                                                               sonic_arena_piece(SONIC_TABLE_ESTIMATE_SCRATCH));
     if (status != SONIC_OK)
         return status;
     const sonic_plane plane = {sonic_arena_take(arena, plane_bytes(pixels)), pixels->width_px, pixels->height_px};
     read_plane(&plane, pixels, 0);
-    *known = sonic_steps_find(luma, &plane, sonic_arena_take(arena, SONIC_STEPS_SCRATCH));
+    *known = sonic_table_estimate(luma, &plane, sonic_arena_take(arena, SONIC_TABLE_ESTIMATE_SCRATCH));
     sonic_arena_free(arena);
     return SONIC_OK;
 }

@@ -13,7 +13,7 @@ typedef struct sonic_pixels {
 } sonic_pixels;
 
 typedef struct sonic_pixels_repair {
-    double fit;          /* of luma on its grid (repair_fit.h); below SONIC_FIT_CERTAIN nothing was changed */
+    double fit;          /* of luma on its grid (repair_fit.h); below SONIC_QUANT_FIT_CONFIDENT nothing was changed */
     sonic_chroma chroma; /* across is 0 when its grid is not certain: it is left alone then */
 } sonic_pixels_repair;
 
@@ -22,7 +22,7 @@ sonic_status sonic_pixels_fit(double *fit, sonic_pixels *pixels, const sonic_rep
 
 /* The table of luma for a grid whose place is given (repair_steps.h), and how many of its steps the picture tells.
  * Takes 4 bytes for each pixel and 1 MB; SONIC_ERROR_MEMORY. */
-sonic_status sonic_pixels_steps(int32_t *known, sonic_repair_grid *luma, sonic_pixels *pixels);
+sonic_status sonic_pixels_estimate_table(int32_t *known, sonic_repair_grid *luma, sonic_pixels *pixels);
 
 /* In place, what is known of `luma` and [64] steps of chroma. Takes 20 bytes for each pixel and 11 MB;
  * SONIC_ERROR_MEMORY, SONIC_ERROR_CANCELLED: nothing was changed then. */

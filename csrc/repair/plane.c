@@ -9,8 +9,8 @@
 #include "repair/block.h"
 #include "repair/dct_shrinkage.h"
 
-#define STRIDE SONIC_SHRINK_STRIDE
-#define HALO SONIC_SHRINK_HALO
+#define STRIDE SONIC_SHRINKAGE_STRIDE
+#define HALO SONIC_SHRINKAGE_HALO
 #define TILES 16 /* worked on between two questions of the watch; their scratch memory is held at a time */
 
 #ifndef LIMIT
@@ -21,7 +21,7 @@
 
 typedef struct projection {
     float step[8][8], per_step[8][8], reach[8][8];
-    sonic_block turned;
+    sonic_block transposed;
 } projection;
 
 typedef struct job {
@@ -30,7 +30,7 @@ typedef struct job {
     float limits[64];
     projection projection;
     int32_t across, first_tile; /* tiles in a row; the first of this batch */
-    sonic_shrink_tile *tiles;
+    sonic_shrinkage_tile *tiles;
 } job;
 
 /* Tiles begin on the grid, the first of a row or column before the picture when the grid does. */
@@ -40,7 +40,7 @@ static int32_t tiles_along(int32_t length_px, int32_t offset_px, int32_t tile_px
     return (length_px - begin + tile_px - 1) / tile_px;
 }
 
-static void load_tile(sonic_shrink_tile *tile, const sonic_plane *in, int32_t y0, int32_t x0, int32_t rows)
+static void load_tile(sonic_shrinkage_tile *tile, const sonic_plane *in, int32_t y0, int32_t x0, int32_t rows)
 {
     for (int32_t y = 0; y < rows + 2 * HALO; y++) {
         const float *row = sonic_plane_row(in, sonic_clamp_index(y0 - HALO + y, in->height_px));
@@ -70,8 +70,8 @@ static void project_block(float *restrict levels, const float *restrict compress
     sonic_block is, was;
     load_block(&was, compressed);
     load_block(&is, levels);
-    sonic_block_forward(&was, &was, &p->turned);
-    sonic_block_forward(&is, &is, &p->turned);
+    sonic_block_forward(&was, &was, &p->transposed);
+    sonic_block_forward(&is, &is, &p->transposed);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++) {
             const float centre = nearest(was.of[y][x] * p->per_step[y][x]) * p->step[y][x];
@@ -79,13 +79,14 @@ static void project_block(float *restrict levels, const float *restrict compress
             const float raised = is.of[y][x] < low ? low : is.of[y][x];
             is.of[y][x] = raised > high ? high : raised;
         }
-    sonic_block_inverse(&is, &is, &p->turned);
+    sonic_block_inverse(&is, &is, &p->transposed);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++)
             levels[y * STRIDE + x] = is.of[y][x];
 }
 
-static void project(sonic_shrink_tile *tile, const projection *p, int32_t rows, int32_t columns, int32_t y0, int32_t x0)
+static void project(sonic_shrinkage_tile *tile, const projection *p, int32_t rows, int32_t columns, int32_t y0,
+                    int32_t x0)
 {
     for (int32_t y = y0 < 0 ? 8 : 0; y + 8 <= rows; y += 8)
         for (int32_t x = x0 < 0 ? 8 : 0; x + 8 <= columns; x += 8) {
@@ -94,17 +95,17 @@ static void project(sonic_shrink_tile *tile, const projection *p, int32_t rows, 
         }
 }
 
-static void repair_tile(const job *j, int32_t index, sonic_shrink_tile *tile)
+static void repair_tile(const job *j, int32_t index, sonic_shrinkage_tile *tile)
 {
     const sonic_plane *out = j->out;
     const int32_t begin_y = j->grid->row_px ? j->grid->row_px - 8 : 0,
                   begin_x = j->grid->column_px ? j->grid->column_px - 8 : 0;
-    const int32_t y0 = begin_y + index / j->across * SONIC_SHRINK_ROWS,
-                  x0 = begin_x + index % j->across * SONIC_SHRINK_COLUMNS;
-    const int32_t rows = out->height_px - y0 < SONIC_SHRINK_ROWS ? out->height_px - y0 : SONIC_SHRINK_ROWS;
-    const int32_t columns = out->width_px - x0 < SONIC_SHRINK_COLUMNS ? out->width_px - x0 : SONIC_SHRINK_COLUMNS;
+    const int32_t y0 = begin_y + index / j->across * SONIC_SHRINKAGE_ROWS,
+                  x0 = begin_x + index % j->across * SONIC_SHRINKAGE_COLUMNS;
+    const int32_t rows = out->height_px - y0 < SONIC_SHRINKAGE_ROWS ? out->height_px - y0 : SONIC_SHRINKAGE_ROWS;
+    const int32_t columns = out->width_px - x0 < SONIC_SHRINKAGE_COLUMNS ? out->width_px - x0 : SONIC_SHRINKAGE_COLUMNS;
     load_tile(tile, j->in, y0, x0, rows);
-    sonic_shrink(tile, rows, columns, j->limits);
+    sonic_dct_shrink(tile, rows, columns, j->limits);
     project(tile, &j->projection, rows, columns, y0, x0);
     const int32_t skip = x0 < 0 ? -x0 : 0;
     for (int32_t y = y0 < 0 ? -y0 : 0; y < rows; y++)
@@ -121,7 +122,7 @@ static void repair_tiles(int64_t begin, int64_t end, void *context)
 
 static void prepare(job *j, const sonic_repair_grid *grid)
 {
-    sonic_block_transpose(&j->projection.turned, &sonic_block_cosine);
+    sonic_block_transpose(&j->projection.transposed, &sonic_block_cosine);
     for (int k = 0; k < 64; k++) {
         const float step = grid->steps[k];
         j->limits[k] = LIMIT * step;
@@ -133,10 +134,12 @@ static void prepare(job *j, const sonic_repair_grid *grid)
 
 sonic_status sonic_repair_plane(const sonic_plane *out, const sonic_plane *in, const sonic_repair_grid *grid)
 {
-    job j = {
-        .out = out, .in = in, .grid = grid, .across = tiles_along(in->width_px, grid->column_px, SONIC_SHRINK_COLUMNS)};
-    const int32_t tiles = j.across * tiles_along(in->height_px, grid->row_px, SONIC_SHRINK_ROWS);
-    const size_t bytes = (size_t)(tiles < TILES ? tiles : TILES) * sizeof(sonic_shrink_tile);
+    job j = {.out = out,
+             .in = in,
+             .grid = grid,
+             .across = tiles_along(in->width_px, grid->column_px, SONIC_SHRINKAGE_COLUMNS)};
+    const int32_t tiles = j.across * tiles_along(in->height_px, grid->row_px, SONIC_SHRINKAGE_ROWS);
+    const size_t bytes = (size_t)(tiles < TILES ? tiles : TILES) * sizeof(sonic_shrinkage_tile);
     sonic_arena *arena;
     sonic_status status = sonic_arena_create(&arena, sonic_arena_piece(bytes));
     if (status != SONIC_OK)

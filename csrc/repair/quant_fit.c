@@ -7,12 +7,12 @@
 
 typedef struct table {
     float step[8][8], per_step[8][8], counts[8][8]; /* counts: 1 where the mode is looked at */
-    sonic_block turned;
+    sonic_block transposed;
 } table;
 
 static void prepare(table *t, const sonic_repair_grid *grid)
 {
-    sonic_block_transpose(&t->turned, &sonic_block_cosine);
+    sonic_block_transpose(&t->transposed, &sonic_block_cosine);
     for (int k = 0; k < 64; k++) {
         t->step[k / 8][k % 8] = grid->steps[k];
         t->per_step[k / 8][k % 8] = 1 / grid->steps[k];
@@ -27,7 +27,7 @@ static void add_block(float sum[8], float count[8], const float *in, ptrdiff_t s
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++)
             block.of[y][x] = in[y * stride + x];
-    sonic_block_forward(&block, &block, &t->turned);
+    sonic_block_forward(&block, &block, &t->transposed);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++) {
             const float multiple = block.of[y][x] * t->per_step[y][x], nearest = (multiple + 12582912.0f) - 12582912.0f;
@@ -38,7 +38,7 @@ static void add_block(float sum[8], float count[8], const float *in, ptrdiff_t s
         }
 }
 
-void sonic_fit_add(sonic_fit *fit, const sonic_plane *plane, const sonic_repair_grid *grid)
+void sonic_quant_fit_add(sonic_quant_fit *fit, const sonic_plane *plane, const sonic_repair_grid *grid)
 {
     table t;
     const int32_t rows = (plane->height_px - grid->row_px) / 8, columns = (plane->width_px - grid->column_px) / 8;
@@ -56,7 +56,7 @@ void sonic_fit_add(sonic_fit *fit, const sonic_plane *plane, const sonic_repair_
     }
 }
 
-double sonic_fit_mean(const sonic_fit *fit)
+double sonic_quant_fit_mean(const sonic_quant_fit *fit)
 {
-    return fit->count < SONIC_FIT_COUNT || fit->sum < 0 ? 0 : fit->sum / (double)fit->count;
+    return fit->count < SONIC_QUANT_FIT_COUNT_MIN || fit->sum < 0 ? 0 : fit->sum / (double)fit->count;
 }

@@ -17,15 +17,15 @@ static int32_t collect(float *values, const sonic_plane *plane, const sonic_repa
 {
     const int32_t rows = (plane->height_px - grid->row_px) / 8, columns = (plane->width_px - grid->column_px) / 8;
     const int64_t blocks = rows > 0 && columns > 0 ? (int64_t)rows * columns : 0, every = 1 + blocks / BLOCKS;
-    sonic_block block, turned;
+    sonic_block block, transposed;
     int32_t count = 0;
-    sonic_block_transpose(&turned, &sonic_block_cosine);
+    sonic_block_transpose(&transposed, &sonic_block_cosine);
     for (int64_t i = every / 2; i < blocks && count < BLOCKS; i += every, count++) {
         const float *in =
             sonic_plane_row(plane, grid->row_px + 8 * (int32_t)(i / columns)) + grid->column_px + 8 * (i % columns);
         for (int y = 0; y < 8; y++)
             memcpy(block.of[y], in + (ptrdiff_t)y * plane->width_px, sizeof block.of[y]);
-        sonic_block_forward(&block, &block, &turned);
+        sonic_block_forward(&block, &block, &transposed);
         for (int k = 0; k < 64; k++)
             values[k * BLOCKS + count] = block.of[k / 8][k % 8];
     }
@@ -88,7 +88,7 @@ static float middle_scale(const float steps[64], int32_t known)
     return 1;
 }
 
-int32_t sonic_steps_find(sonic_repair_grid *grid, const sonic_plane *plane, float *scratch)
+int32_t sonic_table_estimate(sonic_repair_grid *grid, const sonic_plane *plane, float *scratch)
 {
     const int32_t count = collect(scratch, plane, grid);
     int32_t known = 0;

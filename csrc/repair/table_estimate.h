@@ -5,11 +5,11 @@
 
 #include "repair/plane.h"
 
-#define SONIC_STEPS_SCRATCH (64 * 4096 * sizeof(float))
+#define SONIC_TABLE_ESTIMATE_SCRATCH (64 * 4096 * sizeof(float))
 
 /* Writes grid->steps from grid->row_px and column_px; the number of modes whose step the coefficients tell. The others,
  * in which next to nothing was kept, get the standard table's step at the scale of those, but none larger than the
  * largest of those. 0 when there are fewer than six. */
-int32_t sonic_steps_find(sonic_repair_grid *grid, const sonic_plane *plane, float *scratch);
+int32_t sonic_table_estimate(sonic_repair_grid *grid, const sonic_plane *plane, float *scratch);
 
 #endif

@@ -53,7 +53,7 @@ class Hidden:
         if self.luma is not None and not component:
             return self.luma
         steps = np.empty((8, 8), np.float32)
-        _sonic.repair_steps(steps, int(self.quality), component)
+        _sonic.repair_standard_table(steps, int(self.quality), component)
         return np.ascontiguousarray(steps.T) if self.turned else steps
 
 
@@ -169,7 +169,7 @@ def other_tables(pixels: np.ndarray, evidence: dict) -> Iterator[Hidden]:
     standard = max(evidence["coarsest_likelihood"], evidence["lattice_likelihood"], LIKELIHOOD)
     if evidence["custom_modes"] >= CUSTOM_MODES and evidence["custom_likelihood"] > FAR_BETTER * standard:
         phase, steps = int(evidence["custom_phase"]), np.empty((8, 8), np.float32)
-        if _sonic.repair_find_steps(steps, writable(pixels), phase):
+        if _sonic.repair_estimate_table(steps, writable(pixels), phase):
             yield Hidden(evidence["custom_quality"], phase, luma=steps)
 
 
@@ -182,7 +182,7 @@ def coarsest_certain(pixels: np.ndarray, candidates: list[Hidden]) -> Hidden | N
 
 
 def fit_of(pixels: np.ndarray, hidden: Hidden) -> float:
-    return _sonic.repair_fit(writable(pixels), hidden.steps(0), hidden.phase)
+    return _sonic.repair_quant_fit(writable(pixels), hidden.steps(0), hidden.phase)
 
 
 def writable(pixels: np.ndarray) -> np.ndarray:

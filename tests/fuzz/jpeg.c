@@ -8,10 +8,10 @@ static void check_facts(const sonic_jpeg_facts *f)
 {
     SONIC_FUZZ_EXPECT(f->width_px > 0 && f->height_px > 0 &&
                       (int64_t)f->width_px * f->height_px <= SONIC_JPEG_PIXELS_MAX);
-    SONIC_FUZZ_EXPECT(f->luma_quality >= 0 && f->luma_quality <= SONIC_QUALITY_MAX);
-    SONIC_FUZZ_EXPECT(f->chroma_quality >= 0 && f->chroma_quality <= SONIC_QUALITY_MAX);
-    SONIC_FUZZ_EXPECT(f->earlier_quality >= 0 && f->earlier_quality <= SONIC_QUALITY_MAX &&
-                      isfinite(f->earlier_likelihood));
+    SONIC_FUZZ_EXPECT(f->luma.quality >= 0 && f->luma.quality <= SONIC_QUALITY_MAX);
+    SONIC_FUZZ_EXPECT(f->chroma.quality >= 0 && f->chroma.quality <= SONIC_QUALITY_MAX);
+    SONIC_FUZZ_EXPECT(f->primary.quality >= 0 && f->primary.quality <= SONIC_QUALITY_MAX &&
+                      isfinite(f->primary.likelihood));
     SONIC_FUZZ_EXPECT(f->warnings >= 0 && f->scans <= SONIC_JPEG_SCANS_MAX);
 }
 
@@ -24,6 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (two != SONIC_OK)
         return 0;
     check_facts(&all);
-    SONIC_FUZZ_EXPECT(one == SONIC_OK && headers.width_px == all.width_px && headers.luma_quality == all.luma_quality);
+    SONIC_FUZZ_EXPECT(one == SONIC_OK && headers.width_px == all.width_px && headers.luma.quality == all.luma.quality);
     return 0;
 }

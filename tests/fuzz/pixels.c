@@ -2,6 +2,8 @@
 #include <math.h>
 
 #include "gate/evidence.h"
+#include "gate/fields.h"
+#include "gate/quality.h"
 #include "picture.h"
 
 static const sonic_likelihood *tables(void)
@@ -12,13 +14,18 @@ static const sonic_likelihood *tables(void)
     return made;
 }
 
+static int check_finite(const char *key, double value, void *context)
+{
+    (void)key, (void)context;
+    SONIC_FUZZ_EXPECT(isfinite(value));
+    return 0;
+}
+
 static void check_evidence(const sonic_evidence *e)
 {
-#define CHECK_FINITE(name) SONIC_FUZZ_EXPECT(isfinite(e->name));
-    SONIC_EVIDENCE_FIELDS(CHECK_FINITE)
-#undef CHECK_FINITE
-    SONIC_FUZZ_EXPECT(e->repeated_share >= 0 && e->repeated_share <= 1 && e->region_share >= 0 && e->region_share <= 1);
-    SONIC_FUZZ_EXPECT(e->coarsest_quality >= 0 && e->coarsest_quality <= 100);
+    sonic_fields_visit(e, sonic_evidence_fields, check_finite, NULL);
+    SONIC_FUZZ_EXPECT(e->repeated_share >= 0 && e->repeated_share <= 1 && e->region.share >= 0 && e->region.share <= 1);
+    SONIC_FUZZ_EXPECT(e->history.coarsest.quality >= 0 && e->history.coarsest.quality <= SONIC_QUALITY_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

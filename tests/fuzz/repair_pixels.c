@@ -25,7 +25,7 @@ static void repair(uint8_t *bytes, const fuzz_picture *picture)
     fill_steps(chroma_steps, quality, 1);
     SONIC_FUZZ_EXPECT(sonic_pixels_fit(&fit, &pixels, &grid) == SONIC_OK && isfinite(fit));
     if (picture->face.y1 & 4) {
-        SONIC_FUZZ_EXPECT(sonic_pixels_steps(&known, &grid, &pixels) == SONIC_OK && known >= 0 && known <= 64);
+        SONIC_FUZZ_EXPECT(sonic_pixels_estimate_table(&known, &grid, &pixels) == SONIC_OK && known >= 0 && known <= 64);
         for (int i = 0; known && i < 64; i++)
             SONIC_FUZZ_EXPECT(grid.steps[i] > 0);
         if (!known)

@@ -78,7 +78,7 @@ def test_another_position_of_the_grid_is_not_taken_for_it(phase):
     steps = np.full((8, 8), 16, np.float32)
     plane = compressed(random, 12, 12, steps)
     rgb = np.repeat(((plane + 128) / 255).astype(np.float32)[..., None], 3, axis=2)
-    fits = [_sonic.repair_fit(rgb, steps, p) for p in range(64)]
+    fits = [_sonic.repair_quant_fit(rgb, steps, p) for p in range(64)]
     assert fits[0] > 0.9
     assert max(fits[1:]) < 0.4
 
@@ -108,7 +108,7 @@ def test_threads_do_not_show():
         lambda: _sonic.repair_pixels(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 64),
         lambda: _sonic.repair_pixels(np.zeros((8, 8, 4), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 0),
         lambda: _sonic.repair_pixels(np.zeros((0, 8, 3), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 0),
-        lambda: _sonic.repair_steps(np.zeros((8, 8), np.float32), 0, 0),
+        lambda: _sonic.repair_standard_table(np.zeros((8, 8), np.float32), 0, 0),
     ],
     ids=["bytes", "zero", "nan", "shape", "phase", "channels", "empty", "quality"],
 )
