@@ -1,13 +1,13 @@
-/* block.h - single 8x8 blocks to frequencies and back, as products with the matrix of the orthonormal DCT (ITU-T T.81,
- * A.3.3). Rows of eight floats: compilers keep each in a register or two. */
+/* block.h - the orthonormal DCT of single 8x8 blocks (ITU-T T.81, A.3.3), as products with its matrix. Rows of eight
+ * floats fit a vector register or two. */
 #ifndef SONIC_REPAIR_BLOCK_H
 #define SONIC_REPAIR_BLOCK_H
 
 typedef struct sonic_block {
-    float of[8][8]; /* [row][column], or [vertical frequency][horizontal] */
+    float v[8][8]; /* [row][column], or [vertical frequency][horizontal] */
 } sonic_block;
 
-/* [frequency][place] */
+/* [frequency][sample] */
 static const sonic_block sonic_block_cosine = {{
     {0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f, 0.35355339f},
     {0.49039264f, 0.41573481f, 0.27778512f, 0.09754516f, -0.09754516f, -0.27778512f, -0.41573481f, -0.49039264f},
@@ -26,8 +26,8 @@ static inline void sonic_block_multiply(sonic_block *out, const sonic_block *lef
         for (int x = 0; x < 8; x++) {
             float sum = 0;
             for (int k = 0; k < 8; k++)
-                sum += left->of[i][k] * right->of[k][x];
-            out->of[i][x] = sum;
+                sum += left->v[i][k] * right->v[k][x];
+            out->v[i][x] = sum;
         }
 }
 
@@ -35,10 +35,10 @@ static inline void sonic_block_transpose(sonic_block *out, const sonic_block *in
 {
     for (int i = 0; i < 8; i++)
         for (int x = 0; x < 8; x++)
-            out->of[x][i] = in->of[i][x];
+            out->v[x][i] = in->v[i][x];
 }
 
-/* transposed: the cosine's transpose (sonic_block_transpose), made once for many blocks. `out` may be `in`. */
+/* transposed: sonic_block_cosine after sonic_block_transpose, made once for many blocks. `out` may be `in`. */
 static inline void sonic_block_forward(sonic_block *out, const sonic_block *in, const sonic_block *transposed)
 {
     sonic_block half;

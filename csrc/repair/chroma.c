@@ -4,10 +4,11 @@
 
 #include "core/scalar.h"
 
-#define REGION_PX 640 /* of the picture's middle, at most */
-#define BEYOND_DOUBT 0.7
-#define REACH 4 /* samples on either side */
+#define REGION_PX 640  /* side of the middle that is read, at most */
+#define FIT_ENOUGH 0.7 /* ends the search; chosen by hand on the photos of bench/repair.py */
+#define REACH 4        /* samples on either side */
 
+/* Of the filter (1, 6, 1) / 8; symmetric. */
 static const float inverse[REACH + 1] = {1.41421356f, -0.24264069f, 0.04163056f, -0.00714267f, 0.00122548f};
 
 static inline int32_t mirrored(int32_t i, int32_t length)
@@ -65,7 +66,7 @@ static void add_row(float *restrict out, const float *restrict a, const float *r
         out[x] += weight * (a[x] + b[x]);
 }
 
-/* data: [height][width], rows filtered along columns by way of `work`. */
+/* Filters data, [height][width], along columns. */
 static void sharpen_columns(float *data, int32_t width, int32_t height, float *work)
 {
     const size_t row = (size_t)width;
@@ -113,7 +114,7 @@ void sonic_chroma_sample(sonic_plane *out, const sonic_plane *in, const sonic_ch
     out->height_px = height;
 }
 
-/* The middle of a plane; its corner is a multiple of 16 pixels from the plane's, so that grids stay where they are. */
+/* The middle of a plane; it begins at a multiple of 16 pixels, so grid offsets stay valid. */
 static sonic_plane middle_of(const sonic_plane *plane, float *memory)
 {
     const int32_t width = plane->width_px < REGION_PX ? plane->width_px : REGION_PX,
@@ -131,7 +132,7 @@ typedef struct search {
     float *scratch;
 } search;
 
-/* A block of halved chroma begins with this luma block or with the one beside it: choice 0 to 3. */
+/* A block of halved chroma begins at this luma block or at the next one in each direction: choice 0 to 3. */
 static void place_grid(sonic_chroma *c, const sonic_repair_grid *luma, int choice)
 {
     c->grid.column_px = ((luma->column_px - c->first_x_px) / c->across + 4 * (choice % c->across)) & 7;
@@ -163,14 +164,14 @@ static void try_grids(sonic_chroma *best, const search *s, sonic_chroma c)
 void sonic_chroma_find(sonic_chroma *out, const sonic_plane *blue, const sonic_plane *red,
                        const sonic_repair_grid *luma, const float steps[64], float *scratch)
 {
-    /* Across, down, smooth: the commonest first. */
-    static const int8_t ways[7][3] = {{2, 2, 1}, {1, 1, 0}, {2, 1, 1}, {2, 2, 0}, {2, 1, 0}, {1, 2, 1}, {1, 2, 0}};
+    /* {across, down, smooth}: the most common first. */
+    static const int8_t layouts[7][3] = {{2, 2, 1}, {1, 1, 0}, {2, 1, 1}, {2, 2, 0}, {2, 1, 0}, {1, 2, 1}, {1, 2, 0}};
     const search s = {{*blue, *red}, luma, scratch};
     memset(out, 0, sizeof *out);
     if (blue->width_px < 16 || blue->height_px < 16)
         return;
-    for (int i = 0; i < 7 && out->fit < BEYOND_DOUBT; i++) {
-        sonic_chroma c = {.across = ways[i][0], .down = ways[i][1], .smooth = ways[i][2]};
+    for (int i = 0; i < 7 && out->fit < FIT_ENOUGH; i++) {
+        sonic_chroma c = {.across = layouts[i][0], .down = layouts[i][1], .smooth = layouts[i][2]};
         memcpy(c.grid.steps, steps, sizeof c.grid.steps);
         try_grids(out, &s, c);
     }

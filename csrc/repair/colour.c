@@ -3,20 +3,20 @@
 #include "core/parallel.h"
 #include "core/scalar.h"
 
-#define CHUNK SONIC_ENLARGE_MAX
+#define CHUNK SONIC_UPSAMPLE_MAX
 #define GRAIN 16 /* rows */
 
-/* A place between two samples: the first's index, and the second's share. */
-typedef struct place {
+/* A position between two samples: index of the first, weight of the second. */
+typedef struct position {
     int32_t first;
     float share;
-} place;
+} position;
 
-static inline place place_of(int32_t pixel, int32_t factor, int32_t repeated)
+static inline position position_of(int32_t pixel, int32_t factor, int32_t repeated)
 {
     const int32_t doubled = 2 * pixel + 1 - factor, first = doubled < 0 ? -1 : doubled / (2 * factor);
-    const place between = {first, (float)(doubled - first * 2 * factor) / (float)(2 * factor)},
-                on = {pixel < 0 ? -1 : pixel / factor, 0};
+    const position between = {first, (float)(doubled - first * 2 * factor) / (float)(2 * factor)},
+                   on = {pixel < 0 ? -1 : pixel / factor, 0};
     return repeated ? on : between;
 }
 
@@ -27,10 +27,10 @@ static void copy_row(float *restrict out, const float *restrict in, int32_t coun
         out[x] = in[x];
 }
 
-/* The samples between two rows; x from `begin`, clamped to those that are shown. */
-static void between_rows(float *restrict out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
+/* Samples interpolated between two rows, from `begin`; indices are clamped to the visible ones. */
+static void interpolate_rows(float *restrict out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
 {
-    const place p = place_of(y - c->first_y_px, c->down, c->repeated);
+    const position p = position_of(y - c->first_y_px, c->down, c->repeated);
     const float *a = sonic_plane_row(&c->plane, sonic_clamp_index(p.first, c->height_px)),
                 *b = sonic_plane_row(&c->plane, sonic_clamp_index(p.first + 1, c->height_px));
     for (int32_t x = 0; x < count; x++) {
@@ -48,7 +48,7 @@ static void double_row(float *restrict out, const float *restrict in, int32_t pa
     }
 }
 
-void sonic_component_enlarge(float *out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
+void sonic_component_upsample(float *out, const sonic_component *c, int32_t y, int32_t begin, int32_t count)
 {
     float samples[CHUNK + 3];
     if (c->across == 1 && c->down == 1) {
@@ -56,14 +56,14 @@ void sonic_component_enlarge(float *out, const sonic_component *c, int32_t y, in
         return;
     }
     const int32_t first = begin / c->across - 1;
-    between_rows(samples, c, y, c->across == 1 ? begin : first, c->across == 1 ? count : CHUNK / c->across + 3);
+    interpolate_rows(samples, c, y, c->across == 1 ? begin : first, c->across == 1 ? count : CHUNK / c->across + 3);
     if (c->across == 1)
         copy_row(out, samples, count);
     else if (c->across == 2 && !c->first_x_px && !c->repeated)
         double_row(out, samples, CHUNK / 2);
     else
         for (int32_t x = 0; x < count; x++) {
-            const place p = place_of(begin + x - c->first_x_px, c->across, c->repeated);
+            const position p = position_of(begin + x - c->first_x_px, c->across, c->repeated);
             const float *at = samples + (p.first - first);
             out[x] = at[0] + (at[1] - at[0]) * p.share;
         }
@@ -112,7 +112,7 @@ static void convert_rows(int64_t first, int64_t last, void *context)
             const int32_t count = j->rgb.width_px - begin < CHUNK ? j->rgb.width_px - begin : CHUNK;
             uint8_t *rgb = j->rgb.data + y * j->rgb.stride + (ptrdiff_t)begin * 3;
             for (int32_t i = 0; i < c->count; i++)
-                sonic_component_enlarge(rows[i], &c->of[i], y, begin, count);
+                sonic_component_upsample(rows[i], &c->component[i], y, begin, count);
             if (c->count == 1)
                 interleave(rgb, rows[0], rows[0], rows[0], count);
             else if (c->ycc)

@@ -6,14 +6,14 @@
 
 #define STRIDE SONIC_SHRINKAGE_STRIDE
 #define HALO SONIC_SHRINKAGE_HALO
-#define STRIP 64 /* positions whose frequencies are held at a time: 16 KB */
+#define STRIP 64 /* block positions whose coefficients are held at a time, 16 KB */
 #define MARGIN 7
 
 typedef struct strip {
-    float of[64][STRIP]; /* frequencies */
-    float kept[STRIP];   /* how many of them */
+    float coefficient[64][STRIP];
+    float kept[STRIP]; /* number of nonzero coefficients */
     float weight[MARGIN + STRIP + MARGIN + 2];
-    float sample[8][MARGIN + STRIP + MARGIN + 2]; /* zeros on both sides */
+    float sample[8][MARGIN + STRIP + MARGIN + 2]; /* with zeros on both sides */
 } strip;
 
 SONIC_WIDE
@@ -42,7 +42,7 @@ static void down_inverse(float *restrict sum, const float *restrict in)
     }
 }
 
-/* One vertical frequency of STRIP blocks that begin at neighbouring columns. */
+/* Horizontal DCT of one vertical frequency, for STRIP blocks that begin at neighbouring columns. */
 SONIC_WIDE
 static void across_forward(float *restrict out, const float *restrict in)
 {
@@ -56,9 +56,9 @@ static void across_forward(float *restrict out, const float *restrict in)
     }
 }
 
-/* A comparison made a number, not a choice: compilers turn choices here into branches. */
+/* The comparison is a number: compilers would turn a conditional into branches here. */
 SONIC_WIDE
-static void drop_small(float *restrict values, float *restrict kept, float limit)
+static void zero_small(float *restrict values, float *restrict kept, float limit)
 {
     for (int x = 0; x < STRIP; x++) {
         const int32_t keep = (values[x] >= limit) | (values[x] <= -limit);
@@ -80,7 +80,7 @@ static void across_inverse(float *restrict out, const float *restrict in, const 
     }
 }
 
-/* Sample k of the block at position x - k lies at x. */
+/* Sums over the blocks: sample k of the block at x - k lies at x. */
 SONIC_WIDE
 static void gather(float *restrict out, const float (*restrict sample)[MARGIN + STRIP + MARGIN + 2])
 {
@@ -100,7 +100,7 @@ static void gather_weight(float *restrict out, const float *restrict w)
 }
 
 SONIC_WIDE
-static void weigh(float *restrict weight, const float *restrict kept)
+static void fill_weights(float *restrict weight, const float *restrict kept)
 {
     for (int x = 0; x < STRIP; x++)
         weight[x] = 1.0f / kept[x];
@@ -125,13 +125,13 @@ static void shrink_strip(strip *s, sonic_shrinkage_tile *tile, int begin, const 
 {
     memset(s->kept, 0, sizeof s->kept);
     for (int u = 0; u < 8; u++)
-        across_forward(s->of[8 * u], tile->down + u * STRIDE + begin);
+        across_forward(s->coefficient[8 * u], tile->down + u * STRIDE + begin);
     for (int k = 0; k < 64; k++)
-        drop_small(s->of[k], s->kept, limits[k]);
-    weigh(s->weight + MARGIN, s->kept);
+        zero_small(s->coefficient[k], s->kept, limits[k]);
+    fill_weights(s->weight + MARGIN, s->kept);
     gather_weight(tile->across_weight + begin, s->weight);
     for (int u = 0; u < 8; u++) {
-        across_inverse(s->sample[0] + MARGIN, s->of[8 * u], s->weight + MARGIN);
+        across_inverse(s->sample[0] + MARGIN, s->coefficient[8 * u], s->weight + MARGIN);
         gather(tile->across + u * STRIDE + begin, (const float (*)[MARGIN + STRIP + MARGIN + 2]) s->sample);
     }
 }

@@ -24,7 +24,7 @@ typedef struct file {
 static sonic_status check(const struct jpeg_decompress_struct *j, sonic_image rgb)
 {
     if ((int32_t)j->image_width != rgb.width_px || (int32_t)j->image_height != rgb.height_px || rgb.channels != 3)
-        return sonic_fail(SONIC_ERROR_SHAPE, "Give rgb as [%u, %u, 3]: so large is the file's picture.",
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give rgb as [%u, %u, 3], the size of the picture in the file.",
                           j->image_height, j->image_width);
     if ((int64_t)rgb.width_px * rgb.height_px > SONIC_JPEG_COEFFICIENT_PIXELS_MAX)
         return sonic_fail(SONIC_ERROR_FORMAT, "Make the picture smaller: repair takes up to %d million pixels.",
@@ -33,10 +33,11 @@ static sonic_status check(const struct jpeg_decompress_struct *j, sonic_image rg
     const int32_t colour =
         j->num_components == 3 && (j->jpeg_color_space == JCS_YCbCr || j->jpeg_color_space == JCS_RGB);
     if (j->data_precision != 8 || !(grey || colour))
-        return sonic_fail(SONIC_ERROR_FORMAT,
-                          "Save the picture as RGB: repair knows JPEG files in grey and in three colours, and this one "
-                          "has %d components.",
-                          j->num_components);
+        return sonic_fail(
+            SONIC_ERROR_FORMAT,
+            "Save the picture as RGB: repair takes grey, YCbCr and RGB JPEG files of 8 bits, and this one "
+            "has %d components.",
+            j->num_components);
     return SONIC_OK;
 }
 
@@ -47,7 +48,7 @@ static sonic_status measure(file *f)
     f->components.ycc = j->jpeg_color_space == JCS_YCbCr;
     for (int i = 0; i < j->num_components; i++) {
         const jpeg_component_info *info = &j->comp_info[i];
-        sonic_component *c = &f->components.of[i];
+        sonic_component *c = &f->components.component[i];
         c->across = j->max_h_samp_factor / info->h_samp_factor;
         c->down = j->max_v_samp_factor / info->v_samp_factor;
         if (c->across * info->h_samp_factor != j->max_h_samp_factor ||
@@ -73,7 +74,7 @@ static sonic_status reserve(file *f)
 {
     size_t sum = 0, largest = 0;
     for (int32_t i = 0; i < f->components.count; i++) {
-        const size_t bytes = plane_bytes(&f->components.of[i].plane);
+        const size_t bytes = plane_bytes(&f->components.component[i].plane);
         sum += sonic_arena_piece(bytes);
         largest = bytes > largest ? bytes : largest;
     }
@@ -81,7 +82,8 @@ static sonic_status reserve(file *f)
     if (status != SONIC_OK)
         return status;
     for (int32_t i = 0; i < f->components.count; i++)
-        f->components.of[i].plane.data = sonic_arena_take(f->arena, plane_bytes(&f->components.of[i].plane));
+        f->components.component[i].plane.data =
+            sonic_arena_take(f->arena, plane_bytes(&f->components.component[i].plane));
     f->spare.data = sonic_arena_take(f->arena, largest);
     return SONIC_OK;
 }
@@ -92,17 +94,17 @@ static void restore_block(float *restrict out, ptrdiff_t stride, const JCOEF *re
 {
     sonic_block block;
     for (int k = 0; k < 64; k++)
-        block.of[k / 8][k % 8] = (float)coefficients[k] * steps[k];
+        block.v[k / 8][k % 8] = (float)coefficients[k] * steps[k];
     sonic_block_inverse(&block, &block, transposed);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++)
-            out[y * stride + x] = block.of[y][x];
+            out[y * stride + x] = block.v[y][x];
 }
 
 static int32_t read_component(file *f, jvirt_barray_ptr array, int32_t i)
 {
     const jpeg_component_info *info = &f->reader.jpeg.comp_info[i];
-    const sonic_plane *plane = &f->components.of[i].plane;
+    const sonic_plane *plane = &f->components.component[i].plane;
     sonic_block transposed;
     if (!info->quant_table || (int32_t)info->width_in_blocks * 8 < plane->width_px ||
         (int32_t)info->height_in_blocks * 8 < plane->height_px)
@@ -129,7 +131,7 @@ static sonic_status damaged(const file *f)
                       f->reader.text[0] ? f->reader.text : "data is missing");
 }
 
-/* What is read after a jump lives in *f. */
+/* What is read after a longjmp lives in *f. */
 static sonic_status read_planes(file *f, sonic_image rgb, const uint8_t *bytes, size_t size)
 {
     if (setjmp(f->reader.escape))
@@ -154,7 +156,7 @@ static sonic_status repair_components(file *f)
 {
     sonic_status status = SONIC_OK;
     for (int32_t i = 0; i < f->components.count && status == SONIC_OK; i++) {
-        sonic_plane *plane = &f->components.of[i].plane;
+        sonic_plane *plane = &f->components.component[i].plane;
         f->spare.width_px = plane->width_px;
         f->spare.height_px = plane->height_px;
         status = sonic_repair_plane(&f->spare, plane, &f->grids[i]);
@@ -167,11 +169,10 @@ static sonic_status repair_components(file *f)
 sonic_status sonic_repair_jpeg(sonic_image rgb, const uint8_t *bytes, size_t size)
 {
     if (!sonic_jpeg_is(bytes, size))
-        return sonic_fail(SONIC_ERROR_FORMAT, "Give the bytes of a JPEG file: these are not.");
+        return sonic_fail(SONIC_ERROR_FORMAT, "Give the bytes of a JPEG file: these are of another format.");
     file *f = calloc(1, sizeof *f);
     if (!f)
-        return sonic_fail(SONIC_ERROR_MEMORY,
-                          "Close other programs: there is not enough memory to read the file's headers.");
+        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: there is not enough memory to read a JPEG file.");
     sonic_jpeg_reader_prepare(&f->reader);
     sonic_status status = read_planes(f, rgb, bytes, size);
     jpeg_destroy_decompress(&f->reader.jpeg); /* frees the coefficients */

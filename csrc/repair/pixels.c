@@ -8,7 +8,7 @@
 #include "repair/table_estimate.h"
 
 #define GRAIN 16 /* rows */
-#define CHUNK SONIC_ENLARGE_MAX
+#define CHUNK SONIC_UPSAMPLE_MAX
 
 /* JFIF's Y - 128, Cb - 128 and Cr - 128 (ITU-T T.871) of R, G and B. */
 static const float weights[3][4] = {{0.299f, 0.587f, 0.114f, -128.0f},
@@ -17,10 +17,10 @@ static const float weights[3][4] = {{0.299f, 0.587f, 0.114f, -128.0f},
 
 typedef struct job {
     sonic_pixels *pixels;
-    const sonic_plane *plane; /* being read */
+    const sonic_plane *plane; /* to be filled */
     const float *weight;
-    const sonic_plane *luma;       /* what is added */
-    const sonic_component *chroma; /* [2], or NULL */
+    const sonic_plane *luma;       /* change of luma */
+    const sonic_component *chroma; /* change of chroma, [2]; or NULL */
 } job;
 
 SONIC_WIDE
@@ -32,7 +32,7 @@ static void read_bytes(float *restrict out, const uint8_t *restrict in, const fl
 }
 
 SONIC_WIDE
-static void read_shares(float *restrict out, const float *restrict in, const float *weight, int32_t count)
+static void read_floats(float *restrict out, const float *restrict in, const float *weight, int32_t count)
 {
     const float r = 255 * weight[0], g = 255 * weight[1], b = 255 * weight[2], offset = weight[3];
     for (int32_t x = 0; x < count; x++)
@@ -48,7 +48,7 @@ static void read_rows(int64_t first, int64_t last, void *context)
         if (j->pixels->bytes)
             read_bytes(out, j->pixels->bytes + y * width * 3, j->weight, width);
         else
-            read_shares(out, j->pixels->shares + y * width * 3, j->weight, width);
+            read_floats(out, j->pixels->floats + y * width * 3, j->weight, width);
     }
 }
 
@@ -58,7 +58,7 @@ static void read_plane(const sonic_plane *out, sonic_pixels *pixels, int32_t whi
     sonic_parallel_for(pixels->height_px, GRAIN, read_rows, &j);
 }
 
-/* Where nothing changes, nothing is rounded. */
+/* A change of 0 leaves the value as it is. */
 SONIC_WIDE
 static void change_bytes(uint8_t *restrict rgb, const float *restrict change, int32_t count)
 {
@@ -69,7 +69,7 @@ static void change_bytes(uint8_t *restrict rgb, const float *restrict change, in
 }
 
 SONIC_WIDE
-static void change_shares(float *restrict rgb, const float *restrict change, int32_t count)
+static void change_floats(float *restrict rgb, const float *restrict change, int32_t count)
 {
     for (int32_t x = 0; x < count; x++) {
         const float value = rgb[x] + change[x] * (1.0f / 255);
@@ -78,8 +78,8 @@ static void change_shares(float *restrict rgb, const float *restrict change, int
 }
 
 SONIC_WIDE
-static void change_of(float *restrict out, const float *restrict luma, const float *restrict blue,
-                      const float *restrict red, int32_t count)
+static void convert_change(float *restrict out, const float *restrict luma, const float *restrict blue,
+                           const float *restrict red, int32_t count)
 {
     for (int32_t x = 0; x < count; x++) {
         out[3 * x] = luma[x] + 1.402f * red[x];
@@ -98,14 +98,14 @@ static void change_rows(int64_t first, int64_t last, void *context)
             const int32_t count = width - begin < CHUNK ? width - begin : CHUNK;
             const ptrdiff_t at = ((ptrdiff_t)y * width + begin) * 3;
             if (j->chroma) {
-                sonic_component_enlarge(blue, &j->chroma[0], y, begin, count);
-                sonic_component_enlarge(red, &j->chroma[1], y, begin, count);
+                sonic_component_upsample(blue, &j->chroma[0], y, begin, count);
+                sonic_component_upsample(red, &j->chroma[1], y, begin, count);
             }
-            change_of(change, sonic_plane_row(j->luma, y) + begin, blue, red, count);
+            convert_change(change, sonic_plane_row(j->luma, y) + begin, blue, red, count);
             if (j->pixels->bytes)
                 change_bytes(j->pixels->bytes + at, change, 3 * count);
             else
-                change_shares(j->pixels->shares + at, change, 3 * count);
+                change_floats(j->pixels->floats + at, change, 3 * count);
         }
 }
 
@@ -127,7 +127,7 @@ static sonic_status repair_and_subtract(sonic_plane *out, const sonic_plane *in,
     return status;
 }
 
-/* What is to be added to the samples of one plane of chroma, which it replaces. */
+/* Replaces a chroma plane by the change of its samples. */
 static sonic_status repair_chroma(sonic_component *out, sonic_plane plane, const sonic_chroma *c, float *samples_memory,
                                   float *work)
 {
@@ -146,7 +146,7 @@ static sonic_status repair_chroma(sonic_component *out, sonic_plane plane, const
     return status;
 }
 
-/* planes: five of the picture's size. */
+/* planes: five of the image's size. */
 static sonic_status repair(sonic_pixels_repair *out, sonic_pixels *pixels, const sonic_repair_grid *luma,
                            const float chroma_steps[64], sonic_plane planes[5], float *scratch)
 {

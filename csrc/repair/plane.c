@@ -11,12 +11,12 @@
 
 #define STRIDE SONIC_SHRINKAGE_STRIDE
 #define HALO SONIC_SHRINKAGE_HALO
-#define TILES 16 /* worked on between two questions of the watch; their scratch memory is held at a time */
+#define TILES 16 /* between two polls of the progress callback; scratch memory is held for so many */
 
+/* Chosen by hand on the photos of bench/repair.py. */
 #ifndef LIMIT
-#define LIMIT 0.5f /* of a step: frequencies that are smaller are dropped */
-#define FRACTION                                                                                                       \
-    0.6f /* of the interval of one step around what was kept: originals lie nearer to its middle than to its ends */
+#define LIMIT 0.5f    /* of a step: smaller coefficients are set to zero */
+#define FRACTION 0.6f /* of the quantisation interval: originals lie nearer to its middle than to its ends */
 #endif
 
 typedef struct projection {
@@ -33,7 +33,7 @@ typedef struct job {
     sonic_shrinkage_tile *tiles;
 } job;
 
-/* Tiles begin on the grid, the first of a row or column before the picture when the grid does. */
+/* Tiles begin on the grid; the first one begins outside the plane when the first whole block does not begin at 0. */
 static int32_t tiles_along(int32_t length_px, int32_t offset_px, int32_t tile_px)
 {
     const int32_t begin = offset_px ? offset_px - 8 : 0;
@@ -58,31 +58,31 @@ static inline void load_block(sonic_block *out, const float *in)
 {
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++)
-            out->of[y][x] = in[y * STRIDE + x];
+            out->v[y][x] = in[y * STRIDE + x];
 }
 
-/* Adding 1.5 * 2^23 leaves no bits for the fraction: the nearest integer, for values below 2^22. */
+/* The nearest integer, for values below 2^22: adding 1.5 * 2^23 leaves no bits for the fraction. */
 static inline float nearest(float value) { return (value + 12582912.0f) - 12582912.0f; }
 
 SONIC_WIDE
 static void project_block(float *restrict levels, const float *restrict compressed, const projection *p)
 {
-    sonic_block is, was;
-    load_block(&was, compressed);
-    load_block(&is, levels);
-    sonic_block_forward(&was, &was, &p->transposed);
-    sonic_block_forward(&is, &is, &p->transposed);
+    sonic_block before, after;
+    load_block(&before, compressed);
+    load_block(&after, levels);
+    sonic_block_forward(&before, &before, &p->transposed);
+    sonic_block_forward(&after, &after, &p->transposed);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++) {
-            const float centre = nearest(was.of[y][x] * p->per_step[y][x]) * p->step[y][x];
+            const float centre = nearest(before.v[y][x] * p->per_step[y][x]) * p->step[y][x];
             const float low = centre - p->reach[y][x], high = centre + p->reach[y][x];
-            const float raised = is.of[y][x] < low ? low : is.of[y][x];
-            is.of[y][x] = raised > high ? high : raised;
+            const float raised = after.v[y][x] < low ? low : after.v[y][x];
+            after.v[y][x] = raised > high ? high : raised;
         }
-    sonic_block_inverse(&is, &is, &p->transposed);
+    sonic_block_inverse(&after, &after, &p->transposed);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++)
-            levels[y * STRIDE + x] = is.of[y][x];
+            levels[y * STRIDE + x] = after.v[y][x];
 }
 
 static void project(sonic_shrinkage_tile *tile, const projection *p, int32_t rows, int32_t columns, int32_t y0,

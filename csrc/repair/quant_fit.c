@@ -2,11 +2,11 @@
 
 #include "repair/block.h"
 
-#define BLOCKS 8192   /* about as many are looked at */
-#define STEP_MIN 5.0f /* levels: rounding the picture to 8 bits moves coefficients by a fraction of one */
+#define BLOCKS 8192   /* about so many are read */
+#define STEP_MIN 5.0f /* levels; finer steps drown in the rounding to 8 bits */
 
 typedef struct table {
-    float step[8][8], per_step[8][8], counts[8][8]; /* counts: 1 where the mode is looked at */
+    float step[8][8], per_step[8][8], counts[8][8]; /* counts: 1 for modes that count */
     sonic_block transposed;
 } table;
 
@@ -26,11 +26,11 @@ static void add_block(float sum[8], float count[8], const float *in, ptrdiff_t s
     sonic_block block;
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++)
-            block.of[y][x] = in[y * stride + x];
+            block.v[y][x] = in[y * stride + x];
     sonic_block_forward(&block, &block, &t->transposed);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 8; x++) {
-            const float multiple = block.of[y][x] * t->per_step[y][x], nearest = (multiple + 12582912.0f) - 12582912.0f;
+            const float multiple = block.v[y][x] * t->per_step[y][x], nearest = (multiple + 12582912.0f) - 12582912.0f;
             const float r = multiple - nearest,
                         counts = t->counts[y][x] * (float)((nearest >= 1.0f) | (nearest <= -1.0f));
             sum[x] += counts * (1.0f - 12.0f * r * r);

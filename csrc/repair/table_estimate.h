@@ -1,5 +1,4 @@
-/* table_estimate.h - a quantisation table that is no standard one, found in the coefficients of a plane whose grid is
- * known. */
+/* table_estimate.h - estimates a custom quantisation table from the coefficients of a plane whose grid is known. */
 #ifndef SONIC_REPAIR_TABLE_ESTIMATE_H
 #define SONIC_REPAIR_TABLE_ESTIMATE_H
 
@@ -7,9 +6,9 @@
 
 #define SONIC_TABLE_ESTIMATE_SCRATCH (64 * 4096 * sizeof(float))
 
-/* Writes grid->steps from grid->row_px and column_px; the number of modes whose step the coefficients tell. The others,
- * in which next to nothing was kept, get the standard table's step at the scale of those, but none larger than the
- * largest of those. 0 when there are fewer than six. */
+/* Writes grid->steps for grid->row_px and column_px; the number of modes with an estimate, 0 when they are fewer than
+ * six. The others, nearly all zero, get the step of the standard table at the median scale of those, limited to their
+ * largest. scratch: SONIC_TABLE_ESTIMATE_SCRATCH bytes. */
 int32_t sonic_table_estimate(sonic_repair_grid *grid, const sonic_plane *plane, float *scratch);
 
 #endif
