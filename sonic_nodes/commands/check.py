@@ -1,4 +1,4 @@
-"""The command `sonic check`: verdicts on files and folders, one row for each, whatever they hold."""
+"""The command `sonic check`: a verdict for every file, unreadable ones included."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from ..errors import OutputError, UsageError
 from ..gate.reports import CsvReport, HtmlReport, JsonReport, TextReport
-from ..gate.result import Outputs, Row, Wanted
-from ..gate.workers import rows_of
+from ..gate.result import Outputs, Request, Result
+from ..gate.workers import check_sources
 from ..media.fetch import is_url
 from ..media.files import is_same_file
 
@@ -50,22 +50,22 @@ def run(options) -> int:
         raise UsageError("Name at least one picture: the folders given hold none.")
     if options.html:
         check_html(options.html, sources)
-    wanted = Wanted(options.profile, options.min_score, options.allow_url, thumbnails=bool(options.html))
-    found = set()
+    request = Request(options.profile, options.min_score, options.allow_url, thumbnails=bool(options.html))
+    outcomes = set()
     with ExitStack() as stack:
         reports = [stack.enter_context(report) for report in reports_of(options)]
-        rows = rows_of(sources, outputs_of(sources, options), wanted, options.jobs)
-        stack.callback(rows.close)
-        for row in tqdm(rows, total=len(sources), unit="picture", file=sys.stderr, disable=None, leave=False):
-            found.add(outcome(row))
+        results = check_sources(sources, outputs_of(sources, options), request, options.jobs)
+        stack.callback(results.close)
+        for result in tqdm(results, total=len(sources), unit="picture", file=sys.stderr, disable=None, leave=False):
+            outcomes.add(outcome(result))
             with tqdm.external_write_mode(file=sys.stdout):
                 for report in reports:
-                    report.add(row)
-    return exit_code(found, options.warnings_fail)
+                    report.add(result)
+    return exit_code(outcomes, options.warnings_fail)
 
 
 def files_of(paths: list[str]) -> Iterator[str]:
-    """Files and addresses as they are named, folders with every picture below them in the order of names."""
+    """Files and addresses as given; of a folder all pictures below it, sorted by name."""
     for path in paths:
         if is_url(path) or not os.path.isdir(path):
             yield path
@@ -78,19 +78,19 @@ def files_of(paths: list[str]) -> Iterator[str]:
 
 
 def outputs_of(sources: list[str], options) -> Iterator[Outputs]:
-    heat_maps = named(sources, options.heat_map, "--heat-map", "heat")
-    repaired = named(sources, options.repair, "--repair", "repaired")
+    heat_maps = output_paths(sources, options.heat_map, "--heat-map", "heat")
+    repaired = output_paths(sources, options.repair, "--repair", "repaired")
     return (Outputs(*paths) for paths in zip(heat_maps, repaired, strict=True))
 
 
-def named(sources: list[str], out: str | None, option: str, ending: str) -> list[str | None]:
-    """Where a file about each source goes: `out` itself for one picture, else NAME_ending.png in the folder `out`,
-    which is made."""
+def output_paths(sources: list[str], out: str | None, option: str, ending: str) -> list[str | None]:
+    """The path of each source's output: `out` itself when it ends in .png, else NAME_ending.png in the folder `out`,
+    which is created. None without `out`."""
     if not out:
         return [None] * len(sources)
     if out.lower().endswith(".png"):
         if len(sources) > 1:
-            raise UsageError(f"Name a folder for {option}: {len(sources)} pictures do not go into {out!r}.")
+            raise UsageError(f"Name a folder for {option}: {out!r} is one file, and there are {len(sources)} pictures.")
         if is_same_file(out, sources[0]):
             raise UsageError(f"Choose another name for {option}: {out!r} is the picture itself.")
         return [out]
@@ -98,7 +98,7 @@ def named(sources: list[str], out: str | None, option: str, ending: str) -> list
         os.makedirs(out, exist_ok=True)
     except (OSError, ValueError) as error:
         raise OutputError(
-            f"Choose a folder that can be made for {option}, or a name ending in .png: {out!r} cannot ({error})."
+            f"Choose a folder that can be made for {option}, or a name ending in .png: {out!r} is neither ({error})."
         ) from None
     pictures = {name.lower() for name in os.listdir(out)} & {os.path.basename(source).lower() for source in sources}
     taken = dict.fromkeys(pictures, 1)
@@ -106,8 +106,7 @@ def named(sources: list[str], out: str | None, option: str, ending: str) -> list
 
 
 def free_name(source: str, ending: str, taken: dict[str, int]) -> str:
-    """NAME_ending.png, numbered when folders have pictures of the same name. taken: names in small letters, and the
-    last number of each."""
+    """NAME_ending.png, numbered when sources have the same name. taken: {name in lower case: last number}."""
     stem = os.path.splitext(os.path.basename(source.partition("?")[0].rstrip("/") if is_url(source) else source))[0][
         :80
     ]
@@ -123,7 +122,7 @@ def free_name(source: str, ending: str, taken: dict[str, int]) -> str:
 
 def check_html(path: str, sources: list[str]) -> None:
     if not path.lower().endswith((".html", ".htm")):
-        raise UsageError(f"Name the report with .html at its end: it is {path!r}.")
+        raise UsageError(f"Name the report with .html at its end: its name is {path!r}.")
     if any(is_same_file(path, source) for source in sources):
         raise UsageError(f"Choose another name for the report: {path!r} is one of the pictures.")
 
@@ -139,14 +138,15 @@ def reports_of(options) -> Iterator:
         yield HtmlReport(options.html, options.profile)
 
 
-def outcome(row: Row) -> str:
-    verdict = row.verdict["verdict"]
-    return verdict if verdict == "unreadable" or row.verdict["passed"] else "reject"
+def outcome(result: Result) -> str:
+    """The verdict, or "reject" for a score below --min-score."""
+    verdict = result.verdict["verdict"]
+    return verdict if verdict == "unreadable" or result.verdict["passed"] else "reject"
 
 
-def exit_code(found: set[str], warnings_fail: bool) -> int:
-    if "reject" in found:
+def exit_code(outcomes: set[str], warnings_fail: bool) -> int:
+    if "reject" in outcomes:
         return REJECTED
-    if "unreadable" in found:
+    if "unreadable" in outcomes:
         return UNREADABLE
-    return WARNED if warnings_fail and "warn" in found else FINE
+    return WARNED if warnings_fail and "warn" in outcomes else FINE

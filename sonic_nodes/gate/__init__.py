@@ -1,9 +1,10 @@
-"""The quality gate: what happened to a picture before it came here, and whether a face in it can be animated well.
+"""The quality gate: the compression history of a picture, and whether its face can be animated well.
 
     check.check_file(path), check.check_picture(rgb)   the verdict
-    old_rule.detect_jpeg_artifacts(path)               an older rule's name and meaning: True is fine
-    thresholds.LIMITS                                  the one table of limits
+    repair.repair_picture(bytes or rgb)                the picture without JPEG artefacts
+    legacy_rule.detect_jpeg_artifacts(path)            True when the picture is fine
+    thresholds.LIMITS                                  all limits
 
-Measurements are made in csrc/gate; docs/gate.md explains them. The modules are imported where they are needed: `sonic
---help` must not wait for torch.
+csrc/gate measures and csrc/repair repairs; docs/gate.md explains both. Modules are imported where they are needed, so
+that `sonic --help` does not load torch.
 """

@@ -1,4 +1,4 @@
-"""From a file or a picture to the evidence about it, and from there to the verdict."""
+"""Evidence and verdict of a file or of pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..face import check_picture as checked
 from ..face import find_faces
 from ..media.files import regular_file
 from ..media.image import MAX_FILE_BYTES, read_picture
-from .heat import CELL_PX, enlarged
+from .heat import TILE_PX, enlarged
 from .verdict import judge
 
 JPEG_START = b"\xff\xd8\xff"
@@ -21,24 +21,23 @@ JPEG_START = b"\xff\xd8\xff"
 
 @functools.cache
 def tables():
-    """The likelihood tables of csrc/gate, 1 MB; read only, so threads share them."""
+    """The likelihood tables of csrc/gate, 1 MB; threads share them, since nothing writes to them."""
     return _sonic.gate_tables()
 
 
 def check_picture(
     picture: np.ndarray, profile: str = "portrait", min_score: float = 0.0, path: str = "", face_box=None
 ) -> dict:
-    """The verdict on u8 [H, W, 3] RGB pixels (verdict.judge).
+    """The verdict (verdict.judge) on u8 [H, W, 3] RGB pixels.
 
-    face_box: x0, y0, x1, y1 in pixels, "find" to look for the largest face, None to judge the picture as a whole.
-    Raises InputError for what is no such picture.
+    face_box: x0, y0, x1, y1 in pixels; "find" for the largest face that is found; None to judge the picture as a whole.
+    Raises InputError for other arrays and for pictures that are too small.
     """
     return judged(checked(picture), None, profile, min_score, path, face_box)[0]
 
 
 def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: float = 0.0, face_box="find") -> dict:
-    """The verdict on a file; one that cannot be read has the verdict "unreadable" and the error's text as its only
-    reason."""
+    """The verdict on a file: "unreadable" when it cannot be read, with the error's text as its only reason."""
     name = os.fspath(path)
     try:
         data = read_bytes(name)
@@ -55,14 +54,15 @@ def judged(
     path: str = "",
     face_box="find",
 ) -> tuple[dict, np.ndarray]:
-    """(verdict, cells of the heat map u8 [H // 32, W // 32]) from one pass over u8 [H, W, 3]; `container`: see
+    """(verdict, tiles of the heat map u8 [H // 32, W // 32]) of u8 [H, W, 3], in one pass. container: the facts of
     evidence_of_container."""
-    cells = np.zeros((picture.shape[0] // CELL_PX, picture.shape[1] // CELL_PX), np.uint8)
-    evidence = evidence_of_picture(picture, face_box, cells)
-    return judge(evidence, container, profile, min_score, path), cells
+    tiles = np.zeros((picture.shape[0] // TILE_PX, picture.shape[1] // TILE_PX), np.uint8)
+    evidence = evidence_of_picture(picture, face_box, tiles)
+    return judge(evidence, container, profile, min_score, path), tiles
 
 
 def unreadable(path: str, text: str) -> dict:
+    """The verdict on a file that cannot be read; text: what the user can do."""
     reason = {
         "name": "unreadable",
         "verdict": "unreadable",
@@ -83,12 +83,13 @@ def unreadable(path: str, text: str) -> dict:
 
 
 def read_bytes(path: str) -> bytes:
+    """A file's content; raises InputError for what is no file, empty, or larger than MAX_FILE_BYTES."""
     name = repr(os.path.basename(path) or path)
     with regular_file(path, name) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_FILE_BYTES:
             raise InputError(
-                f"Choose a smaller file: {name} has {size >> 20} MB, and a picture may have {MAX_FILE_BYTES >> 20}."
+                f"Choose a smaller file: {name} has {size >> 20} MB, and the limit is {MAX_FILE_BYTES >> 20} MB."
             )
         data = file.read(MAX_FILE_BYTES)
     if not data:
@@ -97,8 +98,8 @@ def read_bytes(path: str) -> bytes:
 
 
 def evidence_of_picture(picture: np.ndarray, face_box=None, heat: np.ndarray | None = None) -> dict[str, float]:
-    """Everything that csrc/gate/evidence.h measures in the pixels, and face_side_px when there is a face. `heat`: see
-    judged."""
+    """All measurements of csrc/gate/evidence.h, and face_side_px when there is a face. heat: receives the tiles of the
+    heat map."""
     picture = checked(picture)
     box = largest_face(picture) if isinstance(face_box, str) else face_box
     whole = (0, 0, 0, 0) if box is None else tuple(round(float(v)) for v in box)
@@ -112,21 +113,21 @@ def evidence_of_picture(picture: np.ndarray, face_box=None, heat: np.ndarray | N
 
 
 def largest_face(picture: np.ndarray) -> np.ndarray | None:
-    """x0, y0, x1, y1 of the largest face that a quick search finds."""
+    """x0, y0, x1, y1 of the largest face that a quick search finds, pixels; None without one."""
     faces = find_faces(picture, thorough=False)
     return faces[0].hull_xyxy if faces else None
 
 
 def heat_map(picture: np.ndarray) -> np.ndarray:
-    """u8 [H, W] of a picture u8 [H, W, 3]: where traces of JPEG blocks are, 0 none to 255 as strong as they come.
+    """u8 [H, W] of a picture u8 [H, W, 3]: strength of the JPEG traces, 0 none to 255 the strongest.
 
-    Smoothly enlarged from one value for 32 x 32 pixels; smaller pictures are 0.
+    Interpolated from one value for 32 x 32 pixels; 0 for smaller pictures.
     """
     return enlarged(judged(checked(picture), face_box=None)[1], picture.shape)
 
 
 def evidence_of_container(data: bytes) -> dict[str, float] | None:
-    """What csrc/gate/jpeg.h reads in a JPEG file; None for other formats."""
+    """The facts of a JPEG file (csrc/gate/jpeg.h); None for other formats. Raises InputError for broken headers."""
     if not data.startswith(JPEG_START):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What each piece of evidence amounts to: a value for the table of limits, how sure it is, and what the user can do."""
+"""Findings: for each reason a value to compare with its limit, a confidence, and advice for the user."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ import math
 
 from ..face import ASSETS
 
-LIKELIHOOD = 150.0  # csrc/gate/history.h: below, no table is believed
-SAME_QUALITY = 4  # the pixels say what the container says
-CUSTOM_MODES = 6  # of 14: steps of tables that are not standard ones
-COARSE = 75  # quality: coarser tables empty 0.035 of the coefficients and more, and
-PATTERN_EMPTIED = 0.004  # share of them: patterns of dots stay below
-GRID_CONTRAST = 0.08  # nats a block that one position of the grid has above the next, and
-GRID_CHANCE = 8  # standard deviations of chance, before its blocks are believed
-GRID_EMPTIED = 0.012  # share of coefficients that only this position has lost
-ALTERED = 12  # qualities between the last table and what the coefficients have lost: more was lost before
+LIKELIHOOD = 150.0  # SONIC_HISTORY_THRESHOLD of csrc/gate/history.h: no table is accepted below
+
+# Chosen by hand on the variants of bench/gate.py.
+SAME_QUALITY = 4  # qualities this near count as the same compression
+CUSTOM_MODES = 6  # of 14: confident steps of a custom table
+COARSE = 75  # tables of this quality or less must have zeroed PATTERN_ZEROED of the coefficients:
+PATTERN_ZEROED = 0.004  # periodic patterns, which also put coefficients on multiples, stay below that share
+GRID_CONTRAST = 0.08  # nats a block of the best grid offset above the next
+GRID_CHANCE = 8  # the same in standard deviations without blocks
+GRID_ZEROED = 0.012  # share of coefficients that are zeroed only at that offset
+ALTERED = 12  # qualities between the last table and the one that the zeroed coefficients imply
 FACE_BLOCKS = 3  # blocks with contrast that a face needs to be judged by itself
 ASK = "Ask for the original, or choose policy repair"
 
 
-def found(name: str, value: float, confidence: float, advice: str) -> dict:
+def finding(name: str, value: float, confidence: float, advice: str) -> dict:
     return {"name": name, "value": float(value), "confidence": confidence, "advice": advice}
 
 
-def believed(likelihood: float) -> float:
-    """Confidence from a sum of log likelihood ratios: a half at the threshold."""
+def confidence_of(likelihood: float) -> float:
+    """Confidence from a sum of log likelihood ratios: 0.5 at the threshold."""
     return 1 - 0.5 * math.exp(-(likelihood - LIKELIHOOD) / LIKELIHOOD)
 
 
@@ -35,7 +37,7 @@ def probability(log_odds: float) -> float:
 
 
 def jpeg_quality(evidence: dict, container: dict | None) -> int | None:
-    """Quality of the coarsest compression that the file or the pixels show."""
+    """Quality of the coarsest compression in the file or its pixels; None without one."""
     qualities = [q for q in (container_quality(container), history_quality(evidence)[0]) if q]
     return int(min(qualities)) if qualities else None
 
@@ -49,21 +51,20 @@ def container_quality(container: dict | None) -> float:
 def history_quality(evidence: dict) -> tuple[float, float]:
     """(quality, log likelihood) of the coarsest compression in the pixels; 0 when there is none.
 
-    Steps found one by one speak only where no standard table does: they follow it within a few qualities. A coarse
-    table has emptied coefficients at its position of the grid; regular patterns, such as the dots of print, put them on
-    multiples without that.
+    A custom table counts only where no standard table of about the same quality does. A coarse table also zeroes
+    coefficients at its grid offset; periodic patterns, such as the dots of print, do not.
     """
-    emptied = evidence["grid_emptied"]
+    zeroed = evidence["grid_emptied"]
     tables = [(evidence[f"{name}_quality"], evidence[f"{name}_likelihood"]) for name in ("coarsest", "earlier")]
     tables = [
         (q, likelihood)
         for q, likelihood in tables
-        if q and likelihood > LIKELIHOOD and (q > COARSE or emptied > PATTERN_EMPTIED)
+        if q and likelihood > LIKELIHOOD and (q > COARSE or zeroed > PATTERN_ZEROED)
     ]
     custom = (evidence["custom_quality"], evidence["custom_likelihood"])
     known = any(abs(quality - custom[0]) < 2 * SAME_QUALITY for quality, _ in tables)
-    believed_custom = evidence["custom_modes"] >= CUSTOM_MODES and custom[1] > LIKELIHOOD
-    if believed_custom and not known and (custom[0] > COARSE or emptied > GRID_EMPTIED):
+    confident = evidence["custom_modes"] >= CUSTOM_MODES and custom[1] > LIKELIHOOD
+    if confident and not known and (custom[0] > COARSE or zeroed > GRID_ZEROED):
         tables.append(custom)
     return min(tables, default=(0.0, 0.0))
 
@@ -71,58 +72,60 @@ def history_quality(evidence: dict) -> tuple[float, float]:
 def measure_container(evidence: dict, container: dict | None):
     quality = container_quality(container)
     if container and "repaired_quality" in container:
-        yield found(
+        yield finding(
             "jpeg_history",
             quality,
             1.0,
-            f"Ask for the original: saved as JPEG quality {container['repaired_quality']:.0f}, the picture is after its repair as "
-            f"far from the original as quality {quality:.0f} is.",
+            f"Ask for the original: the picture was saved as JPEG quality {container['repaired_quality']:.0f}, and "
+            f"after its repair it is as far from the original as quality {quality:.0f}.",
         )
     elif quality:
         last = container["luma_quality"]
-        how = f"saved as JPEG quality {quality:.0f}" + (f" and later as quality {last:.0f}" if quality < last else "")
-        yield found("jpeg_container", quality, 1.0, f"{ASK}: the picture was {how}.")
+        later = f", then as quality {last:.0f}" if quality < last else ""
+        yield finding(
+            "jpeg_container", quality, 1.0, f"{ASK}: the picture was saved as JPEG quality {quality:.0f}{later}."
+        )
 
 
 def measure_history(evidence: dict, container: dict | None):
     quality, likelihood = history_quality(evidence)
     if quality and not (container and quality > container_quality(container) - SAME_QUALITY):
-        later = f"as quality {container['luma_quality']:.0f}" if container else "without further loss"
-        yield found(
+        later = f"as quality {container['luma_quality']:.0f}" if container else "without loss"
+        yield finding(
             "jpeg_history",
             quality,
-            believed(likelihood),
-            f"{ASK}: the picture was saved as JPEG quality {quality:.0f}, later {later}.",
+            confidence_of(likelihood),
+            f"{ASK}: the picture was saved as JPEG quality {quality:.0f}, then {later}.",
         )
 
 
 def measure_region(evidence: dict, container: dict | None):
-    """A part that was compressed apart from the rest."""
+    """A region with a compression of its own, as a pasted part has."""
     quality, whole = evidence["region_quality"], history_quality(evidence)[0] or container_quality(container)
     if quality and not (whole and quality > whole - SAME_QUALITY):
-        yield found(
+        yield finding(
             "jpeg_region",
             quality,
-            believed(evidence["region_likelihood"]),
-            f"{ASK}: a part of the picture was saved as JPEG quality {quality:.0f} before it was put in (see the heat map).",
+            confidence_of(evidence["region_likelihood"]),
+            f"{ASK}: a part of the picture was saved as JPEG quality {quality:.0f} and then pasted (see the heat map).",
         )
 
 
 def grid_contrast(evidence: dict, prefix: str) -> float:
-    """Nats a block by which one position differs from all others; 0 when chance or resampling could do that."""
+    """Blockiness of the best grid offset above the next, nats a block; 0 when chance or resampling explains it."""
     contrast = evidence[f"{prefix}_strength"] - max(evidence[f"{prefix}_second"], 0.0)
-    if evidence[f"{prefix}_emptied"] < GRID_EMPTIED:
+    if evidence[f"{prefix}_emptied"] < GRID_ZEROED:
         return 0.0
-    believable = max(GRID_CONTRAST, GRID_CHANCE * evidence[f"{prefix}_chance"], 0.5 * evidence[f"{prefix}_second"])
-    return contrast if contrast > believable else 0.0
+    least = max(GRID_CONTRAST, GRID_CHANCE * evidence[f"{prefix}_chance"], 0.5 * evidence[f"{prefix}_second"])
+    return contrast if contrast > least else 0.0
 
 
 def measure_post_processed(evidence: dict, container: dict | None):
-    """Blocks without their table: something was done to the picture after it was compressed."""
+    """Blocks without a table: the picture was processed or resized after its compression."""
     last = max(history_quality(evidence)[0], container_quality(container))
-    here, resized = grid_contrast(evidence, "grid"), grid_contrast(evidence, "resized")
-    if here and not (last and evidence["grid_quality"] > last - ALTERED):
-        yield post_processed(evidence["grid_quality"], here, "then toned, sharpened, softened or made noisy")
+    unscaled, resized = grid_contrast(evidence, "grid"), grid_contrast(evidence, "resized")
+    if unscaled and not (last and evidence["grid_quality"] > last - ALTERED):
+        yield post_processed(evidence["grid_quality"], unscaled, "then edited (tone, sharpening, blur or noise)")
     if resized:
         yield post_processed(
             evidence["resized_quality"], resized, f"then resized to {evidence['resized_period_px'] / 8:.0%}"
@@ -130,7 +133,7 @@ def measure_post_processed(evidence: dict, container: dict | None):
 
 
 def post_processed(quality: float, contrast: float, how: str) -> dict:
-    return found(
+    return finding(
         "post_processed_jpeg",
         quality,
         1 - 0.5 * math.exp(1 - contrast / GRID_CONTRAST),
@@ -152,7 +155,7 @@ def log_odds(model: str, evidence: dict, prefix: str = "") -> float:
 
 
 def soft_features(evidence: dict, prefix: str = "") -> dict[str, float]:
-    """What the models of sharpness look at; prefix "face_" for the face box. Densities are relative to those around 0.1
+    """The features of the sharpness models; prefix "face_" for the face. Densities are relative to band 2, about 0.1
     cycles a pixel."""
     band = [evidence[f"{prefix}band_{i}"] for i in range(8)]
     sector = sorted(evidence[f"{prefix}sector_{i}"] for i in range(4))
@@ -170,55 +173,50 @@ def soft_features(evidence: dict, prefix: str = "") -> dict[str, float]:
 
 
 def measure_sharpness(evidence: dict, container: dict | None):
-    """The face where there is one: a blurred background is no fault, a sharp one no help."""
+    """Blur and motion of the face if there is one: then the background does not count."""
     prefix = "face_" if evidence["face_sharp_blocks"] >= FACE_BLOCKS else ""
     if not evidence[f"{prefix}sharp_blocks"]:
         return
     what = "the face" if prefix else "the picture"
     soft, motion = log_odds("soft", evidence, prefix), log_odds("motion", evidence, prefix)
-    yield found(
+    yield finding(
         f"{prefix}blur",
         soft,
         probability(soft),
-        f"Choose a sharper picture: {what} is out of focus, or was enlarged from a small one.",
+        f"Choose a sharper picture: {what} is out of focus, or was enlarged from a smaller one.",
     )
-    yield found(
-        f"{prefix}motion",
-        motion,
-        probability(motion),
-        f"Choose a sharper picture: {what} is blurred along one direction, as by motion.",
-    )
+    yield finding(f"{prefix}motion", motion, probability(motion), f"Choose a sharper picture: {what} has motion blur.")
 
 
 def measure_pixels(evidence: dict, container: dict | None):
-    yield found(
+    yield finding(
         "duplicated_pixels",
         evidence["repeated_share"],
         1.0,
         "Ask for the original: the picture was enlarged by repeating pixels.",
     )
-    yield found(
+    yield finding(
         "noise",
         evidence["noise"],
         1.0,
-        f"Choose a picture taken in more light: its noise is {evidence['noise']:.0f} levels.",
+        f"Choose a picture taken in more light: its noise is {evidence['noise']:.0f} of 255 levels.",
     )
 
 
 def measure_size(evidence: dict, container: dict | None):
     side = min(evidence["width_px"], evidence["height_px"])
-    yield found("too_small", side, 1.0, f"Choose a larger picture: its shorter side has {side:.0f} pixels.")
+    yield finding("too_small", side, 1.0, f"Choose a larger picture: its shorter side has {side:.0f} pixels.")
     if "face_side_px" in evidence:
         face = evidence["face_side_px"]
-        yield found(
+        yield finding(
             "face_too_small", face, 1.0, f"Choose a picture that shows the face larger: it is {face:.0f} pixels wide."
         )
 
 
 def measure_exposure(evidence: dict, container: dict | None):
     dark, bright = evidence["dark_share"], evidence["bright_share"]
-    yield found("underexposed", dark, 1.0, f"Choose a brighter picture: {dark:.0%} of its pixels are black.")
-    yield found("overexposed", bright, 1.0, f"Choose a darker picture: {bright:.0%} of its pixels are white.")
+    yield finding("underexposed", dark, 1.0, f"Choose a brighter picture: {dark:.0%} of its pixels are black.")
+    yield finding("overexposed", bright, 1.0, f"Choose a darker picture: {bright:.0%} of its pixels are white.")
 
 
 MEASURES = (

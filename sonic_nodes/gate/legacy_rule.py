@@ -1,8 +1,7 @@
-"""The rule that people use today, kept by name.
+"""`detect_jpeg_artifacts` under its established name: the verdict is the gate's, the rule's own figures are reported.
 
-Its figures (gradient variance below 100, DCT energy above 500, a file under 100 KB) do not tell good pictures from bad
-ones: measured, they are a coin toss, and the second one is inverted, since compression removes high frequencies. They
-are reported; the verdict is the gate's.
+The legacy rule rejects a gradient variance below 100, a DCT energy above 500, or a file under 100 KB. bench/gate.py
+shows that this does not separate good from bad pictures; the energy even falls with compression.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ GRADIENT_VARIANCE, HIGH_ENERGY, FILE_BYTES = 100.0, 500.0, 100_000
 
 
 def detect_jpeg_artifacts(path: str | os.PathLike, profile: str = "portrait", details: bool = False):
-    """True when the picture is fine, False when it is rejected (verdict "reject"). With details, (fine, verdict of
-    check_file with the old figures under "old_rule"). Raises InputError for a file that cannot be read."""
+    """True when the picture is fine, False when the gate rejects it. With details: (fine, verdict of check_file with
+    the legacy figures under "old_rule"). Raises InputError for a file that cannot be read."""
     result = check_file(path, profile)
     if result["verdict"] == "unreadable":
         raise InputError(result["reasons"][0]["advice"])
     fine = result["verdict"] != "reject"
-    return (fine, result | {"old_rule": old_figures(path)}) if details else fine
+    return (fine, result | {"old_rule": legacy_figures(path)}) if details else fine
 
 
-def old_figures(path: str | os.PathLike) -> dict:
-    """{gradient_variance, high_energy, file_bytes, fine}: the old rule's three figures and what it would have said."""
+def legacy_figures(path: str | os.PathLike) -> dict:
+    """{gradient_variance, high_energy, file_bytes, fine}: the legacy rule's figures and its verdict."""
     data = read_bytes(os.fspath(path))
     luma = read_picture(data).astype(np.float64) @ [0.299, 0.587, 0.114]
     variance, energy = gradient_variance(luma), high_energy(luma)
@@ -38,7 +37,7 @@ def old_figures(path: str | os.PathLike) -> dict:
 
 
 def gradient_variance(luma: np.ndarray) -> float:
-    """Variance of the Sobel gradient's length."""
+    """Variance of the Sobel gradient's magnitude; luma: [H, W]."""
     if min(luma.shape) < 3:
         return 0.0
     rows = luma[:-2] + 2 * luma[1:-1] + luma[2:]
@@ -47,7 +46,7 @@ def gradient_variance(luma: np.ndarray) -> float:
 
 
 def high_energy(luma: np.ndarray) -> float:
-    """Mean over the 8x8 blocks of the sum of squares of the 16 highest DCT modes."""
+    """Sum of squares of the 16 highest DCT modes, mean over the 8x8 blocks; luma: [H, W]."""
     height, width = (side // 8 * 8 for side in luma.shape)
     if not height or not width:
         return 0.0

@@ -1,5 +1,4 @@
-"""The HTML of the report of `sonic check`: no request leaves it, and its policy allows no script or style but the two
-below."""
+"""The HTML of `sonic check --html`: it makes no request, and its policy allows only the style and script below."""
 
 from __future__ import annotations
 
@@ -7,12 +6,13 @@ import base64
 import hashlib
 from html import escape
 
-from .result import Row
+from .result import Result
 
 VERDICTS = ("ok", "warn", "reject", "unreadable")
 STYLE = """
 :root{color-scheme:light dark}
-body{display:flex;flex-direction:column;margin:2em auto;max-width:80em;padding:0 1em;font:15px/1.45 system-ui,sans-serif}
+body{display:flex;flex-direction:column;margin:2em auto;max-width:80em;padding:0 1em}
+body{font:15px/1.45 system-ui,sans-serif}
 footer{order:-1}header{order:-2}h1{font-size:1.4em;margin:0}
 table{border-collapse:collapse;margin-top:1em}
 th,td{padding:.4em .7em;border-bottom:1px solid #8884;text-align:left;vertical-align:top}
@@ -54,18 +54,19 @@ def head(profile: str) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="viewport" content="width=device-width">\n<title>sonic check</title>\n<style>{STYLE}</style>\n</head>\n'
-        f"<body>\n<header><h1>sonic check</h1>Profile {escape(profile)}. Red to yellow: traces of JPEG blocks.</header>\n"
+        f'<meta name="viewport" content="width=device-width">\n<title>sonic check</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>sonic check</h1>Profile {escape(profile)}. Red to yellow: traces of JPEG compression.</header>\n"
         f'<main><table>\n<thead><tr>{columns}<th scope="col">Picture, heat map</th></tr></thead>\n<tbody>\n'
     )
 
 
-def row(found: Row) -> str:
-    verdict = found.verdict
+def table_row(result: Result) -> str:
+    verdict = result.verdict
     kind, quality = verdict["verdict"], verdict["jpeg_quality"]
     advice = "".join(f"<p>{escape(reason['advice'])}</p>" for reason in verdict["reasons"])
-    failed = " (below the least score)" if kind in ("ok", "warn") and not verdict["passed"] else ""
-    pictures = picture(found.thumbnail, "picture") + picture(found.heat, "heat map")
+    failed = " (below the minimum score)" if kind in ("ok", "warn") and not verdict["passed"] else ""
+    pictures = image(result.thumbnail, "picture") + image(result.heat, "heat map")
     return (
         f'<tr class="{escape(kind)}"><td>{escape(verdict["path"])}</td>'
         f'<td data-sort="{VERDICTS.index(kind)}"><b>{escape(kind)}</b>{failed}</td>'
@@ -75,7 +76,7 @@ def row(found: Row) -> str:
     )
 
 
-def picture(data: bytes | None, name: str) -> str:
+def image(data: bytes | None, name: str) -> str:
     return f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">' if data else ""
 
 

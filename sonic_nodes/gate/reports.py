@@ -1,5 +1,4 @@
-"""The forms of `sonic check`'s results. Each takes one row after the other, so that memory does not grow with their
-number."""
+"""Output formats of `sonic check`. Each writes result by result, so memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -12,18 +11,18 @@ from typing import TextIO
 
 from ..media.files import whole_file
 from . import page
-from .result import Row
+from .result import Result
 
 COLUMNS = ("path", "verdict", "score", "passed", "jpeg_quality", "reasons", "advice")
 REPAIR_COLUMNS = ("repaired", "repair_file", "repair_reason", "repair_score_after")
 
 
 class Report(AbstractContextManager):
-    """with report: report.add(row), ..."""
+    """with report: report.add(result), ..."""
 
     @abstractmethod
-    def add(self, row: Row) -> None:
-        """Writes one row."""
+    def add(self, result: Result) -> None:
+        """Writes one result."""
 
     def __exit__(self, kind, error, traceback) -> None:
         pass
@@ -33,37 +32,38 @@ class _Printed(Report):
     def __init__(self, out: TextIO):
         self.out = out
         if hasattr(out, "reconfigure"):
-            out.reconfigure(errors="backslashreplace")  # names that the terminal's encoding does not have
+            out.reconfigure(errors="backslashreplace")  # names that the terminal cannot encode
 
 
 class TextReport(_Printed):
-    def add(self, row: Row) -> None:
-        verdict = row.verdict
+    def add(self, result: Result) -> None:
+        verdict = result.verdict
         print(f"{verdict['verdict']:<10} {verdict['score']:5.1f}  {printable(verdict['path'])}", file=self.out)
         for reason in verdict["reasons"]:
             print(f"{'':18}{printable(reason['advice'])}", file=self.out)
         if "repair" in verdict:
-            print(f"{'':18}{said_of(verdict['repair'])}", file=self.out)
+            print(f"{'':18}{repair_line(verdict['repair'])}", file=self.out)
 
 
-def said_of(repair: dict) -> str:
+def repair_line(repair: dict) -> str:
     if not repair["file"]:
         return repair["reason"]
-    return f"{repair['reason']} Score {repair['score_before']:.0f} before, {repair['score_after']:.0f} after: {printable(repair['file'])}"
+    scores = f"Score {repair['score_before']:.0f} before, {repair['score_after']:.0f} after"
+    return f"{repair['reason']} {scores}: {printable(repair['file'])}"
 
 
 def printable(text: str) -> str:
-    """A name may hold anything, also what a terminal obeys."""
+    """Text without control characters: a file name may hold any."""
     return text if text.isprintable() else repr(text)
 
 
 class JsonReport(_Printed):
-    """One array."""
+    """One array of verdicts."""
 
     before = "[\n"
 
-    def add(self, row: Row) -> None:
-        self.out.write(self.before + json.dumps(row.verdict, indent=1))
+    def add(self, result: Result) -> None:
+        self.out.write(self.before + json.dumps(result.verdict, indent=1))
         self.before = ",\n"
 
     def __exit__(self, kind, error, traceback) -> None:
@@ -81,16 +81,16 @@ class CsvReport(_Printed):
         self.table.writeheader()
         return self
 
-    def add(self, row: Row) -> None:
-        reasons = row.verdict["reasons"]
+    def add(self, result: Result) -> None:
+        reasons = result.verdict["reasons"]
         texts = {"reasons": " ".join(r["name"] for r in reasons), "advice": " ".join(r["advice"] for r in reasons)}
         self.table.writerow(
-            row.verdict | texts | {f"repair_{key}": value for key, value in row.verdict.get("repair", {}).items()}
+            result.verdict | texts | {f"repair_{key}": value for key, value in result.verdict.get("repair", {}).items()}
         )
 
 
 class HtmlReport(Report):
-    """One file with everything in it (page.py), in place when it is whole."""
+    """One self-contained file (page.py); it replaces an older one only when it is complete."""
 
     def __init__(self, path: str | os.PathLike, profile: str):
         self.path, self.profile, self.counts = path, profile, dict.fromkeys(page.VERDICTS, 0)
@@ -102,9 +102,9 @@ class HtmlReport(Report):
         self.write(page.head(self.profile))
         return self
 
-    def add(self, row: Row) -> None:
-        self.counts[row.verdict["verdict"]] += 1
-        self.write(page.row(row))
+    def add(self, result: Result) -> None:
+        self.counts[result.verdict["verdict"]] += 1
+        self.write(page.table_row(result))
 
     def write(self, text: str) -> None:
         self.file.write(text.encode("utf-8", "backslashreplace"))

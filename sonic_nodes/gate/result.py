@@ -1,4 +1,4 @@
-"""One source of `sonic check`, a file or an address, as far as its row in the results. Runs in worker processes."""
+"""The result of `sonic check` for one source, a file or an address. Runs in worker processes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from .check import evidence_of_container, judged, read_bytes, unreadable
 from .heat import png, thumbnails
 from .repair import repair_picture
 
-NO_NETWORK = (
-    "Add --allow-url to fetch pictures from the network, or download this one yourself: it is an address, not a file."
-)
+NO_NETWORK = "Add --allow-url to fetch pictures from the network, or download this one: it is an address, not a file."
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked of every source."""
+class Request:
+    """What is the same for all sources."""
 
     profile: str = "portrait"
     min_score: float = 0.0
@@ -31,57 +29,57 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where files about one source go, as PNG."""
+    """Paths of the PNG files about one source."""
 
     heat_map: str | None = None
     repaired: str | None = None
 
 
 @dataclass(frozen=True)
-class Row:
+class Result:
     verdict: dict
-    thumbnail: bytes | None = None  # JPEG files
-    heat: bytes | None = None
+    thumbnail: bytes | None = None  # a JPEG file
+    heat: bytes | None = None  # the heat map's thumbnail, a JPEG file
 
 
-def row_of(source: str, wanted: Wanted, outputs: Outputs = Outputs()) -> Row:
-    """The verdict on a source, with small pictures where they are wanted.
+def check_source(source: str, request: Request, outputs: Outputs = Outputs()) -> Result:
+    """The verdict on a source, with thumbnails if requested; writes its outputs.
 
-    What is wrong with the source is a row; OutputError when one of its outputs cannot be written.
+    A source that cannot be read is a result too. Raises OutputError when an output cannot be written.
     """
     try:
-        data = bytes_of(source, wanted.allow_url)
+        data = read_source(source, request.allow_url)
         picture = read_picture(data)
-        verdict, cells = judged(picture, evidence_of_container(data), wanted.profile, wanted.min_score, source)
+        verdict, tiles = judged(picture, evidence_of_container(data), request.profile, request.min_score, source)
     except SonicError as error:
-        return Row(unreadable(source, str(error)))
+        return Result(unreadable(source, str(error)))
     if outputs.heat_map:
         with whole_file(outputs.heat_map) as file:
-            file.write(png(picture, cells))
+            file.write(png(picture, tiles))
     if outputs.repaired:
-        verdict |= repaired(data, verdict, wanted, outputs.repaired)
-    return Row(verdict, *(thumbnails(picture, cells) if wanted.thumbnails else ()))
+        verdict |= repair_source(data, verdict, request, outputs.repaired)
+    return Result(verdict, *(thumbnails(picture, tiles) if request.thumbnails else ()))
 
 
-def repaired(data: bytes, verdict: dict, wanted: Wanted, out: str) -> dict:
-    """What the row says of the repair. Pictures that stay as they are are not written."""
-    picture, done = repair_picture(data, verdict, wanted.profile, wanted.min_score, "find")
-    if done.repaired:
+def repair_source(data: bytes, verdict: dict, request: Request, out: str) -> dict:
+    """The verdict's keys about the repair. An unchanged picture is not written."""
+    picture, repair = repair_picture(data, verdict, request.profile, request.min_score, "find")
+    if repair.repaired:
         with whole_file(out) as file:
             Image.fromarray(picture).save(file, "PNG")
     return {
-        "repaired": done.repaired,
+        "repaired": repair.repaired,
         "repair": {
-            "file": out if done.repaired else None,
-            "reason": done.reason,
-            "quality": done.quality,
-            "score_before": done.score_before,
-            "score_after": done.score_after,
+            "file": out if repair.repaired else None,
+            "reason": repair.reason,
+            "quality": repair.quality,
+            "score_before": repair.score_before,
+            "score_after": repair.score_after,
         },
     }
 
 
-def bytes_of(source: str, allow_url: bool) -> bytes:
+def read_source(source: str, allow_url: bool) -> bytes:
     if not is_url(source):
         return read_bytes(source)
     if not allow_url:

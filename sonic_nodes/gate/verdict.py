@@ -1,4 +1,4 @@
-"""From evidence to a verdict: reasons with their limits, one score, and a sentence that says what to do."""
+"""From evidence to a verdict: reasons with limits and advice, and one score."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ WARN, REJECT = 1.0, 2.0  # severities at the limits
 def judge(
     evidence: dict, container: dict | None, profile: str = "portrait", min_score: float = 0.0, path: str = ""
 ) -> dict:
-    """The verdict on what csrc/gate measured.
+    """The verdict on what csrc/gate measured:
 
-    {path, verdict: ok|warn|reject, score: 0..100, higher is better, passed, jpeg_quality: of the coarsest compression
-    found or None,
+    {path, verdict: ok|warn|reject, score: 0..100, higher is better, passed,
+     jpeg_quality: of the coarsest compression or None,
      reasons: [{name, verdict, value, threshold, confidence: 0..1, advice}], evidence}
     """
     if profile not in PROFILES:
@@ -42,10 +42,9 @@ def judge(
 
 
 def severity(name: str, value: float, profile: str) -> float:
-    """0 is harmless, 1 at the limit for a warning, 2 at that for a rejection, at most 3.
+    """0 is harmless, 1 is the limit for a warning, 2 that for a rejection, 3 the most.
 
-    Straight lines below 2; beyond, and beyond a warning that never becomes a rejection, the curve bends so that worse
-    stays worse.
+    Linear up to 2. Beyond, and beyond a warning without a rejection, it saturates exponentially and stays monotonic.
     """
     limit = LIMITS[name]
     warn, reject = limit.of(profile)
@@ -59,13 +58,13 @@ def severity(name: str, value: float, profile: str) -> float:
 
 
 def score_of(worst: float) -> float:
-    """100 without any finding, 60 where warnings begin, 30 where rejections begin, 0 at the worst."""
+    """100 for severity 0, 60 at the limit for warnings, 30 at that for rejections, 0 for severity 3."""
     return 100 - 40 * worst if worst < WARN else 60 - 30 * (worst - WARN)
 
 
-def reason(finding: dict, how_bad: float, profile: str) -> dict:
+def reason(finding: dict, level: float, profile: str) -> dict:
     warn, reject = LIMITS[finding["name"]].of(profile)
-    rejected = how_bad >= REJECT
+    rejected = level >= REJECT
     return {
         "name": finding["name"],
         "verdict": "reject" if rejected else "warn",

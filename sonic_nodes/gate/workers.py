@@ -1,4 +1,4 @@
-"""Many sources judged at a time, in processes: one that a picture brings down is a row, not the end of the others."""
+"""Many sources in parallel processes. A picture that crashes its process becomes a result; the others continue."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from multiprocessing import get_context
 
 from ..errors import SonicError
 from .check import unreadable
-from .result import Outputs, Row, Wanted, row_of
+from .result import Outputs, Request, Result, check_source
 
-AHEAD = 4  # sources for each process that wait or whose rows do: memory does not grow with their number
+AHEAD = 4  # sources for each process in the queue, results included: memory does not grow with their number
 
 
-def rows_of(sources: Iterable[str], outputs: Iterable[Outputs], wanted: Wanted, jobs: int) -> Iterator[Row]:
-    """In the order of sources."""
+def check_sources(sources: Iterable[str], outputs: Iterable[Outputs], request: Request, jobs: int) -> Iterator[Result]:
+    """The results in the order of the sources; jobs: number of processes."""
     tasks = zip(sources, outputs, strict=True)
     if jobs == 1:
-        yield from (_guarded(source, wanted, files) for source, files in tasks)
+        yield from (_guarded(source, request, files) for source, files in tasks)
         return
-    pool = _Pool(jobs, wanted)
+    pool = _Pool(jobs, request)
     try:
         for task in tasks:
             pool.add(task)
@@ -35,10 +35,10 @@ def rows_of(sources: Iterable[str], outputs: Iterable[Outputs], wanted: Wanted, 
 
 
 class _Pool:
-    """Processes are started afresh: libtorch's threads do not survive a fork."""
+    """A queue of sources. Processes are spawned: libtorch's threads do not survive a fork."""
 
-    def __init__(self, jobs: int, wanted: Wanted):
-        self.jobs, self.wanted = jobs, wanted
+    def __init__(self, jobs: int, request: Request):
+        self.jobs, self.request = jobs, request
         self.waiting: deque[tuple[tuple[str, Outputs], Future]] = deque()
         self.executor = self._started(jobs)
 
@@ -53,30 +53,30 @@ class _Pool:
         try:
             self.waiting.append((task, self._submitted(self.executor, task)))
         except BrokenProcessPool:
-            self._start_again()
+            self._restart()
             self.waiting.append((task, self._submitted(self.executor, task)))
 
     def _submitted(self, executor: ProcessPoolExecutor, task) -> Future:
-        return executor.submit(_guarded, task[0], self.wanted, task[1])
+        return executor.submit(_guarded, task[0], self.request, task[1])
 
-    def next(self) -> Row:
-        """The row of the source that waits longest. When a process died, nobody knows at which source: this one is
-        tried alone."""
+    def next(self) -> Result:
+        """The result of the first source in the queue. After a crash it is unknown which source caused it, so this one
+        runs alone."""
         task, future = self.waiting.popleft()
         try:
             return future.result()
         except BrokenProcessPool:
-            self._start_again()
+            self._restart()
             return self._alone(task)
 
-    def _alone(self, task) -> Row:
+    def _alone(self, task) -> Result:
         with self._started(1) as executor:
             try:
                 return self._submitted(executor, task).result()
             except BrokenProcessPool as error:
                 return _ended_early(task[0], error)
 
-    def _start_again(self) -> None:
+    def _restart(self) -> None:
         self.executor.shutdown(cancel_futures=True)
         self.executor = self._started(self.jobs)
         self.waiting = deque(
@@ -92,19 +92,19 @@ def _is_done(future: Future) -> bool:
     return future.done() and not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool)
 
 
-def _guarded(source: str, wanted: Wanted, outputs: Outputs) -> Row:
+def _guarded(source: str, request: Request, outputs: Outputs) -> Result:
     try:
-        return row_of(source, wanted, outputs)
+        return check_source(source, request, outputs)
     except SonicError:
-        raise  # an output that cannot be written: no fault of the picture
-    except Exception as error:  # noqa: BLE001 (whatever a picture leads to is its row)
+        raise  # an output cannot be written: that is not the picture's fault
+    except Exception as error:  # noqa: BLE001 (any failure is the result of its picture)
         return _ended_early(source, error)
 
 
-def _ended_early(source: str, error: Exception) -> Row:
-    return Row(unreadable(source, f"Save the picture again: judging it ended early ({type(error).__name__})."))
+def _ended_early(source: str, error: Exception) -> Result:
+    return Result(unreadable(source, f"Save the picture again: judging it ended early ({type(error).__name__})."))
 
 
 def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process; the one that started the others ends them."""
+    """Ctrl-C reaches every process; only the parent acts on it and ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""`sonic check` as it is typed: results on stdout, progress on a terminal's stderr, a report, and the exit code."""
+"""`sonic check` in a process: results on stdout, progress on the terminal's stderr, a report, and the exit code."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def folder(tmp_path, sample_dir):
     return folder
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="terminals of this kind are not on this system")
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
 def test_progress_goes_to_the_terminal_and_results_to_stdout(folder, tmp_path):
     import fcntl
     import struct
@@ -32,7 +32,7 @@ def test_progress_goes_to_the_terminal_and_results_to_stdout(folder, tmp_path):
     try:
         ours, theirs = os.openpty()
     except OSError as error:  # a container without /dev/pts
-        pytest.skip(f"this system gives no terminal ({error})")
+        pytest.skip(f"this system has no pseudo-terminal ({error})")
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     report = tmp_path / "report.html"
     with subprocess.Popen(
@@ -52,7 +52,7 @@ def test_progress_goes_to_the_terminal_and_results_to_stdout(folder, tmp_path):
     assert report.read_bytes().endswith(b"</html>\n") and sorted(os.listdir(tmp_path)) == ["pictures", "report.html"]
 
 
-def test_several_at_a_time_with_report_and_heat_maps(folder, tmp_path):
+def test_parallel_jobs_with_report_and_heat_maps(folder, tmp_path):
     done = subprocess.run(
         [
             *COMMAND,
@@ -73,7 +73,7 @@ def test_several_at_a_time_with_report_and_heat_maps(folder, tmp_path):
     assert "3 pictures: 1 ok, 1 reject, 1 unreadable." in (tmp_path / "r.html").read_text("utf-8")
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(folder, tmp_path):
+def test_a_closed_pipe_ends_it_quietly(folder, tmp_path):
     """As in `sonic check PICTURES | head -1`."""
     command = [*COMMAND, *[str(folder)] * 40, "--html", str(tmp_path / "r.html"), "--csv"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

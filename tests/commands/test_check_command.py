@@ -1,4 +1,4 @@
-"""`sonic check`: a row for every file, and what its exit code says."""
+"""`sonic check`: a result for every file, and exit codes."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ def folder(tmp_path_factory, clean, saved):
     Image.fromarray(saved(40)).save(folder / "c_q40.png")
     (folder / "d_text.png").write_text("no picture")
     (folder / "e_short.jpg").write_bytes(jpeg(clean, 90)[:3000])
-    (folder / "notes.txt").write_text("not looked at")
+    (folder / "notes.txt").write_text("ignored")
     return folder
 
 
@@ -76,7 +76,7 @@ def test_jobs_give_the_same_rows_in_the_same_order(folder):
     assert json.loads(one) == json.loads(two)
 
 
-def test_the_old_name_keeps_its_meaning(folder):
+def test_detect_jpeg_artifacts_keeps_its_meaning(folder):
     assert detect_jpeg_artifacts(folder / "a_clean.png") is True
     fine, report = detect_jpeg_artifacts(folder / "c_q40.png", details=True)
     assert fine is False
@@ -85,23 +85,23 @@ def test_the_old_name_keeps_its_meaning(folder):
         detect_jpeg_artifacts(folder / "d_text.png")
 
 
-def test_repair_writes_what_could_be_repaired_and_says_so(folder, tmp_path, capsys):
+def test_repair_writes_what_could_be_repaired_and_reports_it(folder, tmp_path, capsys):
     out, before = tmp_path / "out", {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(["check", str(folder), "--repair", str(out), "--json"]) == 1
     rows = {row["path"].rpartition("/")[2]: row for row in json.loads(capsys.readouterr().out)}
     assert sorted(path.name for path in out.iterdir()) == ["b_q40_repaired.png", "c_q40_repaired.png"]
     assert [rows[name]["repaired"] for name in ("a_clean.png", "b_q40.jpg", "c_q40.png")] == [False, True, True]
-    said = rows["b_q40.jpg"]["repair"]
-    assert said["score_after"] > said["score_before"] == rows["b_q40.jpg"]["score"]
-    assert said["file"] == str(out / "b_q40_repaired.png")
-    assert rows["a_clean.png"]["repair"]["reason"].startswith("It is left as it is:")
+    repair = rows["b_q40.jpg"]["repair"]
+    assert repair["score_after"] > repair["score_before"] == rows["b_q40.jpg"]["score"]
+    assert repair["file"] == str(out / "b_q40_repaired.png")
+    assert rows["a_clean.png"]["repair"]["reason"].startswith("The picture is left as it is:")
     assert "repaired" not in rows["d_text.png"]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    with Image.open(folder / "b_q40.jpg") as source, Image.open(said["file"]) as repaired:
+    with Image.open(folder / "b_q40.jpg") as source, Image.open(repair["file"]) as repaired:
         assert source.size == repaired.size
 
 
-def test_repair_of_one_picture_goes_to_the_file_that_is_named(folder, tmp_path, capsys):
+def test_repair_of_one_picture_goes_to_the_named_file(folder, tmp_path, capsys):
     main(["check", str(folder / "b_q40.jpg"), "--repair", str(tmp_path / "better.png")])
     assert "before," in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["better.png"]

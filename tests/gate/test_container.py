@@ -1,4 +1,4 @@
-"""What a JPEG file says of itself."""
+"""Facts of a JPEG file: csrc/gate/jpeg.h."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def test_quality_and_standard_table(clean, quality):
     assert (facts["luma_quality"], facts["luma_standard"], facts["chroma_standard"]) == (quality, 1, 1)
 
 
-def test_a_table_of_another_program_is_told_apart(clean):
+def test_a_custom_table_is_not_standard(clean):
     facts = evidence_of_container(jpeg(clean, None, qtables=[[24] * 64, [30] * 64]))
     assert facts["luma_standard"] == 0
     assert 20 <= facts["luma_quality"] <= 60
@@ -32,14 +32,14 @@ def test_progressive(clean):
 
 
 @pytest.mark.parametrize(("first", "last"), [(30, 75), (40, 75), (40, 95), (50, 85)])
-def test_an_earlier_coarser_compression_shows_in_the_coefficients(saved, first, last):
+def test_a_coarser_primary_compression_is_found_in_the_coefficients(saved, first, last):
     facts = evidence_of_container(jpeg(saved(first), last))
     assert facts["luma_quality"] == last
     assert abs(facts["earlier_quality"] - first) <= 2
 
 
 @pytest.mark.parametrize("quality", [20, 40, 60, 75, 90, 95])
-def test_one_compression_shows_no_earlier_one(clean, quality):
+def test_a_single_compression_has_no_primary_one(clean, quality):
     assert evidence_of_container(jpeg(clean, quality))["earlier_quality"] == 0
 
 
@@ -58,7 +58,7 @@ def test_damaged_data_is_counted(clean):
     assert evidence_of_container(data[: len(data) // 2])["warnings"] > 0
 
 
-def test_a_file_of_countless_scans_is_refused():
+def test_a_file_with_thousands_of_scans_is_refused():
     """Each scan of an empty progressive picture takes 12 bytes and costs a pass over all of its pixels."""
     data = jpeg(np.zeros((64, 64, 3), np.uint8), 80, progressive=True)
     start = data.rindex(b"\xff\xda")

@@ -1,4 +1,4 @@
-"""What is measured besides the compression: blocks that were altered or resized, parts, sharpness, pixels."""
+"""Evidence besides the tables: processed and resampled blocks, regions, sharpness, noise, exposure."""
 
 import cv2
 import numpy as np
@@ -27,14 +27,14 @@ def limit(name):
     ],
     ids=["gamma", "softened", "sharpened"],
 )
-def test_altered_blocks_show_how_much_they_lost(saved, alter):
+def test_processed_blocks_show_their_quality(saved, alter):
     coarse, fine = (evidence_of_picture(alter(saved(quality))) for quality in (40, 92))
     assert grid_contrast(coarse, "grid") > 1
     assert coarse["grid_quality"] < limit("post_processed_jpeg") < fine["grid_quality"]
 
 
 @pytest.mark.parametrize("scale", [0.75, 0.9, 1.25, 1.5, 2])
-def test_resized_blocks_are_found_at_their_size(clean, saved, scale):
+def test_resampled_blocks_are_found_at_their_period(clean, saved, scale):
     def resized(picture):
         return cv2.resize(
             picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -50,7 +50,7 @@ def test_resized_blocks_are_found_at_their_size(clean, saved, scale):
     )
 
 
-def test_a_pasted_part_is_found_and_shown(clean, saved):
+def test_a_pasted_region_is_found_and_shown(clean, saved):
     picture = clean.copy()
     picture[67:301, 53:307] = saved(30)[67:301, 53:307]
     evidence, heat = evidence_of_picture(picture), heat_map(picture)
@@ -60,7 +60,7 @@ def test_a_pasted_part_is_found_and_shown(clean, saved):
     assert heat[110:260, 100:260].mean() > 3 * heat[330:].mean() + 20
 
 
-def test_no_part_of_a_clean_picture_is_marked(clean):
+def test_a_clean_picture_has_no_region(clean):
     assert evidence_of_picture(clean)["region_quality"] == 0
     assert heat_map(clean).max() < 40
 
@@ -70,7 +70,7 @@ def test_heat_maps_of_small_pictures_have_their_size(shape):
     assert heat_map(np.zeros((*shape, 3), np.uint8)).shape == shape
 
 
-def test_missing_sharpness_is_seen(clean):
+def test_missing_sharpness_is_detected(clean):
     small = cv2.resize(clean, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     blurred, enlarged = (
         cv2.GaussianBlur(clean, (0, 0), 2),
@@ -81,12 +81,12 @@ def test_missing_sharpness_is_seen(clean):
     assert all(log_odds("soft", evidence_of_picture(soft)) > sharp + 4 for soft in (blurred, enlarged))
 
 
-def test_motion_is_seen(clean):
-    moved = cv2.filter2D(clean, -1, np.full((1, 9), 1 / 9, np.float32))
-    assert log_odds("motion", evidence_of_picture(moved)) > log_odds("motion", evidence_of_picture(clean)) + 4
+def test_motion_blur_is_detected(clean):
+    blurred = cv2.filter2D(clean, -1, np.full((1, 9), 1 / 9, np.float32))
+    assert log_odds("motion", evidence_of_picture(blurred)) > log_odds("motion", evidence_of_picture(clean)) + 4
 
 
-def test_the_face_counts_not_what_is_behind_it(clean):
+def test_the_face_counts_and_the_background_does_not(clean):
     x0, y0, x1, y1 = box = tuple(int(v) for v in check.largest_face(clean))
     mask = np.zeros(clean.shape[:2], np.float32)
     cv2.ellipse(mask, ((x0 + x1) // 2, (y0 + y1) // 2), ((x1 - x0) * 6 // 10, (y1 - y0) * 6 // 10), 0, 0, 360, 1, -1)
@@ -114,7 +114,7 @@ def test_noise_is_measured_in_levels(clean):
     assert evidence_of_picture(np.rint(flat + noise).astype(np.uint8))["noise"] == pytest.approx(6, rel=0.15)
 
 
-def test_brightness_is_numpys(clean):
+def test_exposure_equals_numpy(clean):
     evidence, luma = evidence_of_picture(clean), clean @ [0.299, 0.587, 0.114]
     assert evidence["luma_mean"] == pytest.approx(luma.mean(), abs=0.1)
     assert evidence["luma_deviation"] == pytest.approx(luma.std(), abs=0.1)
@@ -141,21 +141,21 @@ def test_pictures_that_are_too_small_are_refused():
 
 
 @pytest.mark.parametrize("scale", [0.9, 1.25])
-def test_resized_blocks_are_found_below_a_later_compression(saved, scale):
-    def sent_on(picture):
+def test_resampled_blocks_are_found_below_a_later_compression(saved, scale):
+    def resaved(picture):
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         return decoded(jpeg(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), 85))
 
-    coarse, fine = (evidence_of_picture(sent_on(saved(quality))) for quality in (40, 92))
+    coarse, fine = (evidence_of_picture(resaved(saved(quality))) for quality in (40, 92))
     assert coarse["resized_period_px"] == pytest.approx(8 * scale, abs=0.1)
     assert grid_contrast(coarse, "resized") > 0.1
     assert coarse["resized_quality"] < limit("post_processed_jpeg")
     assert not (grid_contrast(fine, "resized") and fine["resized_quality"] <= limit("post_processed_jpeg"))
 
 
-def test_a_moved_face_is_found_and_a_still_one_is_not(clean):
+def test_motion_blur_of_a_face_is_detected(clean):
     box = tuple(int(v) for v in check.largest_face(clean))
-    moved = cv2.filter2D(clean, -1, np.eye(9, dtype=np.float32) / 9)
-    names = [[r["name"] for r in check.check_picture(p, face_box=box)["reasons"]] for p in (moved, clean)]
+    blurred = cv2.filter2D(clean, -1, np.eye(9, dtype=np.float32) / 9)
+    names = [[r["name"] for r in check.check_picture(p, face_box=box)["reasons"]] for p in (blurred, clean)]
     assert "face_motion" in names[0]
     assert "face_motion" not in names[1]

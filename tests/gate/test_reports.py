@@ -1,4 +1,4 @@
-"""`sonic check --html`, `--heat-map`, `--allow-url`, and many pictures at a time."""
+"""`sonic check --html`, `--heat-map`, `--allow-url`, and pictures in parallel processes."""
 
 import base64
 import csv
@@ -16,8 +16,8 @@ from sonic_nodes.commands import check
 from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
 from sonic_nodes.gate import page, result, workers
-from sonic_nodes.gate.result import Outputs, Wanted
-from sonic_nodes.gate.workers import AHEAD, rows_of
+from sonic_nodes.gate.result import Outputs, Request
+from sonic_nodes.gate.workers import AHEAD, check_sources
 from tests.oracles.jpegs import jpeg
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'.png"
@@ -33,7 +33,7 @@ def folder(tmp_path_factory, clean):
     return folder
 
 
-class Seen(HTMLParser):
+class Parsed(HTMLParser):
     """Elements with their attributes, rows as lists of texts."""
 
     def __init__(self, text):
@@ -66,7 +66,7 @@ def report(folder, tmp_path, capsys):
 
 
 def test_html_has_a_row_with_pictures_for_each_file(report, folder):
-    seen = Seen(report)
+    seen = Parsed(report)
     rows = [r for r in seen.rows if r]
     assert [r[0] for r in rows] == [str(folder / name) for name in sorted(os.listdir(folder))]
     assert {r[1].split()[0] for r in rows} == {"ok", "reject", "unreadable"}
@@ -79,8 +79,8 @@ def test_html_has_a_row_with_pictures_for_each_file(report, folder):
         assert max(Image.open(io.BytesIO(base64.b64decode(data))).size) == 144
 
 
-def test_html_is_one_file_that_asks_nothing_of_the_network_and_runs_no_other_script(report):
-    seen = Seen(report)
+def test_html_is_one_file_without_requests_or_other_scripts(report):
+    seen = Parsed(report)
     tags = [tag for tag, _ in seen.elements]
     assert tags.count("script") == tags.count("style") == 1 and not {"link", "iframe", "object", "base"} & set(tags)
     assert not re.search(r"https?:|//|@import|url\(", without_data(report))
@@ -106,7 +106,7 @@ def test_columns_sort_by_what_they_mean(report):
     verdict, score, quality, reasons = zip(*by_row, strict=True)
     assert sorted(verdict) == ["0", "2", "3"] and {"40", "101"} <= set(quality) and set(reasons) <= set("0123")
     assert float(score[verdict.index("0")]) > float(score[verdict.index("2")]) > float(score[verdict.index("3")]) == 0
-    assert len(Seen(report).named("button")) == 5
+    assert len(Parsed(report).named("button")) == 5
 
 
 def test_html_and_json_together(folder, tmp_path, capsys):
@@ -115,7 +115,7 @@ def test_html_and_json_together(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "words"),
+    ("name", "code", "message"),
     [
         ("report.txt", 2, "Name the report with .html"),
         ("absent/r.html", 6, "Choose a folder that exists"),
@@ -123,11 +123,13 @@ def test_html_and_json_together(folder, tmp_path, capsys):
         ("a\0.html", 6, "NUL"),
     ],
 )
-def test_a_report_that_has_no_place_is_said_before_the_work(folder, tmp_path, capsys, monkeypatch, name, code, words):
+def test_a_report_that_cannot_be_written_is_an_error_before_the_work(
+    folder, tmp_path, capsys, monkeypatch, name, code, message
+):
     (tmp_path / "folder.html").mkdir()
-    monkeypatch.setattr(workers, "row_of", lambda *args: pytest.fail("judged before the place was looked at"))
+    monkeypatch.setattr(workers, "check_source", lambda *args: pytest.fail("judged before the path was checked"))
     assert main(["check", str(folder), "--html", str(tmp_path / name)]) == code
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_report_is_not_written_over_a_picture(tmp_path, capsys):
@@ -137,23 +139,23 @@ def test_a_report_is_not_written_over_a_picture(tmp_path, capsys):
     assert (tmp_path / "a.html").read_bytes() == before and "Choose another name" in capsys.readouterr().err
 
 
-def test_a_run_that_is_stopped_leaves_the_older_report(folder, tmp_path, monkeypatch, capsys):
+def test_a_cancelled_run_leaves_the_older_report(folder, tmp_path, monkeypatch, capsys):
     path = tmp_path / "report.html"
     path.write_text("older")
     count = []
 
-    def stop(source, wanted, outputs):
+    def stop(source, request, outputs):
         count.append(source)
         if len(count) == 2:
             raise KeyboardInterrupt
-        return result.row_of(source, wanted)
+        return result.check_source(source, request)
 
-    monkeypatch.setattr(workers, "row_of", stop)
+    monkeypatch.setattr(workers, "check_source", stop)
     assert main(["check", str(folder), "--html", str(path)]) == 130
     assert path.read_text() == "older" and os.listdir(tmp_path) == ["report.html"]
 
 
-def test_one_heat_map_has_the_name_given(folder, tmp_path, capsys):
+def test_one_heat_map_has_the_given_name(folder, tmp_path, capsys):
     out = tmp_path / "map.png"
     assert main(["check", str(folder / "a.jpg"), "--heat-map", str(out)]) == 1
     with Image.open(out) as drawn, Image.open(folder / "a.jpg") as picture:
@@ -162,7 +164,7 @@ def test_one_heat_map_has_the_name_given(folder, tmp_path, capsys):
     assert (red - blue).mean() > 80
 
 
-def test_heat_maps_of_a_folder_go_into_a_folder_under_their_own_names(folder, tmp_path, capsys):
+def test_heat_maps_of_a_folder_get_distinct_names_in_a_folder(folder, tmp_path, capsys):
     again = tmp_path / "again"
     again.mkdir()
     (again / "a.jpg").write_bytes((folder / "a.jpg").read_bytes())
@@ -173,13 +175,13 @@ def test_heat_maps_of_a_folder_go_into_a_folder_under_their_own_names(folder, tm
 
 
 @pytest.mark.parametrize(
-    ("out", "code", "words"),
+    ("out", "code", "message"),
     [("x.png", 2, "Name a folder for --heat-map"), ("file", 6, "Choose a folder that can be made")],
 )
-def test_heat_maps_without_a_place(folder, tmp_path, capsys, out, code, words):
+def test_heat_maps_that_cannot_be_written_are_an_error(folder, tmp_path, capsys, out, code, message):
     (tmp_path / "file").write_text("here already")
     assert main(["check", str(folder), "--heat-map", str(tmp_path / out)]) == code
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_heat_map_that_cannot_be_written_ends_the_run(folder, tmp_path, capsys):
@@ -198,7 +200,7 @@ def test_a_picture_is_not_overwritten_by_a_heat_map(tmp_path, clean, capsys):
     assert main(["check", str(tmp_path / "a_heat.png"), "--heat-map", str(tmp_path / "a_heat.png")]) == 2
 
 
-def test_an_address_is_a_row_with_the_remedy_unless_it_is_allowed(folder, capsys, monkeypatch):
+def test_an_address_without_allow_url_is_unreadable_with_the_remedy(folder, capsys, monkeypatch):
     monkeypatch.setattr(result, "fetch", lambda url: pytest.fail("fetched without --allow-url"))
     assert main(["check", "https://example.com/a.jpg", str(folder / "a.jpg"), "--json"]) == 1
     first, second = json.loads(capsys.readouterr().out)
@@ -207,7 +209,7 @@ def test_an_address_is_a_row_with_the_remedy_unless_it_is_allowed(folder, capsys
     assert second["verdict"] == "reject"
 
 
-def test_allowed_addresses_are_judged_like_files_and_failures_are_rows(folder, capsys, monkeypatch):
+def test_allowed_addresses_are_judged_like_files_and_failures_are_results(folder, capsys, monkeypatch):
     def fetched(url):
         if "absent" in url:
             raise InputError("Check the address: it answers 404.")
@@ -246,16 +248,16 @@ class Deadly:
         return os._exit, (9,)
 
 
-def test_a_process_that_dies_is_a_row_and_the_others_are_judged(folder):
+def test_a_process_that_dies_is_a_result_and_the_others_continue(folder):
     outputs = [Outputs(), Outputs(Deadly()), Outputs(), Outputs()]
-    rows = list(rows_of([str(folder / "a.jpg")] * 4, outputs, Wanted(), jobs=2))
-    assert [r.verdict["verdict"] for r in rows] == ["reject", "unreadable", "reject", "reject"]
-    assert rows[1].verdict["reasons"][0]["advice"].startswith("Save the picture again: judging it ended early")
+    results = list(check_sources([str(folder / "a.jpg")] * 4, outputs, Request(), jobs=2))
+    assert [r.verdict["verdict"] for r in results] == ["reject", "unreadable", "reject", "reject"]
+    assert results[1].verdict["reasons"][0]["advice"].startswith("Save the picture again: judging it ended early")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_sources_are_taken_as_they_are_needed(folder, jobs):
-    """So that neither waiting sources nor finished rows pile up."""
+    """Neither waiting sources nor finished results accumulate."""
     taken = []
 
     def sources():
@@ -263,34 +265,34 @@ def test_sources_are_taken_as_they_are_needed(folder, jobs):
             taken.append(i)
             yield str(folder / "absent.png")
 
-    rows = rows_of(sources(), (Outputs() for _ in range(1000)), Wanted(), jobs)
-    next(rows)
-    rows.close()
+    results = check_sources(sources(), (Outputs() for _ in range(1000)), Request(), jobs)
+    next(results)
+    results.close()
     assert len(taken) <= AHEAD * jobs
 
 
-def test_an_unexpected_error_is_a_row(folder, monkeypatch):
+def test_an_unexpected_error_is_a_result(folder, monkeypatch):
     def broken(*args, **options):
-        raise RuntimeError("what nobody thought of")
+        raise RuntimeError("unexpected")
 
     monkeypatch.setattr(result, "judged", broken)
-    (found,) = rows_of([str(folder / "a.jpg")], [Outputs()], Wanted(), 1)
-    assert found.verdict["verdict"] == "unreadable" and "RuntimeError" in found.verdict["reasons"][0]["advice"]
+    (only,) = check_sources([str(folder / "a.jpg")], [Outputs()], Request(), 1)
+    assert only.verdict["verdict"] == "unreadable" and "RuntimeError" in only.verdict["reasons"][0]["advice"]
 
 
-def test_rows_are_printed_as_they_come(folder, monkeypatch, capsys):
+def test_results_are_printed_as_they_come(folder, monkeypatch, capsys):
     seen = []
 
-    def progress_callback(*args):
+    def recorded(*args):
         seen.append(capsys.readouterr().out)
-        return result.row_of(*args)
+        return result.check_source(*args)
 
-    monkeypatch.setattr(workers, "row_of", watched)
+    monkeypatch.setattr(workers, "check_source", recorded)
     main(["check", str(folder)])
     assert [bool(text) for text in seen] == [False, True, True]
 
 
-def test_names_are_free_and_in_order():
+def test_output_names_are_unused_and_in_order():
     taken = {"a_heat_3.png": 1}
     assert [check.free_name(f"/{i}/A.jpg", "heat", taken) for i in range(4)] == [
         "A_heat.png",
@@ -300,6 +302,6 @@ def test_names_are_free_and_in_order():
     ]
 
 
-def test_names_of_addresses_give_short_names_of_files():
+def test_output_names_of_addresses_are_short():
     assert check.free_name("https://example.com/a/b.jpg?c=/d#e", "heat", {}) == "b_heat.png"
     assert check.free_name("https://example.com/" + "x" * 500 + ".jpg", "heat", {}) == "x" * 80 + "_heat.png"

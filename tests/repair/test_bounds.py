@@ -1,4 +1,4 @@
-"""A repaired picture could have been compressed to the same file; and it is the same on any number of threads."""
+"""Repaired coefficients stay in their quantisation intervals, and threads do not change the result."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sonic_nodes.extension.native import _sonic
 
-REACH = 0.3  # of a step: csrc/repair/plane.c's FRACTION, halved
+REACH = 0.3  # of a step: half of FRACTION in csrc/repair/plane.c
 
 K = np.arange(8)
 COSINES = np.sqrt(2 / 8) * np.cos((2 * K[None] + 1) * K[:, None] * np.pi / 16)
@@ -32,10 +32,10 @@ def compressed(random, height, width, steps):
     return (COSINES.T @ blocks @ COSINES).transpose(0, 2, 1, 3).reshape(height * 8, width * 8)
 
 
-def repaired(plane, steps, phase=0):
-    """Of floats, so that nothing is rounded or clipped: levels far from 0 and 255."""
+def repaired(plane, steps, offset=0):
+    """Repairs floats: nothing is rounded, and levels far from 0 and 255 are not clipped."""
     rgb = np.repeat(((plane + 128) / 255).astype(np.float32)[..., None], 3, axis=2)
-    fit, *_ = _sonic.repair_pixels(rgb, steps, steps, phase)
+    fit, *_ = _sonic.repair_pixels(rgb, steps, steps, offset)
     return fit, rgb[..., 0].astype(np.float64) * 255 - 128
 
 
@@ -59,21 +59,21 @@ def test_every_coefficient_stays_in_its_interval(seed, height, width, largest):
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 63))
 @settings(max_examples=20, deadline=None)
-def test_so_it_does_on_any_position_of_the_grid(seed, phase):
+def test_every_coefficient_stays_in_its_interval_at_any_grid_offset(seed, offset):
     random = np.random.default_rng(seed)
     steps = random.integers(8, 30, (8, 8)).astype(np.float32)
     whole = np.clip(compressed(random, 8, 12, steps), -100, 100)
-    plane = whole[(8 - phase // 8) % 8 :, (8 - phase % 8) % 8 :]
-    fit, result = repaired(plane, steps, phase)
+    plane = whole[(8 - offset // 8) % 8 :, (8 - offset % 8) % 8 :]
+    fit, result = repaired(plane, steps, offset)
     assert fit > 0.9
-    was, now = (coefficients(p[phase // 8 :, phase % 8 :]) for p in (plane, result))
-    unclipped = np.abs(blocks_of(plane[phase // 8 :, phase % 8 :])).max(axis=(2, 3)) < 100
-    moved = np.abs(now - np.rint(was / steps) * steps) / steps
+    before, after = (coefficients(p[offset // 8 :, offset % 8 :]) for p in (plane, result))
+    unclipped = np.abs(blocks_of(plane[offset // 8 :, offset % 8 :])).max(axis=(2, 3)) < 100
+    moved = np.abs(after - np.rint(before / steps) * steps) / steps
     assert moved[unclipped].max() < REACH + 1e-3
 
 
-@pytest.mark.parametrize("phase", [0, 27])
-def test_another_position_of_the_grid_is_not_taken_for_it(phase):
+@pytest.mark.parametrize("offset", [0, 27])
+def test_another_grid_offset_does_not_fit(offset):
     random = np.random.default_rng(3)
     steps = np.full((8, 8), 16, np.float32)
     plane = compressed(random, 12, 12, steps)
@@ -83,7 +83,7 @@ def test_another_position_of_the_grid_is_not_taken_for_it(phase):
     assert max(fits[1:]) < 0.4
 
 
-def test_threads_do_not_show():
+def test_the_number_of_threads_does_not_matter():
     random = np.random.default_rng(5)
     steps = random.integers(8, 30, (8, 8)).astype(np.float32)
     plane = compressed(random, 40, 50, steps)
@@ -110,7 +110,7 @@ def test_threads_do_not_show():
         lambda: _sonic.repair_pixels(np.zeros((0, 8, 3), np.uint8), np.ones((8, 8)), np.ones((8, 8)), 0),
         lambda: _sonic.repair_standard_table(np.zeros((8, 8), np.float32), 0, 0),
     ],
-    ids=["bytes", "zero", "nan", "shape", "phase", "channels", "empty", "quality"],
+    ids=["bytes", "zero", "nan", "shape", "grid offset", "channels", "empty", "quality"],
 )
 def test_wrong_arguments_are_refused(wrong):
     with pytest.raises(ValueError, match="Give|rgb|steps"):

@@ -1,4 +1,4 @@
-"""JPEG artefacts taken back: from files, from pixels, and when to leave a picture alone."""
+"""Repair of JPEG artefacts from files and from pixels, and pictures that stay unchanged."""
 
 import io
 
@@ -26,11 +26,11 @@ def luma_gain(original, plain, repaired):
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("quality", [10, 25, 40, 60, 78])
-def test_a_file_comes_nearer_to_the_original(clean, quality, subsampling):
+def test_a_repaired_file_is_nearer_to_the_original(clean, quality, subsampling):
     data = jpeg(clean, quality, subsampling)
-    repaired, done = repair_picture(data)
-    assert done.repaired
-    assert done.quality == quality
+    repaired, report = repair_picture(data)
+    assert report.repaired
+    assert report.quality == quality
     assert luma_gain(clean, decoded(data), repaired) > 0.3
     assert psnr(clean, repaired) > psnr(clean, decoded(data)) + 0.2
 
@@ -39,8 +39,8 @@ def test_a_grey_file(clean):
     grey = np.asarray(Image.fromarray(clean).convert("L"))
     stream = io.BytesIO()
     Image.fromarray(grey).save(stream, "JPEG", quality=40)
-    repaired, done = repair_picture(stream.getvalue())
-    assert done.repaired
+    repaired, report = repair_picture(stream.getvalue())
+    assert report.repaired
     assert np.array_equal(repaired[..., 0], repaired[..., 2])
     assert psnr(grey, repaired[..., 0]) > psnr(grey, decoded(stream.getvalue())[..., 0]) + 0.3
 
@@ -49,10 +49,10 @@ def test_progressive_gives_the_same_picture(clean):
     assert np.array_equal(repair_picture(jpeg(clean, 40))[0], repair_picture(jpeg(clean, 40, progressive=True))[0])
 
 
-def test_tables_of_other_programs(clean):
+def test_custom_tables(clean):
     data = jpeg(clean, None, qtables=[[24] * 64, [30] * 64])
-    repaired, done = repair_picture(data)
-    assert done.repaired
+    repaired, report = repair_picture(data)
+    assert report.repaired
     assert luma_gain(clean, decoded(data), repaired) > 0.3
 
 
@@ -61,14 +61,14 @@ def test_tables_of_other_programs(clean):
 def test_odd_sizes(clean, width, height, subsampling):
     picture = np.ascontiguousarray(clean[60 : 60 + height, 40 : 40 + width])
     data = jpeg(picture, 30, subsampling)
-    repaired, done = repair_picture(data)
-    assert done.repaired
+    repaired, report = repair_picture(data)
+    assert report.repaired
     assert repaired.shape == picture.shape
     assert psnr(picture, repaired) > psnr(picture, decoded(data)) - 0.2
 
 
 @pytest.mark.parametrize(("width", "height"), [(8, 8), (1, 1), (5, 40), (40, 5)])
-def test_sizes_below_what_can_be_judged(clean, width, height):
+def test_sizes_too_small_to_be_judged(clean, width, height):
     data = jpeg(np.ascontiguousarray(clean[100 : 100 + height, 100 : 100 + width]), 30)
     rgb = np.empty((height, width, 3), np.uint8)
     _sonic.repair_jpeg(data, rgb)
@@ -83,9 +83,9 @@ def test_sizes_below_what_can_be_judged(clean, width, height):
 @pytest.mark.parametrize("kind", ["bytes", "floats"])
 def test_pixels_alone(clean, saved, subsampling, kind):
     plain = saved(40, subsampling=subsampling)
-    repaired, done = repair_picture(plain if kind == "bytes" else plain / np.float32(255))
-    assert done.repaired
-    assert done.quality == 40
+    repaired, report = repair_picture(plain if kind == "bytes" else plain / np.float32(255))
+    assert report.repaired
+    assert report.quality == 40
     assert repaired.dtype == (np.uint8 if kind == "bytes" else np.float32)
     levels = repaired if kind == "bytes" else repaired * 255
     assert luma_gain(clean, plain, levels) > 0.3
@@ -94,40 +94,40 @@ def test_pixels_alone(clean, saved, subsampling, kind):
 
 @pytest.mark.parametrize(("top", "left"), [(1, 0), (0, 5), (3, 6), (7, 7)])
 def test_pixels_off_the_grid(clean, saved, top, left):
-    repaired, done = repair_picture(saved(40)[top:, left:])
-    assert done.repaired
+    repaired, report = repair_picture(saved(40)[top:, left:])
+    assert report.repaired
     assert luma_gain(clean[top:, left:], saved(40)[top:, left:], repaired) > 0.3
 
 
 @pytest.mark.parametrize(
     "table", [[24] * 64, [12] * 64, [8 + 3 * (k % 8) + 2 * (k // 8) for k in range(64)]], ids=["24", "12", "rising"]
 )
-def test_pixels_with_the_table_of_another_program(clean, table):
+def test_pixels_with_a_custom_table(clean, table):
     plain = decoded(jpeg(clean, None, qtables=[table, [30] * 64]))[2:, 5:]
-    repaired, done = repair_picture(plain)
-    assert done.repaired
+    repaired, report = repair_picture(plain)
+    assert report.repaired
     assert luma_gain(clean[2:, 5:], plain, repaired) > 0.3
 
 
-def test_pixels_turned_by_a_quarter(clean, saved):
-    repaired, done = repair_picture(np.rot90(saved(40, subsampling=1)))
-    assert done.repaired
+def test_pixels_rotated_by_90_degrees(clean, saved):
+    repaired, report = repair_picture(np.rot90(saved(40, subsampling=1)))
+    assert report.repaired
     assert luma_gain(np.rot90(clean), np.rot90(saved(40, subsampling=1)), repaired) > 0.3
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (3, 2)])
-def test_a_coarser_compression_below_that_of_the_file(clean, saved, shift):
+def test_a_coarser_compression_before_that_of_the_file(clean, saved, shift):
     data = jpeg(np.ascontiguousarray(saved(40)[shift[0] :, shift[1] :]), 92)
-    repaired, done = repair_picture(data)
-    assert done.repaired
-    assert abs(done.quality - 40) <= 1
+    repaired, report = repair_picture(data)
+    assert report.repaired
+    assert abs(report.quality - 40) <= 1
     assert luma_gain(clean[shift[0] :, shift[1] :], decoded(data), repaired) > 0.3
 
 
 def test_the_coarsest_of_two_compressions_on_one_grid(clean, saved):
     plain = decoded(jpeg(saved(40), 75))
-    repaired, done = repair_picture(plain)
-    assert abs(done.quality - 40) <= 2
+    repaired, report = repair_picture(plain)
+    assert abs(report.quality - 40) <= 2
     assert luma_gain(clean, plain, repaired) > 0.3
 
 
@@ -143,42 +143,42 @@ def test_the_coarsest_of_two_compressions_on_one_grid(clean, saved):
     ],
     ids=["clean", "fine", "resized", "rotated", "flat", "noise"],
 )
-def test_left_as_it_is(clean, saved, make):
+def test_unchanged_pictures(clean, saved, make):
     picture = make(clean, saved)
-    repaired, done = repair_picture(picture)
-    assert not done.repaired
-    assert done.reason.startswith("It is left as it is:")
-    assert done.score_before == done.score_after
+    repaired, report = repair_picture(picture)
+    assert not report.repaired
+    assert report.reason.startswith("The picture is left as it is:")
+    assert report.score_before == report.score_after
     assert np.array_equal(repaired, picture)
 
 
 @pytest.mark.parametrize("quality", [82, 90, 100])
-def test_files_that_lost_little_are_left_as_they_are(clean, quality):
+def test_files_that_lost_little_are_unchanged(clean, quality):
     data = jpeg(clean, quality)
-    repaired, done = repair_picture(data)
-    assert not done.repaired
-    assert "too little" in done.reason
+    repaired, report = repair_picture(data)
+    assert not report.repaired
+    assert "too little" in report.reason
     assert np.array_equal(repaired, read_picture(data))
 
 
-def test_floats_that_are_left_come_back_as_they_were(clean):
+def test_unchanged_floats_are_the_same_object(clean):
     picture = clean / np.float32(255)
     assert repair_picture(picture)[0] is picture
 
 
 def test_a_file_without_chroma_planes(clean):
     data = jpeg(clean, 40, 0, keep_rgb=True)
-    repaired, done = repair_picture(data)
-    assert done.repaired
+    repaired, report = repair_picture(data)
+    assert report.repaired
     assert psnr(clean, repaired) > psnr(clean, decoded(data)) + 0.3
 
 
-def test_cmyk_is_declined_in_words(clean):
+def test_cmyk_is_declined_with_a_reason(clean):
     stream = io.BytesIO()
     Image.fromarray(clean).convert("CMYK").save(stream, "JPEG", quality=30)
-    repaired, done = repair_picture(stream.getvalue())
-    assert not done.repaired
-    assert "4 components" in done.reason
+    repaired, report = repair_picture(stream.getvalue())
+    assert not report.repaired
+    assert "4 components" in report.reason
     assert np.array_equal(repaired, read_picture(stream.getvalue()))
 
 
@@ -191,18 +191,18 @@ def test_a_damaged_file_is_declined(clean):
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_a_file_is_turned_as_its_exif_says(clean, orientation):
+def test_exif_orientation_is_applied(clean, orientation):
     exif = Image.Exif()
     exif[274] = orientation
     data = jpeg(clean, 40, exif=exif)
-    repaired, done = repair_picture(data)
+    repaired, report = repair_picture(data)
     shown = read_picture(data)
-    assert done.repaired
+    assert report.repaired
     assert repaired.shape == shown.shape
     assert np.abs(repaired.astype(int) - shown).mean() < 6
 
 
-def test_values_that_are_no_picture_are_refused(clean):
+def test_values_that_are_not_finite_are_refused(clean):
     picture = clean / np.float32(255)
     picture[5, 5] = np.nan
     with pytest.raises(InputError, match="floats from 0 to 1"):
@@ -211,10 +211,10 @@ def test_values_that_are_no_picture_are_refused(clean):
 
 def test_the_score_rises_with_what_was_repaired(clean):
     for quality in (40, 60, 75):
-        done = repair_picture(jpeg(clean, quality))[1]
-        assert done.score_before < done.score_after <= 100
-        assert done.verdict["score"] == done.score_after
-        reason = next(r for r in done.verdict["reasons"] if r["name"] == "jpeg_history") if quality == 40 else None
+        report = repair_picture(jpeg(clean, quality))[1]
+        assert report.score_before < report.score_after <= 100
+        assert report.verdict["score"] == report.score_after
+        reason = next(r for r in report.verdict["reasons"] if r["name"] == "jpeg_history") if quality == 40 else None
         assert not reason or "after its repair" in reason["advice"]
 
 
