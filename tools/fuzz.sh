@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Fuzzes the quality gate's C: every target of tests/fuzz under libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer.
+# Fuzzes the quality gate's C: the targets of tests/fuzz under libFuzzer with address and undefined-behaviour sanitizers.
 #
-#     tools/fuzz.sh [SECONDS [TARGET...]]     each target for so long (60), from the corpus in tests/fuzz/corpus; 0 only runs the corpus
-#     tools/fuzz.sh minimise [TARGET...]      replaces that corpus by the fewest files that reach as much code as all found so far
+#     tools/fuzz.sh [SECONDS [TARGET...]]     runs each target so long (60), from its corpus; 0 runs the corpus alone
+#     tools/fuzz.sh minimise [TARGET...]      reduces the corpus to the fewest files that reach all code found so far
 #
-# Needs clang with its run-time libraries (Debian: apt-get install clang libclang-rt-dev). What is found stays in build/fuzz; an input that
-# breaks something is build/fuzz/TARGET-crash-*: mend it, then move the file to the corpus. Exit status 1 when something broke.
+# tests/fuzz/README.md has the targets, where inputs go, and what to do with a crash. Needs clang with its runtime
+# libraries. Exit status 1 when a target failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 clang=${CLANG:-clang}
-command -v "$clang" >/dev/null || { echo "Install clang (Debian: apt-get install clang libclang-rt-dev), or name one: CLANG=clang-19 tools/fuzz.sh" >&2; exit 1; }
+command -v "$clang" >/dev/null || {
+    echo "Install clang (Debian: apt-get install clang libclang-rt-dev), or name one: CLANG=clang-19 tools/fuzz.sh" >&2
+    exit 1
+}
 seconds=${1:-60}
 shift $(($# > 0))
 targets=("$@")
@@ -18,15 +21,17 @@ targets=("$@")
 mkdir -p build/fuzz
 
 build() {
-    "$clang" -std=c11 -g -O2 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror \
-        -Icsrc -Itests/fuzz -o "build/fuzz/$1" "tests/fuzz/$1.c" csrc/gate/*.c csrc/repair/*.c csrc/core/{arena,status,progress}.c tests/fuzz/support/serial.c -ljpeg -lm
+    "$clang" -std=c11 -g -O2 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+        -Wall -Wextra -Werror -Icsrc -Itests/fuzz -o "build/fuzz/$1" "tests/fuzz/$1.c" \
+        csrc/gate/*.c csrc/repair/*.c csrc/core/{arena,status,progress}.c tests/fuzz/support/serial.c -ljpeg -lm
 }
 
-run() { # a target, options of libFuzzer and folders; seconds are of the wall clock, and this machine may be busy
+run() { # a target, then libFuzzer's options and folders
     local target=$1
     shift
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
-        "build/fuzz/$target" -timeout=60 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1 -artifact_prefix="build/fuzz/$target-" "$@"
+        "build/fuzz/$target" -timeout=60 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1 \
+        -artifact_prefix="build/fuzz/$target-" "$@"
 }
 
 status=0

@@ -1,4 +1,4 @@
-/* The path of a .jpg file: container and coefficients, from any bytes. */
+/* Container and coefficients of a JPEG file, from any bytes. */
 #include <math.h>
 
 #include "fuzz.h"

@@ -1,8 +1,8 @@
-/* picture.h - a picture out of a fuzzer's bytes.
+/* picture.h - an image from a fuzzer's bytes.
  *
- * width - 16, height - 16 (a byte each, so 16 .. 271), the face box as x0, y0, x1, y1 (signed, four pixels a unit),
- * bytes between rows, kind; then the pixels, repeated until the picture is full. Kinds add a slope to them, so that few
- * bytes make large pictures that are not mere patterns; tests/gate/test_fuzz.py reads the same files. */
+ * width - 16, height - 16 (a byte each: 16 .. 271 pixels), face box x0, y0, x1, y1 (signed, units of 4 pixels), padding
+ * of a row in bytes, slope; then the pixels, repeated until the image is full. The slope is added to them, so few bytes
+ * make a large image that is not periodic. tests/gate/test_fuzz.py reads the same format. */
 #ifndef SONIC_FUZZ_PICTURE_H
 #define SONIC_FUZZ_PICTURE_H
 
@@ -12,7 +12,7 @@
 #define SONIC_FUZZ_HEADER 8
 
 typedef struct fuzz_picture {
-    sonic_image image; /* data was allocated: exactly what its stride and its last row need */
+    sonic_image image; /* data: allocated, exactly as large as stride and last row need */
     sonic_box face;
 } fuzz_picture;
 

@@ -1,4 +1,4 @@
-/* The path of pixels: all evidence, from any picture. */
+/* All evidence, from any image. */
 #include <math.h>
 
 #include "gate/evidence.h"

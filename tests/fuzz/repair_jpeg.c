@@ -1,4 +1,4 @@
-/* Repair from a file's coefficients, of any bytes: nothing or the whole picture. */
+/* Repair from a file's coefficients, from any bytes. */
 #include "fuzz.h"
 #include "gate/jpeg.h"
 #include "repair/jpeg.h"

@@ -1,4 +1,4 @@
-/* Repair of pixels, with a standard table of any quality on any grid, or the table that the pixels tell. */
+/* Repair of pixels on any grid, with a standard table of any quality or the estimated one. */
 #include <math.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ static void repair(uint8_t *bytes, const fuzz_picture *picture)
     const int32_t quality = 1 + ((picture->face.x1 / 4) & 127) % SONIC_QUALITY_MAX;
     sonic_repair_grid grid = {.row_px = picture->face.x0 / 4 & 7, .column_px = picture->face.y0 / 4 & 7};
     sonic_pixels pixels = {.bytes = bytes, .width_px = picture->image.width_px, .height_px = picture->image.height_px};
-    sonic_pixels_repair done;
+    sonic_pixels_repair report;
     float chroma_steps[64];
     int32_t known = 0;
     double fit = 0;
@@ -31,8 +31,8 @@ static void repair(uint8_t *bytes, const fuzz_picture *picture)
         if (!known)
             fill_steps(grid.steps, quality, 0);
     }
-    SONIC_FUZZ_EXPECT(sonic_repair_pixels(&done, &pixels, &grid, chroma_steps) == SONIC_OK && isfinite(done.fit) &&
-                      isfinite(done.chroma.fit));
+    SONIC_FUZZ_EXPECT(sonic_repair_pixels(&report, &pixels, &grid, chroma_steps) == SONIC_OK && isfinite(report.fit) &&
+                      isfinite(report.chroma.fit));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -1,11 +1,11 @@
-/* Repair of a plane of any size, on any grid, with any steps. The picture is picture.h's; its red levels are the plane,
- * its green ones the steps. */
+/* Repair of a plane of any size, on any grid, with any steps: red levels of the image are the plane, green ones steps.
+ */
 #include <math.h>
 
 #include "repair/plane.h"
 #include "picture.h"
 
-#define LEVELS 400.0f /* repaired levels may leave 0 .. 255, but not by far */
+#define LEVELS 400.0f /* how far repaired levels may leave 128 */
 
 static sonic_repair_grid grid_of(const fuzz_picture *picture)
 {

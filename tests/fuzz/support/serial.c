@@ -1,4 +1,4 @@
-/* Parallel loops on the calling thread: what tests are built from has no libtorch. */
+/* Parallel loops on the calling thread: fuzz targets are built without libtorch. */
 #include "core/parallel.h"
 
 void sonic_parallel_for(int64_t count, int64_t grain, sonic_range_fn work, void *context)
