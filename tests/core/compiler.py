@@ -1,5 +1,6 @@
 """The C compiler with the flags of setup.py, for tests that compile parts of csrc/."""
 
+import os
 import runpy
 import shutil
 import subprocess
@@ -12,13 +13,14 @@ import setuptools
 
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
+# A sanitizer that is preloaded for the extension (tools/asan.sh) is not for the compiler and its programs.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 @cache
 def settings() -> dict:
     """The global names of setup.py, which builds nothing here."""
-    patch = pytest.MonkeyPatch()
-    with patch.context() as m:
+    with pytest.MonkeyPatch.context() as m:
         m.setattr(setuptools, "setup", lambda **_: None)
         return runpy.run_path(str(ROOT / "setup.py"))
 
@@ -37,5 +39,9 @@ def command(suffix: str) -> list[str]:
 def compile_text(text: str, suffix: str, *flags: str) -> str:
     """The compiler's report if it refuses this translation unit, else ""."""
     read = ["-x", "c" if suffix == ".c" else "c++", "-"]
-    done = subprocess.run([*command(suffix), *flags, *read], input=text, capture_output=True, text=True, check=False)
+    done = run([*command(suffix), *flags, *read], input=text)
     return done.stderr if done.returncode else ""
+
+
+def run(arguments: list, env=ENVIRONMENT, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(arguments, env=env, capture_output=True, text=True, check=False, **options)

@@ -1,11 +1,10 @@
 """The arena (csrc/core/arena.h) in a program of its own, plain and under AddressSanitizer."""
 
-import subprocess
 import sys
 
 import pytest
 
-from .compiler import CSRC, command, settings
+from .compiler import CSRC, command, run, settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the flags of setup.py are tried with gcc")
 
@@ -52,7 +51,7 @@ def build(folder, *flags):
     source, program = folder / "arena.c", folder / "arena"
     source.write_text(PROGRAM, "utf-8")
     files = [source, CSRC / "core" / "arena.c", CSRC / "core" / "status.c"]
-    done = subprocess.run([*command(".c"), *flags, *files, "-o", program], capture_output=True, text=True, check=False)
+    done = run([*command(".c"), *flags, *files, "-o", program])
     if flags and "asan" in done.stderr:
         pytest.skip("this compiler has no AddressSanitizer")
     assert done.returncode == 0, done.stderr
@@ -69,21 +68,20 @@ def sanitized(tmp_path_factory):
     return build(tmp_path_factory.mktemp("sanitized"), *settings()["SANITIZERS"], "-fno-sanitize-recover=all")
 
 
-def run(program, access):
-    environment = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=9:detect_leaks=0"}
-    return subprocess.run([program, access], env=environment, capture_output=True, text=True, check=False)
+def run_access(program, access):
+    return run([program, access], env={"ASAN_OPTIONS": "abort_on_error=0:exitcode=9:detect_leaks=0"})
 
 
 def test_blocks_are_aligned_and_the_capacity_is_exact(plain):
-    assert run(plain, "inside").stdout == "done\n"
+    assert run_access(plain, "inside").stdout == "done\n"
 
 
 def test_an_access_inside_a_block_is_allowed(sanitized):
-    done = run(sanitized, "inside")
+    done = run_access(sanitized, "inside")
     assert done.returncode == 0 and done.stdout == "done\n", done.stderr
 
 
 @pytest.mark.parametrize("access", ["behind the first", "behind the last", "released"])
 def test_an_access_outside_a_block_ends_the_process(sanitized, access):
-    done = run(sanitized, access)
+    done = run_access(sanitized, access)
     assert done.returncode == 9 and "use-after-poison" in done.stderr, done.stderr

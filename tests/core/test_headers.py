@@ -1,5 +1,6 @@
 """Every header of csrc/ compiles alone, and all of them together in either order: no two define the same name."""
 
+import re
 import sys
 
 import pytest
@@ -35,3 +36,13 @@ def test_all_headers_together(backwards):
 def test_headers_of_torch_in_cpp(backwards):
     """The C++ files of csrc/torch include C headers: those must be C++, too."""
     check(sorted((name for name in headers() if name.startswith(("torch/", "core/"))), reverse=backwards), ".cpp")
+
+
+def test_includes_point_down():
+    """core < every other folder < bindings; csrc/torch uses csrc/core alone."""
+    for path in (path for suffix in (".h", ".c", ".cpp") for path in CSRC.rglob("*" + suffix)):
+        folder = path.relative_to(CSRC).parts[0]
+        included = set(re.findall(r'^#include "(\w+)/', path.read_text("utf-8"), re.MULTILINE)) - {folder}
+        assert folder not in ("core", "sonic.h") or not included, path
+        assert folder != "torch" or included <= {"core"}, path
+        assert "bindings" not in included, path

@@ -1,14 +1,13 @@
 """The example at the top of csrc/torch/tensor.h: compiled with our warnings, linked to our objects, and run."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from ..core.compiler import CSRC, ROOT, command, compile_text
+from ..core.compiler import CSRC, ROOT, command, compile_text, run
 
 OBJECTS = ROOT / "build" / "native" / "objects" / "csrc"
 
@@ -41,6 +40,7 @@ def test_it_runs(tmp_path):
     source.write_text(example(), "utf-8")
     libraries = Path(torch.__file__).parent / "lib"
     link = [f"-L{libraries}", f"-Wl,-rpath,{libraries}", "-ltorch_cpu", "-lc10", "-lstdc++", "-lm", "-ldl"]
-    subprocess.run([*command(".c"), source, *objects, *link, "-o", program], check=True)
-    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    linked = run([*command(".c"), source, *objects, *link, "-o", program])
+    assert linked.returncode == 0, linked.stderr
+    done = run([program])
     assert (done.returncode, done.stdout) == (0, "4 -3\n"), done.stderr
