@@ -32,8 +32,8 @@ MODELS = {
     "face_landmark.tflite": "2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
 }
 LICENCE = (
-    "Apache-2.0, from the model cards of MediaPipe (Google). Changed: the file format (tflite to safetensors) and the order "
-    "of the weights' axes; the numbers are untouched."
+    "Apache-2.0, from the model cards of MediaPipe (Google). Changed: the file format (tflite to safetensors) and the "
+    "order of the weights' axes; the numbers are untouched."
 )
 
 
