@@ -1,4 +1,4 @@
-"""Pose -> picture: the portrait itself at rest, motion where it belongs, and no surprise in between."""
+"""Pose -> frame: the portrait itself at rest, motion only where the pose asks for it."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,7 +62,7 @@ def test_nothing_moves_outside_the_head_without_sway(face):
     )
 
 
-def test_sway_leaves_the_border_of_the_picture(face):
+def test_sway_keeps_the_border_of_the_image(face):
     picture, mesh = face
     frame = render(picture, mesh, pose(sway_x=0.03, sway_y=0.03, roll=0.05))[0]
     assert np.array_equal(frame[0], picture[0]) and np.array_equal(frame[:, -1], picture[:, -1])
@@ -127,8 +127,8 @@ def near(frame, color, tolerance=45):
 
 
 def gap_px(frame, mesh):
-    """Rows between the first and the last of the picture's middle column, nose to chin, that show neither skin nor
-    lip."""
+    """Height of the gap between the lips: in the middle column from nose to chin, the rows from the first to the last
+    that have neither the skin's nor the lips' colour."""
     (_, nose), (_, chin), (middle, _) = at(mesh, "nose_base"), at(mesh, "chin"), at(mesh, "lip_upper")
     column = frame[nose : chin - 2, middle]
     other = np.nonzero(~near(column, faces.SKIN) & ~near(column, faces.LIPS))[0]
@@ -136,20 +136,20 @@ def gap_px(frame, mesh):
 
 
 @pytest.mark.parametrize("size", [320, 512])
-def test_lips_part_by_what_the_pose_asks(size):
+def test_lips_part_in_proportion_to_the_opening(size):
     picture, mesh = faces.drawn_face(size, size), faces.drawn_mesh(size, size)
     openings = np.array([0.02, 0.04, 0.06, 0.08, 0.1, 0.12])
     gaps = np.array(
         [gap_px(frame, mesh) for frame in render(picture, mesh, *[pose(opening=value) for value in openings])]
     )
     assert np.all(np.diff(gaps) >= 0)
-    asked = openings * 0.6 * size
-    slope, start = np.polyfit(asked, gaps, 1)
-    assert 0.9 < slope < 1.3 and abs(start) < 0.03 * 0.6 * size and np.corrcoef(asked, gaps)[0, 1] > 0.97
+    commanded = openings * 0.6 * size
+    slope, start = np.polyfit(commanded, gaps, 1)
+    assert 0.9 < slope < 1.3 and abs(start) < 0.03 * 0.6 * size and np.corrcoef(commanded, gaps)[0, 1] > 0.97
 
 
 def lip_extent(frame):
-    """Width and height in pixels of what has the lips' colour."""
+    """Width and height in pixels of the region with the lips' colour."""
     rows, columns = np.nonzero(near(frame, faces.LIPS, 30))
     return np.percentile(columns, 99.5) - np.percentile(columns, 0.5), rows.max() - rows.min()
 
@@ -170,7 +170,7 @@ def test_width_moves_the_corners_and_rounding_and_press_the_lips(face):
             pose(press=1),
         )
     ]
-    # The mesh reads about 0.6 of what is drawn, so 0.06 is drawn as 0.10; beyond that it bends towards a limit.
+    # The mesh measures about 0.6 of the drawn change, so 0.06 is drawn as 0.10; larger widths are compressed.
     assert spread[0] / rest[0] == pytest.approx(1.1, abs=0.03) and narrow[0] / rest[0] == pytest.approx(0.9, abs=0.03)
     assert spread[0] < widest[0] < 1.18 * rest[0] and 0.78 * rest[0] < narrowest[0] < narrow[0]
     assert rounded[1] > rest[1] > pressed[1]
@@ -186,7 +186,7 @@ def test_a_blink_covers_the_eyes_and_only_them(face):
     assert changed[0].min() > mesh[LANDMARKS["brow_left"][2], 1]
 
 
-def test_closed_eyes_and_dark_glasses_are_left_alone(face):
+def test_closed_eyes_and_dark_glasses_do_not_change(face):
     picture, mesh = face
     assert np.array_equal(render(picture, faces.drawn_mesh(256, 256, eyes_open=0.1), pose(blink=1))[0], picture)
     glasses = picture.copy()
@@ -209,7 +209,7 @@ def test_own_teeth_stay_with_the_head():
 
 
 @pytest.mark.parametrize("side", ["left", "bottom", "top"])
-def test_a_face_at_the_border_is_drawn_without_tears(side):
+def test_a_face_cut_by_the_border_is_drawn(side):
     picture, mesh = faces.drawn_face(256, 256), faces.drawn_mesh(256, 256)
     _, chin = at(mesh, "chin")
     cut = {"left": np.s_[:, 90:], "bottom": np.s_[: chin - 4], "top": np.s_[110:]}[side]
@@ -220,7 +220,7 @@ def test_a_face_at_the_border_is_drawn_without_tears(side):
 
 
 def test_no_fold_at_the_widest_mouth(face):
-    """A ramp painted down the face stays a ramp outside the mouth: no row is shown twice or upside down."""
+    """A vertical ramp stays monotone outside the mouth: no row is repeated or reversed."""
     picture, mesh = face
     ramp = np.repeat(np.linspace(60, 250, 256).astype(np.uint8)[:, None, None], 256, 1).repeat(3, 2).copy()
     frame = render(ramp, mesh, pose(opening=0.2))[0].astype(int)
@@ -245,7 +245,7 @@ def test_one_rig_serves_several_threads(face):
     assert all(np.array_equal(results[0], other) for other in results[1:])
 
 
-def test_poses_beyond_their_range_are_taken_as_its_end(face):
+def test_poses_outside_their_range_are_clamped(face):
     picture, mesh = face
     frames = render(picture, mesh, pose(opening=0.2), pose(opening=9), pose(opening=-1))
     assert np.array_equal(frames[0], frames[1]) and np.array_equal(frames[2], picture)

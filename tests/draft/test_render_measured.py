@@ -1,4 +1,4 @@
-"""The sample portrait's mouth read by an independent mesh: MediaPipe's original models run by LiteRT."""
+"""The sample portrait's mouth measured by an independent mesh: MediaPipe's original models run by LiteRT."""
 
 import subprocess
 
@@ -37,7 +37,7 @@ def portrait(sample_dir):
 
 
 def read(reader_of, portrait, poses):
-    """[frames, 2]: opening and width of each pose less those of the portrait, in face heights."""
+    """([frames, 2] opening and width of each pose minus those of the portrait, those of the portrait), face heights."""
     image, mesh = portrait
     frames = np.empty((len(poses), *image.shape), np.uint8)
     _sonic.draft_render(_sonic.draft_rig_create(image, mesh), poses, frames)
@@ -45,7 +45,7 @@ def read(reader_of, portrait, poses):
     return np.array([reader.read(frame) for frame in frames]) - reader.rest, reader.rest
 
 
-def test_the_opening_that_is_asked_for_is_read(reader_of, portrait):
+def test_the_commanded_opening_is_measured(reader_of, portrait):
     poses = np.zeros((40, 8), np.float32)
     poses[:, OPENING] = 0.05 - 0.05 * np.cos(np.linspace(0, 6 * np.pi, 40))
     seen, _ = read(reader_of, portrait, poses)
@@ -55,7 +55,7 @@ def test_the_opening_that_is_asked_for_is_read(reader_of, portrait):
     assert r >= 0.93 and 0.7 < slope < 1.3
 
 
-def test_the_width_that_is_asked_for_is_read(reader_of, portrait):
+def test_the_commanded_width_is_measured(reader_of, portrait):
     poses = np.zeros((30, 8), np.float32)
     poses[:, OPENING] = 0.02
     poses[:, WIDTH] = 0.15 * np.sin(np.linspace(0, 6 * np.pi, 30))

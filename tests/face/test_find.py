@@ -1,4 +1,4 @@
-"""Faces are found where they are: upright, turned, small, cut; and nowhere else."""
+"""Faces are found upright, rotated, small and cropped, and nowhere else."""
 
 import threading
 
@@ -58,12 +58,14 @@ def test_points_have_their_anatomy(known):
 
 
 @pytest.mark.parametrize("degrees", [-45, -20, 30, 60, 90, 120, 180, 250, 270])
-def test_turned(portrait, known, degrees):
-    turned = portrait.rotate(degrees, expand=True, resample=Image.Resampling.BICUBIC)
+def test_rotated(portrait, known, degrees):
+    rotated = portrait.rotate(degrees, expand=True, resample=Image.Resampling.BICUBIC)
     c, s = np.cos(np.radians(-degrees)), np.sin(np.radians(-degrees))
     middle = np.array([portrait.width, portrait.height]) / 2
-    expected = (known.mesh[:, :2] - middle) @ np.array([[c, s], [-s, c]]) + np.array([turned.width, turned.height]) / 2
-    (found,) = find_faces(np.asarray(turned))
+    expected = (known.mesh[:, :2] - middle) @ np.array([[c, s], [-s, c]]) + np.array(
+        [rotated.width, rotated.height]
+    ) / 2
+    (found,) = find_faces(np.asarray(rotated))
     assert off(found, expected) < 0.02
 
 
@@ -134,7 +136,7 @@ def test_no_face_is_invented_in_photos(shared_dir, name):
     assert find_faces(np.asarray(Image.open(path).convert("RGB"))) == []
 
 
-def test_no_face_is_refused_with_the_ways_out():
+def test_an_image_without_a_face_is_refused_with_remedies():
     with pytest.raises(NoFaceError, match="^Choose a picture that shows a face.*face_mask.*64 x 48"):
         choose(np.zeros((48, 64, 3), np.uint8))
 
@@ -154,7 +156,7 @@ def test_mask_finds_the_marked_face(portrait, known):
     assert chosen.hull_xyxy.tolist() == [x0 - 10, y0 - 10, x1 + 10, y1 + 10]
 
 
-def test_mask_on_something_else_is_taken_at_its_word():
+def test_a_mask_without_a_face_in_it_is_accepted():
     mask = np.zeros((300, 400))
     mask[50:250, 100:260] = 0.8
     chosen, notes = choose(no_faces()["waves"], 0, mask)
@@ -176,13 +178,13 @@ def test_fit_follows_the_box(portrait, known):
         (np.ones((300, 400, 3)), "of the picture's size"),
     ],
 )
-def test_masks_that_do_not_fit(mask, text):
+def test_invalid_masks_are_refused(mask, text):
     with pytest.raises(InputError, match=text):
         choose(no_faces()["grey"], 0, mask)
 
 
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (0, 0, float("nan"), 9), (0, 0, 1e9, 1e9), (-1e9, 0, -1e9 + 1, 5)])
-def test_boxes_that_are_none(box):
+def test_invalid_boxes_are_refused(box):
     with pytest.raises(InputError, match="^Give a face box"):
         fit_face(no_faces()["grey"], box)
 
@@ -197,12 +199,12 @@ def test_boxes_that_are_none(box):
         "text",
     ],
 )
-def test_what_is_no_picture(picture):
+def test_invalid_images_are_refused(picture):
     with pytest.raises(InputError, match="^Give the picture as 8-bit RGB"):
         find_faces(picture)
 
 
-def test_too_long_picture():
+def test_too_long_images_are_refused():
     with pytest.raises(InputError, match="^Choose a picture of at most 32767"):
         find_faces(np.zeros((1, 32768, 3), np.uint8))
 

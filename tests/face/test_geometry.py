@@ -1,4 +1,4 @@
-"""Crop, size and mask equal the model's own preparation; pasting back changes nothing outside the square."""
+"""Crop, size and mask equal those of the model's own preparation; pasting changes nothing outside the square."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ CROPS = [
 
 @pytest.mark.parametrize("feather", [0, 0.1, 0.5])
 @pytest.mark.parametrize("crop", CROPS)
-def test_paste_leaves_the_rest_alone(scene, crop, feather):
+def test_paste_keeps_the_outside(scene, crop, feather):
     source, frames = scene
     out = face.paste_back(frames, source, crop, feather)
     rows, columns = np.mgrid[:90, :120]

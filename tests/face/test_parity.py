@@ -1,5 +1,5 @@
-"""The face networks against MediaPipe's own .tflite files run by LiteRT: recorded answers for the sample, live ones
-where it is at hand."""
+"""The face networks against MediaPipe's .tflite files run by LiteRT: recorded outputs for the sample, live ones where
+LiteRT is installed."""
 
 import subprocess
 from pathlib import Path

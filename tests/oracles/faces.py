@@ -1,4 +1,4 @@
-"""A drawn face and the mesh that belongs to it: enough for the renderer's own tests, without a network."""
+"""A drawn face and its mesh, for tests of the renderer without a network."""
 
 import numpy as np
 
@@ -31,11 +31,11 @@ SKIN, LIPS, EYE_WHITE = (200, 160, 140), (170, 80, 80), (245, 245, 245)
 
 
 def drawn_mesh(width, height, face_height=None, gap=0.0, eyes_open=1.0):
-    """f32[468, 3] of a frontal face in the middle of a picture; `gap` parts the inner lips, in face heights."""
+    """f32[468, 3] of a frontal face in the middle of an image; `gap` parts the inner lips, in face heights."""
     unit = face_height or 0.6 * height
     centre = np.array([width / 2, height / 2 + 0.25 * unit])
     angle = np.linspace(0, 2 * np.pi, 468, endpoint=False)
-    mesh = np.stack([0.36 * np.cos(angle), -0.25 + 0.5 * np.sin(angle)], 1)  # every other point on the outline
+    mesh = np.stack([0.36 * np.cos(angle), -0.25 + 0.5 * np.sin(angle)], 1)  # unnamed points lie on the outline
     for name, place in _POINTS.items():
         mesh[LANDMARKS[name]] = place
     for row, sign in ((_UPPER, -0.5), (_LOWER, 0.5)):
