@@ -51,7 +51,7 @@ def measure(engine, runs: int, stops: bool):
     readings = []
     for number in range(runs):
         one_run(engine, number, 3 + 5 * number if stops else None)
-        engine.kept.items.clear()
+        engine.cache.clear()
         readings.append((live_tensor_bytes(), resident_mb()))
     return readings
 

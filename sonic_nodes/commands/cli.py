@@ -1,8 +1,8 @@
 """The command `sonic`.
 
 Exit codes: 0 done; 2 wrong options; 3 a picture or recording that cannot be used; 4 no face; 5 out of memory or disk
-space; 6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C; 141 nobody reads on
-what is printed. Nothing is left behind unless 0.
+space; 6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C; 141 standard output
+was closed (SIGPIPE). Unless the code is 0, no output file is left behind.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from .smooth_options import add_parser as add_smooth
 from .sync_options import add_parser as add_sync
 
 EXIT_INTERRUPTED = 130
-EXIT_NOT_READ = 141  # 128 + SIGPIPE, as a shell says it of other programs
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
 
 
 def build_parser():
@@ -29,7 +29,7 @@ def build_parser():
     parser.add_argument("--version", action="version", version=f"sonic {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_render(commands)
-    doctor = commands.add_parser("doctor", help="say what works on this machine, and why not where it does not")
+    doctor = commands.add_parser("doctor", help="report what works on this machine, and the cause where it does not")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     add_check(commands)
     add_sync(commands)
@@ -70,24 +70,23 @@ def run(arguments):
 
 
 def main(argv=None):
-    arguments = build_parser().parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what a terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold characters that a terminal cannot show
     try:
-        return run(arguments)
+        return run(build_parser().parse_args(argv))
     except SonicError as error:
-        return complain(error, error.exit_code)
+        return print_error(error, error.exit_code)
     except MemoryError as error:
         remedy = "Close other programs or choose smaller pictures (--min-resolution)"
-        return complain(f"{remedy}: memory ran out. {error}", ResourceError.exit_code)
+        return print_error(f"{remedy}: memory ran out. {error}", ResourceError.exit_code)
     except KeyboardInterrupt:
-        return complain("Stopped; nothing was written.", EXIT_INTERRUPTED)
+        return print_error("Stopped; nothing was written.", EXIT_INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end, and would complain
-        return EXIT_NOT_READ
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at exit
+        return EXIT_BROKEN_PIPE
 
 
-def complain(message, code):
+def print_error(message, code):
     print(f"sonic: {message}", file=sys.stderr)
     return code
 

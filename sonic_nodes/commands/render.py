@@ -1,10 +1,11 @@
-"""One video from one picture and one recording: what `sonic render` does, streamed so that memory does not grow with
-length."""
+"""`sonic render`: one video from one picture and one recording, streamed so that memory does not grow with length."""
 
+import argparse
 import contextlib
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,124 +13,123 @@ from PIL import Image
 from tqdm import tqdm
 
 from .. import pipeline
+from ..engines import engine_class
 from ..errors import OutputError, UsageError
 from ..media.audio import read_sound
 from ..media.files import is_same_file
 from ..media.image import read_picture
 from ..media.provenance import metadata
 from ..media.video_writer import VideoWriter
-from .render_engine import commanded, details_of, engine_of, planned, tell
-from .render_options import settle
+from ..models.constants import FPS, LATENT_FPS
+from .render_options import RenderRequest
+
+WORTH_MEASURING_FLOP = 10**13  # a shorter run takes a minute or two even on a CPU
 
 
-def render_file(options):
-    """Render and return what `--json` prints. `options`: the attributes that render_options.py defines."""
+def render_file(options: argparse.Namespace) -> dict:
+    """Renders, or with --plan-only estimates, and returns what `--json` prints."""
     started = time.perf_counter()
-    settle(options)
-    if not options.output:
-        return foretold(options)
-    check_output(options)
-    engine, settings = engine_of(options)
-    data = prepared(options)
-    for note in data["notes"]:
-        tell(note)
-    if engine.name == "sonic":
-        tell(planned(engine, data, settings).title)
-    with bar_of("sampling" if engine.name == "sonic" else None) as progress:
-        latent = engine.infer(data, options.seed, settings, progress)
+    request = RenderRequest.of(options)
+    if not request.plan_only:
+        check_output(request)
+    engine = engine_class(request.engine).open(request.options, notify)
+    data = prepared(request)
+    plan = timed_plan(engine, data, request.settings)
+    if request.plan_only:
+        print("\n".join(plan.text), file=sys.stderr)
+        return {"plan": plan.as_dict()}
+    for note in [*data["notes"], *([plan.title] if plan else [])]:
+        notify(note)
+    with bar("sampling") if plan else contextlib.nullcontext() as progress:
+        latent = engine.infer(data, request.seed, request.settings, progress)
     for note in latent["sonic"].get("notes", ()):
-        tell(note)
-    frames, render_seconds = write_video(engine, latent, data, options)
+        notify(note)
+    description = engine.describe(latent)
+    tags = metadata(engine=engine.name, seed=request.seed, **description.metadata)
+    frames, render_seconds = write_video(engine, latent, data, request, tags)
     return {
-        "output": os.path.abspath(options.output),
+        "output": os.path.abspath(request.output),
         "frames": frames,
-        "fps": fps_of(options),
+        "fps": fps_of(request),
         "duration_s": data["duration_s"],
         "seconds": time.perf_counter() - started,
         "render_seconds": render_seconds,
         "peak_memory_mb": peak_memory_mb(),
-        **commanded(engine, latent),
+        **description.summary,
     }
 
 
-def foretold(options):
-    """What `--plan-only` prints: the plan as a dict, its lines on standard error."""
-    engine, settings = engine_of(options)
-    plan = planned(engine, prepared(options), settings)
-    print("\n".join(plan.text), file=sys.stderr)
-    return {"plan": plan.as_dict()}
+def notify(sentence: str):
+    print(f"sonic: {sentence}", file=sys.stderr)
 
 
-def prepared(options):
+def prepared(request: RenderRequest) -> dict:
     """SONIC_PREDATA of the files."""
-    picture, sound = read_picture(options.portrait), read_sound(options.speech)
-    return pipeline.prepare(
-        picture,
-        sound,
-        min_resolution=options.min_resolution,
-        expand_ratio=options.expand_ratio,
-        face_index=options.face,
-        face_mask=read_mask(options.face_mask),
-        on_mismatch="refuse",
-    )
+    picture, sound = read_picture(request.portrait), read_sound(request.speech)
+    return pipeline.prepare(picture, sound, face_mask=read_mask(request.face_mask), **asdict(request.prepare))
+
+
+def timed_plan(engine, data: dict, settings):
+    """The engine's plan. The machine is measured, so that the plan has times, where the run is long enough for that to
+    matter."""
+    plan = engine.plan(data, settings)
+    if plan is None or sum(stage.flops for stage in plan.stages) < WORTH_MEASURING_FLOP:
+        return plan
+    engine.calibrate(plan.dtype)
+    return engine.plan(data, settings)
 
 
 @contextlib.contextmanager
-def bar_of(what):
-    """A function for an engine's progress, which shows a bar with the time left; None, without a bar, where nothing
-    takes long."""
-    if what is None:
-        yield None
-        return
+def bar(title: str):
+    """Yields an engine's progress callback; it draws a bar with the time left."""
     form = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
-    with tqdm(desc=what, file=sys.stderr, disable=None, leave=False, bar_format=form) as bar:
+    with tqdm(desc=title, file=sys.stderr, disable=None, leave=False, bar_format=form) as drawn:
 
         def show(done, total, picture=None):
-            bar.total = total
-            bar.update(done - bar.n)
+            drawn.total = total
+            drawn.update(done - drawn.n)
 
         yield show
 
 
-def fps_of(options):
-    return pipeline.FPS / 2 if options.no_interpolate else pipeline.FPS
+def fps_of(request: RenderRequest) -> float:
+    return FPS if request.interpolate else LATENT_FPS
 
 
-def read_mask(path):
-    """The brightness of a picture file, uint8 [H, W], or None when there is none."""
+def read_mask(path: str | None) -> np.ndarray | None:
+    """The brightness of a picture file, uint8 [H, W]."""
     return None if path is None else np.asarray(Image.fromarray(read_picture(path)).convert("L"))
 
 
-def check_output(options):
-    """Find out before the work, not after it, that the result has nowhere to go."""
-    output = Path(options.output)
+def check_output(request: RenderRequest):
+    """Raises UsageError for an output that cannot be used, before the work starts."""
+    output = Path(request.output)
     if output.suffix.lower() != ".mp4":
         raise UsageError(f"Name the output with .mp4 at its end: it is {output.name!r}.")
-    for source in (options.portrait, options.speech):
+    for source in (request.portrait, request.speech):
         if is_same_file(output, source):
             raise UsageError(f"Choose another output: {output} is an input and would be overwritten.")
 
 
-def write_video(engine, latent, data, options):
-    """Stream frames from the engine to the encoder. Returns how many there were and the seconds spent in the engine."""
-    size = data["source"].shape if options.paste_back else data["image"].shape
-    tags = metadata(engine=engine.name, seed=options.seed, **details_of(engine, latent))
+def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: dict) -> tuple[int, float]:
+    """Streams frames from the engine to the encoder. Returns their number and the seconds spent in the engine."""
+    size = data["source"].shape if request.paste_back else data["image"].shape
     spent, count = 0.0, 0
     with contextlib.ExitStack() as stack:
-        still = stack.enter_context(FrameFolder(options.frames)) if options.frames else None
+        folder = stack.enter_context(FrameFolder(request.frames)) if request.frames else None
         writer = stack.enter_context(
             VideoWriter(
-                options.output,
+                request.output,
                 size[1],
                 size[0],
-                fps_of(options),
+                fps_of(request),
                 data["speech"],
-                lossless=options.lossless,
+                lossless=request.lossless,
                 metadata=tags,
             )
         )
-        show = stack.enter_context(bar_of("drawing"))
-        chunks = engine.decode(latent, data, show, not options.no_interpolate)
+        show = stack.enter_context(bar("drawing"))
+        chunks = engine.decode(latent, data, show, request.interpolate)
         stack.callback(chunks.close)
         while True:
             before = time.perf_counter()
@@ -138,27 +138,27 @@ def write_video(engine, latent, data, options):
             if frames is None:
                 return count, spent
             count += len(frames)
-            if options.paste_back:
+            if request.paste_back:
                 frames = pipeline.paste_back(frames, data)
             writer.write(frames)
-            if still:
-                still.write(frames)
+            if folder:
+                folder.write(frames)
 
 
 class FrameFolder:
-    """Writes frames as DIR/000001.png ...; if the job fails, those it wrote are removed again."""
+    """Writes frames as DIR/000001.png ...; removes them when the job fails."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.written = []
-        self.made = not self.folder.exists()
+        self.is_new = not self.folder.exists()
 
     def __enter__(self):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"Choose another folder for --frames: {self.folder} cannot be made ({error.strerror})."
+                f"Choose another folder for --frames: {self.folder} cannot be created ({error.strerror})."
             ) from error
         return self
 
@@ -178,13 +178,13 @@ class FrameFolder:
             return
         for path in self.written:
             path.unlink(missing_ok=True)
-        if self.made:
+        if self.is_new:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
 
 
 def peak_memory_mb():
-    """Highest resident memory of this process so far, in MB; None where the system does not say."""
+    """Highest resident memory of this process so far, in MB; None where the system does not report it."""
     try:
         import resource
     except ImportError:

@@ -1,28 +1,19 @@
-"""The options of `sonic render`, apart from its work so that `sonic --help` stays quick."""
+"""The options of `sonic render`, apart from its work so that `sonic --help` stays quick.
+
+Limits and defaults are those of engines/settings.py. An engine's options have no default in the parser, so that those
+of the other engine are noticed and refused.
+"""
 
 import argparse
-import os
+from dataclasses import dataclass
 
+from ..engines import ENGINES
+from ..engines.settings import Choice, Limits, PrepareSettings, Range, SharedSettings, all_limits, limits, plain
 from ..errors import UsageError
 from ..weights.files import TERMS
 
-PLANS = ("auto", "batched", "sequential", "offload")
-DRAFT = {"opening": 1.0, "sway": 1.0, "blink": 1.0}
-SONIC = {
-    "models": None,
-    "unet": None,
-    "checkpoint": None,
-    "steps": 25,
-    "dynamic_scale": 1.1,
-    "motion_scale": 1.05,
-    "appearance_guidance": 2.0,
-    "audio_guidance": 7.5,
-    "audio_strength": 1.0,
-    "precision": "auto",
-    "device": "auto",
-    "plan": "auto",
-    "plan_only": False,
-}
+DEFAULT_ENGINE = "draft"
+WITHOUT_OPTION = {"length"}  # settings that the command line leaves at their default
 
 
 def add_parser(commands):
@@ -30,113 +21,153 @@ def add_parser(commands):
         "render",
         help="make PORTRAIT speak SPEECH",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Make PORTRAIT speak SPEECH. Ask the person shown for consent; the file says that it is AI-generated.",
-        epilog=f"The draft engine needs no weights. Those of the Sonic engine (`sonic models --help` lists the files):\n{TERMS}",
+        description="Make PORTRAIT speak SPEECH. Ask the person shown for consent;\n"
+        "the video file is marked as AI-generated.",
+        epilog="The draft engine needs no weights. The Sonic engine does (`sonic models --help` lists the files):\n"
+        f"{TERMS}",
     )
     render.set_defaults(refuse=render.error)
-    render.add_argument("portrait", metavar="PORTRAIT", help="picture with a face, any format Pillow opens")
-    render.add_argument("speech", metavar="SPEECH", help="recording, any sound or video file that PyAV opens")
-    render.add_argument(
-        "-o", "--output", metavar="OUT.mp4", help="the video to write (H.264 and AAC, 25 frames a second)"
-    )
-    render.add_argument(
-        "--engine",
-        choices=["draft", "sonic"],
-        default="draft",
-        help="draft: built in, needs no weights (default); sonic: the diffusion model, needs the weights in --models",
-    )
-    render.add_argument(
-        "--min-resolution", type=int, default=512, metavar="N", help="shorter side in pixels, 128 to 2048 (512)"
-    )
-    render.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same video")
-    render.add_argument("--face", type=int, default=0, metavar="N", help="which face, 0 is the largest")
-    render.add_argument(
+    add = render.add_argument
+    add("portrait", metavar="PORTRAIT", help="picture of a face, in any format that Pillow opens")
+    add("speech", metavar="SPEECH", help="recording: any sound or video file that PyAV opens")
+    add("-o", "--output", metavar="OUT.mp4", help="video to write (H.264 and AAC, 25 frames a second)")
+    engines = "; ".join(f"{name}: {entry.help}" for name, entry in ENGINES.items())
+    add("--engine", choices=list(ENGINES), default=DEFAULT_ENGINE, help=f"{engines} ({DEFAULT_ENGINE})")
+    for option, settings, name in (
+        ("--min-resolution", PrepareSettings, "min_resolution"),
+        ("--seed", SharedSettings, "seed"),
+        ("--face", PrepareSettings, "face_index"),
+        ("--expand-ratio", PrepareSettings, "expand_ratio"),
+    ):
+        limit = limits(settings, name)
+        add(option, default=limit.default, **facts_of(option, limit))
+    add(
         "--face-mask",
         metavar="MASK",
-        help="picture of PORTRAIT's size, white where the face is: for statues and drawings",
+        help="picture of PORTRAIT's size, white on the face: for statues and drawings, where no face is found",
     )
-    render.add_argument(
-        "--expand-ratio", type=number_within(0, 1), default=0.18, metavar="0-1", help="room around the face (0.18)"
-    )
-    render.add_argument("--no-interpolate", action="store_true", help="12.5 frames a second instead of 25")
-    render.add_argument("--paste-back", action="store_true", help="put the speaking face back into the whole picture")
-    render.add_argument("--frames", metavar="DIR", help="also write every frame as PNG into DIR")
-    render.add_argument(
-        "--lossless", action="store_true", help="encode without loss (large file, not every player opens it)"
-    )
-    render.add_argument("--json", action="store_true", help="print what was done as JSON on standard output")
-    add_draft(render.add_argument_group("draft engine"))
-    add_sonic(render.add_argument_group("Sonic engine"))
+    add("--no-interpolate", action="store_true", help="write 12.5 frames a second instead of 25")
+    add("--paste-back", action="store_true", help="put the speaking face back into the whole picture")
+    add("--frames", metavar="DIR", help="also write every frame as PNG into DIR")
+    add("--lossless", action="store_true", help="encode without loss: a large file that not every player opens")
+    add("--json", action="store_true", help="print a report as JSON on standard output")
+    for name, entry in ENGINES.items():
+        add_engine(render.add_argument_group(f"{name} engine"), entry)
 
 
-def add_draft(group):
-    group.add_argument(
-        "--opening", type=number_within(0, 2), metavar="0-2", help="how far the mouth opens; 1 is natural"
-    )
-    group.add_argument("--sway", type=number_within(0, 1), metavar="0-1", help="head motion; 0 keeps the head still")
-    group.add_argument("--blink", type=number_within(0, 1), metavar="0-1", help="how often the eyes blink; 0 never")
-
-
-def add_sonic(group):
-    add = group.add_argument
-    add(
-        "--models",
-        metavar="DIR",
-        help="ComfyUI's models folder, or what `sonic models convert` wrote ($SONIC_MODELS, else ./models)",
-    )
-    add("--unet", metavar="FILE", help="another UNet than the folder's sonic/unet.pth")
-    add("--checkpoint", metavar="FILE", help="another checkpoint than the folder's checkpoints/svd_xt.safetensors")
-    add("--steps", type=int, metavar="N", help="denoising steps, 20 to 30 for a finished video (25)")
-    add("--dynamic-scale", type=float, metavar="0.5-2", help="how much everything moves (1.1)")
-    add("--motion-scale", type=float, metavar="0.5-2", help="how much the head moves (1.05)")
-    add("--appearance-guidance", type=float, metavar="1-10", help="how strictly frames keep to the portrait (2)")
-    add("--audio-guidance", type=float, metavar="1-20", help="how strictly the mouth follows the voice (7.5)")
-    add("--audio-strength", type=float, metavar="0-2", help="how strongly the voice acts (1)")
-    add(
-        "--precision",
-        choices=["auto", "fp16", "bf16", "fp32"],
-        help="auto: fp16 on a graphics card, else fp32, or bf16 to save memory",
-    )
-    add("--device", metavar="DEVICE", help="cpu, cuda, cuda:1 ... (auto: cuda where there is one)")
-    add(
-        "--plan",
-        choices=PLANS,
-        help="how to use memory: three branches at once, one by one, networks dropped after use (auto)",
-    )
-    add(
-        "--plan-only",
-        action="store_true",
-        default=None,
-        help="say how long it takes and what memory it needs, and stop",
-    )
-
-
-def settle(options):
-    """Fill in the engine's defaults. Raises UsageError for options of the other engine: a run of an hour must not
-    ignore them."""
-    own, foreign = (SONIC, DRAFT) if options.engine == "sonic" else (DRAFT, SONIC)
-    wrong = [f"--{name.replace('_', '-')}" for name in foreign if getattr(options, name) is not None]
-    if wrong:
-        other = "draft" if options.engine == "sonic" else "sonic"
-        raise UsageError(
-            f"Leave out {', '.join(wrong)}, or choose --engine {other}: it has no effect with --engine {options.engine}."
+def add_engine(group, entry):
+    for name, limit in engine_limits(entry).items():
+        group.add_argument(option_of(name), **facts_of(option_of(name), limit))
+    if entry.has_plan:
+        group.add_argument(
+            "--plan-only",
+            action="store_true",
+            default=None,
+            help="print how much memory and time the run would take, and stop",
         )
-    for name, value in own.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    if options.engine == "sonic":
-        options.models = options.models or os.environ.get("SONIC_MODELS", "models")
-    if options.output is None and not (options.engine == "sonic" and options.plan_only):
-        options.refuse("the following arguments are required: -o/--output")
 
 
-def number_within(low, high):
-    """An argparse type: a number from `low` to `high`."""
+def engine_limits(entry) -> dict[str, Limits]:
+    """{name: limits} of an engine's own options."""
+    found = all_limits(entry.options) | all_limits(entry.settings)
+    return {name: limit for name, limit in found.items() if name not in WITHOUT_OPTION}
 
-    def number(text):
-        value = float(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"choose a number from {low} to {high}, it is {text}")
+
+def engine_names(entry) -> list[str]:
+    return [*engine_limits(entry), *(["plan_only"] if entry.has_plan else [])]
+
+
+def option_of(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def facts_of(option: str, limit: Limits) -> dict:
+    """Arguments of add_argument: type, metavar and help. A range that is too wide for a metavar stands in the help."""
+    if isinstance(limit, Choice):
+        return {"choices": limit.options, "help": f"{limit.help} ({limit.default})"}
+    if not isinstance(limit, Range):
+        return {"metavar": limit.metavar, "help": limit.help}
+    low, high = plain(limit.low), plain(limit.high)
+    kind = {"type": number_within(option, limit), "metavar": "N"}
+    if isinstance(limit.default, int):
+        return kind | {"help": f"{limit.help}; {low} to {high} ({plain(limit.default)})"}
+    return kind | {"metavar": f"{low}-{high}", "help": f"{limit.help} ({plain(limit.default)})"}
+
+
+def number_within(option: str, limit: Range):
+    """An argparse type. A number out of range is a UsageError, which the command prints without its usage text."""
+
+    def number(text: str):
+        value = type(limit.default)(text)
+        limit.check(option, value)
         return value
 
+    number.__name__ = "whole number" if isinstance(limit.default, int) else "number"
     return number
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """What `sonic render` was asked for, complete and checked."""
+
+    portrait: str
+    speech: str
+    output: str | None  # None: plan_only
+    engine: str
+    options: object  # ENGINES[engine].options
+    settings: object  # ENGINES[engine].settings
+    prepare: PrepareSettings
+    seed: int
+    face_mask: str | None
+    interpolate: bool
+    paste_back: bool
+    frames: str | None  # folder for PNG files
+    lossless: bool
+    plan_only: bool
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "RenderRequest":
+        """Raises UsageError for options of another engine: a run of an hour must not ignore them."""
+        entry = ENGINES[options.engine]
+        refuse_foreign(options)
+        plan_only = bool(entry.has_plan and options.plan_only)
+        if options.output is None and not plan_only:
+            options.refuse("the following arguments are required: -o/--output")
+        return cls(
+            portrait=options.portrait,
+            speech=options.speech,
+            output=options.output,
+            engine=options.engine,
+            options=given(entry.options, options),
+            settings=given(entry.settings, options),
+            prepare=PrepareSettings(
+                min_resolution=options.min_resolution,
+                expand_ratio=options.expand_ratio,
+                face_index=options.face,
+                on_mismatch="refuse",
+            ),
+            seed=options.seed,
+            face_mask=options.face_mask,
+            interpolate=not options.no_interpolate,
+            paste_back=options.paste_back,
+            frames=options.frames,
+            lossless=options.lossless,
+            plan_only=plan_only,
+        )
+
+
+def given(settings: type, options: argparse.Namespace):
+    """An object of `settings` with the options that were given; the others keep their default."""
+    values = {name: getattr(options, name, None) for name in all_limits(settings)}
+    return settings(**{name: value for name, value in values.items() if value is not None})
+
+
+def refuse_foreign(options: argparse.Namespace):
+    for name, entry in ENGINES.items():
+        foreign = [n for n in engine_names(entry) if n not in engine_names(ENGINES[options.engine])]
+        wrong = [option_of(n) for n in foreign if getattr(options, n) is not None]
+        if wrong:
+            raise UsageError(
+                f"Leave out {', '.join(wrong)}, or choose --engine {name}: "
+                f"{'they have' if len(wrong) > 1 else 'it has'} no effect with --engine {options.engine}."
+            )

@@ -1,16 +1,31 @@
-"""Engines: what MODEL_SONIC is. Each offers the same calls to the nodes and to the command line.
+"""Engines, by name. The list needs no torch: `sonic --help` reads it. The interface is in base.py."""
 
-    name                                        "draft" or "sonic"
-    ignored                                     the settings that have no effect on it
-    settings(**node_inputs)                     what infer takes, of the inputs of Sonic Inference
-    infer(data, seed, settings, progress)       -> LATENT dict
-    decode(latent, data, progress, interpolate) -> iterator of uint8 [n, H, W, 3]: 25 frames a second, or every second
-    one
+from dataclasses import dataclass
+from importlib import import_module
 
-`data` is SONIC_PREDATA (pipeline.prepare). `progress(done, total, picture or None)` is called while the work goes on
-and may raise to stop it. The Sonic engine is imported where it is needed, from engines.sonic.
-"""
+from .settings import DraftOptions, DraftSettings, SonicOptions, SonicSettings
 
-from .draft import DraftEngine
 
-__all__ = ["DraftEngine"]
+@dataclass(frozen=True)
+class Entry:
+    """An engine in the list. Its class is imported when it is used."""
+
+    place: str  # module:class in this package
+    help: str
+    settings: type  # of one run
+    options: type  # for Engine.open
+    has_plan: bool  # whether Engine.plan returns a plan
+
+
+ENGINES = {
+    "draft": Entry("draft:DraftEngine", "built in, needs no weights", DraftSettings, DraftOptions, False),
+    "sonic": Entry(
+        "sonic:SonicEngine", "the diffusion model, needs its weights (--models)", SonicSettings, SonicOptions, True
+    ),
+}
+
+
+def engine_class(name: str) -> type:
+    """The subclass of base.Engine."""
+    module, cls = ENGINES[name].place.split(":")
+    return getattr(import_module(f".{module}", __package__), cls)

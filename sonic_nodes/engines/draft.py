@@ -1,50 +1,46 @@
 """The built-in engine that needs no weights: speech -> mouth poses -> the portrait warped on its face mesh
 (csrc/draft)."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import torch
 
 from ..errors import UsageError
 from ..extension.native import _sonic
-from ..pipeline import FPS
+from ..models.constants import CHUNK, FPS
+from .base import Description, Engine, Notify
+from .progress import Report
+from .settings import DraftOptions, DraftSettings, SharedSettings, limits
 
 OPENING, WIDTH = 0, 1  # columns of a pose, csrc/draft/pose.h
-CHUNK_FRAMES = 8
 
 
-@dataclass(frozen=True)
-class DraftSettings:
-    """What acts on the draft engine. Each is a factor: 1 is natural, 0 switches it off."""
-
-    opening: float = 1.0
-    sway: float = 1.0
-    blink: float = 1.0
-
-    def __post_init__(self):
-        for name, value in asdict(self).items():
-            if not 0.0 <= value <= 4.0:
-                raise UsageError(f"Choose {name} between 0 and 4: it is {value}.")
-
-
-class DraftEngine:
+class DraftEngine(Engine):
     """MODEL_SONIC of the draft engine. It holds no state, so one object serves any number of clips."""
 
     name = "draft"
     ignored = ("inference_steps", "appearance_guidance", "audio_guidance", "speed")
 
+    @classmethod
+    def open(cls, options: DraftOptions | None = None, notify: Notify = lambda _: None) -> "DraftEngine":
+        return cls()
+
     @staticmethod
-    def settings(dynamic_scale=1.0, motion_scale=1.0, **ignored):
-        """DraftSettings of the nodes' inputs: dynamic_scale is how far the mouth opens, motion_scale how far the head
-        sways."""
+    def settings(dynamic_scale=DraftSettings.opening, motion_scale=DraftSettings.sway, **ignored) -> DraftSettings:
+        """dynamic_scale is how far the mouth opens, motion_scale how far the head sways."""
         return DraftSettings(opening=dynamic_scale, sway=motion_scale)
 
-    def infer(self, data, seed, settings=None, progress=None):
-        """LATENT: `samples` zeros [frames, 4, H/8, W/8] and `sonic["codes"]` float32 [frames, 8]
+    def plan(self, data: dict, settings: DraftSettings | None = None) -> None:
+        """No plan: a clip takes seconds and a few megabytes."""
+
+    def infer(
+        self, data: dict, seed: int, settings: DraftSettings | None = None, progress: Report | None = None
+    ) -> dict:
+        """`samples` are zeros [frames, 4, H / 8, W / 8]; `sonic["codes"]` are the poses, float32 [frames, 8]
         (csrc/draft/pose.h)."""
-        if not 0 <= seed < 1 << 64:
-            raise UsageError(f"Choose a seed from 0 to {(1 << 64) - 1}: it is {seed}.")
+        limits(SharedSettings, "seed").check("seed", seed)
         settings = settings or DraftSettings()
         frames = data["frames"]
         codes = _sonic.draft_poses(data["audio"], frames, seed, settings.opening, settings.sway, settings.blink)
@@ -63,21 +59,33 @@ class DraftEngine:
         }
         return {"samples": samples, "sonic": described}
 
-    def decode(self, latent, data, progress=None, interpolate=True):
-        """Yield the pictures of `latent`, uint8 [up to 8, H, W, 3], in order: 25 a second, or every second one."""
+    def decode(
+        self, latent: dict, data: dict, progress: Report | None = None, interpolate: bool = True
+    ) -> Iterator[np.ndarray]:
         codes = np.ascontiguousarray(codes_of(latent, data)[:: 1 if interpolate else 2])
         rig = _sonic.draft_rig_create(data["image"], data["mesh"])
         total = len(codes)
-        for start in range(0, total, CHUNK_FRAMES):
-            poses = codes[start : start + CHUNK_FRAMES]
+        for start in range(0, total, CHUNK):
+            poses = codes[start : start + CHUNK]
             frames = np.empty((len(poses), *data["image"].shape), np.uint8)
             _sonic.draft_render(
                 rig, poses, frames, progress and (lambda done, _, start=start: progress(start + done, total))
             )
             yield frames
 
+    def describe(self, latent: dict) -> Description:
+        """`commanded` are the poses that the frames were drawn from."""
+        codes = latent["sonic"]["codes"]
+        commanded = {"opening": rounded(codes[:, OPENING]), "width": rounded(codes[:, WIDTH])}
+        return Description(summary={"commanded": commanded})
 
-def codes_of(latent, data):
+
+def rounded(values: np.ndarray) -> list[float]:
+    """For JSON: a ten-thousandth of a face is far below what a frame shows."""
+    return [round(float(value), 5) for value in values]
+
+
+def codes_of(latent, data: dict) -> np.ndarray:
     """The poses in `latent`, checked against `data`."""
     described = latent.get("sonic") if isinstance(latent, dict) else None
     if not described or described.get("engine") != DraftEngine.name:

@@ -4,26 +4,29 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 
-class Recent:
-    """The results used last, by key, up to `bytes_max` altogether. A larger one is not kept."""
+class LruCache:
+    """The least recently used results are dropped when all together exceed `max_bytes`; a larger one is not kept."""
 
-    def __init__(self, bytes_max: int):
-        self.bytes_max = bytes_max
+    def __init__(self, max_bytes: int):
+        self.max_bytes = max_bytes
         self.items: OrderedDict = OrderedDict()
 
     def __contains__(self, key) -> bool:
         return key in self.items
 
     def get(self, key, make: Callable, size: Callable[[object], int]):
-        """The result of `key`: kept, or make()'s, which takes size(result) bytes."""
+        """The result of `key`: the kept one, or that of make(), which takes size(result) bytes."""
         if key not in self.items:
             result = make()
             self.items[key] = (result, size(result))
-            while self.bytes > self.bytes_max:
+            while self.bytes > self.max_bytes:
                 self.items.popitem(last=False)
             return result
         self.items.move_to_end(key)
         return self.items[key][0]
+
+    def clear(self):
+        self.items.clear()
 
     @property
     def bytes(self) -> int:

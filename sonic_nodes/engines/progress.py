@@ -1,54 +1,55 @@
-"""How far a whole run is, while each network knows only its own part."""
+"""The progress of a whole run from the progress of its stages."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from ..memory.stage import Stage
 from ..progress import progress_callback
+
+Report = Callable[..., None]  # report(done, total, picture or None); what it raises ends the run
 
 
 class Progress:
-    """Parts with a cost each, in any unit that is the same for all; report(done, total, picture or None) is told the
-    sum."""
+    """Adds up the stages. costs: of each stage, in one unit. report: None where nobody asks."""
 
-    def __init__(self, report: Callable | None, parts: dict[str, int]):
-        self.report, self.parts, self.done = report, parts, 0
-        self.total = max(1, sum(parts.values()))
+    def __init__(self, report: Report | None, costs: Mapping[Stage, int]):
+        self.report, self.costs, self.done = report, costs, 0
+        self.total = max(1, sum(costs.values()))
 
     @contextlib.contextmanager
-    def part(self, name: str) -> Iterator[Callable]:
-        """Watches what runs inside: an exception of the report ends it at once. Yields told(done, of) for work that
-        tells itself."""
+    def during(self, *stages: Stage) -> Iterator[Callable[[int, int], None]]:
+        """Reports while the block runs these stages. Yields advance(done, total), for work that counts its steps."""
         if self.report is None:
-            yield lambda done, of: None
+            yield lambda done, total: None
             return
-        before, cost = self.done, self.parts[name]
-        heard = before
+        before, cost = self.done, sum(self.costs[stage] for stage in stages)
+        reported = before
 
-        def told(done: int, of: int, picture=None):
-            nonlocal heard
-            heard = max(heard, before + (cost * done // of if of else 0))
-            self.report(heard, self.total, picture)
+        def advance(done: int, total: int, picture=None):
+            nonlocal reported
+            reported = max(reported, before + (cost * done // total if total else 0))
+            self.report(reported, self.total, picture)
 
-        with progress_callback(told):
-            yield told
+        with progress_callback(advance):
+            yield advance
         self.done = before + cost
         self.report(self.done, self.total, None)
 
 
-def followed(chunks: Iterator, total: int, report: Callable | None) -> Iterator:
-    """The same chunks, watched while each is made; report(done, total) is told after each how many of `total` items
-    there are."""
+def chunks_with_progress(chunks: Iterator, total: int, report: Report | None) -> Iterator:
+    """The same chunks. report(done, total) is called after each, and while one is computed, with the number of items
+    that are done."""
     done = 0
 
-    def told(*_):
+    def repeat(*_):
         report(done, total)
 
     while True:
-        with progress_callback(told) if report else contextlib.nullcontext():
+        with progress_callback(repeat) if report else contextlib.nullcontext():
             chunk = next(chunks, None)
         if chunk is None:
             return
         done += len(chunk)
         if report:
-            told()
+            repeat()
         yield chunk

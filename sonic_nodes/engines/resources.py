@@ -1,23 +1,23 @@
-"""What the machine has, and the plan that fits into it."""
+"""The memory that a run of the Sonic engine may use, and the plan that fits into it."""
 
 from dataclasses import replace
 
 from ..memory import plan
 from ..memory.plan import Budget, Plan
 from ..weights.key_maps import NETWORKS
-from .clip_spec import Clip
+from .clip_spec import ClipSpec
 
 
 def budget_of(engine) -> Budget:
-    """What is free now, and what the engine itself holds: the plan counts that once more."""
+    """Free memory now, plus what the engine's own weights take: the plan counts those again."""
     free = Budget.of(engine.device)
     if free.gpu is None:
         return replace(free, host=free.host + engine.models.held_bytes("cpu"))
     return replace(free, gpu=free.gpu + engine.models.held_bytes(engine.device))
 
 
-def plan_for(clip: Clip, steps: int, engine) -> Plan:
-    """plan.make for this clip on the engine's device; raises ResourceError with the numbers when nothing fits."""
+def plan_for(clip: ClipSpec, steps: int, engine) -> Plan:
+    """plan.make for this clip on the engine's device. Raises ResourceError when nothing fits."""
     models = engine.models
     return plan.make(
         clip.rows,

@@ -1,188 +1,228 @@
-"""The Sonic engine: picture and voice through the diffusion model, by the stages of sonic_nodes/model."""
+"""The Sonic engine: portrait and voice through the diffusion model (sonic_nodes/models)."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, fields
 
 import numpy as np
 import torch
 
 from ..errors import UsageError
-from ..memory.plan import Budget, Plan, Speed, dtype_text, with_retry
+from ..memory.benchmark import Speed, speed_of
+from ..memory.plan import Budget, Plan, dtype_text, with_retry
+from ..memory.stage import Stage
 from ..models import video
+from ..models.constants import LATENT_FPS
 from ..models.sampler import Settings, frame_count
-from ..pipeline import FPS
 from ..weights.models import Models
-from .clip_spec import Clip, check_seed, costs
-from .lru_cache import Recent
-from .progress import Progress, followed
+from .base import Description, Engine, Notify
+from .clip_spec import ClipSpec
+from .lru_cache import LruCache
+from .progress import Progress, Report, chunks_with_progress
 from .resources import budget_of, plan_for
+from .settings import SharedSettings, SonicOptions, SonicSettings, limits
 from .stages import Stages, noise_of
 
-PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-KEPT_BYTES = 256 << 20
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+CACHE_BYTES = 256 << 20
+PROGRESS_UNIT_FLOP = 10**6  # fine enough for the smallest networks; an hour's clip stays below 2^53
+TERMS = (
+    "The weights of Sonic are published for non-commercial use, those of Stable Video Diffusion under Stability AI's "
+    "licences."
+)
 
 
-@dataclass(frozen=True)
-class SonicSettings:
-    """steps: 20 to 30 for a finished video. dynamic_scale multiplies both motion numbers, motion_scale the second once
-    more; 1 is what the model was published with. length: "exact", or "upstream" as the reference implementation cuts
-    the clip."""
-
-    steps: int = 25
-    dynamic_scale: float = 1.1
-    motion_scale: float = 1.05
-    appearance_guidance: float = 2.0
-    audio_guidance: float = 7.5
-    length: str = "exact"
-
-    def __post_init__(self):
-        scales, guidance = ("dynamic_scale", "motion_scale"), ("appearance_guidance", "audio_guidance")
-        limits = {"steps": (1, 1024)} | dict.fromkeys(scales, (0, 4)) | dict.fromkeys(guidance, (0, 30))
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise UsageError(f"Choose {name} between {low} and {high}: it is {getattr(self, name)}.")
-        if self.length not in ("exact", "upstream"):
-            raise UsageError(f"Choose the length 'exact' or 'upstream': it is {self.length!r}.")
-
-    def sampling(self) -> Settings:
-        """What the loop takes of them."""
-        return Settings(
-            self.steps, self.dynamic_scale, self.motion_scale, self.appearance_guidance, self.audio_guidance
-        )
-
-
-class SonicEngine:
+class SonicEngine(Engine):
     """MODEL_SONIC of the diffusion model.
 
-    models          weights.models.Models, or an object with its refresh, sizes, stamp, heads, head_dim, tensors and
-                    release
-    precision       "fp32", "fp16", "bf16", or "auto": fp16 on a graphics card, on the CPU fp32, or bf16 where that does
-                    not fit. It is
-                    that of CLIP, the UNet and the decoder; Whisper, the adapters, the encoder and RIFE are float32
-                    always
+    models          weights.models.Models, or an object with its refresh, sizes, stamp, heads, head_dim, tensors,
+                    release and held_bytes
+    precision       "fp32", "fp16", "bf16", or "auto": fp16 on a graphics card; on the CPU fp32, or bf16 where fp32 does
+                    not fit. It applies to CLIP, the UNet and the decoder; Whisper, the adapters, the encoder and RIFE
+                    are always float32
     audio_strength  how strongly the voice acts: 1 as trained, 0 not at all
     device          where the networks run
-    plan            "auto", or which of plan.KINDS to force
-    budget          what tells the plan.Budget; None: all that is free on the machine
-    speed           plan.Speed of the machine, for times in the plan
-    told            is given sentences for the user while a run goes on
+    plan            "auto", or one of memory.KINDS to restrict the choice
+    budget          returns the plan.Budget; None: all that is free on the machine
+    speed           benchmark.Speed of the machine, for times in the plan; calibrate() measures it
+    notify          called with sentences for the user during a run
 
-    In SONIC_PREDATA two objects stand in for the model's own networks where they are there and not None: `clip_vision`
-    with embed(image uint8 [H, W, 3]) -> [1, context], and `vae` with encode(image) -> [1, 4, h, w], not scaled, and
-    decode(latents [n, 4, h, w]) -> [n, 3, H, W] in -1..1. They are compared with ==, to know what has been computed
-    already.
+    SONIC_PREDATA may hold two objects that replace the model's own networks: `clip_vision` with
+    embed(image uint8 [H, W, 3]) -> [1, context], and `vae` with encode(image) -> [1, 4, h, w], not scaled, and
+    decode(latents [n, 4, h, w]) -> [n, 3, H, W] in -1..1. They are compared with ==, as a part of the cache's key.
     """
 
     name = "sonic"
-    ignored = ()
 
     def __init__(
         self,
         models: Models,
         *,
-        precision: str = "auto",
-        audio_strength: float = 1.0,
+        precision: str = SonicOptions.precision,
+        audio_strength: float = SonicOptions.audio_strength,
         device="cpu",
-        plan: str = "auto",
+        plan: str = SonicOptions.plan,
         budget: Callable[[], Budget] | None = None,
         speed: Speed | None = None,
-        told: Callable[[str], None] = lambda _: None,
+        notify: Notify = lambda _: None,
     ):
-        if precision != "auto" and precision not in PRECISIONS:
-            raise UsageError(f"Choose the precision auto, fp16, bf16 or fp32: it is {precision!r}.")
-        if not 0 <= audio_strength <= 4:
-            raise UsageError(f"Choose audio_strength between 0 and 4: it is {audio_strength}.")
+        SonicOptions(precision=precision, audio_strength=audio_strength, plan=plan)  # raises UsageError
         self.models, self.audio_strength, self.kind, self.speed = models, audio_strength, plan, speed
-        self.device, self.dtype = torch.device(device), PRECISIONS.get(precision)
+        self.device, self.dtype = torch.device(device), DTYPES.get(precision)
         self.budget = budget or (lambda: budget_of(self))
-        self.kept, self.told = Recent(KEPT_BYTES), told
+        self.cache, self.notify = LruCache(CACHE_BYTES), notify
         self.offload = False
 
+    @classmethod
+    def open(cls, options: SonicOptions, notify: Notify = lambda _: None) -> "SonicEngine":
+        models = Models.in_folder(
+            options.models or os.environ.get("SONIC_MODELS", "models"), options.unet, options.checkpoint
+        )
+        return cls(
+            models,
+            precision=options.precision,
+            audio_strength=options.audio_strength,
+            device=device_of(options.device),
+            plan=options.plan,
+            notify=notify,
+        )
+
     @staticmethod
-    def settings(
-        inference_steps=25, dynamic_scale=1.1, motion_scale=1.05, appearance_guidance=2.0, audio_guidance=7.5, **ignored
-    ):
-        """SonicSettings of the nodes' inputs."""
-        return SonicSettings(inference_steps, dynamic_scale, motion_scale, appearance_guidance, audio_guidance)
+    def settings(inference_steps=SonicSettings.steps, **inputs) -> SonicSettings:
+        known = {f.name for f in fields(SonicSettings)}
+        return SonicSettings(inference_steps, **{name: value for name, value in inputs.items() if name in known})
 
-    def planned(self, data, settings=None):
-        """The plan.Plan for these data, before any work. Raises ResourceError when nothing fits."""
+    def plan(self, data: dict, settings: SonicSettings | None = None) -> Plan:
         settings = settings or SonicSettings()
-        return plan_for(Clip.of(data, settings.length), settings.steps, self)
+        return plan_for(ClipSpec.of(data, settings.length), settings.steps, self)
 
-    def infer(self, data, seed, settings=None, progress=None) -> dict:
-        """LATENT: `samples` float32 [N, 4, H/8, W/8] at 12.5 a second, which any decoder of SVD takes; `sonic`
-        describes them."""
-        check_seed(seed)
+    def calibrate(self, dtype: torch.dtype | None = None):
+        usual = torch.float32 if self.device.type == "cpu" else torch.float16
+        self.speed = self.speed or speed_of(self.device, dtype or self.dtype or usual)
+
+    def infer(
+        self, data: dict, seed: int, settings: SonicSettings | None = None, progress: Report | None = None
+    ) -> dict:
+        """`samples` are float32 at 12.5 a second; any decoder of SVD takes them."""
+        limits(SharedSettings, "seed").check("seed", seed)
         settings = settings or SonicSettings()
-        clip = Clip.of(data, settings.length)
+        clip = ClipSpec.of(data, settings.length)
         clip.check_mask()
         self.models.refresh()
         plan = plan_for(clip, settings.steps, self)
-        embedding, mean, heard, whole = self._conditions(clip, plan, settings, progress)
-        start = noise_of(clip, seed)
+        embedding, mean, tokens, whole = self._conditions(clip, plan, progress)
+        noise = noise_of(clip, seed)
 
         def attempt(plan: Plan) -> torch.Tensor:
             stages = self._stages(plan.dtype, plan.offload)
-            with whole.part("prepare"):
-                net = stages.prepared(clip, embedding, mean, heard, self.audio_strength)
-            with whole.part("sample"):
-                return stages.sampled(net, start, mean, heard.buckets, settings.sampling(), plan.branches_at_once)
+            with whole.during(Stage.CONSTANTS):
+                net = stages.constants(clip, embedding, mean, tokens, self.audio_strength)
+            with whole.during(Stage.SAMPLING):
+                return stages.sampling(
+                    net, noise, mean, tokens.buckets, sampler_settings(settings), plan.branches_at_once
+                )
 
         try:
-            latents = with_retry(plan, attempt, self._stages(plan.dtype, plan.offload).make_room, self.told)
+            latents = with_retry(plan, attempt, self._stages(plan.dtype, plan.offload).free_memory, self.notify)
         finally:
             if plan.offload:
                 self.models.release("unet")
         described = {
             "engine": self.name,
-            "frames": clip.pictures,
-            "fps": FPS / 2,
+            "frames": clip.frames,
+            "fps": LATENT_FPS,
             "seed": seed,
             "settings": asdict(settings),
         }
         return {"samples": latents, "sonic": described | {"precision": dtype_text(plan.dtype), "notes": clip.notes()}}
 
-    def decode(self, latent, data, progress=None, interpolate=True) -> Iterator[np.ndarray]:
-        """Yield the pictures of `latent`, uint8 [n, H, W, 3] in order: 25 a second, or every second one when
-        `interpolate` is off."""
+    def decode(
+        self, latent: dict, data: dict, progress: Report | None = None, interpolate: bool = True
+    ) -> Iterator[np.ndarray]:
         samples, clip, described = checked_latent(latent, data)
         self.models.refresh()
-        stages = self._stages(self.dtype or PRECISIONS[described["precision"]], self.offload)
-        chunks = video.decode_chunks(samples, lambda part: stages.frames(part, data.get("vae")))
+        stages = self._stages(self.dtype or DTYPES[described["precision"]], self.offload)
+        chunks = video.decode_chunks(samples, lambda part: stages.decoding(part, data.get("vae")))
         if interpolate:
-            chunks = video.interpolate(chunks, stages.between)
-        count = frame_count(clip.sounding, described["settings"]["length"], interpolate)
+            chunks = video.interpolate(chunks, stages.in_between)
+        count = frame_count(clip.sound_frames, described["settings"]["length"], interpolate)
         try:
-            yield from followed(video.uint8_frames(chunks, count), count, progress)
+            yield from chunks_with_progress(video.uint8_frames(chunks, count), count, progress)
         finally:
-            stages.done_with("vae", "rife")
+            stages.release("vae", "rife")
+
+    def describe(self, latent: dict) -> Description:
+        made = {name: latent["sonic"][name] for name in ("precision", "settings")}
+        files = {key: self.models.paths[key].name for key in ("unet", "vae")}
+        return Description({"model": files, **made, "terms": TERMS}, made)
 
     def _stages(self, dtype: torch.dtype, offload: bool) -> Stages:
         self.offload = offload
-        return Stages(self.models, self.device, dtype, offload, self.told)
+        return Stages(self.models, self.device, dtype, offload, self.notify)
 
-    def _conditions(self, clip: Clip, plan: Plan, settings: SonicSettings, progress) -> tuple:
-        """CLIP's embedding, the autoencoder's mean, the speech's tokens; computed, or kept from the last run. And the
-        Progress."""
+    def _conditions(self, clip: ClipSpec, plan: Plan, progress: Report | None) -> tuple:
+        """(CLIP's embedding, the autoencoder's mean, the speech tokens, the Progress of the run). Computed, or kept
+        from the last run."""
         data, stages = clip.data, self._stages(plan.dtype, plan.offload)
-        own = (
+        portrait = (
             digest(data["image"]),
             data.get("clip_vision"),
             data.get("vae"),
             self.models.stamp("clip_vision", "vae"),
             plan.dtype,
         )
-        heard = digest(data["audio"]), clip.latents, self.models.stamp("whisper", "audio2token", "audio2bucket"), own
-        whole = Progress(progress, costs(clip, settings.steps, own in self.kept, heard in self.kept))
-        with whole.part("picture"):
-            embedding, mean = self.kept.get(
-                own, lambda: stages.portrait(data), lambda both: sum(t.nbytes for t in both)
+        speech = (
+            digest(data["audio"]),
+            clip.latents,
+            self.models.stamp("whisper", "audio2token", "audio2bucket"),
+            portrait,
+        )
+        whole = Progress(progress, progress_costs(plan, portrait in self.cache, speech in self.cache))
+        with whole.during(Stage.PICTURE, Stage.ENCODING):
+            embedding, mean = self.cache.get(
+                portrait,
+                lambda: (stages.picture(data), stages.encoding(data)),
+                lambda both: sum(tensor.nbytes for tensor in both),
             )
-        with whole.part("speech") as told:
-            tokens = self.kept.get(heard, lambda: stages.speech(clip, embedding, told), lambda made: made.bytes)
+        with whole.during(Stage.SOUND) as advance:
+            tokens = self.cache.get(speech, lambda: stages.sound(clip, embedding, advance), lambda tokens: tokens.bytes)
         return embedding, mean, tokens, whole
+
+
+def device_of(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+        return device
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).splitlines()[0]
+        raise UsageError(
+            f"Choose the device cpu, or cuda on a machine that has it: {name!r} cannot be used ({why})."
+        ) from None
+
+
+def sampler_settings(settings: SonicSettings) -> Settings:
+    values = asdict(settings)
+    del values["length"]
+    return Settings(**values)
+
+
+def progress_costs(plan: Plan, is_portrait_cached: bool, is_speech_cached: bool) -> dict[Stage, int]:
+    """Of the stages of infer, by the meter. Stages whose results are kept from the last run cost nothing."""
+    cached = {
+        Stage.PICTURE: is_portrait_cached,
+        Stage.ENCODING: is_portrait_cached,
+        Stage.SOUND: is_speech_cached,
+        Stage.CONSTANTS: False,
+        Stage.SAMPLING: False,
+    }
+    return {
+        stage: 0 if is_cached else round(plan.stage(stage).flops / PROGRESS_UNIT_FLOP)
+        for stage, is_cached in cached.items()
+    }
 
 
 def digest(values: np.ndarray) -> tuple:
@@ -190,8 +230,8 @@ def digest(values: np.ndarray) -> tuple:
     return values.shape, hashlib.blake2b(np.ascontiguousarray(values)).digest()
 
 
-def checked_latent(latent, data) -> tuple[torch.Tensor, Clip, dict]:
-    """(samples, what they are of, how they were made); UsageError when another engine or other data made them."""
+def checked_latent(latent, data: dict) -> tuple[torch.Tensor, ClipSpec, dict]:
+    """(samples, their clip, how they were made). Raises UsageError when another engine or other data made them."""
     described = latent.get("sonic") if isinstance(latent, dict) else None
     if not described or described.get("engine") != SonicEngine.name:
         engine = f"the built-in {described['engine']}" if described else "another sampler"
@@ -199,12 +239,12 @@ def checked_latent(latent, data) -> tuple[torch.Tensor, Clip, dict]:
     samples, (height, width) = latent["samples"], data["image"].shape[:2]
     if tuple(samples.shape[1:]) != (4, height // 8, width // 8):
         raise UsageError(
-            f"Connect the data that made this latent: it is for pictures of {8 * samples.shape[3]} x {8 * samples.shape[2]}, "
-            f"the data's is {width} x {height}."
+            f"Connect the data that made this latent: its frames have {8 * samples.shape[3]} x {8 * samples.shape[2]} "
+            f"pixels, the data's image has {width} x {height}."
         )
-    clip = Clip.of(data, described["settings"]["length"])
-    if (len(samples), described["frames"]) != (clip.latents, clip.pictures):
+    clip = ClipSpec.of(data, described["settings"]["length"])
+    if (len(samples), described["frames"]) != (clip.latents, clip.frames):
         raise UsageError(
-            f"Connect the data that made this latent: it has {described['frames']} pictures, the data {clip.pictures}."
+            f"Connect the data that made this latent: it has {described['frames']} frames, the data {clip.frames}."
         )
     return samples, clip, described

@@ -1,5 +1,4 @@
-"""The networks of one run, each with its weights: loaded when it is its turn, dropped after it when the plan says
-so."""
+"""The stages of one run. Each loads the networks it needs, and drops them afterwards when the plan says so."""
 
 import contextlib
 import gc
@@ -7,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
-import numpy as np
 import torch
 
 from ..errors import InputError, ResourceError
@@ -18,13 +16,14 @@ from ..models.sampler import Settings, sample
 from ..models.speech import SpeechTokens
 from ..models.unet import Conditions, UNet
 from ..weights.models import Models
-from .clip_spec import Clip
+from .clip_spec import ClipSpec
 
 Result = TypeVar("Result")
 
 
 class Stages:
-    """Each method is a stage. When memory runs out in one, everything is dropped and it is tried once more."""
+    """A method for each memory.stage.Stage. When memory runs out in one, all networks are dropped and it runs once
+    more."""
 
     def __init__(
         self,
@@ -32,100 +31,108 @@ class Stages:
         device: torch.device,
         dtype: torch.dtype,
         offload: bool,
-        told: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
     ):
-        """dtype: of CLIP, the UNet and the decoder; all else is float32. offload: drop each network after its stage.
-        told: is given sentences for the user."""
-        self.models, self.device, self.dtype, self.offload, self.told = models, device, dtype, offload, told
+        """dtype: of CLIP, the UNet and the decoder; the other networks are float32. offload: drop each network after
+        its stage. notify: called with sentences for the user."""
+        self.models, self.device, self.dtype, self.offload, self.notify = models, device, dtype, offload, notify
         self.decoder_dtype = dtype
 
-    def portrait(self, data) -> tuple[torch.Tensor, torch.Tensor]:
-        """CLIP's embedding [1, context] and the autoencoder's mean, not scaled, [1, 4, h, w] of the picture; float32 in
-        host memory. The user's own objects stand in for the networks: engines.sonic.SonicEngine."""
-        clip_vision, vae, image = data.get("clip_vision"), data.get("vae"), data["image"]
-        embedding = self._embedding(image) if clip_vision is None else clip_vision.embed(image)
-        mean = self._mean(image) if vae is None else vae.encode(image)
-        return embedding.float().cpu(), mean.float().cpu()
-
-    def _embedding(self, image: np.ndarray) -> torch.Tensor:
+    def picture(self, data: dict) -> torch.Tensor:
+        """CLIP's embedding [1, context] of the portrait; float32 in host memory. data["clip_vision"] replaces the
+        network: engines.sonic.SonicEngine."""
+        image, clip_vision = data["image"], data.get("clip_vision")
+        if clip_vision is not None:
+            return clip_vision.embed(image).float().cpu()
         pixels = picture.clip_pixels(image, picture.clip_side(self.models.sizes("clip_vision")))
         heads = self.models.heads("clip_vision")
-        return self._twice(
+        embedding = self._retried(
             lambda: picture.image_embedding(pixels, self._weights("clip_vision", self.dtype), heads), "clip_vision"
         )
+        return embedding.float().cpu()
 
-    def _mean(self, image: np.ndarray) -> torch.Tensor:
-        return self._twice(
+    def encoding(self, data: dict) -> torch.Tensor:
+        """The autoencoder's mean of the portrait, not scaled: [1, 4, h, w]; float32 in host memory. data["vae"]
+        replaces the network."""
+        image, vae = data["image"], data.get("vae")
+        if vae is not None:
+            return vae.encode(image).float().cpu()
+        mean = self._retried(
             lambda: picture.vae_mean(picture.vae_pixels(image), self._weights("vae", torch.float32)), "vae"
         )
+        return mean.float().cpu()
 
-    def speech(self, clip: Clip, embedding: torch.Tensor, told: Callable[[int, int], None]) -> SpeechTokens:
+    def sound(self, clip: ClipSpec, embedding: torch.Tensor, advance: Callable[[int, int], None]) -> SpeechTokens:
+        """Audio tokens and motion buckets. advance(done, total): called after each piece of 30 s."""
         audio, total = clip.data["audio"], speech.progress_steps(len(clip.data["audio"]), clip.latents)
-        own = "whisper", "audio2token", "audio2bucket"
+        networks = "whisper", "audio2token", "audio2bucket"
 
         def attempt():
             done = iter(range(1, total + 1))
-            another = lambda: told(next(done), total)  # noqa: E731
-            whisper, tokens, bucket = (self._weights(key, torch.float32) for key in own)
-            states = speech.States(audio, clip.heard, whisper, self.models.heads("whisper"), another)
-            return speech.speech_tokens(states, embedding, clip.latents, tokens, bucket, another)
+            next_piece = lambda: advance(next(done), total)  # noqa: E731
+            whisper, tokens, bucket = (self._weights(key, torch.float32) for key in networks)
+            states = speech.States(audio, clip.speech_rows, whisper, self.models.heads("whisper"), next_piece)
+            return speech.speech_tokens(states, embedding, clip.latents, tokens, bucket, next_piece)
 
-        return self._twice(attempt, *own)
+        return self._retried(attempt, *networks)
 
-    def prepared(
-        self, clip: Clip, embedding: torch.Tensor, mean: torch.Tensor, heard: SpeechTokens, audio_strength: float
+    def constants(
+        self, clip: ClipSpec, embedding: torch.Tensor, mean: torch.Tensor, tokens: SpeechTokens, audio_strength: float
     ) -> UNet:
         """The UNet with the constants of this run."""
         with user_errors("preparing the UNet"):
             net = UNet(self._weights("unet", self.dtype), self.models.head_dim())
-            net.prepare(conditions_of(clip, embedding, mean, heard, audio_strength))
+            net.prepare(conditions_of(clip, embedding, mean, tokens, audio_strength))
             return net
 
-    def sampled(
+    def sampling(
         self,
         net: UNet,
-        start: torch.Tensor,
+        noise: torch.Tensor,
         mean: torch.Tensor,
         buckets: torch.Tensor,
         settings: Settings,
         branches: int,
     ) -> torch.Tensor:
-        """Latents float32 [N, 4, h, w], already / 0.18215."""
+        """Latents float32 [N, 4, h, w], already divided by 0.18215."""
         with user_errors("sampling"):
             try:
-                return sample(net, start, mean, buckets, settings, branches)[0].cpu()
+                return sample(net, noise, mean, buckets, settings, branches)[0].cpu()
             except RuntimeError as error:
                 if "not finite" not in str(error) or "after step 1 " not in str(error):
                     raise
-            # stops at the layer, which it names
-            sample(net, start, mean, buckets, settings, branches, check_finite=True)
+            # fails at the first layer whose output is not finite, with its name
+            sample(net, noise, mean, buckets, settings, branches, check_finite=True)
             raise InputError(
                 "Choose precision fp32 or bf16, or other weight files: the latents are not finite (sampling)."
             )
 
-    def frames(self, latents: torch.Tensor, stand_in=None) -> torch.Tensor:
-        """[n, 3, H, W] in -1..1 of the few latents that are decoded together."""
-        if stand_in is not None:
-            return stand_in.decode(latents)
+    def decoding(self, latents: torch.Tensor, vae=None) -> torch.Tensor:
+        """One chunk of latents to frames [n, 3, H, W] in -1..1. vae: data["vae"], which replaces the network."""
+        if vae is not None:
+            return vae.decode(latents)
         try:
-            return self._twice(lambda: video.decode_chunk(latents, self._weights("vae", self.decoder_dtype)))
+            return self._retried(lambda: video.decode_chunk(latents, self._weights("vae", self.decoder_dtype)))
         except InputError:
             if self.decoder_dtype != torch.float16:
                 raise
-        # An hour's latents are at stake: SVD's decoder is known to leave fp16's range with some pictures.
+        # Some portraits overflow fp16 in SVD's decoder. Failing here would waste the sampling, maybe an hour of it.
         self.decoder_dtype = torch.float32
-        made = self._twice(lambda: video.decode_chunk(latents, self._weights("vae", torch.float32)))
-        self.told("The decoder left the range of fp16: frames from here on are decoded in fp32, which takes longer.")
-        return made
+        frames = self._retried(lambda: video.decode_chunk(latents, self._weights("vae", torch.float32)))
+        self.notify("The decoder left the range of fp16: frames from here on are decoded in fp32, which takes longer.")
+        return frames
 
-    def between(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-        return self._twice(lambda: video.between(before, after, self._weights("rife", torch.float32)))
+    def in_between(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+        """The interpolated frame."""
+        return self._retried(lambda: video.between(before, after, self._weights("rife", torch.float32)))
 
-    def done_with(self, *keys: str):
+    def release(self, *networks: str):
+        """Drops networks whose stage is over, if the plan says so."""
         if self.offload:
-            self.models.release(*keys)
+            self.models.release(*networks)
 
-    def make_room(self):
+    def free_memory(self):
+        """Drops all networks."""
         self.models.release()
         gc.collect()
         if self.device.type == "cuda":
@@ -135,26 +142,26 @@ class Stages:
         with user_errors("loading weights"):
             return self.models.tensors(key, dtype, self.device)
 
-    def _twice(self, attempt: Callable[[], Result], *networks: str) -> Result:
-        """attempt(), once more with nothing else in memory when that ran out; after it the plan may drop `networks`."""
+    def _retried(self, attempt: Callable[[], Result], *networks: str) -> Result:
+        """attempt(); when memory runs out, free_memory() and attempt() once more. Then release(networks)."""
         try:
             with contextlib.suppress(ResourceError):
                 return attempt()
-            self.make_room()
+            self.free_memory()
             return attempt()
         finally:
             if networks:
-                self.done_with(*networks)
+                self.release(*networks)
 
 
 def conditions_of(
-    clip: Clip, embedding: torch.Tensor, mean: torch.Tensor, heard: SpeechTokens, audio_strength: float
+    clip: ClipSpec, embedding: torch.Tensor, mean: torch.Tensor, tokens: SpeechTokens, audio_strength: float
 ) -> Conditions:
-    """Of the three branches of the guidance: without picture and sound, with the picture, with both."""
-    token, silence = embedding[:, None], heard.silence[None]
+    """Of the three branches of the guidance: without image and sound, with the image, with both."""
+    image, silence = embedding[:, None], tokens.silence[None]
     return Conditions(
-        image=[torch.zeros_like(token), token, token],
-        audio=[silence, silence, heard.tokens],
+        image=[torch.zeros_like(image), image, image],
+        audio=[silence, silence, tokens.tokens],
         face_mask=clip.mask,
         rows=clip.rows,
         columns=clip.columns,
@@ -164,9 +171,9 @@ def conditions_of(
     )
 
 
-def noise_of(clip: Clip, seed: int) -> torch.Tensor:
-    """float32 [N, 4, h, w] that this seed gives on every machine. The reference implementation draws a picture of noise
-    before it."""
+def noise_of(clip: ClipSpec, seed: int) -> torch.Tensor:
+    """float32 [N, 4, h, w], the same on every machine. The reference implementation first draws noise of the image's
+    size."""
     generator = _sonic.generator(seed)
     if clip.upstream:
         _sonic.normal(generator, clip.data["image"].size)

@@ -1,6 +1,7 @@
-"""How fast this machine is at what networks do, from one short call: that turns the operations of a plan into
+"""The machine's speed at the networks' operators, from one short measurement. It turns a plan's operations into
 seconds."""
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -16,8 +17,7 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Speed:
-    """What the machine does in a second, by kind of work (networks.METER): multiply-adds count twice, `moved` are
-    bytes."""
+    """Work per second, by kind (models.call.METER): FLOP, with two for a multiply-add; bytes for `moved`."""
 
     convolution: float
     product: float
@@ -33,11 +33,15 @@ class Speed:
         return sum(amount / rate for amount, rate in zip(cost.work, rates, strict=True))
 
 
-def calibrate(device="cpu", dtype: torch.dtype = torch.float32) -> Speed:
-    """Times each kind of operator in the sizes of a UNet's second level: a few seconds on a CPU, next to nothing on a
-    GPU.
+@functools.lru_cache(maxsize=16)
+def speed_of(device: torch.device, dtype: torch.dtype) -> Speed:
+    """calibrate(), once for each device and type."""
+    return calibrate(device, dtype)
 
-    What multiplies nothing is timed as networks mix it: an activation, a norm, a sum."""
+
+def calibrate(device="cpu", dtype: torch.dtype = torch.float32) -> Speed:
+    """Times each kind of operator at the sizes of the UNet's second level: a few seconds on a CPU, almost nothing on a
+    GPU. `moved` is timed on a mix of an activation, a norm and a sum, as networks have it."""
     device = torch.device(device)
 
     def tensor(*shape: int) -> torch.Tensor:
@@ -51,26 +55,26 @@ def calibrate(device="cpu", dtype: torch.dtype = torch.float32) -> Speed:
     large, other = tensor(1 << 14, 640), tensor(1 << 14, 640)
     with torch.inference_mode():
         return Speed(
-            2 * image.numel() * kernel[0].numel() / seconds(lambda: F.conv2d(image, kernel, padding=1), device),
-            2 * rows.numel() * len(weight) / seconds(lambda: F.linear(rows, weight), device),
+            2 * image.numel() * kernel[0].numel() / fastest_run_s(lambda: F.conv2d(image, kernel, padding=1), device),
+            2 * rows.numel() * len(weight) / fastest_run_s(lambda: F.linear(rows, weight), device),
             4
             * heads.numel()
             * heads.shape[2]
-            / seconds(lambda: F.scaled_dot_product_attention(heads, heads, heads), device),
-            7 * large.nbytes / seconds(lambda: F.layer_norm(F.gelu(large), (640,)).add_(other), device),
+            / fastest_run_s(lambda: F.scaled_dot_product_attention(heads, heads, heads), device),
+            7 * large.nbytes / fastest_run_s(lambda: F.layer_norm(F.gelu(large), (640,)).add_(other), device),
         )
 
 
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """The quickest of a few rounds after one that does not count."""
-    took = []
+def fastest_run_s(work: Callable[[], object], device: torch.device) -> float:
+    """The shortest of ROUNDS runs, after one for warming up."""
+    times = []
     for _ in range(1 + ROUNDS):
         wait_for(device)
         started = time.perf_counter()
         work()
         wait_for(device)
-        took.append(time.perf_counter() - started)
-    return min(took[1:])
+        times.append(time.perf_counter() - started)
+    return min(times[1:])
 
 
 def wait_for(device: torch.device):

@@ -1,9 +1,11 @@
-"""What each stage of a run takes: operations and bytes, from running the very networks on torch's meta device
+"""Operations and bytes of each stage of a run, estimated by running the networks on torch's meta device
 (csrc/torch/cost_meter.h).
 
-Nothing is allocated and nothing computed: every operator says how large its result would be. What an operator needs
-inside itself (workspace of cuDNN, packed copies in oneDNN) is not seen; plan.py adds a margin for it. With another
-device the same calls are made with random weights and measured: that is what foresight is tested against.
+Meta tensors have shapes and no data, so nothing is allocated or computed; the meter counts each operator's result. It
+does not see an operator's own scratch memory (cuDNN workspace, packed copies in oneDNN): plan.py adds a margin. On any
+other device the same functions run with random weights and return measured costs; the tests compare both.
+
+Sizes: rows and columns are those of the latents, an eighth of the frame's. Frames are latent frames.
 """
 
 import math
@@ -14,37 +16,42 @@ from functools import lru_cache
 import torch
 
 from ..models.call import METER, run_network
+from ..models.constants import CHUNK, WINDOW
 from ..models.sampler import Settings, sample
 from ..models.unet import Conditions, UNet
 from ..weights import shapes
+from .stage import Stage
 
-# frames of a window, of a decoded chunk, of a block of sound; branches of the guidance
-WINDOW, CHUNK, BLOCK, BRANCHES = 25, 8, 375, 3
-SEEN = WINDOW + 1  # frames of the shortest clip whose latents are larger than a window's
+BLOCK = 375  # latent frames in a block of 30 s of sound
+BRANCHES = 3  # of the guidance
+SHORT_CLIP = WINDOW + 1  # frames of the shortest clip that needs two windows
 MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 WHISPER_COLUMNS, CLIP_HEADS, WHISPER_HEADS, HEAD_DIM = 3000, 16, 6, 64
 FILES = ("whisper", "clip_vision", "audio2token", "audio2bucket", "vae", "unet", "rife")
-NETWORKS = (*FILES, "vae encoder")  # the autoencoder's file is loaded twice where its halves compute in different types
-STAGES = {  # stage: the networks that it needs beside the activations
-    "picture": ("clip_vision",),
-    "encoding": ("vae encoder",),
-    "sound": ("whisper", "audio2token", "audio2bucket"),
-    "constants": ("unet",),
-    "sampling": ("unet",),
-    "decoding": ("vae",),
-    "in between": ("rife",),
+NETWORKS = (
+    *FILES,
+    "vae encoder",
+)  # the autoencoder's halves may compute in different types; its file is then loaded twice
+NETWORKS_OF = {
+    Stage.PICTURE: ("clip_vision",),
+    Stage.ENCODING: ("vae encoder",),
+    Stage.SOUND: ("whisper", "audio2token", "audio2bucket"),
+    Stage.CONSTANTS: ("unet",),
+    Stage.SAMPLING: ("unet",),
+    Stage.DECODING: ("vae",),
+    Stage.IN_BETWEEN: ("rife",),
 }
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one call of a network. Bytes are those of results, above weights and operands."""
+    """Cost of a network call. Bytes are those of results, not of weights and inputs."""
 
     convolution_flops: int
     product_flops: int
     attention_flops: int
     moved_bytes: int
-    live_bytes: int  # of what it returns
+    live_bytes: int  # of the returned tensors
     peak_bytes: int
 
     @property
@@ -56,21 +63,22 @@ class Cost:
         return self.convolution_flops, self.product_flops, self.attention_flops, self.moved_bytes
 
     def times(self, count: float) -> "Cost":
-        """Of `count` calls, one after another, whose results are not kept."""
+        """Of `count` calls in sequence, whose results are not kept."""
         return Cost(*(round(count * amount) for amount in self.work), self.live_bytes, self.peak_bytes)
 
     def then(self, other: "Cost") -> "Cost":
-        """Of one after the other; the first one's results are not kept."""
+        """Of both in sequence; the results of the first are not kept."""
         work = (a + b for a, b in zip(self.work, other.work, strict=True))
         return Cost(*work, other.live_bytes, max(self.peak_bytes, other.peak_bytes))
 
     def beside(self, held_bytes: int) -> "Cost":
+        """While `held_bytes` stay allocated."""
         return Cost(*self.work, self.live_bytes, self.peak_bytes + held_bytes)
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network's names and shapes, and the type that it computes in."""
+    """The names and shapes of a network's weights, and its compute type."""
 
     table: tuple[tuple[str, tuple[int, ...]], ...]
     dtype: torch.dtype
@@ -82,13 +90,13 @@ class Network:
 
 @dataclass(frozen=True)
 class Model:
-    """All networks of a model and what their shapes do not tell."""
+    """All networks of a model, and the head counts that shapes do not show."""
 
     networks: tuple[tuple[str, Network], ...]
     head_dim: int = HEAD_DIM
     whisper_heads: int = WHISPER_HEADS
     clip_heads: int = CLIP_HEADS
-    gpu: bool = False  # whether results are laid out as kernels on a GPU do
+    gpu: bool = False  # whether results have the memory layout of GPU kernels
     device: str = "meta"
 
     @property
@@ -102,12 +110,13 @@ class Model:
         return sum(self[key].bytes for key in keys)
 
     def all_bytes(self) -> int:
-        """Of every file's network, in the larger type where it is needed in two."""
+        """Of all networks; the autoencoder once, in the larger of its types."""
         return self.bytes(FILES) + max(0, self["vae encoder"].bytes - self["vae"].bytes)
 
 
 def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = None, **options) -> Model:
-    """dtypes: of each network. sizes: as weights/tables.py takes them; None: the published ones. options: of Model."""
+    """dtypes: compute type by network. sizes: arguments of weights/shapes.py; None: the published ones. options: of
+    Model."""
     sizes = sizes or {}
     makers = {
         "unet": shapes.unet,
@@ -125,8 +134,8 @@ def model(dtypes: Mapping[str, torch.dtype], sizes: Mapping[str, dict] | None = 
 
 @lru_cache(maxsize=32)
 def weights(network: Network, device: str) -> dict[str, torch.Tensor]:
-    """Random ones that keep activations near 1, or none on the meta device. The UNet's blend factors are read on the
-    host."""
+    """Random values that keep activations near 1; no values on the meta device, except for the UNet's blend factors,
+    which are read on the host."""
     generator = torch.Generator().manual_seed(0)
 
     def tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
@@ -145,15 +154,16 @@ def weights(network: Network, device: str) -> dict[str, torch.Tensor]:
 
 
 def prepared_weight(w: torch.Tensor) -> torch.Tensor:
-    """As weights/models.py hands them to the networks: convolutions stored pixel by pixel."""
+    """In the memory format of weights/models.py: convolutions are channels-last."""
     return w.contiguous(memory_format=MEMORY_FORMATS[w.dim()]) if w.dim() in MEMORY_FORMATS else w
 
 
-def blank(m: Model, *shape: int) -> torch.Tensor:
+def zeros(m: Model, *shape: int) -> torch.Tensor:
     return torch.zeros(shape, device=m.device)
 
 
 def cost(reading: torch.Tensor) -> Cost:
+    """reading: the meter's output, in the order of METER."""
     values = dict(zip(METER, reading.tolist(), strict=True))
     return Cost(**{name: values[name] for name in Cost.__dataclass_fields__})
 
@@ -164,21 +174,20 @@ def metered(m: Model, operator: str, inputs, network: Network, numbers=(), outpu
 
 @lru_cache(maxsize=64)
 def sound(m: Model, latent_frames: int) -> Cost:
-    """Whisper in pieces of 30 s, tokens and motion numbers in blocks of as much."""
+    """Whisper in pieces of 30 s, audio tokens and motion buckets in blocks of 30 s."""
     block = min(BLOCK, latent_frames)
     whisper, tokens, bucket = m["whisper"], m["audio2token"], m["audio2bucket"]
     mels = dict(whisper.table)["model.encoder.conv1.weight"][1]
-    heard = metered(m, "whisper", {"mel": blank(m, mels, WHISPER_COLUMNS)}, whisper, [m.whisper_heads])
-    seen = dict(tokens.table)["audio2token.proj1.weight"][1]
-    made = metered(m, "audio_tokens_from_windows", {"windows": blank(m, block, seen)}, tokens)
+    states = metered(m, "whisper", {"mel": zeros(m, mels, WHISPER_COLUMNS)}, whisper, [m.whisper_heads])
+    token_inputs = dict(tokens.table)["audio2token.proj1.weight"][1]
+    token_cost = metered(m, "audio_tokens_from_windows", {"windows": zeros(m, block, token_inputs)}, tokens)
     dim = dict(tokens.table)["audio2token.norm.weight"][0]
-    both = dict(bucket.table)["audio2bucket.proj1.weight"][1]
-    moved = metered(
-        m, "motion_bucket_from_windows", {"windows": blank(m, block, both - dim), "image": blank(m, 1, dim)}, bucket
-    )
-    kept = 3 * heard.live_bytes + 4 * block * max(seen, both - dim)  # states of three pieces, the windows cut from them
-    blocks = math.ceil(latent_frames / BLOCK)  # of 30 s, as Whisper's pieces
-    return heard.then(made).then(moved).times(blocks).beside(kept)
+    bucket_inputs = dict(bucket.table)["audio2bucket.proj1.weight"][1] - dim
+    inputs = {"windows": zeros(m, block, bucket_inputs), "image": zeros(m, 1, dim)}
+    bucket_cost = metered(m, "motion_bucket_from_windows", inputs, bucket)
+    # states of three pieces, and the windows cut from them
+    held = 3 * states.live_bytes + 4 * block * max(token_inputs, bucket_inputs)
+    return states.then(token_cost).then(bucket_cost).times(math.ceil(latent_frames / BLOCK)).beside(held)
 
 
 @lru_cache(maxsize=64)
@@ -187,29 +196,28 @@ def picture(m: Model) -> Cost:
     kernel = next(shape for name, shape in clip.table if len(shape) == 4)
     tokens = next(shape[0] for name, shape in clip.table if "position" in name)
     side = kernel[2] * math.isqrt(tokens - 1)
-    return metered(m, "clip_vision", {"pixels": blank(m, 1, 3, side, side)}, clip, [m.clip_heads])
+    return metered(m, "clip_vision", {"pixels": zeros(m, 1, 3, side, side)}, clip, [m.clip_heads])
 
 
 @lru_cache(maxsize=64)
 def encoding(m: Model, rows: int, columns: int) -> Cost:
-    """rows and columns: of the latents, as everywhere here."""
-    return metered(m, "vae_encoder", {"picture": blank(m, 1, 3, 8 * rows, 8 * columns)}, m["vae encoder"], outputs=2)
+    return metered(m, "vae_encoder", {"picture": zeros(m, 1, 3, 8 * rows, 8 * columns)}, m["vae encoder"], outputs=2)
 
 
 @lru_cache(maxsize=64)
 def decoding(m: Model, rows: int, columns: int, frames: int = CHUNK) -> Cost:
-    latents = blank(m, frames, latent_channels(m), rows, columns)
+    latents = zeros(m, frames, latent_channels(m), rows, columns)
     chunk = metered(m, "vae_decoder", {"latents": latents}, m["vae"], [CHUNK])
-    pictures = 4 * frames * 3 * 64 * rows * columns  # float32, beside what the decoder returned
-    return Cost(*chunk.work, pictures, max(chunk.peak_bytes, chunk.live_bytes + pictures))
+    converted = 4 * frames * 3 * 64 * rows * columns  # float32 copies, beside the decoder's output
+    return Cost(*chunk.work, converted, max(chunk.peak_bytes, chunk.live_bytes + converted))
 
 
 @lru_cache(maxsize=64)
 def in_between(m: Model, rows: int, columns: int) -> Cost:
-    """Of one pair, with the chunk whose frames it stands between."""
-    frame = blank(m, 1, 3, 8 * rows, 8 * columns)
+    """Of one pair of frames, while their chunk is held."""
+    frame = zeros(m, 1, 3, 8 * rows, 8 * columns)
     pair = metered(m, "rife", {"before": frame, "after": frame}, m["rife"])
-    # the chunk, the frame before it, both with the frames between, joined
+    # the chunk and the frame before it; both with the interpolated frames; the same concatenated
     chunk = (CHUNK + 1 + 2 * CHUNK + CHUNK) * pair.live_bytes
     return Cost(*pair.work, chunk, pair.peak_bytes + chunk)
 
@@ -219,62 +227,64 @@ def latent_channels(m: Model) -> int:
 
 
 def token_shape(m: Model) -> tuple[int, int]:
-    """Of the sound in one frame: tokens, context."""
+    """Audio of one latent frame: (tokens, context)."""
     context = dict(m["unet"].table)["down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"][1]
     return dict(m["audio2token"].table)["audio2token.proj3.weight"][0] // context, context
 
 
 def unet_conditions(m: Model, rows: int, columns: int) -> Conditions:
-    """The whole frame is the face: sound then acts everywhere, the most it can cost. The tokens stay in host memory, as
+    """The face mask covers the whole frame, so audio attention costs as much as it can. Tokens stay in host memory, as
     in a run."""
     tokens, context = token_shape(m)
-    part = blank(m, latent_channels(m), rows, columns)
+    latents = zeros(m, latent_channels(m), rows, columns)
     return Conditions(
-        image=[blank(m, 1, 1, context)] * BRANCHES,
-        audio=[torch.zeros(n, tokens, context) for n in (1, 1, SEEN)],
+        image=[zeros(m, 1, 1, context)] * BRANCHES,
+        audio=[torch.zeros(n, tokens, context) for n in (1, 1, SHORT_CLIP)],
         face_mask=torch.ones(8 * rows, 8 * columns),
         rows=rows,
         columns=columns,
         window=WINDOW,
-        image_latents=[part] * BRANCHES,
+        image_latents=[latents] * BRANCHES,
     )
 
 
 @lru_cache(maxsize=64)
-def prepared(m: Model, rows: int, columns: int) -> tuple[UNet, Cost]:
+def prepared_unet(m: Model, rows: int, columns: int) -> tuple[UNet, Cost]:
     net = UNet(weights(m["unet"], m.device), m.head_dim)
     (reading,) = net.prepare(unet_conditions(m, rows, columns), meter=m.meter)
     return net, cost(reading)
 
 
 def constants(m: Model, rows: int, columns: int) -> Cost:
-    return prepared(m, rows, columns)[1]
+    return prepared_unet(m, rows, columns)[1]
 
 
 def constants_bytes(m: Model, rows: int, columns: int) -> int:
-    """Of the constants beside the weights."""
-    net, _ = prepared(m, rows, columns)
+    """Of the UNet's constants, without the weights among them."""
+    net, _ = prepared_unet(m, rows, columns)
     return sum(t.nbytes for t in net.constants.values() if t.is_meta)
 
 
 @lru_cache(maxsize=64)
 def two_windows(m: Model, rows: int, columns: int, branches: int) -> Cost:
-    """One step of a clip of SEEN frames."""
-    net, _ = prepared(m, rows, columns)
+    """One step of a clip of SHORT_CLIP frames."""
+    net, _ = prepared_unet(m, rows, columns)
     channels = latent_channels(m)
-    noise, image = blank(m, SEEN, channels, rows, columns), blank(m, 1, channels, rows, columns)
+    noise, image = zeros(m, SHORT_CLIP, channels, rows, columns), zeros(m, 1, channels, rows, columns)
     return cost(
-        sample(net, noise, image, torch.zeros(SEEN, 2), Settings(steps=1, window=WINDOW), branches, meter=m.meter)[1]
+        sample(
+            net, noise, image, torch.zeros(SHORT_CLIP, 2), Settings(steps=1, window=WINDOW), branches, meter=m.meter
+        )[1]
     )
 
 
 def sampling(m: Model, rows: int, columns: int, latent_frames: int, steps: int, branches: int) -> Cost:
-    """The whole loop. Beside what one window takes, the clip's latents are held twice, before and after a step."""
-    more = 2 * 4 * latent_channels(m) * rows * columns * (latent_frames - SEEN)
+    """The whole loop. Besides one window's memory, the clip's latents are held twice, before and after a step."""
+    more = 2 * 4 * latent_channels(m) * rows * columns * (latent_frames - SHORT_CLIP)
     return two_windows(m, rows, columns, branches).times(steps * math.ceil(latent_frames / WINDOW) / 2).beside(more)
 
 
 def host_bytes(m: Model, rows: int, columns: int, latent_frames: int) -> int:
-    """What grows with a clip in host memory: tokens as they come and in the UNet's type, noise, latents."""
+    """Host memory that grows with a clip: tokens in float32 and in the UNet's type, noise, latents."""
     tokens = math.prod(token_shape(m)) * (4 + m["unet"].dtype.itemsize)
     return latent_frames * (tokens + 2 * 4 * latent_channels(m) * rows * columns)

@@ -1,33 +1,36 @@
-"""Before a run: does it fit, how, and how long will it take? Says so from sizes alone; nothing is loaded or computed.
+"""Before a run: does it fit, how is memory used, and how long does it take? Nothing is loaded or computed for that.
 
-    budget = Budget.of("cuda")                     what is free now
-    p = make(64, 64, 126, budget, speed=speed)     Plan, or ResourceError with numbers and ways out
+    budget = Budget.of("cuda")                     # free memory now
+    p = make(64, 64, 126, budget, speed=speed)     # Plan; ResourceError with the changes that would help
     print("\n".join(p.text))
 
-Bytes come from the meter on the meta device (foresee.py), plus a margin for what operators need inside themselves.
+Bytes come from the meter on the meta device (estimate.py), plus a margin for the operators' own scratch memory.
 """
 
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
 from ..errors import ResourceError, UsageError
-from . import estimate
+from ..models.constants import CHUNK, LATENT_FPS, WINDOW
+from ..models.sampler import Settings
+from . import KINDS, estimate
 from .benchmark import Speed
-from .estimate import CHUNK, STAGES, WINDOW, Model
+from .estimate import NETWORKS_OF, Model
+from .stage import Stage
 
 GIB = 1 << 30
-STEPS, FPS_LATENT, FPS_PICTURE = 25, 12.5, 25
-# on a GPU: cuBLAS' and cuDNN's workspace, gaps between the allocator's blocks
+STEPS = Settings.steps
+# on a GPU: workspace of cuBLAS and cuDNN, gaps between the allocator's blocks
 MARGIN_BYTES, MARGIN_SHARE = 256 << 20, 0.1
 HOST_MARGIN_BYTES, HOST_MARGIN_SHARE = 64 << 20, 0.1  # on the CPU: oneDNN's packed weights and scratch
-KINDS = ("auto", "batched", "sequential", "offload")
-WAYS = ((3, False), (3, True), (1, False), (1, True))  # branches at once, offload: the quickest first
+VARIANTS = ((3, False), (3, True), (1, False), (1, True))  # (branches at once, offload), the fastest first
+OUT_OF_MEMORY_TEXTS = ("out of memory", "not fit in memory", "no memory", "not enough memory", "allocate memory")
 SIDE_STEP, SIDE_MIN = 64, 128
 FP32_NETWORKS = ("whisper", "audio2token", "audio2bucket", "vae encoder", "rife")
 
@@ -43,19 +46,19 @@ class Budget:
 
     @classmethod
     def of(cls, device="cpu") -> "Budget":
-        """What is free now."""
+        """Free memory now."""
         device = torch.device(device)
         gpu = torch.cuda.mem_get_info(device)[0] + unused(device) if device.type == "cuda" else None
         return cls(gpu, free_host_bytes())
 
 
 def unused(device: torch.device) -> int:
-    """Bytes that torch's allocator keeps and could hand out again."""
+    """Bytes that torch's allocator has reserved and not handed out."""
     return torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def free_host_bytes() -> int:
-    """System memory that can be had without swapping."""
+    """System memory that is available without swapping."""
     try:
         import psutil
 
@@ -67,19 +70,19 @@ def free_host_bytes() -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError):
         pass
-    if hasattr(os, "sysconf"):  # macOS without psutil: half of what there is
+    if hasattr(os, "sysconf"):  # macOS without psutil: half of the installed memory
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return 8 * GIB
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Bytes on the device that computes, at the stage's peak."""
+class StageEstimate:
+    """Bytes on the compute device at the stage's peak, and its cost."""
 
-    name: str
-    weights: int  # of the networks that are loaded meanwhile
-    held: int  # what other stages left: the UNet's constants, latents
-    results: int  # of operators
+    stage: Stage
+    weights: int  # of the networks that are loaded
+    held: int  # by results of other stages: the UNet's constants, latents
+    results: int  # of the stage's operators
     margin: int
     flops: int
     seconds: float | None
@@ -88,10 +91,15 @@ class Stage:
     def peak(self) -> int:
         return self.weights + self.held + self.results + self.margin
 
+    def as_dict(self) -> dict:
+        """For JSON."""
+        numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "stage"}
+        return {"name": self.stage.value, **numbers, "peak": self.peak}
+
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run will be done. branches_at_once and offload are what an engine obeys; chunk and window are fixed, pixels
+    """How a run uses memory. An engine follows branches_at_once and offload; window and chunk are fixed, because pixels
     depend on them."""
 
     rows: int  # of the latents
@@ -101,14 +109,14 @@ class Plan:
     dtype: torch.dtype
     device: str  # "cpu" or "gpu"
     branches_at_once: int
-    offload: bool  # drop each network when its stage is done; else all stay loaded
-    stages: tuple[Stage, ...]
+    offload: bool  # drop each network after its stage; otherwise all stay loaded
+    stages: tuple[StageEstimate, ...]
     budget: int
-    # bytes that the clip itself takes in system memory while a GPU computes; on the CPU they are part of the stages
+    # bytes of the clip in system memory while a GPU computes; on the CPU the stages include them
     host: int = 0
     host_budget: int = 0
     notes: tuple[str, ...] = ()
-    smaller: "Plan | None" = field(default=None, repr=False)  # the next that takes less memory, for with_retry
+    smaller: "Plan | None" = field(default=None, repr=False)  # the fastest that takes less memory, for with_retry
     window: int = WINDOW
     chunk: int = CHUNK
 
@@ -125,36 +133,31 @@ class Plan:
     def fits(self) -> bool:
         return self.peak <= self.budget and self.host <= self.host_budget
 
-    def stage(self, name: str) -> Stage:
-        return next(stage for stage in self.stages if stage.name == name)
+    def stage(self, stage: Stage) -> StageEstimate:
+        return next(found for found in self.stages if found.stage == stage)
 
     @property
     def kind(self) -> str:
-        how = "batched" if self.branches_at_once > 1 else "sequential"
-        return f"{how}, offload" if self.offload else how
+        branches = "batched" if self.branches_at_once > 1 else "sequential"
+        return f"{branches}, offload" if self.offload else branches
 
     @property
     def title(self) -> str:
         """One line."""
-        length = self.latent_frames / FPS_LATENT
+        facts = f"{8 * self.columns}x{8 * self.rows}, {self.latent_frames / LATENT_FPS:.1f} s, {dtype_text(self.dtype)}"
         where = "GPU" if self.device == "gpu" else "system memory"
-        host = (
-            f" and {size(self.host)} of {size(self.host_budget)} free (system memory)"
-            if self.host > self.host_budget
-            else ""
-        )
-        return (
-            f"{8 * self.columns}x{8 * self.rows}, {length:.1f} s, {dtype_text(self.dtype)}: {'fits' if self.fits else 'does not fit'}, "
-            f"{size(self.peak)} of {size(self.budget)} free ({where}){host}, {self.kind}"
-            + (f", about {duration(self.seconds)}" if self.seconds is not None else "")
-        )
+        memory = f"{size(self.peak)} of {size(self.budget)} free ({where})"
+        if self.host > self.host_budget:
+            memory += f" and {size(self.host)} of {size(self.host_budget)} free (system memory)"
+        time = f", about {duration(self.seconds)}" if self.seconds is not None else ""
+        return f"{facts}: {'fits' if self.fits else 'does not fit'}, {memory}, {self.kind}{time}"
 
     @property
     def text(self) -> list[str]:
         """Lines for a person."""
         head = f"{'stage':<12}{'weights':>10}{'held':>10}{'results':>10}{'margin':>10}{'peak':>10}{'time':>12}"
         rows = [
-            f"{s.name:<12}"
+            f"{s.stage.value:<12}"
             + "".join(f"{size(v):>10}" for v in (s.weights, s.held, s.results, s.margin, s.peak))
             + f"{duration(s.seconds) if s.seconds is not None else '?':>12}"
             for s in self.stages
@@ -164,14 +167,13 @@ class Plan:
     def as_dict(self) -> dict:
         """For JSON."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("stages", "dtype", "smaller")}
-        stages = [{**asdict(stage), "peak": stage.peak} for stage in self.stages]
         return {
             **plain,
             "dtype": dtype_text(self.dtype),
             "peak": self.peak,
             "seconds": self.seconds,
             "fits": self.fits,
-            "stages": stages,
+            "stages": [stage.as_dict() for stage in self.stages],
         }
 
 
@@ -191,7 +193,7 @@ def duration(seconds: float) -> str:
 
 
 def network_dtypes(dtype: torch.dtype) -> dict[str, torch.dtype]:
-    """In which type each network computes in a run of `dtype`."""
+    """The compute type of each network in a run of `dtype`."""
     return {key: torch.float32 if key in FP32_NETWORKS else dtype for key in estimate.NETWORKS}
 
 
@@ -208,123 +210,118 @@ def make(
     sizes: Mapping[str, dict] | None = None,
     **heads: int,
 ) -> Plan:
-    """The quickest plan that fits.
+    """The fastest plan that fits.
 
-    rows, columns   of the latents: an eighth of the picture's
-    dtype           None: float16 on a GPU, float32 on the CPU, there bfloat16 where float32 does not fit
-    speed           of this machine (speed.calibrate()); None: the plan has no times
-    kind            one of KINDS, to force how
-    sizes, heads    of networks that are not the published ones: weights/tables.py; head_dim, whisper_heads, clip_heads
-    Raises ResourceError when nothing fits: the first line is the remedy. UsageError for another `kind`.
+    rows, columns   of the latents: an eighth of the frame's
+    dtype           None: float16 on a GPU; on the CPU float32, or bfloat16 where float32 does not fit
+    speed           of this machine (benchmark.calibrate()); None: the plan has no times
+    kind            one of KINDS; all but "auto" restrict the choice
+    sizes, heads    of networks that are not the published ones: weights/shapes.py; head_dim, whisper_heads, clip_heads
+    Raises ResourceError when no plan fits; its first sentence is the remedy. UsageError for another `kind`.
     """
     found = plans(rows, columns, latent_frames, budget, dtype, steps, speed, kind, sizes, **heads)
-    return next((plan for plan in found if plan.fits), None) or refuse(found, budget, speed, sizes, heads)
+    return next((plan for plan in found if plan.fits), None) or refuse(found, budget, sizes, heads)
 
 
 def plans(
     rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=None, kind="auto", sizes=None, **heads
 ) -> list[Plan]:
-    """All ways to do it, the quickest first."""
+    """All plans of `kind`, the fastest first."""
     if kind not in KINDS:
         raise UsageError(f"Choose the plan among {', '.join(KINDS)}: it is {kind!r}.")
     on_gpu = budget.gpu is not None
     dtypes = (dtype,) if dtype else (torch.float16,) if on_gpu else (torch.float32, torch.bfloat16)
-    wanted = {
-        "auto": lambda b, o: True,
-        "batched": lambda b, o: b == 3,
-        "sequential": lambda b, o: b == 1,
-        "offload": lambda b, o: o,
+    is_allowed = {
+        "auto": lambda plan: True,
+        "batched": lambda plan: plan.branches_at_once == 3,
+        "sequential": lambda plan: plan.branches_at_once == 1,
+        "offload": lambda plan: plan.offload,
     }[kind]
     found = []
     for dtype in dtypes:
         m = estimate.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
-        grown = estimate.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
-        ways: list[Plan] = []
-        for branches, offload in reversed(WAYS):
-            parts = stages(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed)
-            plan = Plan(
-                rows,
-                columns,
-                latent_frames,
-                steps,
-                dtype,
-                "gpu" if on_gpu else "cpu",
-                branches,
-                offload,
-                parts,
-                budget.gpu if on_gpu else budget.host,
-                grown,
-                budget.host,
-            )
-            ways.insert(0, replace(plan, smaller=next((way for way in ways if way.peak < plan.peak), None)))
-        found += [plan for plan in ways if wanted(plan.branches_at_once, plan.offload)]
+        found += filter(is_allowed, variants(m, rows, columns, latent_frames, steps, dtype, budget, speed))
     return found
 
 
-def stages(m: Model, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed) -> tuple[Stage, ...]:
+def variants(m: Model, rows, columns, latent_frames, steps, dtype, budget, speed) -> list[Plan]:
+    """The plans in one dtype, the fastest first. Each knows the next one that takes less memory."""
+    on_gpu = budget.gpu is not None
+    host = estimate.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
+    found: list[Plan] = []
+    for branches, offload in reversed(VARIANTS):
+        plan = Plan(
+            rows,
+            columns,
+            latent_frames,
+            steps,
+            dtype,
+            "gpu" if on_gpu else "cpu",
+            branches,
+            offload,
+            stage_estimates(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed),
+            budget.gpu if on_gpu else budget.host,
+            host,
+            budget.host,
+        )
+        found.insert(0, replace(plan, smaller=next((other for other in found if other.peak < plan.peak), None)))
+    return found
+
+
+def stage_estimates(
+    m: Model, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed
+) -> tuple[StageEstimate, ...]:
     constants = estimate.constants_bytes(m, rows, columns)
     latents = 4 * latent_frames * estimate.latent_channels(m) * rows * columns
-    costs = {
-        "picture": (estimate.picture(m), 0),
-        "encoding": (estimate.encoding(m, rows, columns), 0),
-        "sound": (estimate.sound(m, latent_frames), 0),
-        "constants": (estimate.constants(m, rows, columns), 0),
-        "sampling": (estimate.sampling(m, rows, columns, latent_frames, steps, branches), constants),
-        "decoding": (estimate.decoding(m, rows, columns).times(math.ceil(latent_frames / CHUNK)), latents),
-        "in between": (estimate.in_between(m, rows, columns).times(latent_frames - 1), latents),
+    costs = {  # stage: (cost, bytes held)
+        Stage.PICTURE: (estimate.picture(m), 0),
+        Stage.ENCODING: (estimate.encoding(m, rows, columns), 0),
+        Stage.SOUND: (estimate.sound(m, latent_frames), 0),
+        Stage.CONSTANTS: (estimate.constants(m, rows, columns), 0),
+        Stage.SAMPLING: (estimate.sampling(m, rows, columns, latent_frames, steps, branches), constants),
+        Stage.DECODING: (estimate.decoding(m, rows, columns).times(math.ceil(latent_frames / CHUNK)), latents),
+        Stage.IN_BETWEEN: (estimate.in_between(m, rows, columns).times(latent_frames - 1), latents),
     }
-    grown = 0 if on_gpu else estimate.host_bytes(m, rows, columns, latent_frames)
+    host = 0 if on_gpu else estimate.host_bytes(m, rows, columns, latent_frames)
     share, least = (MARGIN_SHARE, MARGIN_BYTES) if on_gpu else (HOST_MARGIN_SHARE, HOST_MARGIN_BYTES)
     return tuple(
-        Stage(
-            name,
-            m.bytes(STAGES[name]) if offload else m.all_bytes(),
-            held + grown,
+        StageEstimate(
+            stage,
+            m.bytes(NETWORKS_OF[stage]) if offload else m.all_bytes(),
+            held + host,
             cost.peak_bytes,
             least + round(share * cost.peak_bytes),
             cost.flops,
             Speed.of(speed).seconds(cost) if speed else None,
         )
-        for name, (cost, held) in costs.items()
+        for stage, (cost, held) in costs.items()
     )
 
 
-def refuse(found: Sequence[Plan], budget: Budget, speed, sizes, heads):
-    """Raises ResourceError: what would fit, each way computed."""
+def refuse(found: Sequence[Plan], budget: Budget, sizes, heads):
+    """Raises ResourceError. It lists the changes that would make the run fit, each verified by a plan."""
     least = min(found, key=lambda plan: plan.peak)
     worst = max(least.stages, key=lambda stage: stage.peak)
-    ways = [
-        way
-        for way in (
-            smaller_picture(least, budget, sizes, heads),
-            another_type(least, budget, sizes, heads),
-            shorter_clip(least, budget, sizes, heads),
-            on_the_cpu(least, budget, sizes, heads),
-        )
-        if way
-    ]
-    used = "the GPU" if least.device == "gpu" else "much memory"
-    short = {used: least.peak - least.budget, "much system memory": least.host - least.host_budget}
-    ways += [
-        f"free {size(missing)} more: close other programs that use {used}"
-        for used, missing in short.items()
-        if missing > 0
-    ]
-    first, rest = ways[0], "".join(f", or {way}" for way in ways[1:])
+    remedies = [
+        find(least, budget, sizes, heads) for find in (smaller_picture, another_type, shorter_clip, on_the_cpu)
+    ] + more_memory(least)
+    first, *others = filter(None, remedies)
     raise ResourceError(
-        f"{first[0].upper()}{first[1:]}{rest}. {least.title}: {worst.name} alone takes {size(worst.peak)}."
+        f"{first[0].upper()}{first[1:]}{''.join(f', or {other}' for other in others)}. "
+        f"{least.title}: {worst.stage.value} alone takes {size(worst.peak)}."
     )
 
 
 def fitting(least: Plan, budget: Budget, sizes, heads, **changes) -> Plan | None:
-    wanted = {
+    """The fastest plan that fits when `changes` replace facts of the smallest plan."""
+    facts = {
         "rows": least.rows,
         "columns": least.columns,
         "latent_frames": least.latent_frames,
         "dtype": least.dtype,
         **changes,
     }
-    found = plans(budget=budget, steps=least.steps, sizes=sizes, **wanted, **heads)
+    found = plans(budget=budget, steps=least.steps, sizes=sizes, **facts, **heads)
     return next((plan for plan in found if plan.fits), None)
 
 
@@ -348,14 +345,14 @@ def another_type(least: Plan, budget, sizes, heads) -> str | None:
 
 
 def shorter_clip(least: Plan, budget, sizes, heads) -> str | None:
-    """The longest duration that fits, to a window."""
+    """The longest duration that fits, in whole windows."""
     low, high = 0, math.ceil(least.latent_frames / WINDOW)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (
             (middle, high) if fitting(least, budget, sizes, heads, latent_frames=WINDOW * middle) else (low, middle)
         )
-    return f"set duration to {low * WINDOW / FPS_LATENT:.0f} s or less" if low else None
+    return f"set duration to {low * WINDOW / LATENT_FPS:.0f} s or less" if low else None
 
 
 def on_the_cpu(least: Plan, budget, sizes, heads) -> str | None:
@@ -365,17 +362,20 @@ def on_the_cpu(least: Plan, budget, sizes, heads) -> str | None:
     return f"run on the CPU ({size(plan.peak)} of {size(budget.host)} system memory, much slower)" if plan else None
 
 
+def more_memory(least: Plan) -> list[str]:
+    """How much memory to free for the smallest plan."""
+    used_by = "the GPU" if least.device == "gpu" else "much memory"
+    missing = {used_by: least.peak - least.budget, "much system memory": least.host - least.host_budget}
+    return [
+        f"free {size(count)} more: close other programs that use {what}" for what, count in missing.items() if count > 0
+    ]
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Of torch's allocators, and of our C code, which hands on their text."""
-    kinds = (torch.OutOfMemoryError, MemoryError, ResourceError)
-    return (
-        isinstance(error, kinds)
-        or isinstance(error, RuntimeError)
-        and any(
-            sign in str(error)
-            for sign in ("out of memory", "not fit in memory", "no memory", "not enough memory", "allocate memory")
-        )
-    )
+    """Whether torch's allocators raised it, or our C code, which passes their text on."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError, ResourceError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY_TEXTS)
 
 
 def nothing(*_):
@@ -383,15 +383,18 @@ def nothing(*_):
 
 
 def with_retry(
-    plan: Plan, run: Callable[[Plan], Result], free: Callable[[], None] = nothing, told: Callable[[str], None] = nothing
+    plan: Plan,
+    run: Callable[[Plan], Result],
+    free: Callable[[], None] = nothing,
+    notify: Callable[[str], None] = nothing,
 ) -> Result:
-    """run(plan). When memory runs out half way: free(), then once more with the next smaller plan. A second failure
-    leaves as it came, so that a host that frees memory on its own kind of error still sees it."""
+    """run(plan). When memory runs out: free(), then run the next smaller plan. A second failure is raised unchanged, so
+    that a host which frees memory on its own type of error still sees that type."""
     try:
         return run(plan)
     except Exception as error:
         if not is_out_of_memory(error) or plan.smaller is None:
             raise
     free()
-    told(f"Memory ran out ({plan.kind}): once more, {plan.smaller.kind}.")
+    notify(f"Memory ran out ({plan.kind}): trying once more, {plan.smaller.kind}.")
     return run(plan.smaller)

@@ -157,7 +157,7 @@ def notes_ui(lines: list[str]) -> dict:
 
 
 def check_model(model) -> None:
-    if not all(hasattr(model, call) for call in ("name", "settings", "infer", "decode")):
+    if not all(hasattr(model, call) for call in ("name", "settings", "plan", "infer", "decode")):
         raise UsageError(
             "Connect the Sonic Loader of this pack: "
             f"the model given ({type(model).__name__}) was made by another pack's loader."

@@ -4,6 +4,15 @@ that its workflow files open and run. docs/nodes.md lists the intended differenc
 import torch
 from comfy_api.latest import io
 
+from ..engines.settings import (
+    COMPAT_AUDIO_STRENGTH,
+    COMPAT_DYNAMIC_SCALE,
+    COMPAT_SEED,
+    SharedSettings,
+    SonicSettings,
+    limits,
+)
+from ..models.constants import FPS
 from . import model_files
 from .common import (
     CATEGORY,
@@ -18,12 +27,11 @@ from .common import (
     notes_ui,
     plain_errors,
 )
-from .decoder import FULL_RATE, decode
+from .decoder import decode
 from .inference import infer
 from .loader import make_engine
 
 NONE = "none"
-MAX_SEED = 2**31 - 1
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -66,10 +74,7 @@ class SonicTLoader(io.ComfyNode):
         return [
             io.Float.Input(
                 "ip_audio_scale",
-                default=1.0,
-                min=0.5,
-                max=2.0,
-                step=0.1,
+                **COMPAT_AUDIO_STRENGTH.widget(),
                 tooltip="How strongly the voice drives the face; 1 is the trained value. Too low: the mouth hardly "
                 "moves. Too high: grimaces.",
             ),
@@ -138,34 +143,23 @@ class SonicTSampler(io.ComfyNode):
         return [
             io.Int.Input(
                 "seed",
-                default=0,
-                min=0,
-                max=MAX_SEED,
+                **COMPAT_SEED.widget(),
                 control_after_generate=True,
                 tooltip="Keep it to repeat a video; with 'randomize' each run differs.",
             ),
             io.Int.Input(
                 "inference_steps",
-                default=25,
-                min=1,
-                max=1024,
-                step=1,
+                **limits(SonicSettings, "steps").widget(),
                 tooltip="Denoising steps, usually 20 to 30. Fewer: blurred and unsteady. More: only slower.",
             ),
             io.Float.Input(
                 "dynamic_scale",
-                default=1.0,
-                min=0.5,
-                max=2.0,
-                step=0.1,
+                **COMPAT_DYNAMIC_SCALE.widget(),
                 tooltip="How far mouth and head move. Too low: mumbling. Too high: shouting.",
             ),
             io.Float.Input(
                 "fps",
-                default=25.0,
-                min=5.0,
-                max=120.0,
-                step=0.5,
+                **limits(SharedSettings, "fps").widget(),
                 tooltip="Frames per second of the result; 25 is smoothest. The model makes 25; for other values frames "
                 "are repeated or dropped, so that lips and voice stay in sync.",
             ),
@@ -179,7 +173,7 @@ class SonicTSampler(io.ComfyNode):
         node_id = cls.hidden.unique_id
         settings = {"inference_steps": inference_steps, "dynamic_scale": dynamic_scale, "motion_scale": 1.0}
         latent, notes = infer(model, data_dict, seed, node_id, **settings)
-        images, rate = decode(model, latent, data_dict, getattr(model, "interpolate", True), node_id)
+        images, rate = decode(model, latent, data_dict, model.interpolate, node_id)
         images, rate, rate_notes = at_rate(images, rate, fps)
         return io.NodeOutput(images, rate, ui=notes_ui(notes + rate_notes))
 
@@ -188,7 +182,7 @@ def at_rate(images, rate: float, fps: float):
     """(IMAGE, its frames per second, notes) at `fps` where possible. Frames without interpolation keep their rate."""
     if fps == rate:
         return images, rate, []
-    if rate != FULL_RATE:
+    if rate != FPS:
         note = f"Connect the fps output to Create Video: use_interframe is off, so there are {rate:g} frames per second"
         return images, rate, [f"{note}, not {fps:g}."]
     types = lazy_import("nodes.comfy_types")

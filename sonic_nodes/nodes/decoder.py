@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..models.constants import FPS
 from .comfy_models import with_comfy_models
 from .common import (
     CATEGORY,
@@ -15,8 +16,6 @@ from .common import (
     lazy_import,
     plain_errors,
 )
-
-FULL_RATE = 25.0  # frames per second
 
 
 class SonicLatentDecoder(io.ComfyNode):
@@ -76,4 +75,4 @@ def decode(model, latent, data, interpolate: bool, node_id: str | None):
     # Before the first preview: the page draws text that arrives after a preview on top of it.
     progress.set_headline(f"{count} frames of {width}x{height}")
     chunks = types.with_progress(model.decode(latent, data, progress, interpolate), count, progress)
-    return types.image_from_chunks(chunks, count, height, width), FULL_RATE / stride
+    return types.image_from_chunks(chunks, count, height, width), FPS / stride

@@ -1,12 +1,12 @@
 """Sonic Inference: speech and framed portrait -> latents, with progress, preview and Cancel."""
 
-import functools
 import logging
 
 import comfy.model_management
 import torch
 from comfy_api.latest import io
 
+from ..engines.settings import STEPS_WIDGET, SharedSettings, SonicSettings, limits
 from .comfy_models import with_comfy_models
 from .common import (
     CATEGORY,
@@ -23,8 +23,6 @@ from .common import (
 )
 
 log = logging.getLogger(__name__)
-
-MAX_SEED = 0xFFFFFFFFFFFFFFFF
 
 
 class SonicInference(io.ComfyNode):
@@ -67,37 +65,26 @@ def sampling_inputs():
     return [
         io.Int.Input(
             "seed",
-            default=0,
-            min=0,
-            max=MAX_SEED,
+            **limits(SharedSettings, "seed").widget(),
             control_after_generate=True,
             tooltip="Random numbers, such as when the eyes blink. Keep it to repeat a video; with 'randomize' each run "
             "differs.",
         ),
         io.Int.Input(
             "inference_steps",
-            default=25,
-            min=1,
-            max=100,
-            step=1,
+            **STEPS_WIDGET.widget(),
             tooltip="Denoising steps, usually 20 to 30. Fewer: blurred and unsteady. More: only slower. No effect on "
             "the draft engine.",
         ),
         io.Float.Input(
             "dynamic_scale",
-            default=1.1,
-            min=0.5,
-            max=2.0,
-            step=0.05,
+            **limits(SonicSettings, "dynamic_scale").widget(),
             tooltip="How far the mouth opens. Too low: mumbling. Too high: shouting, and an inside of the mouth that "
             "the portrait does not have.",
         ),
         io.Float.Input(
             "motion_scale",
-            default=1.05,
-            min=0.5,
-            max=2.0,
-            step=0.05,
+            **limits(SonicSettings, "motion_scale").widget(),
             tooltip="How much the head sways. Too low: looks pinned. Too high: floats, and distorts hair and collar.",
         ),
     ]
@@ -108,10 +95,7 @@ def guidance_inputs():
         advanced(
             io.Float.Input(
                 "appearance_guidance",
-                default=2.0,
-                min=1.0,
-                max=10.0,
-                step=0.1,
+                **limits(SonicSettings, "appearance_guidance").widget(),
                 tooltip="How closely frames follow the portrait. Too high: harsh colours. Too low: the face drifts. No "
                 "effect on the draft engine.",
             )
@@ -119,10 +103,7 @@ def guidance_inputs():
         advanced(
             io.Float.Input(
                 "audio_guidance",
-                default=7.5,
-                min=1.0,
-                max=20.0,
-                step=0.1,
+                **limits(SonicSettings, "audio_guidance").widget(),
                 tooltip="How closely the mouth follows the voice. Too high: grimaces. Too low: mumbling. No effect on "
                 "the draft engine.",
             )
@@ -134,7 +115,7 @@ def infer(model, data, seed: int, node_id: str | None, **settings):
     """(LATENT, notes for the user)."""
     model, data = with_comfy_models(model, data)
     chosen, progress = model.settings(**settings), Progress(node_id, "Sonic Inference")
-    notes = show_plan(model, data, chosen, progress) if hasattr(model, "planned") else []
+    notes = show_plan(model, data, chosen, progress)
     latent = model.infer(data, seed, chosen, progress)
     ignored = [name for name in settings if name in model.ignored]
     notes += [f"No effect on the {model.name} engine: {', '.join(ignored)}."] if ignored else []
@@ -143,11 +124,12 @@ def infer(model, data, seed: int, node_id: str | None, **settings):
 
 def show_plan(model, data, settings, progress: Progress) -> list[str]:
     """Shows the plan under the node, logs it, and tells ComfyUI how much memory the run needs. Returns the notes;
-    raises ResourceError with alternatives when the run does not fit."""
-    if getattr(model, "speed", 0) is None:
-        model.speed = measured_speed(model.device, model.dtype)
+    raises ResourceError with alternatives when the run does not fit. An engine without a plan has no notes."""
+    model.calibrate()
     with lazy_import("progress").progress_callback(lambda *_: progress.check(), preview=False):
-        plan = model.planned(data, settings)
+        plan = model.plan(data, settings)
+    if plan is None:
+        return []
     log.info("Sonic Inference: %s", "\n".join(plan.text))
     progress.set_headline(plan.title)
     model.models.work_bytes = max(stage.held + stage.results + stage.margin for stage in plan.stages)
@@ -164,10 +146,3 @@ def decoder_memory_notes(data) -> list[str]:
     except lazy_import("errors").ResourceError as error:
         return [f"The decoder would stop with the memory that is free now. {error}"]
     return []
-
-
-@functools.cache
-def measured_speed(device, dtype):
-    """Measured once per device and precision; takes a second or two on a CPU."""
-    default = torch.float32 if device.type == "cpu" else torch.float16
-    return lazy_import("memory.benchmark").calibrate(device, dtype or default)

@@ -3,12 +3,12 @@
 import comfy.model_management
 from comfy_api.latest import io
 
+from ..engines.settings import PRECISIONS, SonicOptions, limits
 from . import model_files
 from .common import CATEGORY, ModelSonic, advanced, lazy_import, names_or_empty, notes_ui, plain_errors
 from .model_files import AUTOMATIC
 
 DRAFT = "built-in draft"
-PRECISIONS = ["auto", "fp16", "bf16", "fp32"]
 
 
 class SonicLoader(io.ComfyNode):
@@ -87,8 +87,8 @@ def precision_input():
     return advanced(
         io.Combo.Input(
             "precision",
-            options=PRECISIONS,
-            default="auto",
+            options=list(PRECISIONS),
+            default=SonicOptions.precision,
             optional=True,
             tooltip="Number format of the networks. auto: fp16 on a graphics card, fp32 on the CPU. fp32 takes twice "
             "the memory; fp16 on a CPU is slow. Try bf16 or fp32 if frames are black. No effect on the draft engine.",
@@ -100,10 +100,7 @@ def audio_strength_input():
     return advanced(
         io.Float.Input(
             "audio_strength",
-            default=1.0,
-            min=0.0,
-            max=2.0,
-            step=0.05,
+            **limits(SonicOptions, "audio_strength").widget(),
             optional=True,
             tooltip="How strongly the voice drives the face; 1 is the trained value. Too low: the mouth hardly moves. "
             "Too high: grimaces. No effect on the draft engine.",

@@ -3,11 +3,9 @@ inputs are those of the pack smthemex/ComfyUI_Sonic, so that its workflow files 
 
 from comfy_api.latest import io, ui
 
+from ..engines.settings import CROPS, MISMATCHES, PrepareSettings, limits
 from .comfy_models import weights_of_object
 from .common import CATEGORY, DType, PreData, advanced, lazy_import, notes_ui, plain_errors
-
-CROPS = ["face", "off"]
-MISMATCHES = ["use shorter", "refuse"]
 
 
 class SonicPreData(io.ComfyNode):
@@ -100,28 +98,19 @@ def portrait_and_speech_inputs():
         ),
         io.Int.Input(
             "min_resolution",
-            default=512,
-            min=128,
-            max=2048,
-            step=64,
+            **limits(PrepareSettings, "min_resolution").widget(),
             tooltip="Short side of the video in pixels. Below 512 teeth blur. Time and memory grow with its square; "
             "more than the portrait has adds no detail.",
         ),
         io.Float.Input(
             "duration",
-            default=0.0,
-            min=0.0,
-            max=1e11,
-            step=0.1,
+            **limits(PrepareSettings, "duration").widget(),
             tooltip="Seconds of the recording to use, from its start; 0 uses all of it. If it is longer than the "
             "recording, on_mismatch decides.",
         ),
         io.Float.Input(
             "expand_ratio",
-            default=0.18,
-            min=0.0,
-            max=1.0,
-            step=0.01,
+            **limits(PrepareSettings, "expand_ratio").widget(),
             tooltip="Room around the face, as a share of its size; 0.15 to 0.2 suits most portraits. Too small cuts "
             "off chin and hair when the head moves; too large makes the face small and soft.",
         ),
@@ -161,8 +150,8 @@ def face_inputs():
         advanced(
             io.Combo.Input(
                 "crop",
-                options=CROPS,
-                default="face",
+                options=list(CROPS),
+                default=PrepareSettings.crop,
                 optional=True,
                 tooltip="face: frame the head. off: keep the whole picture; its face may be too small to be sharp.",
             )
@@ -170,9 +159,7 @@ def face_inputs():
         advanced(
             io.Int.Input(
                 "face_index",
-                default=0,
-                min=0,
-                max=99,
+                **limits(PrepareSettings, "face_index").widget(),
                 optional=True,
                 tooltip="Which face speaks: 0 is the largest, 1 the next. If there is no such face, the run stops and "
                 "reports how many there are.",
@@ -181,8 +168,8 @@ def face_inputs():
         advanced(
             io.Combo.Input(
                 "on_mismatch",
-                options=MISMATCHES,
-                default="use shorter",
+                options=list(MISMATCHES),
+                default=PrepareSettings.on_mismatch,
                 optional=True,
                 tooltip="When duration and recording differ by 0.1 s or more. use shorter: use the shorter one and "
                 "report it; a wrong duration then cuts the speech. refuse: stop with both numbers.",

@@ -24,8 +24,8 @@ def rendered(tmp_path_factory, sample_dir):
     """(JSON, path, folder with frames) of the sample speaking `lips.wav`, without loss."""
     folder = tmp_path_factory.mktemp("render")
     out, frames = folder / "clip.mp4", folder / "frames"
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
         code = main(
             [
                 *command(sample_dir),
@@ -41,7 +41,7 @@ def rendered(tmp_path_factory, sample_dir):
             ]
         )
     assert code == 0
-    return json.loads(said.getvalue()), out, frames
+    return json.loads(printed.getvalue()), out, frames
 
 
 def decoded(path):
@@ -53,9 +53,9 @@ def still(frames, i):
     return np.asarray(Image.open(frames / f"{i + 1:06d}.png"))
 
 
-def test_json_says_what_was_made(rendered):
-    said, out, frames = rendered
-    assert set(said) == {
+def test_json_report(rendered):
+    report, out, frames = rendered
+    assert set(report) == {
         "output",
         "frames",
         "fps",
@@ -65,30 +65,30 @@ def test_json_says_what_was_made(rendered):
         "peak_memory_mb",
         "commanded",
     }
-    assert said["output"] == str(out) and said["fps"] == 25
-    assert said["frames"] == round(25 * said["duration_s"]) == len(list(frames.iterdir()))
-    assert len(said["commanded"]["opening"]) == len(said["commanded"]["width"]) == said["frames"]
-    assert 0 < said["render_seconds"] <= said["seconds"] and said["peak_memory_mb"] > 0
+    assert report["output"] == str(out) and report["fps"] == 25
+    assert report["frames"] == round(25 * report["duration_s"]) == len(list(frames.iterdir()))
+    assert len(report["commanded"]["opening"]) == len(report["commanded"]["width"]) == report["frames"]
+    assert 0 < report["render_seconds"] <= report["seconds"] and report["peak_memory_mb"] > 0
 
 
 def test_lossless_video_equals_the_frames(rendered):
-    said, out, frames = rendered
+    report, out, frames = rendered
     video = decoded(out)
-    assert len(video) == said["frames"]
+    assert len(video) == report["frames"]
     for i, picture in enumerate(video):
         assert np.array_equal(picture, still(frames, i)), i
 
 
-def test_the_mouth_moves_where_it_is_told_to(rendered):
-    said, _, frames = rendered
-    opening = np.array(said["commanded"]["opening"])
+def test_the_mouth_follows_its_poses(rendered):
+    report, _, frames = rendered
+    opening = np.array(report["commanded"]["opening"])
     assert opening.max() > 0.04
     assert np.abs(still(frames, 0).astype(int) - still(frames, int(opening.argmax()))).max() > 40
 
 
 def test_file_says_that_it_is_generated(rendered):
-    said = read_back(rendered[1])
-    assert said["ai_generated"] is True and said["engine"] == "draft" and said["seed"] == 7
+    report = read_back(rendered[1])
+    assert report["ai_generated"] is True and report["engine"] == "draft" and report["seed"] == 7
 
 
 def test_same_seed_same_video_and_another_seed_another(tmp_path, sample_dir):
@@ -126,10 +126,12 @@ def test_wrong_options_end_with_code_2(capsys):
         [],
         ["render"],
         ["render", "a", "b"],
-        ["render", "a", "b", "-o", "c.mp4", "--sway", "3"],
+        ["render", "a", "b", "-o", "c.mp4", "--sway", "much"],
         ["sing"],
     ):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2
     assert "usage: sonic" in capsys.readouterr().err
+    assert main(["render", "a", "b", "-o", "c.mp4", "--sway", "3"]) == 2
+    assert capsys.readouterr().err == "sonic: Choose --sway between 0 and 2: it is 3.0.\n"

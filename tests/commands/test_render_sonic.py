@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pytest
 
-from sonic_nodes.commands import render_options
 from sonic_nodes.commands.cli import main
 from sonic_nodes.media.provenance import read_back
 from sonic_nodes.memory import plan
@@ -46,14 +45,14 @@ def command(sample_dir, small_models, tmp_path):
     out.mkdir()
 
     def render(speech, *options, models=small_models, output="clip.mp4"):
-        said, complained = io.StringIO(), io.StringIO()
+        printed, messages = io.StringIO(), io.StringIO()
         to = ["-o", str(out / output)] if output else []
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(messages):
             portrait = str(sample_dir / "portrait.jpg")
             code = main(
                 ["render", portrait, speech, *to, "--engine", "sonic", "--models", str(models), *SIZE, *options]
             )
-        return code, said.getvalue(), complained.getvalue(), sorted(os.listdir(out))
+        return code, printed.getvalue(), messages.getvalue(), sorted(os.listdir(out))
 
     render.folder = out
     return render
@@ -67,26 +66,26 @@ def frames_of(path):
 
 @pytest.mark.parametrize("seconds", [0.2, 1, 2.04])
 def test_a_video_of_exactly_the_frames_asked_for(command, speech, seconds):
-    code, said, complained, left = command(speech(seconds), "--steps", "1", "--json")
-    assert code == 0, complained
-    assert left == ["clip.mp4"] and "fits" in complained
-    told = json.loads(said)
+    code, printed, messages, left = command(speech(seconds), "--steps", "1", "--json")
+    assert code == 0, messages
+    assert left == ["clip.mp4"] and "fits" in messages
+    report = json.loads(printed)
     rate, frames = frames_of(command.folder / "clip.mp4")
-    assert rate == 25 and len(frames) == told["frames"] == round(25 * seconds) and frames[0].shape == (128, 128, 3)
-    assert told["settings"]["steps"] == 1 and told["precision"] == "fp32" and "commanded" not in told
+    assert rate == 25 and len(frames) == report["frames"] == round(25 * seconds) and frames[0].shape == (128, 128, 3)
+    assert report["settings"]["steps"] == 1 and report["precision"] == "fp32" and "commanded" not in report
 
 
 def test_the_file_says_how_it_was_made(command, speech):
     code, *_ = command(speech(0.2), "--steps", "1", "--seed", "5", "--dynamic-scale", "1.3")
     assert code == 0
-    said = read_back(command.folder / "clip.mp4")
-    assert said["ai_generated"] is True and said["engine"] == "sonic" and said["seed"] == 5
-    assert said["digital_source_type"].endswith("trainedAlgorithmicMedia")
-    assert said["settings"]["dynamic_scale"] == 1.3 and said["model"] == {
+    record = read_back(command.folder / "clip.mp4")
+    assert record["ai_generated"] is True and record["engine"] == "sonic" and record["seed"] == 5
+    assert record["digital_source_type"].endswith("trainedAlgorithmicMedia")
+    assert record["settings"]["dynamic_scale"] == 1.3 and record["model"] == {
         "unet": "unet.pth",
         "vae": "svd_xt.safetensors",
     }
-    assert "non-commercial" in said["terms"]
+    assert "non-commercial" in record["terms"]
 
 
 def test_same_seed_same_bytes(command, speech):
@@ -99,63 +98,69 @@ def test_same_seed_same_bytes(command, speech):
 
 def test_half_the_frames_and_the_whole_picture(command, speech):
     stills = command.folder / "stills"
-    code, said, *_ = command(
+    code, printed, *_ = command(
         speech(0.6), "--steps", "1", "--no-interpolate", "--paste-back", "--json", "--frames", str(stills)
     )
     assert code == 0
     rate, frames = frames_of(command.folder / "clip.mp4")
-    assert rate == 12.5 and len(frames) == 8 == json.loads(said)["frames"] == len(os.listdir(stills))
+    assert rate == 12.5 and len(frames) == 8 == json.loads(printed)["frames"] == len(os.listdir(stills))
     assert frames[0].shape[0] > 128
 
 
 def test_the_plan_alone(command, speech, tmp_path):
-    code, said, complained, left = command(speech(2.04), "--plan-only", "--json", output=None)
+    code, printed, messages, left = command(speech(2.04), "--plan-only", "--json", output=None)
     assert code == 0 and left == []
-    foretold = json.loads(said)["plan"]
-    assert foretold["latent_frames"] == 26 and foretold["steps"] == 25 and foretold["fits"] and foretold["peak"] > 0
-    assert "sampling" in complained and "decoding" in complained
-    code, said, complained, _ = command(speech(600), "--plan-only", "--plan", "sequential", "--json", output=None)
-    foretold = json.loads(said)["plan"]
-    assert code == 0 and foretold["latent_frames"] == 7501 and foretold["branches_at_once"] == 1
-    assert foretold["seconds"] > 60 and "about" in complained
+    estimated = json.loads(printed)["plan"]
+    assert estimated["latent_frames"] == 26 and estimated["steps"] == 25 and estimated["fits"] and estimated["peak"] > 0
+    assert "sampling" in messages and "decoding" in messages
+    code, printed, messages, _ = command(speech(600), "--plan-only", "--plan", "sequential", "--json", output=None)
+    estimated = json.loads(printed)["plan"]
+    assert code == 0 and estimated["latent_frames"] == 7501 and estimated["branches_at_once"] == 1
+    assert estimated["seconds"] > 60 and "about" in messages
+
+
+def test_the_plan_alone_also_with_an_output(command, speech):
+    code, printed, messages, left = command(speech(0.2), "--plan-only", "--steps", "3", "--json")
+    assert code == 0 and left == [] and "sampling" in messages
+    assert json.loads(printed).keys() == {"plan"} and json.loads(printed)["plan"]["steps"] == 3
 
 
 def test_options_of_the_other_engine_are_refused(command, speech, sample_dir):
-    code, _, complained, left = command(speech(0.2), "--opening", "0.5", "--blink", "0")
+    code, _, messages, left = command(speech(0.2), "--opening", "0.5", "--blink", "0")
     assert (code, left) == (2, [])
-    assert complained.startswith("sonic: Leave out --opening, --blink, or choose --engine draft")
+    assert messages.startswith("sonic: Leave out --opening, --blink, or choose --engine draft")
     draft = ["render", str(sample_dir / "portrait.jpg"), speech(0.2), "-o", str(command.folder / "d.mp4")]
     for wrong in (["--steps", "3"], ["--plan-only"], ["--models", "x"]):
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said):
+        printed = io.StringIO()
+        with contextlib.redirect_stderr(printed):
             assert main([*draft, *wrong]) == 2
-        assert said.getvalue().startswith(f"sonic: Leave out {wrong[0]}, or choose --engine sonic")
+        assert printed.getvalue().startswith(f"sonic: Leave out {wrong[0]}, or choose --engine sonic")
 
 
 @pytest.mark.parametrize(
     "wrong, remedy",
     [
-        (["--steps", "0"], "Choose steps between 1"),
-        (["--dynamic-scale", "9"], "Choose dynamic_scale between"),
-        (["--audio-strength", "9"], "Choose audio_strength"),
-        (["--device", "toaster"], "Choose --device cpu"),
-        (["--seed", "-1"], "Choose a seed"),
+        (["--steps", "0"], "Choose --steps between 1 and 1024: it is 0."),
+        (["--dynamic-scale", "9"], "Choose --dynamic-scale between 0.5 and 2: it is 9.0."),
+        (["--audio-strength", "9"], "Choose --audio-strength between 0 and 2: it is 9.0."),
+        (["--device", "toaster"], "Choose the device cpu"),
+        (["--seed", "-1"], "Choose --seed between 0 and"),
     ],
 )
 def test_values_out_of_range(command, speech, wrong, remedy):
-    code, _, complained, left = command(speech(0.2), *wrong)
+    code, _, messages, left = command(speech(0.2), *wrong)
     assert (code, left) == (2, [])
-    assert complained.splitlines()[-1].startswith(f"sonic: {remedy}")
+    assert messages.splitlines()[-1].startswith(f"sonic: {remedy}")
 
 
 def test_missing_files_are_all_named(command, speech, tmp_path, small_models):
-    code, _, complained, left = command(speech(0.2), models=tmp_path / "nothing")
-    assert (code, left) == (2, []) and complained.startswith("sonic: Name ComfyUI's models folder with --models")
+    code, _, messages, left = command(speech(0.2), models=tmp_path / "nothing")
+    assert (code, left) == (2, []) and messages.startswith("sonic: Name ComfyUI's models folder with --models")
     some = tmp_path / "some"
     shutil.copytree(small_models, some)
     (some / "sonic/audio2token.pth").unlink()
     (some / "checkpoints/svd_xt.safetensors").unlink()
-    code, _, complained, left = command(speech(0.2), models=some)
+    code, _, messages, left = command(speech(0.2), models=some)
     assert (code, left) == (3, [])
     for part in (
         "audio2token.pth",
@@ -164,8 +169,8 @@ def test_missing_files_are_all_named(command, speech, tmp_path, small_models):
         "svd_xt.safetensors",
         "huggingface.co/stabilityai",
     ):
-        assert part in complained
-    assert "unet.pth" not in complained
+        assert part in messages
+    assert "unet.pth" not in messages
 
 
 def test_files_of_the_users_choice(command, speech, tmp_path, small_models):
@@ -181,8 +186,8 @@ def test_files_of_the_users_choice(command, speech, tmp_path, small_models):
         "--steps",
         "1",
     ]
-    code, _, complained, _ = command(speech(0.2), *own, models=moved)
-    assert code == 0, complained
+    code, _, messages, _ = command(speech(0.2), *own, models=moved)
+    assert code == 0, messages
     assert read_back(command.folder / "clip.mp4")["model"]["unet"] == "other_unet.pth"
 
 
@@ -193,8 +198,8 @@ def test_the_folder_that_convert_writes(command, speech, tmp_path, small_models)
     from tests.tools.make_models import SMALL
 
     folder = convert(small_models, tmp_path / "converted", **SMALL)
-    code, _, complained, _ = command(speech(0.2), "--steps", "1", models=folder)
-    assert code == 0, complained
+    code, _, messages, _ = command(speech(0.2), "--steps", "1", models=folder)
+    assert code == 0, messages
 
 
 def test_stopped_with_ctrl_c(command, speech, monkeypatch):
@@ -204,18 +209,14 @@ def test_stopped_with_ctrl_c(command, speech, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SonicEngine, "infer", pressed)
-    code, _, complained, left = command(speech(0.2), "--steps", "1")
-    assert (code, left) == (130, []) and "Stopped" in complained
+    code, _, messages, left = command(speech(0.2), "--steps", "1")
+    assert (code, left) == (130, []) and "Stopped" in messages
 
 
 def test_memory_that_runs_out(command, speech, monkeypatch):
     monkeypatch.setattr(plan, "free_host_bytes", lambda: 1 << 20)
-    code, _, complained, left = command(speech(0.2))
+    code, _, messages, left = command(speech(0.2))
     assert (code, left) == (5, [])
-
-
-def test_the_plans_are_those_of_the_planner():
-    assert render_options.PLANS == plan.KINDS
 
 
 def test_help_names_the_terms(capsys):

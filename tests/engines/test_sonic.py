@@ -1,4 +1,4 @@
-"""The Sonic engine from data to pictures, with small random networks."""
+"""The Sonic engine from data to frames, with small random networks."""
 
 import shutil
 
@@ -58,9 +58,9 @@ def test_every_setting_acts(engine):
 
 def test_the_voice_and_the_picture_act(engine):
     plain = engine.infer(clip_data(0.6), 1, FAST)["samples"]
-    heard = engine.infer(clip_data(0.6) | {"audio": clip_data(0.6, seed=1)["audio"]}, 1, FAST)["samples"]
-    seen = engine.infer(clip_data(0.6) | {"image": clip_data(0.6, seed=1)["image"]}, 1, FAST)["samples"]
-    assert (heard - plain).abs().max() > 1e-4 and (seen - plain).abs().max() > 1e-2
+    other_sound = engine.infer(clip_data(0.6) | {"audio": clip_data(0.6, seed=1)["audio"]}, 1, FAST)["samples"]
+    other_picture = engine.infer(clip_data(0.6) | {"image": clip_data(0.6, seed=1)["image"]}, 1, FAST)["samples"]
+    assert (other_sound - plain).abs().max() > 1e-4 and (other_picture - plain).abs().max() > 1e-2
 
 
 def test_what_does_not_change_is_computed_once(engine, monkeypatch):
@@ -77,17 +77,17 @@ def test_what_does_not_change_is_computed_once(engine, monkeypatch):
 
 
 def test_progress_counts_the_whole_run(small_models):
-    engine, data, told = SonicEngine(Models.in_folder(small_models), plan="sequential"), clip_data(2.4), []
-    latent = engine.infer(data, 1, FAST, lambda done, total, picture=None: told.append((done, total, picture)))
-    assert len({total for _, total, _ in told}) == 1
-    counts = [done for done, _, _ in told]
-    assert counts == sorted(counts) and counts[-1] == told[-1][1] and counts[0] < counts[-1] / 10
+    engine, data, reports = SonicEngine(Models.in_folder(small_models), plan="sequential"), clip_data(2.4), []
+    latent = engine.infer(data, 1, FAST, lambda done, total, picture=None: reports.append((done, total, picture)))
+    assert len({total for _, total, _ in reports}) == 1
+    counts = [done for done, _, _ in reports]
+    assert counts == sorted(counts) and counts[-1] == reports[-1][1] and counts[0] < counts[-1] / 10
     assert len(set(counts)) > 2 * 3 * 2  # each call of the network moves it: steps, branches, windows
-    previews = [picture for _, _, picture in told if picture is not None]
+    previews = [picture for _, _, picture in reports if picture is not None]
     assert len(previews) >= 2 and previews[0].shape == (SIDE // 8, SIDE // 8, 3) and previews[0].dtype == np.uint8
-    told.clear()
-    made = pictures(engine, latent, data, progress=lambda done, total, picture=None: told.append((done, total)))
-    assert told[-1] == (len(made), len(made)) and [d for d, _ in told] == sorted(d for d, _ in told)
+    reports.clear()
+    made = pictures(engine, latent, data, progress=lambda done, total, picture=None: reports.append((done, total)))
+    assert reports[-1] == (len(made), len(made)) and [d for d, _ in reports] == sorted(d for d, _ in reports)
 
 
 def test_upstream_length(engine):
@@ -108,11 +108,11 @@ def test_latents_of_others_are_refused(engine, sample_dir):
     ):
         with pytest.raises(UsageError, match=f"^Connect the model that made this latent: it comes from {why}"):
             next(engine.decode(wrong, data))
-    with pytest.raises(UsageError, match="^Connect the data that made this latent: it has 10 pictures, the data 15"):
+    with pytest.raises(UsageError, match="^Connect the data that made this latent: it has 10 frames, the data 15"):
         next(engine.decode(latent, clip_data(0.6)))
     with pytest.raises(
         UsageError,
-        match="^Connect the data that made this latent: it is for pictures of 64 x 64, the data's is 128 x 128",
+        match="^Connect the data that made this latent: its frames have 64 x 64 pixels, the data's image has 128 x 128",
     ):
         next(engine.decode(latent, clip_data(0.4, side=128)))
     with pytest.raises(UsageError, match="^Connect the model that made this latent: it comes from sonic"):
@@ -129,37 +129,37 @@ def test_settings_out_of_range(change):
 
 
 def test_seed_and_options_out_of_range(engine, small_models):
-    with pytest.raises(UsageError, match="^Choose a seed"):
+    with pytest.raises(UsageError, match="^Choose seed between 0 and 18446744073709551615: it is -1"):
         engine.infer(clip_data(0.2), -1, FAST)
     models = Models.in_folder(small_models)
     for wrong in ({"precision": "fp8"}, {"audio_strength": 9}):
         with pytest.raises(UsageError, match="^Choose "):
             SonicEngine(models, **wrong)
-    with pytest.raises(UsageError, match="^Choose the plan"):
+    with pytest.raises(UsageError, match="^Choose plan among auto, batched, sequential, offload: it is 'fast'"):
         SonicEngine(models, plan="fast").infer(clip_data(0.2), 1, FAST)
 
 
-def test_a_face_smaller_than_a_cell(engine):
+def test_a_face_smaller_than_a_tile(engine):
     data = clip_data(0.2)
     data["mask"][:] = 0
-    data["mask"][9, 9] = 1  # between the taps of every cell
+    data["mask"][9, 9] = 1  # between the taps of every tile
     with pytest.raises(InputError, match="^Crop to the face"):
         engine.infer(data, 1, FAST)
     data["mask"][20:30, 20:30] = 1
     notes = engine.infer(data, 1, FAST)["sonic"]["notes"]
-    assert notes and notes[0].startswith("The face is 11 pixels high")
+    assert notes and notes[0].startswith("Crop to the face (crop 'face'): it is only 11 pixels high")
     data["mask"][:] = 1
     assert engine.infer(data, 1, FAST)["sonic"]["notes"] == []
 
 
-def test_a_machine_without_memory_is_told_before_the_work(small_models, monkeypatch):
+def test_a_run_that_does_not_fit_is_refused_before_the_work(small_models, monkeypatch):
     engine = SonicEngine(Models.in_folder(small_models), budget=lambda: Budget(None, 1 << 20))
     monkeypatch.setattr(Models, "tensors", lambda *_: pytest.fail("weights were loaded"))
     with pytest.raises(ResourceError):
         engine.infer(clip_data(0.2), 1, FAST)
 
 
-def test_the_users_own_clip_and_autoencoder_stand_in(engine):
+def test_clip_and_autoencoder_of_the_user_replace_the_models(engine):
     class Clip:
         def embed(self, image):
             return torch.full((1, 32), 0.5)
@@ -190,15 +190,14 @@ def test_bf16_is_near_fp32(small_models, engine):
 
 
 def test_a_decoder_that_leaves_the_range_of_fp16(small_models, tmp_path):
-    """Its first convolution gives values beyond 65504, which the normalisation behind it takes back in any wider
-    type."""
+    """Its first convolution gives values beyond 65504; in a wider type the normalisation after it scales them down."""
     name = "first_stage_model.decoder.conv_in.weight"
     folder = changed_copy(small_models, tmp_path, "checkpoints/svd_xt.safetensors", name, lambda t: t * 3e4)
-    said, data = [], clip_data(1.0)
-    engine = SonicEngine(Models.in_folder(folder), precision="fp16", told=said.append)
+    notes, data = [], clip_data(1.0)
+    engine = SonicEngine(Models.in_folder(folder), precision="fp16", notify=notes.append)
     latent = engine.infer(data, 1, FAST)
     made = pictures(engine, latent, data)
-    assert len(made) == 25 and len(said) == 1 and said[0].startswith("The decoder left the range of fp16")
+    assert len(made) == 25 and len(notes) == 1 and notes[0].startswith("The decoder left the range of fp16")
     exact = pictures(SonicEngine(Models.in_folder(folder), precision="fp32"), latent, data)
     assert np.array_equal(made, exact)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.engines.clip_spec import Clip
+from sonic_nodes.engines.clip_spec import ClipSpec
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.face import resize
 from sonic_nodes.models import picture, speech, video
@@ -18,7 +18,7 @@ def pipeline():
     return read("pipeline_2window")
 
 
-def test_clip_sees_the_squashed_picture():
+def test_clip_gets_the_squashed_picture():
     """The recorded pixels are of picture B after its resize. Releases of Pillow differ: 12.3 in one pixel of a
     thousand."""
     golden = read("preprocess")
@@ -37,7 +37,7 @@ def test_lanczos_is_pillows():
     assert np.array_equal((levels * 255).round().byte().numpy(), resize(image, (56, 56, 3)))
 
 
-def test_the_side_that_clip_looks_at():
+def test_the_side_of_clips_square():
     assert picture.clip_side({"patch": 14, "tokens": 257}) == 224
     assert picture.clip_side({"patch": 14, "tokens": 17}) == 56
 
@@ -87,12 +87,12 @@ def test_pieces_and_blocks_change_nothing():
 
 def test_states_of_few_pieces_are_held():
     audio = np.zeros(5 * speech.SEGMENT_SAMPLES, np.float32)
-    told = []
-    states = speech.States(audio, 7500, weights("whisper_tiny_enc"), HEADS, lambda: told.append(1))
+    calls = []
+    states = speech.States(audio, 7500, weights("whisper_tiny_enc"), HEADS, lambda: calls.append(1))
     for start in range(0, 7500, 1500):
         states.between(start - 24, start + 1526)
         assert len(states.segments) <= 3
-    assert len(told) == 5
+    assert len(calls) == 5
 
 
 def test_states_outside_the_sound_are_zero():
@@ -149,7 +149,7 @@ def test_pictures_are_cut_to_the_count_and_rounded():
 
 def clip_of(samples, frames, length="exact"):
     shape = (64, 64)
-    return Clip.of(
+    return ClipSpec.of(
         {
             "audio": np.zeros(samples, np.float32),
             "frames": frames,
@@ -162,6 +162,6 @@ def clip_of(samples, frames, length="exact"):
 
 def test_lengths():
     exact = clip_of(16 * 640 + 300, 16)
-    assert (exact.pictures, exact.latents, exact.heard) == (16, 9, 32)
+    assert (exact.frames, exact.latents, exact.speech_rows) == (16, 9, 32)
     upstream = clip_of(17 * 640, 17, "upstream")
-    assert (upstream.pictures, upstream.latents, upstream.heard) == (15, 8, 34)
+    assert (upstream.frames, upstream.latents, upstream.speech_rows) == (15, 8, 34)

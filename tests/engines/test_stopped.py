@@ -1,5 +1,5 @@
-"""Runs that are stopped, or run out of memory, at any point: the exception as it was, nothing left, the next run as if
-nothing was."""
+"""Runs that are cancelled or run out of memory at any point: the exception is unchanged, no memory stays allocated, and
+the next run gives the usual result."""
 
 import os
 import tempfile
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_nodes.engines.clip_spec import Clip
-from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
+from sonic_nodes.engines.clip_spec import ClipSpec
+from sonic_nodes.engines.sonic import SonicEngine, SonicSettings, sampler_settings
 from sonic_nodes.engines.stages import Stages, noise_of
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.progress import progress_callback
@@ -27,7 +27,7 @@ def run(engine, data, infer_progress=None, decode_progress=None):
 
 @pytest.fixture(scope="module")
 def usual(small_models):
-    """What an undisturbed run makes, and how often its progress is told."""
+    """The results of an undisturbed run, and how often its progress is called."""
     infer, decode = StopAt(), StopAt()
     samples, made = run(SonicEngine(Models.in_folder(small_models)), clip_data(0.4), infer, decode)
     return samples, made, infer.calls, decode.calls
@@ -35,7 +35,7 @@ def usual(small_models):
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
-    """The folder for temporary files, empty and of this test alone."""
+    """The folder for temporary files, empty and used by this test only."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -44,11 +44,11 @@ def temporary(tmp_path, monkeypatch):
 
 
 def test_stopped_at_any_point_of_infer(small_models, usual, temporary):
-    """Every call for the first ones, then some: which networks run when does not depend on the machine, how often a
-    watch asks does."""
+    """At each of the first calls, then at some. The order of the networks does not depend on the machine; the number
+    of calls does."""
     engine, data = SonicEngine(Models.in_folder(small_models)), clip_data(0.4)
     run(engine, data)
-    engine.kept.items.clear()
+    engine.cache.clear()
     before = live_tensor_bytes()
     reached = 0
     for call in (1, 2, 3, 4, 5, 7, 9, 12, usual[2] // 2, usual[2]):
@@ -57,7 +57,7 @@ def test_stopped_at_any_point_of_infer(small_models, usual, temporary):
             engine.infer(data, 1, ONE_STEP, stop)
         except Stop:
             reached += 1
-        engine.kept.items.clear()
+        engine.cache.clear()
         assert live_tensor_bytes() == before, call
     assert reached >= 8
     assert os.listdir(temporary) == []
@@ -108,7 +108,7 @@ def operators_of(work) -> int:
 
 
 def test_memory_that_runs_out_once_costs_time_only(small_models, usual):
-    """At every kind of operator: the work is done once more, smaller, and the result is what it would have been."""
+    """At every kind of operator: the stage runs once more with less memory, and the result is the usual one."""
     data = clip_data(0.4)
 
     def fresh():
@@ -123,16 +123,15 @@ def test_memory_that_runs_out_once_costs_time_only(small_models, usual):
 
 
 def test_any_operator_of_the_loop_may_fail(small_models):
-    """What a failed operator leaves is operands that are not there, for all that follows it: a sentence, never the end
-    of the process."""
+    """All operators after a failed one get null operands: that ends in an error, never in a crash."""
     models, data = Models.in_folder(small_models), clip_data(0.2)
-    stages, clip = Stages(models, torch.device("cpu"), torch.float32, False), Clip.of(data, "exact")
-    embedding, mean = stages.portrait(data)
-    heard = stages.speech(clip, embedding, lambda *_: None)
+    stages, clip = Stages(models, torch.device("cpu"), torch.float32, False), ClipSpec.of(data, "exact")
+    embedding, mean = stages.picture(data), stages.encoding(data)
+    tokens = stages.sound(clip, embedding, lambda *_: None)
 
     def work():
-        net = stages.prepared(clip, embedding, mean, heard, 1.0)
-        stages.sampled(net, noise_of(clip, 1), mean, heard.buckets, ONE_STEP.sampling(), 3)
+        net = stages.constants(clip, embedding, mean, tokens, 1.0)
+        stages.sampling(net, noise_of(clip, 1), mean, tokens.buckets, sampler_settings(ONE_STEP), 3)
 
     total = operators_of(work)
     for number in (*range(1, 1200, 19), *range(1200, total, 331)):
@@ -140,12 +139,12 @@ def test_any_operator_of_the_loop_may_fail(small_models):
             work()
 
 
-def test_memory_that_stays_away(small_models, monkeypatch):
+def test_memory_that_runs_out_twice(small_models, monkeypatch):
     from sonic_nodes.engines import stages
 
     tried = []
 
-    def never(net, start, mean, buckets, settings, branches, **_):
+    def never(net, noise, mean, buckets, settings, branches, **_):
         tried.append(branches)
         raise ResourceError("no memory")
 
@@ -159,5 +158,5 @@ def test_memory_that_stays_away(small_models, monkeypatch):
         engine.infer(clip_data(0.2), 1, ONE_STEP)
     assert tried == [3, 1] or tried == [3, 3]
     engine.models.release()
-    engine.kept.items.clear()
+    engine.cache.clear()
     assert live_tensor_bytes() <= before

@@ -1,4 +1,4 @@
-"""What is foretold without memory against what the same calls take with it: bytes to the byte, operations exactly."""
+"""Estimates on the meta device against the same calls measured on the CPU: bytes and operations agree."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ HEADS = {"head_dim": 32, "whisper_heads": 2, "clip_heads": 2}
 
 
 def both(dtype):
-    """(a model without memory, the same with)."""
+    """(a model on the meta device, the same on the CPU)."""
     return (estimate.model(network_dtypes(dtype), SIZES, device=device, **HEADS) for device in ("meta", "cpu"))
 
 
@@ -36,18 +36,18 @@ def stages(m, rows, columns):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("rows, columns", SHAPES)
-def test_foretold_is_what_is_taken(rows, columns, dtype):
-    """But for some tables and numbers in host memory, which do not count beside another device."""
+def test_estimates_match_measurements(rows, columns, dtype):
+    """Except for some tables and numbers in host memory, which do not count on another device."""
     without, with_memory = both(dtype)
-    foretold, taken = stages(without, rows, columns), stages(with_memory, rows, columns)
-    for name, cost in foretold.items():
-        assert cost.work[:3] == taken[name].work[:3], name
-        assert cost.peak_bytes == pytest.approx(taken[name].peak_bytes, rel=2e-3, abs=4096), name
-        assert cost.live_bytes == pytest.approx(taken[name].live_bytes, rel=2e-3, abs=256), name
-        assert cost.moved_bytes == pytest.approx(taken[name].moved_bytes, rel=0.1), name
+    estimated, measured = stages(without, rows, columns), stages(with_memory, rows, columns)
+    for name, cost in estimated.items():
+        assert cost.work[:3] == measured[name].work[:3], name
+        assert cost.peak_bytes == pytest.approx(measured[name].peak_bytes, rel=2e-3, abs=4096), name
+        assert cost.live_bytes == pytest.approx(measured[name].live_bytes, rel=2e-3, abs=256), name
+        assert cost.moved_bytes == pytest.approx(measured[name].moved_bytes, rel=0.1), name
 
 
-def test_a_watch_that_wants_previews_gets_none_of_what_is_only_foretold():
+def test_an_estimate_gives_no_previews():
     m, pictures = next(both(torch.float32)), []
     estimate.two_windows.cache_clear()
     with progress_callback(lambda done, total, picture: pictures.append(picture), interval_ms=0):
@@ -55,35 +55,35 @@ def test_a_watch_that_wants_previews_gets_none_of_what_is_only_foretold():
     assert pictures and set(pictures) == {None}
 
 
-def test_constants_but_for_the_sound_which_stays_in_host_memory():
+def test_constants_except_for_the_sound_which_stays_in_host_memory():
     without, with_memory = both(torch.float32)
-    foretold, taken = (estimate.constants(m, 8, 16) for m in (without, with_memory))
+    estimated, measured = (estimate.constants(m, 8, 16) for m in (without, with_memory))
     tokens, context = estimate.token_shape(without)
-    sound = 4 * (estimate.SEEN + 2) * tokens * context
-    assert 0 <= taken.peak_bytes - foretold.peak_bytes <= sound + 4096
-    assert estimate.constants_bytes(without, 8, 16) <= foretold.live_bytes
+    sound = 4 * (estimate.SHORT_CLIP + 2) * tokens * context
+    assert 0 <= measured.peak_bytes - estimated.peak_bytes <= sound + 4096
+    assert estimate.constants_bytes(without, 8, 16) <= estimated.live_bytes
 
 
 @pytest.mark.parametrize("branches", [1, 3])
 def test_latents_of_a_longer_clip(branches):
-    """A run of 60 frames and two steps, as it is foretold from a clip of 26."""
+    """A run of 60 frames and two steps; the estimate extrapolates from a clip of 26."""
     without, with_memory = both(torch.float32)
-    net, _ = estimate.prepared(with_memory, 8, 8)
+    net, _ = estimate.prepared_unet(with_memory, 8, 8)
     conditions = estimate.unet_conditions(with_memory, 8, 8)
     conditions.audio = [part[:1].expand(60, -1, -1) if len(part) > 1 else part for part in conditions.audio]
     net = estimate.UNet(net.weights, net.head_dim)
     net.prepare(conditions)
     noise, image = torch.randn(60, 4, 8, 8), torch.zeros(1, 4, 8, 8)
-    taken = estimate.cost(
+    measured = estimate.cost(
         estimate.sample(net, noise, image, torch.zeros(60, 2), estimate.Settings(steps=2), branches, meter=True)[1]
     )
-    foretold = estimate.sampling(without, 8, 8, 60, 2, branches)
-    assert foretold.peak_bytes == pytest.approx(taken.peak_bytes, rel=0.01)
-    assert foretold.flops == taken.flops
+    estimated = estimate.sampling(without, 8, 8, 60, 2, branches)
+    assert estimated.peak_bytes == pytest.approx(measured.peak_bytes, rel=0.01)
+    assert estimated.flops == measured.flops
 
 
-def test_on_a_gpu_results_are_laid_out_otherwise():
-    """Normalisation there copies pictures that are stored by pixel; in float32 the CPU has a kernel of our own."""
+def test_on_a_gpu_results_have_another_layout():
+    """Normalisation on a GPU copies channels-last tensors; on the CPU our float32 kernel does not."""
     cpu, gpu = (
         estimate.two_windows(estimate.model(network_dtypes(torch.float16), gpu=gpu), 64, 64, 3) for gpu in (False, True)
     )
@@ -91,9 +91,8 @@ def test_on_a_gpu_results_are_laid_out_otherwise():
     assert gpu.flops == cpu.flops
 
 
-def test_a_published_model_is_foretold_quickly_and_without_pythons_kernels():
-    """In a fresh process: ten minutes at full size. torch._dynamo is what PyTorch's own answers for the meta device
-    import first."""
+def test_a_published_model_is_estimated_quickly_and_without_pytorchs_python_kernels():
+    """In a fresh process: ten minutes at full size. PyTorch's own meta kernels would import torch._dynamo first."""
     code = """
 import json, sys, time
 import torch

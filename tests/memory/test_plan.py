@@ -1,5 +1,4 @@
-"""Which plan is chosen for how much memory, what is said when none fits, and what happens when memory runs out all the
-same."""
+"""Which plan is chosen for how much memory, the refusal when none fits, and the retry when memory runs out anyway."""
 
 import builtins
 import json
@@ -10,7 +9,8 @@ import torch
 
 from sonic_nodes.errors import ResourceError, UsageError
 from sonic_nodes.memory import plan
-from sonic_nodes.memory.plan import GIB, WAYS, Budget, Speed, make, plans, with_retry
+from sonic_nodes.memory.plan import GIB, VARIANTS, Budget, Speed, make, plans, with_retry
+from sonic_nodes.memory.stage import Stage
 
 PLENTY = 64 * GIB
 TEN_SECONDS = 126
@@ -21,8 +21,8 @@ def on_gpu(gib, **options):
     return {"budget": Budget(round(gib * GIB), PLENTY), **options}
 
 
-def way(p):
-    return WAYS.index((p.branches_at_once, p.offload))
+def variant(p):
+    return VARIANTS.index((p.branches_at_once, p.offload))
 
 
 @pytest.mark.parametrize("side", [512, 1024])
@@ -35,9 +35,9 @@ def test_more_memory_never_gives_a_slower_plan_and_no_plan_exceeds_it(side):
             assert best is None, f"{gib} GiB are refused, less was enough"
             continue
         assert p.fits and p.peak <= gib * GIB
-        assert best is None or way(p) <= way(best) and p.seconds <= best.seconds
+        assert best is None or variant(p) <= variant(best) and p.seconds <= best.seconds
         best = p
-    assert way(best) == 0
+    assert variant(best) == 0
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_more_memory_never_gives_a_slower_plan_and_no_plan_exceeds_it(side):
         (24, 1024, "batched"),
     ],
 )
-def test_cards_that_people_have(gib, side, expected):
+def test_common_cards(gib, side, expected):
     assert make(side // 8, side // 8, TEN_SECONDS, **on_gpu(gib)).kind == expected
 
 
-def test_refusal_has_numbers_and_ways_out_that_work():
+def test_refusal_has_numbers_and_remedies_that_work():
     with pytest.raises(ResourceError) as refused:
         make(128, 128, TEN_SECONDS, **on_gpu(5.5))
     text = str(refused.value)
@@ -69,7 +69,7 @@ def test_refusal_has_numbers_and_ways_out_that_work():
     assert text.startswith("Set min_resolution") and "run on the CPU" in text and "5.91 GB free" in text
 
 
-def test_a_clip_too_long_names_the_longest():
+def test_refusal_of_a_long_clip_names_the_longest_that_fits():
     budget = Budget(round(5.5 * GIB), 4 * GIB)
     with pytest.raises(ResourceError) as refused:
         make(64, 64, 200_000, budget)
@@ -79,7 +79,7 @@ def test_a_clip_too_long_names_the_longest():
         make(64, 64, round(12.5 * seconds) + 2 * plan.WINDOW, budget)
 
 
-def test_a_card_with_room_does_not_hide_that_system_memory_lacks_it():
+def test_system_memory_counts_on_a_gpu_too():
     long = 200_000
     assert make(64, 64, long, Budget(64 * GIB, PLENTY)).fits
     with pytest.raises(ResourceError, match="system memory") as refused:
@@ -112,17 +112,17 @@ def test_a_plan_can_be_forced():
 
 def test_time_grows_with_steps_and_windows():
     def sampling(frames, steps):
-        return make(64, 64, frames, steps=steps, speed=SPEED, **on_gpu(24)).stage("sampling").seconds
+        return make(64, 64, frames, steps=steps, speed=SPEED, **on_gpu(24)).stage(Stage.SAMPLING).seconds
 
     assert sampling(25, 20) == pytest.approx(2 * sampling(25, 10))
     assert sampling(26, 10) == sampling(50, 10) == pytest.approx(2 * sampling(25, 10))
     assert make(64, 64, 25, **on_gpu(24)).seconds is None
 
 
-def test_what_a_person_and_what_a_program_reads():
+def test_text_and_json():
     p = make(64, 64, TEN_SECONDS, speed=SPEED, **on_gpu(8))
     assert p.title.startswith("512x512, 10.1 s, fp16: fits, ") and p.title in p.text[0]
-    assert all(any(line.startswith(stage.name) for line in p.text) for stage in p.stages)
+    assert all(any(line.startswith(stage.stage.value) for line in p.text) for stage in p.stages)
     described = json.loads(json.dumps(p.as_dict()))
     assert described["peak"] == p.peak == max(stage["peak"] for stage in described["stages"])
     assert described["chunk"] == 8 and described["branches_at_once"] == p.branches_at_once
@@ -142,7 +142,7 @@ def test_free_memory_is_found_without_psutil(monkeypatch):
     assert 1e8 < plan.free_host_bytes() < 1e14
 
 
-# Memory that runs out all the same
+# Memory that runs out during the run
 
 
 class Fails:
@@ -167,14 +167,14 @@ OUT_OF_MEMORY = [
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda e: type(e).__name__)
 def test_once_more_with_less(error):
-    p, work, said, freed = make(64, 64, TEN_SECONDS, **on_gpu(24)), Fails(error, 1), [], []
-    assert with_retry(p, work, lambda: freed.append(len(work.seen)), said.append) == "batched, offload"
+    p, work, notes, freed = make(64, 64, TEN_SECONDS, **on_gpu(24)), Fails(error, 1), [], []
+    assert with_retry(p, work, lambda: freed.append(len(work.seen)), notes.append) == "batched, offload"
     assert freed == [1] and work.seen[1].peak < work.seen[0].peak
-    assert said == ["Memory ran out (batched): once more, batched, offload."]
+    assert notes == ["Memory ran out (batched): trying once more, batched, offload."]
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda e: type(e).__name__)
-def test_the_second_failure_leaves_as_it_came(error):
+def test_the_second_failure_is_raised_unchanged(error):
     work = Fails(error, 2)
     with pytest.raises(type(error)) as failed:
         with_retry(make(64, 64, TEN_SECONDS, **on_gpu(24)), work)

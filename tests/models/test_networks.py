@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from sonic_nodes.models.call import run_network
-
 from tests.models.golden import full_mel, read, relative, weights
 
 

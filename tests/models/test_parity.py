@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from sonic_nodes.models.call import METER, run_network
-
 from tests.models.golden import full_mel, read, relative, weights
 
 

@@ -8,12 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
+from sonic_nodes.engines import base
 from sonic_nodes.errors import NoFaceError, OutOfMemoryError, ResourceError, UsageError
 
 HEIGHT, WIDTH, FRAMES = 64, 96, 20
 
 
-class Engine:
+class Engine(base.Engine):
     """All pixels of frame k have level k."""
 
     name = "test"
@@ -23,8 +24,18 @@ class Engine:
     def after_frame(self, frame):
         pass
 
+    @classmethod
+    def open(cls, options, notify=None):
+        return cls()
+
     def settings(self, **values):
         return values
+
+    def plan(self, data, settings=None):
+        return None
+
+    def describe(self, latent):
+        return base.Description()
 
     def infer(self, data, seed, settings, progress):
         progress(data["frames"], data["frames"])
@@ -254,7 +265,7 @@ def test_durations_are_rounded(nodes, seconds, text):
 class PlannedEngine(Engine):
     """An engine that has a plan and weights."""
 
-    plan = SimpleNamespace(
+    result = SimpleNamespace(
         title="fits, about 4 min",
         text=["fits, about 4 min", "stage ..."],
         notes=("a note",),
@@ -267,10 +278,10 @@ class PlannedEngine(Engine):
     def __init__(self):
         self.models = SimpleNamespace(work_bytes=0)
 
-    def planned(self, data, settings):
-        if isinstance(self.plan, Exception):
-            raise self.plan
-        return self.plan
+    def plan(self, data, settings=None):
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
 
 
 def test_the_plan_is_shown_before_the_work_and_sets_the_work_memory(nodes, data, comfy, caplog):
@@ -286,7 +297,7 @@ def test_the_plan_is_shown_before_the_work_and_sets_the_work_memory(nodes, data,
 
 def test_a_run_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
     engine = PlannedEngine()
-    engine.plan = ResourceError(
+    engine.result = ResourceError(
         "Set min_resolution to 512 (5 GB), or set duration to 8 s, or free 2 GB more. 1024x1024: does not fit."
     )
     with pytest.raises(ValueError, match="^Set min_resolution to 512"):

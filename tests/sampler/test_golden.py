@@ -5,7 +5,6 @@ import torch
 
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.models.call import run_network
-
 from tests.models.golden import read, relative, weights
 from tests.sampler.clips import DECODED_AT_ONCE, SHORT_CLIP, TWO_WINDOWS, golden_weights, sampled
 
