@@ -1,14 +1,14 @@
-"""Errors that a user reads: the first line is the remedy. Each carries the exit code that `sonic` ends with."""
+"""Errors for users: the first sentence is the remedy. Each has the exit code of the command `sonic`."""
 
 
 class SonicError(Exception):
-    """Something the user can mend. The message's first sentence says how."""
+    """A problem that the user can solve. The first sentence of the message says how."""
 
     exit_code = 3
 
 
 class UsageError(SonicError):
-    """Options that contradict each other or lie outside their range."""
+    """Options that contradict each other or are out of range."""
 
     exit_code = 2
 
@@ -32,7 +32,7 @@ class ResourceError(SonicError):
 
 
 class OutOfMemoryError(ResourceError):
-    """Memory ran out during the work, although it was expected to fit."""
+    """Memory ran out during a run that was estimated to fit."""
 
 
 class OutputError(SonicError):
@@ -42,6 +42,6 @@ class OutputError(SonicError):
 
 
 class InstallError(SonicError):
-    """A part of the program itself is missing or does not load."""
+    """A part of the program is missing or does not load."""
 
     exit_code = 7

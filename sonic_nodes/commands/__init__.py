@@ -1,1 +1,2 @@
-"""The command `sonic`: one file a subcommand, its options in a file of their own so that `sonic --help` stays quick."""
+"""The command `sonic`. Each subcommand has a file for its options, so that `sonic --help` stays quick, and one for its
+work."""

@@ -1,5 +1,7 @@
-"""`sonic doctor`: every capability, whether it is there, and why not. It works, and says most, when nothing else
-does."""
+"""`sonic doctor`: each capability, whether it is available, and the remedy where it is not.
+
+It must work when everything else is broken, so each check imports what it needs and reports any exception.
+"""
 
 import json
 import os
@@ -16,11 +18,11 @@ from ..extension.loading import PACK
 
 LEAST_MEMORY_BYTES = 2 << 30
 LEAST_DISK_BYTES = 1 << 30
-BUILDS = {"wheel": "from a wheel, its libraries inside", "local": "built for this machine"}
+BUILDS = {"wheel": "from a wheel, with its libraries", "local": "built on this machine"}
 
 
 def report(as_json: bool = False) -> int:
-    """Print the findings; returns 0 when the draft engine can work, else 7."""
+    """Prints the findings. Returns 0 when the draft engine can run, else 7."""
     findings = examine()
     if as_json:
         print(json.dumps(findings))
@@ -32,7 +34,7 @@ def report(as_json: bool = False) -> int:
 
 
 def examine() -> list[dict]:
-    """[{name, ok, required, detail}]; what is not required makes no exit code."""
+    """[{name, ok, required, detail}]; only required findings affect the exit code."""
     return [finding(name, required, check) for name, required, check in CHECKS]
 
 
@@ -40,8 +42,8 @@ def finding(name: str, required: bool, check) -> dict:
     try:
         ok, detail = check()
     except InstallError as error:
-        ok, detail = False, str(error) if name == "extension" else "not known while the extension does not load"
-    except Exception as error:  # a doctor reports what is broken, whatever it is, and goes on
+        ok, detail = False, str(error) if name == "extension" else "unknown, because the extension does not load"
+    except Exception as error:  # anything may be broken; the other checks still run
         ok, detail = False, f"{type(error).__name__}: {error}"
     return {"name": name, "ok": ok, "required": required, "detail": detail}
 
@@ -52,18 +54,15 @@ def check_python():
 
 
 def check_library(name: str) -> tuple[bool, str]:
-    wanted = f"{versions.title(name)} {versions.text(versions.MINIMUM[name])} or newer"
+    least = versions.text(versions.MINIMUM[name])
     try:
         version = versions.module(name).__version__
     except ModuleNotFoundError:
-        return (
-            False,
-            f'Run `"{sys.executable}" -m pip install "{name}>={versions.text(versions.MINIMUM[name])}"`: it is not installed.',
-        )
-    except Exception as error:  # also a library that is there but does not load
-        return False, f"Install {wanted}: what is there does not load ({error})."
+        return False, f'Run `"{sys.executable}" -m pip install "{name}>={least}"`: it is not installed.'
+    except Exception as error:
+        return False, f"Install {versions.title(name)} {least} or newer: the installed one does not load ({error})."
     old = versions.too_old(name, version)
-    return not old, f"{old}." if old else f"{version} ({versions.text(versions.MINIMUM[name])} or newer is needed)"
+    return not old, f"{old}." if old else f"{version} (required: {least} or newer)"
 
 
 def check_pillow():
@@ -77,7 +76,7 @@ def check_pillow():
 
 
 def comfyui_version_file() -> Path | None:
-    """comfyui_version.py of the ComfyUI that this pack lies in, or that $COMFYUI_DIR names."""
+    """comfyui_version.py of the ComfyUI that contains this pack, or that $COMFYUI_DIR names."""
     folders = [PACK.parent.parent] if PACK.parent.name == "custom_nodes" else []
     folders += [Path(os.environ["COMFYUI_DIR"])] if os.environ.get("COMFYUI_DIR") else []
     return next((file for folder in folders if (file := folder / "comfyui_version.py").is_file()), None)
@@ -86,9 +85,9 @@ def comfyui_version_file() -> Path | None:
 def check_comfyui():
     file = comfyui_version_file()
     if file is None:
-        return (
-            False,
-            "not found: this folder is not in a custom_nodes folder ($COMFYUI_DIR names one); the command line needs none",
+        return False, (
+            "move this folder into ComfyUI's custom_nodes, or set $COMFYUI_DIR: ComfyUI was not found "
+            "(the command line does not need it)"
         )
     version = re.search(r"__version__ = [\"'](.+?)[\"']", file.read_text("utf-8")).group(1)
     old = versions.too_old("comfyui", version)
@@ -107,7 +106,7 @@ def check_extension():
 
 
 def check_threads():
-    return True, f"{build_info()['threads']} of PyTorch's pool, {os.cpu_count()} processors"
+    return True, f"{build_info()['threads']} in PyTorch's pool, {os.cpu_count()} processors"
 
 
 def check_simd():
@@ -117,8 +116,8 @@ def check_simd():
 
 def check_optional():
     missing = [f"{name}: {use}" for name, use, present in build_info()["optional"] if not present]
-    there = [use for _, use, present in build_info()["optional"] if present]
-    return not missing, "this PyTorch lacks " + "; ".join(missing) if missing else "; ".join(there)
+    available = [use for _, use, present in build_info()["optional"] if present]
+    return not missing, "this PyTorch lacks " + "; ".join(missing) if missing else "; ".join(available)
 
 
 def check_face_models():
@@ -126,7 +125,7 @@ def check_face_models():
 
     from .. import face
 
-    return not face.find_faces(np.zeros((64, 64, 3), np.uint8)), "loaded; an empty picture has no face"
+    return not face.find_faces(np.zeros((64, 64, 3), np.uint8)), "loaded; no face is found in an empty picture"
 
 
 def check_encoder():
@@ -144,7 +143,7 @@ def check_cuda():
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         return True, f"{torch.cuda.get_device_name(0)}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
-    return False, f"none: {why_no_cuda(torch)}; the draft engine needs none"
+    return False, f"none: {why_no_cuda(torch)} (the draft engine does not need it)"
 
 
 def why_no_cuda(torch) -> str:
@@ -152,7 +151,7 @@ def why_no_cuda(torch) -> str:
         return f"PyTorch {torch.__version__} was built without CUDA"
     try:
         torch.cuda.init()
-    except Exception as error:  # the driver's words
+    except Exception as error:  # its text is the driver's
         return str(error).splitlines()[0].rstrip(".")
     return "the driver shows no device"
 
@@ -169,12 +168,12 @@ def check_weights():
 
     folder = models_folder()
     if folder is None:
-        return False, "not looked for: $SONIC_MODELS names ComfyUI's models folder; the draft engine needs none"
+        return False, "set $SONIC_MODELS to ComfyUI's models folder to check them (the draft engine does not need them)"
     found = examine_weights(folder)
-    lacking = [item["name"] for item in found if not item["ok"]]
-    detail = f"{len(found) - len(lacking)} of {len(found)} files of the Sonic model in {folder}"
-    return not lacking, detail + (
-        f"; not there or not usable: {', '.join(lacking)} (`sonic models` says more)" if lacking else ""
+    unusable = [item["name"] for item in found if not item["ok"]]
+    detail = f"{len(found) - len(unusable)} of {len(found)} files of the Sonic model in {folder}"
+    return not unusable, detail + (
+        f"; missing or unusable: {', '.join(unusable)} (details: `sonic models`)" if unusable else ""
     )
 
 
@@ -184,7 +183,7 @@ def free_memory_bytes() -> int | None:
     except (OSError, AttributeError):
         pass
     try:
-        import psutil  # ComfyUI brings it
+        import psutil  # installed with ComfyUI
 
         return psutil.virtual_memory().available
     except ImportError:
@@ -194,20 +193,18 @@ def free_memory_bytes() -> int | None:
 def check_memory():
     free = free_memory_bytes()
     if free is None:
-        return False, "not known on this system"
-    return free >= LEAST_MEMORY_BYTES, f"{free / 1e9:.1f} GB free" + (
-        "" if free >= LEAST_MEMORY_BYTES else ": close other programs"
-    )
+        return False, "unknown on this system"
+    remedy = "" if free >= LEAST_MEMORY_BYTES else ": close other programs"
+    return not remedy, f"{free / 1e9:.1f} GB free{remedy}"
 
 
 def check_disk():
     free = shutil.disk_usage(".").free
-    return free >= LEAST_DISK_BYTES, f"{free / 1e9:.1f} GB free in {Path.cwd()}" + (
-        "" if free >= LEAST_DISK_BYTES else ": make room"
-    )
+    remedy = "" if free >= LEAST_DISK_BYTES else ": delete files"
+    return not remedy, f"{free / 1e9:.1f} GB free in {Path.cwd()}{remedy}"
 
 
-# name, whether the draft engine needs it, the check: () -> (ok, detail)
+# (name, whether the draft engine needs it, check: () -> (ok, detail))
 CHECKS = [
     ("python", True, check_python),
     *((name, True, check_pillow if name == "pillow" else partial(check_library, name)) for name in versions.LIBRARIES),

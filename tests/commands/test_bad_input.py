@@ -1,5 +1,4 @@
-"""The list of bad input: each ends in one clear sentence whose start is the remedy, or simply works; nothing is left
-behind."""
+"""Bad input: each ends with one sentence that starts with the remedy, or works; no output file is left behind."""
 
 import os
 import random
@@ -47,7 +46,7 @@ def write_wav(path, samples, rate=16000, channels=1):
 
 
 def render(capsys, folder, portrait, speech, *options):
-    """(exit code, what stderr says, what is new in the output folder)"""
+    """(exit code, standard error, files in the output folder)"""
     out = folder / "out"
     out.mkdir(exist_ok=True)
     code = main(["render", str(portrait), str(speech), "-o", str(out / "clip.mp4"), *FAST, *options])
@@ -62,7 +61,7 @@ def expect_works(capsys, tmp_path, portrait, speech, *options):
 
 
 def expect_refusal(capsys, tmp_path, portrait, speech, code, remedy, *options):
-    """The first words after "sonic: " are the remedy; no traceback; nothing left."""
+    """The text after "sonic: " starts with the remedy; no traceback; no output file."""
     got, said, left = render(capsys, tmp_path, portrait, speech, *options)
     assert (got, left) == (code, []), said
     assert "Traceback" not in said
@@ -75,7 +74,7 @@ def test_no_face(capsys, tmp_path, speech):
     expect_refusal(capsys, tmp_path, tmp_path / "p.png", speech, 4, "Choose a picture that shows a face")
 
 
-def test_a_mask_stands_in_for_a_face_that_is_not_found(capsys, tmp_path, speech):
+def test_a_mask_replaces_a_face_that_is_not_found(capsys, tmp_path, speech):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (320, 320, 3), np.uint8)).save(tmp_path / "p.png")
     mask = np.zeros((320, 320), np.uint8)
     mask[60:260, 80:240] = 255
@@ -124,9 +123,9 @@ def save_with_alpha(picture, path):
     picture.save(path)
 
 
-def save_turned(picture, path):
+def save_rotated(picture, path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: turn by 90 degrees clockwise to view
+    exif[0x0112] = 6  # orientation: rotate by 90 degrees clockwise to view
     picture.rotate(90, expand=True).save(path, exif=exif)
 
 
@@ -138,7 +137,7 @@ UNUSUAL_PICTURES = {
     "grey.png": lambda picture, path: picture.convert("L").save(path),
     "grey and alpha.png": lambda picture, path: picture.convert("L").convert("LA").save(path),
     "float.tiff": lambda picture, path: picture.convert("F").save(path),
-    "turned by EXIF.jpg": save_turned,
+    "rotated by EXIF.jpg": save_rotated,
 }
 
 
@@ -165,7 +164,7 @@ def test_one_pixel(capsys, tmp_path, speech):
 
 
 def test_thirty_thousand_pixels_square_is_refused_before_it_is_decoded(tmp_path, speech):
-    """In a process of its own, whose memory is watched: decoding would take 2.7 GB."""
+    """In a process of its own, whose memory is measured: decoding would take 2.7 GB."""
     Image.new("1", (30000, 30000)).save(tmp_path / "p.png")
     script = (
         "import resource, sys, sonic_nodes.commands.cli as cli, sonic_nodes.commands.render\n"
@@ -299,7 +298,7 @@ def test_values_out_of_range(capsys, tmp_path, portrait, speech, options):
 
 
 def test_full_disk_leaves_nothing(tmp_path, portrait, speech):
-    """A limit on the size of files stands in for the full disk."""
+    """A limit on file sizes simulates the full disk."""
     script = (
         "import resource, signal, sys, sonic_nodes.commands.cli as cli\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

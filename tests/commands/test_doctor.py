@@ -1,4 +1,4 @@
-"""`sonic doctor` on a machine where things are missing: it is there for that."""
+"""`sonic doctor`, also on a machine where everything else is missing."""
 
 import json
 import os
@@ -65,8 +65,7 @@ def test_optional_functions_are_those_that_this_pytorch_has():
 
 
 def test_it_works_without_the_extension_and_without_libraries(tmp_path):
-    """A clone and a bare Python: not even torch and numpy are there. Exit code 7, one finding each, and nothing but
-    JSON."""
+    """A clone and a bare Python, without torch and numpy: exit code 7, one finding each, and only JSON is printed."""
     shutil.copytree(PACKAGE, tmp_path / "sonic_nodes", ignore=shutil.ignore_patterns("__pycache__", "*.so", "assets"))
     done = subprocess.run(
         [sys.executable, "-E", "-s", "-S", "-m", "sonic_nodes", "doctor", "--json"],
@@ -82,7 +81,7 @@ def test_it_works_without_the_extension_and_without_libraries(tmp_path):
         least = versions.text(versions.MINIMUM[name])
         assert found[name]["detail"].endswith(f'-m pip install "{name}>={least}"`: it is not installed.'), found[name]
     assert "1. Run `" in found["extension"]["detail"] and "the compiled part is not in" in found["extension"]["detail"]
-    assert found["simd"]["detail"] == "not known while the extension does not load"
+    assert found["simd"]["detail"] == "unknown, because the extension does not load"
     assert done.stderr == ""
 
 
@@ -114,9 +113,7 @@ def test_weights_are_looked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("SONIC_MODELS", str(tmp_path))
     found = findings()["weights"]
     assert not found["ok"]
-    assert found["detail"].startswith(
-        f"0 of 6 files of the Sonic model in {tmp_path}; not there or not usable: unet.pth"
-    )
+    assert found["detail"].startswith(f"0 of 6 files of the Sonic model in {tmp_path}; missing or unusable: unet.pth")
     monkeypatch.setenv("SONIC_MODELS", str(tmp_path / "absent"))
     assert findings()["weights"]["detail"].startswith("UsageError: Name ComfyUI's models folder")
 
@@ -126,4 +123,4 @@ def test_too_little_memory_and_disk(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1, 1, 0))
     found = findings()
     assert not found["memory"]["ok"] and found["memory"]["detail"].endswith("close other programs")
-    assert not found["disk"]["ok"] and "make room" in found["disk"]["detail"]
+    assert not found["disk"]["ok"] and "delete files" in found["disk"]["detail"]

@@ -1,4 +1,4 @@
-"""From operations to seconds."""
+"""Operations to seconds."""
 
 from types import SimpleNamespace
 

@@ -9,7 +9,7 @@ FAST = SonicSettings(steps=2)
 
 
 def clip_data(seconds: float, seed: int = 0, side: int = SIDE) -> dict:
-    """SONIC_PREDATA as pipeline.prepare makes it, of a made-up picture and sound; only what the Sonic engine reads."""
+    """SONIC_PREDATA of a random picture and random sound; only the keys that the Sonic engine reads."""
     random = np.random.default_rng(seed)
     mask = np.zeros((side, side), np.float32)
     mask[side // 4 :, side // 4 : -side // 4] = 1
