@@ -77,7 +77,7 @@ def main(argv=None):
     except SonicError as error:
         return print_error(error, error.exit_code)
     except MemoryError as error:
-        remedy = "Close other programs or choose smaller pictures (--min-resolution)"
+        remedy = "Close other programs or lower --min-resolution"
         return print_error(f"{remedy}: memory ran out. {error}", ResourceError.exit_code)
     except KeyboardInterrupt:
         return print_error("Stopped; nothing was written.", EXIT_INTERRUPTED)

@@ -85,7 +85,7 @@ def bar(title: str):
     form = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
     with tqdm(desc=title, file=sys.stderr, disable=None, leave=False, bar_format=form) as drawn:
 
-        def show(done, total, picture=None):
+        def show(done, total, preview=None):
             drawn.total = total
             drawn.update(done - drawn.n)
 

@@ -7,7 +7,7 @@ from .settings import DraftOptions, DraftSettings, SonicOptions, SonicSettings
 
 
 @dataclass(frozen=True)
-class Entry:
+class EngineEntry:
     """An engine in the list. Its class is imported when it is used."""
 
     place: str  # module:class in this package
@@ -18,8 +18,8 @@ class Entry:
 
 
 ENGINES = {
-    "draft": Entry("draft:DraftEngine", "built in, needs no weights", DraftSettings, DraftOptions, False),
-    "sonic": Entry(
+    "draft": EngineEntry("draft:DraftEngine", "built in, needs no weights", DraftSettings, DraftOptions, False),
+    "sonic": EngineEntry(
         "sonic:SonicEngine", "the diffusion model, needs its weights (--models)", SonicSettings, SonicOptions, True
     ),
 }

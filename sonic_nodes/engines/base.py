@@ -7,7 +7,7 @@
     for frames in engine.decode(latent, data, progress):    # uint8 [n, H, W, 3]
         ...
 
-`data` is SONIC_PREDATA (pipeline.prepare). progress(done, total, picture or None) is called while the work goes on and
+`data` is SONIC_PREDATA (pipeline.prepare). progress(done, total, preview or None) is called while the work goes on and
 may raise to end it. `notify` is called with sentences for the user.
 """
 

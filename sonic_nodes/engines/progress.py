@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ..memory.stage import Stage
 from ..progress import progress_callback
 
-Report = Callable[..., None]  # report(done, total, picture or None); what it raises ends the run
+Report = Callable[..., None]  # report(done, total, preview or None); what it raises ends the run
 
 
 class Progress:
@@ -25,10 +25,10 @@ class Progress:
         before, cost = self.done, sum(self.costs[stage] for stage in stages)
         reported = before
 
-        def advance(done: int, total: int, picture=None):
+        def advance(done: int, total: int, preview=None):
             nonlocal reported
             reported = max(reported, before + (cost * done // total if total else 0))
-            self.report(reported, self.total, picture)
+            self.report(reported, self.total, preview)
 
         with progress_callback(advance):
             yield advance

@@ -111,14 +111,14 @@ class SonicEngine(Engine):
         clip.check_mask()
         self.models.refresh()
         plan = plan_for(clip, settings.steps, self)
-        embedding, mean, tokens, whole = self._conditions(clip, plan, progress)
+        embedding, mean, tokens, run_progress = self._conditions(clip, plan, progress)
         noise = noise_of(clip, seed)
 
         def attempt(plan: Plan) -> torch.Tensor:
             stages = self._stages(plan.dtype, plan.offload)
-            with whole.during(Stage.CONSTANTS):
+            with run_progress.during(Stage.CONSTANTS):
                 net = stages.constants(clip, embedding, mean, tokens, self.audio_strength)
-            with whole.during(Stage.SAMPLING):
+            with run_progress.during(Stage.SAMPLING):
                 return stages.sampling(
                     net, noise, mean, tokens.buckets, sampler_settings(settings), plan.branches_at_once
                 )
@@ -153,9 +153,9 @@ class SonicEngine(Engine):
             stages.release("vae", "rife")
 
     def describe(self, latent: dict) -> Description:
-        made = {name: latent["sonic"][name] for name in ("precision", "settings")}
+        facts = {name: latent["sonic"][name] for name in ("precision", "settings")}
         files = {key: self.models.paths[key].name for key in ("unet", "vae")}
-        return Description({"model": files, **made, "terms": TERMS}, made)
+        return Description({"model": files, **facts, "terms": TERMS}, facts)
 
     def _stages(self, dtype: torch.dtype, offload: bool) -> Stages:
         self.offload = offload
@@ -178,16 +178,16 @@ class SonicEngine(Engine):
             self.models.stamp("whisper", "audio2token", "audio2bucket"),
             portrait,
         )
-        whole = Progress(progress, progress_costs(plan, portrait in self.cache, speech in self.cache))
-        with whole.during(Stage.PICTURE, Stage.ENCODING):
+        run_progress = Progress(progress, progress_costs(plan, portrait in self.cache, speech in self.cache))
+        with run_progress.during(Stage.PICTURE, Stage.ENCODING):
             embedding, mean = self.cache.get(
                 portrait,
                 lambda: (stages.picture(data), stages.encoding(data)),
                 lambda both: sum(tensor.nbytes for tensor in both),
             )
-        with whole.during(Stage.SOUND) as advance:
+        with run_progress.during(Stage.SOUND) as advance:
             tokens = self.cache.get(speech, lambda: stages.sound(clip, embedding, advance), lambda tokens: tokens.bytes)
-        return embedding, mean, tokens, whole
+        return embedding, mean, tokens, run_progress
 
 
 def device_of(name: str) -> torch.device:

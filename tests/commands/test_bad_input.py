@@ -54,19 +54,19 @@ def render(capsys, folder, portrait, speech, *options):
 
 
 def expect_works(capsys, tmp_path, portrait, speech, *options):
-    code, said, left = render(capsys, tmp_path, portrait, speech, *options)
-    assert code == 0, said
+    code, messages, left = render(capsys, tmp_path, portrait, speech, *options)
+    assert code == 0, messages
     assert left == ["clip.mp4"]
-    return said
+    return messages
 
 
 def expect_refusal(capsys, tmp_path, portrait, speech, code, remedy, *options):
     """The text after "sonic: " starts with the remedy; no traceback; no output file."""
-    got, said, left = render(capsys, tmp_path, portrait, speech, *options)
-    assert (got, left) == (code, []), said
-    assert "Traceback" not in said
-    last = [line for line in said.splitlines() if line.startswith("sonic: ")][-1]
-    assert last.removeprefix("sonic: ").startswith(remedy), said
+    got, messages, left = render(capsys, tmp_path, portrait, speech, *options)
+    assert (got, left) == (code, []), messages
+    assert "Traceback" not in messages
+    last = [line for line in messages.splitlines() if line.startswith("sonic: ")][-1]
+    assert last.removeprefix("sonic: ").startswith(remedy), messages
 
 
 def test_no_face(capsys, tmp_path, speech):
@@ -79,8 +79,8 @@ def test_a_mask_replaces_a_face_that_is_not_found(capsys, tmp_path, speech):
     mask = np.zeros((320, 320), np.uint8)
     mask[60:260, 80:240] = 255
     Image.fromarray(mask).save(tmp_path / "m.png")
-    said = expect_works(capsys, tmp_path, tmp_path / "p.png", speech, "--face-mask", str(tmp_path / "m.png"))
-    assert "No face was recognised inside face_mask" in said
+    messages = expect_works(capsys, tmp_path, tmp_path / "p.png", speech, "--face-mask", str(tmp_path / "m.png"))
+    assert "No face was recognised inside face_mask" in messages
 
 
 def test_a_mask_of_another_size_is_refused(capsys, tmp_path, portrait, speech):
@@ -169,7 +169,8 @@ def test_thirty_thousand_pixels_square_is_refused_before_it_is_decoded(tmp_path,
     script = (
         "import resource, sys, sonic_nodes.commands.cli as cli, sonic_nodes.commands.render\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        f"code = cli.main(['render', {str(tmp_path / 'p.png')!r}, {str(speech)!r}, '-o', {str(tmp_path / 'o.mp4')!r}])\n"
+        f"inputs = [{str(tmp_path / 'p.png')!r}, {str(speech)!r}]\n"
+        f"code = cli.main(['render', *inputs, '-o', {str(tmp_path / 'o.mp4')!r}])\n"
         "assert code == 3, code\n"
         "grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before\n"
         "assert grown < 100 * 1024, grown\n"
@@ -263,13 +264,13 @@ def test_outputs_that_cannot_be(capsys, tmp_path, portrait, speech):
         return main(["render", str(portrait), str(speech), "-o", str(output), *FAST, *options]), capsys.readouterr().err
 
     (tmp_path / "file").write_text("")
-    code, said = attempt(tmp_path / "absent" / "o.mp4")
-    assert code == 6 and said.startswith("sonic: Create the folder first")
+    code, messages = attempt(tmp_path / "absent" / "o.mp4")
+    assert code == 6 and messages.startswith("sonic: Create the folder first")
     assert attempt(tmp_path / "file" / "o.mp4")[0] == 6
-    code, said = attempt(tmp_path / "o.avi")
-    assert code == 2 and said.startswith("sonic: Name the output with .mp4")
-    code, said = attempt(tmp_path / "o.mp4", "--frames", str(tmp_path / "file" / "f"))
-    assert code == 6 and said.startswith("sonic: Choose another folder for --frames")
+    code, messages = attempt(tmp_path / "o.avi")
+    assert code == 2 and messages.startswith("sonic: Name the output with .mp4")
+    code, messages = attempt(tmp_path / "o.mp4", "--frames", str(tmp_path / "file" / "f"))
+    assert code == 6 and messages.startswith("sonic: Choose another folder for --frames")
     assert sorted(os.listdir(tmp_path)) == ["file", "speech.wav"]
 
 
@@ -293,8 +294,8 @@ OUT_OF_RANGE = [
 
 @pytest.mark.parametrize("options", OUT_OF_RANGE)
 def test_values_out_of_range(capsys, tmp_path, portrait, speech, options):
-    code, said, left = render(capsys, tmp_path, portrait, speech, *options)
-    assert code in (2, 3) and left == [] and said.startswith("sonic: Choose"), said
+    code, messages, left = render(capsys, tmp_path, portrait, speech, *options)
+    assert code in (2, 3) and left == [] and messages.startswith("sonic: Choose"), messages
 
 
 def test_full_disk_leaves_nothing(tmp_path, portrait, speech):
@@ -319,5 +320,5 @@ def test_frames_are_removed_when_the_job_is_stopped(capsys, tmp_path, portrait, 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module.VideoWriter, "write", stopped)
-    code, said, left = render(capsys, tmp_path, portrait, speech, "--frames", str(tmp_path / "frames"))
-    assert (code, left) == (130, []) and not (tmp_path / "frames").exists(), said
+    code, messages, left = render(capsys, tmp_path, portrait, speech, "--frames", str(tmp_path / "frames"))
+    assert (code, left) == (130, []) and not (tmp_path / "frames").exists(), messages
