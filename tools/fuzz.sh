@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the quality gate's C: the targets of tests/fuzz under libFuzzer with address and undefined-behaviour sanitizers.
+# Fuzzes the C of the quality gate: the targets of tests/fuzz under libFuzzer and the sanitizers of clang.
 #
 #     tools/fuzz.sh [SECONDS [TARGET...]]     runs each target so long (60), from its corpus; 0 runs the corpus alone
 #     tools/fuzz.sh minimise [TARGET...]      reduces the corpus to the fewest files that reach all code found so far
