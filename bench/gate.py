@@ -1,16 +1,16 @@
-"""The quality gate against every manipulation of tests/oracles/gate_variants.py, beside what people use today.
+"""The quality gate on all variants of tests/oracles/gate_variants.py, beside other measures of quality.
 
     python -m bench.gate --photos DIR [--quick] [--brisque PYTHON] [--identify PROGRAM] [--rows FILE]
 
-DIR holds good photos as PNG. Variants are made from them, written as files and judged with the limits of the profile
-"portrait". AUC: how often a bad variant scores below a good one, all good variants of all photos being the other side;
-1 is always, 0.5 is a coin.
-  old rule   how many of its three limits a file violates (old_rule.py)
+DIR holds good photos as PNG. Their variants are written as files and judged with the limits of the profile "portrait".
+AUC: the share of pairs in which the bad variant scores below the good one, over the good variants of all photos; 0.5 is
+chance.
+  legacy     how many of its three limits a file keeps (sonic_nodes/gate/legacy_rule.py)
   BRISQUE    the package `brisque` run by another Python (--brisque), where it is installed; standard variants of four
              photos
-  identify   the quality that ImageMagick prints (--identify), for .jpg files alone
+  identify   the quality that ImageMagick prints (--identify), for .jpg files only
 Unseen families: the fitted models are fitted again without one family, which is then judged.
-Times are processor time on one thread, medians; interleaved with Pillow's decoding of the same picture as PNG.
+Times are medians of processor time on one thread, interleaved with Pillow's decoding of the same picture as PNG.
 Exit status 1 when a limit is missed.
 """
 
@@ -63,19 +63,19 @@ def judge(picture):
 judge(numpy.zeros((64, 64, 3), numpy.uint8))()
 picture = numpy.random.default_rng(1).integers(0, 256, (3000, 4000, 3), numpy.uint8)
 work = judge(picture)
-open("/proc/self/clear_refs", "w").write("5")   # the peak so far is what is held now
+open("/proc/self/clear_refs", "w").write("5")   # resets the peak to the current size
 before = peak()
 work()
 print((peak() - before) / 12e6)
 """
-MEMORY_BYTES, CONTAINER_BYTES = 5, 4  # for each pixel, at twelve megapixels
-COMPRESSED = ("jpg", "jpg>png", "crop", "progressive", "grey", "turned", "frame", "small")
+MEMORY_BYTES, CONTAINER_BYTES = 5, 4  # a pixel, at twelve megapixels
+COMPRESSED = ("jpg", "jpg>png", "crop", "progressive", "grey", "rotated_90", "frame", "small")
 TONED = {
-    "tone": "toned",
-    "sharpen": "sharpened",
-    "soften": "softened",
-    "grain": "noise added",
-    "jpg>webp": "WebP after it",
+    "tone": "then tone",
+    "sharpen": "then sharpened",
+    "soften": "then blurred",
+    "grain": "then noise",
+    "jpg>webp": "then WebP",
 }
 
 
@@ -100,10 +100,10 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_PHOTOS} photos only: limits then mean little")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_PHOTOS} photos only; limits may be missed")
     parser.add_argument("--brisque", metavar="PYTHON", help="a Python that has the package brisque")
     parser.add_argument(
-        "--rows", type=Path, metavar="FILE", help="keeps what was judged after each photo, and goes on from there"
+        "--rows", type=Path, metavar="FILE", help="stores the results after each photo and continues from there"
     )
     parser.add_argument("--identify", metavar="PROGRAM", default=shutil.which("identify"), help="ImageMagick's")
     return parser.parse_args()
@@ -139,7 +139,7 @@ def variants_of(photo):
 
 
 def judge_one(photo, part, variant, folder, brisque, identify) -> dict:
-    """A row of the table: what the variant is, what the gate says, what the others say."""
+    """A row of the table: the variant, the gate's verdict, the other measures."""
     path = folder / f"variant{variant.suffix}"
     path.write_bytes(variant.data)
     verdict = check.check_file(path, face_box=variant.box or "find")
@@ -158,16 +158,16 @@ def judge_one(photo, part, variant, folder, brisque, identify) -> dict:
         "reasons": [r["name"] for r in verdict["reasons"]],
         "evidence": verdict["evidence"],
         "container": container,
-        "lattice": findings.history_quality(verdict["evidence"])[0],
-        "old": old_score(path),
+        "history": findings.history_quality(verdict["evidence"])[0],
+        "legacy": legacy_score(path),
         "brisque": brisque.score(path) if part == "standard" else None,
         "identify": identify_quality(identify, path) if variant.suffix == ".jpg" else None,
     }
 
 
-def old_score(path) -> float:
-    """The more limits are kept the better: 0 to 3."""
-    figures = legacy_rule.old_figures(path)
+def legacy_score(path) -> float:
+    """Number of limits that the file keeps, 0 to 3."""
+    figures = legacy_rule.legacy_figures(path)
     return (
         float(figures["gradient_variance"] >= legacy_rule.GRADIENT_VARIANCE)
         + (figures["high_energy"] <= legacy_rule.HIGH_ENERGY)
@@ -178,12 +178,13 @@ def old_score(path) -> float:
 def identify_quality(program, path):
     if not program:
         return None
-    said = subprocess.run([program, "-format", "%Q", str(path)], capture_output=True, text=True, check=False).stdout
-    return float(said) if said.strip().isdigit() else None
+    command = [program, "-format", "%Q", str(path)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return float(printed) if printed.strip().isdigit() else None
 
 
 class Brisque:
-    """Another process, since its package needs an older NumPy. Low values are good: they are turned round."""
+    """A process of its own, since the package needs an older NumPy. Low values are good: the sign is inverted."""
 
     def __init__(self, python):
         self.process = None
@@ -209,7 +210,7 @@ def named(rows, family, *names, label=BAD):
 
 
 def compressed(rows, low, high):
-    """One compression in any form, and a finer one on top that hides it."""
+    """One compression in any form, or with a finer one after it."""
     plain = [
         r
         for r in rows
@@ -240,9 +241,11 @@ def check_ranks(lines, rows):
     ]
     groups += [(f"resized {family}", found, 0.97) for family, found in sorted(resized.items())]
     groups += [(title, named(rows, family), 0.97) for family, title in TONED.items()]
-    print(f"\n{'AUC':24}{'gate':>8}{'old rule':>10}{'BRISQUE':>9}{'identify':>10}   against {len(good)} good variants")
+    print(f"\n{'AUC':24}{'gate':>8}{'legacy':>10}{'BRISQUE':>9}{'identify':>10}   against {len(good)} good variants")
     for title, bad, limit in groups:
-        values = [auc([r[who] for r in bad], [r[who] for r in good]) for who in ("score", "old", "brisque", "identify")]
+        values = [
+            auc([r[who] for r in bad], [r[who] for r in good]) for who in ("score", "legacy", "brisque", "identify")
+        ]
         lines.at_least(f"AUC {title}", values[0], limit)
         print(
             f"{title:24}"
@@ -262,9 +265,10 @@ def check_verdicts(lines, rows):
     lines.at_least("pasted parts found", share(named(rows, "paste"), BAD, flagged), 0.95)
     lines.at_least("blurred faces found", share(named(rows, "face"), BAD, flagged), 0.95)
     lines.at_most("good faces flagged", share(named(rows, "face", label=GOOD), GOOD, flagged), 0.1)
-    old = lambda r: r["old"] < 3  # noqa: E731 (one of three predicates side by side)
+    legacy = lambda r: r["legacy"] < 3  # noqa: E731 (one of three predicates side by side)
     print(
-        f"\nold rule, standard variants: found {share(standard, BAD, old):.3f}, good rejected {share(standard, GOOD, old):.3f}"
+        f"\nlegacy rule, standard variants: found {share(standard, BAD, legacy):.3f}, "
+        f"good rejected {share(standard, GOOD, legacy):.3f}"
     )
 
 
@@ -276,12 +280,11 @@ def check_readings(lines, rows):
         0.99,
     )
     good = [r for r in rows if r["label"] == GOOD]
-    lines.at_most("lattice says q <= 65 of a good variant", np.mean([0 < r["lattice"] <= 65 for r in good]), 0.001)
+    lines.at_most("history has q <= 65 in a good variant", np.mean([0 < r["history"] <= 65 for r in good]), 0.001)
 
 
 def check_unseen(lines, rows):
-    """Each family judged by models that never saw it; what is not fitted (everything about compression) stays as it
-    is."""
+    """Each family, judged by models that were fitted without it; only sharpness and motion are fitted."""
     kinds = [fit_kind(r) for r in rows]
     permitted = [any(Path(f"{r['photo']}.png").match(p) for p in fit_gate.PERMISSIVE) for r in rows]
     verdicts = []
@@ -294,20 +297,23 @@ def check_unseen(lines, rows):
         with models(fit_gate.fit_all(used) if "motion" in {k for k, _ in used} else without_motion(used)):
             mine = [r for r in rows if r["family"] == family and r["part"] != "face"]
             verdicts += [(r, judge(r["evidence"], r["container"])["verdict"]) for r in mine]
-    rate = lambda label, bad: np.mean([v in bad for r, v in verdicts if r["label"] == label])  # noqa: E731 (used three times below)
+
+    def rate(label, bad):
+        return np.mean([v in bad for r, v in verdicts if r["label"] == label])
+
     lines.at_least("unseen families: bad found", rate(BAD, ("warn", "reject")), 0.9)
     lines.at_most("unseen families: good rejected", rate(GOOD, ("reject",)), 0.03)
     lines.at_most("unseen families: good flagged", rate(GOOD, ("warn", "reject")), 0.1)
     for family in sorted({r["family"] for r, _ in verdicts}):
         mine = [(r["label"], v) for r, v in verdicts if r["family"] == family]
-        shares = [[v != "ok" for label, v in mine if label == wanted] for wanted in (BAD, GOOD)]
+        shares = [[v != "ok" for label, v in mine if label == side] for side in (BAD, GOOD)]
         text = ["    -" if not s else f"{np.mean(s):5.2f}" for s in shares]
         print(f"unseen {family:12} bad found {text[0]}   good flagged {text[1]}")
 
 
 @contextlib.contextmanager
 def models(fitted):
-    """The gate with other coefficients for a while."""
+    """The gate with other coefficients."""
     kept, findings.models = findings.models, lambda: fitted
     try:
         yield
@@ -326,13 +332,13 @@ def fit_kind(row):
 
 
 def without_motion(used):
-    """Nothing of motion was seen: only the other model can find it."""
+    """Models without samples of motion: "motion" is fitted to blur as well."""
     fitted = fit_gate.fit_all([*used, *(("motion", f) for k, f in used if k == "soft")])
     return fitted | {"motion": fitted["soft"]}
 
 
 def check_cost(lines, paths):
-    """Medians over photos of the time for a megapixel."""
+    """Medians over photos, milliseconds a megapixel."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     whole, decode, fast = [], [], []
     for path in paths[:8]:
@@ -356,8 +362,7 @@ def check_cost(lines, paths):
 
 
 def memory_of(what) -> float:
-    """By how much a process of its own grows for a picture of twelve megapixels; the picture or file itself is there
-    before."""
+    """Bytes a pixel by which a process grows for a picture of twelve megapixels, the picture itself excluded."""
     command = [sys.executable, "-c", MEMORY_SCRIPT, what]
     return float(
         subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True).stdout

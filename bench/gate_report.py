@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Lines:
-    """What was measured, with its limit."""
+    """Measured values with their limits."""
 
     def __init__(self):
         self.lines = []
@@ -23,8 +23,7 @@ class Lines:
             print(f"{what}: {row['photo']} {row['family']} {row['name']}, score {row['score']}")
 
     def report(self) -> int:
-        """Prints all, missed ones marked; the exit status. What could not be measured, for want of variants, is not a
-        miss."""
+        """Prints all and marks missed limits; the exit status. A value without variants to measure is no miss."""
         print()
         for what, value, limit, kept in self.lines:
             print(f"{'ok    ' if kept else 'MISSED'} {what:42} {'-' if value is None else f'{value:.4f}':>10}  {limit}")
@@ -32,7 +31,7 @@ class Lines:
 
 
 def auc(bad, good):
-    """Share of pairs in which the bad one scores less; ties count half; None without pairs."""
+    """Share of pairs in which the bad one scores lower; ties count half; None without pairs."""
     bad, good = ([v for v in values if v is not None] for values in (bad, good))
     if not bad or not good:
         return None
@@ -43,13 +42,13 @@ def auc(bad, good):
 
 
 def share(rows, label, predicate):
-    """Share of the rows with that label that the predicate holds for; None without any."""
+    """Share of the rows with that label for which the predicate holds; None without rows."""
     chosen = [predicate(r) for r in rows if r["label"] == label]
     return float(np.mean(chosen)) if chosen else None
 
 
 def print_groups(rows):
-    """One line a variant: how often it was flagged and rejected, and why good ones were."""
+    """One line a variant: how often it was flagged and rejected, and the reasons of good ones."""
     groups = defaultdict(list)
     for r in rows:
         groups[r["family"], r["name"], r["label"]].append(r)
@@ -59,6 +58,5 @@ def print_groups(rows):
             np.mean([r["verdict"] in kinds for r in found]) for kinds in (("warn", "reject"), ("reject",))
         )
         why = sorted({reason for r in found for reason in r["reasons"]}) if label == "good" else []
-        print(
-            f"{family:12}{name:22}{label:9}{flagged:6.2f}{rejected:9.2f}{np.median([r['score'] for r in found]):7.1f}  {' '.join(why)}"
-        )
+        score = np.median([r["score"] for r in found])
+        print(f"{family:12}{name:22}{label:9}{flagged:6.2f}{rejected:9.2f}{score:7.1f}  {' '.join(why)}")

@@ -1,19 +1,18 @@
-"""How much nearer to the original a repaired JPEG is than the file as it is decoded, and what that costs.
+"""How much nearer to the original a repaired JPEG is than a plainly decoded one, and what that costs.
 
     python -m bench.repair --photos DIR [--quick] [--jpegqs PROGRAM]
 
-DIR holds photos that never were JPEGs, as PNG. Each is compressed by Pillow and compared with itself: as Pillow decodes
-it, repaired from the file, repaired from its pixels alone (the grid and the table being found in them), and by jpegqs,
-where that program is installed.
+DIR holds photos that never were JPEGs, as PNG. Each is compressed by Pillow and compared with itself: decoded by
+Pillow, repaired from the file, repaired from its pixels alone (with the grid and table found in them), and processed by
+jpegqs, where that program is installed.
   PSNR    on luma, dB; "rgb" on the three channels
-  PSNR-B  on luma: the squared error and the blocking effect factor, blocks of 8, of C. Yim, A. Bovik, "Quality
-          assessment of deblocked
-          images", IEEE TIP 20(1), 2011. "summed": each direction's factor by itself and both added, which other
-          programs print
-Gains are means over the photos, in brackets the worst photo's. No repair can gain more in PSNR-B than what blocks took
-and what it gains in PSNR: "of" is that much. Files are 4:2:0 unless "grey" is said. "As quality": the quality of a
-plain JPEG that is as far from the original on luma, beside what sonic_nodes/gate/repair.py counts with. Times are the
-best of several, on a megapixel made of the photo; jpegqs' is that of its process. Exit status 1 when a limit is missed.
+  PSNR-B  on luma: squared error plus blocking effect factor, blocks of 8 (C. Yim, A. Bovik, "Quality assessment of
+          deblocked images", IEEE TIP 20(1), 2011). "summed": the factors of both directions added, as in some programs
+Gains are means over the photos, in brackets that of the worst photo. A repair can gain no more in PSNR-B than what
+blocks cost plus its gain in PSNR: "of". Files are 4:2:0 unless marked "grey". "As quality": the quality of a plain
+JPEG that is as far from the original on luma, beside the one that sonic_nodes/gate/repair.py assumes. Times are the
+best of several runs on a megapixel of tiled photo; that of jpegqs includes its process. Exit status 1 when a limit is
+missed.
 """
 
 import argparse
@@ -62,7 +61,7 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_PHOTOS} photos only: limits then mean little")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_PHOTOS} photos only; limits may be missed")
     parser.add_argument("--cost", action="store_true", help="times alone")
     parser.add_argument("--jpegqs", metavar="PROGRAM", default=shutil.which("jpegqs"))
     return parser.parse_args()
@@ -80,7 +79,7 @@ def decoded(data):
 
 
 def blind(plain):
-    """The picture repaired from its pixels alone; as it is where its grid is not certain."""
+    """The picture repaired from its pixels alone; unchanged without a grid that fits."""
     try:
         return repaired_picture(plain, None, evidence_of_picture(plain))[0]
     except Unrepaired:
@@ -144,16 +143,16 @@ def check_gains(lines, photos, jpegqs):
 
 
 def gains(photos, quality, grey, jpegqs):
-    ways = {"file": from_file, "pixels": lambda data: blind(decoded(data))}
+    methods = {"file": from_file, "pixels": lambda data: blind(decoded(data))}
     if jpegqs:
-        ways["jpegqs"] = lambda data: quant_smooth(jpegqs, data)
-    found = {name: [] for name in ways}
+        methods["jpegqs"] = lambda data: quant_smooth(jpegqs, data)
+    found = {name: [] for name in methods}
     for photo in photos:
         original = np.asarray(Image.fromarray(photo).convert("L").convert("RGB")) if grey else photo
         data = jpeg(original, quality, grey)
         plain = measures(original, decoded(data))
-        for name, way in ways.items():
-            repaired = measures(original, way(data))
+        for name, method in methods.items():
+            repaired = measures(original, method(data))
             found[name].append([*(repaired - plain), repaired[0] - plain[1]])
     return {name: np.array(values) for name, values in found.items()}
 
@@ -177,7 +176,7 @@ def hold(lines, title, rows):
 
 
 def check_as_quality(lines, photos):
-    """Mean over photos of the quality at which the plain file is as near to the original as the repaired one."""
+    """Mean quality at which a plain file is as near to the original as the repaired one."""
     plain = np.array(
         [[measures(photo, decoded(jpeg(photo, quality)))[0] for photo in photos] for quality in AS_QUALITY]
     )
@@ -190,8 +189,8 @@ def check_as_quality(lines, photos):
         lines.at_least(f"q{quality}: repaired as quality, against what is counted", found, counted - 1)
 
 
-def enlarged(photo):
-    """About a megapixel, the photo repeated."""
+def tiled(photo):
+    """A megapixel, tiled with the photo."""
     rows, columns = 1024 // photo.shape[0] + 1, 1024 // photo.shape[1] + 1
     return np.ascontiguousarray(np.tile(photo, (rows, columns, 1))[:1024, :1024])
 
@@ -207,29 +206,29 @@ def best(work):
 
 def check_cost(lines, photos, jpegqs):
     print("\nmilliseconds for each megapixel (2^20 pixels), medians over photos")
-    ways = {
+    methods = {
         "grey, file": (True, from_file),
         "4:2:0, file": (False, from_file),
         "4:2:0, pixels": (False, None),
         "decode": (False, decoded),
     }
     if jpegqs:
-        ways["jpegqs, process"] = (False, lambda data: quant_smooth(jpegqs, data))
+        methods["jpegqs, process"] = (False, lambda data: quant_smooth(jpegqs, data))
     medians = {}
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        for name, (grey, way) in ways.items():
-            medians[name, threads] = statistics.median(cost(photo, grey, way) for photo in photos[::2])
+        for name, (grey, method) in methods.items():
+            medians[name, threads] = statistics.median(cost(photo, grey, method) for photo in photos[::2])
             print(f"{threads} thread{'s' if threads > 1 else ' '} {name:18}{medians[name, threads]:8.1f}", flush=True)
     torch.set_num_threads(1)
     lines.at_most("4:2:0 from the file, one thread, ms", medians["4:2:0, file", 1], 100)
     print(f"From the file in {medians['4:2:0, file', 1] / medians['decode', 1]:.0f} times Pillow's decode.")
 
 
-def cost(photo, grey, way):
-    data = jpeg(enlarged(photo), 40, grey)
-    if way:
-        return best(lambda: way(data))
+def cost(photo, grey, method):
+    data = jpeg(tiled(photo), 40, grey)
+    if method:
+        return best(lambda: method(data))
     plain = decoded(data)
     evidence = evidence_of_picture(plain)
     return best(lambda: repaired_picture(plain, None, evidence))

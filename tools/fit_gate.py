@@ -2,8 +2,8 @@
 
     python -m tools.fit_gate --photos DIR
 
-Only photos whose licence allows it are fitted on: those named in PERMISSIVE. All else in the gate is arithmetic and
-limits. Logistic regression with a penalty on the weights; good and bad variants weigh the same in total.
+Logistic regression with an L2 penalty; good and bad variants have the same total weight. Only photos whose licence
+allows it are used: PERMISSIVE. Nothing else in the gate is fitted.
 """
 
 import argparse
@@ -51,7 +51,7 @@ PENALTY = 3.0
 
 
 def usable(variant) -> bool:
-    """All that is good, and what is bad for want of sharpness."""
+    """Good variants, and bad ones that lack sharpness."""
     return variant.label == gate_variants.GOOD or (
         variant.label == gate_variants.BAD and variant.family in SOFT + MOTION
     )

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Shows which loops of csrc/gate GCC turns into vector instructions, with the flags of setup.py; its own report
-(-fopt-info-vec).
+"""Shows which loops of csrc/gate GCC vectorises with the flags of setup.py, by its report (-fopt-info-vec).
 
     python tools/vectorised.py [FILE.c ...]
 
-"wide" marks functions that exist once more for 256-bit vectors (csrc/core/plane.h); one without a loop of its own calls
-inline functions that have them, or copies, or keeps its loops in straight lines.
+"wide" marks functions that are compiled again for 256-bit vectors (csrc/core/plane.h). One without a loop of its own
+calls inline functions with loops, or its loops are unrolled.
 """
 
 import re
@@ -19,8 +18,7 @@ FUNCTION = re.compile(r"^(?:static )?(?:inline )?[\w ]+?\**(\w+)\([^;]*$")
 
 
 def functions(source: list[str]):
-    """(name, wide, first line, last line) of each function in a file of this project's style: braces of functions stand
-    at the margin."""
+    """(name, wide, first line, last line) of each function; the style puts braces of functions at the margin."""
     name = start = None
     for number, line in enumerate(source, 1):
         found = FUNCTION.match(line)
@@ -32,10 +30,10 @@ def functions(source: list[str]):
 
 
 def report(path: Path) -> None:
-    """Prints a line a function."""
-    said = subprocess.run(["gcc", *FLAGS, path], cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    """Prints one line a function."""
+    output = subprocess.run(["gcc", *FLAGS, path], cwd=ROOT, capture_output=True, text=True, check=True).stderr
     loops = {}
-    for line, width in re.findall(rf"{path.name}:(\d+):\d+: optimized: loop vectorized using (\d+) byte", said):
+    for line, width in re.findall(rf"{path.name}:(\d+):\d+: optimized: loop vectorized using (\d+) byte", output):
         loops.setdefault(int(line), set()).add(int(width))
     for name, wide, first, last in functions(path.read_text().splitlines()):
         inside = {line: widths for line, widths in loops.items() if first <= line <= last}

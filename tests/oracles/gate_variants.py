@@ -1,9 +1,7 @@
-"""What can happen to a good photo on its way: every manipulation that bench/gate.py judges, with what the verdict
-should be.
+"""The variants of a good photo that bench/gate.py judges, with the expected verdict.
 
-A variant is bad (a face would be animated badly), good, or neutral (either verdict is right). Its file is made as such
-a file would come: .jpg stays .jpg. Families share a manipulation; each has bad variants and, where there is one, the
-same manipulation of a good picture.
+A variant is bad (a face would be animated badly), good, or neutral (either verdict is right). Its file has the format
+of such files: .jpg stays .jpg. Variants of a family share a manipulation, of bad and, where possible, of good pictures.
 """
 
 from __future__ import annotations
@@ -35,8 +33,8 @@ class Variant:
     label: str
     suffix: str
     data: bytes
-    quality: int | None = None  # of the coarsest compression, where the pixels still have it
-    box: tuple[int, int, int, int] | None = None  # what counts as the face
+    quality: int | None = None  # of the coarsest compression, where the pixels still show it
+    box: tuple[int, int, int, int] | None = None  # the face box
 
 
 def png(picture: np.ndarray, family: str, name: str, label: str, **more) -> Variant:
@@ -46,7 +44,7 @@ def png(picture: np.ndarray, family: str, name: str, label: str, **more) -> Vari
 
 
 def jpeg_bytes(picture: np.ndarray, quality: int, subsampling: int = 2, **options) -> bytes:
-    """qtables in `options` are scaled by quality, as Pillow does; 50 leaves them as they are."""
+    """Pillow scales the qtables in `options` by quality; 50 leaves them unchanged."""
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(
         stream, "JPEG", quality=quality, subsampling=subsampling, **options
@@ -95,7 +93,7 @@ def defocused(picture: np.ndarray, radius: float) -> np.ndarray:
     return cv2.filter2D(picture, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT)
 
 
-def moved(picture: np.ndarray, length: int, degrees: float) -> np.ndarray:
+def motion_blurred(picture: np.ndarray, length: int, degrees: float) -> np.ndarray:
     """Motion in a straight line of `length` pixels."""
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
@@ -137,7 +135,7 @@ def label_of(quality: int) -> str:
 
 
 def standard(photo: np.ndarray) -> Iterator[Variant]:
-    """One step, as files come every day, and the compressions that hide in them."""
+    """One step, as in everyday files, and compressions hidden by another format."""
     yield png(photo, "clean", "png", GOOD)
     for tag, subsampling in (("420", 2), ("444", 0)):
         for q in QUALITIES:
@@ -168,7 +166,7 @@ def standard(photo: np.ndarray) -> Iterator[Variant]:
 
 
 def stress(photo: np.ndarray) -> Iterator[Variant]:
-    """Two steps and more: what programs and networks do to a picture that was compressed before."""
+    """Two steps and more: what programs and platforms do to a compressed picture."""
     for q in (30, 40, 50, 60, 90, 92):
         old, label = saved(photo, q), label_of(q)
         for scale, how in ((0.8, AREA), (0.9, CUBIC), (1.25, LINEAR), (4 / 3, CUBIC), (1.75, LANCZOS), (2, CUBIC)):
@@ -180,7 +178,7 @@ def stress(photo: np.ndarray) -> Iterator[Variant]:
         yield png(noisy(old, 4), "grain", f"q{q}", label)
         yield webp(old, 90, "jpg>webp", f"q{q}", label)
         yield png(grey(old), "grey", f"q{q}", label)
-        yield png(old[::-1, ::-1].transpose(1, 0, 2), "turned", f"q{q}", label)
+        yield png(old[::-1, ::-1].transpose(1, 0, 2), "rotated_90", f"q{q}", label)
     for scale, how in ((0.6, AREA), (0.8, AREA), (0.9, CUBIC)):
         yield png(resized(photo, scale, how), f"x{scale:.2f}", "clean", GOOD)
     yield png(gamma(photo, 0.8), "tone", "gamma clean", GOOD)
@@ -215,14 +213,14 @@ def stress(photo: np.ndarray) -> Iterator[Variant]:
 
 
 def soft(photo: np.ndarray) -> Iterator[Variant]:
-    """Missing sharpness of every kind, also under a later compression."""
+    """Missing sharpness of every kind, also below a later compression."""
     for radius in (3, 5):
         yield png(defocused(photo, radius), "defocus", f"r{radius}", BAD)
     yield jpg(defocused(photo, 3), 92, "defocus", "r3>q92", BAD)
     for degrees in (0, 30, 90, 135):
-        yield png(moved(photo, 9, degrees), "motion", f"9px {degrees}", BAD)
-    yield png(moved(photo, 15, 60), "motion", "15px 60", BAD)
-    yield jpg(moved(photo, 9, 20), 92, "motion", "9px 20>q92", BAD)
+        yield png(motion_blurred(photo, 9, degrees), "motion", f"9px {degrees}", BAD)
+    yield png(motion_blurred(photo, 15, 60), "motion", "15px 60", BAD)
+    yield jpg(motion_blurred(photo, 9, 20), 92, "motion", "9px 20>q92", BAD)
     yield png(blurred(photo, 3), "blur2", "s3", BAD)
     yield png(noisy(blurred(photo, 2), 3), "blur2", "s2 + noise 3", BAD)
     yield png(fake(photo, 3), "fake2", "x3", NEUTRAL)
@@ -235,7 +233,7 @@ def soft(photo: np.ndarray) -> Iterator[Variant]:
 
 
 def parts(photo: np.ndarray) -> Iterator[Variant]:
-    """Only a part of the picture is bad; small pictures; palettes; frames around it."""
+    """Pasted parts, frames, small pictures, palettes, rotation by a few degrees."""
     height, width = photo.shape[:2]
     for q in (20, 40, 92):
         other, mixed = saved(photo[:, ::-1], q), photo.copy()
@@ -256,7 +254,7 @@ def parts(photo: np.ndarray) -> Iterator[Variant]:
 
 
 def face_cases(photo: np.ndarray, box: tuple[int, int, int, int]) -> Iterator[Variant]:
-    """A face out of focus before a sharp background, and the other way round; the border between them is soft."""
+    """A blurred face on a sharp background and the reverse, with a soft border."""
     x0, y0, x1, y1 = box
     mask = np.zeros(photo.shape[:2], np.float32)
     cv2.ellipse(mask, ((x0 + x1) // 2, (y0 + y1) // 2), (int((x1 - x0) * 0.6), int((y1 - y0) * 0.6)), 0, 0, 360, 1, -1)
