@@ -57,7 +57,7 @@ def usable(variant) -> bool:
     )
 
 
-def rows_of(photo) -> list[tuple[str, dict]]:
+def samples_of(photo) -> list[tuple[str, dict]]:
     """[(kind: good, soft or motion; features)] of one photo's variants."""
     found = []
     for variant in [*gate_variants.standard(photo), *gate_variants.stress(photo)]:
@@ -112,7 +112,7 @@ def main():
         sys.exit(f"Name a folder with the photos {', '.join(PERMISSIVE)}: {options.photos} has none.")
     rows = []
     for path in paths:
-        rows += rows_of(read_picture(path))
+        rows += samples_of(read_picture(path))
         print(f"{path.name}: {len(rows)} rows", file=sys.stderr)
     target = ASSETS / "gate.json"
     target.write_text(json.dumps({"photos": [path.stem for path in paths]} | fit_all(rows), indent=1) + "\n", "utf-8")

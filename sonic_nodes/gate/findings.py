@@ -90,7 +90,7 @@ def measure_container(evidence: dict, container: dict | None):
 def measure_history(evidence: dict, container: dict | None):
     quality, likelihood = history_quality(evidence)
     if quality and not (container and quality > container_quality(container) - SAME_QUALITY):
-        later = f"as quality {container['luma_quality']:.0f}" if container else "without loss"
+        later = f"as quality {container['luma_quality']:.0f}" if container else "in a lossless format"
         yield finding(
             "jpeg_history",
             quality,

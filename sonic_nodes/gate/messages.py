@@ -20,7 +20,7 @@ def refusal(verdict: dict, min_score: float) -> InputError:
     score = verdict["score"]
     if not advice:
         return InputError(
-            f"Choose a better picture, or lower min_score: the score is {score:.0f}, min_score is {min_score:.0f}."
+            f"Choose a better picture, or lower min_score: the score is {score:.0f}, min_score {min_score:.0f}."
         )
     return InputError(
         f"{advice} Quality gate: {NAMES[verdict['verdict']]}, score {score:.0f} of 100; policy warn continues anyway."
