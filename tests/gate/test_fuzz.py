@@ -77,15 +77,13 @@ def test_pixel_corpus():
 
 
 def read_picture_of(data):
-    """(picture, face box) of a file as tests/fuzz/picture.h reads it."""
-    width, height, gap, kind = data[0] + 16, data[1] + 16, data[6], data[7]
+    """(picture, face box) of a file in the format of tests/fuzz/picture.h."""
+    width, height, padding, slope = data[0] + 16, data[1] + 16, data[6], data[7]
     face = tuple(int(v) * 4 for v in np.frombuffer(data[2:6], np.int8))
-    stride = 3 * width + gap
-    i = np.arange(stride * height)
-    pixels = (
-        np.resize(np.frombuffer(data[8:], np.uint8), i.size)
-        + (i // 3 * (kind & 15) >> 6)
-        + (i // stride * (kind >> 4) >> 2)
-    )
+    stride = 3 * width + padding
+    i = np.arange(stride * height, dtype=np.int32)
+    pattern = np.frombuffer(data[HEADER:], np.uint8)
+    pixels = np.tile(pattern, -(-i.size // pattern.size))[: i.size]
+    pixels = pixels + (i // 3 * (slope & 15) >> 6) + (i // stride * (slope >> 4) >> 2)
     rows = pixels.astype(np.uint8).reshape(height, stride)
     return np.ascontiguousarray(rows[:, : 3 * width].reshape(height, width, 3)), face
