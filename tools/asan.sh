@@ -6,6 +6,7 @@
 # Leaks count if they were allocated in csrc/; Python, libtorch and the test libraries keep memory until the process
 # ends. Therefore exitcode=0, and this script reads the reports. Errors abort the process, whatever the exit code.
 # alloc_dealloc_mismatch=0: libtorch frees with `delete` what its own operators got from malloc.
+# allocator_may_return_null=1: tests ask for more memory than malloc can have.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=$PWD/.venv/bin/python
@@ -25,11 +26,11 @@ for file in sonic_nodes/*; do
 done
 
 sanitized() {
-    local preload='' library
+    local preload='' library malloc=alloc_dealloc_mismatch=0:allocator_may_return_null=1
     for library in libasan.so libubsan.so libstdc++.so; do preload+=" $(g++ -print-file-name=$library)"; done
     rm -f "$reports".*
     env LD_PRELOAD="${preload# }" PYTHONPATH="$PWD/build/asan" PYTHONSAFEPATH=1 PYTHONMALLOC=malloc \
-        ASAN_OPTIONS="detect_leaks=1:exitcode=0:abort_on_error=1:alloc_dealloc_mismatch=0:log_path=$reports" \
+        ASAN_OPTIONS="detect_leaks=1:exitcode=0:abort_on_error=1:$malloc:log_path=$reports" \
         UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:abort_on_error=1:log_path=$reports" \
         "$python" "$@"
 }
