@@ -64,7 +64,7 @@ def frames_of(path):
         return rate, [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-@pytest.mark.parametrize("seconds", [0.2, 1, 2.04])
+@pytest.mark.parametrize("seconds", [0.2, 2.04])
 def test_a_video_of_exactly_the_frames_asked_for(command, speech, seconds):
     code, printed, messages, left = command(speech(seconds), "--steps", "1", "--json")
     assert code == 0, messages

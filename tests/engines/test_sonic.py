@@ -15,7 +15,7 @@ from sonic_nodes.weights.models import Models
 from tests.oracles.engine_runs import FAST, SIDE, clip_data, pictures
 
 
-@pytest.mark.parametrize("seconds", [0.04, 0.2, 1, 2.04, 31])
+@pytest.mark.parametrize("seconds", [0.04, 0.2, 1, 2.04])
 def test_as_many_pictures_as_the_sound_lasts(engine, seconds):
     data = clip_data(seconds)
     latent = engine.infer(data, 1, SonicSettings(steps=1))
@@ -26,8 +26,15 @@ def test_as_many_pictures_as_the_sound_lasts(engine, seconds):
     made = pictures(engine, latent, data)
     assert made.shape == (data["frames"], SIDE, SIDE, 3) and made.dtype == np.uint8
     assert made.std() > 1
-    if seconds < 10:
-        assert np.array_equal(pictures(engine, latent, data, interpolate=False), made[::2])
+    assert np.array_equal(pictures(engine, latent, data, interpolate=False), made[::2])
+
+
+def test_sound_of_more_than_one_piece(engine):
+    """Whisper hears 30 s at a time. The first chunk of pictures shows that the latents can be decoded."""
+    data = clip_data(31)
+    latent = engine.infer(data, 1, SonicSettings(steps=1))
+    assert latent["samples"].shape == (388, 4, SIDE // 8, SIDE // 8) and latent["samples"].isfinite().all()
+    assert next(iter(engine.decode(latent, data))).std() > 1
 
 
 def test_same_seed_same_pictures_and_another_seed_others(engine, small_models):
@@ -193,11 +200,11 @@ def test_a_decoder_that_leaves_the_range_of_fp16(small_models, tmp_path):
     """Its first convolution gives values beyond 65504; in a wider type the normalisation after it scales them down."""
     name = "first_stage_model.decoder.conv_in.weight"
     folder = changed_copy(small_models, tmp_path, "checkpoints/svd_xt.safetensors", name, lambda t: t * 3e4)
-    notes, data = [], clip_data(1.0)
+    notes, data = [], clip_data(0.2)
     engine = SonicEngine(Models.in_folder(folder), precision="fp16", notify=notes.append)
     latent = engine.infer(data, 1, FAST)
     made = pictures(engine, latent, data)
-    assert len(made) == 25 and len(notes) == 1 and notes[0].startswith("The decoder left the range of fp16")
+    assert len(made) == 5 and len(notes) == 1 and notes[0].startswith("The decoder left the range of fp16")
     exact = pictures(SonicEngine(Models.in_folder(folder), precision="fp32"), latent, data)
     assert np.array_equal(made, exact)
 

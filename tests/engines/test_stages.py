@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from sonic_nodes.engines.clip_spec import ClipSpec
-from sonic_nodes.extension.native import _sonic
 from sonic_nodes.face import resize
 from sonic_nodes.models import picture, speech, video
 from tests.models.golden import read, relative, weights
@@ -109,14 +108,6 @@ def test_tokens_of_sound_shorter_than_a_frame():
     states = speech.States(np.full(100, 0.1, np.float32), 0, weights("whisper_tiny_enc"), HEADS)
     got = speech.speech_tokens(states, torch.zeros(1, 32), 1, adapters, adapters)
     assert relative(got.tokens[0], got.silence) < 1e-6
-
-
-@pytest.mark.parametrize("name", ["pipeline_2window", "pipeline_shortclip"])
-def test_log_mel_of_a_piece_is_that_of_the_whole(name):
-    audio = np.random.default_rng(len(name)).standard_normal(500_000).astype(np.float32) * 0.1
-    whole = _sonic.log_mel(audio)
-    assert np.array_equal(whole[:, :3000], _sonic.log_mel(audio[:480_000]))
-    assert np.array_equal(whole[:, 3000:], _sonic.log_mel(audio[480_000:].copy()))
 
 
 def test_frames(pipeline):

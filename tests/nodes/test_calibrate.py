@@ -16,8 +16,19 @@ def images():
     return image_from_uint8(frames()[:150])
 
 
+@pytest.fixture
+def tracked_once(monkeypatch):
+    """The mouth track of the clip, computed once: these tests are about its sound."""
+    from sonic_nodes.lipsync import estimate
+
+    follower = SimpleNamespace(see=lambda picture, time_s: None, track=track())
+    monkeypatch.setattr(estimate, "follower", lambda: follower)
+
+
 @pytest.mark.parametrize("mode", ["fix", "measure"])
-def test_images_pass_through_and_late_sound_is_shifted(nodes, images, mode):
+def test_images_pass_through_and_late_sound_is_shifted(nodes, images, mode, request):
+    if mode == "measure":
+        request.getfixturevalue("tracked_once")
     audio = audio_from_sound(fix.moved(speech(), 160.0))
     given = audio["waveform"].clone()
     out = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, mode, 200.0)
@@ -37,25 +48,16 @@ def test_images_pass_through_and_late_sound_is_shifted(nodes, images, mode):
 @pytest.mark.parametrize(
     "audio", [audio_from_sound(speech()), {"waveform": torch.zeros(1, 2, 96000), "sample_rate": 16000}]
 )
-def test_sound_in_sync_or_not_measurable_is_returned_as_the_same_object(nodes, images, audio):
+def test_sound_in_sync_or_not_measurable_is_returned_as_the_same_object(nodes, images, tracked_once, audio):
     pictures, sound, *_ = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, "fix", 600.0).args
     assert pictures is images and sound is audio
 
 
-def test_an_offset_beyond_max_offset_ms_is_reported_but_not_corrected(nodes, images):
+def test_an_offset_beyond_max_offset_ms_is_reported_but_not_corrected(nodes, images, tracked_once):
     audio = audio_from_sound(fix.moved(speech(), 330.0))
     out = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, "fix", 200.0)
     assert out.args[1] is audio and out.args[2] == pytest.approx(330, abs=25)
     assert "max_offset_ms" in out.ui["text"][0]
-
-
-@pytest.fixture
-def tracked_once(monkeypatch):
-    """The mouth track of the clip, computed once: these tests are about its sound."""
-    from sonic_nodes.lipsync import estimate
-
-    follower = SimpleNamespace(see=lambda picture, time_s: None, track=track())
-    monkeypatch.setattr(estimate, "follower", lambda: follower)
 
 
 class LazyAudio(Mapping):
