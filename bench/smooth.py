@@ -1,15 +1,14 @@
-"""Motion smooth against faults that were put into real clips, and on the clips as they are.
+"""Motion smoothing of real clips with injected faults, and of the clips as they are.
 
     python -m bench.smooth --clips DIR [--frames 100] [--quick] [--alone] [--brief] [--only NAME]
 
-Every clip: the middle 512 x 512 at that shorter side; flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and noise (2
-levels, last) put in; undone with the true path and gains (oracle), by `sonic_nodes.smooth`, and by FFmpeg's deflicker,
-hqdn3d, atadenoise, chains of them and OpenCV's multi-frame NLM. Exit 1 when a limit is missed. A mouth that hardly
-opens is measured poorly, so the standard error of its opening is printed beside it, and beyond 5 % it is not judged.
-NLM takes seconds a frame, so it is judged on a few frames; --quick leaves it out, --alone the other filters too;
---brief says in a line what a clip of many misses. At the end: how many clips hold each limit, and who misses which.
-PyAV's own FFmpeg lacks hqdn3d, a GPL filter: where there is a program `ffmpeg`, or `pip install imageio-ffmpeg` has
-brought one, its filters are used.
+Of every clip the central 512 x 512 px, scaled to that shorter side. Flicker (gain 1.5 %), shake (0.5 px, Lanczos-4) and
+then noise (2 levels) are injected, and corrected with the true path and gains (oracle), by `sonic_nodes.smooth`, by
+FFmpeg's deflicker, hqdn3d, atadenoise, chains of them and OpenCV's multi-frame NLM. Exits with 1 on a missed limit.
+The opening of a mouth that hardly opens is measured poorly: its standard error is printed, and above 5 % it is not
+judged. NLM takes seconds per frame, so it is judged on a few; --quick skips it, --alone the other filters too. --brief
+prints one line per clip. The summary says how many clips hold each limit, and which ones miss it. FFmpeg runs as a
+program with GPL filters (PyAV's library lacks hqdn3d): `ffmpeg`, or that of `pip install imageio-ffmpeg`.
 """
 
 import argparse
@@ -27,7 +26,7 @@ from sonic_nodes.face import LANDMARKS, find_faces
 from sonic_nodes.smooth.frames import Smoother
 
 SIDE, GAIN, SHAKE_PX, NOISE = 512, 0.015, 0.5, 2.0
-MOUTH_DOUBT = 0.05  # standard error from which on a mouth opens too little to be judged
+MOUTH_DOUBT = 0.05  # standard error above which the opening of the mouth is not judged
 CHAINS = [
     "deflicker",
     "hqdn3d",
@@ -42,10 +41,10 @@ CHAINS = [
 def read_clip(path, count):
     frames = []
     with av.open(str(path)) as container:
-        for picture in container.decode(container.streams.video[0]):
-            scale = SIDE / min(picture.width, picture.height)
-            size = {"width": round(picture.width * scale), "height": round(picture.height * scale)}
-            rgb = picture.reformat(format="rgb24", interpolation="AREA", **size).to_ndarray()
+        for frame in container.decode(container.streams.video[0]):
+            scale = SIDE / min(frame.width, frame.height)
+            size = {"width": round(frame.width * scale), "height": round(frame.height * scale)}
+            rgb = frame.reformat(format="rgb24", interpolation="AREA", **size).to_ndarray()
             top, left = (rgb.shape[0] - SIDE) // 4, (rgb.shape[1] - SIDE) // 2
             frames.append(rgb[top : top + SIDE, left : left + SIDE].copy())
             if len(frames) == count:
@@ -53,7 +52,7 @@ def read_clip(path, count):
     return np.stack(frames)
 
 
-def moved(frame, shift):
+def translated(frame, shift):
     matrix = np.float64([[1, 0, shift[0]], [0, 1, shift[1]]])
     return cv2.warpAffine(
         frame.astype(np.float32), matrix, frame.shape[1::-1], flags=cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE
@@ -65,39 +64,40 @@ def to_bytes(frame):
 
 
 def inject(frames, seed):
-    """(the clip with faults, the oracle: that clip undone with the true path and gains)."""
+    """(the clip with faults, the oracle: that clip corrected with the true path and gains)."""
     random = np.random.default_rng(seed)
     gains, path = 1 + GAIN * random.standard_normal(len(frames)), SHAKE_PX * random.standard_normal((len(frames), 2))
     faults = list(zip(gains, path, strict=True))
     bad = [
-        to_bytes(moved(f, p) * g + NOISE * random.standard_normal(f.shape))
+        to_bytes(translated(f, p) * g + NOISE * random.standard_normal(f.shape))
         for f, (g, p) in zip(frames, faults, strict=True)
     ]
-    oracle = [to_bytes(moved(f / g, -p)) for f, (g, p) in zip(bad, faults, strict=True)]
+    oracle = [to_bytes(translated(f / g, -p)) for f, (g, p) in zip(bad, faults, strict=True)]
     return np.stack(bad), np.stack(oracle)
 
 
 def smooth(frames):
     smoother = Smoother()
-    return np.stack(list(smoother.run(frames))), smoother.words()
+    return np.stack(list(smoother.run(frames))), smoother.summary()
 
 
 def ffmpeg_program():
-    """The path of a program with all filters."""
+    """Path of an FFmpeg program with all filters."""
     try:
         import imageio_ffmpeg
 
-        brought = [imageio_ffmpeg.get_ffmpeg_exe()]
+        bundled = [imageio_ffmpeg.get_ffmpeg_exe()]
     except (ImportError, RuntimeError):
-        brought = []
-    for path in [*filter(None, [shutil.which("ffmpeg")]), *brought]:
+        bundled = []
+    for path in [*filter(None, [shutil.which("ffmpeg")]), *bundled]:
         known = subprocess.run(
             [path, "-hide_banner", "-filters"], check=False, capture_output=True, text=True
         ).stdout.split()
         if {"deflicker", "hqdn3d", "atadenoise"} <= set(known):
             return path
     sys.exit(
-        "Install FFmpeg with its GPL filters, or `pip install imageio-ffmpeg`: no program has deflicker, hqdn3d and atadenoise."
+        "Install FFmpeg with its GPL filters, or `pip install imageio-ffmpeg`: "
+        "no program with deflicker, hqdn3d and atadenoise was found."
     )
 
 
@@ -120,7 +120,7 @@ def psnr(a, b):
 
 
 def ssim_pair(a, b):
-    """Wang et al. 2004, on luma, Gaussian window of 1.5 px."""
+    """Wang et al. 2004, on luma, Gaussian window of sigma 1.5 px."""
     a, b = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32) for x in (a, b))
     blur = lambda x: cv2.GaussianBlur(x, (11, 11), 1.5)  # noqa: E731
     ma, mb = blur(a), blur(b)
@@ -133,7 +133,7 @@ def ssim(a, b, every=4):
     return float(np.mean([ssim_pair(x, y) for x, y in zip(a[::every], b[::every], strict=True)]))
 
 
-def cell_means(frames):
+def block_means(frames):
     return np.stack(
         [
             cv2.resize(f.astype(np.float32), (SIDE // 16, SIDE // 16), interpolation=cv2.INTER_AREA).mean(-1)
@@ -143,13 +143,13 @@ def cell_means(frames):
 
 
 def flicker_energy(frames, static):
-    return float(np.mean(np.diff(cell_means(frames), axis=0)[:, static] ** 2))
+    return float(np.mean(np.diff(block_means(frames), axis=0)[:, static] ** 2))
 
 
-def static_cells(clean):
-    """Cells of 16 x 16 pixels that stand still in the clean clip: the stillest fifth, at least those below a third of a
-    level."""
-    change = np.sqrt(np.mean(np.diff(cell_means(clean), axis=0) ** 2, axis=0))
+def static_blocks(clean):
+    """Blocks of 16 x 16 px that are static in the clean clip: the fifth with the least change, at least those below a
+    third of a level."""
+    change = np.sqrt(np.mean(np.diff(block_means(clean), axis=0) ** 2, axis=0))
     return change <= max(1 / 3, float(np.quantile(change, 0.2)))
 
 
@@ -177,7 +177,7 @@ def meshes_of(frames):
 
 
 def openings(meshes):
-    """Inner lips apart over the height of the face; NaN without one."""
+    """Distance between the inner lips, relative to the height of the face; NaN without a face."""
 
     def between(mesh, a, b):
         return np.linalg.norm(mesh[LANDMARKS[a], :2] - mesh[LANDMARKS[b], :2])
@@ -188,7 +188,7 @@ def openings(meshes):
 
 
 def slope(out, clean):
-    """How far `out` opens where `clean` does: the least-squares slope, and its standard error."""
+    """Least-squares slope of the openings of `out` over those of `clean`, and its standard error."""
     both = np.isfinite(out) & np.isfinite(clean)
     x, y = clean[both] - clean[both].mean(), out[both] - out[both].mean()
     value, squares = float((x * y).sum() / (x * x).sum()), float((x * x).sum())
@@ -201,7 +201,7 @@ def masked_psnr(a, b, masks):
 
 
 class Report:
-    """What is judged of each clip, and in how many of them each limit holds."""
+    """Prints the limits of each clip and counts the clips in which each holds."""
 
     def __init__(self, brief):
         self.brief, self.clips, self.clip = brief, 0, ""
@@ -211,12 +211,12 @@ class Report:
         self.clip, self.clips = clip, self.clips + 1
         print(f"{clip}: {count} frames", end="" if self.brief else "\n", flush=True)
 
-    def say(self, text):
+    def note(self, text):
         if not self.brief:
             print(f"  {text}")
 
     def line(self, what, value, limit, holds, kind=None):
-        """`kind`: the name of the limit where `what` says more."""
+        """`kind`: the name of the limit, where `what` has more detail."""
         kind = kind or what
         self.held[kind] = self.held.get(kind, 0) + holds
         self.missed.setdefault(kind, []).extend([] if holds else [f"{self.clip} {value}"])
@@ -244,12 +244,12 @@ class Report:
 def judge_injected(report, clean, seed, others, quick):
     bad, oracle = inject(clean, seed)
     started = time.perf_counter()
-    ours, words = smooth(bad)
+    ours, summary = smooth(bad)
     seconds = time.perf_counter() - started
-    report.say(f"{words} {len(bad) / seconds:.0f} frames/s")
+    report.note(f"{summary} {len(bad) / seconds:.0f} frames/s")
     for name, measure in (("PSNR", psnr), ("SSIM", ssim)):
         base, best, value = measure(bad, clean), measure(oracle, clean), measure(ours, clean)
-        report.say(f"{name}: injected {base:.4f}, oracle {best:.4f}, ours {value:.4f}")
+        report.note(f"{name}: injected {base:.4f}, oracle {best:.4f}, ours {value:.4f}")
         share = (value - base) / (best - base)
         report.line(f"{name} gained, of the oracle's", f"{100 * share:.0f} %", ">= 60 %", share >= 0.6)
     if others:
@@ -279,14 +279,14 @@ def judge_others(report, clean, bad, ours, program, quick):
 
 
 def judge_details(report, clean, bad, oracle, ours):
-    static = static_cells(clean)
+    static = static_blocks(clean)
     own = flicker_energy(clean, static)
     left = max(0.0, flicker_energy(ours, static) - own) / (flicker_energy(bad, static) - own)
     report.line("flicker energy in static regions", f"-{100 * (1 - left):.0f} %", ">= 70 % less", left <= 0.3)
     meshes = meshes_of(clean)
     opening, seen = openings(meshes), [i for i, m in enumerate(meshes) if m]
     if len(seen) < 8:
-        report.say("no face: mouth and face are not judged")
+        report.note("no face: mouth and face not judged")
         return
     (value, error), (best, best_error) = (slope(openings(meshes_of(frames)), opening) for frames in (ours, oracle))
     kept, doubt = value / best, float(np.hypot(error, best_error)) / best
@@ -295,15 +295,15 @@ def judge_details(report, clean, bad, oracle, ours):
             "mouth opening kept, of the oracle's", f"{100 * kept:.1f} %", f">= 98 %, +-{100 * doubt:.1f}", kept >= 0.98
         )
     else:
-        report.say("the mouth hardly opens: not judged")
+        report.note("the mouth hardly opens: not judged")
     masks = [hull_mask(meshes[i], np.arange(468)) for i in seen]
     ratio = laplacian_energy(ours[seen], masks) / laplacian_energy(oracle[seen], masks)
     report.line("Laplacian energy of the face, of the oracle's", f"{ratio:.3f}", "0.95 to 1.05", 0.95 <= ratio <= 1.05)
 
 
 def judge_untouched(report, clean):
-    ours, words = smooth(clean)
-    report.say(f"as it is: {words}")
+    ours, summary = smooth(clean)
+    report.note(f"as it is: {summary}")
     meshes = meshes_of(clean[::4])
     lips, eyes = LANDMARKS["lips_outer"], (LANDMARKS["eye_left"], LANDMARKS["eye_right"])
     parts = [hull_mask(m, lips) | hull_mask(m, eyes[0]) | hull_mask(m, eyes[1]) for m in meshes]
@@ -321,7 +321,7 @@ def main():
     parser.add_argument("--frames", type=int, default=100, metavar="N", help="frames of each clip (100); 0 for all")
     parser.add_argument("--quick", action="store_true", help="40 frames of each clip, without NLM")
     parser.add_argument("--alone", action="store_true", help="without the other filters")
-    parser.add_argument("--brief", action="store_true", help="a line a clip, with what it misses")
+    parser.add_argument("--brief", action="store_true", help="one line per clip, with the limits it misses")
     parser.add_argument(
         "--only", metavar="NAME", help="only this clip of the folder, with the faults it gets among the others"
     )
@@ -336,7 +336,7 @@ def main():
         try:
             clean = read_clip(path, 40 if options.quick else options.frames)
         except (av.error.FFmpegError, ValueError) as error:
-            print(f"{path.name}: left out, it cannot be read ({error}).")
+            print(f"{path.name}: skipped, it cannot be read ({error}).")
             continue
         report.begin(path.name, len(clean))
         judge_injected(report, clean, seed, program, options.quick)

@@ -1,13 +1,13 @@
-"""Does `sonic sync` find how far a clip's sound is from its mouth, and know when it does not?
+"""Accuracy and confidence of `sonic sync`.
 
     python -m bench.sync --clips DIR [DIR ...] [--cache DIR] [--draft]
 
-Takes every video of DIR that has sound as a matched clip, shifts its sound by +-35, +-70, +-150 and +-330 ms, and
-estimates on whole clips and on windows of 8 s every 4 s. The truth is the shift; an unshifted clip's own offset is
-unknown, so errors are estimate minus the unshifted estimate against the shift. Mismatched pairs are every clip with
-every other recording of DIR (sound files too). Plain correlation of mouth opening and loudness, over the same lags,
-stands beside. --draft adds the sample portrait spoken to by the sample recording and those of DIR with the built-in
-draft engine, whose truth is exact. Ends with 0 only when every target holds.
+Shifts the sound of every video of DIR by +-35, +-70, +-150 and +-330 ms, and estimates on whole clips and on windows of
+8 s every 4 s. The offset of an unshifted clip is unknown, so an error is the difference to its unshifted estimate less
+the shift. Mismatched pairs are every clip with every other recording of DIR (sound files too). The baseline is plain
+correlation of mouth opening and loudness over the same lags. --draft adds clips of the built-in draft engine, whose
+offset is known: the sample portrait with the sample recording and those of DIR. Exits with 0 only when every target
+holds.
 """
 
 import argparse
@@ -20,40 +20,40 @@ import numpy as np
 from sonic_nodes.errors import InputError
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.lipsync import fix
-from sonic_nodes.lipsync.estimate import FIX_CONFIDENCE, estimate, follower
-from sonic_nodes.lipsync.track import Track
-from sonic_nodes.lipsync.video import pictures
+from sonic_nodes.lipsync.estimate import FIX_CONFIDENCE, estimate, mouth_tracker
+from sonic_nodes.lipsync.track import FaceTrack
 from sonic_nodes.media.audio import read_sound_at
+from sonic_nodes.media.video_reader import timed_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIFTS_MS = (-330, -150, -70, -35, 35, 70, 150, 330)
 WINDOW_S, HOP_S = 8.0, 4.0
 VIDEOS, SOUNDS = (".mp4", ".mov", ".mkv", ".webm"), (".wav", ".mp3", ".m4a", ".flac")
-INNER_LIPS = (2 * 35 + 1, 2 * 25 + 1)  # y of points 13 and 14 of the mesh in sync_mouth's values
+INNER_LIPS = (2 * 35 + 1, 2 * 25 + 1)  # y of mesh points 13 and 14 in the values of lipsync_mouth
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 
 
 class Clip:
     def __init__(self, path, cache):
         self.name, self.sound, self.start_s = path.stem, *read_sound_at(path)
-        kept = cache / f"{path.name}.bench.npz" if cache else None
-        if kept is not None and kept.exists():
-            found = np.load(kept)
-            self.track = Track(
+        cached = cache / f"{path.name}.bench.npz" if cache else None
+        if cached is not None and cached.exists():
+            found = np.load(cached)
+            self.track = FaceTrack(
                 list(found["times_s"]), list(found["values"]), list(found["scene"]), *map(int, found["counts"])
             )
             return
-        eyes = follower()
-        for time_s, picture in pictures(path):
-            eyes.see(picture, time_s)
-        self.track = track = eyes.track
-        if kept is not None:
+        tracker = mouth_tracker()
+        for time_s, frame in timed_frames(path):
+            tracker.update(frame, time_s)
+        self.track = track = tracker.track
+        if cached is not None:
             np.savez(
-                kept,
+                cached,
                 times_s=track.times_s,
                 values=track.values,
                 scene=track.scene,
-                counts=[track.seen, track.checks, track.crowded],
+                counts=[track.faces, track.checks, track.crowded],
             )
 
     @property
@@ -66,11 +66,11 @@ class Clip:
         starts = np.arange(begin, self.end_s - WINDOW_S + 0.1, HOP_S)
         return [(s, s + WINDOW_S) for s in starts] if len(starts) else [(begin, self.end_s)]
 
-    def estimate(self, sound, begin=-np.inf, end=np.inf):
-        """Of a stretch, with `sound` beginning where the clip's does."""
+    def cut(self, sound, begin=-np.inf, end=np.inf):
+        """(track, sound, start) of a stretch, for `sound` that starts where the clip's does."""
         track, times = self.track, np.array(self.track.times_s)
         at = np.flatnonzero((times >= begin) & (times < end))
-        part = Track(
+        stretch = FaceTrack(
             [track.times_s[i] for i in at],
             [track.values[i] for i in at],
             [track.scene[i] for i in at],
@@ -81,40 +81,40 @@ class Clip:
         first = max(0, round((begin - self.start_s) * sound.rate)) if np.isfinite(begin) else 0
         last = round((end - self.start_s) * sound.rate) if np.isfinite(end) else sound.samples
         cut = replace(sound, waveform=sound.waveform[:, first:last])
-        return part, cut, self.start_s + first / sound.rate
+        return stretch, cut, self.start_s + first / sound.rate
 
 
 def loudness_lag(track, sound, start_s):
-    """ms, by plain correlation of the lips' opening and the sound's level at 100 a second."""
-    cells = int(sound.duration_s * 100)
+    """In ms, by plain correlation of mouth opening and sound level at 100 ticks per second."""
+    ticks = int(sound.duration_s * 100)
     values, times = np.array(track.values), np.array(track.times_s)
-    seen = np.isfinite(values[:, 0])
-    if seen.sum() < 20 or cells < 200:
+    valid = np.isfinite(values[:, 0])
+    if valid.sum() < 20 or ticks < 200:
         return 0.0
-    opening = values[seen][:, INNER_LIPS[1]] - values[seen][:, INNER_LIPS[0]]
-    mouth = np.interp(start_s + np.arange(cells) / 100, times[seen], opening)
-    loud = _sonic.envelope(sound.mono(), sound.rate, 100.0, cells)
+    opening = values[valid][:, INNER_LIPS[1]] - values[valid][:, INNER_LIPS[0]]
+    mouth = np.interp(start_s + np.arange(ticks) / 100, times[valid], opening)
+    loud = _sonic.envelope(sound.mono(), sound.rate, 100.0, ticks)
     best = {}
     for lag in range(-60, 61):
-        a, b = mouth[max(0, -lag) : cells - max(0, lag)], loud[max(0, lag) : cells - max(0, -lag)]
+        a, b = mouth[max(0, -lag) : ticks - max(0, lag)], loud[max(0, lag) : ticks - max(0, -lag)]
         best[lag] = np.corrcoef(a, b)[0, 1] if a.std() > 0 and b.std() > 0 else 0.0
     return 10.0 * max(best, key=best.get)
 
 
 def stretches(clip):
-    """Whole clip first, then its windows when there is more than one."""
+    """The whole clip, then its windows when there is more than one."""
     windows = clip.windows()
     return [(-np.inf, np.inf), *windows] if clip.end_s - clip.track.times_s[0] > WINDOW_S + 0.5 else [(-np.inf, np.inf)]
 
 
 def measure_matched(clip):
-    """[row]: clip, whole, shift, estimate less unshifted, confidences, the same by loudness."""
+    """One row per stretch and shift."""
     rows, zero = [], {}
     for shift in (0, *SHIFTS_MS):
-        sound = fix.moved(clip.sound, shift)
+        sound = fix.shifted(clip.sound, shift)
         for index, (begin, end) in enumerate(stretches(clip)):
-            part, cut, start_s = clip.estimate(sound, begin, end)
-            found, loud = estimate(part, cut, start_s), loudness_lag(part, cut, start_s)
+            stretch, cut, start_s = clip.cut(sound, begin, end)
+            found, loud = estimate(stretch, cut, start_s), loudness_lag(stretch, cut, start_s)
             if shift == 0:
                 zero[index] = (found, loud)
             base = zero[index]
@@ -125,7 +125,7 @@ def measure_matched(clip):
                     "shift": shift,
                     "offset": found.offset_ms,
                     "confidence": found.confidence,
-                    "sure": found.is_sure and base[0].is_sure,
+                    "confident": found.is_confident and base[0].is_confident,
                     "error": found.offset_ms - base[0].offset_ms - shift,
                     "loud": loud,
                     "loud_error": loud - base[1] - shift,
@@ -141,8 +141,8 @@ def measure_mismatched(clip, others):
         for index, (begin, end) in enumerate(stretches(clip)):
             if np.isfinite(begin) and end - clip.start_s > sound.duration_s + 1:
                 continue
-            part, cut, start = clip.estimate(sound, begin, end)
-            found = estimate(part, cut, start)
+            stretch, cut, start_s = clip.cut(sound, begin, end)
+            found = estimate(stretch, cut, start_s)
             rows.append(
                 {"clip": clip.name, "sound": name, "whole": index == 0, "confidence": found.confidence, "found": found}
             )
@@ -159,55 +159,55 @@ def far_of(rows):
     return [r for r in rows if r["whole"] and abs(r["shift"]) >= 150]
 
 
-def repaired(rows):
-    """Of far ones: the share that fix brings to within 60 ms of where they were."""
+def corrected(rows):
+    """Share of the far ones that fix brings within 60 ms of where they were."""
     return np.mean([abs(r["shift"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far_of(rows)])
 
 
 def in_sync(rows):
-    """The same of how far the estimate says that sound and mouth are apart afterwards: a clip may be late by itself."""
+    """Share within 60 ms of zero by the estimate: an unshifted clip may have an offset of its own."""
     return np.mean(
-        [r["sure"] and abs(r["offset"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far_of(rows)]
+        [r["confident"] and abs(r["offset"] + fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) <= 60 for r in far_of(rows)]
     )
 
 
 def targets_of(rows, mismatched):
     shifted = [r for r in rows if r["shift"]]
-    sure = [r for r in shifted if r["sure"]]
+    confident = [r for r in shifted if r["confident"]]
     still = [r for r in rows if r["shift"] == 0]
     error, loud = np.abs([r["error"] for r in shifted]), np.abs([r["loud_error"] for r in shifted])
     spreads, offsets = [], []
     for name in sorted({r["clip"] for r in rows}):
-        own = [r["offset"] for r in still if r["clip"] == name and r["sure"]]
+        own = [r["offset"] for r in still if r["clip"] == name and r["confident"]]
         spreads += [max(own) - min(own)] if own else []
         offsets += [abs(o) for o in own]
     own_confidence = [r["confidence"] for r in still]
     moved = [abs(fix.decide(r["found"], fix.MAX_OFFSET_MS)[0]) for r in still if r["whole"]]
     touched = [fix.decide(r["found"], fix.MAX_OFFSET_MS)[0] != 0 for r in mismatched]
-    nothing = float("nan")
+    nan = float("nan")
     return [
         ("median error of shifts, all, ms", float(np.median(error)), "<=", 15),
         ("  the same by loudness, ms", float(np.median(loud)), None, 0),
         (
-            "within 60 ms where sure",
-            float(np.mean([abs(r["error"]) <= 60 for r in sure])) if sure else nothing,
+            "within 60 ms where confident",
+            float(np.mean([abs(r["error"]) <= 60 for r in confident])) if confident else nan,
             ">=",
             0.90,
         ),
         ("  by loudness, all", float((loud <= 60).mean()), None, 0),
-        ("sure, of all matched", len(sure) / max(len(shifted), 1), ">=", 0.60),
-        ("largest spread in a clip where sure, ms", max(spreads, default=nothing), "<=", 80),
-        ("largest offset of unshifted, sure, ms", max(offsets, default=nothing), "<=", 120),
+        ("confident, of all matched", len(confident) / max(len(shifted), 1), ">=", 0.60),
+        ("largest spread in a clip, confident, ms", max(spreads, default=nan), "<=", 80),
+        ("largest offset, unshifted, confident, ms", max(offsets, default=nan), "<=", 120),
         (
             "AUC of confidence",
-            area_under(own_confidence, [r["confidence"] for r in mismatched]) if mismatched else nothing,
+            area_under(own_confidence, [r["confidence"] for r in mismatched]) if mismatched else nan,
             ">=",
             0.85,
         ),
         ("fix: most that an unshifted clip moves, ms", max(moved), "<=", 80),
-        ("fix: repaired of 150 ms and more", float(repaired(rows)), ">=", 0.70),
+        ("fix: corrected of 150 ms and more", float(corrected(rows)), ">=", 0.70),
         ("  the same, to within 60 ms of what is measured", float(in_sync(rows)), None, 0),
-        ("fix: mismatched touched", float(np.mean(touched)) if touched else nothing, "<=", 0.0),
+        ("fix: mismatched shifted", float(np.mean(touched)) if touched else nan, "<=", 0.0),
     ]
 
 
@@ -233,18 +233,18 @@ def print_clip(rows):
 
 
 def draft_errors(name, sound):
-    """[ms]: the sample portrait speaks `sound`; estimates of the clip unshifted and shifted, less the truth."""
+    """In ms: estimates of the sample portrait speaking `sound`, unshifted and shifted, less the true offset."""
     from sonic_nodes import pipeline
     from sonic_nodes.engines.draft import DraftEngine
     from sonic_nodes.media.image import read_picture
 
     data = pipeline.prepare(read_picture(SAMPLE / "portrait.jpg"), sound, min_resolution=512)
-    engine, eyes, count = DraftEngine(), follower(), 0
+    engine, tracker, count = DraftEngine(), mouth_tracker(), 0
     for chunk in engine.decode(engine.infer(data, 1), data):
         for frame in chunk:
-            eyes.see(frame, count / 25)
+            tracker.update(frame, count / 25)
             count += 1
-    found = {shift: estimate(eyes.track, fix.moved(sound, shift)) for shift in (0, *SHIFTS_MS)}
+    found = {shift: estimate(tracker.track, fix.shifted(sound, shift)) for shift in (0, *SHIFTS_MS)}
     print(
         f"draft, {name:30s} {found[0].offset_ms:+6.1f} ms ({found[0].confidence:.2f})  "
         + " ".join(f"{shift:+d}: {e.offset_ms - shift:+.1f}" for shift, e in found.items() if shift)
@@ -262,7 +262,7 @@ def draft_targets(sounds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, nargs="+", required=True, metavar="DIR")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what was seen of each clip here")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the face tracks here")
     parser.add_argument("--draft", action="store_true", help="measure clips of the draft engine too")
     options = parser.parse_args()
     files = [path for folder in options.clips for path in sorted(folder.iterdir())]
@@ -272,10 +272,10 @@ def main():
             try:
                 clips.append(Clip(path, options.cache))
             except InputError as error:
-                print(f"left out: {error}")
+                print(f"Skipped: {error}")
         elif path.suffix in SOUNDS:
             sounds.append((path.stem, read_sound_at(path)[0]))
-    print(f"{len(clips)} clips, {len(sounds)} more recordings; sure from a confidence of {FIX_CONFIDENCE} on\n")
+    print(f"{len(clips)} clips, {len(sounds)} more recordings; confident from {FIX_CONFIDENCE} on\n")
     print(f"{'clip':40s} offset conf.  error   loud  windows: offset(confidence)")
     rows, mismatched = [], []
     for clip in clips:

@@ -1,12 +1,11 @@
-"""Memory of `sonic sync` on a long clip, and its time on a large one.
+"""Memory of `sonic sync` on long clips, and its speed on a large one.
 
     python -m bench.sync_long [--frames 1000 10000] [--seconds 20]
 
-The sample portrait speaks the sample recording (draft engine), over and over: at 512x512 in each of the given lengths,
-whose peak memory is measured in a process of its own (Linux), and at 1920x1080 for the time. Ends with 0 when the
-longest takes at most 8 KiB a frame more than the shortest (its sound at 16000 Hz is 2.5 KiB a frame, the curves of
-mouth and sound are the rest; one picture would be 768 KiB) and the large clip less than its own length. The clips lie
-in a temporary folder.
+The clips loop the sample portrait speaking the sample recording (draft engine). At 512x512 the peak memory of each
+length is measured in a separate process (Linux); at 1920x1080 the time is measured. Exits with 0 when the longest clip
+takes at most 8 KiB per frame more than the shortest (2.5 KiB of sound at 16000 Hz plus the curves of mouth and sound; a
+frame has 768 KiB) and the large clip less time than its own length. The clips are written to a temporary folder.
 """
 
 import argparse
@@ -28,7 +27,7 @@ from sonic_nodes.media.image import read_picture
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
-FPS, KIB_A_FRAME = 25, 8.0
+FPS, KIB_PER_FRAME = 25, 8.0
 
 
 def spoken():
@@ -40,7 +39,7 @@ def spoken():
 
 
 def write(path, frames, samples, rate, count):
-    """`count` frames and their sound, the given ones over and over."""
+    """`count` frames and their sound, looping the given ones."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "24"})
         video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
@@ -51,32 +50,32 @@ def write(path, frames, samples, rate, count):
             frame.pts, frame.time_base = i, Fraction(1, FPS)
             container.mux(video.encode(frame))
             at = i % len(frames) * piece
-            part = np.ascontiguousarray(samples[None, at : at + piece], np.float32)
-            heard = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
-            heard.sample_rate, heard.time_base, heard.pts = rate, Fraction(1, rate), i * piece
-            container.mux(audio.encode(heard))
+            piece_samples = np.ascontiguousarray(samples[None, at : at + piece], np.float32)
+            audio_frame = av.AudioFrame.from_ndarray(piece_samples, format="fltp", layout="mono")
+            audio_frame.sample_rate, audio_frame.time_base, audio_frame.pts = rate, Fraction(1, rate), i * piece
+            container.mux(audio.encode(audio_frame))
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
 
 
 def run(path):
-    """(seconds, peak memory in MiB, what was printed) of `sonic sync`."""
+    """(seconds, peak memory in MiB, output) of `sonic sync`."""
     began = time.perf_counter()
     code = (
         "import sys; from sonic_nodes.commands.cli import main; ended = main(sys.argv[1:]); "
         "print(next(line for line in open('/proc/self/status') if 'VmHWM' in line)); sys.exit(ended)"
     )
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code, "sync", str(path), "--json"], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    said, peak = told.stdout.strip().rsplit("\n", 1)
-    return time.perf_counter() - began, int(peak.split()[1]) / 1024, said
+    output, peak = done.stdout.strip().rsplit("\n", 1)
+    return time.perf_counter() - began, int(peak.split()[1]) / 1024, output
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, nargs="+", default=[1000, 10000])
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of the 1920x1080 clip; 0 leaves it out")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the 1920x1080 clip; 0 skips it")
     options = parser.parse_args()
     frames, samples, rate = spoken()
     peaks = []
@@ -84,28 +83,29 @@ def main():
         path = Path(folder) / "clip.mp4"
         for count in options.frames:
             write(path, frames, samples, rate, count)
-            seconds, peak, said = run(path)
+            seconds, peak, output = run(path)
             peaks.append(peak)
             print(
-                f"{count:6d} frames at 512x512: {peak:7.1f} MiB, {count / seconds:6.1f} frames/s  {said[:90]}",
+                f"{count:6d} frames at 512x512: {peak:7.1f} MiB, {count / seconds:6.1f} frames/s  {output[:90]}",
                 flush=True,
             )
         more = (peaks[-1] - peaks[0]) * 1024 / max(options.frames[-1] - options.frames[0], 1)
         print(
-            "held" if more <= KIB_A_FRAME else "MISSED", f"each further frame takes {more:.1f} KiB (<= {KIB_A_FRAME:g})"
+            "held" if more <= KIB_PER_FRAME else "MISSED",
+            f"each additional frame takes {more:.1f} KiB (<= {KIB_PER_FRAME:g})",
         )
         if not options.seconds:
-            return 0 if more <= KIB_A_FRAME else 1
+            return 0 if more <= KIB_PER_FRAME else 1
         large = [np.array(Image.fromarray(frame).resize((1080, 1080))) for frame in frames[:125]]
         large = [np.pad(frame, ((0, 0), (420, 420), (0, 0)), mode="edge") for frame in large]
         write(path, large, samples, rate, round(options.seconds * FPS))
-        seconds, peak, said = run(path)
-        print(f"{options.seconds:g} s at 1920x1080: {seconds:.1f} s, {peak:.1f} MiB  {said[:90]}")
+        seconds, peak, output = run(path)
+        print(f"{options.seconds:g} s at 1920x1080: {seconds:.1f} s, {peak:.1f} MiB  {output[:90]}")
     print(
         "held" if seconds < options.seconds else "MISSED",
         f"the large clip takes {seconds / options.seconds:.2f} of its length (< 1)",
     )
-    return 0 if more <= KIB_A_FRAME and seconds < options.seconds else 1
+    return 0 if more <= KIB_PER_FRAME and seconds < options.seconds else 1
 
 
 if __name__ == "__main__":

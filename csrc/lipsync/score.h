@@ -1,53 +1,53 @@
-/* score.h - how well mouth and sound fit at each lag, and what that says.
+/* score.h - how well mouth and sound match at each lag, and the offset, drift and margin that follow.
  *
- * The score of a lag is the logarithm of a likelihood ratio per cell: were the pairs of curves jointly normal with the
- * correlations that training found, and each curve of unit variance, then log p(mouth, sound) - log p(mouth) p(sound)
- * would be, up to what does not depend on the lag, the sum over pairs of r / (1 - r^2) times the product of the two
- * curves. The product's mean is taken as their correlation over the cells compared, so that a loud passage weighs no
- * more than a quiet one. */
+ * The score of a lag is a log-likelihood ratio per tick. If the pairs of canonical variates are jointly normal, of unit
+ * variance and with the correlations r found in training, then log p(mouth, sound) - log p(mouth) p(sound) is, up to
+ * terms that do not depend on the lag, the sum over pairs of r / (1 - r^2) times the product of the two variates. The
+ * mean product is taken as their correlation over the compared ticks, so loud passages do not dominate. */
 #ifndef SONIC_LIPSYNC_SCORE_H
 #define SONIC_LIPSYNC_SCORE_H
 
 #include "sonic.h"
 
-#define SONIC_SYNC_MAX_LAG_CELLS 60 /* 600 ms either way */
-#define SONIC_SYNC_LAGS (2 * SONIC_SYNC_MAX_LAG_CELLS + 1)
-#define SONIC_SYNC_SAME_PEAK_CELLS 15
+#define SONIC_LIPSYNC_MAX_LAG_TICKS 60 /* 600 ms either way */
+#define SONIC_LIPSYNC_LAGS (2 * SONIC_LIPSYNC_MAX_LAG_TICKS + 1)
+#define SONIC_LIPSYNC_PEAK_RADIUS_TICKS 15 /* scores this near the peak belong to it */
 
-/* Curves [pairs, cells] of mouth and sound, `seen` [cells] where the mouth's count, sound_cells of the sound's. */
-typedef struct sonic_sync_pair {
+/* Canonical variates [pairs, ticks] of mouth and sound; valid [ticks] is 1 where the mouth's count; the sound's count
+ * up to sound_ticks. */
+typedef struct sonic_lipsync_variates {
     const float *mouth, *sound, *correlations; /* correlations [pairs], 0..1 */
-    const uint8_t *seen;
-    int64_t cells, sound_cells;
+    const uint8_t *valid;
+    int64_t ticks, sound_ticks;
     int32_t pairs;
-} sonic_sync_pair;
+} sonic_lipsync_variates;
 
-/* scores [121]: of the cells begin..end of the mouth with the sound that comes k - 60 cells later. Returns the cells
- * compared at lag 0; a lag with fewer than two cells scores 0. */
-int64_t sonic_sync_score(double scores[SONIC_SYNC_LAGS], const sonic_sync_pair *in, int64_t begin, int64_t end);
+/* scores [121]: the mouth's ticks begin..end against the sound k - 60 ticks later. Returns the number of ticks compared
+ * at lag 0; a lag with fewer than two ticks scores 0. */
+int64_t sonic_lipsync_score(double scores[SONIC_LIPSYNC_LAGS], const sonic_lipsync_variates *in, int64_t begin,
+                            int64_t end);
 
-typedef struct sonic_sync_peak {
-    /* Of the highest score, by a parabola through it and its neighbours; above 0 the sound comes after the mouth */
-    double lag_cells;
-    double height;   /* its score */
-    double margin;   /* less the highest that is more than 15 cells away */
-    double distance; /* less the mean of those farther away, in their standard deviations */
-} sonic_sync_peak;
+typedef struct sonic_lipsync_peak {
+    double lag_ticks; /* of the peak, by a parabola through it and its neighbours; above 0 the sound is late */
+    double height;    /* its score */
+    double margin;    /* height less the highest score more than 15 ticks away */
+    double z_score;   /* height less the mean of those scores, in their standard deviations */
+} sonic_lipsync_peak;
 
-void sonic_sync_peak_find(sonic_sync_peak *out, const double scores[SONIC_SYNC_LAGS]);
+void sonic_lipsync_peak_find(sonic_lipsync_peak *out, const double scores[SONIC_LIPSYNC_LAGS]);
 
-typedef struct sonic_sync_drift {
-    double lag_cells; /* in the middle */
-    double cells;     /* from the first window to the last */
-    double gain;      /* score a window over that of the best constant lag */
-} sonic_sync_drift;
+typedef struct sonic_lipsync_drift {
+    double lag_ticks;   /* in the middle */
+    double drift_ticks; /* change of the lag from the first window to the last */
+    double gain;        /* score per window over that of the best constant lag */
+} sonic_lipsync_drift;
 
-/* The straight line through windows' scores [windows, 121], equally far apart, with the highest sum; up to 100 cells of
- * drift. */
-void sonic_sync_drift_find(sonic_sync_drift *out, const double *scores, int64_t windows);
+/* Fits the straight line of lags with the highest sum of scores [windows, 121], windows equally spaced; drifts of up to
+ * 100 ticks. */
+void sonic_lipsync_drift_find(sonic_lipsync_drift *out, const double *scores, int64_t windows);
 
-/* out [count]: the sound moved by `later` samples (below 0: earlier); the gap is silent, what is moved over the end is
- * lost, and both ends of what is left rise and fall within `fade` samples. A move by 0 copies. */
-void sonic_sync_move(float *out, const float *in, int64_t count, int64_t later, int64_t fade);
+/* out [count]: the sound delayed by `delay` samples (below 0: advanced). The gap is silent, samples shifted past the
+ * end are lost, and what remains fades in and out over `fade` samples. A delay of 0 copies. */
+void sonic_lipsync_shift(float *out, const float *in, int64_t count, int64_t delay, int64_t fade);
 
 #endif

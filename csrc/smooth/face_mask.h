@@ -1,17 +1,17 @@
-/* face_mask.h - what the noise filter must leave alone: lips and eyes wholly, the detail of the face nearly. */
+/* face_mask.h - where the noise filter must not blur: lips and eyes at all, the face and its surroundings little. */
 #ifndef SONIC_SMOOTH_FACE_MASK_H
 #define SONIC_SMOOTH_FACE_MASK_H
 
 #include "face/landmarks.h"
 #include "sonic.h"
 
-/* Mask [height, width] of faces given by their meshes [count, 468, 3] in pixels: 255 where the picture stays as it is
- * (lips, eyes, with a margin for their movement), 128 in the rest of the face, 64 around it, 0 elsewhere. */
-void sonic_guard_draw(uint8_t *mask, int32_t width, int32_t height, const float *meshes, int32_t count);
+/* Mask [height, width] of faces with meshes [count, 468, 3] in pixels: 255 on lips and eyes, with a margin for their
+ * movement; 128 on the rest of the face; 64 around it; 0 elsewhere. */
+void sonic_smooth_mask_draw(uint8_t *mask, int32_t width, int32_t height, const float *meshes, int32_t count);
 
-/* Brings `cleaned` back towards `frame`, both [height, width, 3], as the mask says: lips and eyes wholly, the face and
- * what is around it by as much as keeps the face's Laplacian energy at 1 - loss of the frame's. */
-void sonic_guard_apply(float *cleaned, const float *frame, const uint8_t *mask, int32_t width, int32_t height,
-                       double loss);
+/* Blends `cleaned` back towards `frame`, both [height, width, 3], by the mask: completely on lips and eyes; on and
+ * around the face as much as keeps its Laplacian energy at 1 - max_loss of the frame's or above. */
+void sonic_smooth_mask_apply(float *cleaned, const float *frame, const uint8_t *mask, int32_t width, int32_t height,
+                             double max_loss);
 
 #endif

@@ -1,40 +1,32 @@
-/* motion.h - how the picture as a whole moved and brightened from one frame to the next.
+/* motion.h - how the camera moved and how the brightness changed from one frame to the next.
  *
  * Translation and gain minimise the squared difference (Lucas and Kanade 1981, "An iterative image registration
- * technique"), coarse to fine, with gradients of both frames so that noise does not pull towards 0. The sums are kept
- * per block, and blocks that move otherwise than most of the picture lose their weight (iteratively reweighted; Geman
- * and McClure 1987). Blocks that did so are trusted less in the steps that follow: whoever moves in front is not taken
- * for the background. What a part of the picture brightens more than the rest is measured in tiles, on their cells that
- * stand still. */
+ * technique"), coarse to fine, with the mean gradient of both frames so that noise does not bias the result towards 0.
+ * The sums are kept per block of 16 x 16 px, and blocks that disagree with most of the image lose their weight
+ * (iteratively reweighted least squares; Geman and McClure 1987). Each block has a prior weight as background, which
+ * falls when the block moves on its own, so a moving foreground is not mistaken for background. */
 #ifndef SONIC_SMOOTH_MOTION_H
 #define SONIC_SMOOTH_MOTION_H
 
-#include "smooth/pyramid.h"
+#include "smooth/gains.h"
 
-#define SONIC_TILES 4 /* along each side of the frame */
-
-typedef struct sonic_step {
+typedef struct sonic_camera_motion {
     double shift_px[2]; /* x, y in pixels of the frame: now(p + shift) shows what before(p) showed */
     double error_px[2]; /* standard deviation of that */
-    double gain[3];     /* ln(now / before) of R, G, B */
-    double gain_error;  /* standard deviation of that; over 1 when there was nothing to measure */
-    /* ln(now / before) of the brightness of each tile, over that of the picture; rows first */
-    double tile_gain[SONIC_TILES * SONIC_TILES];
-    /* Standard deviation of that; over 1 when there was nothing to measure */
-    double tile_error[SONIC_TILES * SONIC_TILES];
+    sonic_gains gains;
     int32_t cut;    /* 1: another scene, or no frame before */
-    int32_t repeat; /* 1: nothing moved within the picture: the frame before once more, but for shake and noise */
-} sonic_step;
+    int32_t repeat; /* 1: the frame before once more, except for shake and noise: nothing moves within the image */
+} sonic_camera_motion;
 
-/* Floats of scratch that sonic_step_measure needs. */
-size_t sonic_step_scratch(const sonic_planes *planes);
+/* Floats of scratch that sonic_camera_motion_estimate needs. */
+size_t sonic_camera_motion_scratch_floats(const sonic_pyramid *pyramid);
 
-/* Floats of trust in parts of the picture that sonic_step_measure keeps from step to step. */
-size_t sonic_step_blocks(const sonic_planes *planes);
+/* Floats of the background prior that sonic_camera_motion_estimate keeps from frame to frame. */
+size_t sonic_camera_motion_prior_floats(const sonic_pyramid *pyramid);
 
-/* `last` is the step to `before`, or NULL; with it, `trust` is what that step left, and keeps the measurement on the
- * same part of the picture. */
-void sonic_step_measure(sonic_step *out, const sonic_planes *before, const sonic_planes *now, const sonic_step *last,
-                        float *trust, float *scratch);
+/* `last` is the motion to `before`, or NULL. With it, `prior` holds what that call left, which keeps the estimate on
+ * the same part of the image; without it, or after a cut, the prior is initialised. */
+void sonic_camera_motion_estimate(sonic_camera_motion *out, const sonic_pyramid *before, const sonic_pyramid *now,
+                                  const sonic_camera_motion *last, float *prior, float *scratch);
 
 #endif

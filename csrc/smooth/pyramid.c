@@ -2,40 +2,42 @@
 
 #include "core/parallel.h"
 
+/* Level 0 has at most that area; further levels have sides of at least SIDE_MIN_PX. */
 enum { AREA_MAX_PX = 800 * 800, SIDE_MIN_PX = 40, ROWS_AT_ONCE = 16 };
 
 typedef struct fill_job {
-    sonic_planes *planes;
+    sonic_pyramid *pyramid;
     float *out;
     const float *in;
     sonic_image frame;
     int32_t level;
 } fill_job;
 
-size_t sonic_planes_layout(sonic_planes *planes, int32_t width_px, int32_t height_px)
+size_t sonic_pyramid_layout(sonic_pyramid *pyramid, int32_t width_px, int32_t height_px)
 {
-    planes->factor = 1;
-    while ((int64_t)(width_px / planes->factor) * (height_px / planes->factor) > AREA_MAX_PX)
-        planes->factor++;
-    int32_t width = width_px / planes->factor, height = height_px / planes->factor;
+    pyramid->factor = 1;
+    while ((int64_t)(width_px / pyramid->factor) * (height_px / pyramid->factor) > AREA_MAX_PX)
+        pyramid->factor++;
+    int32_t width = width_px / pyramid->factor, height = height_px / pyramid->factor;
     size_t count = 0;
-    for (planes->levels = 0; planes->levels < SONIC_PLANES_LEVELS; planes->levels++, width /= 2, height /= 2) {
-        if (planes->levels && (width < SIDE_MIN_PX || height < SIDE_MIN_PX))
+    for (pyramid->levels = 0; pyramid->levels < SONIC_PYRAMID_LEVELS; pyramid->levels++, width /= 2, height /= 2) {
+        if (pyramid->levels && (width < SIDE_MIN_PX || height < SIDE_MIN_PX))
             break;
-        planes->width[planes->levels] = width, planes->height[planes->levels] = height;
+        pyramid->width[pyramid->levels] = width, pyramid->height[pyramid->levels] = height;
         count += (size_t)width * height;
     }
-    planes->columns = planes->width[0] / SONIC_CELL_PX, planes->rows = planes->height[0] / SONIC_CELL_PX;
-    return count + (size_t)planes->columns * planes->rows * 3;
+    pyramid->columns = pyramid->width[0] / SONIC_PYRAMID_BLOCK_PX,
+    pyramid->rows = pyramid->height[0] / SONIC_PYRAMID_BLOCK_PX;
+    return count + (size_t)pyramid->columns * pyramid->rows * 3;
 }
 
-void sonic_planes_place(sonic_planes *planes, float *memory)
+void sonic_pyramid_place(sonic_pyramid *pyramid, float *memory)
 {
-    for (int32_t level = 0; level < planes->levels; level++) {
-        planes->luma[level] = memory;
-        memory += (size_t)planes->width[level] * planes->height[level];
+    for (int32_t level = 0; level < pyramid->levels; level++) {
+        pyramid->luma[level] = memory;
+        memory += (size_t)pyramid->width[level] * pyramid->height[level];
     }
-    planes->cells = memory;
+    pyramid->blocks = memory;
 }
 
 static float luma_at(const uint8_t *p) { return (float)(p[0] + 2 * p[1] + p[2]) * 0.25f; }
@@ -54,7 +56,7 @@ static float mean_luma(sonic_image frame, int32_t x, int32_t y, int32_t factor)
 static void luma_rows(int64_t begin, int64_t end, void *context)
 {
     const fill_job *job = context;
-    const int32_t width = job->planes->width[0], factor = job->planes->factor;
+    const int32_t width = job->pyramid->width[0], factor = job->pyramid->factor;
     for (int64_t y = begin; y < end; y++) {
         const uint8_t *p = job->frame.data + y * factor * job->frame.stride;
         for (int32_t x = 0; x < width; x++)
@@ -62,10 +64,10 @@ static void luma_rows(int64_t begin, int64_t end, void *context)
     }
 }
 
-static void smooth_rows(int64_t begin, int64_t end, void *context)
+static void filter_rows(int64_t begin, int64_t end, void *context)
 {
     const fill_job *job = context;
-    const int32_t width = job->planes->width[0], height = job->planes->height[0];
+    const int32_t width = job->pyramid->width[0], height = job->pyramid->height[0];
     for (int64_t y = begin; y < end; y++) {
         const float *b = job->in + y * width, *a = y ? b - width : b, *c = y + 1 < height ? b + width : b;
         float *out = job->out + y * width;
@@ -80,7 +82,7 @@ static void smooth_rows(int64_t begin, int64_t end, void *context)
 static void halve_rows(int64_t begin, int64_t end, void *context)
 {
     const fill_job *job = context;
-    const int32_t width = job->planes->width[job->level], wide = job->planes->width[job->level - 1];
+    const int32_t width = job->pyramid->width[job->level], wide = job->pyramid->width[job->level - 1];
     for (int64_t y = begin; y < end; y++) {
         const float *a = job->in + 2 * y * wide, *b = a + wide;
         for (int32_t x = 0; x < width; x++)
@@ -88,7 +90,7 @@ static void halve_rows(int64_t begin, int64_t end, void *context)
     }
 }
 
-static void cell_mean(float out[3], sonic_image frame, int32_t left, int32_t top, int32_t side)
+static void block_mean(float out[3], sonic_image frame, int32_t left, int32_t top, int32_t side)
 {
     uint32_t sum[3] = {0, 0, 0};
     for (int32_t j = 0; j < side; j++) {
@@ -100,24 +102,24 @@ static void cell_mean(float out[3], sonic_image frame, int32_t left, int32_t top
         out[c] = (float)sum[c] / (float)(side * side);
 }
 
-static void cell_rows(int64_t begin, int64_t end, void *context)
+static void block_rows(int64_t begin, int64_t end, void *context)
 {
     const fill_job *job = context;
-    const int32_t side = SONIC_CELL_PX * job->planes->factor, columns = job->planes->columns;
+    const int32_t side = SONIC_PYRAMID_BLOCK_PX * job->pyramid->factor, columns = job->pyramid->columns;
     for (int64_t y = begin; y < end; y++)
         for (int32_t x = 0; x < columns; x++)
-            cell_mean(job->out + (y * columns + x) * 3, job->frame, x * side, (int32_t)y * side, side);
+            block_mean(job->out + (y * columns + x) * 3, job->frame, x * side, (int32_t)y * side, side);
 }
 
-void sonic_planes_fill(sonic_planes *planes, float *scratch, sonic_image frame)
+void sonic_pyramid_fill(sonic_pyramid *pyramid, float *scratch, sonic_image frame)
 {
-    fill_job raw = {planes, scratch, NULL, frame, 0}, smooth = {planes, planes->luma[0], scratch, frame, 0};
-    fill_job cells = {planes, planes->cells, NULL, frame, 0};
-    sonic_parallel_for(planes->height[0], ROWS_AT_ONCE, luma_rows, &raw);
-    sonic_parallel_for(planes->height[0], ROWS_AT_ONCE, smooth_rows, &smooth);
-    sonic_parallel_for(planes->rows, 4, cell_rows, &cells);
-    for (int32_t level = 1; level < planes->levels; level++) {
-        fill_job half = {planes, planes->luma[level], planes->luma[level - 1], frame, level};
-        sonic_parallel_for(planes->height[level], ROWS_AT_ONCE, halve_rows, &half);
+    fill_job raw = {pyramid, scratch, NULL, frame, 0}, filtered = {pyramid, pyramid->luma[0], scratch, frame, 0};
+    fill_job blocks = {pyramid, pyramid->blocks, NULL, frame, 0};
+    sonic_parallel_for(pyramid->height[0], ROWS_AT_ONCE, luma_rows, &raw);
+    sonic_parallel_for(pyramid->height[0], ROWS_AT_ONCE, filter_rows, &filtered);
+    sonic_parallel_for(pyramid->rows, 4, block_rows, &blocks);
+    for (int32_t level = 1; level < pyramid->levels; level++) {
+        fill_job half = {pyramid, pyramid->luma[level], pyramid->luma[level - 1], frame, level};
+        sonic_parallel_for(pyramid->height[level], ROWS_AT_ONCE, halve_rows, &half);
     }
 }

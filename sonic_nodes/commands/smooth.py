@@ -1,4 +1,4 @@
-"""`sonic smooth`: a video through the smoother, from decoder to encoder in constant memory."""
+"""The command `sonic smooth`."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ def run(arguments) -> int:
     if not 0 <= arguments.strength <= 1:
         raise UsageError(f"Choose a --strength from 0 to 1: it is {arguments.strength}.")
     if is_same_file(arguments.output, arguments.video):
-        raise UsageError(f"Choose another --output: {arguments.output!r} is the video that is read.")
+        raise UsageError(f"Choose another --output: {arguments.output!r} is the input video.")
     result = smooth_file(
         arguments.video, arguments.output, arguments.strength, not arguments.no_protect_mouth, arguments.lossless
     )

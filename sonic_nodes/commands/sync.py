@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..lipsync import fix
-from ..lipsync.estimate import Estimate, Heard, estimate, follower
-from ..lipsync.video import pictures
+from ..lipsync.estimate import AudioFeatures, Estimate, estimate, mouth_tracker
 from ..media.audio import read_sound_at, read_speech_at
+from ..media.video_reader import timed_frames
 
 
 def run(options) -> int:
@@ -21,11 +21,11 @@ def run(options) -> int:
     found = measure(options.video)
     result = {"offset_ms": round(found.offset_ms, 1), "confidence": round(found.confidence, 3), "reason": found.reason}
     if options.fix is not None:
-        later_ms, result["reason"] = fix.decide(found, max_offset_ms)
-        result["moved_ms"] = round(later_ms, 1)
-        if later_ms:
+        delay_ms, result["reason"] = fix.decide(found, max_offset_ms)
+        result["moved_ms"] = round(delay_ms, 1)
+        if delay_ms:
             sound, start_s = read_sound_at(options.video)
-            result["reason"] += fix.write_moved(options.video, options.fix, fix.moved(sound, later_ms), start_s)
+            result["reason"] += fix.write_shifted(options.video, options.fix, fix.shifted(sound, delay_ms), start_s)
         else:
             fix.write_copy(options.video, options.fix)
         result["output"] = options.fix
@@ -37,17 +37,17 @@ def run(options) -> int:
 
 
 def measure(path: str) -> Estimate:
-    eyes = follower()
-    for time_s, picture in tqdm(pictures(path), unit="frame", file=sys.stderr, disable=None, leave=False):
-        eyes.see(picture, time_s)
+    tracker = mouth_tracker()
+    for time_s, frame in tqdm(timed_frames(path), unit="frame", file=sys.stderr, disable=None, leave=False):
+        tracker.update(frame, time_s)
     try:
-        heard, start_s = heard_at(path)
+        audio, start_s = read_features(path)
     except InputError as error:
         return Estimate(0.0, 0.0, f"Nothing was measured: {error}")
-    return estimate(eyes.track, heard, start_s)
+    return estimate(tracker.track, audio, start_s)
 
 
-def heard_at(path: str) -> tuple[Heard, float]:
-    """(what is compared of the file's sound, when that begins); the samples are let go."""
+def read_features(path: str) -> tuple[AudioFeatures, float]:
+    """(features of the file's sound, when it starts); the samples are released."""
     sound, start_s = read_speech_at(path)
-    return Heard.of(sound), start_s
+    return AudioFeatures.from_sound(sound), start_s

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError, ResourceError
 from ..extension.native import _sonic
-from ..media.image import as_shown, read_picture
+from ..media.image import oriented_srgb, read_picture
 from .check import evidence_of_container, evidence_of_picture
 from .findings import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
 from .verdict import judge
@@ -204,4 +204,4 @@ def from_file(data: bytes) -> np.ndarray:
         _sonic.repair_jpeg(data, rgb)
     except ValueError as error:
         raise Unrepaired(f"{UNCHANGED} {str(error)[0].lower()}{str(error)[1:]}") from None
-    return as_shown(data, rgb)
+    return oriented_srgb(data, rgb)

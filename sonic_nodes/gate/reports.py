@@ -9,7 +9,7 @@ from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack
 from typing import TextIO
 
-from ..media.files import whole_file
+from ..media.files import atomic_write
 from . import page
 from .result import Result
 
@@ -97,7 +97,7 @@ class HtmlReport(Report):
 
     def __enter__(self):
         with ExitStack() as stack:
-            self.file = stack.enter_context(whole_file(self.path))
+            self.file = stack.enter_context(atomic_write(self.path))
             self.stack = stack.pop_all()
         self.write(page.head(self.profile))
         return self

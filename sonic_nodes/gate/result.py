@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..errors import InputError, SonicError
 from ..media.fetch import fetch, is_url
-from ..media.files import whole_file
+from ..media.files import atomic_write
 from ..media.image import read_picture
 from .check import evidence_of_container, judged, read_bytes, unreadable
 from .heat import png, thumbnails
@@ -54,7 +54,7 @@ def check_source(source: str, request: Request, outputs: Outputs = Outputs()) ->
     except SonicError as error:
         return Result(unreadable(source, str(error)))
     if outputs.heat_map:
-        with whole_file(outputs.heat_map) as file:
+        with atomic_write(outputs.heat_map) as file:
             file.write(png(picture, tiles))
     if outputs.repaired:
         verdict |= repair_source(data, verdict, request, outputs.repaired)
@@ -65,7 +65,7 @@ def repair_source(data: bytes, verdict: dict, request: Request, out: str) -> dic
     """The verdict's keys about the repair. An unchanged picture is not written."""
     picture, repair = repair_picture(data, verdict, request.profile, request.min_score, "find")
     if repair.repaired:
-        with whole_file(out) as file:
+        with atomic_write(out) as file:
             Image.fromarray(picture).save(file, "PNG")
     return {
         "repaired": repair.repaired,

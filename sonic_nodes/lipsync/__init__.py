@@ -1,2 +1,2 @@
-"""Lip-sync calibration: how far the sound of a clip is from the mouth in its pictures, and the move that mends it. See
-csrc/lipsync."""
+"""Lip-sync calibration: the offset between the sound of a clip and the mouth in its frames, and its correction. The
+arithmetic is in csrc/lipsync."""

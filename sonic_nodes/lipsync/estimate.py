@@ -1,4 +1,4 @@
-"""How far the sound of a clip is from the mouth in its pictures, and how sure that is. The arithmetic is in
+"""The offset between the sound of a clip and the mouth in its frames, with a confidence. The arithmetic is in
 csrc/lipsync."""
 
 from __future__ import annotations
@@ -13,30 +13,29 @@ from ..errors import InstallError
 from ..extension.native import _sonic
 from ..face import ASSETS
 from ..media.audio import Sound
-from .track import Follower, Track
+from .track import FaceTrack, FaceTracker
 
-CELLS_PER_S = 100
-MOUTH_STEP, SOUND_STEP = 3, 4  # cells between the taps of the weights: tools/fit_sync.py
-MAX_OFFSET_MS = 600  # what is searched, either way
-FIX_CONFIDENCE = 0.9  # from here on the estimate is acted upon
+TICKS_PER_S = 100
+MOUTH_STEP, SOUND_STEP = 3, 4  # ticks between the taps of the weights: tools/fit_sync.py
+MAX_OFFSET_MS = 600  # the search range, either way
+FIX_CONFIDENCE = 0.9  # from here on the sound is shifted
 WINDOW_S, HOP_S = 8.0, 4.0
-LAGS, SAME_PEAK_CELLS = 121, 15  # csrc/lipsync/score.h
-MOST_CELLS = 3000  # scores of longer stretches are not taken for more certain
-BEYOND_S = 5.0  # MAX_OFFSET_MS, the widest filter's 2.4 s and the weights' reach
-LEAST_CELLS = 200  # two seconds of a mouth that is seen
-LEAST_FRAMES_PER_S = 8.0
-LEAST_PEAK = 1e-3  # -60 dB of full scale: quieter is silence
-# of the distance of the eyes; a still picture wavers by 0.01 to 0.026, quiet talkers move by 0.08
-LEAST_MOVEMENT = 0.03
-DRIFT_MS, DRIFT_GAIN = 100.0, 0.15
-DRIFT_WINDOWS = 5
-MOST_CROWDED = 0.3  # share of the looks that saw another face as large
+LAGS, PEAK_RADIUS_TICKS = 121, 15  # csrc/lipsync/score.h
+MAX_SCORED_TICKS = 3000  # longer stretches do not raise the confidence further
+TAIL_S = 5.0  # MAX_OFFSET_MS, 2.4 s of the widest filter, and the span of the weights
+MIN_TICKS = 200  # two seconds of a visible mouth
+MIN_FPS = 8.0
+MIN_PEAK = 1e-3  # -60 dB of full scale: below is silence
+# in distances between the eyes; the mesh of a still image has noise of 0.01 to 0.026, quiet speakers move by 0.08
+MIN_MOVEMENT = 0.03
+MIN_DRIFT_MS, MIN_DRIFT_GAIN = 100.0, 0.15
+MIN_DRIFT_WINDOWS = 5
+MAX_CROWDED_SHARE = 0.3  # of the face detections with a second face as large
 
 
 @functools.cache
 def model() -> dict[str, np.ndarray]:
-    """assets/sync.safetensors, never written to: rest, basis, mouth, sound, correlations, zero_cells, detector,
-    confidence."""
+    """assets/sync.safetensors, read-only: rest, basis, mouth, sound, correlations, zero_cells, detector, confidence."""
     try:
         return load_file(ASSETS / "sync.safetensors")
     except Exception as error:
@@ -45,174 +44,178 @@ def model() -> dict[str, np.ndarray]:
         ) from error
 
 
-def follower() -> Follower:
-    """What takes the pictures of a clip; its `track` is for `estimate`."""
+def mouth_tracker() -> FaceTracker:
+    """A tracker whose `track` is for `estimate`."""
     rest = model()["rest"]
-    return Follower(lambda mesh: _sonic.sync_mouth(mesh, rest))
+    return FaceTracker(lambda mesh: _sonic.lipsync_mouth(mesh, rest))
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Curves of mouth and sound on one clock, float32 [pairs, cells]."""
+class Variates:
+    """Canonical variates of mouth and sound on one clock, float32 [pairs, ticks]."""
 
     mouth: np.ndarray
     sound: np.ndarray
-    seen: np.ndarray  # uint8 [cells]
-    sound_cells: int
-    correlations: np.ndarray
+    valid: np.ndarray  # uint8 [ticks], where the mouth is visible
+    sound_ticks: int
+    correlations: np.ndarray  # float32 [pairs]
 
     def score(self, begin: int, end: int) -> tuple[np.ndarray, int]:
-        """(float64 [121] from -600 ms to 600 ms, cells compared) of a stretch."""
-        return _sonic.sync_score(self.mouth, self.sound, self.seen, self.correlations, self.sound_cells, begin, end)
+        """(float64 [121] from -600 ms to 600 ms, ticks compared) of a stretch."""
+        return _sonic.lipsync_score(self.mouth, self.sound, self.valid, self.correlations, self.sound_ticks, begin, end)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """`offset_ms` is positive when the sound comes after the mouth; `confidence` 0..1; `reason` is a sentence for the
-    user."""
+    """`offset_ms` is positive when the sound is late; `confidence` 0..1; `reason` is a sentence for the user."""
 
     offset_ms: float
     confidence: float
     reason: str
     scores: np.ndarray | None = None  # [121]
-    pair: Pair | None = None
-    drift_ms: float = 0.0  # from the clip's beginning to its end, where the sound drifts
+    variates: Variates | None = None
+    drift_ms: float = 0.0  # change of the offset over the clip
 
     @property
-    def is_sure(self) -> bool:
+    def is_confident(self) -> bool:
         return self.confidence >= FIX_CONFIDENCE and self.drift_ms == 0.0
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What is compared of a sound: half the memory of its samples at 16000 Hz."""
+class AudioFeatures:
+    """What is compared of a sound, in half the memory of its samples at 16000 Hz."""
 
-    mel: np.ndarray  # float32 [80, cells of its length or more]
-    loudest: float
+    mel: np.ndarray  # float32 [80, ticks of its length or more]
+    peak: float
     duration_s: float
 
     @classmethod
-    def of(cls, sound: Sound) -> Heard:
-        return cls(
-            _sonic.log_mel(sound.mono_16k()), float(max(sound.waveform.max(), -sound.waveform.min())), sound.duration_s
-        )
+    def from_sound(cls, sound: Sound) -> AudioFeatures:
+        peak = float(max(sound.waveform.max(), -sound.waveform.min()))
+        return cls(_sonic.log_mel(sound.mono_16k()), peak, sound.duration_s)
 
 
-def cells_of(times_s, start_s: float, sound_s: float) -> int:
-    """Cells from the sound's beginning to the end of both, or until pictures after the sound no longer reach into it by
-    any filter."""
-    end_s = max(sound_s, min(float(times_s[-1]) - start_s, sound_s + BEYOND_S) if len(times_s) else 0.0)
-    return int(np.ceil(max(end_s, 0.01) * CELLS_PER_S)) + 1
+def tick_count(times_s, start_s: float, sound_s: float) -> int:
+    """Ticks from the start of the sound to the end of both; frames beyond the reach of the filters do not count."""
+    end_s = max(sound_s, min(float(times_s[-1]) - start_s, sound_s + TAIL_S) if len(times_s) else 0.0)
+    return int(np.ceil(max(end_s, 0.01) * TICKS_PER_S)) + 1
 
 
-def longer(compared: int) -> float:
-    """By how much the noise of the score over so many cells is smaller than over one window."""
-    return float(np.sqrt(min(compared, MOST_CELLS) / (WINDOW_S * CELLS_PER_S)))
+def noise_reduction(compared: int) -> float:
+    """Standard deviation of a score's noise over one window, relative to that over `compared` ticks."""
+    return float(np.sqrt(min(compared, MAX_SCORED_TICKS) / (WINDOW_S * TICKS_PER_S)))
 
 
-def features_of(scores: np.ndarray, compared: int, detector: np.ndarray) -> np.ndarray:
-    """What the confidence is made of: the height of the peak, how far it stands out of the noise and by how much more
-    than any other, and how much was compared."""
-    signal = detector @ scores * longer(compared)
+def score_features(scores: np.ndarray, compared: int, detector: np.ndarray) -> np.ndarray:
+    """Features of the confidence: height of the peak, its detector output, the margin to every other peak, and the
+    logarithm of the length compared."""
+    signal = detector @ scores * noise_reduction(compared)
     best = int(np.argmax(signal))
-    other = signal[np.abs(np.arange(LAGS) - best) > SAME_PEAK_CELLS].max()
+    other = signal[np.abs(np.arange(LAGS) - best) > PEAK_RADIUS_TICKS].max()
     return np.array(
-        [scores.max(), signal[best], signal[best] - other, np.log(max(compared, 1) / (WINDOW_S * CELLS_PER_S))]
+        [scores.max(), signal[best], signal[best] - other, np.log(max(compared, 1) / (WINDOW_S * TICKS_PER_S))]
     )
 
 
-def confidence_of(scores: np.ndarray, compared: int) -> float:
+def score_confidence(scores: np.ndarray, compared: int) -> float:
+    """0..1, by logistic regression (tools/fit_sync.py)."""
     weights = model()["confidence"]
-    return float(1 / (1 + np.exp(-(features_of(scores, compared, model()["detector"]) @ weights[:-1] + weights[-1]))))
+    features = score_features(scores, compared, model()["detector"])
+    return float(1 / (1 + np.exp(-(features @ weights[:-1] + weights[-1]))))
 
 
-def estimate(track: Track, sound: Sound | Heard, start_s: float = 0.0) -> Estimate:
-    """`start_s`: when the sound begins on the clock of the track's times."""
-    heard = sound if isinstance(sound, Heard) else Heard.of(sound)
-    problem = _unusable(track, heard)
+def estimate(track: FaceTrack, sound: Sound | AudioFeatures, start_s: float = 0.0) -> Estimate:
+    """`start_s`: when the sound starts on the clock of the track."""
+    audio = sound if isinstance(sound, AudioFeatures) else AudioFeatures.from_sound(sound)
+    problem = _problem(track, audio)
     if problem:
         return Estimate(0.0, 0.0, problem)
-    pair, movement = pair_of(track, heard, start_s)
-    if pair.seen.sum() < LEAST_CELLS:
-        return Estimate(0.0, 0.0, "Nothing was measured: no scene shows a face long enough (two seconds).")
-    if movement < LEAST_MOVEMENT:
+    variates, movement = compute_variates(track, audio, start_s)
+    if variates.valid.sum() < MIN_TICKS:
+        return Estimate(0.0, 0.0, "Nothing was measured: no scene shows a face for long enough (two seconds).")
+    if movement < MIN_MOVEMENT:
         return Estimate(0.0, 0.0, "Nothing was measured: the mouth does not move.")
-    scores, compared = pair.score(0, len(pair.seen))
-    if compared < LEAST_CELLS:
-        return Estimate(0.0, 0.0, "Nothing was measured: less than two seconds of sound lie beside a visible mouth.")
-    return _judged(pair, scores, compared)
+    scores, compared = variates.score(0, len(variates.valid))
+    if compared < MIN_TICKS:
+        return Estimate(0.0, 0.0, "Nothing was measured: less than two seconds of sound overlap a visible mouth.")
+    return _conclude(variates, scores, compared)
 
 
-def _unusable(track: Track, sound: Heard) -> str | None:
+def _problem(track: FaceTrack, audio: AudioFeatures) -> str | None:
+    """Why the clip cannot be measured."""
     frames = len(track.times_s)
     length_s = track.times_s[-1] - track.times_s[0] if frames else 0.0
-    if frames < 2 or length_s < 1.5 or sound.duration_s < 1.5:
+    if frames < 2 or length_s < 1.5 or audio.duration_s < 1.5:
         return "Nothing was measured: the clip is too short (two seconds are needed)."
-    if track.seen == 0:
+    if track.faces == 0:
         return "Nothing was measured: no face was found."
-    if (frames - 1) / length_s < LEAST_FRAMES_PER_S:
-        return f"Nothing was measured: {(frames - 1) / length_s:.3g} pictures a second are too few, {LEAST_FRAMES_PER_S:g} are needed."
-    if sound.loudest < LEAST_PEAK:
+    if (frames - 1) / length_s < MIN_FPS:
+        fps = (frames - 1) / length_s
+        return f"Nothing was measured: {fps:.3g} frames per second are too few, {MIN_FPS:g} are needed."
+    if audio.peak < MIN_PEAK:
         return "Nothing was measured: the sound is silent."
-    if track.crowded > MOST_CROWDED * track.checks:
-        return "Nothing was measured: there are several faces, and it is not certain who speaks. Crop the clip to one of them."
+    if track.crowded > MAX_CROWDED_SHARE * track.checks:
+        return (
+            "Nothing was measured: there are several faces, and any may be the speaker. Crop the clip to one of them."
+        )
     return None
 
 
-def pair_of(track: Track, sound: Heard, start_s: float) -> tuple[Pair, float]:
-    """(curves, how much the mouth moves: standard deviation in distances of the eyes)."""
+def compute_variates(track: FaceTrack, audio: AudioFeatures, start_s: float) -> tuple[Variates, float]:
+    """(variates, movement of the mouth: standard deviation in distances between the eyes)."""
     arrays = model()
-    cells = cells_of(track.times_s, start_s, sound.duration_s)
-    sound_cells = min(cells, int(sound.duration_s * CELLS_PER_S))
-    mel = np.ascontiguousarray(sound.mel[:, : max(1, sound_cells)])
+    ticks = tick_count(track.times_s, start_s, audio.duration_s)
+    sound_ticks = min(ticks, int(audio.duration_s * TICKS_PER_S))
+    mel = np.ascontiguousarray(audio.mel[:, : max(1, sound_ticks)])
     values, times_s = np.array(track.values, np.float32), np.array(track.times_s, np.float64)
-    # where the model calls mouth and sound simultaneous
-    mouth_s = start_s - float(arrays["zero_cells"][0]) / CELLS_PER_S
-    mouth, seen = _sonic.sync_mouth_curves(
-        values, times_s, np.array(track.scene, np.int32), arrays["basis"], mouth_s, cells
+    # moves the clip's zero to the model's
+    mouth_s = start_s - float(arrays["zero_cells"][0]) / TICKS_PER_S
+    mouth, valid = _sonic.lipsync_mouth_curves(
+        values, times_s, np.array(track.scene, np.int32), arrays["basis"], mouth_s, ticks
     )
-    heard = _sonic.sync_sound_curves(mel, cells)
-    movement = float(np.sqrt((mouth[:-1] ** 2).sum() / max(int(seen.sum()), 1)))  # the last says how shut the lips are
-    return Pair(
-        _sonic.sync_project(mouth, arrays["mouth"], MOUTH_STEP),
-        _sonic.sync_project(heard, arrays["sound"], SOUND_STEP),
-        seen,
-        sound_cells,
+    curves = _sonic.lipsync_sound_curves(mel, ticks)
+    movement = float(np.sqrt((mouth[:-1] ** 2).sum() / max(int(valid.sum()), 1)))  # the last is the gap of the lips
+    return Variates(
+        _sonic.lipsync_project(mouth, arrays["mouth"], MOUTH_STEP),
+        _sonic.lipsync_project(curves, arrays["sound"], SOUND_STEP),
+        valid,
+        sound_ticks,
         arrays["correlations"],
     ), movement
 
 
-def _judged(pair: Pair, scores: np.ndarray, compared: int) -> Estimate:
-    offset_ms, confidence = _sonic.sync_peak(scores)[0] * 1000 / CELLS_PER_S, confidence_of(scores, compared)
-    drift_ms = _drift_ms(pair)
+def _conclude(variates: Variates, scores: np.ndarray, compared: int) -> Estimate:
+    offset_ms = _sonic.lipsync_peak(scores)[0] * 1000 / TICKS_PER_S
+    confidence = score_confidence(scores, compared)
+    drift_ms = _find_drift_ms(variates)
     if drift_ms:
         reason = (
-            f"The sound drifts by about {drift_ms:.0f} ms over the clip, and moving it does not help: its sampling rate or the rate "
-            "of the pictures is wrong."
+            f"The sound drifts by about {drift_ms:.0f} ms over the clip, which no shift corrects: "
+            "its sampling rate or the frame rate is wrong."
         )
     elif confidence < FIX_CONFIDENCE:
         reason = (
-            "Not sure: mouth and sound have too little in common. It may be another voice, music, a hidden or turned mouth, or too "
-            "short a clip."
+            "Not sure: mouth and sound match too weakly. Possible causes are another voice, music, a covered mouth, "
+            "a face in profile, or a short clip."
         )
     else:
-        reason = _said(offset_ms)
-    return Estimate(offset_ms, confidence, reason, scores, pair, drift_ms)
+        reason = _describe_offset(offset_ms)
+    return Estimate(offset_ms, confidence, reason, scores, variates, drift_ms)
 
 
-def _said(offset_ms: float) -> str:
+def _describe_offset(offset_ms: float) -> str:
     if abs(offset_ms) < 0.5:
-        return "The sound fits the mouth."
+        return "The sound is in sync with the mouth."
     return f"The sound comes {abs(offset_ms):.0f} ms {'after' if offset_ms > 0 else 'before'} the mouth."
 
 
-def _drift_ms(pair: Pair) -> float:
-    """0 unless the windows of a long clip follow a slope clearly better than any one lag."""
-    size, hop = int(WINDOW_S * CELLS_PER_S), int(HOP_S * CELLS_PER_S)
-    starts = range(0, max(len(pair.seen) - size, 0) + 1, hop)
-    rows = [pair.score(begin, begin + size)[0] for begin in starts]
-    if len(rows) < DRIFT_WINDOWS:
+def _find_drift_ms(variates: Variates) -> float:
+    """0 unless the windows of a long clip follow a slope clearly better than any constant lag."""
+    size, hop = int(WINDOW_S * TICKS_PER_S), int(HOP_S * TICKS_PER_S)
+    starts = range(0, max(len(variates.valid) - size, 0) + 1, hop)
+    scores = [variates.score(begin, begin + size)[0] for begin in starts]
+    if len(scores) < MIN_DRIFT_WINDOWS:
         return 0.0
-    _, cells, gain = _sonic.sync_drift(np.array(rows))
-    drift_ms = cells * 1000 / CELLS_PER_S
-    return drift_ms if abs(drift_ms) >= DRIFT_MS and gain >= DRIFT_GAIN else 0.0
+    _, drift_ticks, gain = _sonic.lipsync_drift(np.array(scores))
+    drift_ms = drift_ticks * 1000 / TICKS_PER_S
+    return drift_ms if abs(drift_ms) >= MIN_DRIFT_MS and gain >= MIN_DRIFT_GAIN else 0.0

@@ -1,28 +1,28 @@
-"""A picture of what was measured: the score over lag, and the curves of mouth and sound as they are and as they fit."""
+"""Plots an estimate: the score over lag, and the leading variates of mouth and sound after alignment."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .estimate import CELLS_PER_S, MAX_OFFSET_MS, Estimate
+from .estimate import MAX_OFFSET_MS, TICKS_PER_S, Estimate
 
 WIDTH, HEIGHT = 960, 540
 SCORES, CURVES = (70, 70, 930, 260), (70, 330, 930, 490)  # left, top, right, bottom
-SHOWN_CELLS = 8 * CELLS_PER_S
+SHOWN_TICKS = 8 * TICKS_PER_S
 INK, PALE, MOUTH, SOUND = (40, 40, 40), (200, 200, 200), (200, 60, 40), (40, 90, 190)
 
 
 def plot(found: Estimate) -> np.ndarray:
     """uint8 [540, 960, 3]."""
-    picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=16)
+    image = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=16)
     draw.text((20, 14), f"offset {found.offset_ms:+.0f} ms, confidence {found.confidence:.2f}", INK, font=font)
     draw.text((20, 38), found.reason[:120], INK, font=ImageFont.load_default(size=13))
     if found.scores is not None:
         _scores(draw, found, font)
         _curves(draw, found, font)
-    return np.array(picture)
+    return np.array(image)
 
 
 def _line(draw, box, values, colour, low: float, high: float) -> None:
@@ -42,24 +42,23 @@ def _scores(draw, found: Estimate, font) -> None:
     _line(draw, SCORES, found.scores, INK, float(found.scores.min()), float(found.scores.max()))
     x = left + (found.offset_ms + MAX_OFFSET_MS) / (2 * MAX_OFFSET_MS) * (right - left)
     draw.line([(x, top), (x, bottom)], MOUTH, width=2)
-    draw.text((left + 6, top + 4), "how well they fit, over how much later the sound is", INK, font=font)
+    draw.text((left + 6, top + 4), "score over the delay of the sound", INK, font=font)
 
 
 def _curves(draw, found: Estimate, font) -> None:
-    """The pair of curves that has most in common, the sound moved to where it fits."""
-    pair, lag = found.pair, round(found.offset_ms * CELLS_PER_S / 1000)
-    seen = np.flatnonzero(pair.seen)
-    first = int(seen[0])
-    at = np.arange(first, min(first + SHOWN_CELLS, len(pair.seen)))
-    mouth, sound = pair.mouth[0][at], pair.sound[0][np.clip(at + lag, 0, len(pair.seen) - 1)]
+    """The pair of variates with the highest correlation, the sound shifted by the estimate."""
+    variates, lag = found.variates, round(found.offset_ms * TICKS_PER_S / 1000)
+    first = int(np.flatnonzero(variates.valid)[0])
+    at = np.arange(first, min(first + SHOWN_TICKS, len(variates.valid)))
+    mouth, sound = variates.mouth[0][at], variates.sound[0][np.clip(at + lag, 0, len(variates.valid) - 1)]
     draw.rectangle(CURVES, outline=PALE)
-    for values, colour, name, x in ((mouth, MOUTH, "mouth", 76), (sound, SOUND, "sound, moved to fit", 140)):
+    for values, colour, name, x in ((mouth, MOUTH, "mouth", 76), (sound, SOUND, "sound, shifted", 140)):
         spread = 3 * float(values.std()) or 1.0
         _line(draw, CURVES, values - values.mean(), colour, -spread, spread)
         draw.text((x, CURVES[1] - 22), name, colour, font=font)
     draw.text(
         (CURVES[0], CURVES[3] + 4),
-        f"from {first / CELLS_PER_S:.1f} s to {at[-1] / CELLS_PER_S:.1f} s of the sound",
+        f"from {first / TICKS_PER_S:.1f} s to {at[-1] / TICKS_PER_S:.1f} s of the sound",
         INK,
         font=font,
     )

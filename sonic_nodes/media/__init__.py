@@ -1,1 +1,1 @@
-"""Files in and out: sound and pictures are read here, videos are written here. Nothing below knows a path."""
+"""Reads sound, pictures and videos, and writes videos. C gets buffers, never paths."""

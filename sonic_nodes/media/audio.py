@@ -1,10 +1,9 @@
-"""Sound: reading any file that PyAV opens, checking what other nodes hand over, and the mono 16 kHz that the engines
-hear.
+"""Reads the sound of any file that PyAV opens, checks sound from other nodes, and converts it to the engines' mono
+16 kHz.
 
-Time is exact. The decoder drops what encoders add in front (AAC and Opus priming, LAME's gapless tag) and behind (Opus
-and LAME padding, the last packet's duration in MP4), as far as the file says so; raw ADTS and MPEG-TS do not say it.
-When a video's sound begins after its pictures, the difference is kept as silence, so that the sound still fits those
-pictures.
+Timing is exact. The decoder drops what encoders add at the start (AAC and Opus priming, LAME's gapless tag) and at the
+end (Opus and LAME padding, the last packet's duration in MP4), where the file declares it; raw ADTS and MPEG-TS do not.
+When the sound of a video starts after its frames, the gap is kept as silence, so that both stay in sync.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MIN_DURATION_S = 0.04  # one frame at 25 fps
 MAX_CHANNELS = 16
 MAX_RATE_HZ = 768_000
 MAX_VALUES = 400_000_000  # channels x samples: 1.6 GB; half an hour of stereo at 96 kHz fits
-MAX_PEAK = 16.0  # 24 dB above full scale; more is integer samples that were never scaled
+MAX_PEAK = 16.0  # 24 dB above full scale; larger values are unscaled integers
 
 SPEECH_RATE_HZ = 16_000
 _BLOCK = 1 << 20
@@ -38,7 +37,7 @@ _BLOCK = 1 << 20
 class Sound:
     """Sound in memory: `waveform` float32 [channels, samples], nominally -1..1, at `rate` Hz.
 
-    `notes` are sentences for the user about what was mended while reading.
+    `notes` are sentences for the user about problems in the file.
     """
 
     waveform: np.ndarray
@@ -54,7 +53,7 @@ class Sound:
         return self.samples / self.rate
 
     def trimmed(self, seconds: float) -> Sound:
-        """The first `seconds` (at least one sample); the whole sound when it is not longer."""
+        """The first `seconds` (at least one sample), or the whole sound when it is shorter."""
         if not seconds > 0:
             raise InputError(f"Choose a duration above 0 s: {seconds} was asked for.")
         count = max(1, round(min(seconds, self.duration_s) * self.rate))
@@ -76,8 +75,8 @@ def sound_from_array(waveform, rate: int, name: str = "the audio input") -> Soun
     """Sound from samples: a NumPy array or torch tensor of ComfyUI's shape [1, channels, samples], [channels, samples]
     or [samples].
 
-    Refused with an InputError: more than one clip in the batch, no samples, samples that are not numbers, values that
-    are integers never scaled to -1..1, and what lies outside the limits of this module.
+    InputError: more than one clip in the batch, no samples, NaN or infinite samples, unscaled integers, or a sound
+    outside the limits of this module.
     """
     if waveform is None:
         raise InputError(f"Connect a recording: {name} carries no samples.")
@@ -98,26 +97,26 @@ def sound_from_array(waveform, rate: int, name: str = "the audio input") -> Soun
 
 
 def read_sound(path: str | os.PathLike) -> Sound:
-    """The first sound track of a sound or video file. Whatever is wrong with the file ends in an InputError that names
-    it."""
+    """The first audio track of a sound or video file. InputError, with the file's name, for any problem with it."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, _container(file, name) as container:
         return _decoded(container, _Reader(name))[0]
 
 
 def read_sound_at(path: str | os.PathLike) -> tuple[Sound, float]:
-    """(the sound as read_sound reads it, but without silence in front; when it begins, in seconds on the clock of the
-    file's pictures)."""
+    """(the sound as in read_sound, but without silence before it; when it starts, in seconds on the clock of the video
+    track)."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, _container(file, name) as container:
-        return _decoded(container, _Reader(name), on_its_own=True)
+        return _decoded(container, _Reader(name), at_its_start=True)
 
 
 def read_speech_at(path: str | os.PathLike) -> tuple[Sound, float]:
-    """As read_sound_at, but mono at 16000 Hz, in the memory of that alone: the sound is resampled as it is read."""
+    """As read_sound_at, but mono at 16000 Hz and in the memory of that alone: the sound is resampled while it is
+    read."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, _container(file, name) as container:
-        return _decoded(container, _SpeechReader(name), on_its_own=True)
+        return _decoded(container, _SpeechReader(name), at_its_start=True)
 
 
 def _checked(waveform: np.ndarray, rate: int, name: str, notes: tuple[str, ...] = ()) -> Sound:
@@ -142,7 +141,8 @@ def _check_bounds(channels: int, samples: int, rate: int, name: str) -> None:
         raise InputError(f"Cut the recording to at most {MAX_DURATION_S // 60} minutes: {name} is longer.")
     if channels * samples > MAX_VALUES:
         raise InputError(
-            f"Convert the recording to 48000 Hz stereo, or cut it: {name} does not fit in memory with {channels} channels at {rate} Hz."
+            f"Convert the recording to 48000 Hz stereo, or cut it: {name} does not fit in memory "
+            f"with {channels} channels at {rate} Hz."
         )
 
 
@@ -169,8 +169,7 @@ def _check_values(waveform: np.ndarray, rate: int, name: str) -> None:
 
 @contextmanager
 def _container(file, name: str):
-    """The file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they point
-    to."""
+    """The file as PyAV container. Playlists are refused: no protocol is allowed for the files they refer to."""
     try:
         container = av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
     except av.error.FFmpegError as error:
@@ -189,18 +188,18 @@ def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
-def _decoded(container, reader: _Reader, on_its_own: bool = False) -> tuple[Sound, float]:
+def _decoded(container, reader: _Reader, at_its_start: bool = False) -> tuple[Sound, float]:
     """(sound, presentation time of its first sample in seconds)."""
     name = reader.name
     if not container.streams.audio:
-        raise InputError(f"Choose a recording: {name} contains no sound, only a picture or a silent video.")
+        raise InputError(f"Choose a recording: {name} contains no sound.")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise InputError(
             f"Convert the recording to WAV or MP3: the sound in {name} has a format that cannot be decoded."
         )
     _check_declared(container, stream, name)
-    _run(reader, container, stream)
+    _read_packets(reader, container, stream)
     if reader.rate == 0:
         raise InputError(f"Choose a recording that contains sound: nothing in {name} can be decoded.")
     if reader.damaged * 2 > reader.packets:
@@ -209,33 +208,32 @@ def _decoded(container, reader: _Reader, on_its_own: bool = False) -> tuple[Soun
         )
     if container.format.name.startswith("mov,"):
         reader.trim_to_packets(stream.time_base)
-    if not on_its_own:
-        reader.delay(_pictures_start_s(container))
+    if not at_its_start:
+        reader.delay(_video_start_s(container))
     return _checked(*reader.sound(), name, reader.notes()), float(max(reader.start_s or 0, 0))
 
 
 def _check_declared(container, stream, name: str) -> None:
-    """Refuses what says itself that it is too long, before anything is decoded. (MP3 and ADTS durations are only
-    guesses.)"""
+    """Refuses declared durations above the limit before decoding. (Those of MP3 and ADTS are estimates.)"""
     if stream.duration is None or stream.time_base is None or container.format.name in ("mp3", "aac"):
         return
-    seconds = float(stream.duration * stream.time_base)
-    if seconds > MAX_DURATION_S + 1:
+    duration_s = float(stream.duration * stream.time_base)
+    if duration_s > MAX_DURATION_S + 1:
         raise InputError(
-            f"Cut the recording to at most {MAX_DURATION_S // 60} minutes: {name} lasts {seconds / 60:.1f} minutes."
+            f"Cut the recording to at most {MAX_DURATION_S // 60} minutes: {name} lasts {duration_s / 60:.1f} minutes."
         )
 
 
-def _run(reader: _Reader, container, stream) -> None:
+def _read_packets(reader: _Reader, container, stream) -> None:
     try:
         for packet in container.demux(stream):
             reader.packet(packet)
     except av.error.FFmpegError:
-        reader.broken_off = True
+        reader.truncated = True
 
 
-def _pictures_start_s(container) -> Fraction | None:
-    """When the first picture is shown; None without a video track (a cover picture is none)."""
+def _video_start_s(container) -> Fraction | None:
+    """Time of the first frame; None without a video track (cover pictures do not count)."""
     for stream in container.streams.video:
         if (
             not stream.disposition & Disposition.attached_pic
@@ -254,10 +252,10 @@ class _Reader:
         self.pieces: list[np.ndarray] = []
         self.rate = self.channels = self.samples = 0
         self.packets = self.damaged = 0
-        self.broken_off = False
+        self.truncated = False
         self.start_s: Fraction | None = None  # presentation time of the first decoded sample
-        # samples before time 0, still to be dropped: Matroska's priming, which FFmpeg before 8.1 leaves in
-        self.unheard = 0
+        # samples before time 0 that remain to be dropped: FFmpeg before 8.1 keeps the priming of Matroska
+        self.to_skip = 0
         self.end_ticks: int | None = None  # of the last packet, in the stream's time base
 
     def packet(self, packet) -> None:
@@ -268,13 +266,13 @@ class _Reader:
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            self.lost(packet)
+            self.damaged_packet(packet)
             return
         for frame in frames:
             self.frame(frame)
 
-    def lost(self, packet) -> None:
-        """A packet that does not decode is silence of the same length."""
+    def damaged_packet(self, packet) -> None:
+        """Replaces a packet that does not decode by silence of its duration."""
         self.damaged += 1
         if self.rate and packet.duration and packet.time_base:
             self.append(np.zeros((self.channels, round(packet.duration * packet.time_base * self.rate)), np.float32))
@@ -285,13 +283,11 @@ class _Reader:
             self.rate, self.channels = frame.sample_rate, piece.shape[0]
             if frame.pts is not None and frame.time_base is not None:
                 self.start_s = frame.pts * frame.time_base
-                self.unheard = max(0, round(-self.start_s * self.rate))
+                self.to_skip = max(0, round(-self.start_s * self.rate))
         if (frame.sample_rate, piece.shape[0]) != (self.rate, self.channels):
-            raise InputError(
-                f"Convert the recording to WAV: {self.name} changes its sampling rate or channels on the way."
-            )
-        cut = min(self.unheard, piece.shape[1])
-        self.unheard -= cut
+            raise InputError(f"Convert the recording to WAV: {self.name} changes its sampling rate or channels.")
+        cut = min(self.to_skip, piece.shape[1])
+        self.to_skip -= cut
         self.append(piece[:, cut:])
 
     def append(self, piece: np.ndarray) -> None:
@@ -300,22 +296,21 @@ class _Reader:
         self.pieces.append(piece)
 
     def trim_to_packets(self, time_base: Fraction) -> None:
-        """In MP4 the encoder's padding is told by the last packet's duration only."""
-        if self.end_ticks is not None and self.start_s is not None and not self.broken_off:
+        """In MP4 only the last packet's duration declares the encoder's padding."""
+        if self.end_ticks is not None and self.start_s is not None and not self.truncated:
             length = round((self.end_ticks * time_base - max(self.start_s, 0)) * self.rate)
             self.samples = min(self.samples, max(length, 0))
 
-    def delay(self, pictures_start_s: Fraction | None) -> None:
-        if pictures_start_s is None or self.start_s is None or self.start_s <= pictures_start_s:
+    def delay(self, video_start_s: Fraction | None) -> None:
+        if video_start_s is None or self.start_s is None or self.start_s <= video_start_s:
             return
-        count = round((self.start_s - pictures_start_s) * self.rate)
+        count = round((self.start_s - video_start_s) * self.rate)
         _check_bounds(self.channels, self.samples + count, self.rate, self.name)
         self.pieces.insert(0, np.zeros((self.channels, count), np.float32))
         self.samples += count
 
     def sound(self) -> tuple[np.ndarray, int]:
-        """(waveform, rate). Joins the pieces; each is released as soon as it is copied, so that the sound is held
-        once."""
+        """(waveform, rate). Joins the pieces, releasing each once it is copied, so memory holds the sound only once."""
         out = np.empty((self.channels, self.samples), np.float32)
         at = 0
         for i, piece in enumerate(self.pieces):
@@ -329,21 +324,21 @@ class _Reader:
         notes = []
         if self.damaged:
             notes.append(f"{self.damaged} damaged parts of {self.name} were replaced by silence.")
-        if self.broken_off:
-            notes.append(f"{self.name} breaks off: only its first {self.samples / self.rate:.2f} s can be read.")
+        if self.truncated:
+            notes.append(f"{self.name} is truncated: only its first {self.samples / self.rate:.2f} s can be read.")
         return tuple(notes)
 
 
 class _SpeechReader(_Reader):
-    """Turns what it is given into mono 16 kHz, ten seconds at a time with a second of its neighbours on either side,
-    which is more than the resampler's kernel reaches: the samples are those of the whole sound resampled at once."""
+    """Resamples to mono 16 kHz while reading, in blocks of 10 s with 1 s of context on either side. The resampler's
+    kernel is shorter, so the result equals the whole sound resampled at once."""
 
     BLOCK_S = 10
 
     def __init__(self, name: str):
         super().__init__(name)
-        self.speech = bytearray()  # float32: one block that grows in place
-        self.held = self.turned = 0  # samples in `pieces`; samples from the sound's beginning that are in `speech`
+        self.speech = bytearray()  # float32 samples, one buffer that grows in place
+        self.held = self.resampled = 0  # samples in `pieces`; input samples already in `speech`
 
     def append(self, piece: np.ndarray) -> None:
         self.samples += piece.shape[1]
@@ -351,33 +346,33 @@ class _SpeechReader(_Reader):
         _check_values(piece, self.rate, self.name)
         self.pieces.append(piece.mean(axis=0, dtype=np.float32))
         self.held += piece.shape[1]
-        while self._first() + self.held >= self.turned + (self.BLOCK_S + 1) * self.rate:
-            self._turn(self.BLOCK_S * SPEECH_RATE_HZ)
+        while self._first() + self.held >= self.resampled + (self.BLOCK_S + 1) * self.rate:
+            self._resample_block(self.BLOCK_S * SPEECH_RATE_HZ)
 
     def _first(self) -> int:
-        return max(0, self.turned - self.rate)
+        return max(0, self.resampled - self.rate)
 
-    def _turn(self, count: int) -> None:
-        """Resamples `count` samples more, and forgets what is no neighbour any longer."""
+    def _resample_block(self, count: int) -> None:
+        """Appends `count` output samples, and releases the input except for context."""
         samples = np.concatenate(self.pieces)
         speech = samples if self.rate == SPEECH_RATE_HZ else _sonic.resample(samples, self.rate, SPEECH_RATE_HZ)
-        start = (self.turned - self._first()) // self.rate * SPEECH_RATE_HZ
+        start = (self.resampled - self._first()) // self.rate * SPEECH_RATE_HZ
         self.speech += memoryview(speech[start : start + count]).cast("B")
         before = self._first()
-        self.turned += self.BLOCK_S * self.rate
-        rest = samples[self._first() - before :].copy()
-        self.pieces, self.held = [rest], len(rest)
+        self.resampled += self.BLOCK_S * self.rate
+        context = samples[self._first() - before :].copy()
+        self.pieces, self.held = [context], len(context)
 
     def sound(self) -> tuple[np.ndarray, int]:
-        left = -(-(self.samples - self.turned) * SPEECH_RATE_HZ // self.rate)
+        left = -(-(self.samples - self.resampled) * SPEECH_RATE_HZ // self.rate)
         if left > 0:
-            self._turn(left)
-        wanted = -(-self.samples * SPEECH_RATE_HZ // self.rate)
-        return np.frombuffer(self.speech, np.float32)[None, :wanted], SPEECH_RATE_HZ
+            self._resample_block(left)
+        count = -(-self.samples * SPEECH_RATE_HZ // self.rate)
+        return np.frombuffer(self.speech, np.float32)[None, :count], SPEECH_RATE_HZ
 
 
 def _floats(frame, name: str) -> np.ndarray:
-    """float32 [channels, samples] of a decoded frame; integers are scaled by their full range."""
+    """float32 [channels, samples] of a decoded frame; integers are scaled by their range."""
     try:
         values = frame.to_ndarray()
     except ValueError:

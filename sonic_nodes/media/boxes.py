@@ -1,5 +1,4 @@
-"""The top level of an MP4 file: a row of boxes, each a 32-bit size, a four-letter kind and a content (ISO/IEC 14496-12,
-4.2)."""
+"""The top-level boxes of an MP4 file, each a 32-bit size, a four-letter type and a payload (ISO/IEC 14496-12, 4.2)."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ def box(kind: bytes, content: bytes) -> bytes:
 
 
 def walk(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, offset of the content, bytes of content) of each top-level box. InputError when a box reaches past the
-    file's end."""
+    """(type, offset of the payload, its bytes) of each top-level box. InputError when a box extends past the end of the
+    file."""
     end = file.seek(0, os.SEEK_END)
     at = 0
     while at < end:
@@ -28,6 +27,6 @@ def walk(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         elif size == 0:
             size = end - at
         if len(head) < 8 or size < header or at + size > end:
-            raise InputError("Choose an intact MP4 file: this one breaks off.")
+            raise InputError("Choose an intact MP4 file: this one is truncated.")
         yield head[4:8], at + header, size - header
         at += size

@@ -1,5 +1,5 @@
-"""Opening a user's file, and writing one whole or not at all: whatever is wrong with its name or place ends in an
-InputError or OutputError that says what to do."""
+"""Opens a user's file and writes files atomically. Every problem with a name or folder becomes an InputError or
+OutputError that begins with the remedy."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ import av
 from ..errors import InputError, OutputError, ResourceError
 
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
-_OF_THE_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
+_FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
 
 
 def is_same_file(path: str | os.PathLike, other: str | os.PathLike) -> bool:
-    """Whether both names lead to one file that is there."""
+    """Whether both names refer to the same existing file."""
     return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
 
 
 @contextmanager
 def regular_file(path: str | os.PathLike, name: str):
-    """The file opened for reading bytes; `name` is how errors call it. Folders, devices and pipes are refused before
-    they are opened."""
+    """The file opened for reading bytes; errors call it `name`. Folders, devices and pipes are refused."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -39,18 +38,18 @@ def regular_file(path: str | os.PathLike, name: str):
     except PermissionError:
         raise InputError(f"Allow this program to read {name}: the system refuses it.") from None
     except (OSError, ValueError) as error:
-        raise cannot_be_opened(name, error) from None
+        raise unreadable(name, error) from None
     with file:
         yield file
 
 
-def cannot_be_opened(name: str, error: Exception) -> InputError:
+def unreadable(name: str, error: Exception) -> InputError:
     return InputError(f"Choose another file: {name} cannot be opened ({error}).")
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike):
-    """A file open for writing bytes that takes the place of `path` when the block ends without an error, and is gone
+def atomic_write(path: str | os.PathLike):
+    """A temporary file open for writing bytes. It replaces `path` when the block ends without an error and is removed
     otherwise."""
     path = os.path.abspath(os.fspath(path))
     if "\0" in path:
@@ -63,15 +62,15 @@ def whole_file(path: str | os.PathLike):
             yield file
         os.replace(temporary, path)
     except BrokenPipeError:
-        raise  # not this file's: what the block writes elsewhere
+        raise  # from another output of the block
     except OSError as error:
-        raise cannot_be_written(path, error) from None
+        raise unwritable(path, error) from None
     finally:
         with suppress(OSError):
             os.unlink(temporary)
 
 
-def cannot_be_written(path: str, error: Exception) -> OutputError:
+def unwritable(path: str, error: Exception) -> OutputError:
     reason = getattr(error, "strerror", None) or str(error)
     if getattr(error, "errno", None) in _DISK_FULL:
         return OutputError(f"Free disk space or choose another folder: {path!r} does not fit ({reason}).")
@@ -81,9 +80,8 @@ def cannot_be_written(path: str, error: Exception) -> OutputError:
 
 
 @contextmanager
-def in_words(path: str):
-    """Errors of files and encoders become an OutputError about the video `path`; others (KeyboardInterrupt, a caller's
-    own) stay what they are."""
+def output_errors(path: str):
+    """Turns errors of files and encoders into an OutputError about the video `path`. Others pass unchanged."""
     try:
         yield
     except (OSError, av.error.FFmpegError) as error:
@@ -101,14 +99,17 @@ def _remedy(error: Exception, path: str) -> str:
         return f"Free disk space or choose another folder: {path!r} does not fit ({reason})."
     if number == errno.ENAMETOOLONG:
         return f"Choose a shorter file name: {path!r} cannot be written ({reason})."
-    if isinstance(error, av.error.FFmpegError) and number not in _OF_THE_PLACE:
-        return f"Convert the video to H.264 at a constant frame rate first: it cannot be written as the MP4 {path!r} ({reason})."
+    if isinstance(error, av.error.FFmpegError) and number not in _FOLDER_ERRORS:
+        return (
+            "Convert the video to H.264 at a constant frame rate first: "
+            f"it cannot be written as the MP4 {path!r} ({reason})."
+        )
     return f"Choose a folder in which you may write: {path!r} cannot be written ({reason})."
 
 
-def reserve(path: str) -> str:
-    """Creates an empty file beside the target, so that a target that cannot be written is told before anything is
-    rendered."""
+def create_temporary(path: str) -> str:
+    """Creates an empty file beside the target and returns its name. OutputError when the target cannot be written: this
+    shows before anything is rendered."""
     if "\0" in path:
         raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
     folder = os.path.dirname(path)
@@ -119,21 +120,21 @@ def reserve(path: str) -> str:
         if not stat.S_ISREG(mode):
             raise OutputError(f"Choose a file name for the video: {path!r} is not a file.")
         if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-            raise OutputError(f"Choose another file name, or allow to write over the file: {path!r} is read-only.")
+            raise OutputError(f"Choose another file name, or make the file writable: {path!r} is read-only.")
     except FileNotFoundError:
-        pass  # the usual case: nothing there yet
+        pass  # the usual case: a new file
     temporary = os.path.join(folder, f".sonic-{secrets.token_hex(8)}.mp4")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     return temporary
 
 
 @contextmanager
-def replaced_video(path: str | os.PathLike):
-    """The name of an empty file that takes the place of `path` when the block ends without an error, and is gone
+def atomic_video(path: str | os.PathLike):
+    """The name of an empty temporary file. It replaces `path` when the block ends without an error and is removed
     otherwise. OutputError: the target cannot be written."""
     path = os.path.abspath(os.fspath(path))
-    with in_words(path):
-        temporary = reserve(path)
+    with output_errors(path):
+        temporary = create_temporary(path)
         try:
             yield temporary
             os.replace(temporary, path)
@@ -143,6 +144,6 @@ def replaced_video(path: str | os.PathLike):
 
 
 def copy_video(file, path: str | os.PathLike) -> None:
-    """Copies an open file byte for byte to `path`, all or nothing."""
-    with replaced_video(path) as temporary, open(temporary, "wb") as target:
+    """Copies an open file byte for byte to `path`, atomically."""
+    with atomic_video(path) as temporary, open(temporary, "wb") as target:
         shutil.copyfileobj(file, target, 1 << 20)

@@ -1,8 +1,7 @@
-"""Pictures: reading any file that Pillow decodes safely, as 8-bit RGB.
+"""Reads any picture that Pillow decodes safely, as 8-bit RGB.
 
-What a viewer would show is what is read: turned as its EXIF says, colours of an embedded profile brought to sRGB,
-transparent parts on white (paper, and what browsers show), the first picture of an animation. 16-bit and floating-point
-greys are scaled to 8 bits.
+The result is what a viewer shows: EXIF orientation applied, an embedded profile converted to sRGB, transparency
+composited on white, the first frame of an animation. 16-bit and floating-point greys are scaled to 8 bits.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import InputError, ResourceError
-from .files import cannot_be_opened, regular_file
+from .files import regular_file, unreadable
 
 MAX_SIDE_PX = 32_767  # what csrc/face and OpenCV address
-MAX_PIXELS = 89_478_485  # where Pillow begins to warn of decompression bombs; 256 MB as RGB
+MAX_PIXELS = 89_478_485  # from here on Pillow warns of decompression bombs; 256 MB as RGB
 MAX_FILE_BYTES = 1 << 30
 
-# Not in the list: formats that start other programs (EPS, WMF) and those that no camera or painting program writes
-# today.
+# Not in the list: formats that run other programs (EPS, WMF), and obsolete ones.
 FORMATS = (
     "JPEG",
     "MPO",
@@ -49,17 +47,17 @@ _warnings_lock = threading.Lock()
 
 
 def read_picture(source: str | os.PathLike | bytes) -> np.ndarray:
-    """u8 [H, W, 3] RGB of a file or of its bytes. Raises InputError whose first sentence is the remedy."""
+    """uint8 [H, W, 3] RGB of a file or of its bytes. InputError begins with the remedy."""
     return read_picture_and_alpha(source)[0]
 
 
 def read_picture_and_alpha(
     source: str | os.PathLike | bytes, on_white: bool = True, name: str = "the picture"
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """(u8 [H, W, 3] RGB composited on white, opacity u8 [H, W] or None when all of it is opaque).
+    """(uint8 [H, W, 3] RGB composited on white, alpha uint8 [H, W] or None when fully opaque).
 
-    With on_white False the colours stored under transparent parts stay, for files whose transparency is a painted mask.
-    `name` is what errors call a file's bytes.
+    With on_white False the colours under transparent pixels stay, for files whose transparency is a painted mask.
+    Errors call a file's bytes `name`.
     """
     name = name if isinstance(source, bytes) else repr(os.path.basename(os.fspath(source)) or os.fspath(source))
     data = source if isinstance(source, bytes) else _read_file(source, name)
@@ -81,9 +79,9 @@ def read_picture_and_alpha(
         ) from None
 
 
-def as_shown(data: bytes, pixels: np.ndarray) -> np.ndarray:
-    """u8 [H, W, 3] RGB pixels that another decoder made of the file's bytes, turned and coloured as read_picture
-    does."""
+def oriented_srgb(data: bytes, pixels: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] RGB: `pixels`, which another decoder made of the file's bytes, with orientation and profile
+    applied as in read_picture."""
     with _opened(data, "the picture") as header:
         image = Image.fromarray(pixels)
         image.info = {key: value for key, value in header.info.items() if key != "icc_profile" or header.mode == "RGB"}
@@ -100,18 +98,18 @@ def _read_file(path, name: str) -> bytes:
         try:
             return file.read(MAX_FILE_BYTES)
         except OSError as error:
-            raise cannot_be_opened(name, error) from None
+            raise unreadable(name, error) from None
 
 
 def _opened(data: bytes, name: str) -> Image.Image:
-    """Reads the header alone. Pillow's bomb warning is silenced here because _check_size refuses what it warns of."""
+    """Reads only the header. Pillow's bomb warning is silenced: _check_size refuses such files."""
     Image.init()
     try:
         with _warnings_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Image.open(io.BytesIO(data), formats=[f for f in FORMATS if f in Image.OPEN])
     except UnidentifiedImageError:
-        raise InputError(f"Choose a picture, for example PNG or JPEG: {name} is not one that can be read.") from None
+        raise InputError(f"Choose a picture, for example PNG or JPEG: {name} cannot be read as one.") from None
     except Image.DecompressionBombError as error:
         count = re.search(r"\((\d+) pixels", str(error))
         raise _too_large(f"{int(count[1]) / 1e6:.0f} million pixels" if count else "too many pixels", name) from None
@@ -136,7 +134,7 @@ def _upright(image: Image.Image) -> Image.Image:
     image.load()
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 (EXIF that cannot be read says nothing about the picture)
+    except Exception:  # noqa: BLE001 (unreadable EXIF says nothing about the picture)
         return image
 
 
@@ -158,8 +156,8 @@ def _may_be_transparent(image: Image.Image) -> bool:
 
 
 def _grey_8_bit(values: np.ndarray, mode: str) -> np.ndarray:
-    """16-bit greys by their range; 32-bit integers as 16-bit ones unless they are larger; floats as 0..1 unless they
-    are larger."""
+    """Scales 16-bit greys by their range, 32-bit integers like 16-bit ones, floats from 0..1; larger values by their
+    maximum."""
     values = np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
     largest = float(values.max())
     full = 1.0 if mode == "F" else 65535.0
@@ -169,8 +167,8 @@ def _grey_8_bit(values: np.ndarray, mode: str) -> np.ndarray:
 
 
 def _as_srgb(image: Image.Image) -> Image.Image:
-    """RGB, with the colours that an embedded profile (CMYK print, Display P3, Adobe RGB) says. An unusable profile is
-    left out."""
+    """RGB after conversion from an embedded profile (CMYK print, Display P3, Adobe RGB). An unusable profile is
+    ignored."""
     profile = image.info.get("icc_profile")
     if profile and image.mode in ("RGB", "CMYK"):
         try:

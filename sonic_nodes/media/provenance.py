@@ -1,17 +1,15 @@
-"""What a finished file says about itself: AI-generated, by which engine, version and seed. Always written.
+"""The label in every finished video: AI-generated, by which engine, version and seed. Always written.
 
-Two places, because different readers look in different ones:
-- MP4's own tags (title, comment, description, encoding tool). The comment is JSON, for programs.
-- an XMP packet with `Iptc4xmpExt:DigitalSourceType`, where platforms look for machine-made media: IPTC Video Metadata
-Hub;
-  in MP4 a top-level `uuid` box (XMP Specification Part 3, ISO 16684, "Storage in files", MPEG-4).
+It is in two places, for different readers:
+- MP4 tags (title, comment, description, encoding tool). The comment is JSON, for programs.
+- an XMP packet with `Iptc4xmpExt:DigitalSourceType`, where platforms look for generated media (IPTC Video Metadata
+  Hub); in MP4 a top-level `uuid` box (XMP Specification Part 3, ISO 16684, "Storage in files", MPEG-4).
 
-The terms are those of IPTC's Digital Source Type vocabulary, https://cv.iptc.org/newscodes/digitalsourcetype/:
-- draft: `compositeSynthetic`, a composite of several elements of which at least one is synthetic. The photograph and
-the voice
-  are recorded, the movement and the inside of the mouth are computed; no generative model takes part.
-- sonic: `trainedAlgorithmicMedia`, made by a model derived from sampled content: every frame comes out of the diffusion
-model.
+The terms come from IPTC's Digital Source Type vocabulary, https://cv.iptc.org/newscodes/digitalsourcetype/:
+- draft: `compositeSynthetic`, a composite with at least one synthetic element. The photograph and the voice are
+  recorded, the movement and the inside of the mouth are computed; no generative model takes part.
+- sonic: `trainedAlgorithmicMedia`, created by a model derived from sampled content: the diffusion model makes every
+  frame.
 """
 
 from __future__ import annotations
@@ -56,14 +54,14 @@ def metadata(engine: str, seed: int, version: str = __version__, **details) -> d
     return {
         "title": "AI-generated talking portrait",
         "comment": json.dumps(record, ensure_ascii=False),
-        "description": f"This video is AI-generated: a portrait was animated from a recording of speech by {SOFTWARE} {version}, "
-        f"engine {engine}, seed {seed}.",
+        "description": "This video is AI-generated: a portrait was animated from a recording of speech by "
+        f"{SOFTWARE} {version}, engine {engine}, seed {seed}.",
         "encoding_tool": f"{SOFTWARE} {version}",
     }
 
 
 def xmp_box(tags: dict[str, str]) -> bytes:
-    """The MP4 box that carries the XMP packet for `tags`; empty when they are not from `metadata`."""
+    """The MP4 box with the XMP packet for `tags`; empty when `tags` are not from `metadata`."""
     try:
         source = json.loads(tags.get("comment", ""))["digital_source_type"]
     except (ValueError, KeyError, TypeError):
@@ -78,8 +76,8 @@ def xmp_box(tags: dict[str, str]) -> bytes:
 
 
 def read_back(path: str | os.PathLike) -> dict:
-    """What `metadata` was called with, plus `tags` (as stored) and `xmp_digital_source_type`. InputError for files of
-    others."""
+    """The arguments of `metadata`, plus `tags` (as stored) and `xmp_digital_source_type`. InputError for other
+    files."""
     name = repr(os.path.basename(os.fspath(path)))
     try:
         with open(path, "rb") as file, av.open(file, mode="r", **ANY_ENCODING) as container:
@@ -91,7 +89,7 @@ def read_back(path: str | os.PathLike) -> dict:
     except OSError as error:
         raise InputError(f"Choose a video that was made by this program: {name} cannot be read ({error}).") from None
     except (av.error.FFmpegError, ValueError, KeyError, TypeError):
-        raise InputError(f"Choose a video that was made by this program: {name} does not say that it is.") from None
+        raise InputError(f"Choose a video that was made by this program: {name} has no label of it.") from None
     return record | {"tags": tags, "xmp_digital_source_type": xmp}
 
 

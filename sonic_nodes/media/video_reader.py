@@ -1,39 +1,53 @@
-"""The pictures of a video file as it is read, packet by packet: which track, what is damaged, which side is up."""
+"""Reads video files frame by frame: chooses the track, skips damaged packets, applies the rotation."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 import numpy as np
 from av.stream import Disposition
 
 from ..errors import InputError
+from .files import regular_file
 from .tags import ANY_ENCODING
 
 MAX_SIDE_PX = 8192
 
 
+def timed_frames(path: str | os.PathLike) -> Iterator[tuple[float, np.ndarray]]:
+    """(seconds on the file's clock, uint8 [H, W, 3]) of each frame, rotated as the file asks; FFmpeg applies edit
+    lists."""
+    name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
+    with regular_file(path, name) as file, open_video(file, name) as container:
+        stream = video_stream(container, name)
+        stream.thread_type = "AUTO"
+        last, step = None, float(1 / stream.average_rate) if stream.average_rate else 0.04
+        for frame in decode(container, stream, None, name):
+            time_s = frame.time if frame.time is not None else (0.0 if last is None else last + step)
+            last = time_s
+            yield time_s, to_rgb(frame, name)
+
+
 def open_video(file, name: str):
-    """An open file as PyAV container. Playlists and the like are refused: no protocol is allowed for the files they
-    point to."""
+    """An open file as PyAV container. Playlists are refused: no protocol is allowed for the files they refer to."""
     try:
         return av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
     except (OSError, av.error.FFmpegError) as error:
         raise InputError(f"Choose a video file: {name} cannot be read as one ({error.strerror or error}).") from None
 
 
-def picture_stream(container, name: str) -> av.VideoStream:
+def video_stream(container, name: str) -> av.VideoStream:
     """The first video track that is not a cover picture; InputError when there is none or it cannot be decoded."""
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             break
     else:
-        raise InputError(f"Choose a video: {name} contains no moving pictures.")
+        raise InputError(f"Choose a video: {name} has no video track.")
     if stream.codec_context is None:
-        raise InputError(
-            f"Convert the video to H.264 in MP4: the pictures of {name} have a format that cannot be decoded."
-        )
+        raise InputError(f"Convert the video to H.264 in MP4: the video track of {name} cannot be decoded.")
     check_size(stream.codec_context.width, stream.codec_context.height, name)
     return stream
 
@@ -41,16 +55,16 @@ def picture_stream(container, name: str) -> av.VideoStream:
 def check_size(width: int, height: int, name: str) -> None:
     if max(width, height) > MAX_SIDE_PX:
         raise InputError(
-            f"Choose a smaller video: {name} has {width} x {height} pixels, {MAX_SIDE_PX} a side can be read."
+            f"Choose a smaller video: {name} has {width} x {height} pixels; sides of up to {MAX_SIDE_PX} can be read."
         )
 
 
-def decoded(
-    container, video: av.VideoStream, sound: av.AudioStream | None, name: str
+def decode(
+    container, video: av.VideoStream, audio: av.AudioStream | None, name: str
 ) -> Iterator[av.VideoFrame | av.Packet]:
-    """Pictures of `video`, and between them the packets of `sound`. Damaged packets are passed over; a file that breaks
-    off ends there. InputError when there is no picture at all."""
-    packets, found = iter(container.demux([video, *([] if sound is None else [sound])])), False
+    """Frames of `video`, with the packets of `audio` between them. Damaged packets are skipped; a truncated file ends
+    there. InputError when no frame can be decoded."""
+    packets, found = iter(container.demux([video, *([] if audio is None else [audio])])), False
     while True:
         try:
             packet = next(packets)
@@ -61,24 +75,41 @@ def decoded(
                 yield packet
             continue
         try:
-            pictures = packet.decode()
+            frames = packet.decode()
         except av.error.FFmpegError:
             continue
-        for picture in pictures:
-            check_size(picture.width, picture.height, name)
+        for frame in frames:
+            check_size(frame.width, frame.height, name)
             found = True
-            yield picture
+            yield frame
     if not found:
-        raise InputError(f"Choose an intact video: no picture of {name} can be decoded.")
+        raise InputError(f"Choose an intact video: no frame of {name} can be decoded.")
 
 
-def rgb_of(picture: av.VideoFrame, name: str, **options) -> np.ndarray:
-    """uint8 [H, W, 3] of a picture, contiguous, turned as the file asks; `options` are those of `reformat`."""
+def to_rgb(frame: av.VideoFrame, name: str, **options) -> np.ndarray:
+    """uint8 [H, W, 3], contiguous, rotated as the file asks; `options` are those of `reformat`."""
     try:
-        rgb = picture.reformat(format="rgb24", **options).to_ndarray()
+        rgb = frame.reformat(format="rgb24", **options).to_ndarray()
     except (OSError, ValueError, av.error.FFmpegError) as error:
         raise InputError(
-            f"Convert the video to H.264 first: pixels of {name} ({picture.format.name}) cannot be read ({error})."
+            f"Convert the video to H.264 first: pixels of {name} ({frame.format.name}) cannot be read ({error})."
         ) from None
-    turns = round(getattr(picture, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+    quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
+
+
+def clock_origin_s(streams: list) -> Fraction:
+    """Seconds to subtract from the times of an open container's streams. Broadcasts start at any time, and an MP4 with
+    such times shows nothing until then; starts within 1 s of 0 are kept."""
+    starts = [
+        stream.start_time * stream.time_base for stream in streams if stream.start_time is not None and stream.time_base
+    ]
+    first = min(starts, default=Fraction(0))
+    return first if first > 1 else Fraction(0)
+
+
+def shift_timestamps(packet: av.Packet, origin_s: Fraction) -> None:
+    """Subtracts `origin_s` from the packet's times."""
+    origin = round(origin_s / packet.time_base)
+    packet.pts = None if packet.pts is None else packet.pts - origin
+    packet.dts = None if packet.dts is None else packet.dts - origin

@@ -1,8 +1,8 @@
-"""Writing the finished video: H.264 and AAC in MP4, frame by frame, in constant memory, all or nothing.
+"""Writes videos: H.264 and AAC in MP4, frame by frame, in constant memory, atomically.
 
-Frames are converted, encoded and multiplexed in a worker thread, so that the caller renders the next ones meanwhile; a
-short queue keeps memory bounded. The sound goes into the file as its frames do. The file is built beside its target
-under another name and takes the target's name when it is complete; whatever goes wrong before removes it.
+A worker thread converts, encodes and multiplexes frames while the caller renders the next ones; a short queue bounds
+memory. The file is written beside its target under a temporary name. It replaces the target when it is complete, and is
+removed when anything fails before.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from ..errors import InputError, OutputError
-from ..extension.native import _sonic
 from . import boxes
+from .aac import AacTrack
 from .audio import Sound
-from .files import in_words, reserve
+from .files import create_temporary, output_errors
 from .provenance import xmp_box
 from .tags import ANY_ENCODING
 from .video_reader import MAX_SIDE_PX
@@ -32,16 +32,11 @@ if TYPE_CHECKING:
 
 QUEUE_BYTES = 64 << 20
 ENCODER_THREADS = 2
-# ISO/IEC 14496-3, table 1.18
-AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-AAC_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-AAC_BITS_PER_S = {1: 128_000, 2: 192_000, 6: 384_000}
-AAC_FRAME = 1024
 
 # ITU-T H.273: 1 is BT.709 for primaries, transfer and matrix, 0 the identity matrix (RGB); range 1 is limited, 2 full.
 _BT709, _IDENTITY, _LIMITED, _FULL = 1, 0, 1, 2
-# Chroma sits on the left luma sample in H.264, as in swscale's bilinear filter, which PyAV before 18 can only run in
-# its rougher form (0.1 levels too dark on average).
+# H.264 sites chroma at the left luma sample, as swscale's bilinear filter does. PyAV before 18 lacks its accurate
+# rounding (0.1 levels too dark on average).
 _CONVERSION = {
     "dst_colorspace": "ITU709",
     "src_color_range": "JPEG",
@@ -68,17 +63,14 @@ _LOSSLESS = _Coding("libx264rgb", "rgb24", _IDENTITY, _FULL, {"preset": "ultrafa
 class VideoWriter:
     """Context manager that writes `path`: uint8 RGB frames at `fps`, and the sound from time 0.
 
-    Frames of odd width or height are widened by repeating their last column or row, since H.264 in 4:2:0 has even
-    sides; with `lossless` (exact RGB, for measuring; browsers do not play it) they stay as they are. Colours are
-    BT.709, limited range. The target appears when the block ends without an exception. OutputError: the target cannot
-    be written.
+    Odd widths and heights are padded by repeating the last column or row, since H.264 in 4:2:0 needs even sides; with
+    `lossless` (exact RGB, for measurements; browsers do not play it) they stay odd. Colours are BT.709, limited range.
+    The target appears when the block ends without an exception. OutputError: the target cannot be written.
 
-    With `time_base` (in seconds) every frame comes with its time, for videos of variable frame rate. With
-    `copied_sound`, a stream of an open container, the sound comes as that stream's packets through `write_sound` and is
-    copied as it is; with `fed_sound`, a rate of AAC_RATES_HZ and a number of channels of AAC_LAYOUTS, it comes as
-    samples there.
-
-    `colours`, primaries and transfer of ITU-T H.273, if the frames' are not BT.709's.
+    time_base: in seconds; every frame comes with its time, for variable frame rates.
+    copied_audio: a stream of an open container, whose packets are passed to `write_audio` and copied unchanged.
+    pcm_format: (rate, channels) that AAC supports (aac.py), for samples passed to `write_audio`.
+    colours: primaries and transfer of ITU-T H.273, where they are not those of BT.709.
     """
 
     def __init__(
@@ -91,8 +83,8 @@ class VideoWriter:
         lossless: bool = False,
         metadata: dict[str, str] | None = None,
         time_base: Fraction | None = None,
-        copied_sound: av.AudioStream | None = None,
-        fed_sound: tuple[int, int] | None = None,
+        copied_audio: av.AudioStream | None = None,
+        pcm_format: tuple[int, int] | None = None,
         colours: tuple[int, int] | None = None,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
@@ -105,7 +97,7 @@ class VideoWriter:
         self.frames = 0
         self.time_base = time_base or 1 / self.fps
         self._sound, self._metadata = sound, dict(metadata or {})
-        self._copied_sound, self._fed_sound, self._colours = copied_sound, fed_sound, colours or (_BT709, _BT709)
+        self._copied_audio, self._pcm_format, self._colours = copied_audio, pcm_format, colours or (_BT709, _BT709)
         self._coding = _LOSSLESS if lossless else _STANDARD
         self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
         self._error: BaseException | None = None
@@ -113,8 +105,8 @@ class VideoWriter:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        with in_words(self.path):
-            self._temporary = reserve(self.path)
+        with output_errors(self.path):
+            self._temporary = create_temporary(self.path)
             try:
                 self._encoder = _Encoder(self)
                 self._thread = threading.Thread(target=self._work, name="sonic-video-writer", daemon=True)
@@ -125,10 +117,9 @@ class VideoWriter:
         return self
 
     def write(self, frames: np.ndarray, time: int | None = None) -> None:
-        """Takes uint8 [n, height, width, 3] or [height, width, 3]; the array may be reused when this returns.
+        """Takes uint8 [n, height, width, 3] or [height, width, 3]; the array may be reused afterwards.
 
-        `time`, for a single frame: when it is shown, in units of `time_base`; each later than the one before. Else
-        frames follow at `fps`.
+        time: of a single frame, in units of `time_base`, strictly increasing; otherwise frames follow at `fps`.
         """
         frames = np.asarray(frames)
         frames = frames[None] if frames.ndim == 3 else frames
@@ -138,36 +129,37 @@ class VideoWriter:
             )
         for frame in frames:
             self._raise_failure()
-            with in_words(self.path):
-                picture = self._encoder.picture(frame)
-            picture.pts = self.frames if time is None else time
-            self._queue.put(picture)
+            with output_errors(self.path):
+                video_frame = self._encoder.to_video_frame(frame)
+            video_frame.pts = self.frames if time is None else time
+            self._queue.put(video_frame)
             self.frames += 1
 
-    def write_sound(self, sound: av.Packet | np.ndarray) -> None:
-        """Takes the next packet of `copied_sound`, or the next samples of `fed_sound`, float32 [channels, count]."""
+    def write_audio(self, audio: av.Packet | np.ndarray) -> None:
+        """Takes the next packet of `copied_audio`, or the next samples of `pcm_format`, float32 [channels, count]."""
         self._raise_failure()
-        self._queue.put(sound)
+        self._queue.put(audio)
 
     def __exit__(self, kind, error, traceback) -> None:
         self._cancelled = kind is not None
         try:
             self._stop()
             if kind is None:
-                with in_words(self.path):
+                with output_errors(self.path):
                     self._complete()
         finally:
             self._discard()
 
     def _work(self) -> None:
-        """Runs in the worker. After a failure frames are still taken, so that nobody waits at a full queue."""
-        while (picture := self._queue.get()) is not None:
+        """Runs in the worker thread. After a failure it keeps emptying the queue, so that the caller never blocks."""
+        while (item := self._queue.get()) is not None:
             if self._error is None and not self._cancelled:
                 try:
-                    self._encoder.write(picture) if isinstance(picture, av.VideoFrame) else self._encoder.take_sound(
-                        picture
-                    )
-                except BaseException as error:  # noqa: BLE001 (handed to the caller's thread, which raises it)
+                    if isinstance(item, av.VideoFrame):
+                        self._encoder.write(item)
+                    else:
+                        self._encoder.write_audio(item)
+                except BaseException as error:  # noqa: BLE001 (raised in the caller's thread)
                     self._error = error
 
     def _stop(self) -> None:
@@ -186,7 +178,7 @@ class VideoWriter:
         os.replace(self._temporary, self.path)
 
     def _discard(self) -> None:
-        """Ends the worker and removes what is unfinished; after success there is nothing left to do."""
+        """Stops the worker and removes an unfinished file."""
         try:
             self._stop()
         finally:
@@ -198,25 +190,8 @@ class VideoWriter:
 
     def _raise_failure(self) -> None:
         if self._error is not None:
-            with in_words(self.path):
+            with output_errors(self.path):
                 raise self._error
-
-
-def clock_origin(streams: list) -> Fraction:
-    """Seconds to take off the times of an open container's streams. Broadcasts count from anywhere, and an MP4 with
-    such times shows nothing until then; within a second of 0 they are kept as they are."""
-    starts = [
-        stream.start_time * stream.time_base for stream in streams if stream.start_time is not None and stream.time_base
-    ]
-    first = min(starts, default=Fraction(0))
-    return first if first > 1 else Fraction(0)
-
-
-def count_from(packet: av.Packet, origin_s: Fraction) -> None:
-    """Takes `origin_s` off the packet's times."""
-    early = round(origin_s / packet.time_base)
-    packet.pts = None if packet.pts is None else packet.pts - early
-    packet.dts = None if packet.dts is None else packet.dts - early
 
 
 def _append(path: str, content: bytes) -> None:
@@ -225,8 +200,7 @@ def _append(path: str, content: bytes) -> None:
 
 
 def _check_complete(path: str, frames: int) -> None:
-    """The last bytes are written when the container closes, where an error is easily lost: a full disk shows here at
-    the latest."""
+    """Closing the container writes the last bytes and may hide an error: a full disk is detected here at the latest."""
     try:
         with open(path, "rb") as file:
             found = sum(kind == b"moov" for kind, _, _ in boxes.walk(file)) and _frame_count(path)
@@ -242,7 +216,7 @@ def _frame_count(path: str) -> int:
 
 
 class _Encoder:
-    """The container with its two encoders. All calls but `picture` come from one thread at a time."""
+    """The container with its two encoders. All methods except `to_video_frame` run in one thread at a time."""
 
     def __init__(self, writer: VideoWriter):
         coding = writer._coding
@@ -256,12 +230,12 @@ class _Encoder:
         width, height = (-(-side // self.even) * self.even for side in (writer.width, writer.height))
         self.video = self._video_stream(width, height, writer._colours)
         sound = writer._sound
-        if writer._fed_sound is not None:
-            rate, channels = writer._fed_sound
+        if writer._pcm_format is not None:
+            rate, channels = writer._pcm_format
             sound = Sound(np.zeros((channels, 0), np.float32), rate)
-        self.sound = _SoundTrack(self.container, sound) if sound is not None else None
+        self.audio = AacTrack(self.container, sound) if sound is not None else None
         self.copied = (
-            self.container.add_stream_from_template(writer._copied_sound) if writer._copied_sound is not None else None
+            self.container.add_stream_from_template(writer._copied_audio) if writer._copied_audio is not None else None
         )
 
     def _video_stream(self, width: int, height: int, colours: tuple[int, int]):
@@ -274,85 +248,41 @@ class _Encoder:
         context.colorspace, context.color_range = self.coding.matrix, self.coding.range
         return stream
 
-    def picture(self, frame: np.ndarray) -> av.VideoFrame:
-        """Copies the frame, with even sides where the pixel format wants them."""
+    def to_video_frame(self, frame: np.ndarray) -> av.VideoFrame:
+        """Copies the frame, padded to even sides where the pixel format needs them."""
         height, width = frame.shape[:2]
         if height % self.even or width % self.even:
             frame = np.pad(frame, ((0, height % self.even), (0, width % self.even), (0, 0)), mode="edge")
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
 
-    def write(self, picture: av.VideoFrame) -> None:
-        time = picture.pts
+    def write(self, frame: av.VideoFrame) -> None:
+        time = frame.pts
         if self.coding.pixels != "rgb24":
-            picture = self.reformatter.reformat(picture, format=self.coding.pixels, **_CONVERSION)
-        picture.pts, picture.time_base = time, self.time_base
-        self.container.mux(self.video.encode(picture))
-        if self.sound is not None:
-            self.sound.write_until(time * self.time_base + 1 / self.fps)
+            frame = self.reformatter.reformat(frame, format=self.coding.pixels, **_CONVERSION)
+        frame.pts, frame.time_base = time, self.time_base
+        self.container.mux(self.video.encode(frame))
+        if self.audio is not None:
+            self.audio.write_until(time * self.time_base + 1 / self.fps)
 
-    def take_sound(self, sound: av.Packet | np.ndarray) -> None:
-        if isinstance(sound, np.ndarray):
-            self.sound.take(sound)
+    def write_audio(self, audio: av.Packet | np.ndarray) -> None:
+        if isinstance(audio, np.ndarray):
+            self.audio.append(audio)
             return
-        sound.stream = self.copied
-        self.container.mux(sound)
+        audio.stream = self.copied
+        self.container.mux(audio)
 
     def close(self) -> None:
         self.container.mux(self.video.encode(None))
-        if self.sound is not None:
-            self.sound.close()
+        if self.audio is not None:
+            self.audio.close()
         container, self.container = self.container, None
         container.close()
 
     def abandon(self) -> None:
-        """Closes what failed or was cancelled; its own errors say nothing new."""
+        """Closes a failed or cancelled container, whose own errors add nothing."""
         container, self.container = self.container, None
         if container is not None:
             try:
                 container.close()
             except (OSError, ValueError, av.error.FFmpegError):
                 pass
-
-
-class _SoundTrack:
-    """AAC, fed in pieces as the pictures need it. Rates and channel counts that AAC lacks become 48000 Hz and mono."""
-
-    def __init__(self, container, sound: Sound):
-        self.container = container
-        self.samples = sound.waveform if sound.waveform.shape[0] in AAC_LAYOUTS else sound.mono()[None]
-        self.rate, self.at, self.gone = sound.rate, 0, 0  # at: into `samples`; gone: samples before those
-        if self.rate not in AAC_RATES_HZ:
-            rate_in, self.rate = self.rate, 48000
-            self.samples = np.stack(
-                [_sonic.resample(np.ascontiguousarray(c), rate_in, self.rate) for c in self.samples]
-            )
-        channels = self.samples.shape[0]
-        self.layout = AAC_LAYOUTS[channels]
-        self.stream = container.add_stream("aac", rate=self.rate)
-        self.stream.codec_context.layout = self.layout
-        self.stream.codec_context.bit_rate = AAC_BITS_PER_S[channels]
-        self.stream.codec_context.time_base = Fraction(1, self.rate)
-
-    def write_until(self, seconds: Fraction) -> None:
-        end = min(int(seconds * self.rate) + AAC_FRAME, self.samples.shape[1])
-        while self.at + AAC_FRAME <= end:
-            self._write(self.at + AAC_FRAME)
-
-    def take(self, samples: np.ndarray) -> None:
-        """More samples; those that are encoded are let go."""
-        self.samples = np.concatenate([self.samples[:, self.at :], samples], axis=1)
-        self.gone, self.at = self.gone + self.at, 0
-        while self.at + AAC_FRAME <= self.samples.shape[1]:
-            self._write(self.at + AAC_FRAME)
-
-    def _write(self, end: int) -> None:
-        piece = np.clip(self.samples[:, self.at : end], -1.0, 1.0)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=self.layout)
-        frame.sample_rate, frame.time_base, frame.pts = self.rate, Fraction(1, self.rate), self.gone + self.at
-        self.at = end
-        self.container.mux(self.stream.encode(frame))
-
-    def close(self) -> None:
-        while self.at < self.samples.shape[1]:
-            self._write(min(self.at + AAC_FRAME, self.samples.shape[1]))
-        self.container.mux(self.stream.encode(None))

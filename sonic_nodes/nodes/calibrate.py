@@ -85,7 +85,7 @@ class SonicLipSyncCalibrate(io.ComfyNode):
         limit = fix.check_max_offset(max_offset_ms)
         found, rate, notes = cls.measure(images, audio, fps)
         shift_ms, message = fix.decide(found, limit) if mode == FIX else (0.0, found.reason)
-        out = types.map_audio(audio, lambda rows: fix.moved_rows(rows, rate, shift_ms)) if shift_ms else audio
+        out = types.map_audio(audio, lambda rows: fix.shift_samples(rows, rate, shift_ms)) if shift_ms else audio
         plot_image = types.image_from_uint8(plot.plot(found)[None])
         return io.NodeOutput(images, out, found.offset_ms, found.confidence, plot_image, ui=notes_ui([message, *notes]))
 
@@ -99,11 +99,11 @@ class SonicLipSyncCalibrate(io.ComfyNode):
         try:
             types.check_clip(images)
             sound, notes = types.sound_from_audio(audio)
-            follower, count = estimate.follower(), 0
+            tracker, count = estimate.mouth_tracker(), 0
             for chunk in types.with_progress(types.uint8_chunks(images), len(images), Progress()):
                 for frame in chunk:
-                    follower.see(frame, count / fps)
+                    tracker.update(frame, count / fps)
                     count += 1
         except InputError as error:
             return estimate.Estimate(0.0, 0.0, f"Nothing was measured: {error}"), 0, []
-        return estimate.estimate(follower.track, sound), sound.rate, notes
+        return estimate.estimate(tracker.track, sound), sound.rate, notes

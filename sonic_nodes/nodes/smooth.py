@@ -61,7 +61,7 @@ class SonicMotionSmooth(io.ComfyNode):
         try:
             lazy_import("nodes.comfy_types").check_clip(images)
             out = smooth_image(images, smoother, progress) if strength else images
-            report = smoother.words()
+            report = smoother.summary()
         except InputError as error:
             out, report = images, f"Nothing was changed: {error}"
         return io.NodeOutput(out, report, ui=notes_ui([report]))

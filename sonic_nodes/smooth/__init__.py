@@ -1,1 +1,1 @@
-"""Motion smooth: frames.py with the smoother, file.py for videos, options.py and command.py for the command line."""
+"""Motion smoothing: removes flicker, shake and frame noise from a clip. The arithmetic is in csrc/smooth."""

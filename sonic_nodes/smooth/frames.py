@@ -1,4 +1,4 @@
-"""A clip through the smoother of csrc/smooth/*.c, a few frames behind: flicker, shake and frame noise taken away."""
+"""A clip through the smoother of csrc/smooth, with a delay of a few frames: flicker, shake and noise are removed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..errors import InputError
 from ..extension.native import _sonic
 from ..face import find_faces
 
-FACE_EVERY = 8  # frames between looks for faces; those between take the masks of both
-FACE_HELD = 3  # looks in a row that may miss a face before it is taken as gone
+DETECT_EVERY = 8  # frames between face detections; those in between use the masks of both
+MAX_MISSES = 3  # consecutive detections that may miss a face before it counts as gone
 
 
 class Smoother:
     """Frames in, as many frames out, in order: `for frame in smoother.run(frames)`. Memory does not grow with the clip.
 
-    Each kind of fault is mended only where it is measured with confidence; a frame without faults comes out bit for
-    bit, and all do with `strength` 0. `protect_mouth` keeps the noise filter away from lips and eyes, and the detail of
-    faces as it is.
+    Each kind of fault is corrected only where it is measured with confidence. A frame without faults comes out bit for
+    bit, and all do with `strength` 0. `protect_mouth` keeps the noise filter away from lips and eyes, and preserves the
+    detail of faces.
     """
 
     def __init__(self, strength: float = 0.5, protect_mouth: bool = True):
@@ -28,20 +28,20 @@ class Smoother:
         self.strength, self.protect_mouth = float(strength), protect_mouth
         self._native = None
         self._shape: tuple[int, ...] = ()
-        self._seen, self._missed = np.zeros((0, 468, 3), np.float32), 0
+        self._meshes, self._misses = np.zeros((0, 468, 3), np.float32), 0
 
     def run(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """u8 [H, W, 3] of one size each; every one that comes out is a new array."""
+        """uint8 [H, W, 3] of one size; each frame that comes out is a new array."""
         waiting: list[np.ndarray] = []
         before = None
         for given in frames:
             frame = self._checked(given)
-            if len(waiting) == FACE_EVERY:
-                meshes = self._meshes(frame)
+            if len(waiting) == DETECT_EVERY:
+                meshes = self._detect(frame)
                 yield from self._push(waiting, before, meshes)
                 before, waiting = meshes, []
             elif before is None:
-                before = self._meshes(frame)
+                before = self._detect(frame)
             waiting.append(frame)
         if waiting:
             yield from self._push(waiting, before, None)
@@ -50,15 +50,15 @@ class Smoother:
                 yield out
 
     def report(self) -> dict[str, float]:
-        """Counts and sizes of what was mended so far (csrc/smooth/smooth.h)."""
+        """Counts and sizes of what was corrected so far (csrc/smooth/smooth.h)."""
         return (
             _sonic.smooth_report(self._native)
             if self._native
             else {"frames": 0, "cuts": 0, "shaken": 0, "flickering": 0, "noisy": 0}
         )
 
-    def words(self) -> str:
-        """The report in a sentence."""
+    def summary(self) -> str:
+        """The report as a sentence."""
         found, parts = self.report(), []
         if self.strength == 0:
             return "Nothing was changed: the strength is 0."
@@ -69,8 +69,11 @@ class Smoother:
         if found["noisy"]:
             parts.append(f"noise of {found['noise']:.1f} levels in {found['noisy']}")
         if not parts:
-            return f"Nothing was changed: no shake, flicker or noise was measured with confidence in {found['frames']} frames."
-        return f"Mended: {', '.join(parts)} of {found['frames']} frames."
+            return (
+                "Nothing was changed: no shake, flicker or noise was measured with confidence "
+                f"in {found['frames']} frames."
+            )
+        return f"Corrected: {', '.join(parts)} of {found['frames']} frames."
 
     def _checked(self, frame: np.ndarray) -> np.ndarray:
         if self._native is None:
@@ -87,16 +90,17 @@ class Smoother:
             raise InputError(f"Give frames of one size: the first is {list(self._shape)}, another {list(frame.shape)}.")
         return frame
 
-    def _meshes(self, frame: np.ndarray) -> np.ndarray:
+    def _detect(self, frame: np.ndarray) -> np.ndarray:
+        """Meshes [faces, 468, 3]; the last ones while a face is missed for a moment."""
         if not self.protect_mouth or self.strength == 0:
             return np.zeros((0, 468, 3), np.float32)
         found = [face.mesh for face in find_faces(frame, thorough=False)]
-        self._missed = 0 if found else self._missed + 1
+        self._misses = 0 if found else self._misses + 1
         if found:
-            self._seen = np.stack(found).astype(np.float32)
-        elif self._missed > FACE_HELD:
-            self._seen = np.zeros((0, 468, 3), np.float32)
-        return self._seen
+            self._meshes = np.stack(found).astype(np.float32)
+        elif self._misses > MAX_MISSES:
+            self._meshes = np.zeros((0, 468, 3), np.float32)
+        return self._meshes
 
     def _push(self, frames: list[np.ndarray], before: np.ndarray, after: np.ndarray | None) -> Iterator[np.ndarray]:
         both = before if after is None else np.concatenate([before, after])

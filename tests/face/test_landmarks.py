@@ -70,7 +70,7 @@ def test_every_list_names_different_points_of_the_mesh():
     for name, points in LANDMARKS.items():
         row = np.atleast_1d(points)
         assert len(set(row.tolist())) == len(row) and 0 <= row.min() and row.max() < 468, name
-    assert tuple(_sonic.sync_rigid_points()) == LANDMARKS["rigid"]
+    assert tuple(_sonic.lipsync_rigid_points()) == LANDMARKS["rigid"]
 
 
 def test_points_lie_on_the_image_s_sides(sample_dir):

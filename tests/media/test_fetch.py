@@ -1,5 +1,5 @@
-"""Pictures from the network: what is fetched, and what is never talked to. The server is this test's own; the resolver
-and the list of allowed addresses stand in for the network."""
+"""Downloads: what is fetched, and which addresses are never contacted. The server is local; the resolver and the
+allowed addresses replace the network."""
 
 import http.server
 import ipaddress
@@ -73,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(200, PICTURE, Content_Encoding="gzip")
 
     def get_drip(self):
-        """Never silent for long, never done."""
+        """Sends a byte now and then, forever."""
         try:
             self.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while not self.server.stop.wait(0.05):
@@ -97,7 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request, client_address):
-        """Lines that are cut are what some tests are about."""
+        """Some tests drop connections on purpose."""
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def server():
 
 @pytest.fixture
 def get(server):
-    """get(path of pictures.example) through a resolver that sends that name to the server, which is allowed."""
+    """get(path on pictures.example): the name resolves to the server, whose address is allowed."""
 
     def run(path, **options):
         url = path if "//" in path[:9] else f"http://pictures.example:{server.port}{path}"
@@ -128,11 +128,11 @@ def get(server):
 
 
 @pytest.mark.parametrize("path", ["/picture", "/unsized", "/chunked", "/loop-4"])
-def test_the_content_comes_whole(get, path):
+def test_the_content_is_complete(get, path):
     assert get(path) == PICTURE
 
 
-def test_the_server_sees_the_name_and_no_address_of_ours(get, server):
+def test_the_request_contains_the_name_and_no_local_address(get, server):
     assert get("/picture/ä%20b?x=ü&y=%20") == PICTURE
     path, headers = server.seen[0]
     assert path == "/picture/%C3%A4%20b?x=%C3%BC&y=%20"
@@ -140,14 +140,14 @@ def test_the_server_sees_the_name_and_no_address_of_ours(get, server):
 
 
 @pytest.mark.parametrize(
-    ("path", "words"),
+    ("path", "message"),
     [
         ("/missing", "^Check the address: .* answers 404"),
         ("/short", "^Check the address and the network: .* cannot be reached"),
         ("/zipped", "^Download the picture yourself: .* compressed"),
         ("/claims", "^Choose a smaller picture: .* more than 1 MB"),
         ("/endless", "^Choose a smaller picture: .* more than 1 MB"),
-        ("/loop-5", "^Give the picture's own address: it is behind more than 5 redirects"),
+        ("/loop-5", "^Give the picture's final address: it is behind more than 5 redirects"),
         (
             "/to?http://other.example/a",
             "^Give a public address, or download the picture yourself: 'other.example' is 172.16.0.1",
@@ -157,11 +157,11 @@ def test_the_server_sees_the_name_and_no_address_of_ours(get, server):
         ("/to?http://user:word@pictures.example/", "^Give an address without user name"),
     ],
 )
-def test_what_is_refused(get, path, words):
+def test_other_problems_are_refused(get, path, message):
     def resolve(host, port):
         return ["172.16.0.1"] if host == "other.example" else [LOOPBACK]
 
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=message):
         get(path, max_bytes=1 << 20, resolve=resolve)
 
 
@@ -180,13 +180,13 @@ def test_what_is_refused(get, path, words):
         "gopher://example.com/",
     ],
 )
-def test_what_is_no_address(url):
+def test_malformed_urls_are_refused(url):
     with pytest.raises(InputError, match="^(Give an address that begins|Check the address)"):
         fetch(url, resolve=lambda host, port: pytest.fail("nothing to look up"))
 
 
 def test_a_name_is_resolved_once_and_the_checked_address_is_the_one_that_is_reached(get, server):
-    """A name server that gives a harmless address to the check and another to the connection gains nothing."""
+    """DNS rebinding: a second answer of the name server is never used."""
     asked = []
 
     def resolve(host, port):
@@ -209,7 +209,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(get, server):
     assert server.seen == []
 
 
-def test_the_second_address_serves_when_the_first_does_not(get):
+def test_the_second_address_is_used_when_the_first_fails(get):
     assert get("/picture", resolve=lambda host, port: ["127.0.0.9", LOOPBACK], allowed=lambda a: True) == PICTURE
 
 
@@ -320,7 +320,7 @@ def test_a_name_that_does_not_exist_and_a_port_where_nobody_listens(get):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """(certificate, key) for pictures.example, signed by itself."""
+    """(certificate, key) for pictures.example, self-signed."""
     if not shutil.which("openssl"):
         pytest.skip("openssl makes the certificate of this test, and is not installed")
     folder = tmp_path_factory.mktemp("tls")
@@ -369,9 +369,9 @@ def test_tls_is_verified_for_the_name_of_the_address(get, secure, certificate):
         get(f"https://pictures.example:{secure.port}/picture")
 
 
-def test_no_way_from_an_encrypted_address_to_an_open_one(get, secure, certificate):
+def test_redirects_from_https_to_http_are_refused(get, secure, certificate):
     trusting = ssl.create_default_context(cafile=certificate[0])
-    with pytest.raises(InputError, match="from an encrypted address to an open one"):
+    with pytest.raises(InputError, match="redirects from https to http"):
         get(f"https://pictures.example:{secure.port}/to?http://pictures.example/picture", tls=trusting)
 
 

@@ -1,5 +1,4 @@
-"""All or nothing: whatever goes wrong, one sentence is said, nothing is left beside the target, and an older video
-survives."""
+"""Writing is atomic: any failure gives one error message, leaves no file behind, and keeps an older video."""
 
 import os
 import resource
@@ -56,7 +55,7 @@ def test_targets_that_cannot_be(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that not even root may write to: /proc")
-def test_unwritable_folder_is_told_before_anything_is_rendered():
+def test_an_unwritable_folder_is_reported_before_rendering():
     with (
         pytest.raises(OutputError, match="^Choose a folder in which you may write"),
         VideoWriter("/proc/a.mp4", SIDE, SIDE),
@@ -157,8 +156,8 @@ FULL = OSError(28, "No space left on device")
 @pytest.mark.parametrize(
     ("call", "error", "expected"),
     [(call, error, OutputError) for call in ("write", "close") for error in (FULL, av.error.InvalidDataError(1, "bad"))]
-    + [(call, MemoryError(), ResourceError) for call in ("picture", "write", "close")]
-    + [(call, KeyboardInterrupt(), KeyboardInterrupt) for call in ("picture", "close")],
+    + [(call, MemoryError(), ResourceError) for call in ("to_video_frame", "write", "close")]
+    + [(call, KeyboardInterrupt(), KeyboardInterrupt) for call in ("to_video_frame", "close")],
 )
 def test_injected_failures(tmp_path, monkeypatch, call, error, expected):
     real, calls = getattr(video_writer._Encoder, call), []

@@ -21,15 +21,15 @@ def tracked_once(monkeypatch):
     """The mouth track of the clip, computed once: these tests are about its sound."""
     from sonic_nodes.lipsync import estimate
 
-    follower = SimpleNamespace(see=lambda picture, time_s: None, track=track())
-    monkeypatch.setattr(estimate, "follower", lambda: follower)
+    tracker = SimpleNamespace(update=lambda frame, time_s: None, track=track())
+    monkeypatch.setattr(estimate, "mouth_tracker", lambda: tracker)
 
 
 @pytest.mark.parametrize("mode", ["fix", "measure"])
 def test_images_pass_through_and_late_sound_is_shifted(nodes, images, mode, request):
     if mode == "measure":
         request.getfixturevalue("tracked_once")
-    audio = audio_from_sound(fix.moved(speech(), 160.0))
+    audio = audio_from_sound(fix.shifted(speech(), 160.0))
     given = audio["waveform"].clone()
     out = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, mode, 200.0)
     pictures, sound, offset_ms, confidence, plot = out.args
@@ -54,7 +54,7 @@ def test_sound_in_sync_or_not_measurable_is_returned_as_the_same_object(nodes, i
 
 
 def test_an_offset_beyond_max_offset_ms_is_reported_but_not_corrected(nodes, images, tracked_once):
-    audio = audio_from_sound(fix.moved(speech(), 330.0))
+    audio = audio_from_sound(fix.shifted(speech(), 330.0))
     out = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, "fix", 200.0)
     assert out.args[1] is audio and out.args[2] == pytest.approx(330, abs=25)
     assert "max_offset_ms" in out.ui["text"][0]
@@ -77,7 +77,7 @@ class LazyAudio(Mapping):
 
 
 def late(change=lambda waveform: waveform):
-    audio = audio_from_sound(fix.moved(speech(), 160.0))
+    audio = audio_from_sound(fix.shifted(speech(), 160.0))
     return {**audio, "waveform": change(audio["waveform"])}
 
 
@@ -191,15 +191,15 @@ def test_a_wrong_frame_rate_shifts_nothing(nodes, images, fps):
 
 
 def test_cancel_stops_within_a_chunk(nodes, images, comfy, monkeypatch):
-    from sonic_nodes.lipsync.track import Follower
+    from sonic_nodes.lipsync.track import FaceTracker
 
     seen = []
 
-    def see(self, picture, time_s):
+    def update(self, frame, time_s):
         seen.append(time_s)
         comfy.cancelled = len(seen) >= 3
 
-    monkeypatch.setattr(Follower, "see", see)
+    monkeypatch.setattr(FaceTracker, "update", update)
     with pytest.raises(Exception) as raised:
         nodes["SonicLipSyncCalibrate"].execute(images, late(), 25.0, "fix", 600.0)
     assert type(raised.value).__name__ == "Cancelled" and len(seen) <= 16

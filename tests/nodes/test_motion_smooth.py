@@ -21,7 +21,7 @@ def test_the_output_equals_the_smoother_and_is_reported(nodes, faulty, comfy):
     expected = np.stack(list(Smoother(0.5, False).run(uint8_from_image(faulty))))
     assert np.array_equal(uint8_from_image(images), expected) and not torch.equal(images, faulty)
     assert torch.equal(faulty, given), "other nodes use the input too"
-    assert report.startswith("Mended: shake of ") and out.ui["text"] == (report,)
+    assert report.startswith("Corrected: shake of ") and out.ui["text"] == (report,)
     assert comfy.progress[0][:2] == (0, FRAMES) and comfy.progress[-1][:2] == (FRAMES, FRAMES) and comfy.progress[-1][2]
 
 
@@ -116,7 +116,7 @@ def test_images_of_any_layout_are_corrected(nodes, faulty, change):
     kept = given.detach().clone()
     out, report = nodes["SonicMotionSmooth"].execute(given, 0.5, False).args
     expected = np.stack(list(Smoother(0.5, False).run(uint8_from_image(kept))))
-    assert report.startswith("Mended: ") and out.shape == given.shape and out.dtype == given.dtype
+    assert report.startswith("Corrected: ") and out.shape == given.shape and out.dtype == given.dtype
     assert torch.equal(given.detach(), kept) and torch.equal(out[..., 3:], kept[..., 3:])
     assert np.array_equal(uint8_from_image(out.detach()), expected)
 

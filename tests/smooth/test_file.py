@@ -1,4 +1,4 @@
-"""`sonic smooth` on video files: sound, times, sizes and everything that may be wrong with them."""
+"""`sonic smooth` on video files: sound, times, sizes and faulty input."""
 
 import contextlib
 import io
@@ -31,25 +31,26 @@ def write_clip(path, frames, times=None, time_base=None, fps=25, lossless=True):
 
 
 def read_clip(path):
-    """(pictures, their times in seconds)"""
+    """(frames, their times in seconds)"""
     with av.open(str(path)) as container:
-        pictures = list(container.decode(container.streams.video[0]))
-        return [p.to_ndarray(format="rgb24") for p in pictures], [p.pts * p.time_base for p in pictures]
+        frames = list(container.decode(container.streams.video[0]))
+        return [f.to_ndarray(format="rgb24") for f in frames], [f.pts * f.time_base for f in frames]
 
 
 def run(capsys, *arguments):
-    """(exit code, what it printed as JSON, what stderr says)"""
+    """(exit code, the printed JSON, stderr)"""
     code = main(["smooth", *map(str, arguments), "--json"])
-    said = capsys.readouterr()
-    return code, json.loads(said.out) if said.out else None, said.err
+    printed = capsys.readouterr()
+    return code, json.loads(printed.out) if printed.out else None, printed.err
 
 
-@pytest.fixture
-def faulty(tmp_path):
-    return write_clip(tmp_path / "faulty.mp4", clip(np.random.default_rng(1), **FAULTS))
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    """Never written to."""
+    return write_clip(tmp_path_factory.mktemp("clips") / "faulty.mp4", clip(np.random.default_rng(1), **FAULTS))
 
 
-def test_the_file_holds_what_the_smoother_makes(capsys, tmp_path, faulty):
+def test_the_file_holds_the_smoothed_frames(capsys, tmp_path, faulty):
     code, result, _ = run(capsys, faulty, "-o", tmp_path / "out.mp4", "--lossless")
     assert code == 0 and result["changed"] and result["frames"] == 40
     before, after = read_clip(faulty), read_clip(tmp_path / "out.mp4")
@@ -59,7 +60,7 @@ def test_the_file_holds_what_the_smoother_makes(capsys, tmp_path, faulty):
     )
 
 
-def test_strength_0_keeps_every_picture(capsys, tmp_path, faulty):
+def test_strength_0_keeps_every_frame(capsys, tmp_path, faulty):
     _, result, _ = run(capsys, faulty, "-o", tmp_path / "out.mp4", "--lossless", "--strength", "0")
     assert not result["changed"] and "strength is 0" in result["reason"]
     assert np.array_equal(read_clip(faulty)[0], read_clip(tmp_path / "out.mp4")[0])
@@ -67,8 +68,8 @@ def test_strength_0_keeps_every_picture(capsys, tmp_path, faulty):
 
 def test_a_clean_clip_is_copied_byte_for_byte(capsys, tmp_path):
     source = write_clip(tmp_path / "clean.mp4", clip(np.random.default_rng(2)), lossless=False)
-    code, result, said = run(capsys, source, "-o", tmp_path / "out.mp4")
-    assert code == 0 and not result["changed"] and "Nothing was changed" in said
+    code, result, errors = run(capsys, source, "-o", tmp_path / "out.mp4")
+    assert code == 0 and not result["changed"] and "Nothing was changed" in errors
     assert (tmp_path / "out.mp4").read_bytes() == source.read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -83,7 +84,7 @@ def test_times_of_a_variable_frame_rate_are_kept(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(("codec", "name"), [("aac", "a.mp4"), ("pcm_s16le", "a.mkv")])
-def test_sound_comes_along(capsys, tmp_path, codec, name):
+def test_the_sound_is_copied_or_converted(capsys, tmp_path, codec, name):
     tone = np.sin(np.arange(48000, dtype=np.float32) / 20)[None] * np.float32(0.3)
     write_sound(tmp_path / name, tone, 48000, codec, pictures=25)
     code, result, _ = run(capsys, tmp_path / name, "-o", tmp_path / "out.mp4", "--lossless")
@@ -98,7 +99,7 @@ def test_sound_comes_along(capsys, tmp_path, codec, name):
 
 
 def write_started(path, start_s, codec, tracks=1, colours=None):
-    """Faulty pictures and a sound with a click 0.4 s after the first of them, both from `start_s` on."""
+    """Faulty frames and a sound with a click 0.4 s after the first, both from `start_s` on."""
     rate, click = 48000, np.zeros((2, 48000), np.float32)
     click[:, 19200:19300] = 0.9
     with av.open(str(path), "w") as container:
@@ -111,8 +112,8 @@ def write_started(path, start_s, codec, tracks=1, colours=None):
             sound.codec_context.layout = "stereo"
         if colours:
             video.codec_context.color_primaries, video.codec_context.color_trc = colours
-        for i, picture in enumerate(clip(np.random.default_rng(9), **FAULTS)):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for i, image in enumerate(clip(np.random.default_rng(9), **FAULTS)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = i + 25 * start_s, Fraction(1, 25)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
@@ -129,8 +130,8 @@ def write_started(path, start_s, codec, tracks=1, colours=None):
     return path
 
 
-def click_after_pictures(path):
-    """Seconds from the first picture to the click."""
+def click_after_first_frame(path):
+    """In seconds."""
     with av.open(str(path)) as container:
         first = next(container.decode(container.streams.video[0])).time
     sound, start_s = read_sound_at(path)
@@ -140,31 +141,31 @@ def click_after_pictures(path):
 @pytest.mark.parametrize(
     ("name", "codec"), [("a.ts", "mp2"), ("a.mkv", "pcm_s16le"), ("a.mkv", "aac"), ("a.mpg", "mp2")]
 )
-@pytest.mark.parametrize("start_s", [0, 5, 40000])
-def test_pictures_and_sound_stay_together_wherever_the_clock_begins(capsys, tmp_path, name, codec, start_s):
+@pytest.mark.parametrize("start_s", [0, 40000])
+def test_frames_and_sound_stay_in_sync_wherever_the_clock_starts(capsys, tmp_path, name, codec, start_s):
     source = write_started(tmp_path / name, start_s, codec)
-    code, result, said = run(capsys, source, "-o", tmp_path / "out.mp4")
-    assert code == 0 and result["changed"], said
-    assert click_after_pictures(tmp_path / "out.mp4") == pytest.approx(click_after_pictures(source), abs=0.003)
+    code, result, errors = run(capsys, source, "-o", tmp_path / "out.mp4")
+    assert code == 0 and result["changed"], errors
+    assert click_after_first_frame(tmp_path / "out.mp4") == pytest.approx(click_after_first_frame(source), abs=0.003)
     assert read_clip(tmp_path / "out.mp4")[1][0] <= 1
 
 
-def test_tracks_that_are_left_out_are_told_and_colours_keep_their_meaning(capsys, tmp_path):
+def test_dropped_audio_tracks_are_reported_and_colours_are_kept(capsys, tmp_path):
     source = write_started(tmp_path / "two.mkv", 0, "aac", tracks=2, colours=(9, 16))
     _, result, _ = run(capsys, source, "-o", tmp_path / "out.mp4")
-    assert result["changed"] and "Tracks of sound that the output does not have: 1." in result["reason"]
+    assert result["changed"] and "Audio tracks that the output does not have: 1." in result["reason"]
     with av.open(str(tmp_path / "out.mp4")) as container:
         context = container.streams.video[0].codec_context
         assert (context.color_primaries, context.color_trc) == (9, 16)
 
 
-def test_pictures_that_the_decoder_gives_all_at_once_are_all_there(capsys, tmp_path):
-    """Encoded with pictures between others, three are held back to the end."""
+def test_frames_that_the_decoder_returns_at_the_end_are_kept(capsys, tmp_path):
+    """With B-frames the decoder holds back all three."""
     with av.open(str(tmp_path / "in.mp4"), "w") as container:
         video = container.add_stream("libx264", rate=25)
         video.width = video.height = 192
-        for picture in clip(np.random.default_rng(5))[:3]:
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for image in clip(np.random.default_rng(5))[:3]:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(video.encode(None))
     code, result, _ = run(capsys, tmp_path / "in.mp4", "-o", tmp_path / "out.mp4", "--lossless")
     assert code == 0 and result["frames"] == 3
@@ -180,10 +181,10 @@ def test_few_frames_and_any_rate(capsys, tmp_path, count, fps):
 
 
 @pytest.mark.parametrize("fps", [1, 7.5])
-def test_pictures_too_far_apart_are_left_alone(capsys, tmp_path, fps):
+def test_low_frame_rates_are_left_alone(capsys, tmp_path, fps):
     source = write_clip(tmp_path / "in.mp4", clip(np.random.default_rng(1), **FAULTS), fps=Fraction(fps))
     code, result, _ = run(capsys, source, "-o", tmp_path / "out.mp4")
-    assert code == 0 and not result["changed"] and f"{fps:g} pictures a second are too few" in result["reason"]
+    assert code == 0 and not result["changed"] and f"{fps:g} frames per second are too few" in result["reason"]
     assert (tmp_path / "out.mp4").read_bytes() == source.read_bytes()
 
 
@@ -201,21 +202,21 @@ def test_odd_sides_and_black_frames(capsys, tmp_path):
     ("content", "remedy"),
     [(None, "Check the file's name"), (b"", "Choose a video file"), (b"no video" * 99, "Choose a video file")],
 )
-def test_what_is_no_video_is_refused(capsys, tmp_path, content, remedy):
+def test_files_that_are_not_videos_are_refused(capsys, tmp_path, content, remedy):
     path = tmp_path / "in.mp4"
     if content is not None:
         path.write_bytes(content)
-    code, _, said = run(capsys, path, "-o", tmp_path / "out.mp4")
-    assert code == 3 and said.startswith(f"sonic: {remedy}")
+    code, _, errors = run(capsys, path, "-o", tmp_path / "out.mp4")
+    assert code == 3 and errors.startswith(f"sonic: {remedy}")
     assert not (tmp_path / "out.mp4").exists()
 
 
 def test_sound_alone_is_refused(capsys, tmp_path, sample_dir):
-    code, _, said = run(capsys, sample_dir / "speech.wav", "-o", tmp_path / "out.mp4")
-    assert code == 3 and said.startswith("sonic: Choose a video: ")
+    code, _, errors = run(capsys, sample_dir / "speech.wav", "-o", tmp_path / "out.mp4")
+    assert code == 3 and errors.startswith("sonic: Choose a video: ")
 
 
-def test_a_file_that_breaks_off_is_done_as_far_as_it_goes(capsys, tmp_path, faulty):
+def test_a_truncated_file_is_smoothed_up_to_its_end(capsys, tmp_path, faulty):
     whole = faulty.read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
     code, result, _ = run(capsys, tmp_path / "cut.mp4", "-o", tmp_path / "out.mp4", "--lossless")
@@ -227,15 +228,15 @@ def test_wrong_options_are_refused(capsys, tmp_path, faulty, arguments):
     assert run(capsys, faulty, "-o", tmp_path / "out.mp4", *arguments)[0] == 2
 
 
-def test_the_video_that_is_read_is_not_written(capsys, faulty):
+def test_the_input_is_not_overwritten(capsys, faulty):
     before = faulty.read_bytes()
-    code, _, said = run(capsys, faulty, "-o", faulty)
-    assert code == 2 and said.startswith("sonic: Choose another --output")
+    code, _, errors = run(capsys, faulty, "-o", faulty)
+    assert code == 2 and errors.startswith("sonic: Choose another --output")
     assert faulty.read_bytes() == before
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_a_name_that_cannot_be_printed_is_written_all_the_same(tmp_path, encoding):
+def test_a_file_name_that_cannot_be_printed_is_written(tmp_path, encoding):
     source = write_clip(tmp_path / "in.mp4", clip(np.random.default_rng(5))[:3])
     printed = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     out = tmp_path / os.fsdecode("ü".encode() + b"\xff.mp4")
@@ -245,24 +246,20 @@ def test_a_name_that_cannot_be_printed_is_written_all_the_same(tmp_path, encodin
     assert out.exists() and b".mp4" in printed.buffer.getvalue()
 
 
-def peak_bytes(source, out):
-    """Of a process of its own that smooths a clip."""
-    code = (
-        "import sys; from sonic_nodes.commands.cli import main; code = main(['smooth', *sys.argv[1:]]); "
-        "print(open('/proc/self/status').read()); sys.exit(code)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(source), "-o", str(out)], cwd=PACK, capture_output=True, text=True, check=True
-    )
-    return int(done.stdout.split("VmHWM:")[1].split()[0]) * 1024
-
-
 @pytest.mark.resident_memory
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_clip(tmp_path):
-    """680 frames more would be 75 MB if they, or what is made of them, were kept."""
-    frames, peaks = clip(np.random.default_rng(8), **FAULTS), []
-    for repeats in (3, 20):
-        source = write_clip(tmp_path / f"{repeats}.mp4", frames * repeats)
-        peaks.append(peak_bytes(source, tmp_path / "out.mp4"))
-    assert peaks[1] - peaks[0] < 20e6, peaks
+    """160 more frames would take 18 MB if they were kept, and more as floats. The peak is that of a separate process,
+    which smooths the short clip before the long one."""
+    frames = clip(np.random.default_rng(8), **FAULTS)
+    sources = [write_clip(tmp_path / f"{repeats}.mp4", frames * repeats) for repeats in (2, 6)]
+    code = (
+        "import sys; from sonic_nodes.commands.cli import main\n"
+        "for source in sys.argv[2:]:\n"
+        "    assert main(['smooth', source, '-o', sys.argv[1]]) == 0\n"
+        "    print(next(line for line in open('/proc/self/status') if 'VmHWM' in line).split()[1])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "out.mp4"), *map(str, sources)]
+    done = subprocess.run(command, cwd=PACK, capture_output=True, text=True, check=True)
+    short, long = (int(line) * 1024 for line in done.stdout.split() if line.isdigit())
+    assert long - short < 9e6, (short, long)
