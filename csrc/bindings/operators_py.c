@@ -4,7 +4,7 @@
 #include "models/block_operators.h"
 #include "models/network_operators.h"
 #include "models/unet/unet_operators.h"
-#include "sampler/sample_operators.h"
+#include "sampler/sampler_operators.h"
 #include "torch/tensor_operator.h"
 
 /* Registers every stage's table under the dispatcher namespace `space`. */

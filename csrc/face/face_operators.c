@@ -7,7 +7,7 @@
 
 /* tensors: input [batch, 3, 128, 128] named "input", weights. Returns scores [batch, 896, 1] and boxes [batch, 896,
  * 16]. */
-void sonic_face_detector_operator(sonic_operator_call *call)
+static void sonic_face_detector_operator(sonic_operator_call *call)
 {
     sonic_tensor *scores, *boxes;
     sonic_blazeface_run(&scores, &boxes, call->scope, call, sonic_operator_tensor(call, "input"));
@@ -16,7 +16,7 @@ void sonic_face_detector_operator(sonic_operator_call *call)
 }
 
 /* tensors: input [batch, 3, 192, 192] named "input", weights. Returns points [batch, 1404] and presence [batch, 1]. */
-void sonic_face_mesh_operator(sonic_operator_call *call)
+static void sonic_face_mesh_operator(sonic_operator_call *call)
 {
     sonic_tensor *points, *presence;
     sonic_face_mesh_run(&points, &presence, call->scope, call, sonic_operator_tensor(call, "input"));
@@ -49,7 +49,7 @@ static void return_faces(sonic_operator_call *call, const sonic_face *faces, int
 
 /* tensors: uint8 [height, width, 3] named "image", weights; numbers: none, or 0 for the quick search.
  * Returns [faces, 1426]: score, presence, box [4], keypoints [6, 2], mesh [468, 3], hull [4]. */
-void sonic_face_find_operator(sonic_operator_call *call)
+static void sonic_face_find_operator(sonic_operator_call *call)
 {
     sonic_image image;
     sonic_tensor *x = sonic_operator_tensor(call, "image");
@@ -67,7 +67,7 @@ void sonic_face_find_operator(sonic_operator_call *call)
 }
 
 /* tensors: as for face_find; numbers: box x0, y0, x1, y1. Returns [1, 1426]. */
-void sonic_face_fit_operator(sonic_operator_call *call)
+static void sonic_face_fit_operator(sonic_operator_call *call)
 {
     sonic_image image;
     sonic_face face;
@@ -84,7 +84,7 @@ void sonic_face_fit_operator(sonic_operator_call *call)
 }
 
 /* tensors: as for face_find, and "before" float32 [468, 3], the points in the previous frame. Returns [1, 1426]. */
-void sonic_face_track_operator(sonic_operator_call *call)
+static void sonic_face_track_operator(sonic_operator_call *call)
 {
     sonic_image image;
     sonic_face face;

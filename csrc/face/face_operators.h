@@ -4,13 +4,7 @@
 
 #include "torch/operators.h"
 
+/* Ends with an empty entry. Operands, numbers and results are described where each operator is defined. */
 extern const sonic_operator sonic_face_operators[];
-
-/* Operands, numbers and results are described where each is defined. */
-void sonic_face_detector_operator(sonic_operator_call *call);
-void sonic_face_mesh_operator(sonic_operator_call *call);
-void sonic_face_find_operator(sonic_operator_call *call);
-void sonic_face_fit_operator(sonic_operator_call *call);
-void sonic_face_track_operator(sonic_operator_call *call);
 
 #endif

@@ -6,8 +6,7 @@
 #include "gate/double_compression.h"
 #include "gate/quality.h"
 
-/* Files with more scans or pixels are refused: a decoder visits every pixel once a scan. */
-#define SONIC_JPEG_SCANS_MAX 100
+/* Files with more pixels are refused. */
 #define SONIC_JPEG_PIXELS_MAX 89478485
 /* Above this size only the headers are read: libjpeg keeps 2 bytes for each coefficient. */
 #define SONIC_JPEG_COEFFICIENT_PIXELS_MAX 25000000

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "gate/jpeg.h"
-
 static void on_error(j_common_ptr common)
 {
     sonic_jpeg_reader *r = common->client_data;

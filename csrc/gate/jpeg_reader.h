@@ -9,6 +9,9 @@
 
 #include <jpeglib.h>
 
+/* Files with more scans are refused: a decoder visits every pixel once a scan. */
+#define SONIC_JPEG_SCANS_MAX 100
+
 typedef struct sonic_jpeg_reader {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr errors; /* num_warnings: damaged places */

@@ -25,7 +25,7 @@ static void cross_attention(sonic_scope *outer, const sonic_network *block, soni
 
 /* tensors: weights by their names in a block; "x" [frames, tokens, channels]; "context" [frames, keys, width]. numbers:
  * head dim. Returns the block's output; x stays as it was. */
-void sonic_transformer_block_operator(sonic_operator_call *call)
+static void sonic_transformer_block_operator(sonic_operator_call *call)
 {
     sonic_scope *s = call->scope;
     sonic_network block = sonic_network_at(call, "%s", "");

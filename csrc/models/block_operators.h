@@ -4,9 +4,7 @@
 
 #include "torch/operators.h"
 
+/* Ends with an empty entry. Operands, numbers and results are described where each operator is defined. */
 extern const sonic_operator sonic_block_operators[];
-
-/* Operands, numbers and results are described where each is defined. */
-void sonic_transformer_block_operator(sonic_operator_call *call);
 
 #endif

@@ -16,7 +16,7 @@ static int64_t number(const sonic_operator_call *call, int32_t i, int64_t defaul
 }
 
 /* "mel" [80, 3000 n]; numbers: heads (6). Returns the hidden states [1500 n, 5, channels]. */
-void sonic_whisper_operator(sonic_operator_call *call)
+static void sonic_whisper_operator(sonic_operator_call *call)
 {
     sonic_tensor *mel = sonic_operator_tensor(call, "mel");
     sonic_operator_return(call,
@@ -24,7 +24,7 @@ void sonic_whisper_operator(sonic_operator_call *call)
 }
 
 /* "pixels" [b, 3, side, side]; numbers: heads (16). Returns the embeddings [b, projection]. */
-void sonic_clip_vision_operator(sonic_operator_call *call)
+static void sonic_clip_vision_operator(sonic_operator_call *call)
 {
     sonic_tensor *pixels = sonic_operator_tensor(call, "pixels");
     sonic_operator_return(call,
@@ -33,7 +33,7 @@ void sonic_clip_vision_operator(sonic_operator_call *call)
 
 /* "states" [rows, layers, channels]; numbers: frames. Returns tokens [frames, tokens, dim] and those of silence
  * [tokens, dim]. */
-void sonic_audio_tokens_operator(sonic_operator_call *call)
+static void sonic_audio_tokens_operator(sonic_operator_call *call)
 {
     sonic_tensor *states = sonic_operator_tensor(call, "states");
     sonic_operator_return(call, sonic_audio_tokens_run(call->scope, call, states, number(call, 0, 0)));
@@ -41,21 +41,21 @@ void sonic_audio_tokens_operator(sonic_operator_call *call)
 }
 
 /* "windows" [frames, rows * layers * channels]. Returns tokens [frames, tokens, dim]. */
-void sonic_audio_tokens_from_windows_operator(sonic_operator_call *call)
+static void sonic_audio_tokens_from_windows_operator(sonic_operator_call *call)
 {
     sonic_operator_return(call,
                           sonic_audio_tokens_from_windows(call->scope, call, sonic_operator_tensor(call, "windows")));
 }
 
 /* "windows" [frames, rows * channels], "image" [1, embedding]. Returns [frames, 2], raw. */
-void sonic_motion_bucket_from_windows_operator(sonic_operator_call *call)
+static void sonic_motion_bucket_from_windows_operator(sonic_operator_call *call)
 {
     sonic_tensor *windows = sonic_operator_tensor(call, "windows"), *image = sonic_operator_tensor(call, "image");
     sonic_operator_return(call, sonic_motion_bucket_from_windows(call->scope, call, windows, image));
 }
 
 /* "states" [rows, layers, channels], "image" [1, embedding]; numbers: frames. Returns ids [frames, 2]. */
-void sonic_motion_bucket_operator(sonic_operator_call *call)
+static void sonic_motion_bucket_operator(sonic_operator_call *call)
 {
     sonic_tensor *states = sonic_operator_tensor(call, "states"), *image = sonic_operator_tensor(call, "image");
     sonic_operator_return(call, sonic_motion_bucket_run(call->scope, call, states, image, number(call, 0, 0)));
@@ -63,7 +63,7 @@ void sonic_motion_bucket_operator(sonic_operator_call *call)
 
 /* "picture" [b, 3, rows, columns]; numbers: 1 for the conditioner's encoder. Returns mean and log variance [b, 4, rows
  * / 8, columns / 8]. */
-void sonic_vae_encoder_operator(sonic_operator_call *call)
+static void sonic_vae_encoder_operator(sonic_operator_call *call)
 {
     sonic_tensor *mean, *log_variance, *picture = sonic_operator_tensor(call, "picture");
     const char *prefix = number(call, 0, 0) ? SONIC_VAE_CONDITIONER_PREFIX : SONIC_VAE_PREFIX;
@@ -74,7 +74,7 @@ void sonic_vae_encoder_operator(sonic_operator_call *call)
 
 /* "latents" [frames, 4, h, w]; numbers: frames a chunk (8), values in a part (SONIC_VAE_PART_VALUES). Returns [frames,
  * 3, 8 h, 8 w]. */
-void sonic_vae_decoder_operator(sonic_operator_call *call)
+static void sonic_vae_decoder_operator(sonic_operator_call *call)
 {
     sonic_tensor *latents = sonic_operator_tensor(call, "latents");
     sonic_operator_return(call, sonic_vae_decode(call->scope, call, latents, number(call, 0, SONIC_CHUNK_FRAMES),
@@ -82,7 +82,7 @@ void sonic_vae_decoder_operator(sonic_operator_call *call)
 }
 
 /* "before" and "after" [b, 3, rows, columns] in 0..1. Returns the frames halfway between them. */
-void sonic_rife_operator(sonic_operator_call *call)
+static void sonic_rife_operator(sonic_operator_call *call)
 {
     sonic_tensor *before = sonic_operator_tensor(call, "before"), *after = sonic_operator_tensor(call, "after");
     sonic_operator_return(call, sonic_rife_between(call->scope, call, before, after));

@@ -4,17 +4,7 @@
 
 #include "torch/operators.h"
 
+/* Ends with an empty entry. Operands, numbers and results are described where each operator is defined. */
 extern const sonic_operator sonic_network_operators[];
-
-/* Operands, numbers and results are described where each is defined. */
-void sonic_whisper_operator(sonic_operator_call *call);
-void sonic_clip_vision_operator(sonic_operator_call *call);
-void sonic_audio_tokens_operator(sonic_operator_call *call);
-void sonic_motion_bucket_operator(sonic_operator_call *call);
-void sonic_audio_tokens_from_windows_operator(sonic_operator_call *call);
-void sonic_motion_bucket_from_windows_operator(sonic_operator_call *call);
-void sonic_vae_encoder_operator(sonic_operator_call *call);
-void sonic_vae_decoder_operator(sonic_operator_call *call);
-void sonic_rife_operator(sonic_operator_call *call);
 
 #endif

@@ -1,6 +1,6 @@
 /* The denoising loop as an operator. */
 #include "sampler/sampler.h"
-#include "sampler/sample_operators.h"
+#include "sampler/sampler_operators.h"
 
 #include "models/unet/unet_constants.h"
 
@@ -26,7 +26,7 @@ static sonic_sampler_settings settings_from(const double *n)
 /* tensors: weights; the constants, each called "constants." and its name; "noise", "image_latents", "buckets"
  * (sampler.h). numbers: head dim, steps, window, shift, frame rate id, dynamic scale, motion scale, appearance
  * guidance, audio guidance, branches at once. Returns the latents. */
-void sonic_sample_operator(sonic_operator_call *call)
+static void sonic_sample_operator(sonic_operator_call *call)
 {
     sonic_unet *unet;
     sonic_unet_constants constants;

@@ -9,7 +9,7 @@ enum { TILES = SONIC_GAIN_TILES * SONIC_GAIN_TILES };
 /* The smoothed paths: the shift along x and y, the log gains of R, G and B, and those of the tiles. */
 enum { SHIFT = 0, GAIN = 2, TILE = 5, PATHS = TILE + TILES };
 
-/* Pairs are ranges of sonic_smoothstep: no correction below the first value, full correction from the second on.
+/* Pairs are ranges of sonic_smooth_ramp: no correction below the first value, full correction from the second on.
  * Standard deviations at which a fault is corrected: well above those of clean recordings, below what is visible.
  * Chosen by hand on the clips of bench/smooth.py, as are the other constants of this file unless they say otherwise. */
 static const double shake_px[2] = {0.18, 0.28}, flicker_gain[2] = {0.003, 0.006}, tile_gain[2] = {0.005, 0.009};
@@ -23,7 +23,7 @@ static const double max_error_px = 0.1, max_error_gain = 0.004, min_share = 0.8;
 /* The shake of a path counts up to this multiple of its robust estimate. */
 static const double max_over_robust = 1.5;
 
-double sonic_smoothstep(double value, const double range[2])
+double sonic_smooth_ramp(double value, const double range[2])
 {
     double t = (value - range[0]) / (range[1] - range[0]);
     t = t < 0 ? 0 : t > 1 ? 1 : t;
@@ -99,7 +99,7 @@ static void fit_paths(int64_t begin, int64_t end, void *context)
 /* Confidence that the noise of a path is white, 0..1, by its size and spectrum and independent of the fitted curve. */
 static double white_confidence(const sonic_path_fit *fit, const double range[2])
 {
-    return sonic_smoothstep(fit->robust_sigma, range) * sonic_smoothstep(fit->difference_ratio, confident_ratio);
+    return sonic_smooth_ramp(fit->robust_sigma, range) * sonic_smooth_ramp(fit->difference_ratio, confident_ratio);
 }
 
 static void correct_gains(sonic_correction *out, const sonic_path_fit fits[PATHS], double amount)
@@ -108,13 +108,13 @@ static void correct_gains(sonic_correction *out, const sonic_path_fit fits[PATHS
         const sonic_path_fit fit = fits[path];
         const double size = fmin(fit.sigma, max_over_robust * fit.robust_sigma),
                      white = fmax(fit.whiteness, white_confidence(&fit, confident_gain));
-        const double share = amount * white * sonic_smoothstep(size, path < TILE ? flicker_gain : tile_gain),
+        const double share = amount * white * sonic_smooth_ramp(size, path < TILE ? flicker_gain : tile_gain),
                      factor = exp(share * fit.correction);
         if (share > 0)
             out->sigma_gain = fmax(out->sigma_gain, fit.sigma);
         if (path < TILE)
             out->gain[path - GAIN] = factor,
-                             out->flicker = fmax(out->flicker, white * sonic_smoothstep(size, confident_gain));
+                             out->flicker = fmax(out->flicker, white * sonic_smooth_ramp(size, confident_gain));
         else
             out->tiles[path - TILE] = (float)factor, out->tiled |= share > 0;
     }
@@ -124,9 +124,9 @@ static void correct_gains(sonic_correction *out, const sonic_path_fit fits[PATHS
  * axis, only for small shake. */
 static double axis_limit(const sonic_path_fit fits[2], int axis)
 {
-    const double own = sonic_smoothstep(fits[axis].difference_ratio, confident_ratio),
-                 other = sonic_smoothstep(fits[1 - axis].difference_ratio, confident_ratio);
-    return fmin(own, fmax(other, 1.0 - sonic_smoothstep(fits[axis].robust_sigma, beside_movement_px)));
+    const double own = sonic_smooth_ramp(fits[axis].difference_ratio, confident_ratio),
+                 other = sonic_smooth_ramp(fits[1 - axis].difference_ratio, confident_ratio);
+    return fmin(own, fmax(other, 1.0 - sonic_smooth_ramp(fits[axis].robust_sigma, beside_movement_px)));
 }
 
 static void correct_shake(sonic_correction *out, const sonic_path_fit fits[2], double amount)
@@ -135,7 +135,7 @@ static void correct_shake(sonic_correction *out, const sonic_path_fit fits[2], d
     const double both = fmax(fmin(confident[0], confident[1]), out->flicker);
     for (int axis = 0; axis < 2; axis++) {
         const double white = fmax(fits[axis].whiteness, confident[axis]) * fmin(both, axis_limit(fits, axis));
-        const double share = amount * white * sonic_smoothstep(fits[axis].sigma, shake_px);
+        const double share = amount * white * sonic_smooth_ramp(fits[axis].sigma, shake_px);
         out->shift_px[axis] = -share * fits[axis].correction;
         if (share > 0)
             out->sigma_px = fmax(out->sigma_px, fits[axis].sigma);

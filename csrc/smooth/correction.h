@@ -25,6 +25,6 @@ typedef struct sonic_correction {
 void sonic_correction_find(sonic_correction *out, const sonic_motion_window *window, double amount);
 
 /* 0 below range[0], 1 above range[1], a cubic between (smoothstep). */
-double sonic_smoothstep(double value, const double range[2]);
+double sonic_smooth_ramp(double value, const double range[2]);
 
 #endif

@@ -214,8 +214,8 @@ static void swap(float **a, float **b)
 static int filter_noise(sonic_smooth *s, const uint8_t *mask, double flicker)
 {
     update_noise_level(s);
-    const double alone = sonic_smoothstep(s->sigma, noise_alone);
-    double share = s->amount * fmax(alone, flicker * sonic_smoothstep(s->sigma, noise_beside_flicker));
+    const double alone = sonic_smooth_ramp(s->sigma, noise_alone);
+    double share = s->amount * fmax(alone, flicker * sonic_smooth_ramp(s->sigma, noise_beside_flicker));
     if (share <= 0 || !s->has_estimate)
         sonic_noise_reset(&s->noise, s->translated);
     s->has_estimate = 1;

@@ -3,6 +3,7 @@
 
 #include "fuzz.h"
 #include "gate/jpeg.h"
+#include "gate/jpeg_reader.h"
 
 static void check_facts(const sonic_jpeg_facts *f)
 {

@@ -19,7 +19,7 @@ static void find_constant(void *call, const char *name, sonic_tensor **tensor)
 /* tensors: weights; "image.B", "audio.B" and optionally "image_latents.B" of each branch B = 0, 1, ...; "face_mask".
  * numbers: head dim, branches, rows, columns, window, audio scale.
  * Returns the constants in the order of sonic_unet_constants_each; `latents` only where image latents were given. */
-void sonic_unet_prepare_operator(sonic_operator_call *call)
+static void sonic_unet_prepare_operator(sonic_operator_call *call)
 {
     const double *n = call->numbers;
     if (call->number_count != 6 || n[1] < 1 || n[1] > SONIC_UNET_BRANCHES_MAX) {
@@ -63,7 +63,7 @@ static sonic_status check_step_numbers(const sonic_operator_call *call, int64_t 
 /* tensors: weights; "sample"; the constants, each called "constants." and its name.
  * numbers: head dim, timestep, 3 ids, first branch, branches, options, then the frames of the window.
  * Returns [branches, frames, 4, rows, columns]. */
-void sonic_unet_step_operator(sonic_operator_call *call)
+static void sonic_unet_step_operator(sonic_operator_call *call)
 {
     int64_t frames[SONIC_UNET_FRAMES_MAX];
     int32_t count;

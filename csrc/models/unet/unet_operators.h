@@ -4,10 +4,7 @@
 
 #include "torch/operators.h"
 
+/* Ends with an empty entry. Operands, numbers and results are described where each operator is defined. */
 extern const sonic_operator sonic_unet_operators[];
-
-/* Operands, numbers and results are described where each is defined. */
-void sonic_unet_prepare_operator(sonic_operator_call *call);
-void sonic_unet_step_operator(sonic_operator_call *call);
 
 #endif
