@@ -11,7 +11,7 @@ IMPORTS_BY_PATH = {
     "tests/extension/test_loading.py",
     "tests/extension/test_process.py",
     "tests/nodes/test_extension.py",
-    "tests/test_public_names.py",
+    "tests/tools/public_names.py",
     "tests/test_repository.py",
 }
 WITHOUT_COUNTERPART = {"e2e", "fuzz", "golden", "oracles", "packaging", "tools"}

@@ -136,8 +136,8 @@ def test_progress_and_preview():
 
 
 def test_last_preview_is_the_result():
-    """The published fit (discuss.huggingface.co/t/decoding-latents-to-rgb-without-upscaling/23204) applied to the middle
-    frame, whose denoised latents are the result of the last step."""
+    """The published fit (discuss.huggingface.co/t/decoding-latents-to-rgb-without-upscaling/23204) applied to the
+    middle frame, whose denoised latents are the result of the last step."""
     factors = torch.tensor(
         [[0.298, 0.207, 0.208], [0.187, 0.286, 0.173], [-0.158, 0.189, 0.264], [-0.184, -0.271, -0.473]]
     )

@@ -131,18 +131,34 @@ def make_page(folder, steps=STEPS):
     (folder / "page_older.json").write_text(json.dumps(older), encoding="utf-8")
 
 
-def make_old_page(folder):
-    """A page file of ComfyUI_Sonic from early 2025: slots without widgets, values by order, its pack's nodes."""
+# id, from node and slot, to node and slot, type
+OLD_LINKS = [
+    [1, 1, 0, 4, 0, "MODEL"],
+    [2, 2, 0, 5, 2, "AUDIO"],
+    [3, 3, 0, 5, 3, "IMAGE"],
+    [4, 4, 0, 6, 0, "MODEL_SONIC"],
+    [5, 4, 1, 5, 4, "DTYPE"],
+    [6, 5, 0, 6, 1, "SONIC_PREDATA"],
+    [7, 6, 0, 7, 0, "IMAGE"],
+    [8, 2, 0, 7, 1, "AUDIO"],
+    [9, 6, 1, 7, 2, "FLOAT"],
+    [10, 7, 0, 8, 0, "VIDEO"],
+]
 
-    def slots(**links):
-        return [{"name": name, "type": kind, "link": link} for name, (kind, link) in links.items()]
 
-    def outs(*pairs):
-        return [
-            {"name": name, "type": kind, "links": links, "slot_index": i} for i, (name, kind, links) in enumerate(pairs)
-        ]
+def slots(**links):
+    return [{"name": name, "type": kind, "link": link} for name, (kind, link) in links.items()]
 
-    nodes = [
+
+def outs(*pairs):
+    return [
+        {"name": name, "type": kind, "links": links, "slot_index": i} for i, (name, kind, links) in enumerate(pairs)
+    ]
+
+
+def old_nodes():
+    """(type, inputs, outputs, widget values) of each node."""
+    return [
         ("ProbeModel", [], outs(("MODEL", "MODEL", [1])), []),
         ("LoadAudio", [], outs(("AUDIO", "AUDIO", [2, 8])), ["short.wav", None, ""]),
         (
@@ -183,18 +199,10 @@ def make_old_page(folder):
         ),
         ("SaveVideo", slots(video=("VIDEO", 10)), [], ["video/old", "auto", "auto"]),
     ]
-    links = [
-        [1, 1, 0, 4, 0, "MODEL"],
-        [2, 2, 0, 5, 2, "AUDIO"],
-        [3, 3, 0, 5, 3, "IMAGE"],
-        [4, 4, 0, 6, 0, "MODEL_SONIC"],
-        [5, 4, 1, 5, 4, "DTYPE"],
-        [6, 5, 0, 6, 1, "SONIC_PREDATA"],
-        [7, 6, 0, 7, 0, "IMAGE"],
-        [8, 2, 0, 7, 1, "AUDIO"],
-        [9, 6, 1, 7, 2, "FLOAT"],
-        [10, 7, 0, 8, 0, "VIDEO"],
-    ]
+
+
+def make_old_page(folder):
+    """A page file of ComfyUI_Sonic from early 2025: slots without widgets, values by order, its pack's nodes."""
     stored = [
         {
             "id": i + 1,
@@ -209,13 +217,13 @@ def make_old_page(folder):
             "properties": {"Node name for S&R": kind},
             "widgets_values": values,
         }
-        for i, (kind, ins, made, values) in enumerate(nodes)
+        for i, (kind, ins, made, values) in enumerate(old_nodes())
     ]
     page = {
         "last_node_id": 8,
         "last_link_id": 10,
         "nodes": stored,
-        "links": links,
+        "links": OLD_LINKS,
         "groups": [],
         "config": {},
         "extra": {},

@@ -14,7 +14,7 @@ from sonic_nodes.engines.sonic import DTYPES, SonicEngine
 from sonic_nodes.errors import UsageError
 from sonic_nodes.memory import KINDS, plan
 from sonic_nodes.models.sampler import LENGTHS
-from tests.engines.conftest import clip_data
+from tests.oracles.engine_runs import clip_data
 
 CLASSES = [
     settings.PrepareSettings,

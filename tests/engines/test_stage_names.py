@@ -7,7 +7,7 @@ from sonic_nodes.engines.stages import Stages
 from sonic_nodes.memory import estimate
 from sonic_nodes.memory.stage import Stage
 from sonic_nodes.weights.models import Models
-from tests.engines.conftest import FAST, clip_data
+from tests.oracles.engine_runs import FAST, clip_data
 
 
 def test_every_stage_has_an_estimate_and_a_method():

@@ -135,8 +135,9 @@ def fake_folder_paths(comfy, module):
     return paths
 
 
-def fake_modules(comfy):
-    io = SimpleNamespace(
+def fake_io():
+    """The part of comfy_api.latest.io that the nodes use."""
+    return SimpleNamespace(
         Custom=custom,
         ComfyNode=ComfyNode,
         Hidden=SimpleNamespace(unique_id="UNIQUE_ID"),
@@ -163,20 +164,15 @@ def fake_modules(comfy):
         },
     )
 
-    class ProgressBar:
-        def __init__(self, total):
-            self.total = total
 
-        def update_absolute(self, value, total=None, preview=None):
-            comfy.throw_if_cancelled()
-            comfy.update(value, total or self.total, preview)
+def module(name, **members):
+    made = ModuleType(name)
+    made.__dict__.update(members)
+    return made
 
-    def module(name, **members):
-        made = ModuleType(name)
-        made.__dict__.update(members)
-        return made
 
-    management = module(
+def fake_management(comfy):
+    return module(
         "comfy.model_management",
         get_free_memory=lambda device: comfy.free_bytes,
         get_torch_device=lambda: torch.device("cpu"),
@@ -186,9 +182,23 @@ def fake_modules(comfy):
         load_models_gpu=lambda patchers, **options: comfy.loaded.append((patchers, options)),
         OOM_EXCEPTION=torch.OutOfMemoryError,
     )
+
+
+def fake_modules(comfy):
+    class ProgressBar:
+        def __init__(self, total):
+            self.total = total
+
+        def update_absolute(self, value, total=None, preview=None):
+            comfy.throw_if_cancelled()
+            comfy.update(value, total or self.total, preview)
+
+    management = fake_management(comfy)
     patching = module("comfy.model_patcher", ModelPatcher=ModelPatcher)
     utils = module("comfy.utils", ProgressBar=ProgressBar)
-    latest = module("comfy_api.latest", io=io, ui=SimpleNamespace(PreviewImage=PreviewImage), ComfyExtension=object)
+    latest = module(
+        "comfy_api.latest", io=fake_io(), ui=SimpleNamespace(PreviewImage=PreviewImage), ComfyExtension=object
+    )
     prompt_server = SimpleNamespace(send_progress_text=lambda text, node_id: comfy.texts.append((node_id, text)))
     return {
         "comfy": module("comfy", model_management=management, model_patcher=patching, utils=utils, __path__=[]),

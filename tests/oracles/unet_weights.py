@@ -14,84 +14,91 @@ CHANNELS, ATTENDS, LAYERS, CONTEXT, EMBEDDING, IDS = (
 )
 
 
+class _Layers:
+    """Collects {name: shape} of the UNet's layers."""
+
+    def __init__(self, context: int, embedding: int):
+        self.out: dict[str, tuple[int, ...]] = {}
+        self.context, self.embedding = context, embedding
+
+    def affine(self, name, *weight):
+        self.out[f"{name}.weight"], self.out[f"{name}.bias"] = weight, weight[:1]
+
+    def res_part(self, name, inside, outside, kernel):
+        self.affine(f"{name}.norm1", inside)
+        self.affine(f"{name}.norm2", outside)
+        self.affine(f"{name}.conv1", outside, inside, *kernel)
+        self.affine(f"{name}.conv2", outside, outside, *kernel)
+        self.affine(f"{name}.time_emb_proj", outside, self.embedding)
+
+    def resnet(self, name, inside, outside):
+        self.res_part(f"{name}.spatial_res_block", inside, outside, (3, 3))
+        if inside != outside:
+            self.affine(f"{name}.spatial_res_block.conv_shortcut", outside, inside, 1, 1)
+        self.res_part(f"{name}.temporal_res_block", outside, outside, (3, 1, 1))
+        self.out[f"{name}.time_mixer.mix_factor"] = (1,)
+
+    def feed_forward(self, name, c):
+        self.affine(f"{name}.net.0.proj", 8 * c, c)
+        self.affine(f"{name}.net.2", c, 4 * c)
+
+    def block(self, name, c, temporal):
+        for norm in ("norm1", "norm2", "norm3", *(("norm_in",) if temporal else ())):
+            self.affine(f"{name}.{norm}", c)
+        for attention, width in (("attn1", c), ("attn2", self.context)):
+            self.out[f"{name}.{attention}.to_q.weight"] = (c, c)
+            self.out[f"{name}.{attention}.to_k.weight"] = self.out[f"{name}.{attention}.to_v.weight"] = (c, width)
+            self.affine(f"{name}.{attention}.to_out.0", c, c)
+        for part in ("to_k_ip", "to_v_ip"):
+            self.out[f"{name}.attn2.processor.{part}.0.weight"] = (c, self.context)
+        for ff in ("ff", *(("ff_in",) if temporal else ())):
+            self.feed_forward(f"{name}.{ff}", c)
+
+    def attention(self, name, c):
+        self.affine(f"{name}.norm", c)
+        self.affine(f"{name}.proj_in", c, c)
+        self.affine(f"{name}.proj_out", c, c)
+        self.affine(f"{name}.time_pos_embed.linear_1", 4 * c, c)
+        self.affine(f"{name}.time_pos_embed.linear_2", c, 4 * c)
+        self.out[f"{name}.time_mixer.mix_factor"] = (1,)
+        self.block(f"{name}.transformer_blocks.0", c, False)
+        self.block(f"{name}.temporal_transformer_blocks.0", c, True)
+
+
 def shapes(
     channels=CHANNELS, attends=ATTENDS, layers=LAYERS, context=CONTEXT, embedding=EMBEDDING, ids=IDS
 ) -> dict[str, tuple[int, ...]]:
     """{name: shape} of the UNet with its audio adapters."""
-    out = {}
-
-    def affine(name, *weight):
-        out[f"{name}.weight"], out[f"{name}.bias"] = weight, weight[:1]
-
-    def res_part(name, inside, outside, kernel):
-        affine(f"{name}.norm1", inside)
-        affine(f"{name}.norm2", outside)
-        affine(f"{name}.conv1", outside, inside, *kernel)
-        affine(f"{name}.conv2", outside, outside, *kernel)
-        affine(f"{name}.time_emb_proj", outside, embedding)
-
-    def resnet(name, inside, outside):
-        res_part(f"{name}.spatial_res_block", inside, outside, (3, 3))
-        if inside != outside:
-            affine(f"{name}.spatial_res_block.conv_shortcut", outside, inside, 1, 1)
-        res_part(f"{name}.temporal_res_block", outside, outside, (3, 1, 1))
-        out[f"{name}.time_mixer.mix_factor"] = (1,)
-
-    def feed_forward(name, c):
-        affine(f"{name}.net.0.proj", 8 * c, c)
-        affine(f"{name}.net.2", c, 4 * c)
-
-    def block(name, c, temporal):
-        for norm in ("norm1", "norm2", "norm3", *(("norm_in",) if temporal else ())):
-            affine(f"{name}.{norm}", c)
-        for attention, width in (("attn1", c), ("attn2", context)):
-            out[f"{name}.{attention}.to_q.weight"] = (c, c)
-            out[f"{name}.{attention}.to_k.weight"] = out[f"{name}.{attention}.to_v.weight"] = (c, width)
-            affine(f"{name}.{attention}.to_out.0", c, c)
-        for part in ("to_k_ip", "to_v_ip"):
-            out[f"{name}.attn2.processor.{part}.0.weight"] = (c, context)
-        for ff in ("ff", *(("ff_in",) if temporal else ())):
-            feed_forward(f"{name}.{ff}", c)
-
-    def attention(name, c):
-        affine(f"{name}.norm", c)
-        affine(f"{name}.proj_in", c, c)
-        affine(f"{name}.proj_out", c, c)
-        affine(f"{name}.time_pos_embed.linear_1", 4 * c, c)
-        affine(f"{name}.time_pos_embed.linear_2", c, 4 * c)
-        out[f"{name}.time_mixer.mix_factor"] = (1,)
-        block(f"{name}.transformer_blocks.0", c, False)
-        block(f"{name}.temporal_transformer_blocks.0", c, True)
-
-    affine("conv_in", channels[0], 8, 3, 3)
+    unet = _Layers(context, embedding)
+    unet.affine("conv_in", channels[0], 8, 3, 3)
     for name, width in (("time_embedding", channels[0]), ("add_embedding", ids)):
-        affine(f"{name}.linear_1", embedding, width)
-        affine(f"{name}.linear_2", embedding, embedding)
+        unet.affine(f"{name}.linear_1", embedding, width)
+        unet.affine(f"{name}.linear_2", embedding, embedding)
     skips, c = [channels[0]], channels[0]
     for i, width in enumerate(channels):
         for j in range(layers):
-            resnet(f"down_blocks.{i}.resnets.{j}", c, width)
+            unet.resnet(f"down_blocks.{i}.resnets.{j}", c, width)
             if attends[i]:
-                attention(f"down_blocks.{i}.attentions.{j}", width)
+                unet.attention(f"down_blocks.{i}.attentions.{j}", width)
             c = width
             skips.append(c)
         if i + 1 < len(channels):
-            affine(f"down_blocks.{i}.downsamplers.0.conv", c, c, 3, 3)
+            unet.affine(f"down_blocks.{i}.downsamplers.0.conv", c, c, 3, 3)
             skips.append(c)
-    resnet("mid_block.resnets.0", c, c)
-    attention("mid_block.attentions.0", c)
-    resnet("mid_block.resnets.1", c, c)
+    unet.resnet("mid_block.resnets.0", c, c)
+    unet.attention("mid_block.attentions.0", c)
+    unet.resnet("mid_block.resnets.1", c, c)
     for i, width in enumerate(reversed(channels)):
         for j in range(layers + 1):
-            resnet(f"up_blocks.{i}.resnets.{j}", c + skips.pop(), width)
+            unet.resnet(f"up_blocks.{i}.resnets.{j}", c + skips.pop(), width)
             if attends[len(channels) - 1 - i]:
-                attention(f"up_blocks.{i}.attentions.{j}", width)
+                unet.attention(f"up_blocks.{i}.attentions.{j}", width)
             c = width
         if i + 1 < len(channels):
-            affine(f"up_blocks.{i}.upsamplers.0.conv", c, c, 3, 3)
-    affine("conv_norm_out", c)
-    affine("conv_out", 4, c, 3, 3)
-    return out
+            unet.affine(f"up_blocks.{i}.upsamplers.0.conv", c, c, 3, 3)
+    unet.affine("conv_norm_out", c)
+    unet.affine("conv_out", 4, c, 3, 3)
+    return unet.out
 
 
 def random(seed=0, dtype=torch.float32, **sizes) -> dict[str, torch.Tensor]:

@@ -31,10 +31,12 @@ def random(*shape, dtype=torch.float32):
 
 
 def cases():
-    x, y = random(2, 6, 9, 11), random(2, 6, 1, 11)
-    q, k, v = random(2, 3, 7, 16), random(2, 3, 5, 16), random(2, 3, 5, 16)
-    video = random(2, 6, 4, 5, 7)
-    grid = random(2, 4, 5, 2)
+    """{name: (tensors, numbers, PyTorch's function)}"""
+    return {**convolution_cases(), **network_cases(), **elementwise_cases(), **layout_cases()}
+
+
+def convolution_cases():
+    x, video, grid = random(2, 6, 9, 11), random(2, 6, 4, 5, 7), random(2, 4, 5, 2)
     return {
         "conv1d": (
             (random(2, 6, 20), random(4, 6, 3), random(4)),
@@ -51,38 +53,6 @@ def cases():
             (2, 1),
             lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1),
         ),
-        "linear": ((x, random(8, 11), random(8)), (), F.linear),
-        "linear without bias": ((x, random(8, 11)), (), F.linear),
-        "matmul": ((q, k.transpose(2, 3)), (), torch.matmul),
-        "group_norm": ((x, random(6), random(6)), (3, 1e-6), lambda x, w, b: F.group_norm(x, 3, w, b, 1e-6)),
-        "group_norm of video": (
-            (video, random(6), random(6)),
-            (2, 1e-5),
-            lambda x, w, b: F.group_norm(x, 2, w, b, 1e-5),
-        ),
-        "group_norm without weight": ((x,), (3, 1e-6), lambda x: F.group_norm(x, 3, eps=1e-6)),
-        "layer_norm": ((x, random(11), random(11)), (1e-5,), lambda x, w, b: F.layer_norm(x, (11,), w, b, 1e-5)),
-        "silu": ((x,), (), F.silu),
-        "gelu": ((x,), (), F.gelu),
-        "gelu of a permuted view": ((x.permute(0, 2, 3, 1),), (), F.gelu),
-        "gelu of a part": ((x[:, 1:3],), (), F.gelu),
-        "exp": ((x,), (), torch.exp),
-        "sqrt": ((x.abs(),), (), torch.sqrt),
-        "neg": ((x,), (), torch.neg),
-        "softmax": ((x,), (1,), lambda x: F.softmax(x, 1)),
-        "attention": ((q, k, v), (0,), F.scaled_dot_product_attention),
-        "attention with scale": ((q, k, v), (0.3,), lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.3)),
-        "sub": ((x, y), (), torch.sub),
-        "div": ((x, y), (), torch.div),
-        "mul_scalar": ((x,), (0.18215,), lambda x: x * 0.18215),
-        "add_scalar": ((x,), (-1.25,), lambda x: x - 1.25),
-        "add_scaled": ((x, y), (-5.5,), lambda x, y: torch.add(x, y, alpha=-5.5)),
-        "clamp": ((x,), (-0.5, 0.75), lambda x: x.clamp(-0.5, 0.75)),
-        "lerp": ((x, random(2, 6, 9, 11) * 2), (0.375,), lambda x, y: torch.lerp(x, y, x.new_tensor(0.375))),
-        "lerp_tensor": ((x, random(2, 6, 9, 11) * 2, random(1)), (), torch.lerp),
-        "mean": ((x,), (2,), lambda x: x.mean(2, keepdim=True)),
-        "sum": ((x,), (-1,), lambda x: x.sum(-1, keepdim=True)),
-        "max": ((x,), (1,), lambda x: x.amax(1, keepdim=True)),
         "avg_pool2d": ((x,), (3, 2), lambda x: F.avg_pool2d(x, 3, 2)),
         "resize_nearest": ((x,), (2,), lambda x: F.interpolate(x, scale_factor=2, mode="nearest")),
         "resize_bilinear down": ((x,), (4, 5), lambda x: F.interpolate(x, (4, 5), mode="bilinear")),
@@ -92,10 +62,6 @@ def cases():
             (),
             lambda x, g: F.grid_sample(x, g, mode="bilinear", padding_mode="border", align_corners=True),
         ),
-        "expand": ((y,), (2, 6, 9, 11), lambda y: y.expand(2, 6, 9, 11)),
-        "transpose": ((x,), (1, 3), lambda x: x.transpose(1, 3)),
-        "channels_last": ((x,), (), lambda x: x.contiguous(memory_format=torch.channels_last)),
-        "to_device_of": ((x, y), (), lambda x, y: x.to(y.device)),
         "conv2d": (
             (x, random(4, 6, 3, 3), random(4)),
             (2, 1, 1),
@@ -108,22 +74,77 @@ def cases():
             lambda x, w, b: F.conv2d(x, w, b, padding=2, groups=6),
         ),
         "max_pool2d": ((x,), (2, 2), lambda x: F.max_pool2d(x, 2, 2)),
-        "pad": ((x,), (1, 2, 0, 3, 0, 2), lambda x: F.pad(x, (1, 2, 0, 3, 0, 2))),
-        "relu": ((x,), (), F.relu),
-        "prelu": ((x, random(6)), (), F.prelu),
-        "sigmoid": ((x,), (), torch.sigmoid),
-        "add": ((x, y), (), torch.add),
-        "mul": ((x, y), (), torch.mul),
-        "cat": ((x, random(2, 3, 9, 11)), (1,), lambda *parts: torch.cat(parts, 1)),
-        "reshape": ((x,), (12, -1), lambda x: x.reshape(12, -1)),
-        "permute": ((x,), (0, 2, 3, 1), lambda x: x.permute(0, 2, 3, 1)),
-        "slice": ((x,), (1, 2, 3), lambda x: x[:, 2:5]),
-        "contiguous": ((x.permute(0, 2, 3, 1),), (), lambda x: x.contiguous()),
         "conv2d_padded": (
             (x, random(4, 6, 3, 1), random(4)),
             (1, 0),
             lambda x, w, b: F.conv2d(x, w, b, padding=(1, 0)),
         ),
+    }
+
+
+def network_cases():
+    x, video = random(2, 6, 9, 11), random(2, 6, 4, 5, 7)
+    q, k, v = random(2, 3, 7, 16), random(2, 3, 5, 16), random(2, 3, 5, 16)
+    return {
+        "linear": ((x, random(8, 11), random(8)), (), F.linear),
+        "linear without bias": ((x, random(8, 11)), (), F.linear),
+        "matmul": ((q, k.transpose(2, 3)), (), torch.matmul),
+        "group_norm": ((x, random(6), random(6)), (3, 1e-6), lambda x, w, b: F.group_norm(x, 3, w, b, 1e-6)),
+        "group_norm of video": (
+            (video, random(6), random(6)),
+            (2, 1e-5),
+            lambda x, w, b: F.group_norm(x, 2, w, b, 1e-5),
+        ),
+        "group_norm without weight": ((x,), (3, 1e-6), lambda x: F.group_norm(x, 3, eps=1e-6)),
+        "layer_norm": ((x, random(11), random(11)), (1e-5,), lambda x, w, b: F.layer_norm(x, (11,), w, b, 1e-5)),
+        "attention": ((q, k, v), (0,), F.scaled_dot_product_attention),
+        "attention with scale": ((q, k, v), (0.3,), lambda q, k, v: F.scaled_dot_product_attention(q, k, v, scale=0.3)),
+        "prelu": ((x, random(6)), (), F.prelu),
+    }
+
+
+def elementwise_cases():
+    x, y = random(2, 6, 9, 11), random(2, 6, 1, 11)
+    return {
+        "silu": ((x,), (), F.silu),
+        "gelu": ((x,), (), F.gelu),
+        "gelu of a permuted view": ((x.permute(0, 2, 3, 1),), (), F.gelu),
+        "gelu of a part": ((x[:, 1:3],), (), F.gelu),
+        "exp": ((x,), (), torch.exp),
+        "sqrt": ((x.abs(),), (), torch.sqrt),
+        "neg": ((x,), (), torch.neg),
+        "softmax": ((x,), (1,), lambda x: F.softmax(x, 1)),
+        "sub": ((x, y), (), torch.sub),
+        "div": ((x, y), (), torch.div),
+        "mul_scalar": ((x,), (0.18215,), lambda x: x * 0.18215),
+        "add_scalar": ((x,), (-1.25,), lambda x: x - 1.25),
+        "add_scaled": ((x, y), (-5.5,), lambda x, y: torch.add(x, y, alpha=-5.5)),
+        "clamp": ((x,), (-0.5, 0.75), lambda x: x.clamp(-0.5, 0.75)),
+        "lerp": ((x, random(2, 6, 9, 11) * 2), (0.375,), lambda x, y: torch.lerp(x, y, x.new_tensor(0.375))),
+        "lerp_tensor": ((x, random(2, 6, 9, 11) * 2, random(1)), (), torch.lerp),
+        "mean": ((x,), (2,), lambda x: x.mean(2, keepdim=True)),
+        "sum": ((x,), (-1,), lambda x: x.sum(-1, keepdim=True)),
+        "max": ((x,), (1,), lambda x: x.amax(1, keepdim=True)),
+        "relu": ((x,), (), F.relu),
+        "sigmoid": ((x,), (), torch.sigmoid),
+        "add": ((x, y), (), torch.add),
+        "mul": ((x, y), (), torch.mul),
+    }
+
+
+def layout_cases():
+    x, y = random(2, 6, 9, 11), random(2, 6, 1, 11)
+    return {
+        "expand": ((y,), (2, 6, 9, 11), lambda y: y.expand(2, 6, 9, 11)),
+        "transpose": ((x,), (1, 3), lambda x: x.transpose(1, 3)),
+        "channels_last": ((x,), (), lambda x: x.contiguous(memory_format=torch.channels_last)),
+        "to_device_of": ((x, y), (), lambda x, y: x.to(y.device)),
+        "pad": ((x,), (1, 2, 0, 3, 0, 2), lambda x: F.pad(x, (1, 2, 0, 3, 0, 2))),
+        "cat": ((x, random(2, 3, 9, 11)), (1,), lambda *parts: torch.cat(parts, 1)),
+        "reshape": ((x,), (12, -1), lambda x: x.reshape(12, -1)),
+        "permute": ((x,), (0, 2, 3, 1), lambda x: x.permute(0, 2, 3, 1)),
+        "slice": ((x,), (1, 2, 3), lambda x: x[:, 2:5]),
+        "contiguous": ((x.permute(0, 2, 3, 1),), (), lambda x: x.contiguous()),
         "view": ((x,), (12, 99), lambda x: x.view(12, 99)),
         "clone": ((x,), (), torch.clone),
         "add_mul_in_inner_scope": ((x, y), (), lambda x, y: (x + y) * x),
