@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 EXEMPT = {"CHANGELOG.md", "tests/test_vocabulary.py", "tests/public_names.json"}
 
-# Identifiers, or prefixes of identifiers where they end in "_"; matched as whole words.
+# Identifiers; those that end in "_" are prefixes of identifiers.
 IDENTIFIERS = """
 sonic_watch sonic_watch_ py_watch watch_begin watch_end watch_raised watched st_shift st_scale st_mix
 sonic_meter sonic_meter_ is_foretold foretold foresee stand_in stand_in_elementwise number_like one_as_factors
@@ -82,20 +82,27 @@ shake told
 """.strip().splitlines()
 
 
-def word(name: str) -> str:
-    return rf"(?<!\w){re.escape(name)}" + ("" if name.endswith("_") else r"(?!\w)")
-
-
-RETIRED = [
-    *((name, re.compile(word(name))) for name in IDENTIFIERS),
-    *((path, re.compile(rf"(?<![\w/]){re.escape(path)}" + ("" if path[-1] in "/_" else r"\b"))) for path in PATHS),
-    *((phrase, re.compile(re.escape(phrase).replace(r"\ ", r"[\s*#/]+"), re.IGNORECASE)) for phrase in PHRASES),
-]
+NAMES = {name for name in IDENTIFIERS if not name.endswith("_")}
+PREFIXES = tuple(name for name in IDENTIFIERS if name.endswith("_"))
 
 
 def retired_in(text: str) -> list[str]:
     """The retired words that a text holds."""
-    return [name for name, pattern in RETIRED if pattern.search(text)]
+    words = set(re.findall(r"\w+", text))
+    plain = re.sub(r"[\s*#/]+", " ", text.lower())  # a phrase may be wrapped in a comment
+    return [
+        *sorted(words & NAMES),
+        *sorted(
+            {prefix for word in words if word.startswith(PREFIXES) for prefix in PREFIXES if word.startswith(prefix)}
+        ),
+        *(path for path in PATHS if path in text and holds_path(path, text)),
+        *(phrase for phrase in PHRASES if phrase.lower() in plain),
+    ]
+
+
+def holds_path(path: str, text: str) -> bool:
+    """As a path of its own, not as the middle of a longer one."""
+    return re.search(rf"(?<![\w/]){re.escape(path)}" + ("" if path[-1] in "/_" else r"\b"), text) is not None
 
 
 def tracked_texts():
@@ -122,7 +129,7 @@ def test_no_file_holds_a_retired_word():
 @pytest.mark.parametrize(
     ("text", "retired"),
     [
-        ("    sonic_watch_begin(&w);", ["sonic_watch_", "watch_begin"][:1]),
+        ("    sonic_watch_begin(&w);", ["sonic_watch_"]),
         ('#include "gate/comb.h"', ["gate/comb"]),
         ("the mean, nobody's\n * guess", ["nobody's guess"]),
         ("nobody's\nguess", ["nobody's guess"]),

@@ -47,8 +47,10 @@ static PyObject *resample(PyObject *self, PyObject *args)
     PyArrayObject *out = new_vector(count);
     if (!out)
         return finish(in, NULL, SONIC_ERROR_MEMORY);
-    Py_BEGIN_ALLOW_THREADS status = sonic_resample(PyArray_DATA(out), sound, rate_out);
-    Py_END_ALLOW_THREADS return finish(in, out, status);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_resample(PyArray_DATA(out), sound, rate_out);
+    Py_END_ALLOW_THREADS
+    return finish(in, out, status);
 }
 
 /* x float32 [n] at 16000 Hz -> float32 [80, 3000 pieces]. */
@@ -67,8 +69,10 @@ static PyObject *log_mel(PyObject *self, PyObject *object)
     PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_FLOAT32);
     if (!out)
         return finish(in, NULL, SONIC_ERROR_MEMORY);
-    Py_BEGIN_ALLOW_THREADS status = sonic_log_mel(PyArray_DATA(out), sound);
-    Py_END_ALLOW_THREADS return finish(in, out, status);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_log_mel(PyArray_DATA(out), sound);
+    Py_END_ALLOW_THREADS
+    return finish(in, out, status);
 }
 
 /* (x float32 [n], rate in Hz, fps, frames) -> float32 [frames]. */
@@ -92,8 +96,10 @@ static PyObject *envelope(PyObject *self, PyObject *args)
         return finish(in, NULL, SONIC_ERROR_MEMORY);
     sonic_sound sound = sound_view(in, rate);
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_envelope(PyArray_DATA(out), sound, fps, frames);
-    Py_END_ALLOW_THREADS return finish(in, out, status);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_envelope(PyArray_DATA(out), sound, fps, frames);
+    Py_END_ALLOW_THREADS
+    return finish(in, out, status);
 }
 
 PyMethodDef sonic_py_audio_methods[] = {

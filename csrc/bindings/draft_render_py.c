@@ -20,8 +20,11 @@ static PyObject *make_rig(PyArrayObject *image, PyArrayObject *mesh)
                             (Py_ssize_t)PyArray_DIM(image, 2));
     sonic_draft_rig *rig = NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_draft_rig_create(&rig, sonic_py_image(image), PyArray_DATA(mesh));
-    Py_END_ALLOW_THREADS if (status) return sonic_py_raise(status);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_draft_rig_create(&rig, sonic_py_image(image), PyArray_DATA(mesh));
+    Py_END_ALLOW_THREADS
+    if (status)
+        return sonic_py_raise(status);
     PyObject *capsule = PyCapsule_New(rig, rig_name, free_capsule);
     if (!capsule)
         sonic_draft_rig_free(rig);
@@ -58,9 +61,12 @@ static PyObject *render_into(const sonic_draft_rig *rig, PyArrayObject *poses, P
                             (Py_ssize_t)count, (int)height, (int)width, (Py_ssize_t)shape[0], (Py_ssize_t)shape[1],
                             (Py_ssize_t)shape[2], (Py_ssize_t)shape[3]);
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_draft_render(PyArray_DATA(out), rig, PyArray_DATA(poses), count,
-                                                       progress == Py_None ? NULL : sonic_py_progress, progress);
-    Py_END_ALLOW_THREADS if (status) return sonic_py_raise(status);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_draft_render(PyArray_DATA(out), rig, PyArray_DATA(poses), count,
+                                progress == Py_None ? NULL : sonic_py_progress, progress);
+    Py_END_ALLOW_THREADS
+    if (status)
+        return sonic_py_raise(status);
     Py_RETURN_NONE;
 }
 

@@ -12,9 +12,11 @@ static PyObject *pose_array(PyArrayObject *audio, Py_ssize_t frames, sonic_voice
     if (!poses)
         return NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status =
-        sonic_voice_poses(PyArray_DATA(poses), frames, PyArray_DATA(audio), PyArray_DIM(audio, 0), params);
-    Py_END_ALLOW_THREADS if (status == SONIC_OK) return (PyObject *)poses;
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_voice_poses(PyArray_DATA(poses), frames, PyArray_DATA(audio), PyArray_DIM(audio, 0), params);
+    Py_END_ALLOW_THREADS
+    if (status == SONIC_OK)
+        return (PyObject *)poses;
     Py_DECREF(poses);
     return sonic_py_raise(status);
 }

@@ -44,8 +44,10 @@ static PyObject *face_mask(PyObject *self, PyObject *args)
     const npy_intp *shape = PyArray_DIMS(mask);
     sonic_image view = {PyArray_DATA(mask), (int32_t)shape[1], (int32_t)shape[0], 1, (ptrdiff_t)shape[1]};
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_face_mask(view, box, area);
-    Py_END_ALLOW_THREADS Py_DECREF(mask);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_face_mask(view, box, area);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(mask);
     if (status)
         return sonic_py_raise(status);
     Py_RETURN_NONE;
@@ -99,8 +101,11 @@ static PyObject *paste_back(PyObject *self, PyObject *args)
     PyArrayObject *frames = source ? sonic_py_array(frames_object, NPY_UINT8, 4, "frames") : NULL;
     if (frames && same_shape(out, source, frames)) {
         int32_t crop_xyxy[4] = {crop[0], crop[1], crop[2], crop[3]};
-        Py_BEGIN_ALLOW_THREADS status = paste_all(out, source, frames, crop_xyxy, feather);
-        Py_END_ALLOW_THREADS if (status) sonic_py_raise(status);
+        Py_BEGIN_ALLOW_THREADS
+        status = paste_all(out, source, frames, crop_xyxy, feather);
+        Py_END_ALLOW_THREADS
+        if (status)
+            sonic_py_raise(status);
     }
     Py_XDECREF(out);
     Py_XDECREF(source);

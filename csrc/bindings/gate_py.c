@@ -15,8 +15,11 @@ static PyObject *gate_tables(PyObject *self, PyObject *none)
     (void)self, (void)none;
     sonic_likelihood *tables;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_likelihood_create(&tables);
-    Py_END_ALLOW_THREADS if (status) return sonic_py_raise(status);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_likelihood_create(&tables);
+    Py_END_ALLOW_THREADS
+    if (status)
+        return sonic_py_raise(status);
     PyObject *capsule = PyCapsule_New(tables, tables_name, free_tables);
     if (!capsule)
         sonic_likelihood_free(tables);
@@ -79,9 +82,10 @@ static PyObject *gate_evidence(PyObject *self, PyObject *args)
     const sonic_box face = {box[0], box[1], box[2], box[3]};
     sonic_evidence evidence;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status =
-        sonic_evidence_read(&evidence, tables, sonic_py_image(image), face, heat ? PyArray_DATA(heat) : NULL);
-    Py_END_ALLOW_THREADS Py_DECREF(image);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_evidence_read(&evidence, tables, sonic_py_image(image), face, heat ? PyArray_DATA(heat) : NULL);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(image);
     Py_XDECREF(heat);
     return status ? sonic_py_raise(status) : fields_dict(&evidence, sonic_evidence_fields);
 }
@@ -99,8 +103,10 @@ static PyObject *gate_jpeg(PyObject *self, PyObject *args)
         return NULL;
     sonic_jpeg_facts facts;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_jpeg_read(&facts, (const uint8_t *)data, (size_t)size, with_coefficients);
-    Py_END_ALLOW_THREADS return status ? sonic_py_raise(status) : fields_dict(&facts, sonic_jpeg_facts_fields);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_jpeg_read(&facts, (const uint8_t *)data, (size_t)size, with_coefficients);
+    Py_END_ALLOW_THREADS
+    return status ? sonic_py_raise(status) : fields_dict(&facts, sonic_jpeg_facts_fields);
 }
 
 PyMethodDef sonic_py_gate_methods[] = {

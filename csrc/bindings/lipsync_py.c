@@ -88,10 +88,11 @@ static PyObject *lipsync_mouth_curves(PyObject *self, PyObject *args)
         sonic_lipsync_frames frames = {PyArray_DATA(a.values), PyArray_DATA(a.times), PyArray_DATA(a.scene),
                                        PyArray_DIM(a.values, 0), (int32_t)PyArray_DIM(a.values, 1)};
         sonic_status status;
-        Py_BEGIN_ALLOW_THREADS status =
-            sonic_lipsync_mouth_curves(PyArray_DATA(a.out), PyArray_DATA(a.valid), ticks, &frames,
-                                       PyArray_DATA(a.basis), (int32_t)PyArray_DIM(a.basis, 1), start_s);
-        Py_END_ALLOW_THREADS result = status ? sonic_py_raise(status) : Py_BuildValue("OO", a.out, a.valid);
+        Py_BEGIN_ALLOW_THREADS
+        status = sonic_lipsync_mouth_curves(PyArray_DATA(a.out), PyArray_DATA(a.valid), ticks, &frames,
+                                            PyArray_DATA(a.basis), (int32_t)PyArray_DIM(a.basis, 1), start_s);
+        Py_END_ALLOW_THREADS
+        result = status ? sonic_py_raise(status) : Py_BuildValue("OO", a.out, a.valid);
     }
     PyArrayObject *all[] = {a.values, a.times, a.scene, a.basis, a.out, a.valid};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -113,8 +114,8 @@ static PyObject *lipsync_sound_curves(PyObject *self, PyObject *args)
         if (ticks < 1 || ticks > SONIC_LIPSYNC_MAX_TICKS)
             PyErr_Format(PyExc_ValueError, "Cut the clip: %zd ticks of 10 ms are too many or too few", ticks);
         else if ((out = new_array(NPY_FLOAT32, 2, SONIC_LIPSYNC_BANDS, ticks))) {
-            Py_BEGIN_ALLOW_THREADS status =
-                sonic_lipsync_sound_curves(PyArray_DATA(out), ticks, PyArray_DATA(mel), PyArray_DIM(mel, 1));
+            Py_BEGIN_ALLOW_THREADS
+            status = sonic_lipsync_sound_curves(PyArray_DATA(out), ticks, PyArray_DATA(mel), PyArray_DIM(mel, 1));
             Py_END_ALLOW_THREADS
         }
     }
@@ -140,8 +141,8 @@ static PyObject *lipsync_project(PyObject *self, PyObject *args)
         (out = new_array(NPY_FLOAT32, 2, PyArray_DIM(weights, 2), PyArray_DIM(curves, 1)))) {
         sonic_lipsync_weights w = {PyArray_DATA(weights), (int32_t)PyArray_DIM(weights, 0),
                                    (int32_t)PyArray_DIM(weights, 1), (int32_t)PyArray_DIM(weights, 2), step};
-        Py_BEGIN_ALLOW_THREADS status =
-            sonic_lipsync_project(PyArray_DATA(out), PyArray_DATA(curves), PyArray_DIM(curves, 1), &w);
+        Py_BEGIN_ALLOW_THREADS
+        status = sonic_lipsync_project(PyArray_DATA(out), PyArray_DATA(curves), PyArray_DIM(curves, 1), &w);
         Py_END_ALLOW_THREADS
     }
     Py_XDECREF(curves);
@@ -168,8 +169,10 @@ static PyObject *score_arrays(PyArrayObject *mouth, PyArrayObject *sound, PyArra
     sonic_lipsync_variates in = {PyArray_DATA(mouth), PyArray_DATA(sound), PyArray_DATA(r), PyArray_DATA(valid), ticks,
                                  sound_ticks,         (int32_t)pairs};
     int64_t compared;
-    Py_BEGIN_ALLOW_THREADS compared = sonic_lipsync_score(PyArray_DATA(scores), &in, begin, end);
-    Py_END_ALLOW_THREADS return Py_BuildValue("NL", scores, (long long)compared);
+    Py_BEGIN_ALLOW_THREADS
+    compared = sonic_lipsync_score(PyArray_DATA(scores), &in, begin, end);
+    Py_END_ALLOW_THREADS
+    return Py_BuildValue("NL", scores, (long long)compared);
 }
 
 /* Scores of a stretch over lag. */
@@ -215,7 +218,8 @@ static PyObject *lipsync_drift(PyObject *self, PyObject *object)
     sonic_lipsync_drift drift;
     int fits = scores && has_shape(scores, PyArray_DIM(scores, 0), SONIC_LIPSYNC_LAGS, "scores");
     if (fits) {
-        Py_BEGIN_ALLOW_THREADS sonic_lipsync_drift_find(&drift, PyArray_DATA(scores), PyArray_DIM(scores, 0));
+        Py_BEGIN_ALLOW_THREADS
+        sonic_lipsync_drift_find(&drift, PyArray_DATA(scores), PyArray_DIM(scores, 0));
         Py_END_ALLOW_THREADS
     }
     Py_XDECREF(scores);
@@ -234,7 +238,8 @@ static PyObject *lipsync_shift(PyObject *self, PyObject *args)
     PyArrayObject *out = in ? new_array(NPY_FLOAT32, 2, PyArray_DIM(in, 0), PyArray_DIM(in, 1)) : NULL;
     if (out) {
         npy_intp count = PyArray_DIM(in, 1);
-        Py_BEGIN_ALLOW_THREADS for (npy_intp channel = 0; channel < PyArray_DIM(in, 0); channel++)
+        Py_BEGIN_ALLOW_THREADS
+        for (npy_intp channel = 0; channel < PyArray_DIM(in, 0); channel++)
             sonic_lipsync_shift((float *)PyArray_DATA(out) + channel * count,
                                 (float *)PyArray_DATA(in) + channel * count, count, delay, fade);
         Py_END_ALLOW_THREADS

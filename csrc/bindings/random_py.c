@@ -44,8 +44,10 @@ static PyObject *normal(PyObject *self, PyObject *args)
         return NULL;
     /* Two threads that use one generator at once may draw the same values; there is no other harm. */
     sonic_generator copy = *generator;
-    Py_BEGIN_ALLOW_THREADS sonic_generator_normal(PyArray_DATA((PyArrayObject *)out), count, &copy);
-    Py_END_ALLOW_THREADS *generator = copy;
+    Py_BEGIN_ALLOW_THREADS
+    sonic_generator_normal(PyArray_DATA((PyArrayObject *)out), count, &copy);
+    Py_END_ALLOW_THREADS
+    *generator = copy;
     return out;
 }
 

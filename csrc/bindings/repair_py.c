@@ -21,8 +21,10 @@ static PyObject *repair_jpeg(PyObject *self, PyObject *args)
     if (!rgb)
         return NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_repair_jpeg(sonic_py_image(rgb), (const uint8_t *)data, (size_t)size);
-    Py_END_ALLOW_THREADS Py_DECREF(rgb);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_repair_jpeg(sonic_py_image(rgb), (const uint8_t *)data, (size_t)size);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(rgb);
     if (status)
         return sonic_py_raise(status);
     Py_RETURN_NONE;
@@ -119,8 +121,10 @@ static PyObject *repair_quant_fit(PyObject *self, PyObject *args)
         return NULL;
     double fit = 0;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_pixels_fit(&fit, &pixels, &luma);
-    Py_END_ALLOW_THREADS Py_DECREF(rgb);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_pixels_fit(&fit, &pixels, &luma);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(rgb);
     return status ? sonic_py_raise(status) : PyFloat_FromDouble(fit);
 }
 
@@ -146,8 +150,10 @@ static PyObject *repair_estimate_table(PyObject *self, PyObject *args)
     sonic_status status = SONIC_OK;
     int32_t known = 0;
     if (rgb) {
-        Py_BEGIN_ALLOW_THREADS status = sonic_pixels_estimate_table(&known, &luma, &pixels);
-        Py_END_ALLOW_THREADS memcpy(PyArray_DATA(steps), luma.steps, sizeof luma.steps);
+        Py_BEGIN_ALLOW_THREADS
+        status = sonic_pixels_estimate_table(&known, &luma, &pixels);
+        Py_END_ALLOW_THREADS
+        memcpy(PyArray_DATA(steps), luma.steps, sizeof luma.steps);
     }
     Py_DECREF(steps);
     Py_XDECREF(rgb);
@@ -173,8 +179,10 @@ static PyObject *repair_pixels(PyObject *self, PyObject *args)
     if (!rgb)
         return NULL;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_repair_pixels(&report, &pixels, &luma, chroma_steps);
-    Py_END_ALLOW_THREADS Py_DECREF(rgb);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_repair_pixels(&report, &pixels, &luma, chroma_steps);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(rgb);
     if (status)
         return sonic_py_raise(status);
     return Py_BuildValue("dd(ii)", report.fit, report.chroma.fit, report.chroma.across, report.chroma.down);

@@ -65,9 +65,10 @@ static PyObject *smooth_push(PyObject *self, PyObject *args)
     }
     const int32_t count = meshes ? (int32_t)PyArray_DIM(meshes, 0) : -1;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status =
-        sonic_smooth_push(smooth, sonic_py_image(frame), meshes ? PyArray_DATA(meshes) : NULL, count);
-    Py_END_ALLOW_THREADS Py_DECREF(frame);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_smooth_push(smooth, sonic_py_image(frame), meshes ? PyArray_DATA(meshes) : NULL, count);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(frame);
     Py_XDECREF(meshes);
     if (status)
         return sonic_py_raise(status);
@@ -98,8 +99,10 @@ static PyObject *smooth_pull(PyObject *self, PyObject *args)
         return NULL;
     int32_t ready;
     sonic_status status;
-    Py_BEGIN_ALLOW_THREADS status = sonic_smooth_pull(smooth, sonic_py_image(out), &ready);
-    Py_END_ALLOW_THREADS Py_DECREF(out);
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_smooth_pull(smooth, sonic_py_image(out), &ready);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(out);
     return status ? sonic_py_raise(status) : PyBool_FromLong(ready);
 }
 
@@ -163,8 +166,11 @@ static PyObject *smooth_motion(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError,
                         "Give both frames as [height, width, 3] of one size, with sides of 1 to 8192 px");
     } else if (now) {
-        Py_BEGIN_ALLOW_THREADS status = measure(&m, sonic_py_image(before), sonic_py_image(now));
-        Py_END_ALLOW_THREADS if (status) sonic_py_raise(status);
+        Py_BEGIN_ALLOW_THREADS
+        status = measure(&m, sonic_py_image(before), sonic_py_image(now));
+        Py_END_ALLOW_THREADS
+        if (status)
+            sonic_py_raise(status);
     }
     Py_XDECREF(before);
     Py_XDECREF(now);

@@ -117,7 +117,7 @@ def test_a_pytorch_that_is_too_old_is_reported(nodes, monkeypatch):
 
 COMPILED = Path(_sonic.__file__)
 UNUSABLE_FILES = {
-    "absent": (None, "a copy of the source code has none"),
+    "absent": (None, "the source code alone does not contain it"),
     "cut short": (lambda: COMPILED.read_bytes()[:5000], "is cut short: it has 5,000 of"),
     "of another system": (lambda: b"MZ" + bytes(900), "is made for Windows, and this is Linux"),
 }

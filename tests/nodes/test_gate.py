@@ -148,7 +148,9 @@ def test_a_picture_too_small_to_judge_is_reported_and_passed_on(nodes, comfy):
 
 def test_errors_include_the_file_name(nodes, comfy):
     (comfy.input_folder / "bad.png").write_text("no picture")
-    with pytest.raises(ValueError, match=r"^Choose a picture, for example PNG or JPEG: 'bad.png' is not one"):
+    with pytest.raises(
+        ValueError, match=r"^Choose a picture, for example PNG or JPEG: 'bad.png' cannot be read as one"
+    ):
         loaded(nodes, "bad.png")
 
 
