@@ -1,6 +1,8 @@
 """The walks in docs/architecture.md: files that exist, none twice in a walk, in the order in which they are entered."""
 
+import json
 import re
+import subprocess
 import sys
 import threading
 import wave
@@ -26,7 +28,16 @@ def walks() -> dict[str, list[str]]:
 
 
 def entered(*arguments: str) -> list[str]:
-    """The modules of sonic_nodes in which the command runs a function, in the order of their first one."""
+    """The modules of sonic_nodes in which the command runs a function, in the order of their first one; in a process of
+    its own, where nothing is cached."""
+    command = [sys.executable, "-m", "tests.test_walks", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def follow(arguments: list[str]) -> int:
+    """Runs the command and prints what it entered as the last line."""
     found: dict[str, None] = {}
 
     def profile(frame, event, argument):
@@ -38,11 +49,12 @@ def entered(*arguments: str) -> list[str]:
     threading.setprofile(profile)
     sys.setprofile(profile)
     try:
-        assert main(list(arguments)) == 0
+        code = main(arguments)
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    return list(found)
+    print(json.dumps(list(found)))
+    return code
 
 
 def in_order(walk: list[str], order: list[str]) -> list[str]:
@@ -64,7 +76,7 @@ def python_of(heading: str) -> list[str]:
     return next([path for path in paths if path.endswith(".py")] for name, paths in walks().items() if heading in name)
 
 
-def test_render_walks_as_written(tmp_path, sample_dir, small_models, capsys):
+def test_render_walks_as_written(tmp_path, sample_dir, small_models):
     with wave.open(str(sample_dir / "speech.wav")) as source, wave.open(str(tmp_path / "a.wav"), "wb") as target:
         target.setparams(source.getparams())
         target.writeframes(source.readframes(source.getframerate() // 2))
@@ -74,6 +86,10 @@ def test_render_walks_as_written(tmp_path, sample_dir, small_models, capsys):
     assert in_order(walk, order) == walk, order
 
 
-def test_check_walks_as_written(sample_dir, capsys):
+def test_check_walks_as_written(sample_dir):
     order, walk = entered("check", str(sample_dir / "portrait.jpg")), python_of("verdict")
     assert in_order(walk, order) == walk, order
+
+
+if __name__ == "__main__":
+    sys.exit(follow(sys.argv[1:]))
