@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..engines.settings import SharedSettings, limits
 from .common import CATEGORY, PreData, Progress, check_data, free_memory_bytes, lazy_import, plain_errors
 
 
@@ -26,10 +27,7 @@ class SonicPasteBack(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "feather",
-                    default=0.1,
-                    min=0.0,
-                    max=0.5,
-                    step=0.01,
+                    **limits(SharedSettings, "feather").widget(),
                     tooltip="Width of the soft edge, as a share of the crop. 0 may show a seam; too wide blends in the "
                     "still head.",
                 ),
