@@ -10,7 +10,7 @@ Report = Callable[..., None]  # report(done, total, preview or None); what it ra
 
 
 class Progress:
-    """Adds up the stages. costs: of each stage, in one unit. report: None where nobody asks."""
+    """Adds up the stages. costs: of each stage, in one unit. report: None to report nothing."""
 
     def __init__(self, report: Report | None, costs: Mapping[Stage, int]):
         self.report, self.costs, self.done = report, costs, 0
