@@ -9,7 +9,7 @@
  * Threads
  *   Every function may be called from any thread, and from several at once on different objects.
  *   The text of the last error belongs to the calling thread.
- *   Loops inside use sonic_parallel_for (core/parallel.h); no thread outlives a call. */
+ *   Loops inside use sonic_parallel_for (core/parallel.h); its threads sleep between calls. */
 #ifndef SONIC_H
 #define SONIC_H
 

@@ -32,12 +32,15 @@ OLD(dladdr);
 OLD(dlclose);
 OLD(dlopen);
 OLD(dlsym);
+OLD(pthread_attr_setstacksize);
+OLD(pthread_create);
 OLD(pthread_getspecific);
 OLD(pthread_key_create);
 OLD(pthread_key_delete);
 OLD(pthread_mutex_trylock);
 OLD(pthread_once);
 OLD(pthread_setspecific);
+OLD(pthread_sigmask);
 
 /* Until 2.33 stat was a macro for this; 1 is the layout of struct stat on x86-64. */
 int old_xstat(int layout, const char *path, struct stat *status);

@@ -1,21 +1,18 @@
-/* parallel.h - parallel loops on libtorch's thread pool (implemented in torch/parallel.cpp). */
+/* parallel.h - parallel loops with as many threads as libtorch is set to use (implemented in torch/parallel.cpp). */
 #ifndef SONIC_CORE_PARALLEL_H
 #define SONIC_CORE_PARALLEL_H
 
-#include <stdint.h>
+#include "core/thread_pool.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Work on [begin, end); must not call libtorch or Python, and must not fail. */
-typedef void (*sonic_range_fn)(int64_t begin, int64_t end, void *context);
-
-/* Splits [0, count) into ranges of at least `grain` and runs them on libtorch's threads; returns when all are done. In
- * a forked child, which has none of those threads, the calling thread does all of the work. */
+/* sonic_thread_pool_run on sonic_parallel_threads() threads. */
 void sonic_parallel_for(int64_t count, int64_t grain, sonic_range_fn work, void *context);
 
-/* Threads that sonic_parallel_for may use; at least 1. */
+/* Threads that sonic_parallel_for may use, at least 1: torch.set_num_threads. 1 in a forked child, which has none of
+ * this process's threads. */
 int32_t sonic_parallel_threads(void);
 
 #ifdef __cplusplus

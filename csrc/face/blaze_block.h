@@ -7,6 +7,9 @@
 
 typedef enum sonic_activation { SONIC_ACTIVATION_NONE, SONIC_ACTIVATION_RELU, SONIC_ACTIVATION_PRELU } sonic_activation;
 
+/* Threads of a network run: a mesh takes 3 ms on one, and further ones cost more than they gain (bench/busy.py). */
+enum { SONIC_FACE_THREADS = 1 };
+
 /* The weight `name`.`part`; `scope` fails with its name when it is missing. */
 sonic_tensor *sonic_face_weight(sonic_scope *scope, sonic_operator_call *weights, const char *name, const char *part);
 

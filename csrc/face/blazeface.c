@@ -6,6 +6,7 @@
 
 #include "core/scalar.h"
 #include "face/blaze_block.h"
+#include "torch/threads.h"
 
 /* [batch, anchors * values, rows, columns] -> [batch, rows * columns * anchors, values]. */
 static sonic_tensor *box_list(sonic_scope *scope, sonic_tensor *head, int64_t values)
@@ -33,12 +34,14 @@ void sonic_blazeface_run(sonic_tensor **scores, sonic_tensor **boxes, sonic_scop
     static const char *box_heads[2] = {"detector.fine.box", "detector.coarse.box"};
     sonic_scope s;
     sonic_scope_open(&s, outer);
+    sonic_torch_threads threads = sonic_torch_threads_limit(SONIC_FACE_THREADS);
     sonic_tensor *stem = sonic_same_conv(&s, weights, "detector.stem", x, 2, SONIC_ACTIVATION_RELU);
     sonic_tensor *maps[2];
     maps[0] = sonic_blaze_blocks(&s, weights, "detector.block", stem, 0, "11211211111", SONIC_ACTIVATION_RELU);
     maps[1] = sonic_blaze_blocks(&s, weights, "detector.block", maps[0], 11, "21111", SONIC_ACTIVATION_RELU);
     *scores = st_return(&s, join_heads(&s, weights, score_heads, maps, 1));
     *boxes = st_return(&s, join_heads(&s, weights, box_heads, maps, SONIC_BLAZEFACE_VALUES));
+    sonic_torch_threads_restore(threads);
     if (sonic_scope_close(&s) != SONIC_OK)
         *scores = *boxes = NULL;
 }

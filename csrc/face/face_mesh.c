@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "face/blaze_block.h"
+#include "torch/threads.h"
 
 /* The end of both branches: a convolution over the whole 3x3 map. */
 static sonic_tensor *out_conv(sonic_scope *scope, sonic_operator_call *weights, const char *branch, sonic_tensor *x)
@@ -34,10 +35,12 @@ void sonic_face_mesh_run(sonic_tensor **points, sonic_tensor **presence, sonic_s
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
+    sonic_torch_threads threads = sonic_torch_threads_limit(SONIC_FACE_THREADS);
     sonic_tensor *y = sonic_same_conv(&s, weights, "mesh.stem", x, 2, SONIC_ACTIVATION_PRELU);
     y = sonic_blaze_blocks(&s, weights, "mesh.block", y, 0, "11211211211211", SONIC_ACTIVATION_PRELU);
     *points = st_return(&s, run_branch(&s, weights, "mesh.points", y, "211"));
     *presence = st_return(&s, run_branch(&s, weights, "mesh.presence", y, "2"));
+    sonic_torch_threads_restore(threads);
     if (sonic_scope_close(&s) != SONIC_OK)
         *points = *presence = NULL;
 }
