@@ -23,6 +23,14 @@ from ..memory.plan import Plan
 from .progress import Report
 
 Notify = Callable[[str], None]
+MAX_NAME_CHARS = 40  # of an engine
+
+
+def description_in(latent) -> dict:
+    """What an engine of this pack wrote into a LATENT about itself, `engine` among it; {} for another maker's."""
+    described = latent.get("sonic") if isinstance(latent, dict) else None
+    engine = described.get("engine") if type(described) is dict else None
+    return described if type(engine) is str and len(engine) <= MAX_NAME_CHARS else {}
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from ..errors import UsageError
+from ..errors import InputError, UsageError
 from ..extension.native import _sonic
 from ..models.constants import CHUNK, FPS
-from .base import Description, Engine, Notify
+from .base import Description, Engine, Notify, description_in
 from .progress import Report
 from .settings import DraftOptions, DraftSettings, SharedSettings, limits
 
 OPENING, WIDTH = 0, 1  # columns of a pose, csrc/draft/pose.h
+POSE_COUNT, MAX_POSE = 8, 10.0  # poses are at most about 1
 
 
 class DraftEngine(Engine):
@@ -43,7 +44,7 @@ class DraftEngine(Engine):
         limits(SharedSettings, "seed").check("seed", seed)
         settings = settings or DraftSettings()
         frames = data["frames"]
-        codes = _sonic.draft_poses(data["audio"], frames, seed, settings.opening, settings.sway, settings.blink)
+        codes = poses_of(data, seed, settings)
         if progress:
             progress(frames, frames)
         height, width = data["image"].shape[:2]
@@ -63,7 +64,7 @@ class DraftEngine(Engine):
         self, latent: dict, data: dict, progress: Report | None = None, interpolate: bool = True
     ) -> Iterator[np.ndarray]:
         codes = np.ascontiguousarray(codes_of(latent, data)[:: 1 if interpolate else 2])
-        rig = _sonic.draft_rig_create(data["image"], data["mesh"])
+        rig = rig_of(data)
         total = len(codes)
         for start in range(0, total, CHUNK):
             poses = codes[start : start + CHUNK]
@@ -80,6 +81,22 @@ class DraftEngine(Engine):
         return Description(summary={"commanded": commanded})
 
 
+def poses_of(data: dict, seed: int, settings: DraftSettings) -> np.ndarray:
+    """float32 [frames, 8]. Raises InputError for sound far outside -1 to 1."""
+    try:
+        return _sonic.draft_poses(data["audio"], data["frames"], seed, settings.opening, settings.sway, settings.blink)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def rig_of(data: dict):
+    """The portrait on its mesh. Raises InputError where the mesh lies outside the picture."""
+    try:
+        return _sonic.draft_rig_create(data["image"], data["mesh"])
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
+
+
 def rounded(values: np.ndarray) -> list[float]:
     """For JSON: a ten-thousandth of a face is far below what a frame shows."""
     return [round(float(value), 5) for value in values]
@@ -87,15 +104,23 @@ def rounded(values: np.ndarray) -> list[float]:
 
 def codes_of(latent, data: dict) -> np.ndarray:
     """The poses in `latent`, checked against `data`."""
-    described = latent.get("sonic") if isinstance(latent, dict) else None
-    if not described or described.get("engine") != DraftEngine.name:
-        engine = described.get("engine") if described else "another sampler"
+    described = description_in(latent)
+    engine = described.get("engine", "another sampler")
+    if engine != DraftEngine.name:
         raise UsageError(
             f"Connect the model that made this latent: it comes from {engine}, the model is the built-in draft."
         )
-    codes = described["codes"]
+    codes = described.get("codes")
+    if not are_poses(codes):
+        raise UsageError("Connect the latent of Sonic Inference, unchanged: its poses are not as they were made.")
     if len(codes) != data["frames"]:
         raise UsageError(
             f"Connect the data that made this latent: it has {len(codes)} frames, the data {data['frames']}."
         )
     return codes
+
+
+def are_poses(codes) -> bool:
+    """Whether `codes` are float32 [frames, 8] of finite poses."""
+    is_array = type(codes) is np.ndarray and codes.dtype == np.float32 and codes.ndim == 2
+    return is_array and codes.shape[1] == POSE_COUNT and bool((np.abs(codes) <= MAX_POSE).all())

@@ -16,12 +16,12 @@ from ..models import video
 from ..models.constants import LATENT_FPS
 from ..models.sampler import Settings, frame_count
 from ..weights.models import Models
-from .base import Description, Engine, Notify
+from .base import Description, Engine, Notify, description_in
 from .clip_spec import ClipSpec
 from .lru_cache import LruCache
 from .progress import Progress, Report, chunks_with_progress
 from .resources import budget_of, plan_for
-from .settings import SharedSettings, SonicOptions, SonicSettings, limits
+from .settings import LENGTHS, SharedSettings, SonicOptions, SonicSettings, limits
 from .stages import Stages, noise_of
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -232,11 +232,13 @@ def digest(values: np.ndarray) -> tuple:
 
 def checked_latent(latent, data: dict) -> tuple[torch.Tensor, ClipSpec, dict]:
     """(samples, their clip, how they were made). Raises UsageError when another engine or other data made them."""
-    described = latent.get("sonic") if isinstance(latent, dict) else None
-    if not described or described.get("engine") != SonicEngine.name:
+    described = description_in(latent)
+    if described.get("engine") != SonicEngine.name:
         engine = f"the built-in {described['engine']}" if described else "another sampler"
         raise UsageError(f"Connect the model that made this latent: it comes from {engine}, the model is Sonic's.")
-    samples, (height, width) = latent["samples"], data["image"].shape[:2]
+    samples, (height, width) = latent.get("samples"), data["image"].shape[:2]
+    if not is_as_described(samples, described):
+        raise UsageError("Connect the latent of Sonic Inference, unchanged: its entries are not as they were made.")
     if tuple(samples.shape[1:]) != (4, height // 8, width // 8):
         raise UsageError(
             f"Connect the data that made this latent: its frames have {8 * samples.shape[3]} x {8 * samples.shape[2]} "
@@ -248,3 +250,14 @@ def checked_latent(latent, data: dict) -> tuple[torch.Tensor, ClipSpec, dict]:
             f"Connect the data that made this latent: it has {described['frames']} frames, the data {clip.frames}."
         )
     return samples, clip, described
+
+
+def is_as_described(samples, described: dict) -> bool:
+    """Whether a latent has what `decode` reads of it: finite samples [n, 4, h, w], and length, precision and frames."""
+    settings, precision = described.get("settings"), described.get("precision")
+    length = settings.get("length") if type(settings) is dict else None
+    if type(length) is not str or length not in LENGTHS or type(precision) is not str:
+        return False
+    is_tensor = isinstance(samples, torch.Tensor) and samples.is_floating_point() and samples.ndim == 4
+    is_counted = precision in DTYPES and type(described.get("frames")) is int
+    return is_counted and is_tensor and bool(torch.isfinite(samples).all())

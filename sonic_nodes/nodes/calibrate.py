@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..errors import InputError, UsageError
+from ..errors import InputError
 from .common import CATEGORY, Progress, lazy_import, notes_ui, plain_errors
 
 FIX, MEASURE = "fix", "measure"
@@ -10,6 +10,7 @@ FIX, MEASURE = "fix", "measure"
 
 class SonicLipSyncCalibrate(io.ComfyNode):
     NODE_ID = "SonicLipSyncCalibrate"
+    passed_on = ("images", "audio")
 
     @classmethod
     def define_schema(cls):
@@ -79,8 +80,6 @@ class SonicLipSyncCalibrate(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, images, audio, fps, mode, max_offset_ms):
-        if mode not in (FIX, MEASURE):
-            raise UsageError(f"Set mode to {FIX} or {MEASURE}: it is {mode!r}.")
         types, fix, plot = lazy_import("nodes.comfy_types"), lazy_import("lipsync.fix"), lazy_import("lipsync.plot")
         limit = fix.check_max_offset(max_offset_ms)
         found, rate, notes = cls.measure(images, audio, fps)
@@ -94,10 +93,8 @@ class SonicLipSyncCalibrate(io.ComfyNode):
         """(estimate, sample rate, notes for the user). A clip that cannot be measured gives an estimate with the reason
         and confidence 0."""
         types, estimate = lazy_import("nodes.comfy_types"), lazy_import("lipsync.estimate")
-        if not 1 <= fps <= 240:
-            raise UsageError(f"Choose fps from 1 to 240: it is {fps}.")
         try:
-            types.check_clip(images)
+            images = types.check_clip(images, "images")
             sound, notes = types.sound_from_audio(audio)
             tracker, count = estimate.mouth_tracker(), 0
             for chunk in types.with_progress(types.uint8_chunks(images), len(images), Progress()):

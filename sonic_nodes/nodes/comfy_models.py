@@ -21,34 +21,55 @@ def weights_of_object(network: str, comfy_object):
     """The weights of a CLIP_VISION or VAE as a WeightFile; tensors in system memory are shared with ComfyUI. InputError
     when they are not those of Stable Video Diffusion."""
     reader, entry = lazy_import("weights.reader"), lazy_import("weights.entries").Entry
-    module = getattr(getattr(comfy_object, "patcher", None), "model", None)
-    prefix = PREFIXES[network]
+    module, prefix = module_of(comfy_object), PREFIXES[network]
+    if module is None:
+        raise foreign_object(network, {})
 
     class ComfyObjectWeights(reader.WeightFile):
-        identity = identity_of(comfy_object)
+        identity = identity_of(network, comfy_object)
 
         def tensor(self, name: str) -> torch.Tensor:
             return functools.reduce(getattr, name.removeprefix(prefix).split("."), module).detach().to("cpu")
 
-    tensors = module.state_dict() if module is not None else {}
-    entries = {prefix + name: entry(tensor.dtype, tuple(tensor.shape), 0) for name, tensor in tensors.items()}
+    try:
+        entries = {
+            prefix + name: entry(tensor.dtype, tuple(tensor.shape), 0) for name, tensor in module.state_dict().items()
+        }
+    except Exception:  # a module without shapes yet, or an object of another pack
+        raise foreign_object(network, {}) from None
     size = sum(tensor_entry.bytes for tensor_entry in entries.values())
     weights = ComfyObjectWeights(f"{network} connected to SONIC_PreData", entries, size)
     try:
         lazy_import("weights.check").match_names(network, weights)
     except InputError:
-        raise InputError(
-            f"Connect the {network} output of {LOADER}, or nothing: "
-            f"the {network} connected to SONIC_PreData is {description_of(network, entries)}."
-        ) from None
+        raise foreign_object(network, entries) from None
     return weights
 
 
-def identity_of(comfy_object) -> int:
+def module_of(comfy_object) -> torch.nn.Module | None:
+    """The network behind a CLIP_VISION or VAE of ComfyUI; None for any other object."""
+    try:
+        module = comfy_object.patcher.model
+    except Exception:  # no such attribute, or one that raises
+        return None
+    return module if isinstance(module, torch.nn.Module) else None
+
+
+def foreign_object(network: str, entries: dict) -> InputError:
+    return InputError(
+        f"Connect the {network} output of {LOADER}, or nothing: "
+        f"the {network} connected to SONIC_PreData is {description_of(network, entries)}."
+    )
+
+
+def identity_of(network: str, comfy_object) -> int:
     """A number that stays with the object. id() does not serve: another object may get the address later."""
-    if not hasattr(comfy_object, "sonic_identity"):
-        comfy_object.sonic_identity = next(_identities)
-    return comfy_object.sonic_identity
+    try:
+        if not hasattr(comfy_object, "sonic_identity"):
+            comfy_object.sonic_identity = next(_identities)
+        return comfy_object.sonic_identity
+    except Exception:  # a text or a number takes no attribute
+        raise foreign_object(network, {}) from None
 
 
 def with_comfy_models(model, data: dict):
@@ -57,7 +78,7 @@ def with_comfy_models(model, data: dict):
     if not hasattr(model, "models"):
         return model, data
     objects = {key: data[key] for key in PREFIXES if data.get(key) is not None}
-    identities = {key: identity_of(comfy_object) for key, comfy_object in objects.items()}
+    identities = {key: identity_of(key, comfy_object) for key, comfy_object in objects.items()}
     cached = vars(model).get("comfy_variant")
     if not objects:
         model.comfy_variant = None

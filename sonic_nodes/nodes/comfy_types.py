@@ -5,16 +5,20 @@ MASK float32 [B,H,W]                                    mask float32 [H,W]
 AUDIO {"waveform": [B,channels,S], "sample_rate"}       media.audio.Sound
 """
 
-import numbers
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import torch
 
 from ..errors import InputError, ResourceError
-from ..media.audio import Sound, sound_from_array
+from ..media.audio import MAX_VALUES, Sound, sound_from_array
+from ..media.image import MAX_PIXELS, MAX_SIDE_PX
+from .tensors import check_tensor
+from .value_text import converted, described, readable, shown
 
 CHUNK_FRAMES = 16
+MAX_FRAMES = 432_000  # half an hour, as long as a recording may be, at 240 frames a second
+MASK_DIMENSIONS = (2, 3, 4)  # [H,W], [B,H,W], and [B,1,H,W] of some nodes
 
 
 def image_from_uint8(frames: np.ndarray) -> torch.Tensor:
@@ -42,29 +46,37 @@ def is_image(value) -> bool:
     return isinstance(value, torch.Tensor) and value.ndim == 4 and value.shape[-1] >= 3 and 0 not in value.shape
 
 
-def shape_or_type(value):
-    return list(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+def check_image(image, name: str) -> torch.Tensor:
+    """The IMAGE itself. InputError, which names the input `name`, for anything else and for images that are too large
+    for this pack."""
+    return _checked_images(image, name, "a colour image", "an IMAGE of shape [1, height, width, 3]")
 
 
-def check_image(image) -> None:
-    if not is_image(image):
-        raise InputError(
-            "Connect a colour image: an IMAGE of shape [1, height, width, 3] is expected, "
-            f"{shape_or_type(image)} was given."
-        )
+def check_clip(images, name: str) -> torch.Tensor:
+    """The same for the frames of a clip."""
+    images = _checked_images(images, name, "the frames of a clip", "an IMAGE of shape [frames, height, width, 3]")
+    if len(images) > MAX_FRAMES:
+        raise InputError(f"Shorten the clip: {name} has {len(images)} frames, and the limit is {MAX_FRAMES}.")
+    return images
 
 
-def check_clip(images) -> None:
+def _checked_images(value, name: str, wanted: str, expected: str) -> torch.Tensor:
+    with readable(name, value):
+        images = check_tensor(name, value, wanted)
     if not is_image(images):
+        raise InputError(f"Connect {wanted} to {name}: {expected} is expected, {list(images.shape)} was given.")
+    height, width = images.shape[1:3]
+    if max(height, width) > MAX_SIDE_PX or height * width > MAX_PIXELS:
         raise InputError(
-            "Connect the frames of a clip: an IMAGE of shape [frames, height, width, 3] is expected, "
-            f"{shape_or_type(images)} was given."
+            f"Make the images smaller, for example 4000 pixels wide: {name} has {width} x {height} pixels, and the "
+            f"limit is {MAX_PIXELS / 1e6:.0f} million and {MAX_SIDE_PX} a side."
         )
+    return images
 
 
 def first_picture(image: torch.Tensor) -> tuple[np.ndarray, list[str]]:
     """(the first image of an IMAGE as uint8 [H,W,3], notes for the user)."""
-    check_image(image)
+    image = check_image(image, "image")
     notes = [f"{len(image)} images were given: the first was used."] if len(image) > 1 else []
     return uint8_from_image(image[:1])[0], notes
 
@@ -83,12 +95,23 @@ def mask_from_image(image: torch.Tensor) -> torch.Tensor:
     return 1 - image[..., 3].to("cpu", torch.float32).clamp(0, 1)
 
 
+def check_mask(mask, name: str) -> torch.Tensor:
+    """The MASK itself. InputError, which names the input `name`, for anything else and for a batch of no masks."""
+    mask = check_tensor(name, mask, "a mask")
+    if mask.ndim not in MASK_DIMENSIONS or 0 in mask.shape:
+        raise InputError(
+            f"Connect a mask to {name}, or nothing: a MASK of shape [1, height, width] is expected, "
+            f"{list(mask.shape)} was given."
+        )
+    return mask
+
+
 def array_from_mask(mask: torch.Tensor | None, height: int, width: int) -> np.ndarray | None:
     """MASK [B,H,W] or [H,W] -> float32 [H,W] of the picture's size; None when none is connected. Of several masks the
     first is used."""
     if mask is None:
         return None
-    mask = mask.to("cpu", torch.float32)
+    mask = check_mask(mask, "face_mask")
     while mask.ndim > 2:
         mask = mask[0]
     if tuple(mask.shape) != (height, width):
@@ -96,30 +119,61 @@ def array_from_mask(mask: torch.Tensor | None, height: int, width: int) -> np.nd
             "Paint the mask on the same picture: "
             f"the mask is {mask.shape[1]}x{mask.shape[0]} pixels, the picture {width}x{height}."
         )
-    return np.ascontiguousarray(mask.numpy())
+    array = np.ascontiguousarray(_float32(mask).numpy())
+    if not np.isfinite(array).all():
+        raise InputError("Check the node that made the mask: it holds values that are NaN or infinite.")
+    return array
 
 
-def sound_from_audio(audio: dict) -> tuple[Sound, list[str]]:
-    """(the first recording of an AUDIO as Sound, notes for the user)."""
+def _float32(tensor: torch.Tensor) -> torch.Tensor:
+    """In system memory, as NumPy takes it: without a gradient, and with the sign of a negated view applied."""
+    return tensor.detach().to("cpu", torch.float32).resolve_neg()
+
+
+def check_audio(audio, name: str) -> Mapping:
+    """The AUDIO itself. InputError, which names the input `name`, for anything else. How long and how loud it may be
+    is checked where it is read (media.audio)."""
     # VideoHelperSuite's AUDIO is a Mapping, not a dict: it reads its file on access.
-    mapping = audio if isinstance(audio, Mapping) else {}
-    waveform, rate = mapping.get("waveform"), mapping.get("sample_rate")
-    if not isinstance(waveform, torch.Tensor):
-        raise InputError(f"Connect a recording of speech: the audio has no waveform ({type(audio).__name__}).")
-    if not isinstance(rate, numbers.Real) or not rate >= 1:
+    with readable(name, audio):
+        if not isinstance(audio, Mapping):
+            raise InputError(f"Connect a recording of speech to {name}: {described(audio)}.")
+        waveform, rate = _entry(audio, "waveform", name), _entry(audio, "sample_rate", name)
+    waveform = check_tensor(name, waveform, "a recording of speech")
+    if type(rate) is str or not (converted(float, rate) or 0) >= 1:
         raise InputError(
-            f"Connect a recording of speech: the audio's sample_rate must be 1 Hz or more, it is {rate!r}."
+            f"Connect a recording of speech to {name}: its sample_rate must be 1 Hz or more, {described(rate)}."
         )
+    if waveform.numel() > MAX_VALUES:
+        raise InputError(
+            f"Cut the recording, or convert it to 48000 Hz stereo: the samples in {name} have the shape "
+            f"{list(waveform.shape)}."
+        )
+    return audio
+
+
+def _entry(audio: Mapping, key: str, name: str):
+    try:
+        return audio.get(key)
+    except Exception as error:
+        raise InputError(
+            f"Check the node connected to {name}: its recording cannot be read ({shown(str(error))})."
+        ) from None
+
+
+def sound_from_audio(audio: Mapping) -> tuple[Sound, list[str]]:
+    """(the first recording of an AUDIO as Sound, notes for the user)."""
+    audio = check_audio(audio, "audio")
+    waveform, rate = audio["waveform"], converted(float, audio["sample_rate"])
     notes = []
     if waveform.ndim == 3 and len(waveform) > 1:
         notes = [f"{len(waveform)} recordings were given: the first was used."]
         waveform = waveform[:1]
-    return sound_from_array(waveform, int(min(rate, 2**31))), notes
+    return sound_from_array(_float32(waveform), int(min(rate, 2**31))), notes
 
 
 def map_audio(audio: Mapping, transform: Callable[[np.ndarray], np.ndarray]) -> dict:
     """A copy of an AUDIO with `transform` applied to its samples, float32 [recordings * channels, samples]."""
-    waveform = audio["waveform"].detach().to("cpu", torch.float32)
+    waveform = _float32(audio["waveform"])
     rows = np.ascontiguousarray(waveform.reshape(-1, waveform.shape[-1]).numpy())
     return {**audio, "waveform": torch.from_numpy(transform(rows)).reshape(waveform.shape)}
 

@@ -1,12 +1,11 @@
-"""What the nodes share: link types, lazy imports, error messages, progress with previews, notes under a node."""
+"""What the nodes share: link types, error messages, progress with previews, notes under a node."""
 
 import functools
-import importlib
+import inspect
 import logging
 import math
 import sys
 import time
-from types import ModuleType
 
 import comfy.model_management
 import comfy.utils
@@ -14,8 +13,9 @@ import torch
 from comfy_api.latest import io
 from PIL import Image
 
-from ..errors import InstallError, OutOfMemoryError, SonicError, UsageError
-from ..extension.loading import PACK
+from ..errors import OutOfMemoryError, SonicError
+from .lazy import lazy_import
+from .link_values import checked
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +38,6 @@ def advanced(widget):
     return widget
 
 
-def lazy_import(name: str) -> ModuleType:
-    """Imports a module of this package while a node runs. The nodes register even when the compiled extension does not
-    load, and then report what to do."""
-    try:
-        return importlib.import_module(f"..{name}", __package__)
-    except ImportError as error:
-        raise InstallError(
-            f"""Run `"{sys.executable}" -m pip install -r "{PACK / "requirements.txt"}"`, then restart ComfyUI: """
-            f"a part of the Sonic nodes does not load ({error})."
-        ) from None
-
-
 def install_problem() -> str | None:
     """The remedy when the compiled extension does not load here, else None."""
     try:
@@ -60,14 +48,21 @@ def install_problem() -> str | None:
 
 
 def plain_errors(execute):
-    """Raises a SonicError again with its message alone, without a chain of causes, so that the page shows only that.
-    Also fails early, with the remedy, when the compiled extension does not load."""
+    """Calls `execute` with values that the node's schema allows (link_values.py), except for the inputs in the class's
+    `passed_on`, which it checks itself and hands on unchanged when they cannot be used.
+
+    Raises a SonicError again with its message alone, without a chain of causes, so that the page shows only that. Also
+    fails early, with the remedy, when the compiled extension does not load."""
+    signature, slots = inspect.signature(execute), []
 
     @functools.wraps(execute)
     def wrapped(cls, *args, **kwargs):
+        values = named_values(signature, signature.bind_partial(cls, *args, **kwargs).arguments)
         try:
             lazy_import("extension.native")
-            return execute(cls, *args, **kwargs)
+            slots[:] = slots or cls.define_schema().inputs  # once: a schema lists the files in ComfyUI's folders
+            passed_on = getattr(cls, "passed_on", ())
+            return execute(cls, **checked([slot for slot in slots if slot.id not in passed_on], execute, values))
         except SonicError as error:
             kind, message = type(error), str(error)
         # On this exception ComfyUI unloads all models, which leaves more room for the next run.
@@ -76,6 +71,16 @@ def plain_errors(execute):
         raise ValueError(message)
 
     return wrapped
+
+
+def named_values(signature: inspect.Signature, arguments: dict) -> dict:
+    """The arguments of a node's `execute` by input name, those of its **settings included, without the class."""
+    cls_name, *_ = signature.parameters
+    values = {name: value for name, value in arguments.items() if name != cls_name}
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            values.update(values.pop(parameter.name, {}))
+    return values
 
 
 class Progress:
@@ -154,19 +159,3 @@ def free_memory_bytes() -> int:
 def notes_ui(lines: list[str]) -> dict:
     """The `ui` entry that web/sonic.js shows under the node."""
     return {"text": ("\n".join(lines),)} if lines else {}
-
-
-def check_model(model) -> None:
-    if not all(hasattr(model, call) for call in ("name", "settings", "plan", "infer", "decode")):
-        raise UsageError(
-            "Connect the Sonic Loader of this pack: "
-            f"the model given ({type(model).__name__}) was made by another pack's loader."
-        )
-
-
-def check_data(data) -> None:
-    if not isinstance(data, dict) or data.get("version") != 1:
-        raise UsageError(
-            "Use the SONIC_PreData node of this pack, and keep only one pack that defines it (add .disabled to the "
-            "other's folder name and restart): the data given is not this pack's, version 1."
-        )

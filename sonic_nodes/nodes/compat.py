@@ -9,6 +9,7 @@ from ..engines.settings import (
     COMPAT_DYNAMIC_SCALE,
     COMPAT_SEED,
     SharedSettings,
+    SonicOptions,
     SonicSettings,
     limits,
 )
@@ -19,8 +20,6 @@ from .common import (
     DType,
     ModelSonic,
     PreData,
-    check_data,
-    check_model,
     free_memory_bytes,
     lazy_import,
     names_or_empty,
@@ -29,6 +28,7 @@ from .common import (
 )
 from .decoder import decode
 from .inference import infer
+from .link_values import allowing, choice_problem, listing_files, unless_linked
 from .loader import make_engine
 
 NONE = "none"
@@ -51,11 +51,13 @@ class SonicTLoader(io.ComfyNode):
                     "model",
                     tooltip="Not used: Sonic's own file contains the whole UNet. Keep the workflow's connection.",
                 ),
-                io.Combo.Input(
-                    "sonic_unet",
-                    options=[NONE, *names_or_empty(model_files.unet_names)],
-                    tooltip="Sonic's UNet in models/sonic (unet.pth). Only files that contain it are listed; 'none' "
-                    "stops the run. Non-commercial use only.",
+                listing_files(
+                    io.Combo.Input(
+                        "sonic_unet",
+                        options=[NONE, *names_or_empty(model_files.unet_names)],
+                        tooltip="Sonic's UNet in models/sonic (unet.pth). Only files that contain it are listed; "
+                        "'none' stops the run. Non-commercial use only.",
+                    )
                 ),
                 *cls.setting_inputs(),
             ],
@@ -72,11 +74,14 @@ class SonicTLoader(io.ComfyNode):
     @staticmethod
     def setting_inputs():
         return [
-            io.Float.Input(
-                "ip_audio_scale",
-                **COMPAT_AUDIO_STRENGTH.widget(),
-                tooltip="How strongly the voice drives the face; 1 is the trained value. Too low: the mouth hardly "
-                "moves. Too high: grimaces.",
+            allowing(
+                io.Float.Input(
+                    "ip_audio_scale",
+                    **COMPAT_AUDIO_STRENGTH.widget(),
+                    tooltip="How strongly the voice drives the face; 1 is the trained value. Too low: the mouth hardly "
+                    "moves. Too high: grimaces.",
+                ),
+                limits(SonicOptions, "audio_strength"),
             ),
             io.Boolean.Input(
                 "use_interframe",
@@ -96,11 +101,8 @@ class SonicTLoader(io.ComfyNode):
     def validate_inputs(cls, sonic_unet, dtype="fp16"):
         if sonic_unet == NONE:
             return "Choose Sonic's UNet (unet.pth) as sonic_unet: it is 'none'."
-        if sonic_unet is not None and model_files.full_path(model_files.FOLDER, sonic_unet) is None:
-            return model_files.missing_message(model_files.FOLDER, sonic_unet, "unet")
-        if dtype is not None and dtype not in DTYPES:
-            return f"Set dtype to one of {', '.join(DTYPES)}: '{dtype}' is not one of them."
-        return True
+        problem = model_files.problem_with("sonic_unet", sonic_unet, model_files.FOLDER, "unet")
+        return problem or unless_linked(choice_problem, "dtype", DTYPES, dtype) or True
 
     @classmethod
     def fingerprint_inputs(cls, sonic_unet, **others):
@@ -141,11 +143,14 @@ class SonicTSampler(io.ComfyNode):
     @staticmethod
     def setting_inputs():
         return [
-            io.Int.Input(
-                "seed",
-                **COMPAT_SEED.widget(),
-                control_after_generate=True,
-                tooltip="Keep it to repeat a video; with 'randomize' each run differs.",
+            allowing(
+                io.Int.Input(
+                    "seed",
+                    **COMPAT_SEED.widget(),
+                    control_after_generate=True,
+                    tooltip="Keep it to repeat a video; with 'randomize' each run differs.",
+                ),
+                limits(SharedSettings, "seed"),
             ),
             io.Int.Input(
                 "inference_steps",
@@ -168,8 +173,6 @@ class SonicTSampler(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, model, data_dict, seed, inference_steps, dynamic_scale, fps):
-        check_model(model)
-        check_data(data_dict)
         node_id = cls.hidden.unique_id
         settings = {"inference_steps": inference_steps, "dynamic_scale": dynamic_scale, "motion_scale": 1.0}
         latent, notes = infer(model, data_dict, seed, node_id, **settings)

@@ -4,18 +4,7 @@ from comfy_api.latest import io
 
 from ..models.constants import FPS
 from .comfy_models import with_comfy_models
-from .common import (
-    CATEGORY,
-    ModelSonic,
-    PreData,
-    Progress,
-    advanced,
-    check_data,
-    check_model,
-    free_memory_bytes,
-    lazy_import,
-    plain_errors,
-)
+from .common import CATEGORY, ModelSonic, PreData, Progress, advanced, free_memory_bytes, lazy_import, plain_errors
 
 
 class SonicLatentDecoder(io.ComfyNode):
@@ -58,8 +47,6 @@ class SonicLatentDecoder(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, model, latent, data, interpolate=True):
-        check_model(model)
-        check_data(data)
         return io.NodeOutput(*decode(model, latent, data, interpolate, cls.hidden.unique_id))
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import torch
 from comfy_api.latest import io, ui
 
-from ..errors import InputError, ResourceError, UsageError
+from ..errors import InputError, ResourceError
 from .common import CATEGORY, Progress, free_memory_bytes, lazy_import, notes_ui, plain_errors
+from .link_values import choice_problem, unless_linked
 
 OFF, WARN, REPAIR, STRICT = POLICIES = ["off", "warn", "repair", "strict"]
 MIN_SCORE = 60.0
@@ -92,7 +93,6 @@ class SonicImageGate(io.ComfyNode):
     @plain_errors
     def execute(cls, pixels, policy=WARN, min_score=MIN_SCORE):
         types = lazy_import("nodes.comfy_types")
-        types.check_image(pixels)
         gate, out, progress = Gate(policy, min_score, pixels.shape), pixels, Progress()
         for i in range(len(pixels)):
             progress(i, len(pixels))
@@ -110,9 +110,6 @@ class Gate:
 
     def __init__(self, policy: str, min_score: float, shape: tuple[int, ...]):
         """shape: [pictures, height, width, ...]"""
-        problem = policy_problem(policy)
-        if problem is not True:
-            raise UsageError(problem)
         count, height, width = shape[:3]
         needed, free = count * height * width * 12, free_memory_bytes()
         if needed > free:
@@ -191,6 +188,4 @@ class Gate:
 
 def policy_problem(policy) -> bool | str:
     """True, or the remedy. A linked value is None until the run."""
-    if policy is None or policy in POLICIES:
-        return True
-    return f"Set policy to one of {', '.join(POLICIES)}: '{policy}' is not one of them."
+    return unless_linked(choice_problem, "policy", POLICIES, policy) or True

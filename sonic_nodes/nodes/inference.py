@@ -14,13 +14,12 @@ from .common import (
     PreData,
     Progress,
     advanced,
-    check_data,
-    check_model,
     free_memory_bytes,
     lazy_import,
     notes_ui,
     plain_errors,
 )
+from .link_values import allowing
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +54,6 @@ class SonicInference(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, model, data, seed, **settings):
-        check_model(model)
-        check_data(data)
         latent, notes = infer(model, data, seed, cls.hidden.unique_id, **settings)
         return io.NodeOutput(latent, ui=notes_ui(notes))
 
@@ -70,11 +67,14 @@ def sampling_inputs():
             tooltip="Random numbers, such as when the eyes blink. Keep it to repeat a video; with 'randomize' each run "
             "differs.",
         ),
-        io.Int.Input(
-            "inference_steps",
-            **STEPS_WIDGET.widget(),
-            tooltip="Denoising steps, usually 20 to 30. Fewer: blurred and unsteady. More: only slower. No effect on "
-            "the draft engine.",
+        allowing(
+            io.Int.Input(
+                "inference_steps",
+                **STEPS_WIDGET.widget(),
+                tooltip="Denoising steps, usually 20 to 30. Fewer: blurred and unsteady. More: only slower. No effect "
+                "on the draft engine.",
+            ),
+            limits(SonicSettings, "steps"),
         ),
         io.Float.Input(
             "dynamic_scale",

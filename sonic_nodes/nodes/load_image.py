@@ -9,6 +9,8 @@ from comfy_api.latest import io
 
 from .common import CATEGORY, lazy_import, plain_errors
 from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input, policy_problem
+from .link_values import file_name_problem, listing_files, unless_linked
+from .model_files import LINKED
 
 MASK_EDITOR_FOLDER = "clipspace"  # the mask editor stores pictures here, painted areas as transparency
 
@@ -26,13 +28,15 @@ class SonicLoadImage(io.ComfyNode):
             "mode or bit depth. The quality gate reports compression, blur and upscaling, also when the file was saved "
             "again since.",
             inputs=[
-                io.Combo.Input(
-                    "image",
-                    options=input_pictures(),
-                    upload=io.UploadType.image,
-                    image_folder=io.FolderType.input,
-                    tooltip="The portrait: one face from the front, mouth visible. A profile or a covered mouth cannot "
-                    "be animated; below 512 pixels the video is soft.",
+                listing_files(
+                    io.Combo.Input(
+                        "image",
+                        options=input_pictures(),
+                        upload=io.UploadType.image,
+                        image_folder=io.FolderType.input,
+                        tooltip="The portrait: one face from the front, mouth visible. A profile or a covered mouth "
+                        "cannot be animated; below 512 pixels the video is soft.",
+                    )
                 ),
                 policy_input(),
                 min_score_input(optional=True),
@@ -54,12 +58,17 @@ class SonicLoadImage(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, image, policy=WARN):
-        if not folder_paths.exists_annotated_filepath(image):
+        problem = unless_linked(file_name_problem, "image", image)
+        if problem:
+            return problem
+        if image is not None and not folder_paths.exists_annotated_filepath(image):
             return f"Choose another picture or upload it again: '{image}' is not in ComfyUI's input folder."
         return policy_problem(policy)
 
     @classmethod
     def fingerprint_inputs(cls, image, policy=WARN, min_score=MIN_SCORE):
+        if image is None:
+            return LINKED
         with open(folder_paths.get_annotated_filepath(image), "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
 

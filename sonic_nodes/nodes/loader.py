@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..engines.settings import PRECISIONS, SonicOptions, limits
 from . import model_files
 from .common import CATEGORY, ModelSonic, advanced, lazy_import, names_or_empty, notes_ui, plain_errors
+from .link_values import choice_problem, listing_files, unless_linked
 from .model_files import AUTOMATIC
 
 DRAFT = "built-in draft"
@@ -35,15 +36,14 @@ class SonicLoader(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, model, checkpoint=AUTOMATIC, precision="auto"):
-        if model not in (None, DRAFT) and model_files.full_path(model_files.FOLDER, model) is None:
-            return f"{model_files.missing_message(model_files.FOLDER, model, 'unet')} Or choose '{DRAFT}'."
         if model == DRAFT:
             return True
-        if checkpoint not in (None, AUTOMATIC) and model_files.full_path(model_files.CHECKPOINTS, checkpoint) is None:
-            return model_files.missing_message(model_files.CHECKPOINTS, checkpoint, "vae")
-        if precision is not None and precision not in PRECISIONS:
-            return f"Set precision to one of {', '.join(PRECISIONS)}: '{precision}' is not one of them."
-        return True
+        problem = model_files.problem_with("model", model, model_files.FOLDER, "unet")
+        if problem:
+            return f"{problem} Or choose '{DRAFT}'."
+        if checkpoint != AUTOMATIC:
+            problem = model_files.problem_with("checkpoint", checkpoint, model_files.CHECKPOINTS, "vae")
+        return problem or unless_linked(choice_problem, "precision", PRECISIONS, precision) or True
 
     @classmethod
     def fingerprint_inputs(cls, model, checkpoint=AUTOMATIC, **others):
@@ -60,27 +60,28 @@ class SonicLoader(io.ComfyNode):
 
 
 def model_input():
-    return io.Combo.Input(
-        "model",
-        options=[DRAFT, *names_or_empty(model_files.unet_names)],
-        default=DRAFT,
-        tooltip="'built-in draft', or Sonic's UNet in models/sonic (unet.pth). Only files that contain it are listed; "
-        "one that is not is damaged, of another model, or in another folder. Sonic's weights are for non-commercial "
-        "use only: do not sell what you make with them.",
+    return listing_files(
+        io.Combo.Input(
+            "model",
+            options=[DRAFT, *names_or_empty(model_files.unet_names)],
+            default=DRAFT,
+            tooltip="'built-in draft', or Sonic's UNet in models/sonic (unet.pth). Only files that contain it are "
+            "listed; one that is not is damaged, of another model, or in another folder. Sonic's weights are for "
+            "non-commercial use only: do not sell what you make with them.",
+        )
     )
 
 
 def checkpoint_input():
-    return advanced(
-        io.Combo.Input(
-            "checkpoint",
-            options=[AUTOMATIC, *names_or_empty(model_files.checkpoint_names)],
-            default=AUTOMATIC,
-            optional=True,
-            tooltip="The Stable Video Diffusion file in models/checkpoints (svd_xt or svd_xt_1_1), for its VAE and "
-            "CLIP; automatic uses the first. Its licence limits commercial use. No effect on the draft engine.",
-        )
+    files = io.Combo.Input(
+        "checkpoint",
+        options=[AUTOMATIC, *names_or_empty(model_files.checkpoint_names)],
+        default=AUTOMATIC,
+        optional=True,
+        tooltip="The Stable Video Diffusion file in models/checkpoints (svd_xt or svd_xt_1_1), for its VAE and "
+        "CLIP; automatic uses the first. Its licence limits commercial use. No effect on the draft engine.",
     )
+    return advanced(listing_files(files))
 
 
 def precision_input():

@@ -1,6 +1,7 @@
 """Weight files in ComfyUI's model folders, extra_model_paths.yaml included: the choices of the loaders, and the other
 files that belong to a choice."""
 
+import math
 import os
 from pathlib import Path
 
@@ -8,12 +9,15 @@ import folder_paths
 
 from ..errors import InputError, SonicError
 from .common import lazy_import
+from .link_values import file_name_problem, unless_linked
 
 FOLDER, CHECKPOINTS = "sonic", "checkpoints"
 AUTOMATIC = "automatic"
 CHECKPOINT_NETWORKS = ("vae", "clip_vision")
 SUFFIXES = {".safetensors", ".sft", ".pth", ".pt", ".pkl", ".bin", ".ckpt"}
 LICENCE_NOTE = "Sonic's weights are for non-commercial use only; those of Stable Video Diffusion limit commercial use."
+
+LINKED = math.nan  # a fingerprint that differs from itself: ComfyUI runs the node again
 
 # Created at first use: the nodes must register without the compiled extension.
 _catalogues: dict = {}
@@ -63,13 +67,24 @@ def path_of_choice(folder: str, name: str, network: str) -> Path:
     return path
 
 
+def problem_with(name: str, value, folder: str, network: str) -> str | None:
+    """For validate_inputs: the remedy when the input `name` is not a file in `folder`. A linked value is None."""
+    problem = unless_linked(file_name_problem, name, value)
+    if value is None or problem:
+        return problem
+    return None if full_path(folder, value) else missing_message(folder, value, network)
+
+
 def missing_message(folder: str, name: str, network: str) -> str:
     places = " or ".join(folder_paths.get_folder_paths(folder))
     return f"{lazy_import('weights.files').advice(network)} {name} is not in {places}."
 
 
-def fingerprint(unet: str, checkpoint: str | None) -> str:
-    """Changes when one of the files appears or is written again."""
+def fingerprint(unet: str | None, checkpoint: str | None) -> str | float:
+    """Changes when one of the files appears or is written again, and at each run for a linked name, which is None until
+    then."""
+    if unet is None:
+        return LINKED
     try:
         paths = paths_for(unet, checkpoint)
     except SonicError as error:

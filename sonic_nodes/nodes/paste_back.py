@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..engines.settings import SharedSettings, limits
-from .common import CATEGORY, PreData, Progress, check_data, free_memory_bytes, lazy_import, plain_errors
+from .common import CATEGORY, PreData, Progress, free_memory_bytes, lazy_import, plain_errors
 
 
 class SonicPasteBack(io.ComfyNode):
@@ -38,8 +38,8 @@ class SonicPasteBack(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, images, data, feather):
-        check_data(data)
         types, pipeline = lazy_import("nodes.comfy_types"), lazy_import("pipeline")
+        images = types.check_clip(images, "images")
         height, width = types.even_size(*data["source"].shape[:2])
         types.require_memory(len(images), height, width, free_memory_bytes())
         pasted = (pipeline.paste_back(chunk, data, feather)[:, :height, :width] for chunk in types.uint8_chunks(images))

@@ -6,6 +6,7 @@ from comfy_api.latest import io, ui
 from ..engines.settings import CROPS, MISMATCHES, PrepareSettings, limits
 from .comfy_models import weights_of_object
 from .common import CATEGORY, DType, PreData, advanced, lazy_import, notes_ui, plain_errors
+from .link_values import choice_problem, unless_linked
 
 
 class SonicPreData(io.ComfyNode):
@@ -39,10 +40,8 @@ class SonicPreData(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, crop="face", on_mismatch="use shorter"):
-        for name, value, options in (("crop", crop, CROPS), ("on_mismatch", on_mismatch, MISMATCHES)):
-            if value is not None and value not in options:
-                return f"Set {name} to one of {', '.join(options)}: '{value}' is not one of them."
-        return True
+        problem = unless_linked(choice_problem, "crop", CROPS, crop)
+        return problem or unless_linked(choice_problem, "on_mismatch", MISMATCHES, on_mismatch) or True
 
     @classmethod
     @plain_errors

@@ -10,6 +10,7 @@ from .common import CATEGORY, Progress, free_memory_bytes, lazy_import, notes_ui
 
 class SonicMotionSmooth(io.ComfyNode):
     NODE_ID = "SonicMotionSmooth"
+    passed_on = ("images",)
 
     @classmethod
     def define_schema(cls):
@@ -59,8 +60,8 @@ class SonicMotionSmooth(io.ComfyNode):
         smoother = lazy_import("smooth.frames").Smoother(strength, protect_mouth)
         progress = Progress(cls.hidden.unique_id, "Sonic Motion Smooth")
         try:
-            lazy_import("nodes.comfy_types").check_clip(images)
-            out = smooth_image(images, smoother, progress) if strength else images
+            clip = lazy_import("nodes.comfy_types").check_clip(images, "images")
+            out = smooth_image(clip, smoother, progress) if strength else images
             report = smoother.summary()
         except InputError as error:
             out, report = images, f"Nothing was changed: {error}"

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+
+from tests.nodes.stub_engine import FRAMES, HEIGHT, WIDTH
 
 COMMON = {"display_name", "optional", "tooltip", "lazy"}
 WIDGET = COMMON | {"default", "socketless"}
@@ -20,15 +23,15 @@ ALLOWED = {
 
 
 class Slot:
-    """An input or output of a schema; `options` are the arguments that were given."""
+    """An input or output of a schema; its attributes are the arguments that were `given`."""
 
     def __init__(self, io_type, allowed, slot_id, options):
         unknown = set(options) - allowed
         assert not unknown, f"{slot_id}: ComfyUI has no {unknown}"
-        self.io_type, self.id, self.options, self.extra_dict = io_type, slot_id, options, {}
+        self.io_type, self.id, self.given, self.extra_dict = io_type, slot_id, options, {}
 
     def __getattr__(self, name):
-        return self.options.get(name)
+        return self.given.get(name)
 
 
 def custom(io_type):
@@ -240,3 +243,21 @@ def extension(comfy):
 def nodes(extension):
     """The node classes by id."""
     return {node.NODE_ID: node for node in extension.NODES}
+
+
+@pytest.fixture
+def data():
+    """SONIC_PREDATA of black pictures and silence, for the stub engine."""
+    seconds = FRAMES / 25
+    return {
+        "version": 1,
+        "image": np.zeros((HEIGHT, WIDTH, 3), np.uint8),
+        "source": np.zeros((201, 301, 3), np.uint8),
+        "crop_xyxy": (0, 0, 300, 150),
+        "face_xyxy": (10.0, 10.0, 90.0, 110.0),
+        "mesh": np.zeros((468, 3), np.float32),
+        "mask": np.ones((HEIGHT, WIDTH), np.float32),
+        "duration_s": seconds,
+        "audio": np.zeros(round(16000 * seconds), np.float32),
+        "frames": FRAMES,
+    }

@@ -170,12 +170,12 @@ def test_images_of_any_layout_are_read_and_returned(nodes, images, change):
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        ((0.5, "fix", 200.0), "Choose fps"),
-        ((1000.0, "fix", 200.0), "Choose fps"),
-        ((float("nan"), "fix", 200.0), "Choose fps"),
+        ((0.5, "fix", 200.0), "Set fps between 1 and 240"),
+        ((1000.0, "fix", 200.0), "Set fps between 1 and 240"),
+        ((float("nan"), "fix", 200.0), "Set fps between 1 and 240"),
         ((25.0, "correct", 200.0), "Set mode"),
-        ((25.0, "fix", 601.0), "Choose the largest offset"),
-        ((25.0, "fix", float("nan")), "Choose the largest offset"),
+        ((25.0, "fix", 601.0), "Set max_offset_ms between 0 and 600"),
+        ((25.0, "fix", float("nan")), "Set max_offset_ms between 0 and 600"),
     ],
 )
 def test_settings_out_of_range_are_errors_with_a_remedy(nodes, images, arguments, remedy):

@@ -83,7 +83,7 @@ def facts(slot, language: str) -> str:
 def choices(slot, terms: dict) -> str:
     if slot.upload:
         return terms["upload"]
-    names = [text_of(name, terms) for name in slot.options["options"]]
+    names = [text_of(name, terms) for name in slot.options]
     if len(names) == 1:  # a list of files, which are absent here
         names.append(terms["file"])
     return terms["comma"].join(names[:-1]) + terms["or"] + names[-1]

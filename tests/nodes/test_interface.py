@@ -252,8 +252,8 @@ def test_template_values_are_in_range(schemas, template, extension):
             continue
         values = widget_values(schema, node["widgets_values"])
         for slot in schema.inputs:
-            if slot.options.get("options") and slot.id != "image":
-                assert values[slot.id] in [*slot.options["options"], "unet.pth"]
+            if slot.options and slot.id != "image":
+                assert values[slot.id] in [*slot.options, "unet.pth"]
             if slot.min is not None and slot.id in values:
                 assert slot.min <= values[slot.id] <= slot.max
     images = [n["widgets_values"][0] for n in template["nodes"] if n["type"] in ("SonicLoadImage", "LoadAudio")]

@@ -46,7 +46,7 @@ def test_numbers(nodes, node, name):
 @pytest.mark.parametrize(("node", "name"), CHOICES)
 def test_choices(nodes, node, name):
     slot, limit = slot_of(nodes, node, name), CHOICES[node, name]
-    assert (slot.default, tuple(slot.options["options"])) == (limit.default, limit.options)
+    assert (slot.default, tuple(slot.options)) == (limit.default, limit.options)
 
 
 @pytest.mark.parametrize("engine", ["built-in draft", "Sonic"])

@@ -23,7 +23,7 @@ def files(models):
 
 
 def options(node, name):
-    return next(slot for slot in node.define_schema().inputs if slot.id == name).options["options"]
+    return next(slot for slot in node.define_schema().inputs if slot.id == name).options
 
 
 def test_files_are_listed_by_content(nodes, models):

@@ -56,7 +56,7 @@ def test_nan_passes_through_with_a_reason(nodes, faulty):
 
 @pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
 def test_a_strength_out_of_range_is_an_error(nodes, faulty, strength):
-    with pytest.raises(ValueError, match="^Choose a strength from 0 to 1"):
+    with pytest.raises(ValueError, match="^Set strength between 0 and 1"):
         nodes["SonicMotionSmooth"].execute(faulty, strength, True)
 
 

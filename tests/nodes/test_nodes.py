@@ -8,67 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sonic_nodes.engines import base
 from sonic_nodes.errors import NoFaceError, OutOfMemoryError, ResourceError, UsageError
-
-HEIGHT, WIDTH, FRAMES = 64, 96, 20
-
-
-class Engine(base.Engine):
-    """All pixels of frame k have level k."""
-
-    name = "test"
-    ignored = ("inference_steps", "audio_guidance")
-    frames = 0
-
-    def after_frame(self, frame):
-        pass
-
-    @classmethod
-    def open(cls, options, notify=None):
-        return cls()
-
-    def settings(self, **values):
-        return values
-
-    def plan(self, data, settings=None):
-        return None
-
-    def describe(self, latent):
-        return base.Description()
-
-    def infer(self, data, seed, settings, progress):
-        progress(data["frames"], data["frames"])
-        return {"samples": torch.zeros(1), "sonic": {"seed": seed, "settings": settings}}
-
-    def decode(self, latent, data, progress, interpolate=True):
-        shown = np.arange(0, data["frames"], 1 if interpolate else 2, dtype=np.uint8)
-        for start in range(0, len(shown), 8):
-            levels = shown[start : start + 8]
-            for i, level in enumerate(levels):
-                self.frames += 1
-                self.after_frame(int(level))
-                progress(start + i + 1, len(shown))
-            yield np.broadcast_to(levels[:, None, None, None], (len(levels), HEIGHT, WIDTH, 3)).copy()
-
-
-@pytest.fixture
-def data():
-    return {
-        "version": 1,
-        "image": np.zeros((HEIGHT, WIDTH, 3), np.uint8),
-        "source": np.zeros((201, 301, 3), np.uint8),
-        "frames": FRAMES,
-    }
-
-
-SETTINGS = {
-    "inference_steps": 25,
-    "dynamic_scale": 1.1,
-    "motion_scale": 1.05,
-    "appearance_guidance": 2.0,
-    "audio_guidance": 7.5,
-}
+from tests.nodes.stub_engine import FRAMES, HEIGHT, SETTINGS, WIDTH, Engine
 
 
 def test_inference_passes_all_settings_and_lists_the_ignored_ones(nodes, data):
@@ -139,6 +80,7 @@ def test_a_model_of_another_pack_is_refused(nodes, data):
 
 def test_paste_back_fills_the_whole_portrait_in_an_even_size(nodes, data, monkeypatch, comfy):
     pipeline = ModuleType("sonic_nodes.pipeline")
+    pipeline.PREDATA_VERSION = 1
     pipeline.paste_back = lambda frames, data, feather: np.broadcast_to(
         frames[:, :1, :1], (len(frames), *data["source"].shape)
     ).copy()
@@ -209,6 +151,10 @@ def test_usage_errors_become_plain_value_errors(nodes):
     common = sys.modules["sonic_nodes.nodes.common"]
 
     class Node:
+        @classmethod
+        def define_schema(cls):
+            return SimpleNamespace(inputs=[])
+
         @classmethod
         @common.plain_errors
         def execute(cls, value):

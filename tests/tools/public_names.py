@@ -218,7 +218,7 @@ def node_names(node) -> dict:
 def input_names(slot) -> dict:
     """Of a list of files only that it is one. Other lists hold their fixed choices alone: there are no model files."""
     names = {"id": slot.id, "type": slot.io_type, "optional": bool(slot.optional)}
-    choices = slot.options.get("options")
+    choices = slot.options
     return names if choices is None else names | {"choices": "files" if slot.upload else list(choices)}
 
 
