@@ -2,6 +2,7 @@
 
 import contextlib
 import numbers
+from decimal import Decimal
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def converted(kind: type, value) -> int | float | None:
             return None
         if isinstance(value, str):
             return kind(value) if len(value) <= MAX_NUMBER_CHARS else None
-        if not isinstance(value, numbers.Real):
+        if not isinstance(value, (numbers.Real, Decimal)):
             return None
         if kind is float or isinstance(value, numbers.Integral):
             return kind(value)

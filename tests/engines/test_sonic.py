@@ -126,6 +126,38 @@ def test_latents_of_others_are_refused(engine, sample_dir):
         next(DraftEngine().decode(latent, data))
 
 
+OTHERS = {
+    "samples": [
+        None,
+        "x",
+        np.zeros((6, 4, 8, 8)),
+        torch.zeros(6, 4, 8, 8).int(),
+        torch.zeros(8),
+        torch.zeros(6, 4, 8, 8) / 0,
+    ],
+    "sonic": [None, [], "sonic", {}, {"engine": 1}, {"engine": ["sonic"]}, {"engine": "s" * 1000}, {"engine": "sonic"}],
+    "settings": [None, "x", [], {}, {"length": None}, {"length": "long"}, {"length": np.zeros(2)}],
+    "precision": [None, "fp8", 16, ["fp32"]],
+    "frames": [None, "10", 10.0, [10], True],
+}
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_latents_of_another_make_are_refused(engine, key):
+    """A pack, a saved file or a node in between may have changed any part of one."""
+    data = clip_data(0.4)
+    described = {"engine": "sonic", "frames": 10, "settings": {"length": "exact"}, "precision": "fp32"}
+    good = {"samples": torch.zeros(6, 4, SIDE // 8, SIDE // 8), "sonic": described}
+    assert len(next(engine.decode(good, data)))
+    for value in OTHERS[key]:
+        changed = {key: value} if key in good else {"sonic": described | {key: value}}
+        with pytest.raises(UsageError, match="^Connect the (latent of Sonic Inference, unchanged:|model |data )"):
+            next(engine.decode(good | changed, data))
+    for latent in (None, [], "x", {}, {"sonic": described}):
+        with pytest.raises(UsageError, match="^Connect the "):
+            next(engine.decode(latent, data))
+
+
 WRONG = [{"steps": 0}, {"steps": 2000}, {"dynamic_scale": float("nan")}, {"audio_guidance": -1}, {"length": "long"}]
 
 

@@ -7,11 +7,14 @@ import re
 import resource
 import time
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sonic_nodes.media.audio import read_sound
-from tests.nodes.odd_values import odd_values
+from tests.nodes.odd_values import SCALARS, odd_values
 
 SECONDS, SIDE = 0.4, 96
 MAX_CALL_S, MAX_GROWTH_KB = 3.0, 300_000
@@ -29,7 +32,7 @@ NOUNS = {
     "LATENT": ("latent",),
     "SONIC_PREDATA": ("data", "picture", "recording"),
 }
-FILES = ("file", ".pth")
+FILES = ("file", ".pth", "picture")
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +175,62 @@ def test_every_node_and_input_is_tried(nodes, good_calls):
     for name, node in nodes.items():
         assert set(counts[name]) == {slot.id for slot in node.define_schema().inputs}
     assert sum(map(len, counts.values())) >= 4 * 809
+
+
+def shaped(shape, dtype, fill):
+    return np.full(shape, fill, dtype) if dtype else torch.full(shape, float(fill))
+
+
+UNPRINTABLE = ("10**5000", "fraction", "hostile", "hostile number", "hostile text")  # Hypothesis prints what it draws
+LEAVES = (
+    st.sampled_from([name for name in SCALARS if name not in UNPRINTABLE]).map(lambda name: SCALARS[name])
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.binary(max_size=9)
+    | st.builds(
+        shaped,
+        st.lists(st.integers(0, 9), max_size=4),
+        st.sampled_from([np.float32, np.uint8, np.int64, np.float64, None]),
+        st.sampled_from([0, 1, 200]),
+    )
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def changes(*keys: str):
+    """Other values for some entries of a dict, and entries that it does not have."""
+    return st.dictionaries(st.sampled_from(keys) | st.text(max_size=5), VALUES, max_size=3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    node_id=st.sampled_from(["SonicInference", "SonicLatentDecoder", "SonicPasteBack", "SONICSampler"]),
+    of_data=changes("version", "image", "source", "crop_xyxy", "face_xyxy", "mesh", "mask", "audio", "frames", "vae"),
+    of_latent=changes("samples", "sonic"),
+    of_poses=changes("engine", "codes", "frames", "settings"),
+)
+def test_any_value_in_data_and_latent(nodes, good_calls, one_thread, node_id, of_data, of_latent, of_poses):
+    arguments = dict(good_calls[node_id])
+    name = "data_dict" if "data_dict" in arguments else "data"
+    arguments[name] = arguments[name] | of_data
+    if "latent" in arguments:
+        latent = arguments["latent"]
+        arguments["latent"] = latent | {"sonic": latent["sonic"] | of_poses} | of_latent
+    message = ending(nodes[node_id], arguments)
+    assert message is None or not (message.startswith("raw: ") or RAW.search(message)), message
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=VALUES | changes("waveform", "sample_rate"), slot_of=st.data())
+def test_any_value_at_any_input(nodes, good_calls, one_thread, value, slot_of):
+    node_id = slot_of.draw(st.sampled_from(["SONIC_PreData", "SonicPasteBack", "SonicLipSyncCalibrate"]))
+    name = slot_of.draw(st.sampled_from(sorted(good_calls[node_id])))
+    message = ending(nodes[node_id], good_calls[node_id] | {name: value})
+    assert message is None or not (message.startswith("raw: ") or RAW.search(message)), message

@@ -1,6 +1,8 @@
 """Links of other nodes that work: what they bring is converted as ComfyUI converts a widget's value, or let through."""
 
+import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -8,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from sonic_nodes.errors import InputError
+from tests.nodes.odd_values import SCALARS, odd_networks
 from tests.nodes.stub_engine import SETTINGS, Engine
 
 
@@ -49,6 +53,7 @@ def test_seeds_of_other_nodes_arrive_exactly(nodes, data, seen, node, seed):
         ("dynamic_scale", np.float32(1.5), 1.5),
         ("dynamic_scale", "1.25", 1.25),
         ("motion_scale", Fraction(3, 2), 1.5),
+        ("motion_scale", Decimal("1.5"), 1.5),
         ("audio_guidance", 7, 7.0),
         ("inference_steps", 30.0, 30),
         ("inference_steps", "30", 30),
@@ -139,7 +144,7 @@ def test_a_linked_file_name_is_not_judged_before_the_run(nodes, node):
 @pytest.mark.parametrize("value", [5, 1.5, True, ["a"], {"a": 1}, "", "a\0b", "\ud800", "x" * 5000])
 def test_a_constant_of_an_api_file_that_is_no_file_name(nodes, value):
     for node, name in (("SonicLoadImage", "image"), ("SonicLoader", "model"), ("SONICTLoader", "sonic_unet")):
-        assert nodes[node].validate_inputs(**{name: value}).startswith(f"Choose {name} from its list: it is ")
+        assert nodes[node].validate_inputs(**{name: value}).startswith("Choose ")
 
 
 @pytest.mark.parametrize("value", [5, True, [], {}, "odd"])
@@ -168,3 +173,14 @@ def test_the_class_that_comfyui_clones_for_each_run_is_used(nodes):
     """Hidden inputs belong to the clone."""
     clone = type("Clone", (nodes["SonicMotionSmooth"],), {"hidden": SimpleNamespace(unique_id="9")})
     assert clone.execute(torch.rand(1, 16, 16, 3), 0.5, True).args[0].shape == (1, 16, 16, 3)
+
+
+@pytest.mark.parametrize("network", ["vae", "clip_vision"])
+def test_networks_of_another_make_inside_the_data(nodes, network):
+    """Those that SONIC_PreData found to be Stable Video Diffusion's travel in the data."""
+    module = sys.modules["sonic_nodes.nodes.comfy_models"]
+    for name, value in [*SCALARS.items(), *odd_networks()]:
+        if value is not None:
+            with pytest.raises(InputError, match=f"^Connect the {network} output of Image Only Checkpoint Loader"):
+                module.with_comfy_models(SimpleNamespace(models=None), {network: value})
+                pytest.fail(name)
