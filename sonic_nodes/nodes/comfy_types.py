@@ -130,16 +130,17 @@ def _float32(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().to("cpu", torch.float32).resolve_neg()
 
 
-def check_audio(audio, name: str) -> Mapping:
-    """The AUDIO itself. InputError, which names the input `name`, for anything else. How long and how loud it may be
-    is checked where it is read (media.audio)."""
+def check_audio(audio, name: str) -> dict:
+    """The two entries of an AUDIO, read once. InputError, which names the input `name`, for anything else. How long and
+    how loud it may be is checked where it is read (media.audio)."""
     # VideoHelperSuite's AUDIO is a Mapping, not a dict: it reads its file on access.
     with readable(name, audio):
         if not isinstance(audio, Mapping):
             raise InputError(f"Connect a recording of speech to {name}: {described(audio)}.")
         waveform, rate = _entry(audio, "waveform", name), _entry(audio, "sample_rate", name)
     waveform = check_tensor(name, waveform, "a recording of speech")
-    if type(rate) is str or not (converted(float, rate) or 0) >= 1:
+    rate_hz = None if type(rate) is str else converted(float, rate)
+    if rate_hz is None or not rate_hz >= 1:
         raise InputError(
             f"Connect a recording of speech to {name}: its sample_rate must be 1 Hz or more, {described(rate)}."
         )
@@ -148,12 +149,12 @@ def check_audio(audio, name: str) -> Mapping:
             f"Cut the recording, or convert it to 48000 Hz stereo: the samples in {name} have the shape "
             f"{list(waveform.shape)}."
         )
-    return audio
+    return {"waveform": waveform, "sample_rate": rate_hz}
 
 
 def _entry(audio: Mapping, key: str, name: str):
     try:
-        return audio.get(key)
+        return audio[key] if key in audio else None
     except Exception as error:
         raise InputError(
             f"Check the node connected to {name}: its recording cannot be read ({shown(str(error))})."
@@ -162,8 +163,7 @@ def _entry(audio: Mapping, key: str, name: str):
 
 def sound_from_audio(audio: Mapping) -> tuple[Sound, list[str]]:
     """(the first recording of an AUDIO as Sound, notes for the user)."""
-    audio = check_audio(audio, "audio")
-    waveform, rate = audio["waveform"], converted(float, audio["sample_rate"])
+    waveform, rate = check_audio(audio, "audio").values()
     notes = []
     if waveform.ndim == 3 and len(waveform) > 1:
         notes = [f"{len(waveform)} recordings were given: the first was used."]
@@ -173,9 +173,11 @@ def sound_from_audio(audio: Mapping) -> tuple[Sound, list[str]]:
 
 def map_audio(audio: Mapping, transform: Callable[[np.ndarray], np.ndarray]) -> dict:
     """A copy of an AUDIO with `transform` applied to its samples, float32 [recordings * channels, samples]."""
-    waveform = _float32(audio["waveform"])
+    waveform = _float32(check_audio(audio, "audio")["waveform"])
+    with readable("audio", audio):
+        entries = dict(audio)
     rows = np.ascontiguousarray(waveform.reshape(-1, waveform.shape[-1]).numpy())
-    return {**audio, "waveform": torch.from_numpy(transform(rows)).reshape(waveform.shape)}
+    return {**entries, "waveform": torch.from_numpy(transform(rows)).reshape(waveform.shape)}
 
 
 def audio_from_sound(sound: Sound) -> dict:

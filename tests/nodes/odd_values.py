@@ -209,9 +209,17 @@ def odd_masks(good: torch.Tensor) -> Iterator[tuple[str, object]]:
     yield "a row", torch.ones(8)
 
 
+class Unreadable(dict):
+    """Its keys are there, its values are not."""
+
+    def __getitem__(self, key):
+        raise KeyError(key)
+
+
 def odd_audio(good: dict) -> Iterator[tuple[str, object]]:
     wave = good["waveform"]
     yield "empty", {}
+    yield "unreadable", Unreadable(good)
     yield "pairs", list(good.items())
     for key in good:
         yield f"without {key}", {name: value for name, value in good.items() if name != key}
