@@ -3,7 +3,7 @@ PORTRAIT ?= sonic_nodes/assets/sample/portrait.jpg
 SPEECH ?= sonic_nodes/assets/sample/speech.wav
 OUT ?= out/demo.mp4
 ENGINE ?= draft
-export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH
+export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS
 
 .PHONY: help demo test build wheel pack bench lint asan fuzz vectorised clean
 .DEFAULT_GOAL := help
@@ -25,6 +25,7 @@ help:
 	@echo "ENGINE=sonic MODELS=folder   for make demo with the diffusion model, whose weights are ComfyUI's models folder"
 	@echo "OPTIONS=\"--min-resolution 256 --steps 10\"   for make demo: options of sonic render"
 	@echo "PYTHON=python3.12   the Python to use     TORCH=torch.whl   the PyTorch to install (pip requirement or wheel)"
+	@echo "MAX_JOBS=2   files to compile at a time   LOCK=no   for the tools, other files than the locked ones"
 
 demo:
 	@tools/bootstrap.sh run

@@ -1,7 +1,7 @@
 """Builds the one extension, sonic_nodes/_sonic.abi3.so, from everything under csrc/.
 
 Environment
-  MAX_JOBS=N         compile N files at a time (1)
+  MAX_JOBS=N         compile N files at a time (one a processor, as far as memory allows)
   SONIC_DEBUG=1      keep the symbols
   SONIC_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan, beside the normal extension
   SONIC_WERROR=0     warnings are not errors: for a compiler newer than this code
@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -201,19 +201,23 @@ class BuildExt(build_ext):
                 defines,
             )
 
-        with ThreadPoolExecutor(self.parallel or int(os.environ.get("MAX_JOBS", "1"))) as pool:
-            list(pool.map(compile_one, stale))
+        in_parallel(compile_one, stale, self.jobs(), lambda pair: pair[1])
         return objects
 
     def compile_by_language(self, files, extra_postargs=None, **more):
         """For compilers whose own loop passes the options of C to C++."""
         made = {}
-        for suffix, own in PER_LANGUAGE.items():
-            chosen = [path for path in files if path.endswith(suffix)]
-            made |= zip(
-                chosen, self.compile_all(chosen, extra_postargs=[*(extra_postargs or []), *own], **more), strict=True
-            )
-        return [made[path] for path in files]
+
+        def compile_one(path):
+            own = PER_LANGUAGE[Path(path).suffix]
+            made[path] = self.compile_all([path], extra_postargs=[*(extra_postargs or []), *own], **more)
+
+        in_parallel(compile_one, files[:1], 1)  # alone: it finds the compiler and makes the folders
+        in_parallel(compile_one, files[1:], self.jobs())
+        return [target for path in files for target in made[path]]
+
+    def jobs(self):
+        return self.parallel or int(os.environ.get("MAX_JOBS") or default_jobs())
 
     def check_system(self):
         """Exits with one sentence when a compiler or a library's headers are missing."""
@@ -266,6 +270,27 @@ class Wheel(bdist_wheel):
 
 def read(path):
     return path.read_text() if path.exists() else None
+
+
+def default_jobs():
+    """A compiler for each processor that this process may use and for each 0.3 GB of free memory."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    free = re.search(r"MemAvailable: +(\d+) kB", read(Path("/proc/meminfo")) or "")
+    return max(1, min(usable, int(free[1]) // 300_000) if free else usable)
+
+
+def in_parallel(work, items, jobs, name=str):
+    """Calls work(item) for all, the slowest sources first, and prints how many are done; the first error ends it."""
+    slowest_first = sorted(items, key=lambda item: (Path(name(item)).suffix == ".c", -os.path.getsize(name(item))))
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(work, item): name(item) for item in slowest_first}
+        try:
+            for count, done in enumerate(as_completed(running), 1):
+                done.result()
+                print(f"[{count:{len(str(len(running)))}}/{len(running)}] {running[done]}", flush=True)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def is_stale(target, source):

@@ -1,7 +1,9 @@
-"""`python -m sonic_nodes`: the command `sonic` where no script of that name is installed."""
+"""`python -m sonic_nodes`, and what the installed command `sonic` calls: the one module whose name Python itself fixes,
+so a `sonic` that an older checkout installed goes on working when modules move."""
 
 import sys
 
 from .commands.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

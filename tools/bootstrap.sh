@@ -8,60 +8,203 @@
 #
 # PYTHON=python3.12   the Python to build .venv from (the first python3 that is 3.10 or newer)
 # TORCH=...           the PyTorch to install, as a pip requirement or the path of a wheel
-# pip and apt-get are used as they are configured on this machine.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# LOCK=no             for test and wheel: take what the index has instead of the files that the lock names
+# MAX_JOBS=N          files to compile in parallel (default: one a processor, as far as memory allows)
+# pip and apt-get are used as they are configured on this machine. The end is 0, or a sentence that says what to do.
+set -Eeuo pipefail
 
 goal=${1:-run}
 torch_wanted=2.13.0
 venv=.venv/bin/python
 stamps=.venv/.sonic
 log=build/setup.log
+scratch=build/tmp  # not /tmp, which may be small and in memory
+needed_mb=3000
+no_network='Temporary failure|Could not resolve|Name or service not known|Network is unreachable|No route to host'
+no_network+='|NewConnectionError|NameResolution|TimeoutError|ProxyError|SSLError|Failed to fetch'
+no_network+='|Connection (refused|timed out|reset)'
+progress='^( *(Downloading|Installing collected|Unpacking|Setting up)|Get:|\[ *[0-9]+/)'
 
-say() { printf '%s\n' "$*"; }
-stop() { printf '\n%s\n' "$@" >&2; exit 1; }
+# --- how it ends ---
 
-# logged REMEDY COMMAND...: runs the command with its output in the log; on failure prints the log's end and REMEDY.
+explained='' child='' ticker='' failed_line='' failed_command=''
+
+say() { printf '%s\n' "$*" 2>/dev/null || true; }  # a closed output stops nothing
+stop() { explained=1; { echo && printf '%s\n' "$@"; } >&2 || true; exit 1; }
+
+# The end of what the running step wrote to the log.
+step_log() {
+    tail -n 200 "$log" 2>/dev/null | awk '/^\$ / { text = "" } { text = text $0 "\n" } END { printf "%s", text }'
+}
+
+free_mb() { df -Pm "$1" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
+
+# A remedy for the causes that any step can meet, read off the end of the log; fails for others.
+common_remedy() {
+    local text free; text=$(step_log)
+    free=$(free_mb .) || free=
+    found() { grep -qiE "$1" <<<"$text"; }
+    if found 'No space left|Disk quota exceeded' || [ "${free:-$needed_mb}" -lt 20 ]; then
+        echo "Free disk space, then type make again: $PWD has ${free:-few} MB left and needs about $needed_mb MB."
+    elif found 'DO NOT MATCH THE HASHES'; then
+        echo "Let pip use PyPI itself (pip config list shows what it uses), or accept others: make $goal LOCK=no." \
+            "A package is not the file that the lock names."
+    elif found "$no_network"; then
+        echo "Check the network, then type make again: a download failed."
+    elif found 'Permission denied|Read-only file system|Operation not permitted'; then
+        echo "Make this folder yours (chown -R $(id -un) .), then type make again: not all of $PWD can be written."
+    elif found 'out of memory|cannot allocate memory|MemoryError|Killed signal|^Killed'; then
+        echo "Close other programs, then type make MAX_JOBS=1: memory ran out."
+    else
+        return 1
+    fi
+}
+
+# explain REMEDY: ends with the log's end and the remedy, or a better one if the log names the cause.
+explain() {
+    tail -n 15 "$log" >&2 || true
+    stop "$(common_remedy || printf '%s' "$1")" "All of the output is in $log."
+}
+
+stop_child() {
+    [ -z "$ticker" ] || { kill -KILL "$ticker" && wait "$ticker"; } 2>/dev/null || true
+    [ -z "$child" ] || { kill -TERM -- "-$child" && wait "$child"; } 2>/dev/null || true
+    ticker='' child=''
+}
+
+interrupted() {
+    explained=1
+    stop_child
+    printf '\nType make again: it continues where it was stopped (%s).\n' "$1" >&2 || true
+    exit "$2"
+}
+
+# Whatever ended the script: not without a word.
+ending() {
+    local status=$?
+    [ "$BASHPID" = $$ ] || exit "$status"  # a background process that a signal met early
+    stop_child
+    rm -rf "$scratch" 2>/dev/null || true
+    [ "$status" != 0 ] || exit 0
+    [ -n "$explained" ] || explain "Type make again; if it ends here again, report this with $log:
+line $failed_line of tools/bootstrap.sh failed with status $status: $failed_command"
+    exit "$status"
+}
+
+trap 'failed_line=$LINENO failed_command=$BASH_COMMAND' ERR
+trap ending EXIT
+trap 'interrupted Ctrl-C 130' INT
+trap 'interrupted SIGTERM 143' TERM
+trap 'interrupted "the terminal was closed" 129' HUP
+trap '' PIPE
+
+# --- running a step ---
+
+minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+
+# How far the step is: its newest line that says so, and what pip has downloaded.
+how_far() {
+    local line mb
+    line=$(step_log | tr '\r' '\n' | grep -E "$progress" | tail -n 1) || return 0
+    line=${line#"${line%%[! ]*}"}
+    case $line in Downloading*)
+        mb=$(du -sm "$scratch" 2>/dev/null | cut -f 1) || mb=0
+        line="${mb:-0} MB; ${line%%:*}${line##*/}" ;;
+    esac
+    printf '%s' "$line"
+}
+
+# On a terminal one line that changes each second; in a log a line after 15 s, 30 s, 1 min and then each minute.
+show_progress() {
+    local begun=$SECONDS next=15 passed
+    trap - EXIT ERR INT TERM HUP
+    while sleep 1 >/dev/null 2>&1 </dev/null; do
+        passed=$((SECONDS - begun))
+        if [ -t 1 ]; then
+            printf '\r\033[K  %s  %.66s' "$(minutes $passed)" "$(how_far)"
+        elif [ $passed -ge $next ]; then
+            next=$((next < 60 ? next * 2 : next + 60))
+            printf '  %s  %.100s\n' "$(minutes $passed)" "$(how_far)"
+        fi
+    done
+}
+
+# attempt COMMAND...: runs it with its output in the log and shows how far it is. Its processes are a group of their
+# own, which is ended with this script. sudo stays in the foreground, where it may ask for a password.
+attempt() {
+    local status=0 begun=$SECONDS passed
+    printf '\n$ %s\n' "$*" 2>/dev/null >>"$log" ||
+        stop "Make this folder writable and free disk space, then type make again: $PWD/$log cannot be written."
+    show_progress & ticker=$!
+    if [ "$1" = sudo ]; then
+        "$@" >>"$log" 2>&1 </dev/null || status=$?
+    else
+        set -m
+        "$@" >>"$log" 2>&1 </dev/null & child=$!
+        set +m
+        wait "$child" || status=$?
+        child=''
+    fi
+    stop_child
+    if [ -t 1 ]; then printf '\r\033[K' 2>/dev/null || true; fi
+    passed=$((SECONDS - begun))
+    if [ $status = 0 ] && [ $passed -ge 5 ]; then say "  done in $(minutes $passed)"; fi
+    return $status
+}
+
+# logged REMEDY COMMAND...: the same; on failure prints the log's end and REMEDY.
 logged() {
     local remedy=$1; shift
-    printf '\n$ %s\n' "$*" >>"$log"
-    "$@" >>"$log" 2>&1 </dev/null && return
-    tail -n 15 "$log" >&2
-    stop "$remedy" "All of the output is in $log."
+    attempt "$@" || explain "$remedy"
 }
 
 pip() { "$venv" -m pip --disable-pip-version-check --no-input "$@"; }
-key() { cat "$@" | sha256sum | cut -c 1-32; }
+key() { cat "$@" 2>/dev/null | sha256sum | cut -c 1-32; }
 stamped() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
-stamp() { mkdir -p "$stamps"; printf '%s' "$2" >"$stamps/$1"; }
+stamp() { mkdir -p "$stamps" && printf '%s' "$2" >"$stamps/$1"; }
 
 # --- the system's part ---
 
 is_good_python() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 
+# What is wrong with a Python: "old", or which of Debian's parts are absent: "venv", "dev". Fails if it does not start.
+flaws_of_python() {
+    "$1" - 2>/dev/null <<'PYTHON'
+import os, sys, sysconfig
+if sys.version_info < (3, 10):
+    print("old")
+try:
+    import ensurepip, venv
+except ImportError:
+    print("venv")
+if not os.path.isfile(os.path.join(sysconfig.get_paths()["include"], "Python.h")):
+    print("dev")
+PYTHON
+}
+
+# Sets `python` and `lacks`: the first Python that lacks nothing, else the first that is new enough.
 find_python() {
-    local name
-    for name in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python3.10}; do
-        if is_good_python "$name"; then command -v "$name"; return; fi
+    local name found names=(python3 python3.14 python3.13 python3.12 python3.11 python3.10)
+    python='' lacks=''
+    [ -z "${PYTHON:-}" ] || names=("$PYTHON")
+    for name in "${names[@]}"; do
+        found=$(flaws_of_python "$name") || continue
+        case $found in
+        old*) ;;
+        '') python=$(command -v "$name") lacks=''; return ;;
+        *) if [ -z "$python" ]; then python=$(command -v "$name") lacks=$found; fi ;;
+        esac
     done
-    return 1
+    [ -n "$python" ]
 }
 
-python_is_complete() {
-    "$1" - 2>/dev/null <<'EOF'
-import ensurepip, os, sysconfig, venv
-open(os.path.join(sysconfig.get_paths()["include"], "Python.h")).close()
-EOF
-}
-
-# Debian's packages that hold the venv module and the headers of the Python that was found.
+# packages_of_python PYTHON PART...: Debian's packages of these parts; fails for a Python that is not Debian's.
 packages_of_python() {
-    local real; real=$("$1" -c 'import os, sys; print(os.path.realpath(sys.executable))')
+    local real; real=$("$1" -c 'import os, sys; print(os.path.realpath(sys.executable))'); shift
     case $real in
-    "$(realpath -q /usr/bin/python3)") echo python3-venv python3-dev ;;
-    /usr/bin/python3.*) echo "${real##*/}-venv" "${real##*/}-dev" ;;
-    *) stop "Choose another Python, for example: make PYTHON=/usr/bin/python3" \
-        "$real lacks the venv module or its header Python.h." ;;
+    "$(realpath -q /usr/bin/python3)") printf 'python3-%s\n' "$@" ;;
+    /usr/bin/python3.*) printf "${real##*/}-%s\n" "$@" ;;
+    *) return 1 ;;
     esac
 }
 
@@ -72,16 +215,26 @@ missing_libraries() {
         if [ "$(uname -m)" = x86_64 ] && ! command -v nasm >/dev/null; then echo nasm; fi
         return
     fi
-    if ! command -v g++ >/dev/null || ! command -v gcc >/dev/null; then
-        echo g++ libopencv-core-dev libopencv-imgproc-dev libopencv-video-dev libjpeg-dev
-        return
-    fi
+    local headers=(opencv2/core.hpp libopencv-core-dev opencv2/imgproc.hpp libopencv-imgproc-dev
+        opencv2/video.hpp libopencv-video-dev jpeglib.h libjpeg-dev)
     # The compiler fails where a header is absent, and that is the answer asked for: it must not end the script.
-    local probe; probe=$(printf '#if !__has_include(<%s>)\n#error @%s@\n#endif\n' \
-        opencv2/core.hpp libopencv-core-dev opencv2/imgproc.hpp libopencv-imgproc-dev \
-        opencv2/video.hpp libopencv-video-dev jpeglib.h libjpeg-dev |
-        g++ -x c++ -E -I"${OPENCV_PREFIX:-/usr}/include/opencv4" -I/usr/local/include/opencv4 - 2>&1 >/dev/null) || true
-    sed -n 's/.*#error @\(.*\)@.*/\1/p' <<<"$probe"
+    local probe='' status=1
+    if command -v g++ >/dev/null && command -v gcc >/dev/null; then
+        status=0
+        probe=$(printf '#if !__has_include(<%s>)\n#error @%s@\n#endif\n' "${headers[@]}" |
+            g++ -x c++ -E -I"${OPENCV_PREFIX:-/usr}/include/opencv4" -I/usr/local/include/opencv4 - 2>&1 >/dev/null) ||
+            status=$?
+    fi
+    if [ $status = 0 ]; then return; fi
+    if ! sed -n 's/.*#error @\(.*\)@.*/\1/p' <<<"$probe" | grep .; then
+        echo g++ libopencv-core-dev libopencv-imgproc-dev libopencv-video-dev libjpeg-dev  # none, or one that is broken
+    fi
+}
+
+# What apt-get would download, in words; nothing if it does not know yet.
+download_size() {
+    apt-get install --print-uris -qq --no-install-recommends "$@" 2>/dev/null |
+        awk '/^.?[a-z+]+:/ { sum += $3 } END { if (sum) printf " (%.0f MB to download)", sum / 1e6 }' || true
 }
 
 install_packages() {
@@ -97,27 +250,42 @@ install_packages() {
                 "  apt-get update && apt-get install --no-install-recommends $*"
         fi
     fi
-    say "Installing with apt-get: $*"
-    if [ "${root[*]}" = sudo ]; then sudo -v; fi
-    if ! "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@" >>"$log" 2>&1 </dev/null; then
+    say "Installing with apt-get: $*$(download_size "$@")"
+    if [ "${root[*]}" = sudo ]; then
+        sudo -v || stop "Type your password when sudo asks, or type this as administrator, then make again:" \
+            "  apt-get update && apt-get install --no-install-recommends $*"
+    fi
+    install=("${root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@")
+    if ! attempt "${install[@]}"; then
+        attempt "${root[@]}" dpkg --configure -a || true  # finishes what an interrupted run began
+        say "Reading the lists of packages: apt-get update"
         logged "Check the network, then type make again: apt-get update failed." "${root[@]}" apt-get update
-        logged "Type this to see why, then make again: apt-get install $*" \
-            "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" "$@"
+        say "Installing with apt-get$(download_size "$@")"
+        logged "Type this as administrator to see why, then make again: apt-get install $*" "${install[@]}"
     fi
 }
 
 prepare_system() {
-    local packages; packages=$(missing_libraries | xargs)
-    if ! python=$(find_python); then
+    local packages more; packages=$(missing_libraries | xargs)
+    if ! find_python; then
         [ -z "${PYTHON:-}" ] || stop "Choose a Python that is 3.10 or newer: PYTHON=$PYTHON is not, or does not start."
         packages="$packages python3 python3-venv python3-dev"
-    elif ! python_is_complete "$python"; then
-        packages="$packages $(packages_of_python "$python")"
+    elif [ -n "$lacks" ]; then
+        # shellcheck disable=SC2086
+        more=$(packages_of_python "$python" $lacks | xargs) || stop_for_python
+        packages="$packages $more"
     fi
+    if [ -z "${packages// /}" ]; then return; fi
     # shellcheck disable=SC2086
-    if [ -n "${packages// /}" ]; then install_packages $packages; fi  # a list of names
-    python=$(find_python) ||
+    install_packages $packages  # a list of names
+    find_python ||
         stop "Install Python 3.10 or newer, or name one: make PYTHON=/path/to/python3. This system's is older."
+    [ -z "$lacks" ] || stop_for_python
+}
+
+stop_for_python() {
+    stop "Choose another Python, for example: make PYTHON=/usr/bin/python3" \
+        "$python lacks ${lacks//$'\n'/ and } (venv: the module venv; dev: the header Python.h)."
 }
 
 # --- the Python part ---
@@ -129,7 +297,8 @@ prepare_venv() {
         if stamped pip ok; then return; fi
     else
         say "Making .venv with $("$python" --version) ($python)"
-        "$python" -m venv --clear --without-pip .venv
+        logged "Remove .venv and type make again, or choose another Python: make PYTHON=/usr/bin/python3
+$python cannot make a virtual environment." "$python" -m venv --clear --without-pip .venv
     fi
     logged "Remove .venv and type make again: pip does not start in it." "$venv" -m ensurepip --upgrade --default-pip
     stamp pip ok
@@ -166,8 +335,8 @@ install_torch() {
         borrow_torch
     else
         say "Installing PyTorch $torch_wanted for the CPU (about 0.2 GB to download)"
-        try_torch "torch==$torch_wanted+cpu" ||
-            try_torch "torch==$torch_wanted" --retries 1 --timeout 15 \
+        attempt pip install "torch==$torch_wanted+cpu" ||
+            attempt pip install "torch==$torch_wanted" --retries 1 --timeout 15 \
                 --index-url https://download.pytorch.org/whl/cpu || {
             say "pip finds no CPU build of PyTorch for $("$venv" --version). Installing PyPI's: $(size_of_torch)"
             logged "Name a PyTorch (make TORCH=/path/to/torch.whl) or another Python (make PYTHON=python3.12):
@@ -178,24 +347,33 @@ pip could not install torch." pip install "torch>=2.10"
         "This shows why: $venv -c 'import torch'"
 }
 
-try_torch() {
-    printf '\n$ pip install %s\n' "$*" >>"$log"
-    pip install "$@" >>"$log" 2>&1 </dev/null
+# The list of packages for a goal. Users' packages are ranges, as in ComfyUI; the tools are locked to files by hash.
+list_of_packages() {
+    local lock=txt
+    if [ "${LOCK:-yes}" = no ]; then lock=in; fi
+    case $1 in
+    run) echo requirements.txt ;;
+    test) echo requirements-dev.$lock ;;
+    wheel) echo tools/requirements-wheel.$lock ;;
+    esac
 }
 
 prepare_packages() {
-    local files=(requirements.txt) now
-    if [ "$goal" = test ]; then files+=(requirements-dev.txt); fi
-    if [ "$goal" = wheel ]; then files+=(tools/requirements-wheel.txt); fi
-    now=$(key_of_packages "$goal" "${files[@]}")
+    local list now options; list=$(list_of_packages "$goal")
+    now=$(key_of_packages "$goal")
     if stamped "$goal" "$now"; then return; fi
     install_torch
-    say "Installing Python packages: $(sed 's/ *#.*//; s/[<>=;].*//' "${files[-1]}" | xargs)"
-    logged "Check the network, then type make again: pip could not install the packages." \
-        pip install "setuptools>=71" "${files[@]/#/--requirement=}"
+    case $list in
+    requirements.txt) options=("setuptools>=71") ;;
+    *.txt) options=(--require-hashes --only-binary :all:) ;;
+    *) options=() ;;
+    esac
+    say "Installing Python packages ($list)"
+    logged "Look at the error above, then type make again: pip could not install the packages of $list." \
+        pip install "${options[@]}" --requirement "$list"
     stamp choice "$(choice)"
     stamp "$goal" "$now"
-    stamp run "$(key_of_packages run requirements.txt)"
+    stamp run "$(key_of_packages run)"
 }
 
 # What the user chose, now or the last time.
@@ -207,25 +385,50 @@ choice() {
     fi
 }
 
-key_of_packages() { local goal=$1; shift; key "$@" "${BASH_SOURCE[0]}" <(echo "$goal $(choice)"); }
+key_of_packages() {
+    local list; list=$(list_of_packages "$1")
+    key requirements.txt "$list" "${BASH_SOURCE[0]}" <(echo "$1 $list $(choice)")
+}
 
 # --- our own part ---
 
-build_extension() {
-    export MAX_JOBS=${MAX_JOBS:-$(nproc)}
-    local now remedy="Correct the first error above, then type make again: the C extension did not build."
-    now=$(key setup.py pyproject.toml <(printf '%s' "$PWD"))
-    if stamped install "$now" && [ -x .venv/bin/sonic ]; then
-        logged "$remedy" "$venv" setup.py build_ext --inplace
-    else
-        say "Building the C extension"
-        logged "$remedy" pip install --no-build-isolation --no-deps --editable .
-        stamp install "$now"
-    fi
+# All that .venv/bin/sonic depends on, as it is: another entry point, a moved folder or a removed file changes it.
+key_of_command() {
+    key setup.py pyproject.toml .venv/bin/sonic .venv/pyvenv.cfg <(printf '%s' "$PWD") \
+        .venv/lib/python*/site-packages/{__editable__*sonic_talking_portrait*,sonic_talking_portrait-*.dist-info/*.txt}
 }
 
-mkdir -p build
-: >"$log"
+build_extension() {
+    say "Building the C extension"
+    logged "Correct the first error above, then type make again: the C extension did not build." \
+        "$venv" setup.py build_ext --inplace
+    if [ -x .venv/bin/sonic ] && stamped install "$(key_of_command)"; then return; fi
+    say "Installing the command .venv/bin/sonic"
+    logged "Remove .venv and type make again: the command sonic could not be installed." \
+        pip install --no-build-isolation --no-deps --editable .
+    logged "Remove .venv and type make again: the command sonic does not start." .venv/bin/sonic --version
+    stamp install "$(key_of_command)"
+}
+
+prepare_folder() {
+    local problem
+    case $goal in
+    run | test | wheel) ;;
+    *) stop "Type tools/bootstrap.sh run, test or wheel: $goal is none of them." ;;
+    esac
+    case $PWD in
+    *:* | *$'\n'*) stop "Move this folder to a path without colons: Python makes no virtual environment in $PWD." ;;
+    esac
+    if ! problem=$({ rm -rf "$scratch" && mkdir -p "$scratch" && printf '%s\n' "$goal" >"$log"; } 2>&1); then
+        stop "Make this folder writable and free disk space, then type make again: $PWD/build cannot be written." \
+            "$problem"
+    fi
+    export TMPDIR=$PWD/$scratch
+}
+
+failed_line=$LINENO failed_command=cd
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+prepare_folder
 prepare_system
 prepare_venv
 prepare_packages

@@ -38,8 +38,8 @@ prepare() {
     local name=$1 python=$2 numpy=$3 torch=$4
     rm -rf "${place:?}/$name"
     uv venv --quiet --python "$python" "$place/$name" &&
-        uv pip install --quiet --python "$place/$name" "torch==$torch" "numpy==$numpy.*" -r requirements.txt \
-            -r requirements-dev.txt || return
+        uv pip install --quiet --python "$place/$name" "torch==$torch" "numpy==$numpy.*" \
+            -r requirements-dev.in || return  # the ranges: the lock has one NumPy a Python
     uv pip freeze --python "$place/$name" >"$place/$name.before"
     uv pip install --quiet --python "$place/$name" "$wheel" || return
     uv pip freeze --python "$place/$name" | grep -v '^sonic-talking-portrait' >"$place/$name.after"

@@ -8,8 +8,8 @@ it is built once.
 
     SONIC_STATIC=$(tools/static_libraries.py) pip wheel .      which is what `make wheel` does
 
-Needs cmake, ninja, a C and C++ compiler and, on x86, nasm. MAX_JOBS=N compiles N files in parallel (1).
-SONIC_STATIC_SOURCE names a local sdist.
+Needs cmake, ninja, a C and C++ compiler and, on x86, nasm. MAX_JOBS=N compiles N files in parallel (one a
+processor). SONIC_STATIC_SOURCE names a local sdist.
 """
 
 import hashlib
@@ -149,7 +149,8 @@ def build(sources, work, prefix, log):
     remedy = "Correct the first error above: libjpeg-turbo and OpenCV did not build."
     place = [f"-DCMAKE_INSTALL_PREFIX={prefix.as_posix()}", *options()]
     logged(["cmake", "-G", "Ninja", "-S", str(sources / "opencv"), "-B", str(work), *place], log, remedy)
-    logged(["cmake", "--build", str(work), "--parallel", os.environ.get("MAX_JOBS", "1")], log, remedy)
+    jobs = os.environ.get("MAX_JOBS") or str(os.cpu_count() or 1)
+    logged(["cmake", "--build", str(work), "--parallel", jobs], log, remedy)
     logged(["cmake", "--install", str(work), "--component", "dev"], log, remedy)
 
 

@@ -75,7 +75,7 @@ def test_it_holds_the_package_and_nothing_else(names):
 
 
 def test_it_installs_the_command(read):
-    assert "sonic = sonic_nodes.commands.cli:main" in read("entry_points.txt")
+    assert "sonic = sonic_nodes.__main__:main" in read("entry_points.txt")
 
 
 @pytest.mark.parametrize(
