@@ -63,6 +63,13 @@ def test_links_of_the_pages_lead_somewhere():
     assert not broken
 
 
+def test_what_the_security_page_names_exists():
+    """A promise names the folder that keeps it and the tests that hold it."""
+    named = re.findall(r"`([\w.]+/[\w./-]*)`", (ROOT / "SECURITY.md").read_text("utf-8"))
+    assert len(named) > 8
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
 def test_every_page_and_picture_of_docs_is_linked():
     linked = {(page.parent / link).resolve() for page in pages() for link in links(page)}
     mentioned = "".join(page.read_text("utf-8") for page in pages())

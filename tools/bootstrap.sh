@@ -23,7 +23,7 @@ needed_mb=3000
 no_network='Temporary failure|Could not resolve|Name or service not known|Network is unreachable|No route to host'
 no_network+='|NewConnectionError|NameResolution|TimeoutError|ProxyError|SSLError|Failed to fetch'
 no_network+='|Connection (refused|timed out|reset)'
-progress='^( *(Downloading|Installing collected|Unpacking|Setting up)|Get:|\[ *[0-9]+/)'
+progress='^( *(Collecting|Downloading|Using cached|Installing collected|Unpacking|Setting up)|Get:|\[ *[0-9]+/)'
 
 # --- how it ends ---
 
@@ -108,8 +108,8 @@ how_far() {
     line=$(step_log | tr '\r' '\n' | grep -E "$progress" | tail -n 1) || return 0
     line=${line#"${line%%[! ]*}"}
     case $line in Downloading*)
-        mb=$(du -sm "$scratch" 2>/dev/null | cut -f 1) || mb=0
-        line="${mb:-0} MB; ${line%%:*}${line##*/}" ;;
+        mb=$(du -sm "$scratch" 2>/dev/null | cut -f 1) || mb=
+        line=${line#Downloading } line="${mb:-0} MB downloaded; now ${line##*/}" ;;
     esac
     printf '%s' "$line"
 }

@@ -1,6 +1,8 @@
 """tools/bootstrap.sh on machines of stand-in programs: it ends with 0 or with a sentence that says what to do."""
 
+import contextlib
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -58,6 +60,37 @@ def test_sizes_are_said_before_downloads(tmp_path):
     done = machine.set_up()
     assert f"Installing with apt-get: {' '.join(OPENCV)} (6 MB to download)\n" in done.stdout
     assert "(about 0.2 GB to download)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "said, shown",
+    [
+        (
+            "Collecting torch\n  Downloading https://a.b/c/torch-2.whl (191.8 MB)",
+            "5 MB downloaded; now torch-2.whl (191.8 MB)",
+        ),
+        (
+            "Get:12 http://deb.debian.org/debian g++ 12 [2000 kB]",
+            "Get:12 http://deb.debian.org/debian g++ 12 [2000 kB]",
+        ),
+        ("gcc -c a.c\n[ 37/142] csrc/a.c\ngcc -c " + "x" * 5000, "[ 37/142] csrc/a.c"),
+    ],
+)
+def test_a_terminal_shows_how_far_a_step_is(machine, said, shown):
+    machine.write("pip_is_slow", said + "\n")
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(
+        machine.command(), env=machine.environment(), stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    written = b""
+    with contextlib.suppress(OSError):  # the terminal's end
+        while shown.encode() not in written:
+            written += os.read(master, 4096)
+    process.terminate()
+    process.wait(30)
+    os.close(master)
+    assert re.search(rb"\r\x1b\[K  0:0\d  " + re.escape(shown.encode()), written), written
 
 
 def test_a_compiler_that_does_not_work_is_installed_anew(tmp_path):
