@@ -5,6 +5,7 @@
 #   tools/bare_root.sh bookworm:bare bookworm:g++         these systems; SUITE:bare or SUITE:g++
 #
 # TARGETS="demo test"   what to make, in that order
+# ARGS="-k face"        for make test, as always
 # MIRROR=URL            Debian's archive (the one in this machine's sources, else deb.debian.org)
 # PLACE=build/bare      where the systems are made; a SUITE.tar of each stays there and serves the next run
 # BIND="DIR ..."        further folders of this machine that the systems see, read-only
@@ -131,7 +132,7 @@ copy_checkout() {
 }
 
 inside() { # as after a login: of this machine's variables only those of pip, the proxy and certificates
-    local passed=() names='^(PIP_[A-Z_]+|(http|https|no|all)_proxy|MAX_JOBS)='
+    local passed=() names='^(PIP_[A-Z_]+|(http|https|no|all)_proxy|MAX_JOBS|ARGS)='
     mapfile -t passed < <(env | grep -iE "$names" | grep -v '^PIP_CERT=' || true)
     if [ -f "$certificates" ]; then passed+=(PIP_CERT=/etc/ssl/host.crt SSL_CERT_FILE=/etc/ssl/host.crt); fi
     chroot "$root" env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \

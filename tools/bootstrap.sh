@@ -105,7 +105,7 @@ minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 # How far the step is: its newest line that says so, and what pip has downloaded.
 how_far() {
     local line mb
-    line=$(step_log | tr '\r' '\n' | grep -E "$progress" | tail -n 1) || return 0
+    line=$(step_log | tr '\r' '\n' | grep -E "$progress" | tail -n 1) || line='still running'
     line=${line#"${line%%[! ]*}"}
     case $line in Downloading*)
         mb=$(du -sm "$scratch" 2>/dev/null | cut -f 1) || mb=
