@@ -28,42 +28,42 @@ help:
 	@echo "MAX_JOBS=2   files to compile at a time   LOCK=no   for the tools, other files than the locked ones"
 
 demo:
-	@tools/bootstrap.sh run
+	@bash tools/bootstrap.sh run
 	@mkdir -p "$$(dirname "$$OUT")"
 	@video=$$(.venv/bin/sonic render "$$PORTRAIT" "$$SPEECH" -o "$$OUT" --engine "$$ENGINE" \
 	    $${MODELS:+--models "$$MODELS"} $$OPTIONS) && echo "The portrait speaks: $$video"
 
 test:
-	@tools/bootstrap.sh test
+	@bash tools/bootstrap.sh test
 	@.venv/bin/python -m pytest $(ARGS)
 
 build:
-	@tools/bootstrap.sh run
+	@bash tools/bootstrap.sh run
 	@echo "Ready: .venv/bin/sonic"
 
 wheel:
-	@tools/bootstrap.sh wheel
-	@tools/wheel.sh
+	@bash tools/bootstrap.sh wheel
+	@bash tools/wheel.sh
 
 pack: wheel
-	@tools/pack.sh
+	@bash tools/pack.sh
 
 bench:
-	@tools/bootstrap.sh test
+	@bash tools/bootstrap.sh test
 	@failed=; for script in $$(grep -l '^if __name__' bench/*.py); do \
 	    echo; echo "$$script"; .venv/bin/python -m "bench.$$(basename "$$script" .py)" || failed="$$failed $$script"; \
 	done; if [ "$$failed" ]; then echo "Look at the output above of:$$failed"; exit 1; fi
 
 lint:
-	@tools/bootstrap.sh test
+	@bash tools/bootstrap.sh test
 	@.venv/bin/python -m tools.lint
 
 asan:
-	@tools/bootstrap.sh test
-	@tools/asan.sh $(ARGS)
+	@bash tools/bootstrap.sh test
+	@bash tools/asan.sh $(ARGS)
 
 fuzz:
-	@tools/fuzz.sh $(or $(SECONDS),60)
+	@bash tools/fuzz.sh $(or $(SECONDS),60)
 
 vectorised:
 	@python3 tools/vectorised.py

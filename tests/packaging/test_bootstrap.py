@@ -4,6 +4,7 @@ import contextlib
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,6 +223,16 @@ def test_any_name_of_the_folder(tmp_path, name):
     machine = Machine(tmp_path, checkout=name)
     assert outcome(machine.set_up()) == "done"
     assert (machine.checkout / ".venv" / "bin" / "sonic").is_file()
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_needs_no_executable_bit(machine):
+    """Archives that were unpacked on Windows have none."""
+    shutil.copy(ROOT / "Makefile", machine.checkout)
+    (machine.checkout / "tools" / "bootstrap.sh").chmod(0o644)
+    command = [shutil.which("make"), "--no-print-directory", "-C", str(machine.checkout), "build"]
+    done = subprocess.run(command, env=machine.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.endswith("Ready: .venv/bin/sonic\n"), done.stdout + done.stderr
 
 
 def test_a_name_that_python_refuses(tmp_path):
