@@ -59,6 +59,16 @@ def test_torch_is_in_no_lock(lists):
     assert not {entry.requirement.name for entry in lists[1]} & {"torch", "torchvision", "torchaudio"}
 
 
+def test_every_list_of_tools_is_locked():
+    """Also those that no range stands behind."""
+    found = {*ROOT.glob("requirements*.txt"), *ROOT.glob("tools/requirements*.txt")} - {ROOT / "requirements.txt"}
+    assert {ROOT / lock for lock in LOCKS.values()} <= found
+    for path in found:
+        entries = read(path.read_text("utf-8"))
+        assert entries and all(entry.hashes for entry in entries), path
+        assert all(str(entry.requirement.specifier).startswith("==") for entry in entries), path
+
+
 def test_users_packages_are_ranges():
     assert "==" not in (ROOT / "requirements.txt").read_text("utf-8")
     assert "--hash" not in (ROOT / "requirements.txt").read_text("utf-8")
