@@ -1,6 +1,8 @@
 #define SONIC_IMPORT_ARRAY /* binding.h: NumPy's function table is defined here */
 #include "bindings/binding.h"
 
+#include <string.h>
+
 /* import_array1 returns from the function that holds it. */
 int sonic_py_import_numpy(void)
 {
@@ -65,6 +67,23 @@ sonic_image sonic_py_image(PyArrayObject *array)
     sonic_image image = {PyArray_DATA(array), (int32_t)shape[1], (int32_t)shape[0], (int32_t)shape[2],
                          (ptrdiff_t)(shape[1] * shape[2])};
     return image;
+}
+
+PyArrayObject *sonic_py_alpha(sonic_image *view, PyObject *object, PyArrayObject *image)
+{
+    memset(view, 0, sizeof *view);
+    PyArrayObject *alpha = object == Py_None ? NULL : sonic_py_array(object, NPY_UINT8, 2, "alpha");
+    if (!alpha)
+        return NULL;
+    const npy_intp *shape = PyArray_DIMS(alpha), *expected = PyArray_DIMS(image);
+    if (shape[0] != expected[0] || shape[1] != expected[1]) {
+        PyErr_Format(PyExc_ValueError, "Give alpha of the image's size, [%zd, %zd]", (Py_ssize_t)expected[0],
+                     (Py_ssize_t)expected[1]);
+        Py_DECREF(alpha);
+        return NULL;
+    }
+    *view = (sonic_image){PyArray_DATA(alpha), (int32_t)shape[1], (int32_t)shape[0], 1, (ptrdiff_t)shape[1]};
+    return alpha;
 }
 
 int sonic_py_progress(void *context, int64_t done, int64_t total)

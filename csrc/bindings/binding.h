@@ -33,6 +33,10 @@ PyArrayObject *sonic_py_output(PyObject *object, int type, int dimensions, const
 /* [height, width, channels] uint8 array as an image view; the array must outlive it. */
 sonic_image sonic_py_image(PyArrayObject *array);
 
+/* Opacity of the pixels of `image`, [height, width] uint8, into `view`; its data is NULL for None. A new reference that
+ * must outlive the view, or NULL for None or with ValueError. */
+PyArrayObject *sonic_py_alpha(sonic_image *view, PyObject *object, PyArrayObject *image);
+
 /* Adapter for sonic_progress_fn: `context` is a Python callable or None, called with (done, total) under the GIL; a
  * true result or an exception cancels the job. */
 int sonic_py_progress(void *context, int64_t done, int64_t total);

@@ -1,7 +1,11 @@
 /* face/ for Python: crop geometry, pasting, landmarks. The networks are operators (face/face_operators.c). */
+#include <string.h>
+
 #include "face/geometry.h"
 #include "face/landmarks.h"
+#include "face/mouth.h"
 #include "face/paste.h"
+#include "face/portrait.h"
 #include "bindings/binding.h"
 
 /* Box of 4 numbers, ratio, width, height -> 4 ints. */
@@ -181,9 +185,130 @@ static PyObject *face_landmarks(PyObject *self, PyObject *args)
     return landmarks;
 }
 
+/* An RGB image with its alpha or None, and points [count, 2 or 3] float32; new references. */
+typedef struct portrait_arrays {
+    PyArrayObject *image, *alpha, *points;
+    sonic_portrait_view view;
+} portrait_arrays;
+
+static void portrait_arrays_free(portrait_arrays *arrays)
+{
+    Py_XDECREF(arrays->image);
+    Py_XDECREF(arrays->alpha);
+    Py_XDECREF(arrays->points);
+}
+
+/* 1, or 0 with an exception and nothing to free. */
+static int portrait_arrays_read(portrait_arrays *arrays, PyObject *image, PyObject *alpha, PyObject *points,
+                                int coordinates)
+{
+    memset(arrays, 0, sizeof *arrays);
+    arrays->image = sonic_py_array(image, NPY_UINT8, 3, "image");
+    arrays->points = arrays->image ? sonic_py_array(points, NPY_FLOAT32, 2, "points") : NULL;
+    if (arrays->points && (PyArray_DIM(arrays->image, 2) != 3 || PyArray_DIM(arrays->points, 1) != coordinates))
+        PyErr_Format(PyExc_ValueError, "Give an RGB image, and points of %d coordinates", coordinates);
+    if (arrays->points && !PyErr_Occurred())
+        arrays->alpha = sonic_py_alpha(&arrays->view.alpha, alpha, arrays->image);
+    if (PyErr_Occurred()) {
+        portrait_arrays_free(arrays);
+        return 0;
+    }
+    arrays->view.image = sonic_py_image(arrays->image);
+    return 1;
+}
+
+#define LIGHT_FORMAT "s:L,s:i,s:i,s:i,s:d"
+#define LIGHT_VALUES(light)                                                                                            \
+    "luma_pixels", (long long)(light).pixels, "luma_low", (int)(light).low, "luma_mid", (int)(light).mid, "luma_high", \
+        (int)(light).high, "bright_share", (light).bright_share
+
+/* Image, polygon, alpha or None -> dict. */
+static PyObject *face_light(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *image, *polygon, *alpha = Py_None;
+    portrait_arrays arrays;
+    if (!PyArg_ParseTuple(args, "OO|O:face_light", &image, &polygon, &alpha) ||
+        !portrait_arrays_read(&arrays, image, alpha, polygon, 2))
+        return NULL;
+    sonic_face_light light;
+    Py_BEGIN_ALLOW_THREADS
+    sonic_face_light_measure(&light, arrays.view, PyArray_DATA(arrays.points), (int32_t)PyArray_DIM(arrays.points, 0));
+    Py_END_ALLOW_THREADS
+    portrait_arrays_free(&arrays);
+    return Py_BuildValue("{" LIGHT_FORMAT "}", LIGHT_VALUES(light));
+}
+
+/* Image, mesh [468, 3], alpha or None -> dict. */
+static PyObject *face_portrait(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *image, *mesh, *alpha = Py_None;
+    portrait_arrays arrays;
+    if (!PyArg_ParseTuple(args, "OO|O:face_portrait", &image, &mesh, &alpha) ||
+        !portrait_arrays_read(&arrays, image, alpha, mesh, 3))
+        return NULL;
+    if (PyArray_DIM(arrays.points, 0) != SONIC_MESH_POINTS) {
+        portrait_arrays_free(&arrays);
+        return PyErr_Format(PyExc_ValueError, "Give a mesh of %d points", SONIC_MESH_POINTS);
+    }
+    const float (*points)[3] = PyArray_DATA(arrays.points);
+    sonic_face_light light;
+    double missing;
+    Py_BEGIN_ALLOW_THREADS
+    sonic_face_light_of_mesh(&light, arrays.view, points);
+    missing = sonic_face_missing(arrays.view, points);
+    Py_END_ALLOW_THREADS
+    PyObject *result = Py_BuildValue("{" LIGHT_FORMAT ",s:d,s:d}", LIGHT_VALUES(light), "roll_deg",
+                                     sonic_face_roll(points), "missing_share", missing);
+    portrait_arrays_free(&arrays);
+    return result;
+}
+
+/* Image, mesh [468, 3] -> list of floats, or None. */
+static PyObject *face_mouth(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *image, *mesh;
+    portrait_arrays arrays;
+    float values[SONIC_MOUTH_VALUES];
+    int32_t status;
+    if (!PyArg_ParseTuple(args, "OO:face_mouth", &image, &mesh) ||
+        !portrait_arrays_read(&arrays, image, Py_None, mesh, 3))
+        return NULL;
+    if (PyArray_DIM(arrays.points, 0) != SONIC_MESH_POINTS) {
+        portrait_arrays_free(&arrays);
+        return PyErr_Format(PyExc_ValueError, "Give a mesh of %d points", SONIC_MESH_POINTS);
+    }
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_mouth_measure(values, arrays.view.image, PyArray_DATA(arrays.points));
+    Py_END_ALLOW_THREADS
+    portrait_arrays_free(&arrays);
+    if (status < 0)
+        return PyErr_NoMemory();
+    if (status == 0)
+        Py_RETURN_NONE;
+    PyObject *list = PyList_New(SONIC_MOUTH_VALUES);
+    for (Py_ssize_t i = 0; list && i < SONIC_MOUTH_VALUES; i++)
+        PyList_SetItem(list, i, PyFloat_FromDouble((double)values[i]));
+    if (list && PyErr_Occurred())
+        Py_CLEAR(list);
+    return list;
+}
+
 PyMethodDef sonic_py_face_methods[] = {
     {"face_landmarks", face_landmarks, METH_NOARGS,
      "face_landmarks() -> dict: points of the mesh by name, int or tuple[int, ...] (csrc/face/landmarks.h)"},
+    {"face_light", face_light, METH_VARARGS,
+     "face_light(image u8[H,W,3], polygon f32[n,2], alpha u8[H,W] = None) -> dict: the light inside the polygon "
+     "(csrc/face/portrait.h)"},
+    {"face_portrait", face_portrait, METH_VARARGS,
+     "face_portrait(image u8[H,W,3], mesh f32[468,3], alpha u8[H,W] = None) -> dict of numbers about the face "
+     "(csrc/face/portrait.h)"},
+    {"face_mouth", face_mouth, METH_VARARGS,
+     "face_mouth(image u8[H,W,3], mesh f32[468,3]) -> list of floats (csrc/face/mouth.h), or None when the mouth "
+     "cannot "
+     "be judged"},
     {"crop_square", crop_square, METH_VARARGS,
      "crop_square((x0, y0, x1, y1), expand_ratio, width, height) -> (x0, y0, x1, y1): the square around a face box in "
      "an image of that size, pixels"},

@@ -64,10 +64,10 @@ static PyArrayObject *heat_output(PyObject *object, PyArrayObject *image)
 static PyObject *gate_evidence(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *capsule, *image_object, *heat_object = Py_None;
+    PyObject *capsule, *image_object, *heat_object = Py_None, *alpha_object = Py_None;
     int box[4] = {0, 0, 0, 0};
-    if (!PyArg_ParseTuple(args, "OO|(iiii)O:gate_evidence", &capsule, &image_object, &box[0], &box[1], &box[2], &box[3],
-                          &heat_object))
+    if (!PyArg_ParseTuple(args, "OO|(iiii)OO:gate_evidence", &capsule, &image_object, &box[0], &box[1], &box[2],
+                          &box[3], &heat_object, &alpha_object))
         return NULL;
     const sonic_likelihood *tables =
         PyCapsule_IsValid(capsule, tables_name) ? PyCapsule_GetPointer(capsule, tables_name) : NULL;
@@ -75,17 +75,22 @@ static PyObject *gate_evidence(PyObject *self, PyObject *args)
         return PyErr_Format(PyExc_TypeError, "Give the tables that gate_tables returned");
     PyArrayObject *image = sonic_py_array(image_object, NPY_UINT8, 3, "image");
     PyArrayObject *heat = image ? heat_output(heat_object, image) : NULL;
+    sonic_image opacity = {0};
+    PyArrayObject *alpha = image && !PyErr_Occurred() ? sonic_py_alpha(&opacity, alpha_object, image) : NULL;
     if (!image || PyErr_Occurred()) {
         Py_XDECREF(image);
+        Py_XDECREF(heat);
         return NULL;
     }
     const sonic_box face = {box[0], box[1], box[2], box[3]};
     sonic_evidence evidence;
     sonic_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = sonic_evidence_read(&evidence, tables, sonic_py_image(image), face, heat ? PyArray_DATA(heat) : NULL);
+    status =
+        sonic_evidence_read(&evidence, tables, sonic_py_image(image), opacity, face, heat ? PyArray_DATA(heat) : NULL);
     Py_END_ALLOW_THREADS
     Py_DECREF(image);
+    Py_XDECREF(alpha);
     Py_XDECREF(heat);
     return status ? sonic_py_raise(status) : fields_dict(&evidence, sonic_evidence_fields);
 }
@@ -113,8 +118,8 @@ PyMethodDef sonic_py_gate_methods[] = {
     {"gate_tables", gate_tables, METH_NOARGS,
      "gate_tables() -> tables for gate_evidence, for any number of images and threads"},
     {"gate_evidence", gate_evidence, METH_VARARGS,
-     "gate_evidence(tables, image u8[H,W,3], face (x0, y0, x1, y1) = none, heat u8[H/32,W/32] = None) -> {name: float} "
-     "as csrc/gate/fields.c names them; writes heat (csrc/gate/regions.h)"},
+     "gate_evidence(tables, image u8[H,W,3], face (x0, y0, x1, y1) = none, heat u8[H/32,W/32] = None, "
+     "alpha u8[H,W] = None) -> {name: float} as csrc/gate/fields.c names them; writes heat (csrc/gate/regions.h)"},
     {"gate_jpeg", gate_jpeg, METH_VARARGS,
      "gate_jpeg(bytes, coefficients=True) -> {name: float} of a JPEG file (csrc/gate/jpeg.h)"},
     {NULL, NULL, 0, NULL},

@@ -71,6 +71,9 @@ enum { SONIC_BROW_POINTS = 5 };
 /* Skin of the cheeks, left and right in turn. */
 #define SONIC_LANDMARKS_CHEEKS 50, 280, 101, 330, 36, 266
 
+/* Skin that masks, beards and hands before the mouth leave free: nose, forehead, below the eyes. */
+#define SONIC_LANDMARKS_UPPER_SKIN 6, 197, 168, 9, 8, 151, 108, 337, 117, 346, 100, 329, 101, 330
+
 /* Points that move with the skull: forehead, temples, nose, corners of the eyes, cheekbones. */
 #define SONIC_LANDMARKS_RIGID                                                                                          \
     10, 67, 109, 338, 297, 103, 332, 54, 284, 21, 251, 127, 356, 162, 389, 234, 454, 93, 323, 168, 6, 197, 195, 5, 4,  \

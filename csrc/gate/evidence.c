@@ -63,8 +63,8 @@ static void measure_resampled(sonic_evidence *out, const sonic_likelihood *table
     sonic_resampled_grid_find(&out->resampled, tables, luma, &out->period, eight, counts, scratch);
 }
 
-sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *tables, sonic_image image, sonic_box face,
-                                 uint8_t *heat)
+sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *tables, sonic_image image,
+                                 sonic_image alpha, sonic_box face, uint8_t *heat)
 {
     memset(out, 0, sizeof *out);
     sonic_arena *arena;
@@ -81,7 +81,7 @@ sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *ta
     out->width_px = image.width_px;
     out->height_px = image.height_px;
     sonic_luma_convert(&luma, image);
-    sonic_luma_exposure(&out->exposure, &luma);
+    sonic_luma_exposure(&out->exposure, &luma, alpha);
     out->repeated_share = sonic_luma_repeated(&luma);
     sonic_sharpness_measure(&out->sharpness, &out->face_sharpness, &luma, face, scratch);
     measure_history(out, heat, tables, &luma, counts, map_memory, scratch);

@@ -3,8 +3,8 @@
  *     sonic_likelihood *tables;                        // once
  *     sonic_likelihood_create(&tables);
  *     sonic_evidence evidence;                         // for each image
- *     if (sonic_evidence_read(&evidence, tables, image, face, NULL) == SONIC_OK && evidence.history.coarsest.quality)
- *         printf("JPEG quality %d\n", evidence.history.coarsest.quality);
+ *     if (sonic_evidence_read(&evidence, tables, image, no_alpha, face, NULL) == SONIC_OK &&
+ * evidence.history.coarsest.quality) printf("JPEG quality %d\n", evidence.history.coarsest.quality);
  *     sonic_likelihood_free(tables);
  */
 #ifndef SONIC_GATE_EVIDENCE_H
@@ -35,9 +35,9 @@ typedef struct sonic_evidence {
 /* Bytes of memory that sonic_evidence_read takes: 4 a pixel, 5 MB, and some for each column. */
 size_t sonic_evidence_memory(int32_t width_px, int32_t height_px);
 
-/* image: RGB. face: empty without a face. heat: [height / 32][width / 32] as in regions.h, or NULL. SONIC_ERROR_SHAPE
- * for other sizes and channels, SONIC_ERROR_MEMORY. */
-sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *tables, sonic_image image, sonic_box face,
-                                 uint8_t *heat);
+/* image: RGB. alpha: as for sonic_luma_exposure, of the image's size. face: empty without a face. heat: [height / 32]
+ * [width / 32] as in regions.h, or NULL. SONIC_ERROR_SHAPE for other sizes and channels, SONIC_ERROR_MEMORY. */
+sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *tables, sonic_image image,
+                                 sonic_image alpha, sonic_box face, uint8_t *heat);
 
 #endif

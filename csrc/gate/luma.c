@@ -27,6 +27,17 @@ static void fill_histogram(uint32_t out[256], const sonic_plane *luma)
         out[level] = parts[0][level] + parts[1][level] + parts[2][level] + parts[3][level];
 }
 
+/* Takes the pixels that do not count out again. */
+static void drop_transparent(uint32_t histogram[256], const sonic_plane *luma, sonic_image alpha)
+{
+    for (int32_t y = 0; y < luma->height_px; y++) {
+        const float *row = sonic_plane_row(luma, y);
+        const uint8_t *opacity = alpha.data + y * alpha.stride;
+        for (int32_t x = 0; x < luma->width_px; x++)
+            histogram[(uint8_t)(row[x] + 0.5f)] -= opacity[x] < SONIC_LUMA_OPAQUE;
+    }
+}
+
 /* Least level that `share` of the pixels do not exceed. */
 static int32_t quantile(const uint32_t histogram[256], double share)
 {
@@ -41,15 +52,21 @@ static int32_t quantile(const uint32_t histogram[256], double share)
     return 255;
 }
 
-void sonic_luma_exposure(sonic_exposure *out, const sonic_plane *luma)
+void sonic_luma_exposure(sonic_exposure *out, const sonic_plane *luma, sonic_image alpha)
 {
     uint32_t histogram[256];
-    double n = (double)luma->width_px * luma->height_px, sum = 0, squares = 0;
+    double n = 0, sum = 0, squares = 0;
     fill_histogram(histogram, luma);
+    if (alpha.data)
+        drop_transparent(histogram, luma, alpha);
     for (int level = 0; level < 256; level++) {
+        n += histogram[level];
         sum += (double)histogram[level] * level;
         squares += (double)histogram[level] * level * level;
     }
+    memset(out, 0, sizeof *out);
+    if (n == 0)
+        return;
     out->mean = sum / n;
     out->deviation = sqrt(fmax(squares / n - out->mean * out->mean, 0));
     out->dark_share = (histogram[0] + histogram[1] + histogram[2]) / n;

@@ -8,6 +8,7 @@
  * DCT coefficients. out has the size of rgb. */
 void sonic_luma_convert(const sonic_plane *out, sonic_image rgb);
 
+/* 0 levels and shares when no pixel counts. */
 typedef struct sonic_exposure {
     double mean, deviation; /* levels */
     double dark_share;      /* of pixels <= 2 */
@@ -15,7 +16,11 @@ typedef struct sonic_exposure {
     int32_t low, high;      /* 1st and 99th percentile, levels */
 } sonic_exposure;
 
-void sonic_luma_exposure(sonic_exposure *out, const sonic_plane *luma);
+/* alpha: [height, width, 1] of an image with transparent parts: pixels below SONIC_LUMA_OPAQUE do not count, because
+ * most of their colour is background that the reader added; data NULL: all count. */
+void sonic_luma_exposure(sonic_exposure *out, const sonic_plane *luma, sonic_image alpha);
+
+#define SONIC_LUMA_OPAQUE 128
 
 /* Share of equal neighbours along rows within two pixels of a step of more than 4 levels, 0..1: high in images that
  * were enlarged by repeating pixels. */
