@@ -5,7 +5,7 @@ Used by the nodes and the command line; knows neither ComfyUI nor files.
 
 import numpy as np
 
-from . import face
+from . import face, portrait
 from .engines.settings import PrepareSettings, SharedSettings, limits
 from .errors import InputError
 from .models.constants import FPS
@@ -49,7 +49,7 @@ def prepare(picture, sound, *, face_mask=None, **settings):
         "speech": speech,
         "duration_s": speech.duration_s,
         "frames": max(1, round(FPS * speech.duration_s)),
-        "notes": [*sound.notes, *notes, *notes_on_face],
+        "notes": [*sound.notes, *notes, *notes_on_face, *portrait.notes(picture, found)],
     }
 
 

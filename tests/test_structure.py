@@ -37,6 +37,7 @@ PYTHON_LAYERS = (
     ("progress",),
     ("media",),
     ("face",),
+    ("portrait",),
     ("weights",),
     ("models",),
     ("memory",),

@@ -7,12 +7,13 @@ import os
 
 import numpy as np
 
+from .. import portrait
 from ..errors import InputError, SonicError
 from ..extension.native import _sonic
+from ..face import Face, find_faces
 from ..face import check_picture as checked
-from ..face import find_faces
 from ..media.files import regular_file
-from ..media.image import MAX_FILE_BYTES, read_picture
+from ..media.image import MAX_FILE_BYTES, read_picture_and_alpha
 from .heat import TILE_PX, enlarged
 from .verdict import judge
 
@@ -30,7 +31,8 @@ def check_picture(
 ) -> dict:
     """The verdict (verdict.judge) on u8 [H, W, 3] RGB pixels.
 
-    face_box: x0, y0, x1, y1 in pixels; "find" for the largest face that is found; None to judge the picture as a whole.
+    face_box: x0, y0, x1, y1 in pixels, or a Face; "find" for the largest face that is found; None to judge the picture
+    as a whole.
     Raises InputError for other arrays and for pictures that are too small.
     """
     return judged(checked(picture), None, profile, min_score, path, face_box)[0]
@@ -41,7 +43,8 @@ def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: fl
     name = os.fspath(path)
     try:
         data = read_bytes(name)
-        return judged(read_picture(data), evidence_of_container(data), profile, min_score, name, face_box)[0]
+        picture, alpha = read_picture_and_alpha(data)
+        return judged(picture, evidence_of_container(data), profile, min_score, name, face_box, alpha)[0]
     except SonicError as error:
         return unreadable(name, str(error))
 
@@ -53,11 +56,12 @@ def judged(
     min_score: float = 0.0,
     path: str = "",
     face_box="find",
+    alpha: np.ndarray | None = None,
 ) -> tuple[dict, np.ndarray]:
     """(verdict, tiles of the heat map u8 [H // 32, W // 32]) of u8 [H, W, 3], in one pass. container: the facts of
-    evidence_of_container."""
+    evidence_of_container; alpha: opacity u8 [H, W] of a picture with transparent parts, None when it is opaque."""
     tiles = np.zeros((picture.shape[0] // TILE_PX, picture.shape[1] // TILE_PX), np.uint8)
-    evidence = evidence_of_picture(picture, face_box, tiles)
+    evidence = evidence_of_picture(picture, face_box, tiles, alpha)
     return judge(evidence, container, profile, min_score, path), tiles
 
 
@@ -97,25 +101,35 @@ def read_bytes(path: str) -> bytes:
     return data
 
 
-def evidence_of_picture(picture: np.ndarray, face_box=None, heat: np.ndarray | None = None) -> dict[str, float]:
-    """All measurements of csrc/gate/evidence.h, and face_side_px when there is a face. heat: receives the tiles of the
-    heat map."""
+def evidence_of_picture(
+    picture: np.ndarray, face_box=None, heat: np.ndarray | None = None, alpha: np.ndarray | None = None
+) -> dict[str, float]:
+    """All measurements of csrc/gate/evidence.h; face_side_px and those of portrait.measure when there is a face, of
+    portrait.measure_box when there is only its box. heat: receives the tiles of the heat map."""
     picture = checked(picture)
-    box = largest_face(picture) if isinstance(face_box, str) else face_box
+    face = largest(picture) if isinstance(face_box, str) else face_box
+    box = face.hull_xyxy if isinstance(face, Face) else face
     whole = (0, 0, 0, 0) if box is None else tuple(round(float(v)) for v in box)
     try:
-        evidence = _sonic.gate_evidence(tables(), picture, whole, heat)
+        evidence = _sonic.gate_evidence(tables(), picture, whole, heat, alpha)
     except ValueError as error:
         raise InputError(str(error)) from None
-    return (
-        evidence if box is None else evidence | {"face_side_px": float(min(whole[2] - whole[0], whole[3] - whole[1]))}
-    )
+    if box is None:
+        return evidence
+    evidence["face_side_px"] = float(min(whole[2] - whole[0], whole[3] - whole[1]))
+    looks = portrait.measure if isinstance(face, Face) else portrait.measure_box
+    return evidence | looks(picture, face, alpha)
 
 
 def largest_face(picture: np.ndarray) -> np.ndarray | None:
     """x0, y0, x1, y1 of the largest face that a quick search finds, pixels; None without one."""
-    faces = find_faces(picture, thorough=False)
-    return faces[0].hull_xyxy if faces else None
+    face = largest(picture)
+    return None if face is None else face.hull_xyxy
+
+
+def largest(picture: np.ndarray) -> Face | None:
+    """The largest face that a quick search finds."""
+    return next(iter(find_faces(picture, thorough=False)), None)
 
 
 def heat_map(picture: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import functools
 import json
 import math
 
+from .. import portrait
 from ..face import ASSETS
 
 LIKELIHOOD = 150.0  # SONIC_HISTORY_THRESHOLD of csrc/gate/history.h: no table is accepted below
@@ -213,7 +214,15 @@ def measure_size(evidence: dict, container: dict | None):
         )
 
 
+def measure_portrait(evidence: dict, container: dict | None):
+    for found in portrait.findings(evidence):
+        yield finding(*found)
+
+
 def measure_exposure(evidence: dict, container: dict | None):
+    """Of the whole picture, where no face is known (measure_portrait judges that)."""
+    if "face_luma_pixels" in evidence:
+        return
     dark, bright = evidence["dark_share"], evidence["bright_share"]
     yield finding("underexposed", dark, 1.0, f"Choose a brighter picture: {dark:.0%} of its pixels are black.")
     yield finding("overexposed", bright, 1.0, f"Choose a darker picture: {bright:.0%} of its pixels are white.")
@@ -227,5 +236,6 @@ MEASURES = (
     measure_sharpness,
     measure_pixels,
     measure_size,
+    measure_portrait,
     measure_exposure,
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError, ResourceError
 from ..extension.native import _sonic
-from ..media.image import oriented_srgb, read_picture
+from ..media.image import oriented_srgb, read_picture_and_alpha
 from .check import evidence_of_container, evidence_of_picture
 from .findings import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
 from .verdict import judge
@@ -66,6 +66,7 @@ def repair_picture(
     profile: str = "portrait",
     min_score: float = 0.0,
     face_box=None,
+    alpha: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Repair]:
     """(picture, Repair): the picture without JPEG artefacts, or unchanged.
 
@@ -73,14 +74,15 @@ def repair_picture(
              float32, unchanged ones are `source` itself; all else is u8 with the orientation and colours of
              read_picture.
     verdict  of check_file or check_picture on the same picture: saves measuring its evidence again
+    alpha    opacity u8 [H, W] of pixels that were composited on a background; that of a file is read from it
     Scores are those of `profile` and of the face in `face_box` (check.check_picture); after a repair the score counts
     the remaining damage (after_repair). Raises InputError for anything else.
     """
     data = source if isinstance(source, bytes) else None
-    pixels = read_picture(data) if data is not None else checked_pixels(source)
+    pixels, alpha = read_picture_and_alpha(data) if data is not None else (checked_pixels(source), alpha)
     if verdict is None:
         container = evidence_of_container(data) if data is not None else None
-        verdict = judge(evidence_of_picture(as_bytes(pixels), face_box), container, profile, min_score)
+        verdict = judge(evidence_of_picture(as_bytes(pixels), face_box, alpha=alpha), container, profile, min_score)
     before = verdict["score"]
     try:
         repaired, quality, reason = repaired_picture(pixels, data, verdict["evidence"])
@@ -88,7 +90,7 @@ def repair_picture(
         return pixels, Repair(False, str(why), verdict["jpeg_quality"], before, before, verdict)
     except MemoryError as error:
         raise ResourceError(str(error)) from None
-    evidence, container = after_repair(evidence_of_picture(as_bytes(repaired), face_box), quality)
+    evidence, container = after_repair(evidence_of_picture(as_bytes(repaired), face_box, alpha=alpha), quality)
     after = judge(evidence, container, profile, min_score, verdict["path"])
     return repaired, Repair(True, reason, quality, before, after["score"], after)
 

@@ -106,6 +106,11 @@ def check_mask(mask, name: str) -> torch.Tensor:
     return mask
 
 
+def alpha_from_mask(mask: torch.Tensor) -> np.ndarray | None:
+    """MASK [1,H,W] of mask_from_image -> opacity uint8 [H,W], or None when all of it is opaque."""
+    return 255 - uint8_from_image(mask[0, ..., None].expand(-1, -1, 3))[..., 0] if bool(mask.any()) else None
+
+
 def array_from_mask(mask: torch.Tensor | None, height: int, width: int) -> np.ndarray | None:
     """MASK [B,H,W] or [H,W] -> float32 [H,W] of the picture's size; None when none is connected. Of several masks the
     first is used."""

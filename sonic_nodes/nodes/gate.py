@@ -97,7 +97,7 @@ class SonicImageGate(io.ComfyNode):
         for i in range(len(pixels)):
             progress(i, len(pixels))
             picture = types.uint8_from_image(pixels[i : i + 1])[0]
-            repaired = gate.check(picture)
+            repaired = gate.check(picture, alpha=types.alpha_from_mask(types.mask_from_image(pixels[i : i + 1])))
             if repaired is not None:
                 out = pixels.clone() if out is pixels else out
                 types.write_levels(out[i], repaired, repaired != picture)
@@ -122,15 +122,18 @@ class Gate:
         self.verdicts, self.repair_notes = [], []  # one each per picture, after its repair if any
         self.was_ok = []  # whether each picture was fine before any repair
 
-    def check(self, picture: np.ndarray, data: bytes | None = None) -> np.ndarray | None:
-        """Checks picture uint8 [H,W,3]; `data` are the bytes of its file, if it has one. Returns the repaired picture,
-        or None when it is unchanged; raises InputError when the policy stops the run."""
-        face = lazy_import("gate.check").largest_face(picture)
-        verdict, regions = self.verdict_on(picture, data, face)
+    def check(
+        self, picture: np.ndarray, data: bytes | None = None, alpha: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """Checks picture uint8 [H,W,3]; `data` are the bytes of its file, if it has one; alpha: its opacity uint8 [H,W]
+        if the colour of transparent pixels is not its own. Returns the repaired picture, or None when it is unchanged;
+        raises InputError when the policy stops the run."""
+        face = lazy_import("gate.check").largest(picture)
+        verdict, regions = self.verdict_on(picture, data, face, alpha)
         self.was_ok.append(verdict["verdict"] == "ok")
         repaired, note = None, ""
         if self.policy == REPAIR and verdict["evidence"]:
-            repaired, verdict, note = self.repair(picture, data, face, verdict)
+            repaired, verdict, note = self.repair(picture, data, face, verdict, alpha)
         heat_map = lazy_import("gate.heat").drawn(picture, regions)
         self.heat_maps[len(self.verdicts)] = lazy_import("nodes.comfy_types").image_from_uint8(heat_map)
         self.verdicts.append(verdict)
@@ -139,23 +142,23 @@ class Gate:
             raise lazy_import("gate.messages").refusal(verdict, self.min_score)
         return repaired
 
-    def verdict_on(self, picture: np.ndarray, data: bytes | None, face) -> tuple[dict, np.ndarray]:
+    def verdict_on(self, picture: np.ndarray, data: bytes | None, face, alpha) -> tuple[dict, np.ndarray]:
         """(verdict, region map of the JPEG traces)."""
         check = lazy_import("gate.check")
         try:
             container = check.evidence_of_container(data) if data else None
-            return check.judged(picture, container, min_score=self.min_score, face_box=face)
+            return check.judged(picture, container, min_score=self.min_score, face_box=face, alpha=alpha)
         except InputError as error:  # too small to be judged: SONIC_PreData reports what it needs
             return check.unreadable("", str(error)), np.zeros((0, 0), np.uint8)
 
     def repair(
-        self, picture: np.ndarray, data: bytes | None, face, verdict: dict
+        self, picture: np.ndarray, data: bytes | None, face, verdict: dict, alpha: np.ndarray | None
     ) -> tuple[np.ndarray | None, dict, str]:
         """(repaired picture or None, verdict on the result, note). Repairs the coefficients of a JPEG file, or the
         pixels of anything else."""
         from_file = data is not None and data.startswith(lazy_import("gate.check").JPEG_START)
         repaired, done = lazy_import("gate.repair").repair_picture(
-            data if from_file else picture, verdict, min_score=self.min_score, face_box=face
+            data if from_file else picture, verdict, min_score=self.min_score, face_box=face, alpha=alpha
         )
         if not done.repaired:
             return None, verdict, done.reason

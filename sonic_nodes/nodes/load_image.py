@@ -82,7 +82,7 @@ class SonicLoadImage(io.ComfyNode):
             data, on_white=not is_painted, name=repr(entry["filename"])
         )
         gate = Gate(policy, min_score, (1, *picture.shape))
-        repaired = gate.check(picture, data)
+        repaired = gate.check(picture, data, None if is_painted else alpha)
         result = types.image_from_uint8((picture if repaired is None else repaired)[None])
         mask = types.mask_from_alpha(alpha, *picture.shape[:2])
         return io.NodeOutput(result, mask, *gate.outputs(), ui=gate.ui_entry(cls, [entry]))
