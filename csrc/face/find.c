@@ -37,6 +37,8 @@ typedef struct search {
     int32_t face_count;
     int32_t view_count, candidate_count;
     float min_score, min_presence; /* of the stage */
+    float logit;                   /* of the presence in the last run of the mesh network */
+    sonic_face turned;
     sonic_view views[BATCH];
     sonic_detection candidates[CANDIDATES], scratch[SONIC_BLAZEFACE_BOXES];
     uint8_t pixels[SONIC_MESH_SIDE_PX * SONIC_MESH_SIDE_PX * 3];
@@ -118,6 +120,7 @@ static void run_mesh(search *s, sonic_face *face, const sonic_mesh_crop *crop)
     face->presence = 0;
     if (sonic_scope_close(&inner) != SONIC_OK)
         return;
+    s->logit = logit;
     face->presence = sigmoid(logit);
     sonic_mesh_to_image(face->mesh, s->points, crop);
     sonic_mesh_hull(face->hull_xyxy, (const float (*)[3])face->mesh);
@@ -159,6 +162,23 @@ static void refine(search *s, sonic_face *face)
     }
 }
 
+/* The detector takes one in eight faces that stand on their head for an upright one. The mesh network tells: on 330
+ * faces its logit was higher by 4 to 40 on the upright crop than on the same crop upside down. */
+static void stand_upright(search *s, sonic_face *face)
+{
+    if (face->presence < s->min_presence)
+        return;
+    const float logit = s->logit;
+    sonic_mesh_crop crop = sonic_mesh_crop_from_mesh((const float (*)[3])face->mesh);
+    crop = sonic_mesh_crop_half_turn(&crop);
+    s->turned = *face;
+    run_mesh(s, &s->turned, &crop);
+    if (s->turned.presence < s->min_presence || s->logit <= logit)
+        return;
+    refine(s, &s->turned);
+    *face = s->turned;
+}
+
 /* A candidate becomes a face when the mesh network confirms it on the detector's crop and on the mesh's own. */
 static void confirm(search *s, const sonic_detection *d)
 {
@@ -171,6 +191,7 @@ static void confirm(search *s, const sonic_detection *d)
     sonic_mesh_crop crop = sonic_mesh_crop_make(d->box_xyxy, d->keypoints[0], d->keypoints[1]);
     run_mesh(s, face, &crop);
     refine(s, face);
+    stand_upright(s, face);
     if (face->presence >= s->min_presence && !is_known(s, face))
         s->face_count++;
 }

@@ -1,4 +1,5 @@
-/* find.h - the faces in an image: detector, upright crop, mesh, then the mesh on its own crop until it converges. */
+/* find.h - the faces in an image: detector, upright crop, mesh, then the mesh on its own crop until it converges, and
+ * once upside down, in case the detector took the chin for the forehead. */
 #ifndef SONIC_FACE_FIND_H
 #define SONIC_FACE_FIND_H
 

@@ -17,6 +17,13 @@ sonic_mesh_crop sonic_mesh_crop_make(const float box[4], const float left_eye[2]
     return crop;
 }
 
+sonic_mesh_crop sonic_mesh_crop_half_turn(const sonic_mesh_crop *crop)
+{
+    const double *m = crop->matrix;
+    sonic_mesh_crop turned = {{-m[0], -m[1], SIDE - m[2], -m[3], -m[4], SIDE - m[5]}, crop->scale};
+    return turned;
+}
+
 sonic_status sonic_mesh_crop_fill(float *planes, uint8_t *square, sonic_image image, const sonic_mesh_crop *crop)
 {
     sonic_image target = {square, SIDE, SIDE, 3, SIDE * 3};

@@ -15,6 +15,9 @@ typedef struct sonic_mesh_crop {
  * `left_eye` to `right_eye` (as seen in the image). */
 sonic_mesh_crop sonic_mesh_crop_make(const float box_xyxy[4], const float left_eye[2], const float right_eye[2]);
 
+/* The same square upside down. */
+sonic_mesh_crop sonic_mesh_crop_half_turn(const sonic_mesh_crop *crop);
+
 /* Fills `planes` [3, 192, 192], 0..1, black beyond the image. `square` is scratch of 192 * 192 * 3 bytes. */
 sonic_status sonic_mesh_crop_fill(float *planes, uint8_t *square, sonic_image image, const sonic_mesh_crop *crop);
 

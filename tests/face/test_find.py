@@ -2,6 +2,7 @@
 
 import threading
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -67,6 +68,18 @@ def test_rotated(portrait, known, degrees):
     ) / 2
     (found,) = find_faces(np.asarray(rotated))
     assert off(found, expected) < 0.02
+
+
+def test_a_face_that_the_detector_takes_for_an_upright_one_stands_on_its_head(shared_dir):
+    """At 220 degrees the detector sees eyes where the corners of the mouth are, with a score above 0.75."""
+    path = shared_dir / "talking" / "wda2.mp4"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    with av.open(str(path)) as film:
+        frame = next(film.decode(video=0)).to_image()
+    (found,) = find_faces(np.array(frame.rotate(220, Image.Resampling.BICUBIC, expand=True)))
+    down = found.mesh[LANDMARKS["chin"], :2] - found.mesh[LANDMARKS["forehead"], :2]
+    assert abs(np.degrees(np.arctan2(-down[0], down[1])) + 220 - 360) < 25
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.25, 0.1])
