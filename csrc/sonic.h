@@ -49,6 +49,10 @@ typedef struct sonic_image {
     ptrdiff_t stride; /* bytes from one row to the next */
 } sonic_image;
 
+/* A pixel of an image with transparent parts counts as part of it from this alpha on: below, more than half of its
+ * colour is background that the reader put under it. */
+#define SONIC_ALPHA_OPAQUE 128
+
 /* Mono audio. */
 typedef struct sonic_sound {
     const float *samples; /* [count], -1..1 */

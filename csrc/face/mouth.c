@@ -48,6 +48,8 @@ static int32_t reading_open(reading *r, sonic_image image, const float mesh[SONI
     if (scale >= 1)
         return 1;
     const int32_t width = shrunk_side(x1 - x0, scale), height = shrunk_side(y1 - y0, scale);
+    if (width < 2 || height < 2)
+        return 0;
     r->memory = malloc((size_t)width * (size_t)height * 3);
     if (!r->memory)
         return -1;

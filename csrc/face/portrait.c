@@ -9,7 +9,7 @@
 
 static int counts(const sonic_portrait_view *view, int32_t x, int32_t y)
 {
-    return !view->alpha.data || view->alpha.data[y * view->alpha.stride + x] >= SONIC_PORTRAIT_OPAQUE;
+    return !view->alpha.data || view->alpha.data[y * view->alpha.stride + x] >= SONIC_ALPHA_OPAQUE;
 }
 
 /* Abscissae at which the row of pixel middles `y` crosses the polygon, in ascending order. */

@@ -8,13 +8,10 @@
 #include "sonic.h"
 
 /* An image and, for one with transparent parts, its alpha [height, width, 1]; without, alpha.data is NULL. A pixel
- * counts when its alpha is at least SONIC_PORTRAIT_OPAQUE: below that, more than half of its colour is background that
- * the reader added. */
+ * counts from SONIC_ALPHA_OPAQUE on. */
 typedef struct sonic_portrait_view {
     sonic_image image, alpha;
 } sonic_portrait_view;
-
-#define SONIC_PORTRAIT_OPAQUE 128
 
 /* JFIF's luma (gate/luma.h) in a part of an image. */
 typedef struct sonic_face_light {

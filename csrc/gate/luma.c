@@ -34,7 +34,7 @@ static void drop_transparent(uint32_t histogram[256], const sonic_plane *luma, s
         const float *row = sonic_plane_row(luma, y);
         const uint8_t *opacity = alpha.data + y * alpha.stride;
         for (int32_t x = 0; x < luma->width_px; x++)
-            histogram[(uint8_t)(row[x] + 0.5f)] -= opacity[x] < SONIC_LUMA_OPAQUE;
+            histogram[(uint8_t)(row[x] + 0.5f)] -= opacity[x] < SONIC_ALPHA_OPAQUE;
     }
 }
 

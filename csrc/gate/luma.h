@@ -16,11 +16,9 @@ typedef struct sonic_exposure {
     int32_t low, high;      /* 1st and 99th percentile, levels */
 } sonic_exposure;
 
-/* alpha: [height, width, 1] of an image with transparent parts: pixels below SONIC_LUMA_OPAQUE do not count, because
- * most of their colour is background that the reader added; data NULL: all count. */
+/* alpha: [height, width, 1] of an image with transparent parts: pixels below SONIC_ALPHA_OPAQUE do not count; data
+ * NULL: all count. */
 void sonic_luma_exposure(sonic_exposure *out, const sonic_plane *luma, sonic_image alpha);
-
-#define SONIC_LUMA_OPAQUE 128
 
 /* Share of equal neighbours along rows within two pixels of a step of more than 4 levels, 0..1: high in images that
  * were enlarged by repeating pixels. */

@@ -7,8 +7,8 @@
 Direct evidence can reject: a table found in the file or the pixels, missing sharpness, repeated pixels. Evidence that
 another history could produce as well can only warn. docs/gate.md says how each value is measured.
 
-The limits of "portrait" were chosen by hand on the variants of bench/gate.py, which reports what they find and miss;
-those of "strict" and "lenient" were chosen by hand on either side of them.
+The limits of "portrait" were chosen by hand on the variants of bench/gate.py and of bench/portraits.py, which report
+what they find and miss; those of "strict" and "lenient" were chosen by hand on either side of them.
 """
 
 from __future__ import annotations

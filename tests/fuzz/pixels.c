@@ -35,8 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     sonic_evidence evidence;
     uint8_t *heat = malloc((size_t)(picture.image.width_px / 32 * (picture.image.height_px / 32)) + 1);
-    SONIC_FUZZ_EXPECT(heat && sonic_evidence_read(&evidence, tables(), picture.image, (sonic_image){0}, picture.face,
-                                                  heat) == SONIC_OK);
+    sonic_image alpha = picture.image; /* any bytes will do */
+    alpha.channels = 1;
+    SONIC_FUZZ_EXPECT(heat &&
+                      sonic_evidence_read(&evidence, tables(), picture.image, alpha, picture.face, heat) == SONIC_OK);
     check_evidence(&evidence);
     free(heat);
     free(picture.image.data);
