@@ -26,6 +26,8 @@ static const float SURE_SCORE = 0.75f;
 /* A mesh has converged when no point moved by more than this share of the face: about the network's noise between
  * crops. */
 static const float CONVERGED = 0.04f;
+/* Of a face that is found upside down where the detector saw it upright. */
+static const float CERTAIN_LOGIT = 8.0f;
 static const float SAME_FACE = 0.3f; /* meshes whose hulls overlap by more are one face */
 
 /* Everything the search needs, allocated once. */
@@ -163,7 +165,8 @@ static void refine(search *s, sonic_face *face)
 }
 
 /* The detector takes one in eight faces that stand on their head for an upright one. The mesh network tells: on 330
- * faces its logit was higher by 4 to 40 on the upright crop than on the same crop upside down. */
+ * faces its logit was higher by 4 to 40 on the upright crop than on the same crop upside down, and 9 or more on 99 % of
+ * the upright ones. A face behind a mask can be the other way round, with at most 6 upside down. */
 static void stand_upright(search *s, sonic_face *face)
 {
     if (face->presence < s->min_presence)
@@ -173,10 +176,11 @@ static void stand_upright(search *s, sonic_face *face)
     crop = sonic_mesh_crop_half_turn(&crop);
     s->turned = *face;
     run_mesh(s, &s->turned, &crop);
-    if (s->turned.presence < s->min_presence || s->logit <= logit)
+    if (s->logit <= fmaxf(logit, CERTAIN_LOGIT))
         return;
     refine(s, &s->turned);
-    *face = s->turned;
+    if (s->logit > CERTAIN_LOGIT)
+        *face = s->turned;
 }
 
 /* A candidate becomes a face when the mesh network confirms it on the detector's crop and on the mesh's own. */

@@ -13,6 +13,7 @@ from sonic_nodes import face
 from sonic_nodes.errors import InputError, InstallError, NoFaceError
 from sonic_nodes.extension.native import call
 from sonic_nodes.face import LANDMARKS, choose, find_faces, fit_face, pick, run_network
+from tests.oracles.covers import MASKS, covered
 
 LIPS_MIDDLE = [LANDMARKS["lip_upper"], LANDMARKS["lip_lower"]]
 
@@ -80,6 +81,14 @@ def test_a_face_that_the_detector_takes_for_an_upright_one_stands_on_its_head(sh
     (found,) = find_faces(np.array(frame.rotate(220, Image.Resampling.BICUBIC, expand=True)))
     down = found.mesh[LANDMARKS["chin"], :2] - found.mesh[LANDMARKS["forehead"], :2]
     assert abs(np.degrees(np.arctan2(-down[0], down[1])) + 220 - 360) < 25
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_masked_face_is_not_turned_over(portrait, known, kind):
+    """Without a mouth, the way up is in doubt."""
+    for seed in range(3):
+        (found, *_) = find_faces(covered(np.asarray(portrait), known.mesh, kind, seed))
+        assert found.mesh[LANDMARKS["chin"], 1] > found.mesh[LANDMARKS["forehead"], 1]
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.25, 0.1])
