@@ -5,6 +5,7 @@ MASK float32 [B,H,W]                                    mask float32 [H,W]
 AUDIO {"waveform": [B,channels,S], "sample_rate"}       media.audio.Sound
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -20,6 +21,8 @@ CHUNK_FRAMES = 16
 MAX_FRAMES = 432_000  # half an hour, as long as a recording may be, at 240 frames a second
 MASK_DIMENSIONS = (2, 3, 4)  # [H,W], [B,H,W], and [B,1,H,W] of some nodes
 
+LEVELS_RANGE = (-0.5, 2.0)  # an IMAGE has 0 to 1; decoders and filters overshoot a little, other scales far more
+
 
 def image_from_uint8(frames: np.ndarray) -> torch.Tensor:
     """uint8 [n,H,W,3] -> float32 [n,H,W,3]; a level k becomes k / 255. `uint8_from_image` is its exact inverse."""
@@ -27,11 +30,22 @@ def image_from_uint8(frames: np.ndarray) -> torch.Tensor:
 
 
 def uint8_from_image(image: torch.Tensor) -> np.ndarray:
-    """float32 [n,H,W,C>=3] -> uint8 [n,H,W,3], rounded to the nearest level; values outside 0..1 are clipped."""
+    """float32 [n,H,W,C>=3] -> uint8 [n,H,W,3], rounded to the nearest level; values a little outside 0..1 are clipped.
+    InputError for another scale, such as 0..255 or -1..1, and for NaN."""
     levels = image[..., :3].to("cpu", torch.float32)
-    if not bool(torch.isfinite(levels).all()):
-        raise InputError("Check the node that made the images: they hold values that are NaN or infinite.")
+    check_scale(levels)
     return levels.mul(255).round_().clamp_(0, 255).to(torch.uint8).numpy()
+
+
+def check_scale(levels: torch.Tensor) -> None:
+    """InputError for values that are not finite, or in another scale than 0 to 1."""
+    low, high = (float(value) for value in torch.aminmax(levels))  # NaN when one value is NaN
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise InputError("Check the node that made the images: they hold values that are NaN or infinite.")
+    if high > LEVELS_RANGE[1]:
+        raise InputError(f"Scale the picture to 0 to 1: its values reach {high:.6g}.")
+    if low < LEVELS_RANGE[0]:
+        raise InputError(f"Scale the picture to 0 to 1: its values go down to {low:.6g}.")
 
 
 def write_levels(image: torch.Tensor, levels: np.ndarray, mask: np.ndarray) -> None:
