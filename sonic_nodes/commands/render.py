@@ -17,7 +17,7 @@ from ..engines import engine_class
 from ..errors import OutputError, UsageError
 from ..media.audio import read_sound
 from ..media.files import is_same_file
-from ..media.image import read_picture
+from ..media.image import load_picture, read_picture
 from ..media.provenance import metadata
 from ..media.video_writer import VideoWriter
 from ..models.constants import FPS, LATENT_FPS
@@ -65,8 +65,10 @@ def notify(sentence: str):
 
 def prepared(request: RenderRequest) -> dict:
     """SONIC_PREDATA of the files."""
-    picture, sound = read_picture(request.portrait), read_sound(request.speech)
-    return pipeline.prepare(picture, sound, face_mask=read_mask(request.face_mask), **asdict(request.prepare))
+    picture, sound = load_picture(request.portrait), read_sound(request.speech)
+    mask = read_mask(request.face_mask)
+    data = pipeline.prepare(picture.pixels, sound, face_mask=mask, **asdict(request.prepare))
+    return data | {"notes": [*picture.notes, *data["notes"]]}
 
 
 def timed_plan(engine, data: dict, settings):

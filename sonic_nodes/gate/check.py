@@ -13,7 +13,7 @@ from ..extension.native import _sonic
 from ..face import Face, find_faces
 from ..face import check_picture as checked
 from ..media.files import regular_file
-from ..media.image import MAX_FILE_BYTES, read_picture_and_alpha
+from ..media.image import MAX_FILE_BYTES, display_name, read_picture_and_alpha
 from .heat import TILE_PX, enlarged
 from .verdict import judge
 
@@ -43,7 +43,7 @@ def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: fl
     name = os.fspath(path)
     try:
         data = read_bytes(name)
-        picture, alpha = read_picture_and_alpha(data)
+        picture, alpha = read_picture_and_alpha(data, display_name(name))
         return judged(picture, evidence_of_container(data), profile, min_score, name, face_box, alpha)[0]
     except SonicError as error:
         return unreadable(name, str(error))

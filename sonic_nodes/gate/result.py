@@ -9,7 +9,7 @@ from PIL import Image
 from ..errors import InputError, SonicError
 from ..media.fetch import fetch, is_url
 from ..media.files import atomic_write
-from ..media.image import read_picture_and_alpha
+from ..media.image import display_name, read_picture_and_alpha
 from .check import evidence_of_container, judged, read_bytes, unreadable
 from .heat import png, thumbnails
 from .repair import repair_picture
@@ -49,7 +49,7 @@ def check_source(source: str, request: Request, outputs: Outputs = Outputs()) ->
     """
     try:
         data = read_source(source, request.allow_url)
-        picture, alpha = read_picture_and_alpha(data)
+        picture, alpha = read_picture_and_alpha(data, display_name(source))
         container = evidence_of_container(data)
         verdict, tiles = judged(picture, container, request.profile, request.min_score, source, alpha=alpha)
     except SonicError as error:

@@ -1,6 +1,6 @@
 """Reads any picture that Pillow decodes safely, as 8-bit RGB.
 
-The result is what a viewer shows: EXIF orientation applied, an embedded profile converted to sRGB, transparency
+The result is what a viewer shows: EXIF orientation applied, declared colours converted to sRGB, transparency
 composited on white, the first frame of an animation. 16-bit and floating-point greys are scaled to 8 bits.
 """
 
@@ -11,16 +11,25 @@ import os
 import re
 import threading
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError, ResourceError
+from .colour_profile import conversion_to_srgb
 from .files import regular_file, unreadable
+from .image_formats import RAW, REMEDIES, is_camera_raw, load_plugin, refusal, sizes_in_header
+from .pixels import rgb_and_alpha
 
 MAX_SIDE_PX = 32_767  # what csrc/face and OpenCV address
 MAX_PIXELS = 89_478_485  # from here on Pillow warns of decompression bombs; 256 MB as RGB
 MAX_FILE_BYTES = 1 << 30
+MAX_DECODE_BYTES = 12 * MAX_PIXELS  # a file's bytes and what reading its pixels takes
+# Bytes a pixel that reading takes at most beside the file: Pillow's image and ours, and what the decoder holds itself.
+# Measured by bench/picture_memory.py; JPEG 2000's decoder holds 32 bits a channel.
+READ_BYTES = {"WEBP": 11.7, "AVIF": 11.7, "JPEG2000": 23, "HEIF": 11.7}
+READ_BYTES_USUAL = 7
 
 # Not in the list: formats that run other programs (EPS, WMF), and obsolete ones.
 FORMATS = (
@@ -41,32 +50,50 @@ FORMATS = (
     "PSD",
 )
 
-WHITE = (255, 255, 255, 255)
-
 _warnings_lock = threading.Lock()
 
 
-def read_picture(source: str | os.PathLike | bytes) -> np.ndarray:
-    """uint8 [H, W, 3] RGB of a file or of its bytes. InputError begins with the remedy."""
-    return read_picture_and_alpha(source)[0]
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as a viewer shows it."""
+
+    pixels: np.ndarray  # uint8 [H, W, 3] sRGB
+    alpha: np.ndarray | None  # opacity, uint8 [H, W]; None when opaque everywhere
+    notes: list[str]  # sentences for the user, such as about a profile that was ignored
+
+
+def read_picture(source: str | os.PathLike | bytes, name: str = "the picture") -> np.ndarray:
+    """uint8 [H, W, 3] RGB of a file, or of its bytes, which errors call `name`. InputError begins with the remedy."""
+    return load_picture(source, name=name).pixels
 
 
 def read_picture_and_alpha(
     source: str | os.PathLike | bytes, on_white: bool = True, name: str = "the picture"
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """(uint8 [H, W, 3] RGB composited on white, alpha uint8 [H, W] or None when fully opaque).
+    """(pixels, alpha) of load_picture."""
+    picture = load_picture(source, on_white, name)
+    return picture.pixels, picture.alpha
+
+
+def load_picture(source: str | os.PathLike | bytes, on_white: bool = True, name: str = "the picture") -> Picture:
+    """The picture in a file or in its bytes, transparency composited on white.
 
     With on_white False the colours under transparent pixels stay, for files whose transparency is a painted mask.
-    Errors call a file's bytes `name`.
+    Errors and notes call a file's bytes `name`. Memory: what Pillow decodes into (1 to 4 bytes a pixel) beside the
+    result, and what its decoder needs.
     """
-    name = name if isinstance(source, bytes) else repr(os.path.basename(os.fspath(source)) or os.fspath(source))
+    name = name if isinstance(source, bytes) else display_name(source)
     data = source if isinstance(source, bytes) else _read_file(source, name)
     if not data:
         raise InputError(f"Choose a picture, for example PNG or JPEG: {name} is empty.")
     try:
         with _opened(data, name) as image:
-            _check_size(image.size, name)
-            return _pixels(_upright(image), on_white)
+            check_size(image.size, name)
+            check_cost(image, len(data), name)
+            release_early(image)
+            conversion, notes = conversion_to_srgb(image, data, name)
+            image.load()
+            return Picture(*rgb_and_alpha(image, conversion, on_white), notes)
     except (InputError, ResourceError):
         raise
     except MemoryError:
@@ -83,9 +110,17 @@ def oriented_srgb(data: bytes, pixels: np.ndarray) -> np.ndarray:
     """uint8 [H, W, 3] RGB: `pixels`, which another decoder made of the file's bytes, with orientation and profile
     applied as in read_picture."""
     with _opened(data, "the picture") as header:
-        image = Image.fromarray(pixels)
-        image.info = {key: value for key, value in header.info.items() if key != "icc_profile" or header.mode == "RGB"}
-    return np.array(_as_srgb(_upright(image)))
+        conversion, _ = conversion_to_srgb(header, data, "the picture")
+        is_grey = conversion is not None and conversion.table is not None
+        image = Image.fromarray(pixels[..., 1] if is_grey else pixels)
+        image.info = {"exif": header.info["exif"]} if "exif" in header.info else {}
+    return rgb_and_alpha(image, conversion)[0]
+
+
+def display_name(path: str | os.PathLike) -> str:
+    """What sentences call a file or an address: its name without the folder, in quotes."""
+    path = os.fspath(path)
+    return repr(os.path.basename(path.split("?")[0] if "://" in path else path) or path)
 
 
 def _read_file(path, name: str) -> bytes:
@@ -102,20 +137,25 @@ def _read_file(path, name: str) -> bytes:
 
 
 def _opened(data: bytes, name: str) -> Image.Image:
-    """Reads only the header. Pillow's bomb warning is silenced: _check_size refuses such files."""
+    """Reads only the header. Pillow's bomb warning is silenced: check_size refuses such files."""
+    if is_camera_raw(data):
+        raise InputError(REMEDIES[RAW].format(name=name))
+    for size in sizes_in_header(data):
+        check_size(size, name)
     Image.init()
+    plugin = load_plugin(data)
     try:
         with _warnings_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(data), formats=[f for f in FORMATS if f in Image.OPEN])
+            return Image.open(io.BytesIO(data), formats=[f for f in (*FORMATS, plugin) if f in Image.OPEN])
     except UnidentifiedImageError:
-        raise InputError(f"Choose a picture, for example PNG or JPEG: {name} cannot be read as one.") from None
+        raise InputError(refusal(data, name)) from None
     except Image.DecompressionBombError as error:
         count = re.search(r"\((\d+) pixels", str(error))
         raise _too_large(f"{int(count[1]) / 1e6:.0f} million pixels" if count else "too many pixels", name) from None
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
+def check_size(size: tuple[int, int], name: str) -> None:
     """From the header, before anything is decoded."""
     if max(size) > MAX_SIDE_PX or size[0] * size[1] > MAX_PIXELS:
         raise _too_large(f"{size[0]} x {size[1]} pixels", name)
@@ -123,61 +163,48 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         raise InputError(f"Choose a picture that has pixels: {name} is {size[0]} x {size[1]}.")
 
 
+def check_cost(image: Image.Image, file_bytes: int, name: str) -> None:
+    """From the header: formats whose decoders need much memory are read up to fewer pixels."""
+    pixels = image.width * image.height
+    if file_bytes + pixels * READ_BYTES.get(image.format, READ_BYTES_USUAL) > MAX_DECODE_BYTES:
+        raise InputError(
+            f"Make the picture smaller, or save it as PNG or JPEG: {name} has {image.width} x {image.height} pixels in "
+            f"{file_bytes >> 20} MB of {image.format}, and reading that would take more than "
+            f"{MAX_DECODE_BYTES >> 20} MB of memory."
+        )
+
+
+class FirstFrame:
+    """Stands for the decoder of one of Pillow's animated formats and frees it once a frame is taken."""
+
+    def __init__(self, decoder):
+        self._decoder = decoder
+
+    def __getattr__(self, name):
+        return getattr(self._decoder, name)
+
+    def get_next(self):
+        return self._taken(self._decoder.get_next())
+
+    def get_frame(self, number):
+        return self._taken(self._decoder.get_frame(number))
+
+    def _taken(self, frame):
+        self._decoder = None
+        return frame
+
+
+def release_early(image: Image.Image) -> None:
+    """WebP's decoder holds two pictures, AVIF's one, until Pillow's image is closed: too late for a large one."""
+    if image.format in ("WEBP", "AVIF") and hasattr(image, "_decoder"):
+        image._decoder = FirstFrame(image._decoder)
+
+
 def _too_large(what: str, name: str) -> InputError:
     return InputError(
         f"Make the picture smaller, for example 4000 pixels wide: {name} has {what}, and the limit is "
         f"{MAX_PIXELS / 1e6:.0f} million and {MAX_SIDE_PX} a side."
     )
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 (unreadable EXIF says nothing about the picture)
-        return image
-
-
-def _pixels(image: Image.Image, on_white: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    if image.mode[0] in "IF":
-        grey = _grey_8_bit(np.asarray(image), image.mode)
-        return np.repeat(grey[..., None], 3, axis=2), None
-    if not _may_be_transparent(image):
-        return np.array(_as_srgb(image)), None
-    rgba = image.convert("RGBA")
-    alpha = np.array(rgba.getchannel("A"))
-    if alpha.min() == 255 or not on_white:
-        return np.array(rgba.convert("RGB")), None if alpha.min() == 255 else alpha
-    return np.array(Image.alpha_composite(Image.new("RGBA", rgba.size, WHITE), rgba).convert("RGB")), alpha
-
-
-def _may_be_transparent(image: Image.Image) -> bool:
-    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
-
-
-def _grey_8_bit(values: np.ndarray, mode: str) -> np.ndarray:
-    """Scales 16-bit greys by their range, 32-bit integers like 16-bit ones, floats from 0..1; larger values by their
-    maximum."""
-    values = np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
-    largest = float(values.max())
-    full = 1.0 if mode == "F" else 65535.0
-    if largest > full:
-        full = 255.0 if mode == "F" and largest <= 255 else largest
-    return np.clip(np.rint(values * (255 / full)), 0, 255).astype(np.uint8)
-
-
-def _as_srgb(image: Image.Image) -> Image.Image:
-    """RGB after conversion from an embedded profile (CMYK print, Display P3, Adobe RGB). An unusable profile is
-    ignored."""
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "CMYK"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "srgb" not in ImageCms.getProfileDescription(source).lower():
-                return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass
-    return image.convert("RGB")
 
 
 def _reason(error: Exception) -> str:

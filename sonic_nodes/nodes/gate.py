@@ -1,6 +1,8 @@
 """The quality gate in nodes: the policies, the outputs about a picture, and Image Quality Gate for images of other
 nodes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from comfy_api.latest import io, ui
@@ -180,9 +182,10 @@ class Gate:
         passed = all(verdict["passed"] for verdict in self.verdicts)
         return self.verdicts[self.worst()]["score"], passed, "\n".join(self.report_lines()), self.heat_maps
 
-    def ui_entry(self, cls, files: list[dict]) -> dict:
-        """The `ui` entry: the given files, the report, and the heat map of the worst picture unless it was fine."""
-        worst, lines = self.worst(), [OFF_NOTE] if self.policy == OFF else self.report_lines()
+    def ui_entry(self, cls, files: list[dict], notes: Sequence[str] = ()) -> dict:
+        """The `ui` entry: the given files, the report and notes, and the heat map of the worst picture unless it was
+        fine."""
+        worst, lines = self.worst(), [*([OFF_NOTE] if self.policy == OFF else self.report_lines()), *notes]
         if self.policy == OFF or self.was_ok[worst]:
             return notes_ui(lines) | ({"images": files} if files else {})
         preview = ui.PreviewImage(self.heat_maps[worst : worst + 1], cls=cls).as_dict()

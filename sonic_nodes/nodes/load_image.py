@@ -78,14 +78,13 @@ class SonicLoadImage(io.ComfyNode):
         types, check, entry = lazy_import("nodes.comfy_types"), lazy_import("gate.check"), preview_entry(image)
         is_painted = entry["subfolder"].startswith(MASK_EDITOR_FOLDER)
         data = check.read_bytes(folder_paths.get_annotated_filepath(image))
-        picture, alpha = lazy_import("media.image").read_picture_and_alpha(
-            data, on_white=not is_painted, name=repr(entry["filename"])
-        )
+        loaded = lazy_import("media.image").load_picture(data, not is_painted, repr(entry["filename"]))
+        picture, alpha = loaded.pixels, loaded.alpha
         gate = Gate(policy, min_score, (1, *picture.shape))
         repaired = gate.check(picture, data, None if is_painted else alpha)
         result = types.image_from_uint8((picture if repaired is None else repaired)[None])
         mask = types.mask_from_alpha(alpha, *picture.shape[:2])
-        return io.NodeOutput(result, mask, *gate.outputs(), ui=gate.ui_entry(cls, [entry]))
+        return io.NodeOutput(result, mask, *gate.outputs(), ui=gate.ui_entry(cls, [entry], loaded.notes))
 
 
 def input_pictures() -> list[str]:

@@ -239,7 +239,7 @@ def test_damaged_bytes_never_raise_anything_else(seed, format):
 def test_what_is_no_picture(tmp_path, sample_dir):
     assert refusal(sample_dir / "speech.wav").startswith("Choose a picture")
     assert refusal(b"").startswith("Choose a picture")
-    assert refusal(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n").startswith("Choose a picture")
+    assert refusal(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n").startswith("Export the page")
     (tmp_path / "empty.png").touch()
     assert "empty" in refusal(tmp_path / "empty.png")
     assert "is a folder" in refusal(tmp_path)
