@@ -43,7 +43,7 @@ def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: fl
     name = os.fspath(path)
     try:
         data = read_bytes(name)
-        picture, alpha = read_picture_and_alpha(data, display_name(name))
+        picture, alpha = read_picture_and_alpha(data, name=display_name(name))
         return judged(picture, evidence_of_container(data), profile, min_score, name, face_box, alpha)[0]
     except SonicError as error:
         return unreadable(name, str(error))

@@ -49,7 +49,7 @@ def check_source(source: str, request: Request, outputs: Outputs = Outputs()) ->
     """
     try:
         data = read_source(source, request.allow_url)
-        picture, alpha = read_picture_and_alpha(data, display_name(source))
+        picture, alpha = read_picture_and_alpha(data, name=display_name(source))
         container = evidence_of_container(data)
         verdict, tiles = judged(picture, container, request.profile, request.min_score, source, alpha=alpha)
     except SonicError as error:
