@@ -1,17 +1,21 @@
 """The command `sonic`.
 
 Exit codes: 0 done; 2 wrong options; 3 a picture or recording that cannot be used; 4 no face; 5 out of memory or disk
-space; 6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C; 141 standard output
-was closed (SIGPIPE). Unless the code is 0, no output file is left behind.
+space; 6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C, 129 and 143 by SIGHUP
+and SIGTERM (128 plus the signal's number); 141 standard output was closed (SIGPIPE).
+
+Unless the code is 0, no new output file is left, with two exceptions: `check` keeps the pictures that it has finished,
+and a video stays when it was complete and only the report could not be printed.
 """
 
 import argparse
 import json
-import os
 import sys
 
-from .. import __version__
-from ..errors import ResourceError, SonicError
+from .. import __version__, interrupts
+from ..errors import OutputError, ResourceError, SonicError
+from ..media import temporary
+from . import streams
 from .check_options import add_parser as add_check
 from .models_options import add_parser as add_models
 from .render_options import add_parser as add_render
@@ -20,6 +24,7 @@ from .sync_options import add_parser as add_sync
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
+STOPPED, STOPPED_CHECK = "Stopped; nothing was written.", "Stopped; outputs of pictures that were finished stay."
 
 
 def build_parser():
@@ -70,24 +75,51 @@ def run(arguments):
 
 
 def main(argv=None):
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold characters that a terminal cannot show
+    """Runs a command and returns its exit code. Without `argv` the process ends with it: sys.argv is read."""
+    temporary.forget_swept()
+    with interrupts.stop_signals(temporary.remove_all, ignore_after=argv is None):
+        try:
+            return outcome(argv)
+        except KeyboardInterrupt as error:
+            is_check = (sys.argv[1:] if argv is None else argv)[:1] == ["check"]
+            return print_error(STOPPED_CHECK if is_check else STOPPED, getattr(error, "exit_code", EXIT_INTERRUPTED))
+        finally:
+            temporary.remove_all()
+            streams.abandon()
+
+
+def outcome(argv) -> int:
+    """The exit code; errors are printed. Raises KeyboardInterrupt, and SystemExit after usage or help."""
     try:
-        return run(build_parser().parse_args(argv))
+        interrupts.accept()
+        streams.prepare()
+        return printed(argv)
     except SonicError as error:
         return print_error(error, error.exit_code)
+    except BrokenPipeError:
+        return EXIT_BROKEN_PIPE
     except MemoryError as error:
         remedy = "Close other programs or lower --min-resolution"
         return print_error(f"{remedy}: memory ran out. {error}", ResourceError.exit_code)
-    except KeyboardInterrupt:
-        return print_error("Stopped; nothing was written.", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it at exit
-        return EXIT_BROKEN_PIPE
+    except OSError as error:  # each file's errors have been translated
+        return print_error(streams.unprintable(error), OutputError.exit_code)
+    finally:
+        interrupts.complete()
+
+
+def printed(argv) -> int:
+    """Runs the command. What it prints has reached its place afterwards."""
+    try:
+        code = run(build_parser().parse_args(argv))
+    except SystemExit:
+        streams.finish()
+        raise
+    streams.finish()
+    return code
 
 
 def print_error(message, code):
-    print(f"sonic: {message}", file=sys.stderr)
+    streams.say(f"sonic: {message}")
     return code
 
 

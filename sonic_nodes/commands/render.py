@@ -14,14 +14,16 @@ from tqdm import tqdm
 
 from .. import pipeline
 from ..engines import engine_class
-from ..errors import OutputError, UsageError
+from ..errors import UsageError
 from ..media.audio import read_sound
 from ..media.files import is_same_file
+from ..media.frame_folder import FrameFolder
 from ..media.image import load_picture, read_picture
 from ..media.provenance import metadata
 from ..media.video_writer import VideoWriter
 from ..models.constants import FPS, LATENT_FPS
 from .render_options import RenderRequest
+from .streams import say
 
 WORTH_MEASURING_FLOP = 10**13  # a shorter run takes a minute or two even on a CPU
 
@@ -36,7 +38,7 @@ def render_file(options: argparse.Namespace) -> dict:
     data = prepared(request)
     plan = timed_plan(engine, data, request.settings)
     if request.plan_only:
-        print("\n".join(plan.text), file=sys.stderr)
+        say("\n".join(plan.text))
         return {"plan": plan.as_dict()}
     for note in [*data["notes"], *([plan.title] if plan else [])]:
         notify(note)
@@ -60,7 +62,7 @@ def render_file(options: argparse.Namespace) -> dict:
 
 
 def notify(sentence: str):
-    print(f"sonic: {sentence}", file=sys.stderr)
+    say(f"sonic: {sentence}")
 
 
 def prepared(request: RenderRequest) -> dict:
@@ -104,13 +106,15 @@ def read_mask(path: str | None) -> np.ndarray | None:
 
 
 def check_output(request: RenderRequest):
-    """Raises UsageError for an output that cannot be used, before the work starts."""
+    """Raises UsageError or OutputError for outputs that cannot be used, before the work starts."""
     output = Path(request.output)
     if output.suffix.lower() != ".mp4":
         raise UsageError(f"Name the output with .mp4 at its end: it is {output.name!r}.")
     for source in (request.portrait, request.speech):
         if is_same_file(output, source):
             raise UsageError(f"Choose another output: {output} is an input and would be overwritten.")
+    if request.frames:
+        FrameFolder.check(request.frames)
 
 
 def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: dict) -> tuple[int, float]:
@@ -119,6 +123,7 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
     spent, count = 0.0, 0
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(FrameFolder(request.frames)) if request.frames else None
+        publish = {"before_rename": folder.publish} if folder else {}
         writer = stack.enter_context(
             VideoWriter(
                 request.output,
@@ -128,6 +133,7 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
                 data["speech"],
                 lossless=request.lossless,
                 metadata=tags,
+                **publish,
             )
         )
         show = stack.enter_context(bar("drawing"))
@@ -145,44 +151,6 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
             writer.write(frames)
             if folder:
                 folder.write(frames)
-
-
-class FrameFolder:
-    """Writes frames as DIR/000001.png ...; removes them when the job fails."""
-
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.written = []
-        self.is_new = not self.folder.exists()
-
-    def __enter__(self):
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"Choose another folder for --frames: {self.folder} cannot be created ({error.strerror})."
-            ) from error
-        return self
-
-    def write(self, frames):
-        for frame in frames:
-            path = self.folder / f"{len(self.written) + 1:06d}.png"
-            self.written.append(path)
-            try:
-                Image.fromarray(frame).save(path, compress_level=1)
-            except OSError as error:
-                raise OutputError(
-                    f"Free some space or choose another folder for --frames: {path} cannot be written ({error})."
-                ) from error
-
-    def __exit__(self, kind, error, trace):
-        if kind is None:
-            return
-        for path in self.written:
-            path.unlink(missing_ok=True)
-        if self.is_new:
-            with contextlib.suppress(OSError):
-                self.folder.rmdir()
 
 
 def peak_memory_mb():

@@ -1,11 +1,11 @@
 """The command `sonic smooth`."""
 
 import json
-import sys
 
 from ..errors import UsageError
 from ..media.files import is_same_file
 from ..smooth.file import smooth_file
+from .streams import say
 
 
 def run(arguments) -> int:
@@ -16,6 +16,6 @@ def run(arguments) -> int:
     result = smooth_file(
         arguments.video, arguments.output, arguments.strength, not arguments.no_protect_mouth, arguments.lossless
     )
-    print(f"sonic: {result['reason']}", file=sys.stderr)
+    say(f"sonic: {result['reason']}")
     print(json.dumps(result) if arguments.json else result["output"])
     return 0

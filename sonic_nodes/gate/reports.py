@@ -6,10 +6,11 @@ import csv
 import json
 import os
 from abc import abstractmethod
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import TextIO
 
-from ..media.files import atomic_write
+from ..errors import OutputError
+from ..media.files import atomic_write, unwritable
 from . import page
 from .result import Result
 
@@ -97,7 +98,7 @@ class HtmlReport(Report):
 
     def __enter__(self):
         with ExitStack() as stack:
-            self.file = stack.enter_context(atomic_write(self.path))
+            self.file = stack.enter_context(atomic_write(self.path, is_last=True))
             self.stack = stack.pop_all()
         self.write(page.head(self.profile))
         return self
@@ -107,9 +108,15 @@ class HtmlReport(Report):
         self.write(page.table_row(result))
 
     def write(self, text: str) -> None:
-        self.file.write(text.encode("utf-8", "backslashreplace"))
+        try:
+            self.file.write(text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            raise unwritable(os.path.abspath(self.path), error) from None
 
     def __exit__(self, kind, error, traceback) -> None:
         if kind is None:
             self.write(page.tail(self.counts))
-        self.stack.__exit__(kind, error, traceback)
+            self.stack.__exit__(None, None, None)
+        else:
+            with suppress(OutputError):  # the error came from elsewhere, or is one of this report already
+                self.stack.__exit__(kind, error, traceback)

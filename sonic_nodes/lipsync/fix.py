@@ -69,7 +69,7 @@ def check_target(source: str, target: str) -> None:
     if is_same_file(path, source):
         raise OutputError("Choose another name for the corrected video: the original is not overwritten.")
     with output_errors(path):
-        os.unlink(create_temporary(path))
+        create_temporary(path).remove()
 
 
 def write_shifted(source: str, target: str, sound: Sound, start_s: float) -> str:

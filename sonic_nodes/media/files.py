@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
@@ -13,6 +12,8 @@ from contextlib import contextmanager, suppress
 import av
 
 from ..errors import InputError, OutputError, ResourceError
+from ..interrupts import deferred
+from .temporary import TemporaryFolder
 
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
@@ -48,26 +49,47 @@ def unreadable(name: str, error: Exception) -> InputError:
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike):
+def atomic_write(path: str | os.PathLike, is_last: bool = False):
     """A temporary file open for writing bytes. It replaces `path` when the block ends without an error and is removed
-    otherwise."""
+    otherwise. is_last: TemporaryFolder.publish."""
     path = os.path.abspath(os.fspath(path))
     if "\0" in path:
         raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
-    temporary = os.path.join(os.path.dirname(path), f".sonic-{secrets.token_hex(8)}")
+    temporary = None
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             raise OutputError(f"Choose a file name: {path!r} is not a file.")
-        with open(temporary, "xb") as file:
+        temporary = TemporaryFolder(os.path.dirname(path))
+        with open(temporary.output, "xb") as file:
             yield file
-        os.replace(temporary, path)
+        temporary.publish(path, is_last)
     except BrokenPipeError:
         raise  # from another output of the block
     except OSError as error:
         raise unwritable(path, error) from None
     finally:
-        with suppress(OSError):
-            os.unlink(temporary)
+        if temporary:
+            temporary.remove()
+
+
+@contextmanager
+def new_folders(path: str | os.PathLike):
+    """Makes the folder `path` and those above it that are missing. When the block ends with an error, those of them
+    that are empty are removed. Raises OSError."""
+    path, made = os.path.abspath(os.fspath(path)), []
+    while not os.path.isdir(path):
+        made.append(path)
+        path = os.path.dirname(path)
+    try:
+        for folder in reversed(made):
+            with suppress(FileExistsError):
+                os.mkdir(folder)
+        yield
+    except BaseException:
+        with deferred(), suppress(OSError):
+            for folder in made:
+                os.rmdir(folder)
+        raise
 
 
 def unwritable(path: str, error: Exception) -> OutputError:
@@ -107,8 +129,8 @@ def _remedy(error: Exception, path: str) -> str:
     return f"Choose a folder in which you may write: {path!r} cannot be written ({reason})."
 
 
-def create_temporary(path: str) -> str:
-    """Creates an empty file beside the target and returns its name. OutputError when the target cannot be written: this
+def create_temporary(path: str) -> TemporaryFolder:
+    """A folder beside the target with an empty file, `output`. OutputError when the target cannot be written: this
     shows before anything is rendered."""
     if "\0" in path:
         raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
@@ -123,8 +145,12 @@ def create_temporary(path: str) -> str:
             raise OutputError(f"Choose another file name, or make the file writable: {path!r} is read-only.")
     except FileNotFoundError:
         pass  # the usual case: a new file
-    temporary = os.path.join(folder, f".sonic-{secrets.token_hex(8)}.mp4")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    temporary = TemporaryFolder(folder, "output.mp4")
+    try:
+        os.close(os.open(temporary.output, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except BaseException:
+        temporary.remove()
+        raise
     return temporary
 
 
@@ -136,11 +162,10 @@ def atomic_video(path: str | os.PathLike):
     with output_errors(path):
         temporary = create_temporary(path)
         try:
-            yield temporary
-            os.replace(temporary, path)
+            yield temporary.output
+            temporary.publish(path)
         finally:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
+            temporary.remove()
 
 
 def copy_video(file, path: str | os.PathLike) -> None:

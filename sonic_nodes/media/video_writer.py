@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from ..errors import InputError, OutputError
+from ..interrupts import deferred
 from . import boxes
 from .aac import AacTrack
 from .audio import Sound
@@ -71,6 +73,7 @@ class VideoWriter:
     copied_audio: a stream of an open container, whose packets are passed to `write_audio` and copied unchanged.
     pcm_format: (rate, channels) that AAC supports (aac.py), for samples passed to `write_audio`.
     colours: primaries and transfer of ITU-T H.273, where they are not those of BT.709.
+    before_rename: called when the file is complete; what it raises keeps the target as it was.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class VideoWriter:
         copied_audio: av.AudioStream | None = None,
         pcm_format: tuple[int, int] | None = None,
         colours: tuple[int, int] | None = None,
+        before_rename: Callable[[], object] = lambda: None,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             raise OutputError(
@@ -100,13 +104,15 @@ class VideoWriter:
         self._copied_audio, self._pcm_format, self._colours = copied_audio, pcm_format, colours or (_BT709, _BT709)
         self._coding = _LOSSLESS if lossless else _STANDARD
         self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
+        self._before_rename = before_rename
         self._error: BaseException | None = None
         self._cancelled = False
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         with output_errors(self.path):
-            self._temporary = create_temporary(self.path)
+            self._folder = create_temporary(self.path)
+            self._temporary = self._folder.output
             try:
                 self._encoder = _Encoder(self)
                 self._thread = threading.Thread(target=self._work, name="sonic-video-writer", daemon=True)
@@ -175,7 +181,9 @@ class VideoWriter:
         self._encoder.close()
         _append(self._temporary, xmp_box(self._metadata))
         _check_complete(self._temporary, self.frames)
-        os.replace(self._temporary, self.path)
+        with deferred():
+            self._before_rename()
+            self._folder.publish(self.path)
 
     def _discard(self) -> None:
         """Stops the worker and removes an unfinished file."""
@@ -185,8 +193,7 @@ class VideoWriter:
             encoder, self._encoder = getattr(self, "_encoder", None), None
             if encoder is not None:
                 encoder.abandon()
-            if os.path.lexists(self._temporary):
-                os.unlink(self._temporary)
+            self._folder.remove()
 
     def _raise_failure(self) -> None:
         if self._error is not None:

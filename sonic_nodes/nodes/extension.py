@@ -1,9 +1,7 @@
 """The list of nodes that ComfyUI registers, and the folders and sample files that they need."""
 
 import logging
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import folder_paths
@@ -11,6 +9,7 @@ import nodes as comfy_nodes
 from comfy_api.latest import ComfyExtension
 
 from ..extension.loading import PACK
+from ..media.temporary import TemporaryFolder
 from .calibrate import SonicLipSyncCalibrate
 from .common import install_problem
 from .compat import SonicTLoader, SonicTSampler
@@ -104,12 +103,9 @@ def copy_samples(folder: Path) -> None:
 def copy_if_absent(source: Path, target: Path) -> None:
     if target.exists():
         return
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=".sonic_sample_")
+    temporary = TemporaryFolder(target.parent)
     try:
-        with os.fdopen(handle, "wb") as out, open(source, "rb") as sample:
-            shutil.copyfileobj(sample, out)
-        os.chmod(partial, 0o644)
-        os.replace(partial, target)
-    except BaseException:
-        os.unlink(partial)
-        raise
+        shutil.copyfile(source, temporary.output)
+        temporary.publish(target)
+    finally:
+        temporary.remove()

@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import struct
-import tempfile
 from pathlib import Path
 
 import torch
 
 from ..errors import OutputError, ResourceError, UsageError
+from ..media.files import new_folders
+from ..media.temporary import TemporaryFolder
 
 NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
@@ -41,24 +42,20 @@ def atomic_folder(target, bytes_needed: int):
     target = Path(target).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"Choose an output folder that does not exist yet: {target} exists and is not empty.")
-    temporary = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(target.parent).free
-        if free < bytes_needed:
-            raise ResourceError(
-                f"Choose a disk with {bytes_needed / 1e9:.2f} GB of free space: {target.parent} has {free / 1e9:.2f}."
-            )
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        temporary.chmod(0o755)
-        yield temporary
-        if target.exists():
-            target.rmdir()
-        os.replace(temporary, target)
+        with new_folders(target.parent), contextlib.ExitStack() as stack:
+            free = shutil.disk_usage(target.parent).free
+            if free < bytes_needed:
+                raise ResourceError(
+                    f"Choose a disk with {bytes_needed / 1e9:.2f} GB of free space: {target.parent} has "
+                    f"{free / 1e9:.2f}."
+                )
+            temporary = TemporaryFolder(target.parent)
+            stack.callback(temporary.remove)
+            os.mkdir(temporary.output)
+            yield Path(temporary.output)
+            temporary.publish(target)
     except OSError as error:
         raise OutputError(
             f"Choose a writable output folder: {target} is not writable ({error.strerror or error})."
         ) from error
-    finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,62 @@
+"""Standard output and standard error of the command: closed, full, or a pipe that nobody reads."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+from ..errors import OutputError
+
+
+def prepare() -> None:
+    """Called before anything is opened. Raises OutputError when standard output is closed.
+
+    A closed standard stream leaves its number to the next file that is opened: what C or FFmpeg print would end up in
+    it. Those numbers are taken by the null device.
+    """
+    if sys.__stdout__ is None or sys.__stderr__ is None or sys.__stdin__ is None:
+        _take_numbers()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (as long as the process)
+    if sys.stdout is None:
+        raise OutputError("Leave standard output open, or send it to a file: it is closed, and results are printed.")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold characters that a terminal cannot show
+
+
+def _take_numbers() -> None:
+    with suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(number, True)
+        os.close(number)
+
+
+def say(text: str) -> None:
+    """A line for the user on standard error. A full disk or a closed pipe there stops no run."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)
+
+
+def finish() -> None:
+    """Everything printed has reached its place. Raises OSError: at exit, Python would print a traceback."""
+    sys.stdout.flush()
+
+
+def abandon() -> None:
+    """What is printed and not written goes to the null device when Python flushes it at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            with suppress(OSError, ValueError, AttributeError):
+                os.dup2(null, stream.fileno())
+    os.close(null)
+
+
+def unprintable(error: OSError) -> OutputError:
+    return OutputError(
+        "Free disk space, or send the printed result elsewhere: standard output cannot be written "
+        f"({error.strerror or error})."
+    )

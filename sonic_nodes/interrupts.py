@@ -1,0 +1,149 @@
+"""Signals that stop the command `sonic`: all of them go the way of Ctrl-C, and never in the middle of a rename.
+
+Only the command line installs the handlers (`stop_signals`), for the time of one command; in ComfyUI nothing here
+changes a signal. A signal raises Stopped, a KeyboardInterrupt, in the main thread. Python drops an exception that is
+raised in a destructor or in a callback from C, so the signal is also remembered: `check` raises it again before an
+output takes its name. A second signal, more than SAME_EVENT_S after the first, ends the process at once, even while C
+is busy: a thread waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+# SIGBREAK: Ctrl-Break on Windows, and what the C runtime makes of a console window that is closed
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+STOP_SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+SAME_EVENT_S = 0.5  # a terminal that closes, `timeout` and `make` send the same signal twice
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the command to stop."""
+
+    def __init__(self, number: int):
+        super().__init__(f"signal {number}")
+        self.exit_code = 128 + number
+
+
+@dataclass
+class _State:
+    number: int | None = None  # the first signal of this command
+    is_raised: bool = False
+    is_complete: bool = False  # the outputs have their names: only printing remains
+    deferrals: int = 0
+
+    def reset(self) -> None:
+        self.__init__(deferrals=1)
+
+
+_state = _State()
+
+
+def received() -> int | None:
+    """The number of the signal that stops this command, or None."""
+    return None if _state.is_complete else _state.number
+
+
+def check() -> None:
+    """Raises Stopped when a signal has arrived, also when its exception was lost."""
+    if (number := received()) is not None:
+        raise Stopped(number)
+
+
+def accept() -> None:
+    """Begins the part of `stop_signals` that may be interrupted; raises Stopped when a signal has arrived already."""
+    _state.deferrals = 0
+    check()
+
+
+def complete() -> None:
+    """The command's outputs have their names: a signal comes too late from here on, until the command ends."""
+    _state.is_complete = True
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Within the block a signal waits; it is raised at the end. For renames and clearing up. Nothing in other threads,
+    which signals do not interrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _state.deferrals += 1
+    try:
+        yield
+    finally:
+        _state.deferrals -= 1
+    if not _state.deferrals and not _state.is_raised:
+        _state.is_raised = received() is not None
+        check()
+
+
+def _stop(number: int, _frame) -> None:
+    if _state.number is not None or _state.is_complete:
+        return  # the thread in `_end_at_once` acts on a second signal
+    _state.number = number
+    if not _state.deferrals:
+        _state.is_raised = True
+        raise Stopped(number)
+
+
+@contextmanager
+def stop_signals(clear_up: Callable[[], object], ignore_after: bool = False) -> Iterator[None]:
+    """Within the block the signals stop the command: Stopped is raised from `accept` on, until `complete`. An ignored
+    SIGHUP (nohup) stays ignored.
+
+    clear_up      called by a second signal, before the process ends
+    ignore_after  the process ends with this command: signals no longer change its exit code
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _state.reset()
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    with _end_at_once(clear_up):
+        try:
+            for number in before:
+                signal.signal(number, _stop)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_IGN if ignore_after else handler or signal.SIG_DFL)
+
+
+@contextmanager
+def _end_at_once(clear_up: Callable[[], object]) -> Iterator[None]:
+    """A thread that ends the process at the second signal. Python passes it the numbers through a socket."""
+    try:
+        receiver, sender = socket.socketpair()
+        sender.setblocking(False)
+        threading.Thread(target=_watch, args=(receiver, clear_up), name="sonic-signals", daemon=True).start()
+    except (OSError, RuntimeError, MemoryError):  # no more descriptors or threads: Ctrl-C works without it
+        yield
+        return
+    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        sender.close()
+
+
+def _watch(receiver: socket.socket, clear_up: Callable[[], object]) -> None:
+    first = None
+    with receiver:
+        while number := receiver.recv(1):
+            if number[0] not in STOP_SIGNALS:
+                continue
+            first = first or time.monotonic()
+            if time.monotonic() - first > SAME_EVENT_S:
+                with suppress(Exception):
+                    clear_up()
+                os._exit(128 + number[0])
