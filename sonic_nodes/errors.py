@@ -1,5 +1,29 @@
 """Errors for users: the first sentence is the remedy. Each has the exit code of the command `sonic`."""
 
+import errno
+
+# What says that memory or address space ran out where no MemoryError does: libtorch's allocators, C++, the C library's
+# ENOMEM in any wrapper, OpenCV's error -4, codecs under Pillow (libImaging/codec_fd.c, libwebp, libavif), the dynamic
+# loader, Python's and libtorch's threads (pthread_create: EAGAIN), CUDA.
+_MEMORY_TEXTS = (
+    "out of memory",
+    "not enough memory",
+    "insufficient memory",
+    "allocate memory",
+    "memory allocation",
+    "memory error",
+    "bad_alloc",
+    "bad allocation",
+    "failed to allocate",
+    "unable to allocate",
+    "failed to map segment",
+    "cannot map",
+    "can't start new thread",
+    "thread constructor failed",
+    "pthread_create",
+    "resource temporarily unavailable",
+)
+
 
 class SonicError(Exception):
     """A problem that the user can solve. The first sentence of the message says how."""
@@ -45,3 +69,41 @@ class InstallError(SonicError):
     """A part of the program is missing or does not load."""
 
     exit_code = 7
+
+
+def is_address_space_limited() -> bool:
+    """Whether this process may map less than the machine could (RLIMIT_AS, `ulimit -v`)."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error, or one that it was raised from or while handling, says that memory, address space or threads
+    ran out: by its type, its errno or its text."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, (MemoryError, ResourceError)) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        # a SonicError's text is ours, and that of an OSError with an errno ends with a file's name
+        text = "" if isinstance(error, SonicError) else (getattr(error, "strerror", None) or str(error)).lower()
+        if any(words in text for words in _MEMORY_TEXTS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def shortage(error: BaseException) -> ResourceError:
+    """The ResourceError that stands for an error of which is_out_of_memory is true."""
+    if isinstance(error, ResourceError):
+        return error
+    while not isinstance(error, MemoryError) and (error.__cause__ or error.__context__):
+        error = error.__cause__ or error.__context__
+    detail = (str(error).strip().splitlines() or [""])[0].rstrip(".")[:200]
+    return ResourceError(
+        "Close other programs, choose a smaller input or raise the memory limit (ulimit -v): memory ran out"
+        + (f" ({detail})." if detail else ".")
+    )

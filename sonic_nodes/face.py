@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from .errors import InputError, InstallError, NoFaceError, ResourceError
+from .errors import InputError, InstallError, NoFaceError, ResourceError, is_out_of_memory, shortage
 from .extension.native import _sonic, call
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -45,6 +45,8 @@ def network_weights() -> tuple[tuple[torch.Tensor, ...], str]:
         try:
             tensors = load_file(ASSETS / name)
         except Exception as error:
+            if is_out_of_memory(error):
+                raise shortage(error) from None
             raise InstallError(f"Install the package again: {ASSETS / name} cannot be read ({error}).") from error
         found.update({f"{network}.{key}": value.float() for key, value in tensors.items()})
     return tuple(found.values()), "\n".join(found)
@@ -87,7 +89,7 @@ def _faces(operator: str, image: np.ndarray, numbers=()) -> list[Face]:
 def _translated_error(error: RuntimeError) -> Exception:
     """The error that C reports, without libtorch's stack trace."""
     text = str(error).split("\nException raised from")[0].strip()
-    if "memory" in text:
+    if "memory" in text or is_out_of_memory(error):
         return ResourceError(text)
     return InputError(text)
 

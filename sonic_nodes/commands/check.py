@@ -9,12 +9,13 @@ from contextlib import ExitStack
 
 from tqdm import tqdm
 
-from ..errors import OutputError, UsageError
+from ..errors import OutputError, ResourceError, UsageError
 from ..gate.reports import CsvReport, HtmlReport, JsonReport, TextReport
 from ..gate.result import Outputs, Request, Result
 from ..gate.workers import check_sources
 from ..media.fetch import is_url
-from ..media.files import is_same_file
+from ..media.files import is_same_file, new_folders
+from ..media.temporary import sweep_again
 
 FINE, REJECTED, WARNED, UNREADABLE = 0, 1, 2, 3
 SUFFIXES = {
@@ -51,16 +52,21 @@ def run(options) -> int:
     if options.html:
         check_html(options.html, sources)
     request = Request(options.profile, options.min_score, options.allow_url, thumbnails=bool(options.html))
-    outcomes = set()
+    outcomes, shortage = set(), None
     with ExitStack() as stack:
+        enter_folder(stack, options.heat_map, "--heat-map")
+        enter_folder(stack, options.repair, "--repair")
         reports = [stack.enter_context(report) for report in reports_of(options)]
         results = check_sources(sources, outputs_of(sources, options), request, options.jobs)
         stack.callback(results.close)
         for result in tqdm(results, total=len(sources), unit="picture", file=sys.stderr, disable=None, leave=False):
             outcomes.add(outcome(result))
+            shortage = shortage or result.shortage
             with tqdm.external_write_mode(file=sys.stdout):
                 for report in reports:
                     report.add(result)
+    if shortage:
+        raise ResourceError(shortage)
     return exit_code(outcomes, options.warnings_fail)
 
 
@@ -77,6 +83,24 @@ def files_of(paths: list[str]) -> Iterator[str]:
             )
 
 
+def enter_folder(stack: ExitStack, out: str | None, option: str) -> None:
+    """Makes the folder `out`. On an error left-overs of the workers, which the pool has killed, are removed from it,
+    and the folder itself when it is new and empty."""
+    if not out or is_file_name(out):
+        return
+    try:
+        stack.enter_context(new_folders(out))
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"Choose a folder that can be made for {option}, or a name ending in .png: {out!r} is neither ({error})."
+        ) from None
+    stack.push(lambda kind, *_: sweep_again(out) if kind else None)
+
+
+def is_file_name(out: str) -> bool:
+    return out.lower().endswith(".png")
+
+
 def outputs_of(sources: list[str], options) -> Iterator[Outputs]:
     heat_maps = output_paths(sources, options.heat_map, "--heat-map", "heat")
     repaired = output_paths(sources, options.repair, "--repair", "repaired")
@@ -84,22 +108,16 @@ def outputs_of(sources: list[str], options) -> Iterator[Outputs]:
 
 
 def output_paths(sources: list[str], out: str | None, option: str, ending: str) -> list[str | None]:
-    """The path of each source's output: `out` itself when it ends in .png, else NAME_ending.png in the folder `out`,
-    which is created. None without `out`."""
+    """The path of each source's output: `out` itself when it ends in .png, else NAME_ending.png in the folder `out`.
+    None without `out`."""
     if not out:
         return [None] * len(sources)
-    if out.lower().endswith(".png"):
+    if is_file_name(out):
         if len(sources) > 1:
             raise UsageError(f"Name a folder for {option}: {out!r} is one file, and there are {len(sources)} pictures.")
         if is_same_file(out, sources[0]):
             raise UsageError(f"Choose another name for {option}: {out!r} is the picture itself.")
         return [out]
-    try:
-        os.makedirs(out, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"Choose a folder that can be made for {option}, or a name ending in .png: {out!r} is neither ({error})."
-        ) from None
     pictures = {name.lower() for name in os.listdir(out)} & {os.path.basename(source).lower() for source in sources}
     taken = dict.fromkeys(pictures, 1)
     return [os.path.join(out, free_name(source, ending, taken)) for source in sources]

@@ -9,13 +9,12 @@ and a video stays when it was complete and only the report could not be printed.
 """
 
 import argparse
-import json
 import sys
 
 from .. import __version__, interrupts
-from ..errors import OutputError, ResourceError, SonicError
+from ..errors import OutputError, ResourceError, SonicError, is_address_space_limited, is_out_of_memory, shortage
 from ..media import temporary
-from . import streams
+from . import streams, supervisor
 from .check_options import add_parser as add_check
 from .models_options import add_parser as add_models
 from .render_options import add_parser as add_render
@@ -44,38 +43,36 @@ def build_parser():
 
 
 def run(arguments):
-    if arguments.command == "models":
-        from .models import run as run_models
+    return runner(arguments.command)(arguments)
 
-        return run_models(arguments)
-    if arguments.command == "check":
-        from .check import run as run_check
 
-        return run_check(arguments)
-    if arguments.command == "sync":
-        from .sync import run as run_sync
-
-        return run_sync(arguments)
-    if arguments.command == "smooth":
-        from .smooth import run as run_smooth
-
-        return run_smooth(arguments)
-    if arguments.command == "doctor":
-        from .doctor import report
-
-        return report(as_json=arguments.json)
-    from .render import render_file
-
-    result = render_file(arguments)
-    if arguments.json:
-        print(json.dumps(result))
-    elif "output" in result:
-        print(result["output"])
-    return 0
+def runner(name: str):
+    """The function that runs a command. A signal waits until its libraries are loaded, a second or two: an exception in
+    the middle of PyTorch's start would abort the process."""
+    with interrupts.deferred():
+        if name == "models":
+            from .models import run as chosen
+        elif name == "check":
+            from .check import run as chosen
+        elif name == "sync":
+            from .sync import run as chosen
+        elif name == "smooth":
+            from .smooth import run as chosen
+        elif name == "doctor":
+            from .doctor import run as chosen
+        else:
+            from .render import run as chosen
+    return chosen
 
 
 def main(argv=None):
     """Runs a command and returns its exit code. Without `argv` the process ends with it: sys.argv is read."""
+    if argv is None and supervisor.is_needed():
+        return supervisor.supervised(lambda: command(None))
+    return command(argv)
+
+
+def command(argv):
     temporary.forget_swept()
     with interrupts.stop_signals(temporary.remove_all, ignore_after=argv is None):
         try:
@@ -95,14 +92,17 @@ def outcome(argv) -> int:
         streams.prepare()
         return printed(argv)
     except SonicError as error:
-        return print_error(error, error.exit_code)
+        return print_error(error, error.exit_code) if not is_out_of_memory(error) else print_shortage(error)
     except BrokenPipeError:
         return EXIT_BROKEN_PIPE
-    except MemoryError as error:
-        remedy = "Close other programs or lower --min-resolution"
-        return print_error(f"{remedy}: memory ran out. {error}", ResourceError.exit_code)
-    except OSError as error:  # each file's errors have been translated
-        return print_error(streams.unprintable(error), OutputError.exit_code)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return print_shortage(error)
+        if is_address_space_limited():  # libraries report that in many ways, and nothing else is unexpected
+            return print_shortage(MemoryError(f"{type(error).__name__}: {error}"))
+        if isinstance(error, OSError):  # each file's errors have been translated
+            return print_error(streams.unprintable(error), OutputError.exit_code)
+        raise
     finally:
         interrupts.complete()
 
@@ -116,6 +116,10 @@ def printed(argv) -> int:
         raise
     streams.finish()
     return code
+
+
+def print_shortage(error: Exception) -> int:
+    return print_error(shortage(error), ResourceError.exit_code)
 
 
 def print_error(message, code):

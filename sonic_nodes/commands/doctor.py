@@ -12,13 +12,17 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ..errors import InstallError
+from ..errors import InstallError, is_out_of_memory, shortage
 from ..extension import binary, versions
 from ..extension.loading import PACK
 
 LEAST_MEMORY_BYTES = 2 << 30
 LEAST_DISK_BYTES = 1 << 30
 BUILDS = {"wheel": "from a wheel, with its libraries", "local": "built on this machine"}
+
+
+def run(options) -> int:
+    return report(options.json)
 
 
 def report(as_json: bool = False) -> int:
@@ -42,8 +46,12 @@ def finding(name: str, required: bool, check) -> dict:
     try:
         ok, detail = check()
     except InstallError as error:
+        if is_out_of_memory(error):
+            raise shortage(error) from None
         ok, detail = False, str(error) if name == "extension" else "unknown, because the extension does not load"
     except Exception as error:  # anything may be broken; the other checks still run
+        if is_out_of_memory(error):
+            raise shortage(error) from None
         ok, detail = False, f"{type(error).__name__}: {error}"
     return {"name": name, "ok": ok, "required": required, "detail": detail}
 
@@ -60,6 +68,8 @@ def check_library(name: str) -> tuple[bool, str]:
     except ModuleNotFoundError:
         return False, f'Run `"{sys.executable}" -m pip install "{name}>={least}"`: it is not installed.'
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         return False, f"Install {versions.title(name)} {least} or newer: the installed one does not load ({error})."
     old = versions.too_old(name, version)
     return not old, f"{old}." if old else f"{version} (required: {least} or newer)"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import InputError, InstallError
+from ..errors import InputError, InstallError, is_out_of_memory, shortage
 from ..weights.check import check_finite, match_names
 from ..weights.convert import atomic_folder, size_of, write_safetensors
 from ..weights.files import TERMS, Found, advice, find, size_text
@@ -65,6 +65,8 @@ def examine_file(found: Found, thorough: bool) -> dict:
             detail += ", as published" if is_published else ", complete, but not the published file"
         return report | {"ok": True, "bytes": file.size, "dtypes": kinds, "detail": detail}
     except InputError as error:
+        if is_out_of_memory(error):
+            raise shortage(error) from None
         return report | {"detail": str(error)}
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 import time
@@ -26,6 +27,15 @@ from .render_options import RenderRequest
 from .streams import say
 
 WORTH_MEASURING_FLOP = 10**13  # a shorter run takes a minute or two even on a CPU
+
+
+def run(options: argparse.Namespace) -> int:
+    result = render_file(options)
+    if options.json:
+        print(json.dumps(result))
+    elif "output" in result:
+        print(result["output"])
+    return 0
 
 
 def render_file(options: argparse.Namespace) -> dict:

@@ -7,7 +7,7 @@ import sys
 
 from tqdm import tqdm
 
-from ..errors import InputError
+from ..errors import InputError, is_out_of_memory
 from ..lipsync import fix
 from ..lipsync.estimate import AudioFeatures, Estimate, estimate, mouth_tracker
 from ..media.audio import read_sound_at, read_speech_at
@@ -43,6 +43,8 @@ def measure(path: str) -> Estimate:
     try:
         audio, start_s = read_features(path)
     except InputError as error:
+        if is_out_of_memory(error):
+            raise
         return Estimate(0.0, 0.0, f"Nothing was measured: {error}")
     return estimate(tracker.track, audio, start_s)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import __version__
-from ..errors import InstallError
+from ..errors import InstallError, is_out_of_memory, shortage
 from . import binary, versions
 
 PACK = Path(__file__).absolute().parents[2]  # as it was found: links are not resolved
@@ -26,6 +26,8 @@ def load():
         return sys.modules["torch"], extension, register(extension)
     except Exception as raised:  # whatever it is, the user gets a remedy
         error = raised
+    if is_out_of_memory(error):
+        raise shortage(error) from error
     raise InstallError(explain(error)) from error
 
 

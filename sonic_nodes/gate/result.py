@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from ..errors import InputError, SonicError
+from ..errors import InputError, SonicError, is_out_of_memory, shortage
 from ..media.fetch import fetch, is_url
 from ..media.files import atomic_write
 from ..media.image import display_name, read_picture_and_alpha
@@ -40,6 +40,12 @@ class Result:
     verdict: dict
     thumbnail: bytes | None = None  # a JPEG file
     heat: bytes | None = None  # the heat map's thumbnail, a JPEG file
+    shortage: str | None = None  # memory ran out: what the user can do
+
+
+def out_of_memory(source: str, text: str) -> Result:
+    """Of a source that was not judged for want of memory: that is not the picture's fault."""
+    return Result(unreadable(source, text), shortage=text)
 
 
 def check_source(source: str, request: Request, outputs: Outputs = Outputs()) -> Result:
@@ -53,6 +59,8 @@ def check_source(source: str, request: Request, outputs: Outputs = Outputs()) ->
         container = evidence_of_container(data)
         verdict, tiles = judged(picture, container, request.profile, request.min_score, source, alpha=alpha)
     except SonicError as error:
+        if is_out_of_memory(error):
+            return out_of_memory(source, str(shortage(error)))
         return Result(unreadable(source, str(error)))
     if outputs.heat_map:
         with atomic_write(outputs.heat_map) as file:

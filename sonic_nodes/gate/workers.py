@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import contextmanager, suppress
+from multiprocessing import connection
 
-from ..errors import SonicError
+from ..errors import SonicError, is_address_space_limited, is_out_of_memory
+from ..interrupts import STOP_SIGNALS, deferred
+from ..media.temporary import remove_all
 from .check import unreadable
-from .result import Outputs, Request, Result, check_source
+from .result import Outputs, Request, Result, check_source, out_of_memory
 
 AHEAD = 4  # sources for each process in the queue, results included: memory does not grow with their number
 
@@ -30,8 +36,10 @@ def check_sources(sources: Iterable[str], outputs: Iterable[Outputs], request: R
                 yield pool.next()
         while len(pool):
             yield pool.next()
-    finally:
-        pool.end()
+    except BaseException:
+        pool.kill()
+        raise
+    pool.end()
 
 
 class _Pool:
@@ -47,7 +55,8 @@ class _Pool:
 
     @staticmethod
     def _started(jobs: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent)
 
     def add(self, task: tuple[str, Outputs]) -> None:
         try:
@@ -57,7 +66,8 @@ class _Pool:
             self.waiting.append((task, self._submitted(self.executor, task)))
 
     def _submitted(self, executor: ProcessPoolExecutor, task) -> Future:
-        return executor.submit(_guarded, task[0], self.request, task[1])
+        with _signals_blocked():  # submit starts the processes
+            return executor.submit(_guarded, task[0], self.request, task[1])
 
     def next(self) -> Result:
         """The result of the first source in the queue. After a crash it is unknown which source caused it, so this one
@@ -71,10 +81,14 @@ class _Pool:
 
     def _alone(self, task) -> Result:
         with self._started(1) as executor:
+            before = set(multiprocessing.active_children())
+            future = self._submitted(executor, task)
+            (process,) = set(multiprocessing.active_children()) - before
             try:
-                return self._submitted(executor, task).result()
+                return future.result()
             except BrokenProcessPool as error:
-                return _ended_early(task[0], error)
+                process.join()
+                return _out_of_memory(task[0]) if _was_killed(process.exitcode) else _ended_early(task[0], error)
 
     def _restart(self) -> None:
         self.executor.shutdown(cancel_futures=True)
@@ -87,6 +101,16 @@ class _Pool:
     def end(self) -> None:
         self.executor.shutdown(cancel_futures=True)
 
+    def kill(self) -> None:
+        """What the processes leave is swept like the left-overs of any killed process."""
+        with deferred():
+            self.executor.shutdown(wait=False, cancel_futures=True)
+            processes = multiprocessing.active_children()
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.join()
+
 
 def _is_done(future: Future) -> bool:
     return future.done() and not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool)
@@ -98,13 +122,50 @@ def _guarded(source: str, request: Request, outputs: Outputs) -> Result:
     except SonicError:
         raise  # an output cannot be written: that is not the picture's fault
     except Exception as error:  # noqa: BLE001 (any failure is the result of its picture)
-        return _ended_early(source, error)
+        return _out_of_memory(source) if is_out_of_memory(error) else _ended_early(source, error)
 
 
 def _ended_early(source: str, error: Exception) -> Result:
     return Result(unreadable(source, f"Save the picture again: judging it ended early ({type(error).__name__})."))
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process; only the parent acts on it and ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _out_of_memory(source: str) -> Result:
+    text = (
+        f"Close other programs, or choose fewer --jobs: memory ran out while {os.path.basename(source)!r} was judged."
+    )
+    return out_of_memory(source, text)
+
+
+def _was_killed(exit_code: int | None) -> bool:
+    """By the system, which does so for want of memory: SIGKILL, and abort() after std::bad_alloc."""
+    if is_address_space_limited():
+        return True
+    return exit_code is not None and -exit_code in (signal.SIGABRT, getattr(signal, "SIGKILL", signal.SIGABRT))
+
+
+@contextmanager
+def _signals_blocked():
+    """Processes started in the block never see the signals that stop the command: the parent ends them. A terminal
+    sends a signal to all processes, and those would print an error each."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """Called first in each process. A parent that was killed cannot end its processes."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(RuntimeError):  # no memory for a thread
+        threading.Thread(target=_watch_parent, name="sonic-parent", daemon=True).start()
+
+
+def _watch_parent() -> None:
+    connection.wait([multiprocessing.parent_process().sentinel])
+    remove_all()
+    os._exit(1)

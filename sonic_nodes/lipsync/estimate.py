@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from safetensors.numpy import load_file
 
-from ..errors import InstallError
+from ..errors import InstallError, is_out_of_memory, shortage
 from ..extension.native import _sonic
 from ..face import ASSETS
 from ..media.audio import Sound
@@ -39,6 +39,8 @@ def model() -> dict[str, np.ndarray]:
     try:
         return load_file(ASSETS / "sync.safetensors")
     except Exception as error:
+        if is_out_of_memory(error):
+            raise shortage(error) from None
         raise InstallError(
             f"Install the package again: {ASSETS / 'sync.safetensors'} cannot be read ({error})."
         ) from error

@@ -17,7 +17,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from ..errors import InputError
+from ..errors import InputError, is_out_of_memory
 from ..extension.native import _sonic
 from .files import regular_file
 from .tags import ANY_ENCODING
@@ -228,7 +228,9 @@ def _read_packets(reader: _Reader, container, stream) -> None:
     try:
         for packet in container.demux(stream):
             reader.packet(packet)
-    except av.error.FFmpegError:
+    except av.error.FFmpegError as error:
+        if is_out_of_memory(error):
+            raise
         reader.truncated = True
 
 
@@ -265,7 +267,9 @@ class _Reader:
                 self.end_ticks = packet.pts + packet.duration
         try:
             frames = packet.decode()
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            if is_out_of_memory(error):
+                raise
             self.damaged_packet(packet)
             return
         for frame in frames:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 import av
 
-from ..errors import InputError, OutputError, ResourceError
+from ..errors import InputError, OutputError, ResourceError, is_out_of_memory
 from ..interrupts import deferred
 from .temporary import TemporaryFolder
 
@@ -82,8 +82,7 @@ def new_folders(path: str | os.PathLike):
         path = os.path.dirname(path)
     try:
         for folder in reversed(made):
-            with suppress(FileExistsError):
-                os.mkdir(folder)
+            os.makedirs(folder, exist_ok=True)  # another process may make it at the same time
         yield
     except BaseException:
         with deferred(), suppress(OSError):
@@ -106,12 +105,12 @@ def output_errors(path: str):
     """Turns errors of files and encoders into an OutputError about the video `path`. Others pass unchanged."""
     try:
         yield
-    except (OSError, av.error.FFmpegError) as error:
+    except (OSError, MemoryError, av.error.FFmpegError) as error:
+        if is_out_of_memory(error):
+            raise ResourceError(
+                f"Close other programs or choose a smaller picture: memory ran out while {path!r} was written."
+            ) from None
         raise OutputError(_remedy(error, path)) from None
-    except MemoryError:
-        raise ResourceError(
-            f"Close other programs or choose a smaller picture: memory ran out while {path!r} was written."
-        ) from None
 
 
 def _remedy(error: Exception, path: str) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import InputError, ResourceError
+from ..errors import InputError, ResourceError, is_out_of_memory
 from .colour_profile import conversion_to_srgb
 from .files import regular_file, unreadable
 from .image_formats import RAW, REMEDIES, is_camera_raw, load_plugin, refusal, sizes_in_header
@@ -96,11 +96,11 @@ def load_picture(source: str | os.PathLike | bytes, on_white: bool = True, name:
             return Picture(*rgb_and_alpha(image, conversion, on_white), notes)
     except (InputError, ResourceError):
         raise
-    except MemoryError:
-        raise ResourceError(
-            f"Choose a smaller picture or close other programs: there is not enough memory to decode {name}."
-        ) from None
     except Exception as error:  # noqa: BLE001 (damaged files lead decoders to OSError, SyntaxError, struct.error, ...)
+        if is_out_of_memory(error):
+            raise ResourceError(
+                f"Choose a smaller picture or close other programs: there is not enough memory to decode {name}."
+            ) from None
         raise InputError(
             f"Save the picture again, as PNG or JPEG: {name} is damaged or incomplete ({_reason(error)})."
         ) from None

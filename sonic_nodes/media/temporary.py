@@ -34,6 +34,8 @@ WITHOUT_LOCKS = "0" * 8  # in place of the machine
 KEPT_S = 86_400  # folders whose process cannot be seen from here
 ATTEMPTS = 100
 
+announce = None  # called with the parent of each new folder: a process that watches this one sweeps there
+
 _in_use: set[TemporaryFolder] = set()
 _swept: set[str] = set()
 
@@ -73,6 +75,8 @@ class TemporaryFolder:
         self._moved: list[str] = []
         self._name(_machine())
         _in_use.add(self)
+        if announce:
+            announce(self.parent)
         try:
             for _ in range(ATTEMPTS):
                 if self._create():
@@ -175,6 +179,14 @@ def remove_all() -> None:
 def forget_swept() -> None:
     """A new run: every folder is swept again."""
     _swept.clear()
+
+
+def sweep_again(parent: str | os.PathLike) -> None:
+    """Deletes what processes left that were killed since."""
+    parent = os.path.abspath(os.fspath(parent))
+    _swept.discard(parent)
+    with deferred(), suppress(OSError):
+        TemporaryFolder(parent).remove()
 
 
 def sweep(parent: str, now: float) -> None:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from ..errors import InputError
+from ..errors import InputError, is_out_of_memory
 from .files import regular_file
 from .tags import ANY_ENCODING
 
@@ -68,7 +68,11 @@ def decode(
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):
+        except StopIteration:
+            break
+        except av.error.FFmpegError as error:
+            if is_out_of_memory(error):
+                raise
             break
         if packet.stream.index != video.index:
             if packet.size:
@@ -76,7 +80,9 @@ def decode(
             continue
         try:
             frames = packet.decode()
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            if is_out_of_memory(error):
+                raise
             continue
         for frame in frames:
             check_size(frame.width, frame.height, name)

@@ -101,7 +101,7 @@ COMMANDS = (
     Command("check --repair", ("check", "pictures", "--repair", "out", "--jobs", "2"), is_whole_picture, True),
     Command(
         "models convert",
-        ("models", "convert", "models", "-o", "out/new"),
+        ("models", "convert", "--models", "models", "-o", "out/new"),
         is_whole_weight_file,
         program=("-c", CONVERT),
     ),
@@ -115,7 +115,7 @@ def make_inputs(folder: Path, names: Iterable[str]) -> None:
     if {"smooth", "sync --fix"} & set(names):
         make_clips(folder)
     if "check --repair" in names:
-        make_pictures(folder / "pictures", 6)
+        make_pictures(folder / "pictures", 3)
     if "models convert" in names:
         import torch
 
@@ -148,9 +148,9 @@ def make_clips(folder: Path) -> None:
     with VideoWriter(folder / "clip.mp4", 240, 240, sound=sound) as writer:
         for x, y in steps:
             writer.write(np.ascontiguousarray(picture[y : y + 240, x : x + 240]))
-    speech = speaking.speech()
-    with VideoWriter(folder / "late.mp4", *speaking.frames().shape[2:0:-1], sound=shifted(speech, 300)) as writer:
-        writer.write(speaking.frames())
+    speech, frames = speaking.speech().trimmed(4.0), speaking.frames()[:100]
+    with VideoWriter(folder / "late.mp4", *frames.shape[2:0:-1], sound=shifted(speech, 300)) as writer:
+        writer.write(frames)
 
 
 def make_pictures(folder: Path, count: int) -> None:
@@ -159,7 +159,7 @@ def make_pictures(folder: Path, count: int) -> None:
     folder.mkdir()
     picture = Image.open(SAMPLE / "portrait.jpg").convert("RGB")
     for i in range(count):
-        picture.resize((640 + 16 * i, 640)).save(folder / f"{i}.jpg", quality=40)
+        picture.resize((320 + 16 * i, 320)).save(folder / f"{i}.jpg", quality=40)
 
 
 def command_line(command: Command) -> list[str]:
