@@ -9,6 +9,7 @@ is busy: a thread waits for it.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import connection
 
 # SIGBREAK: Ctrl-Break on Windows, and what the C runtime makes of a console window that is closed
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -108,14 +110,14 @@ def stop_signals(clear_up: Callable[[], object], ignore_after: bool = False) -> 
     _state.reset()
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-    with _end_at_once(clear_up):
-        try:
-            for number in before:
-                signal.signal(number, _stop)
+    try:
+        for number in before:
+            signal.signal(number, _stop)
+        with _end_at_once(clear_up):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, signal.SIG_IGN if ignore_after else handler or signal.SIG_DFL)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if ignore_after else handler or signal.SIG_DFL)
 
 
 @contextmanager
@@ -147,3 +149,33 @@ def _watch(receiver: socket.socket, clear_up: Callable[[], object]) -> None:
                 with suppress(Exception):
                     clear_up()
                 os._exit(128 + number[0])
+
+
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Processes started in the block never see the signals that stop the command: the parent ends them. A terminal
+    sends a signal to all processes, and those would print an error each."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent(clear_up: Callable[[], object]) -> None:
+    """Called first in each process of multiprocessing: a parent that was killed cannot end its processes. Signals are
+    ignored here, on Windows too."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(RuntimeError):  # no memory for a thread
+        threading.Thread(target=_watch_parent, args=(clear_up,), name="sonic-parent", daemon=True).start()
+
+
+def _watch_parent(clear_up: Callable[[], object]) -> None:
+    connection.wait([multiprocessing.parent_process().sentinel])
+    with suppress(Exception):
+        clear_up()
+    os._exit(1)

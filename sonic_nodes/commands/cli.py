@@ -26,10 +26,18 @@ EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
 STOPPED, STOPPED_CHECK = "Stopped; nothing was written.", "Stopped; outputs of pictures that were finished stay."
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse drops the error when help cannot be written."""
+
+    def _print_message(self, message, file=None):
+        if file is sys.stdout:
+            file.write(message)
+        elif message:
+            streams.say(message.removesuffix("\n"))
+
+
 def build_parser():
-    parser = argparse.ArgumentParser(
-        prog="sonic", description="One portrait and one recording of speech in, a talking video out."
-    )
+    parser = Parser(prog="sonic", description="One portrait and one recording of speech in, a talking video out.")
     parser.add_argument("--version", action="version", version=f"sonic {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_render(commands)

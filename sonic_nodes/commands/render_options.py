@@ -48,7 +48,7 @@ def add_parser(commands):
     )
     add("--no-interpolate", action="store_true", help="write 12.5 frames a second instead of 25")
     add("--paste-back", action="store_true", help="put the speaking face back into the whole picture")
-    add("--frames", metavar="DIR", help="also write every frame as PNG into DIR")
+    add("--frames", metavar="DIR", help="also write every frame as PNG into DIR, which must hold none")
     add("--lossless", action="store_true", help="encode without loss: a large file that not every player opens")
     add("--json", action="store_true", help="print a report as JSON on standard output")
     for name, entry in ENGINES.items():

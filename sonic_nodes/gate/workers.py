@@ -5,20 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError  # Python 3.10 has one of its own
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from multiprocessing import connection
+from contextlib import suppress
 
 from ..errors import SonicError, is_address_space_limited, is_out_of_memory
-from ..interrupts import STOP_SIGNALS, deferred
+from ..interrupts import deferred, end_with_parent, signals_blocked
 from ..media.temporary import remove_all
 from .check import unreadable
 from .result import Outputs, Request, Result, check_source, out_of_memory
 
+POLL_S = 0.1
 AHEAD = 4  # sources for each process in the queue, results included: memory does not grow with their number
 
 
@@ -56,7 +56,7 @@ class _Pool:
     @staticmethod
     def _started(jobs: int) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent)
+        return ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent, initargs=(remove_all,))
 
     def add(self, task: tuple[str, Outputs]) -> None:
         try:
@@ -66,7 +66,7 @@ class _Pool:
             self.waiting.append((task, self._submitted(self.executor, task)))
 
     def _submitted(self, executor: ProcessPoolExecutor, task) -> Future:
-        with _signals_blocked():  # submit starts the processes
+        with deferred(), signals_blocked():  # submit starts the processes
             return executor.submit(_guarded, task[0], self.request, task[1])
 
     def next(self) -> Result:
@@ -74,7 +74,7 @@ class _Pool:
         runs alone."""
         task, future = self.waiting.popleft()
         try:
-            return future.result()
+            return _waited(future)
         except BrokenProcessPool:
             self._restart()
             return self._alone(task)
@@ -85,7 +85,7 @@ class _Pool:
             future = self._submitted(executor, task)
             (process,) = set(multiprocessing.active_children()) - before
             try:
-                return future.result()
+                return _waited(future)
             except BrokenProcessPool as error:
                 process.join()
                 return _out_of_memory(task[0]) if _was_killed(process.exitcode) else _ended_early(task[0], error)
@@ -110,6 +110,13 @@ class _Pool:
                 process.kill()
             for process in processes:
                 process.join()
+
+
+def _waited(future: Future) -> Result:
+    """The result; a signal stops the wait, but not within a lock of the future, which would stay locked."""
+    while True:
+        with deferred(), suppress(TimeoutError, FutureTimeoutError):
+            return future.result(POLL_S)
 
 
 def _is_done(future: Future) -> bool:
@@ -141,31 +148,3 @@ def _was_killed(exit_code: int | None) -> bool:
     if is_address_space_limited():
         return True
     return exit_code is not None and -exit_code in (signal.SIGABRT, getattr(signal, "SIGKILL", signal.SIGABRT))
-
-
-@contextmanager
-def _signals_blocked():
-    """Processes started in the block never see the signals that stop the command: the parent ends them. A terminal
-    sends a signal to all processes, and those would print an error each."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent() -> None:
-    """Called first in each process. A parent that was killed cannot end its processes."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    with suppress(RuntimeError):  # no memory for a thread
-        threading.Thread(target=_watch_parent, name="sonic-parent", daemon=True).start()
-
-
-def _watch_parent() -> None:
-    connection.wait([multiprocessing.parent_process().sentinel])
-    remove_all()
-    os._exit(1)

@@ -40,6 +40,8 @@ class FrameFolder:
         if os.path.lexists(self.folder) and not os.path.isdir(self.folder):
             raise OutputError(f"Choose another folder for --frames: {self.folder} is not a folder.")
         try:
+            if "\0" in self.folder:
+                raise ValueError("its name contains a NUL character")
             TemporaryFolder(self._existing()).remove()
             taken = [name for name in _names(self.folder) if FRAME_NAME.fullmatch(name)]
         except (OSError, ValueError) as error:
@@ -95,7 +97,7 @@ class FrameFolder:
     def _existing(self) -> str:
         """The folder, or the nearest one above it that exists: the same file system."""
         path = self.folder
-        while not os.path.isdir(path):
+        while not os.path.lexists(path):
             path = os.path.dirname(path)
         return path
 

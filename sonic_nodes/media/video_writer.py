@@ -116,7 +116,8 @@ class VideoWriter:
             try:
                 self._encoder = _Encoder(self)
                 self._thread = threading.Thread(target=self._work, name="sonic-video-writer", daemon=True)
-                self._thread.start()
+                with deferred():
+                    self._thread.start()
             except BaseException:
                 self._discard()
                 raise
@@ -138,13 +139,17 @@ class VideoWriter:
             with output_errors(self.path):
                 video_frame = self._encoder.to_video_frame(frame)
             video_frame.pts = self.frames if time is None else time
-            self._queue.put(video_frame)
+            self._put(video_frame)
             self.frames += 1
 
     def write_audio(self, audio: av.Packet | np.ndarray) -> None:
         """Takes the next packet of `copied_audio`, or the next samples of `pcm_format`, float32 [channels, count]."""
         self._raise_failure()
-        self._queue.put(audio)
+        self._put(audio)
+
+    def _put(self, item: av.VideoFrame | av.Packet | np.ndarray | None) -> None:
+        with deferred():  # an exception between a lock and its `with` would leave the queue locked for ever
+            self._queue.put(item)
 
     def __exit__(self, kind, error, traceback) -> None:
         self._cancelled = kind is not None
@@ -170,9 +175,10 @@ class VideoWriter:
 
     def _stop(self) -> None:
         if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
+            with deferred():
+                self._put(None)
+                self._thread.join()
+                self._thread = None
 
     def _complete(self) -> None:
         self._raise_failure()

@@ -1,16 +1,20 @@
 """Stops commands by a signal at moments spread over a run, and looks at what is left.
 
-    python -m tests.tools.signal_matrix [--moments 12] [--commands render,smooth] [--signals SIGTERM] [--grouped]
+    python -m tests.tools.signal_matrix [--moments 12] [--commands render,smooth] [--signals SIGTERM,SIGKILL]
 
 Each command runs once undisturbed, which gives the time it takes; then once for each signal and moment. After a signal
-the output folder must hold nothing, or nothing but whole outputs; after SIGKILL the same once another run has written
-into the folder. --grouped sends the signal to all processes of the command, as a terminal does. Prints a table: what
-was found after each run.
+the output folder must hold nothing, or whole outputs alone; after SIGKILL the same once another run has written into
+it. Prints a table: what was found after each run.
+
+--preloaded  forks each run from a process that has loaded PyTorch: the moments fall into the work, and a run takes a
+             second; without it they fall into the start of the process as well
+--grouped    sends the signal to all processes of the command, as a terminal does
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import os
 import shutil
@@ -19,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -98,7 +103,7 @@ COMMANDS = (
     ),
     Command("smooth", ("smooth", "clip.mp4", "-o", "out/a.mp4"), is_whole_video),
     Command("sync --fix", ("sync", "late.mp4", "--fix", "out/a.mp4"), is_whole_video),
-    Command("check --repair", ("check", "pictures", "--repair", "out", "--jobs", "2"), is_whole_picture, True),
+    Command("check --repair", ("check", "pictures", "--repair", "out"), is_whole_picture, True),
     Command(
         "models convert",
         ("models", "convert", "--models", "models", "-o", "out/new"),
@@ -177,29 +182,101 @@ class Ended:
     messages: str
 
 
-def run(command: Command, folder: Path, number: int | None = None, at_s: float = 0, grouped: bool = False) -> Ended:
+class Process:
+    """A command in a process group of its own."""
+
+    def __init__(self, command: Command, folder: Path):
+        self.errors = tempfile.TemporaryFile("w+")
+        self.started = subprocess.Popen(
+            command_line(command),
+            cwd=folder,
+            env=environment(),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=self.errors,
+        )
+        self.pid = self.started.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit code, or None when it still runs."""
+        try:
+            return self.started.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def messages(self) -> str:
+        with self.errors as file:
+            file.seek(0)
+            return file.read()
+
+
+class ForkedProcess(Process):
+    """The same without loading PyTorch again for each run: a fork of this process, which has loaded it."""
+
+    def __init__(self, command: Command, folder: Path):
+        self.errors, self.code = tempfile.TemporaryFile("w+"), None
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._run(command, folder)
+
+    def _run(self, command: Command, folder: Path) -> None:
+        code = 70
+        try:
+            os.setsid()
+            os.chdir(folder)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(self.errors.fileno(), 2)
+            sys.argv = ["sonic", *command.arguments]
+            code = preloaded().main()
+            sys.stdout.flush()
+        except BaseException:  # noqa: BLE001 (printed, and found by `judge`)
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def wait(self, seconds: float) -> int | None:
+        end = time.monotonic() + seconds
+        while self.code is None:
+            found, status = os.waitpid(self.pid, os.WNOHANG)
+            if found:
+                self.code = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > end:
+                break
+            else:
+                time.sleep(0.002)
+        return self.code
+
+
+@functools.cache
+def preloaded():
+    """The command line with everything imported that commands import."""
+    from sonic_nodes.commands import check, cli, models, render, smooth, sync  # noqa: F401 (loaded for the forks)
+    from tests.tools.make_models import SMALL
+
+    models.convert = functools.partial(models.convert, **SMALL)
+    return cli
+
+
+def run(
+    command: Command,
+    folder: Path,
+    number: int | None = None,
+    at_s: float = 0,
+    options: argparse.Namespace | None = None,
+) -> Ended:
     """One run; number: the signal sent after `at_s` seconds. Processes that it started have ended too."""
     started = time.perf_counter()
-    with subprocess.Popen(
-        command_line(command),
-        cwd=folder,
-        env=environment(),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        if number is not None:
-            try:
-                process.wait(max(0.0, at_s - (time.perf_counter() - started)))
-            except subprocess.TimeoutExpired:
-                (os.killpg if grouped else os.kill)(process.pid, number)
-        _, messages = process.communicate(timeout=PATIENCE_S)
+    process = (ForkedProcess if options and options.preloaded else Process)(command, folder)
+    if number is not None and process.wait(max(0.0, at_s - (time.perf_counter() - started))) is None:
+        (os.killpg if options and options.grouped else os.kill)(process.pid, number)
+    code = process.wait(PATIENCE_S)
     seconds = time.perf_counter() - started
-    if not ends(process.pid):
+    messages = process.messages()
+    if code is None or not ends(process.pid):
         os.killpg(process.pid, signal.SIGKILL)
         messages += "\nprocesses are left"
-    return Ended(process.returncode, seconds, messages)
+    return Ended(code, seconds, messages)
 
 
 def ends(group: int) -> bool:
@@ -238,14 +315,14 @@ def clean(folder: Path) -> Path:
     return out
 
 
-def judge(command: Command, folder: Path, name: str, at_s: float, usual: list[str], grouped: bool) -> str:
+def judge(command: Command, folder: Path, name: str, at_s: float, usual: list[str], options=None) -> str:
     """What one stopped run did: "stopped", "complete", or what is wrong."""
     out, number = clean(folder), getattr(signal, name)
-    ended = run(command, folder, number, at_s, grouped)
+    ended = run(command, folder, number, at_s, options)
     if "Traceback" in ended.messages or "Exception ignored" in ended.messages or "are left" in ended.messages:
         return f"wrong: {ended.messages.strip()[-300:]}"
     if number == signal.SIGKILL:
-        return judge_killed(command, folder, usual, ended)
+        return judge_killed(command, folder, usual, ended, options)
     wrong, whole = left_over(command, out)
     if wrong:
         return f"wrong: {wrong} are left"
@@ -257,7 +334,7 @@ def judge(command: Command, folder: Path, name: str, at_s: float, usual: list[st
     return "stopped" if not whole or command.keeps_finished else f"wrong: {whole} are left with code {ended.code}"
 
 
-def judge_killed(command: Command, folder: Path, usual: list[str], ended: Ended) -> str:
+def judge_killed(command: Command, folder: Path, usual: list[str], ended: Ended, options) -> str:
     """Outputs are whole at once; the next run leaves nothing but its own. (A folder with frames is refused.)"""
     out = folder / "out"
     _, whole = left_over(command, out)
@@ -267,17 +344,17 @@ def judge_killed(command: Command, folder: Path, usual: list[str], ended: Ended)
     for path in out.iterdir():
         if not path.name.startswith("."):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    after = run(command, folder)
+    after = run(command, folder, options=options)
     wrong, whole = left_over(command, out)
     if wrong or whole != usual or after.code not in (0, 1):
         return f"wrong: {wrong} and {whole} after the next run, exit code {after.code} {after.messages[-200:]}"
     return "complete" if ended.code in (0, 1) else "killed"
 
 
-def measure(command: Command, folder: Path) -> tuple[float, list[str]]:
+def measure(command: Command, folder: Path, options=None) -> tuple[float, list[str]]:
     """(seconds of an undisturbed run, its outputs)."""
     out = clean(folder)
-    ended = run(command, folder)
+    ended = run(command, folder, options=options)
     wrong, whole = left_over(command, out)
     if ended.code not in (0, 1) or wrong or not whole:
         raise RuntimeError(f"{command.name} does not work undisturbed: {ended}, {wrong}")
@@ -286,7 +363,7 @@ def measure(command: Command, folder: Path) -> tuple[float, list[str]]:
 
 def moments_of(seconds: float, count: int) -> list[float]:
     """Seconds after the start: spread over a run, the last ones close to its end."""
-    return [seconds * (0.1 + 0.95 * i / max(1, count - 1)) for i in range(count)]
+    return [seconds * (0.05 + 0.95 * i / max(1, count - 1)) for i in range(count)]
 
 
 def main() -> int:
@@ -295,19 +372,22 @@ def main() -> int:
     parser.add_argument("--commands", default=",".join(command.name for command in COMMANDS))
     parser.add_argument("--signals", default=",".join(SIGNALS))
     parser.add_argument("--grouped", action="store_true")
+    parser.add_argument("--preloaded", action="store_true")
     options = parser.parse_args()
+    if options.preloaded:
+        preloaded()
     chosen = [command for command in COMMANDS if command.name in options.commands.split(",")]
     total = Counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_inputs(folder, [command.name for command in chosen])
         for command in chosen:
-            seconds, usual = measure(command, folder)
+            seconds, usual = measure(command, folder, options)
             print(f"{command.name}: {seconds:.1f} s undisturbed, {len(usual)} outputs", flush=True)
             for kind in options.signals.split(","):
                 found = Counter()
                 for at_s in moments_of(seconds, options.moments):
-                    result = judge(command, folder, kind, at_s, usual, options.grouped)
+                    result = judge(command, folder, kind, at_s, usual, options)
                     found[result.partition(":")[0]] += 1
                     if result.startswith("wrong"):
                         print(f"    {kind} after {at_s:.2f} s: {result}", flush=True)

@@ -1,0 +1,80 @@
+"""Which errors say that memory ran out: each library has its own."""
+
+import errno
+
+import av
+import pytest
+import torch
+
+from sonic_nodes.errors import InputError, InstallError, ResourceError, is_out_of_memory, shortage
+
+
+def real_errors():
+    """Raised by the libraries themselves, asked for more than any machine has."""
+    import mmap
+
+    import cv2
+    import numpy as np
+
+    attempts = [
+        lambda: np.empty(1 << 60, np.uint8),
+        lambda: torch.empty(1 << 60, dtype=torch.uint8),
+        lambda: bytearray(1 << 62),
+        lambda: mmap.mmap(-1, 1 << 60),
+        lambda: av.error.err_check(-errno.ENOMEM),
+        lambda: cv2.error and (_ for _ in ()).throw(cv2.error("OpenCV: error: (-4:Insufficient memory) Failed")),
+    ]
+    for attempt in attempts:
+        try:
+            attempt()
+        except Exception as error:
+            yield error
+
+
+def test_errors_that_libraries_raise():
+    found = list(real_errors())
+    assert len(found) == 6
+    for error in found:
+        assert is_out_of_memory(error), repr(error)
+        assert str(shortage(error)).startswith("Close other programs"), error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("can't start new thread"),
+        RuntimeError("std::bad_alloc"),
+        OSError("out of memory when reading image file"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        OSError(errno.ENOMEM, "Cannot allocate memory", "picture.png"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
+)
+def test_errors_that_need_luck_to_be_raised(error):
+    assert is_out_of_memory(error)
+    assert shortage(error).exit_code == 5
+
+
+def test_an_error_in_place_of_another():
+    for kind in (InputError, InstallError):
+        try:
+            try:
+                raise MemoryError
+            except MemoryError:
+                raise kind("Save the picture again: it is damaged.") from None
+        except kind as error:
+            assert is_out_of_memory(error) and isinstance(shortage(error), ResourceError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("bad value"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "out of memory.png"),
+        InputError("Choose a picture: 'out of memory' is none."),
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError("broken data stream when reading image file"),
+    ],
+)
+def test_other_errors(error):
+    assert not is_out_of_memory(error)
