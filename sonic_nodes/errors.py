@@ -4,7 +4,7 @@ import errno
 
 # What says that memory or address space ran out where no MemoryError does: libtorch's allocators, C++, the C library's
 # ENOMEM in any wrapper, OpenCV's error -4, codecs under Pillow (libImaging/codec_fd.c, libwebp, libavif), the dynamic
-# loader, Python's and libtorch's threads (pthread_create: EAGAIN), CUDA.
+# loader, oneDNN, Python's and libtorch's threads (pthread_create: EAGAIN), CUDA.
 _MEMORY_TEXTS = (
     "out of memory",
     "not enough memory",
@@ -18,6 +18,8 @@ _MEMORY_TEXTS = (
     "unable to allocate",
     "failed to map segment",
     "cannot map",
+    "could not create a primitive",
+    "could not create a memory",
     "can't start new thread",
     "thread constructor failed",
     "pthread_create",

@@ -70,6 +70,10 @@ def complete() -> None:
     _state.is_complete = True
 
 
+def is_complete() -> bool:
+    return _state.is_complete
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
     """Within the block a signal waits; it is raised at the end. For renames and clearing up. Nothing in other threads,

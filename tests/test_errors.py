@@ -47,6 +47,7 @@ def test_errors_that_libraries_raise():
         OSError("out of memory when reading image file"),
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),
         OSError(errno.ENOMEM, "Cannot allocate memory", "picture.png"),
+        RuntimeError("conv2d on [1,3,193,193] failed: could not create a primitive"),
         torch.OutOfMemoryError("CUDA out of memory."),
     ],
 )

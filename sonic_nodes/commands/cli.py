@@ -109,7 +109,7 @@ def outcome(argv) -> int:
         if is_address_space_limited():  # libraries report that in many ways, and nothing else is unexpected
             return print_shortage(MemoryError(f"{type(error).__name__}: {error}"))
         if isinstance(error, OSError):  # each file's errors have been translated
-            return print_error(streams.unprintable(error), OutputError.exit_code)
+            return print_error(streams.unprintable(error, interrupts.is_complete()), OutputError.exit_code)
         raise
     finally:
         interrupts.complete()

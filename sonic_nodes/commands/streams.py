@@ -55,8 +55,9 @@ def abandon() -> None:
     os.close(null)
 
 
-def unprintable(error: OSError) -> OutputError:
+def unprintable(error: OSError, is_complete: bool) -> OutputError:
+    """is_complete: the command has written its output file."""
     return OutputError(
         "Free disk space, or send the printed result elsewhere: standard output cannot be written "
-        f"({error.strerror or error})."
+        f"({error.strerror or error})." + (" The output file is complete." if is_complete else "")
     )

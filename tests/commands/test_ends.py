@@ -191,6 +191,7 @@ def test_what_cannot_be_printed_is_exit_code_6(folder, monkeypatch, capsys, argu
         assert main(arguments) == 6
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("sonic: Free disk space, or send the printed result elsewhere"), lines
+    assert lines[-1].endswith("The output file is complete.") is ("-o" in arguments)
 
 
 SHELL = {"out": 'exec "$@" >&-', "others": 'exec "$@" 2>&- <&-'}
