@@ -207,6 +207,38 @@ def test_closed_streams(folder):
     assert found.returncode == 0 and found.stdout.startswith("sonic ")
 
 
+def limit_address_space():
+    resource = pytest.importorskip("resource")
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS of Linux")
+def test_signals_where_address_space_is_limited(folder):
+    """The command runs in a child there: signals are passed on, and the child dies with its parent."""
+    out = clean(folder)
+    options = {"preexec_fn": limit_address_space, "start_new_session": True}
+    process = waiting(folder, **options)
+    process.send_signal(signal.SIGTERM)
+    _, messages = process.communicate(timeout=30)
+    assert process.returncode == 143 and messages == "sonic: Stopped; nothing was written.\n"
+    assert os.listdir(out) == []
+    process = waiting(folder, **options)
+    process.kill()
+    process.communicate(timeout=30)
+    assert ends(process.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS of Linux")
+def test_a_library_that_ends_the_process_for_want_of_memory(folder):
+    """What it was writing is removed, and the sentence is said."""
+    out = clean(folder)
+    program = WAITING.replace('print("waiting", flush=True)', "import os; os._exit(127)")
+    process = started(folder, ["-c", program], ["doctor"], preexec_fn=limit_address_space)
+    _, messages = process.communicate(timeout=30)
+    assert process.returncode == 5 and messages.startswith("sonic: Close other programs"), messages
+    assert os.listdir(out) == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS of Linux")
 @pytest.mark.parametrize(("name", "limit_mb"), [("check", 150), ("render", 700), ("doctor", 400)])
 def test_address_space_that_runs_out_is_exit_code_5(folder, name, limit_mb):

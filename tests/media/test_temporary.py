@@ -10,7 +10,7 @@ from PIL import Image
 
 from sonic_nodes.errors import OutputError, UsageError
 from sonic_nodes.media import temporary
-from sonic_nodes.media.files import new_folders
+from sonic_nodes.media.files import atomic_write, new_folders
 from sonic_nodes.media.frame_folder import FrameFolder
 from sonic_nodes.media.temporary import LOCK, NOTE, TemporaryFolder, sweep_again
 
@@ -193,3 +193,24 @@ def test_a_folder_that_cannot_be(tmp_path):
             FrameFolder.check(path)
     FrameFolder.check(tmp_path / "new" / "frames")
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("limit", [10, 150], ids=["in the lock", "in the output"])
+def test_a_full_disk(tmp_path, limit):
+    """RLIMIT_FSIZE fails like a full disk."""
+    resource = pytest.importorskip("resource")
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    attempts = (lambda: write(tmp_path / "frames"), lambda: write(tmp_path), lambda: write_bytes(tmp_path / "a.png"))
+    for attempt in attempts:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, unlimited[1]))
+        try:
+            with pytest.raises(OutputError):
+                attempt()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        assert os.listdir(tmp_path) == []
+
+
+def write_bytes(path):
+    with atomic_write(path) as file:
+        file.write(bytes(1000))

@@ -37,9 +37,14 @@ CHILDREN_S = 10  # processes of a killed command end by themselves
 # the same as the command; `models convert` takes networks that are smaller than the published ones
 CONVERT = """
 import functools, sys
-from sonic_nodes.commands import cli, models
-from tests.tools.make_models import SMALL
-models.convert = functools.partial(models.convert, **SMALL)
+from sonic_nodes.commands import cli
+def runner(name, real=cli.runner):
+    run = real(name)
+    from sonic_nodes.commands import models
+    from tests.tools.make_models import SMALL
+    models.convert = functools.partial(models.convert, **SMALL)
+    return run
+cli.runner = runner
 sys.exit(cli.main())
 """
 
