@@ -56,7 +56,8 @@ class _Pool:
     @staticmethod
     def _started(jobs: int) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent, initargs=(remove_all,))
+        with deferred(), signals_blocked():  # its semaphores start multiprocessing's resource tracker
+            return ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent, initargs=(remove_all,))
 
     def add(self, task: tuple[str, Outputs]) -> None:
         try:
