@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
+from ..errors import is_out_of_memory
 from . import colour_space
 from .colour_tags import Declared, declared_colours
 
@@ -47,6 +48,8 @@ def conversion_to_srgb(image: Image.Image, data: bytes, name: str) -> tuple[Conv
         try:
             conversion = _conversion(declared, space)
         except (Unusable, ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+            if is_out_of_memory(error):
+                raise
             why = str(error) if isinstance(error, Unusable) else "is damaged"
             notes.append(
                 f"Save {name} again with an sRGB profile if its colours look wrong: its {declared.what} {why} and was "

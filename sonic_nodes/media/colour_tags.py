@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from ..errors import is_out_of_memory
 from . import colour_space
 from .colour_space import ColourSpace
 
@@ -136,6 +137,8 @@ def _of_bmp(image: Image.Image, data: bytes) -> Iterator[Declared]:
 def _is_dcf_adobe_rgb(image: Image.Image) -> bool:
     try:
         index = image.getexif().get_ifd(0xA005).get(1)
-    except Exception:  # noqa: BLE001 (unreadable EXIF says nothing about the picture)
+    except Exception as error:  # noqa: BLE001 (unreadable EXIF says nothing about the picture)
+        if is_out_of_memory(error):
+            raise
         return False
     return isinstance(index, (str, bytes)) and index[:3] in ("R03", b"R03")

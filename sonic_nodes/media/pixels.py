@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from ..errors import is_out_of_memory
 from .colour_profile import Conversion
 
 STRIP_PIXELS = 1 << 17
@@ -43,7 +44,9 @@ def orientation_of(image: Image.Image) -> int:
     """1 to 8 as in EXIF 2.32; 1 where nothing is said."""
     try:
         value = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 (unreadable EXIF says nothing about the picture)
+    except Exception as error:  # noqa: BLE001 (unreadable EXIF says nothing about the picture)
+        if is_out_of_memory(error):
+            raise
         return 1
     return value if value in range(1, 9) else 1
 
