@@ -6,8 +6,9 @@ import os
 from contextlib import closing
 from dataclasses import replace
 
-import av
 import numpy as np
+
+import av
 
 from ..errors import OutputError, UsageError
 from ..extension.native import _sonic
@@ -16,6 +17,7 @@ from ..media.audio import Sound
 from ..media.files import atomic_video, copy_video, create_temporary, is_same_file, output_errors, regular_file
 from ..media.provenance import xmp_box
 from ..media.tags import ANY_ENCODING, copyable_tags
+from ..media.tracks import CarriedTracks, played_audio
 from ..media.video_reader import clock_origin_s, open_video, shift_timestamps, video_stream
 from .estimate import MAX_OFFSET_MS, Estimate
 
@@ -74,15 +76,16 @@ def check_target(source: str, target: str) -> None:
 
 def write_shifted(source: str, target: str, sound: Sound, start_s: float) -> str:
     """Writes a copy of the video `source` with `sound`, which starts at `start_s`, atomically. OutputError when that
-    fails. Returns a sentence about audio tracks that the copy lacks, or nothing."""
+    fails. Returns a sentence about tracks that the copy lacks, or nothing."""
     name = repr(os.path.basename(source))
     with regular_file(source, name) as file, atomic_video(target) as temporary:
         with open_video(file, name) as old:
-            _remux(old, temporary, sound, start_s, name)
-            label, dropped = xmp_box(copyable_tags(old)), len(old.streams.audio) - 1
+            carried = _remux(old, temporary, sound, start_s, name)
+            label, note = xmp_box(copyable_tags(old)), carried.lost("copy")
         with open(temporary, "ab") as end:
             end.write(label)
-    return f" Audio tracks that the copy does not have: {dropped}." if dropped else ""
+    others = carried.copied["audio"]
+    return note + (f" Further audio tracks, copied without a shift: {others}." if others else "")
 
 
 def write_copy(source: str, target: str) -> None:
@@ -91,9 +94,10 @@ def write_copy(source: str, target: str) -> None:
         copy_video(file, target)
 
 
-def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> None:
-    video, options = video_stream(old, name), {"movflags": "+faststart"}
-    origin_s = clock_origin_s([video, *old.streams.audio[:1]])
+def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> CarriedTracks:
+    video, audio, options = video_stream(old, name), played_audio(old), {"movflags": "+faststart"}
+    origin_s = clock_origin_s([video, *([] if audio is None else [audio])])
+    carried = CarriedTracks(old, video, audio, origin_s)
     with closing(av.open("file:" + temporary, "w", format="mp4", options=options, **ANY_ENCODING)) as new:
         new.metadata.update(copyable_tags(old))
         try:
@@ -102,9 +106,15 @@ def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> None
             raise OutputError(
                 f"Convert {name} to H.264 first: its video cannot be copied into an MP4 ({error})."
             ) from None
+        if video.sample_aspect_ratio:  # the container's, which is not among the codec's parameters
+            stream.codec_context.sample_aspect_ratio = video.sample_aspect_ratio
         track = AacTrack(new, sound, max(0.0, start_s - float(origin_s)), BIT_RATE_SCALE)
-        for packet in old.demux(video):
+        carried.add_to(new, stream, track.stream)
+        for packet in old.demux([video, *carried.streams]):
             if not packet.size:
+                continue
+            if packet.stream.index != video.index:
+                carried.mux(new, packet)
                 continue
             # Matroska gives the first frames no decoding time; the muxer infers it
             shift_timestamps(packet, origin_s)
@@ -114,3 +124,4 @@ def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> None
             packet.stream = stream
             new.mux(packet)
         track.close()
+    return carried

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import av
 import numpy as np
+
+import av
 
 from ..extension.native import _sonic
 from .audio import Sound
@@ -35,10 +36,10 @@ class AacTrack:
         if silent := round(start_s * self._rate):
             self._samples = np.concatenate([np.zeros((channels, silent), np.float32), self._samples], axis=1)
         self._layout = LAYOUTS[channels]
-        self._stream = container.add_stream("aac", rate=self._rate)
-        self._stream.codec_context.layout = self._layout
-        self._stream.codec_context.bit_rate = bit_rate_scale * BITS_PER_S[channels]
-        self._stream.codec_context.time_base = Fraction(1, self._rate)
+        self.stream = container.add_stream("aac", rate=self._rate)
+        self.stream.codec_context.layout = self._layout
+        self.stream.codec_context.bit_rate = bit_rate_scale * BITS_PER_S[channels]
+        self.stream.codec_context.time_base = Fraction(1, self._rate)
 
     def write_until(self, time_s: Fraction | float) -> None:
         """Encodes the frames that start by then."""
@@ -56,11 +57,11 @@ class AacTrack:
     def close(self) -> None:
         while self._at < self._samples.shape[1]:
             self._encode(min(self._at + FRAME_SAMPLES, self._samples.shape[1]))
-        self._container.mux(self._stream.encode(None))
+        self._container.mux(self.stream.encode(None))
 
     def _encode(self, end: int) -> None:
         piece = np.clip(self._samples[:, self._at : end], -1.0, 1.0)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=self._layout)
         frame.sample_rate, frame.time_base, frame.pts = self._rate, Fraction(1, self._rate), self._dropped + self._at
         self._at = end
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(self.stream.encode(frame))

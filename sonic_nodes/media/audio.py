@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-import av
 import numpy as np
+
+import av
 from av.stream import Disposition
 
 from ..errors import InputError, is_out_of_memory

@@ -1,13 +1,17 @@
-"""Reads video files frame by frame: chooses the track, skips damaged packets, applies the rotation."""
+"""Reads video files frame by frame: chooses the track, skips damaged packets, turns and mirrors frames as the file
+asks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
-import av
 import numpy as np
+
+import av
+from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 
 from ..errors import InputError, is_out_of_memory
@@ -18,14 +22,13 @@ MAX_SIDE_PX = 8192
 
 
 def timed_frames(path: str | os.PathLike) -> Iterator[tuple[float, np.ndarray]]:
-    """(seconds on the file's clock, uint8 [H, W, 3]) of each frame, rotated as the file asks; FFmpeg applies edit
-    lists."""
+    """(seconds on the file's clock, uint8 [H, W, 3]) of each frame, upright as in to_rgb; FFmpeg applies edit lists."""
     name = repr(os.path.basename(os.fspath(path)) or os.fspath(path))
     with regular_file(path, name) as file, open_video(file, name) as container:
         stream = video_stream(container, name)
         stream.thread_type = "AUTO"
         last, step = None, float(1 / stream.average_rate) if stream.average_rate else 0.04
-        for frame in decode(container, stream, None, name):
+        for frame in decode(container, stream, (), name):
             time_s = frame.time if frame.time is not None else (0.0 if last is None else last + step)
             last = time_s
             yield time_s, to_rgb(frame, name)
@@ -60,11 +63,11 @@ def check_size(width: int, height: int, name: str) -> None:
 
 
 def decode(
-    container, video: av.VideoStream, audio: av.AudioStream | None, name: str
+    container, video: av.VideoStream, others: Sequence[av.stream.Stream], name: str
 ) -> Iterator[av.VideoFrame | av.Packet]:
-    """Frames of `video`, with the packets of `audio` between them. Damaged packets are skipped; a truncated file ends
+    """Frames of `video`, with the packets of `others` between them. Damaged packets are skipped; a truncated file ends
     there. InputError when no frame can be decoded."""
-    packets, found = iter(container.demux([video, *([] if audio is None else [audio])])), False
+    packets, found = iter(container.demux([video, *others])), False
     while True:
         try:
             packet = next(packets)
@@ -92,16 +95,54 @@ def decode(
         raise InputError(f"Choose an intact video: no frame of {name} can be decoded.")
 
 
+@dataclass(frozen=True)
+class Orientation:
+    """How a stored picture is shown: rows and columns swapped first, then columns and rows reversed. `off_degrees`: the
+    angle between the matrix and the nearest of these eight."""
+
+    swapped: bool = False
+    columns_reversed: bool = False
+    rows_reversed: bool = False
+    off_degrees: float = 0.0
+
+    def upright(self, picture: np.ndarray) -> np.ndarray:
+        """[H, W, 3] as it is shown, contiguous."""
+        shown = picture.swapaxes(0, 1) if self.swapped else picture
+        columns, rows = (
+            slice(None, None, -1 if flag else None) for flag in (self.columns_reversed, self.rows_reversed)
+        )
+        return np.ascontiguousarray(shown[rows, columns])
+
+
+def orientation_from_matrix(a: float, b: float, c: float, d: float) -> Orientation:
+    """The nearest right angle, mirrored or not, of the matrix {a, b, u, c, d, v, x, y, w} of ISO/IEC 14496-12, 8.3.2:
+    column x and row y of the stored picture are shown at column a x + c y and row b x + d y."""
+    straight, crossed = np.hypot(a, d), np.hypot(b, c)
+    if not straight + crossed > 0:
+        return Orientation()
+    if crossed > straight:
+        return Orientation(True, c < 0, b < 0, float(np.degrees(np.arctan2(straight, crossed))))
+    return Orientation(False, a < 0, d < 0, float(np.degrees(np.arctan2(crossed, straight))))
+
+
+def orientation(frame: av.VideoFrame) -> Orientation:
+    """From the frame's display matrix, which FFmpeg takes from the container, or from H.264 and HEVC's SEI message."""
+    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    if matrix is None:
+        return Orientation()
+    values = np.frombuffer(bytes(matrix), np.int32)
+    return orientation_from_matrix(*(float(values[i]) for i in (0, 1, 3, 4))) if len(values) >= 9 else Orientation()
+
+
 def to_rgb(frame: av.VideoFrame, name: str, **options) -> np.ndarray:
-    """uint8 [H, W, 3], contiguous, rotated as the file asks; `options` are those of `reformat`."""
+    """uint8 [H, W, 3], contiguous, turned and mirrored as the file asks; `options` are those of `reformat`."""
     try:
         rgb = frame.reformat(format="rgb24", **options).to_ndarray()
     except (OSError, ValueError, av.error.FFmpegError) as error:
         raise InputError(
             f"Convert the video to H.264 first: pixels of {name} ({frame.format.name}) cannot be read ({error})."
         ) from None
-    quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
+    return orientation(frame).upright(rgb)
 
 
 def clock_origin_s(streams: list) -> Fraction:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
+
+import av
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from ..errors import InputError, OutputError
@@ -27,6 +28,7 @@ from .audio import Sound
 from .files import create_temporary, output_errors
 from .provenance import xmp_box
 from .tags import ANY_ENCODING
+from .tracks import CarriedTracks
 from .video_reader import MAX_SIDE_PX
 
 if TYPE_CHECKING:
@@ -70,10 +72,11 @@ class VideoWriter:
     The target appears when the block ends without an exception. OutputError: the target cannot be written.
 
     time_base: in seconds; every frame comes with its time, for variable frame rates.
-    copied_audio: a stream of an open container, whose packets are passed to `write_audio` and copied unchanged.
-    pcm_format: (rate, channels) that AAC supports (aac.py), for samples passed to `write_audio`.
+    pcm_format: (rate, channels) that AAC supports (aac.py), for samples passed to `write_packet`.
     colours: primaries and transfer of ITU-T H.273, where they are not those of BT.709.
     before_rename: called when the file is complete; what it raises keeps the target as it was.
+    pixel_aspect: width of a pixel by its height, where it is not 1.
+    carried: what comes from the source as it is; packets of its tracks are passed to `write_packet`.
     """
 
     def __init__(
@@ -86,10 +89,11 @@ class VideoWriter:
         lossless: bool = False,
         metadata: dict[str, str] | None = None,
         time_base: Fraction | None = None,
-        copied_audio: av.AudioStream | None = None,
         pcm_format: tuple[int, int] | None = None,
         colours: tuple[int, int] | None = None,
         before_rename: Callable[[], object] = lambda: None,
+        pixel_aspect: Fraction | None = None,
+        carried: CarriedTracks | None = None,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             raise OutputError(
@@ -101,7 +105,8 @@ class VideoWriter:
         self.frames = 0
         self.time_base = time_base or 1 / self.fps
         self._sound, self._metadata = sound, dict(metadata or {})
-        self._copied_audio, self._pcm_format, self._colours = copied_audio, pcm_format, colours or (_BT709, _BT709)
+        self._pcm_format, self._colours = pcm_format, colours or (_BT709, _BT709)
+        self._pixel_aspect, self._carried = pixel_aspect, carried
         self._coding = _LOSSLESS if lossless else _STANDARD
         self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
         self._before_rename = before_rename
@@ -142,10 +147,10 @@ class VideoWriter:
             self._put(video_frame)
             self.frames += 1
 
-    def write_audio(self, audio: av.Packet | np.ndarray) -> None:
-        """Takes the next packet of `copied_audio`, or the next samples of `pcm_format`, float32 [channels, count]."""
+    def write_packet(self, item: av.Packet | np.ndarray) -> None:
+        """Takes the next packet of a carried track, or the next samples of `pcm_format`, float32 [channels, count]."""
         self._raise_failure()
-        self._put(audio)
+        self._put(item)
 
     def _put(self, item: av.VideoFrame | av.Packet | np.ndarray | None) -> None:
         with deferred():  # an exception between a lock and its `with` would leave the queue locked for ever
@@ -169,7 +174,7 @@ class VideoWriter:
                     if isinstance(item, av.VideoFrame):
                         self._encoder.write(item)
                     else:
-                        self._encoder.write_audio(item)
+                        self._encoder.write_packet(item)
                 except BaseException as error:  # noqa: BLE001 (raised in the caller's thread)
                     self._error = error
 
@@ -242,14 +247,16 @@ class _Encoder:
         self.container.metadata.update(writer._metadata)
         width, height = (-(-side // self.even) * self.even for side in (writer.width, writer.height))
         self.video = self._video_stream(width, height, writer._colours)
+        if writer._pixel_aspect is not None:
+            self.video.codec_context.sample_aspect_ratio = writer._pixel_aspect
         sound = writer._sound
         if writer._pcm_format is not None:
             rate, channels = writer._pcm_format
             sound = Sound(np.zeros((channels, 0), np.float32), rate)
         self.audio = AacTrack(self.container, sound) if sound is not None else None
-        self.copied = (
-            self.container.add_stream_from_template(writer._copied_audio) if writer._copied_audio is not None else None
-        )
+        self.carried = writer._carried
+        if self.carried is not None:
+            self.carried.add_to(self.container, self.video, self.audio and self.audio.stream)
 
     def _video_stream(self, width: int, height: int, colours: tuple[int, int]):
         stream = self.container.add_stream(self.coding.codec, rate=self.fps, options=dict(self.coding.options))
@@ -277,12 +284,11 @@ class _Encoder:
         if self.audio is not None:
             self.audio.write_until(time * self.time_base + 1 / self.fps)
 
-    def write_audio(self, audio: av.Packet | np.ndarray) -> None:
-        if isinstance(audio, np.ndarray):
-            self.audio.append(audio)
-            return
-        audio.stream = self.copied
-        self.container.mux(audio)
+    def write_packet(self, item: av.Packet | np.ndarray) -> None:
+        if isinstance(item, np.ndarray):
+            self.audio.append(item)
+        else:
+            self.carried.mux(self.container, item)
 
     def close(self) -> None:
         self.container.mux(self.video.encode(None))

@@ -8,20 +8,22 @@ import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-import av
 import numpy as np
 from tqdm import tqdm
+
+import av
 
 from ..errors import InputError
 from ..media.files import copy_video, regular_file
 from ..media.tags import copyable_tags
-from ..media.video_reader import clock_origin_s, decode, open_video, shift_timestamps, to_rgb, video_stream
+from ..media.tracks import CarriedTracks, fits_mp4, played_audio
+from ..media.video_reader import Orientation, clock_origin_s, decode, open_video, orientation, to_rgb, video_stream
 from ..media.video_writer import VideoWriter
 from .frames import Smoother
 from .sound import PcmDecoder
 
-COPIED_CODECS = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 MIN_FPS = 8  # at lower rates shake cannot be separated from movement
+MIN_SLANT_DEGREES = 1.0  # below that a display matrix is a right angle with rounding errors
 _UNSPECIFIED = 2  # ITU-T H.273
 
 
@@ -44,7 +46,7 @@ def smooth_file(
                 smoother = Smoother(0.0 if too_slow else strength, protect_mouth)
                 note, fps = "", float(source.fps)
                 _transfer(source, smoother, output, lossless)
-                note = source.note
+                note = source.note + source.angle_note()
         except _Unchanged:
             file.seek(0)
             copy_video(file, output)
@@ -62,8 +64,7 @@ def smooth_file(
 def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: bool) -> None:
     first = source.first()
     height, width = first.shape[:2]
-    copied = source.audio if source.audio is not None and source.audio.codec_context.name in COPIED_CODECS else None
-    decoder = PcmDecoder(source.audio, source.origin_s) if source.audio is not None and copied is None else None
+    decoder = None if source.audio is None or source.copies_audio else PcmDecoder(source.audio, source.origin_s)
     with (
         VideoWriter(
             output,
@@ -74,23 +75,23 @@ def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: b
             lossless,
             copyable_tags(source.container),
             time_base=source.time_base,
-            copied_audio=copied,
             pcm_format=decoder and (decoder.rate, decoder.channels),
             colours=source.colours(),
+            pixel_aspect=source.pixel_aspect(),
+            carried=source.carried,
         ) as writer,
         tqdm(desc="smoothing", total=source.video.frames or None, file=sys.stderr, disable=None, leave=False) as bar,
     ):
         times: list[int] = []
 
-        def write_audio(packet: av.Packet) -> None:
-            if decoder is None:
-                shift_timestamps(packet, source.origin_s)
-                writer.write_audio(packet)
+        def write_packet(packet: av.Packet) -> None:
+            if decoder is None or packet.stream.index != source.audio.index:
+                writer.write_packet(packet)
             else:
                 for samples in decoder.decode(packet):
-                    writer.write_audio(samples)
+                    writer.write_packet(samples)
 
-        for frame in smoother.run(source.frames(first, times, write_audio)):
+        for frame in smoother.run(source.frames(first, times, write_packet)):
             writer.write(frame, times.pop(0))
             bar.update()
         found = smoother.report()
@@ -99,7 +100,7 @@ def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: b
 
 
 class _SourceVideo:
-    """Upright RGB frames with their times, and the audio packets between them."""
+    """Upright RGB frames with their times, and the packets of other tracks between them."""
 
     def __init__(self, file, name: str):
         self.name = name
@@ -110,16 +111,19 @@ class _SourceVideo:
             self.container.close()
             raise
         self.video.thread_type = "AUTO"
-        tracks = [s for s in self.container.streams.audio if s.codec_context is not None]
-        self.audio = tracks[0] if tracks else None
-        dropped = len(self.container.streams.audio) - len(tracks[:1])
-        self.note = f" Audio tracks that the output does not have: {dropped}." if dropped else ""
+        audio = played_audio(self.container)
+        self.audio = audio if audio is not None and audio.codec_context is not None else None
+        self.copies_audio = self.audio is not None and fits_mp4(self.audio)
         self.fps = Fraction(self.video.average_rate or self.video.guessed_rate or 25)
         self.time_base = Fraction(self.video.time_base)
         self.is_mp4 = self.container.format.name.startswith("mov,")
-        self.origin_s = clock_origin_s([self.video, *tracks[:1]])
+        self.origin_s = clock_origin_s([self.video, *([] if self.audio is None else [self.audio])])
+        self.carried = CarriedTracks(self.container, self.video, self.audio, self.origin_s, self.copies_audio)
+        self.note = self.carried.lost("output")
+        self._orientation = Orientation()  # of the first frame
+        others = [self.audio] if self.audio is not None and not self.copies_audio else []
         # shared by `first` and `frames`: a packet may hold more frames than the one asked for
-        self._items = decode(self.container, self.video, self.audio, name)
+        self._items = decode(self.container, self.video, [*others, *self.carried.streams], name)
         self._held: list = []
         self._last: int | None = None
 
@@ -129,27 +133,43 @@ class _SourceVideo:
     def __exit__(self, kind, error, traceback) -> None:
         self.container.close()
 
+    def angle_note(self) -> str:
+        if self._orientation.off_degrees < MIN_SLANT_DEGREES:
+            return ""
+        return (
+            f" The file asks for a slant of {self._orientation.off_degrees:.0f} degrees, which the output does not "
+            "have: it is turned by the nearest right angle."
+        )
+
     def colours(self) -> tuple[int, int] | None:
         """Primaries and transfer of ITU-T H.273, where the video declares both."""
         found = self.video.codec_context.color_primaries, self.video.codec_context.color_trc
         return None if _UNSPECIFIED in found or 0 in found else found
 
+    def pixel_aspect(self) -> Fraction | None:
+        """Width by height of a pixel of the upright frames; None where it is 1 or not declared. Call after `first`."""
+        aspect = self.video.sample_aspect_ratio or self.video.codec_context.sample_aspect_ratio
+        if not aspect or aspect <= 0 or aspect == 1:
+            return None
+        return 1 / Fraction(aspect) if self._orientation.swapped else Fraction(aspect)
+
     def first(self) -> np.ndarray:
-        """The first frame; audio packets before it are held."""
+        """The first frame; packets before it are held."""
         for item in self._items:
             self._held.append(item)
             if not isinstance(item, av.Packet):
+                self._orientation = orientation(item)
                 return self._rgb(item)
         raise AssertionError("`decode` yields a frame or raises")
 
     def frames(
-        self, first: np.ndarray, times: list[int], write_audio: Callable[[av.Packet], None]
+        self, first: np.ndarray, times: list[int], write_packet: Callable[[av.Packet], None]
     ) -> Iterator[np.ndarray]:
-        """Every frame, its time appended to `times`; audio packets go to `write_audio`."""
+        """Every frame, its time appended to `times`; packets of other tracks go to `write_packet`."""
         held, self._held = self._held, []
         for item in itertools.chain(held, self._items):
             if isinstance(item, av.Packet):
-                write_audio(item)
+                write_packet(item)
                 continue
             times.append(self._time(item))
             yield self._rgb(item) if first is None else first

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-import av
 import numpy as np
+
+import av
 
 from ..errors import InputError
 from ..media import aac

@@ -5,10 +5,10 @@ import os
 import struct
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
 
+import av
 from sonic_nodes.commands import cli
 from sonic_nodes.lipsync import fix
 from sonic_nodes.media import provenance
@@ -102,9 +102,16 @@ def test_the_label_is_copied(capsys, tmp_path, recorded):
     assert label["xmp_digital_source_type"].endswith("compositeSynthetic")
 
 
-def test_dropped_audio_tracks_are_reported(capsys, tmp_path, recorded):
-    result = run(capsys, write_clip(tmp_path / "a.mp4", tracks=2), "--fix", tmp_path / "out.mp4")[1]
-    assert result["reason"].endswith("Audio tracks that the copy does not have: 1.")
+def test_further_audio_tracks_are_copied_and_reported(capsys, tmp_path, recorded):
+    source = write_clip(tmp_path / "a.mp4", tracks=2)
+    result = run(capsys, source, "--fix", tmp_path / "out.mp4")[1]
+    assert result["reason"].endswith("Further audio tracks, copied without a shift: 1.")
+    assert packets(tmp_path / "out.mp4", 2) == packets(source, 2) and len(packets(source, 2)) > 40
+
+
+def packets(path, index):
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(container.streams[index]) if packet.size]
 
 
 def read_only(folder):

@@ -3,8 +3,9 @@
 import wave
 from fractions import Fraction
 
-import av
 import numpy as np
+
+import av
 
 
 def tone(samples, rate, hz=440.0):
