@@ -8,6 +8,7 @@ import numpy as np
 from . import face, portrait
 from .engines.settings import PrepareSettings, SharedSettings, limits
 from .errors import InputError
+from .media.voice import speech_notes
 from .models.constants import FPS
 
 PREDATA_VERSION = 1
@@ -31,6 +32,7 @@ def prepare(picture, sound, *, face_mask=None, **settings):
     """
     chosen = PrepareSettings(**settings)
     speech, notes = fit_duration(sound, chosen.duration, chosen.on_mismatch)
+    mono = speech.mono_16k()
     found, notes_on_face = face.choose(picture, chosen.face_index, face_mask)
     height, width = picture.shape[:2]
     box = (0, 0, width, height)
@@ -45,11 +47,11 @@ def prepare(picture, sound, *, face_mask=None, **settings):
         "face_xyxy": tuple(float(v) for v in found.hull_xyxy),
         "mesh": mesh_in_image(found.mesh, box, image.shape),
         "mask": face.soft_mask(picture.shape, found.hull_xyxy, box, image.shape),
-        "audio": speech.mono_16k(),
+        "audio": mono,
         "speech": speech,
         "duration_s": speech.duration_s,
         "frames": max(1, round(FPS * speech.duration_s)),
-        "notes": [*sound.notes, *notes, *notes_on_face, *portrait.notes(picture, found)],
+        "notes": [*sound.notes, *notes, *speech_notes(speech, mono), *notes_on_face, *portrait.notes(picture, found)],
     }
 
 

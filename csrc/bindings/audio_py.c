@@ -1,7 +1,10 @@
-/* Audio: resampling, Whisper's log-mel spectrogram, RMS per video frame. */
+/* Audio: resampling, Whisper's log-mel spectrogram, RMS per video frame, mixtures of channels, speech activity. */
+#include "audio/band_power.h"
+#include "audio/channels.h"
 #include "audio/envelope.h"
 #include "audio/log_mel.h"
 #include "audio/resample.h"
+#include "audio/speech_activity.h"
 #include "bindings/binding.h"
 
 /* Borrows a float32 [n] array; the array must outlive it. */
@@ -102,6 +105,88 @@ static PyObject *envelope(PyObject *self, PyObject *args)
     return finish(in, out, status);
 }
 
+/* (x float32 [channels, n], rate in Hz, hop in samples) -> float32 [windows, 11, pairs]. */
+static PyObject *channels_measure(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *object;
+    int rate, hop;
+    if (!PyArg_ParseTuple(args, "Oii:channels_measure", &object, &rate, &hop))
+        return NULL;
+    PyArrayObject *in = sonic_py_array(object, NPY_FLOAT32, 2, "x");
+    if (!in)
+        return NULL;
+    int64_t channels = PyArray_DIMS(in)[0], count = PyArray_DIMS(in)[1];
+    if (hop < 1 || channels < 1 || channels > SONIC_CHANNELS_MAX) {
+        Py_DECREF(in);
+        return PyErr_Format(PyExc_ValueError, "Give 1 to %d channels and a hop of at least 1 sample.",
+                            SONIC_CHANNELS_MAX);
+    }
+    npy_intp shape[3] = {(npy_intp)sonic_channels_windows(count, hop), SONIC_BAND_POWERS,
+                         (npy_intp)sonic_channels_pairs(channels)};
+    PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(3, shape, NPY_FLOAT32);
+    if (!out)
+        return finish(in, NULL, SONIC_ERROR_MEMORY);
+    sonic_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_channels_measure(PyArray_DATA(out), PyArray_DATA(in), channels, count, rate, hop);
+    Py_END_ALLOW_THREADS
+    return finish(in, out, status);
+}
+
+/* (powers float32 [windows, 11, pairs], channels, centre, bass) -> (weights float32 [channels], is_mean). */
+static PyObject *channels_choose(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *object;
+    int channels;
+    sonic_channels_roles roles;
+    if (!PyArg_ParseTuple(args, "Oiii:channels_choose", &object, &channels, &roles.centre, &roles.bass))
+        return NULL;
+    PyArrayObject *in = sonic_py_array(object, NPY_FLOAT32, 3, "powers");
+    if (!in)
+        return NULL;
+    const npy_intp *shape = PyArray_DIMS(in);
+    if (shape[1] != SONIC_BAND_POWERS || channels < 1 || shape[2] != sonic_channels_pairs(channels)) {
+        Py_DECREF(in);
+        return PyErr_Format(PyExc_ValueError, "Give powers [windows, %d, pairs of %d channels].", SONIC_BAND_POWERS,
+                            channels);
+    }
+    sonic_channels_choice choice;
+    sonic_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_channels_choose(&choice, PyArray_DATA(in), shape[0], channels, roles);
+    Py_END_ALLOW_THREADS
+    PyArrayObject *out = status == SONIC_OK ? new_vector(channels) : NULL;
+    if (out)
+        memcpy(PyArray_DATA(out), choice.weights, sizeof(float) * (size_t)channels);
+    PyObject *weights = finish(in, out, status);
+    return weights && out ? Py_BuildValue("NO", weights, choice.is_mean ? Py_True : Py_False) : weights;
+}
+
+/* (x float32 [n], rate in Hz) -> (peak, loud, range in dB). */
+static PyObject *speech_activity(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *object;
+    int rate;
+    if (!PyArg_ParseTuple(args, "Oi:speech_activity", &object, &rate))
+        return NULL;
+    PyArrayObject *in = sonic_py_array(object, NPY_FLOAT32, 1, "x");
+    if (!in)
+        return NULL;
+    sonic_sound sound = sound_view(in, rate);
+    sonic_speech_activity found;
+    sonic_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = sonic_speech_activity_measure(&found, sound);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(in);
+    if (status != SONIC_OK)
+        return sonic_py_raise(status);
+    return Py_BuildValue("fff", found.peak, found.loud, found.range_db);
+}
+
 PyMethodDef sonic_py_audio_methods[] = {
     {"resample", resample, METH_VARARGS,
      "resample(x, rate_in, rate_out) -> float32 [ceil(n * rate_out / rate_in)]: mono audio, float32 [n], at another "
@@ -110,5 +195,14 @@ PyMethodDef sonic_py_audio_methods[] = {
      "log_mel(x) -> float32 [80, 3000 * pieces of 30 s]: Whisper's log-mel features of mono audio at 16000 Hz"},
     {"envelope", envelope, METH_VARARGS,
      "envelope(x, rate, fps, frames) -> float32 [frames]: root mean square of mono audio during each video frame"},
+    {"channels_measure", channels_measure, METH_VARARGS,
+     "channels_measure(x, rate, hop) -> float32 [windows, 11, pairs]: powers of x, float32 [channels, n], and of the "
+     "sums "
+     "of two channels, in bands, every `hop` samples"},
+    {"channels_choose", channels_choose, METH_VARARGS,
+     "channels_choose(powers, channels, centre, bass) -> (weights float32 [channels], whether they are the mean): the "
+     "mixture that keeps the speech; centre and bass are channels, or -1"},
+    {"speech_activity", speech_activity, METH_VARARGS,
+     "speech_activity(x, rate) -> (peak, loud, range in dB) of mono audio: whether it can hold speech"},
     {NULL, NULL, 0, NULL},
 };

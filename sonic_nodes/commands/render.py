@@ -17,6 +17,7 @@ from .. import pipeline
 from ..engines import engine_class
 from ..errors import UsageError
 from ..media.audio import read_sound
+from ..media.channels import output_note
 from ..media.files import is_same_file
 from ..media.frame_folder import FrameFolder
 from ..media.image import load_picture, read_picture
@@ -50,12 +51,14 @@ def render_file(options: argparse.Namespace) -> dict:
     if request.plan_only:
         say("\n".join(plan.text))
         return {"plan": plan.as_dict()}
-    for note in [*data["notes"], *([plan.title] if plan else [])]:
+    notes = [*data["notes"], *sound_notes(data["speech"])]
+    for note in [*notes, *([plan.title] if plan else [])]:
         notify(note)
     with bar("sampling") if plan else contextlib.nullcontext() as progress:
         latent = engine.infer(data, request.seed, request.settings, progress)
     for note in latent["sonic"].get("notes", ()):
         notify(note)
+        notes.append(note)
     description = engine.describe(latent)
     tags = metadata(engine=engine.name, seed=request.seed, **description.metadata)
     frames, render_seconds = write_video(engine, latent, data, request, tags)
@@ -67,12 +70,19 @@ def render_file(options: argparse.Namespace) -> dict:
         "seconds": time.perf_counter() - started,
         "render_seconds": render_seconds,
         "peak_memory_mb": peak_memory_mb(),
+        "notes": notes,
         **description.summary,
     }
 
 
 def notify(sentence: str):
     say(f"sonic: {sentence}")
+
+
+def sound_notes(sound) -> list[str]:
+    """What the MP4 changes of the sound."""
+    note = output_note(sound.positions, len(sound.waveform))
+    return [note] if note else []
 
 
 def prepared(request: RenderRequest) -> dict:

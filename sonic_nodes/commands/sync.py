@@ -19,7 +19,10 @@ def run(options) -> int:
     if options.fix is not None:
         fix.check_target(options.video, options.fix)
     found = measure(options.video)
+    for note in found.notes:
+        print(f"sonic: {note}", file=sys.stderr)
     result = {"offset_ms": round(found.offset_ms, 1), "confidence": round(found.confidence, 3), "reason": found.reason}
+    result["notes"] = list(found.notes)
     if options.fix is not None:
         delay_ms, result["reason"] = fix.decide(found, max_offset_ms)
         result["moved_ms"] = round(delay_ms, 1)

@@ -4,7 +4,7 @@ csrc/lipsync."""
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -13,6 +13,7 @@ from ..errors import InstallError, is_out_of_memory, shortage
 from ..extension.native import _sonic
 from ..face import ASSETS
 from ..media.audio import Sound
+from ..media.voice import speech_notes
 from .track import FaceTrack, FaceTracker
 
 TICKS_PER_S = 100
@@ -77,6 +78,7 @@ class Estimate:
     scores: np.ndarray | None = None  # [121]
     variates: Variates | None = None
     drift_ms: float = 0.0  # change of the offset over the clip
+    notes: tuple[str, ...] = ()  # sentences for the user about the sound
 
     @property
     def is_confident(self) -> bool:
@@ -90,11 +92,14 @@ class AudioFeatures:
     mel: np.ndarray  # float32 [80, ticks of its length or more]
     peak: float
     duration_s: float
+    notes: tuple[str, ...] = ()  # sentences for the user about the sound
 
     @classmethod
     def from_sound(cls, sound: Sound) -> AudioFeatures:
         peak = float(max(sound.waveform.max(), -sound.waveform.min()))
-        return cls(_sonic.log_mel(sound.mono_16k()), peak, sound.duration_s)
+        mono = sound.mono_16k()
+        notes = (*sound.notes, *speech_notes(sound, mono))
+        return cls(_sonic.log_mel(mono), peak, sound.duration_s, notes)
 
 
 def tick_count(times_s, start_s: float, sound_s: float) -> int:
@@ -129,6 +134,10 @@ def score_confidence(scores: np.ndarray, compared: int) -> float:
 def estimate(track: FaceTrack, sound: Sound | AudioFeatures, start_s: float = 0.0) -> Estimate:
     """`start_s`: when the sound starts on the clock of the track."""
     audio = sound if isinstance(sound, AudioFeatures) else AudioFeatures.from_sound(sound)
+    return replace(_estimate(track, audio, start_s), notes=audio.notes)
+
+
+def _estimate(track: FaceTrack, audio: AudioFeatures, start_s: float) -> Estimate:
     problem = _problem(track, audio)
     if problem:
         return Estimate(0.0, 0.0, problem)

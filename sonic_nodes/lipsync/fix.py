@@ -14,6 +14,7 @@ from ..errors import OutputError, UsageError
 from ..extension.native import _sonic
 from ..media.aac import AacTrack
 from ..media.audio import Sound
+from ..media.channels import output_note
 from ..media.files import atomic_video, copy_video, create_temporary, is_same_file, output_errors, regular_file
 from ..media.provenance import xmp_box
 from ..media.tags import ANY_ENCODING, copyable_tags
@@ -85,6 +86,8 @@ def write_shifted(source: str, target: str, sound: Sound, start_s: float) -> str
         with open(temporary, "ab") as end:
             end.write(label)
     others = carried.copied["audio"]
+    if mixed := output_note(sound.positions, len(sound.waveform)):
+        note = f" {mixed}{note}"
     return note + (f" Further audio tracks, copied without a shift: {others}." if others else "")
 
 

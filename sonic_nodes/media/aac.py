@@ -10,22 +10,24 @@ import av
 
 from ..extension.native import _sonic
 from .audio import Sound
+from .channels import for_aac
+from .sound_limits import check_start
 
 # ISO/IEC 14496-3, table 1.18
 RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 FALLBACK_RATE_HZ = 48000
-LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-BITS_PER_S = {1: 128_000, 2: 192_000, 6: 384_000}
+BITS_PER_S = {1: 128_000, 2: 192_000, 3: 256_000, 4: 320_000, 5: 384_000, 6: 384_000}
 FRAME_SAMPLES = 1024
 
 
 class AacTrack:
-    """Rates and channel counts that AAC lacks become 48000 Hz and mono. The track starts at 0 s, with silence up to
-    `start_s`: MP4 declares the encoder's priming samples only for tracks that start at 0."""
+    """Rates that AAC lacks become 48000 Hz, layouts that it lacks stereo (channels.py). The track starts at 0 s, with
+    silence up to `start_s`: MP4 declares the encoder's priming samples only for tracks that start at 0."""
 
     def __init__(self, container, sound: Sound, start_s: float = 0.0, bit_rate_scale: int = 1):
         self._container = container
-        self._samples = sound.waveform if sound.waveform.shape[0] in LAYOUTS else sound.mono()[None]
+        check_start(start_s, "the video")
+        self._samples, self._layout = for_aac(sound.waveform, sound.positions)
         self._rate, self._at, self._dropped = sound.rate, 0, 0  # _at: into _samples; _dropped: samples before those
         if self._rate not in RATES_HZ:
             rate, self._rate = self._rate, FALLBACK_RATE_HZ
@@ -35,7 +37,6 @@ class AacTrack:
         channels = self._samples.shape[0]
         if silent := round(start_s * self._rate):
             self._samples = np.concatenate([np.zeros((channels, silent), np.float32), self._samples], axis=1)
-        self._layout = LAYOUTS[channels]
         self.stream = container.add_stream("aac", rate=self._rate)
         self.stream.codec_context.layout = self._layout
         self.stream.codec_context.bit_rate = bit_rate_scale * BITS_PER_S[channels]

@@ -47,6 +47,11 @@ def kind_of(stream) -> str:
     return stream.type
 
 
+def has_video(container) -> bool:
+    """Cover pictures do not count."""
+    return any(kind_of(stream) == "video" for stream in container.streams.video)
+
+
 def fits_mp4(stream) -> bool:
     """Whether an MP4 file can hold the packets of this track as they are."""
     context = stream.codec_context

@@ -25,6 +25,7 @@ from ..interrupts import deferred
 from . import boxes
 from .aac import AacTrack
 from .audio import Sound
+from .channels import positions_of
 from .files import create_temporary, output_errors
 from .provenance import xmp_box
 from .tags import ANY_ENCODING
@@ -72,7 +73,7 @@ class VideoWriter:
     The target appears when the block ends without an exception. OutputError: the target cannot be written.
 
     time_base: in seconds; every frame comes with its time, for variable frame rates.
-    pcm_format: (rate, channels) that AAC supports (aac.py), for samples passed to `write_packet`.
+    pcm_format: (rate, channels, layout) that AAC supports (aac.py), for samples passed to `write_packet`.
     colours: primaries and transfer of ITU-T H.273, where they are not those of BT.709.
     before_rename: called when the file is complete; what it raises keeps the target as it was.
     pixel_aspect: width of a pixel by its height, where it is not 1.
@@ -89,7 +90,7 @@ class VideoWriter:
         lossless: bool = False,
         metadata: dict[str, str] | None = None,
         time_base: Fraction | None = None,
-        pcm_format: tuple[int, int] | None = None,
+        pcm_format: tuple[int, int, str] | None = None,
         colours: tuple[int, int] | None = None,
         before_rename: Callable[[], object] = lambda: None,
         pixel_aspect: Fraction | None = None,
@@ -251,8 +252,8 @@ class _Encoder:
             self.video.codec_context.sample_aspect_ratio = writer._pixel_aspect
         sound = writer._sound
         if writer._pcm_format is not None:
-            rate, channels = writer._pcm_format
-            sound = Sound(np.zeros((channels, 0), np.float32), rate)
+            rate, channels, layout = writer._pcm_format
+            sound = Sound(np.zeros((channels, 0), np.float32), rate, positions=positions_of(layout))
         self.audio = AacTrack(self.container, sound) if sound is not None else None
         self.carried = writer._carried
         if self.carried is not None:

@@ -103,4 +103,5 @@ class SonicLipSyncCalibrate(io.ComfyNode):
                     count += 1
         except InputError as error:
             return estimate.Estimate(0.0, 0.0, f"Nothing was measured: {error}"), 0, []
-        return estimate.estimate(tracker.track, sound), sound.rate, notes
+        found = estimate.estimate(tracker.track, sound)
+        return found, sound.rate, [*notes, *found.notes]

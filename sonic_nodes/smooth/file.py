@@ -64,7 +64,10 @@ def smooth_file(
 def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: bool) -> None:
     first = source.first()
     height, width = first.shape[:2]
-    decoder = None if source.audio is None or source.copies_audio else PcmDecoder(source.audio, source.origin_s)
+    decoder = None
+    if source.audio is not None and not source.copies_audio:
+        decoder = PcmDecoder(source.audio, source.origin_s, source.name)
+    source.note += decoder.note if decoder else ""
     with (
         VideoWriter(
             output,
@@ -75,7 +78,7 @@ def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: b
             lossless,
             copyable_tags(source.container),
             time_base=source.time_base,
-            pcm_format=decoder and (decoder.rate, decoder.channels),
+            pcm_format=decoder and (decoder.rate, decoder.channels, decoder.layout),
             colours=source.colours(),
             pixel_aspect=source.pixel_aspect(),
             carried=source.carried,
