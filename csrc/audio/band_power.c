@@ -11,10 +11,15 @@ static const float lowest_db = -140.0f, bin_db = 0.25f;
 static const float edges_hz[SONIC_BAND_POWERS + 1] = {150,  300,  450,  600,  800,  1000,
                                                       1300, 1600, 2000, 2500, 3150, 4000};
 
+static int32_t step_of(int32_t rate_hz)
+{
+    return rate_hz >= SONIC_BAND_POWER_RATE_HZ ? rate_hz / SONIC_BAND_POWER_RATE_HZ : 1;
+}
+
 void sonic_band_power_init(sonic_band_power *self, int32_t rate_hz)
 {
     sonic_spectrum_init(&self->tables);
-    self->step = rate_hz >= SONIC_BAND_POWER_RATE_HZ ? rate_hz / SONIC_BAND_POWER_RATE_HZ : 1;
+    self->step = step_of(rate_hz);
     float bin_hz = (float)rate_hz / (float)self->step / SONIC_SPECTRUM_SAMPLES;
     for (int b = 0; b <= SONIC_BAND_POWERS; b++) {
         float bin = sonic_clampf(edges_hz[b] / bin_hz, 0.0f, SONIC_SPECTRUM_SAMPLES / 2 + 1);
@@ -22,7 +27,7 @@ void sonic_band_power_init(sonic_band_power *self, int32_t rate_hz)
     }
 }
 
-int64_t sonic_band_power_window(const sonic_band_power *self) { return (int64_t)SONIC_SPECTRUM_SAMPLES * self->step; }
+int64_t sonic_band_power_window(int32_t rate_hz) { return (int64_t)SONIC_SPECTRUM_SAMPLES * step_of(rate_hz); }
 
 void sonic_band_power_measure(float power[SONIC_BAND_POWERS][SONIC_SPECTRUM_LANES], const sonic_band_power *self,
                               float frames[SONIC_SPECTRUM_SAMPLES][SONIC_SPECTRUM_LANES])

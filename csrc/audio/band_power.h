@@ -19,7 +19,7 @@ typedef struct sonic_band_power {
 void sonic_band_power_init(sonic_band_power *self, int32_t rate_hz);
 
 /* Samples of one window. */
-int64_t sonic_band_power_window(const sonic_band_power *self);
+int64_t sonic_band_power_window(int32_t rate_hz);
 
 /* frames [400][lane]: one window of averaged samples a lane, overwritten. power [band][lane]: mean square in the band,
  * up to a constant factor. */

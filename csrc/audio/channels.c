@@ -11,13 +11,18 @@
 
 static const float background = 2.0f;    /* of the median power: above it, what changes over time */
 static const float least_change = 0.01f; /* of all power: with less, the powers are compared as they are */
+static const float silence = 3e-5f;      /* power of a window at -90 dB of full scale */
 static const float cancelled = 0.1f;     /* of the power that the mean of unrelated channels has */
 static const float clear_gain = 0.02f;   /* of the score, for another mixture than the mean */
 static const float channel_gain = 0.01f; /* of the score, for one more channel */
 static const float centre_score = 0.9f;  /* from here on the centre alone has all the speech */
 static const float centre_share = 0.25f; /* of the reference's power: the centre has the dialogue, others music */
 
-int64_t sonic_channels_windows(int64_t count, int64_t hop) { return count > hop ? (count + hop - 1) / hop : 1; }
+int64_t sonic_channels_windows(int64_t count, int32_t rate_hz, int64_t hop)
+{
+    int64_t window = sonic_band_power_window(rate_hz);
+    return count > window ? (count - window) / hop + 1 : 1;
+}
 
 int64_t sonic_channels_pairs(int64_t channels) { return channels * (channels + 1) / 2; }
 
@@ -71,7 +76,7 @@ sonic_status sonic_channels_measure(float *powers, const float *samples, int64_t
     recording r;
     r.samples = samples, r.channels = channels, r.count = count;
     sonic_band_power_init(&r.bands, rate_hz);
-    int64_t windows = sonic_channels_windows(count, hop), size = BANDS * sonic_channels_pairs(channels);
+    int64_t windows = sonic_channels_windows(count, rate_hz, hop), size = BANDS * sonic_channels_pairs(channels);
     for (int64_t i = 0; i < windows; i++)
         measure_window(powers + i * size, &r, i * hop);
     return SONIC_OK;
@@ -223,6 +228,11 @@ static void choose(sonic_channels_choice *out, mixtures *m, sonic_channels_roles
     for (int64_t c = 0; c < m->channels; c++)
         mean[c] = 1.0f / (float)m->channels;
     out->mean_score = mean_is_cancelled(m, mean, all) ? 0.0f : score(m, mean, NULL);
+    if (all < silence * (double)m->windows) {
+        out->is_mean = 1;
+        memcpy(out->weights, mean, sizeof mean);
+        return;
+    }
     if (!is_centre_enough(out, m, roles)) {
         choose_channel(out, m, roles);
         add_channels(out, m, roles);

@@ -15,8 +15,9 @@
 
 #define SONIC_CHANNELS_MAX 16
 
-/* Windows of 50 ms in `count` samples, one every `hop` samples; at least one. */
-int64_t sonic_channels_windows(int64_t count, int64_t hop);
+/* Whole windows of 50 ms in `count` samples at rate_hz, one every `hop` samples; at least one, then filled with zeros.
+ */
+int64_t sonic_channels_windows(int64_t count, int32_t rate_hz, int64_t hop);
 
 /* Pairs of channels a <= b. */
 int64_t sonic_channels_pairs(int64_t channels);

@@ -29,7 +29,7 @@ static void measure_tenths(float *tenths, int64_t count, sonic_sound sound, cons
 {
     for (int64_t first = 0; first < count; first += LANES / 2) {
         float frames[SONIC_SPECTRUM_SAMPLES][LANES], power[BANDS][LANES];
-        fill(frames, sound, first * 2 * sonic_band_power_window(bands), bands->step);
+        fill(frames, sound, first * 2 * sonic_band_power_window(sound.rate_hz), bands->step);
         sonic_band_power_measure(power, bands, frames);
         for (int64_t i = 0; i < LANES / 2 && first + i < count; i++)
             for (int b = 0; b < BANDS; b++)
@@ -69,7 +69,7 @@ sonic_status sonic_speech_activity_measure(sonic_speech_activity *out, sonic_sou
     if (sound.rate_hz < 1)
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a rate of at least 1 Hz: it is %d.", (int)sound.rate_hz);
     sonic_band_power_init(&bands, sound.rate_hz);
-    int64_t count = sound.count / (2 * sonic_band_power_window(&bands));
+    int64_t count = sound.count / (2 * sonic_band_power_window(sound.rate_hz));
     count = count > 0 ? count : 1;
     float *tenths = malloc(sizeof(float) * (BANDS + 1) * (size_t)count);
     if (!tenths)

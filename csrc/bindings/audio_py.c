@@ -122,7 +122,7 @@ static PyObject *channels_measure(PyObject *self, PyObject *args)
         return PyErr_Format(PyExc_ValueError, "Give 1 to %d channels and a hop of at least 1 sample.",
                             SONIC_CHANNELS_MAX);
     }
-    npy_intp shape[3] = {(npy_intp)sonic_channels_windows(count, hop), SONIC_BAND_POWERS,
+    npy_intp shape[3] = {(npy_intp)sonic_channels_windows(count, rate, hop), SONIC_BAND_POWERS,
                          (npy_intp)sonic_channels_pairs(channels)};
     PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(3, shape, NPY_FLOAT32);
     if (!out)

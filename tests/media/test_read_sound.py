@@ -9,8 +9,9 @@ from PIL import Image
 
 import av
 from sonic_nodes.errors import InputError
-from sonic_nodes.media import audio
+from sonic_nodes.media import sound_limits
 from sonic_nodes.media.audio import read_sound
+from sonic_nodes.media.sound_reader import Section
 from tests.media import clips
 
 RATE = 48000
@@ -171,21 +172,25 @@ def test_values_that_are_not_numbers(tmp_path):
 
 
 def test_limits_are_checked_before_memory_is_spent(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio, "MAX_DURATION_S", 3)
+    monkeypatch.setattr(sound_limits, "MAX_DURATION_S", 3)
     for name, codec in (("a.wav", "pcm_s16le"), ("a.mp3", "libmp3lame"), ("a.opus", "libopus"), ("a.mkv", "libopus")):
         clips.write_sound(tmp_path / name, clips.tone(10 * RATE, RATE)[None], RATE, codec)
         pieces = []
-        real = audio._Reader.append
+        real = Section.append
         monkeypatch.setattr(
-            audio._Reader, "append", lambda self, piece, real=real, p=pieces: (p.append(piece.size), real(self, piece))
+            Section, "append", lambda self, piece, real=real, p=pieces: (p.append(piece.size), real(self, piece))
         )
         assert refusal(tmp_path / name).startswith("Cut the recording")
         assert sum(pieces) <= 3.3 * RATE
         monkeypatch.undo()
-        monkeypatch.setattr(audio, "MAX_DURATION_S", 3)
-    clips.write_pcm(tmp_path / "many.wav", bytes(2 * 20 * 4000), 16000, channels=20)
-    assert refusal(tmp_path / "many.wav").startswith("Mix the recording down")
-    monkeypatch.setattr(audio, "MAX_VALUES", 100_000)
+        monkeypatch.setattr(sound_limits, "MAX_DURATION_S", 3)
+    for channels in (20, 64):
+        clips.write_pcm(tmp_path / "many.wav", bytes(2 * channels * 4000), 16000, channels=channels)
+        assert refusal(tmp_path / "many.wav").startswith("Mix the recording down")
+    for rate in (1, 100, 2_000_000_000):
+        clips.write_pcm(tmp_path / "rate.wav", bytes(8000), rate)
+        assert refusal(tmp_path / "rate.wav").startswith("Convert the recording to 48000 Hz")
+    monkeypatch.setattr(sound_limits, "MAX_VALUES", 100_000)
     clips.write_pcm(tmp_path / "wide.wav", bytes(2 * 8 * 16000), 16000, channels=8)
     assert "does not fit in memory" in refusal(tmp_path / "wide.wav")
 

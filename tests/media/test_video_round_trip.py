@@ -115,7 +115,7 @@ def test_odd_sizes(tmp_path, portrait, width, height):
 @pytest.mark.parametrize(
     ("channels", "rate", "stored"),
     [(1, 8000, (1, 8000)), (2, 44100, (2, 44100)), (6, 48000, (6, 48000))]
-    + [(3, 48000, (1, 48000)), (1, 11111, (1, 48000)), (2, 192000, (2, 48000))],
+    + [(3, 48000, (3, 48000)), (4, 48000, (2, 48000)), (1, 11111, (1, 48000)), (2, 192000, (2, 48000))],
 )
 def test_sounds_that_aac_lacks_are_converted(tmp_path, portrait, channels, rate, stored):
     waveform = np.stack([clips.tone(rate + 77, rate, 200 + 50 * c) for c in range(channels)])
