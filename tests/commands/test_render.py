@@ -63,8 +63,10 @@ def test_json_report(rendered):
         "seconds",
         "render_seconds",
         "peak_memory_mb",
+        "notes",
         "commanded",
     }
+    assert report["notes"] == []
     assert report["output"] == str(out) and report["fps"] == 25
     assert report["frames"] == round(25 * report["duration_s"]) == len(list(frames.iterdir()))
     assert len(report["commanded"]["opening"]) == len(report["commanded"]["width"]) == report["frames"]

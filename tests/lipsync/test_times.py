@@ -28,7 +28,7 @@ def test_the_command_corrects_a_file_and_keeps_its_frames(tmp_path, capsys):
     write_video(source, frames()[:100], fix.shifted(speech(), 180.0))
     assert cli.main(["sync", str(source), "--json", "--fix", str(target)]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"offset_ms", "confidence", "reason", "moved_ms", "output"}
+    assert set(result) == {"offset_ms", "confidence", "reason", "notes", "moved_ms", "output"}
     assert result["offset_ms"] == pytest.approx(180, abs=25)
     assert result["moved_ms"] == pytest.approx(fix.TARGET_MS - result["offset_ms"], abs=0.1)
     assert packets(source) == packets(target)
