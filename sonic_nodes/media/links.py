@@ -13,6 +13,7 @@ from typing import BinaryIO
 from ..errors import InputError
 
 MAX_LINKS = 1000
+MAX_HEADS = 1_000_000  # pages or boxes that are looked at: pages have 4 kB and more, of smaller ones files are not made
 _SCAN = 1 << 20
 _FLAC_HEAD = b"fLaC\0\0\0\x22"  # RFC 9639: the marker, and STREAMINFO, always first, of 34 bytes
 
@@ -73,7 +74,7 @@ def _finder(head: bytes):
 def _ogg_links(file: BinaryIO, end: int) -> Iterator[int]:
     """Where pages that begin a stream (flag 2) follow others."""
     at, beginning = 0, True
-    while at + 27 <= end:
+    for _ in range(MAX_HEADS):
         file.seek(at)
         page = file.read(27 + 255)
         if page[:4] != b"OggS" or len(page) < 27:
@@ -117,7 +118,7 @@ def _flac_files(file: BinaryIO, end: int) -> Iterator[int]:
 def _mp4_files(file: BinaryIO, end: int) -> Iterator[int]:
     """Where another `ftyp` box begins that a `moov` box follows."""
     at, begins = 0, None
-    while at + 8 <= end:
+    for _ in range(MAX_HEADS):
         file.seek(at)
         head = file.read(16)
         size = int.from_bytes(head[:4], "big")
@@ -128,6 +129,6 @@ def _mp4_files(file: BinaryIO, end: int) -> Iterator[int]:
         if head[4:8] == b"moov" and begins is not None:
             yield begins
             begins = None
-        if size < 8:
+        if size < 8 or at + size >= end:
             return
         at += size

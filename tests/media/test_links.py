@@ -91,3 +91,21 @@ def test_whole_files_are_one_part_and_parts_are_files():
 def test_too_many_parts_are_refused():
     with pytest.raises(InputError, match="^Convert the recording to WAV"):
         links.parts(io.BytesIO(b"RIFF\x04\0\0\0WAVE" * 1002))
+
+
+@pytest.mark.parametrize("head", [b"OggS\0\0" + bytes(21), b"\0\0\0\x08ftyp" + b"\0\0\0\x08free" * 3])
+def test_heads_without_number_are_not_all_looked_at(monkeypatch, head):
+    """A file of nothing but empty pages or boxes."""
+    monkeypatch.setattr(links, "MAX_HEADS", 50)
+    read, file = [], io.BytesIO(head * 1000)
+    monkeypatch.setattr(links, "FilePart", lambda *part: part[1:])
+
+    class Counted:
+        def seek(self, *place):
+            return file.seek(*place)
+
+        def read(self, size):
+            read.append(size)
+            return file.read(size)
+
+    assert links.parts(Counted()) == [(0, 1000 * len(head))] and len(read) <= 51
