@@ -8,6 +8,7 @@ from fractions import Fraction
 import av
 from av.stream import Disposition
 
+from ..errors import InputError
 from .video_reader import shift_timestamps
 
 # Codecs whose packets go into MP4 as they are: registered at mp4ra.org, known to FFmpeg's muxer and to players.
@@ -58,6 +59,16 @@ def fits_mp4(stream) -> bool:
     return context is not None and context.name in MP4_CODECS.get(kind_of(stream), ())
 
 
+def frame_format(head: bytes) -> tuple[int, ...] | None:
+    """What the first 4 bytes of a frame say of its format: ADTS (ISO/IEC 14496-3, 1.A.2.2) and MPEG audio (ISO/IEC
+    11172-3, 2.4.1.3); None for frames of another kind."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0x06 == 0:  # layer 0: ADTS. Profile, sampling rate and channels, without the private bit
+        return head[2] & 0xFD, head[3] & 0xC0
+    return head[1] & 0xFE, head[2] & 0x0C, int(head[3] >> 6 == 3)  # version and layer, sampling rate, mono
+
+
 def track_tags(stream) -> dict[str, str]:
     return {key.lower(): value for key, value in stream.metadata.items() if key.lower() in TRACK_TAGS}
 
@@ -89,6 +100,7 @@ class CarriedTracks:
         self.copied = Counter(kind_of(s) for s in others if fits_mp4(s))
         self._lost = Counter(kind_of(s) for s in others if not fits_mp4(s) and not self._is_written_anew(s))
         self._chapters = _chapters(container, origin_s)
+        self._format: tuple[int, ...] | None = None
 
     def _is_written_anew(self, stream) -> bool:
         """Data tracks that the muxer makes itself: time codes and the titles of chapters."""
@@ -112,14 +124,26 @@ class CarriedTracks:
 
     def mux(self, output, packet: av.Packet) -> None:
         """Writes a packet of one of `streams`. A packet whose times the muxer refuses is left out."""
-        shift_timestamps(packet, self._origin_s)
         stream = packet.stream
+        if stream.index == getattr(self._audio, "index", None):
+            self._check_format(packet)
+        shift_timestamps(packet, self._origin_s)
         packet.stream = self._copies[stream.index]
         try:
             output.mux(packet)
         except (av.error.ArgumentError, av.error.InvalidDataError):
-            if stream is self._audio:
+            if stream.index == getattr(self._audio, "index", None):
                 raise
+
+    def _check_format(self, packet: av.Packet) -> None:
+        """MP4 declares one format for a track: what comes after a change would be noise."""
+        found = frame_format(bytes(packet)[:4])
+        self._format = self._format or found
+        if found != self._format:
+            raise InputError(
+                "Convert the video to MP4 first, for example with HandBrake: its sound changes its sampling rate or "
+                "channels on the way."
+            )
 
     def lost(self, copy: str) -> str:
         """ " The `copy` does not have: 1 subtitle track, 2 data tracks.", or nothing."""

@@ -188,3 +188,32 @@ def test_the_notes_of_sync_are_on_stderr_and_in_json(tmp_path, capsys):
     printed = capsys.readouterr()
     notes = json.loads(printed.out)["notes"]
     assert any("2 audio tracks" in note for note in notes) and all(note in printed.err for note in notes)
+
+
+@pytest.mark.parametrize("codec", ["aac", "libmp3lame"])
+def test_copied_sound_that_changes_its_format_is_refused(tmp_path, codec):
+    """Two broadcasts one behind the other: MP4 would declare the format of the first for both."""
+    content = b""
+    for rate, layout in ((48000, "stereo"), (44100, "mono")):
+        with av.open(str(tmp_path / "part.ts"), "w") as container:
+            video, sound = container.add_stream("libx264", rate=25), container.add_stream(codec, rate=rate)
+            video.width, video.height = SIZE
+            sound.codec_context.layout = layout
+            for i in range(25):
+                frame = av.VideoFrame.from_ndarray(picture(), format="rgb24")
+                frame.pts = i
+                container.mux(video.encode(frame))
+            container.mux(video.encode(None))
+            tone = np.tile(clips.tone(rate, rate), (2 if layout == "stereo" else 1, 1))
+            frame = av.AudioFrame.from_ndarray(tone, "fltp", layout)
+            frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+            convert = av.AudioResampler(sound.codec_context.format.name, layout, rate, 1024 if codec == "aac" else 1152)
+            for piece in [*convert.resample(frame), *convert.resample(None)]:
+                container.mux(sound.encode(piece))
+            container.mux(sound.encode(None))
+        content += (tmp_path / "part.ts").read_bytes()
+    (tmp_path / "joined.ts").write_bytes(content)
+    written(tmp_path / "part.ts", tmp_path / "out.mp4", "smooth")
+    with pytest.raises(InputError, match="^Convert the video to MP4 first"):
+        written(tmp_path / "joined.ts", tmp_path / "other.mp4", "smooth")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["joined.ts", "out.mp4", "part.ts"]
