@@ -1,6 +1,12 @@
-"""Errors for users: the first sentence is the remedy. Each has the exit code of the command `sonic`."""
+"""Errors for users: the first sentence is the remedy. Each has the exit code of the command `sonic`.
+
+Messages name files, tensors and tags that others wrote. They are escaped here, in the one place that all of them pass,
+so they are safe on terminals, in logs and on ComfyUI's page.
+"""
 
 import errno
+
+from .printable import printable, printable_lines
 
 # What says that memory or address space ran out where no MemoryError does: libtorch's allocators, C++, the C library's
 # ENOMEM in any wrapper, OpenCV's error -4, codecs under Pillow (libImaging/codec_fd.c, libwebp, libavif), the dynamic
@@ -31,6 +37,10 @@ class SonicError(Exception):
     """A problem that the user can solve. The first sentence of the message says how."""
 
     exit_code = 3
+    escaped = staticmethod(printable)
+
+    def __init__(self, message: str = ""):
+        super().__init__(self.escaped(message))
 
 
 class UsageError(SonicError):
@@ -68,9 +78,10 @@ class OutputError(SonicError):
 
 
 class InstallError(SonicError):
-    """A part of the program is missing or does not load."""
+    """A part of the program is missing or does not load. The message may have several lines."""
 
     exit_code = 7
+    escaped = staticmethod(printable_lines)
 
 
 def is_address_space_limited() -> bool:

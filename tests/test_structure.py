@@ -32,7 +32,8 @@ C_LAYERS["bindings"] = {"", *C_LAYERS}
 
 # Packages and modules of sonic_nodes from the ground up: each may import those above it in this list, and its own.
 PYTHON_LAYERS = (
-    ("", "errors", "interrupts"),
+    ("", "printable"),
+    ("errors", "interrupts"),
     ("extension",),
     ("progress",),
     ("media",),
