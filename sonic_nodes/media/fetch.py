@@ -7,6 +7,7 @@ effect. Each redirect is checked the same way. Proxies of the environment are no
 
 from __future__ import annotations
 
+import functools
 import http.client
 import ipaddress
 import re
@@ -20,6 +21,7 @@ from queue import Empty, Queue
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from ..errors import InputError
+from .http_body import Response, TooLarge
 
 MAX_BYTES = 64 << 20
 TIME_S = 30.0  # for everything: names, redirects, content
@@ -29,7 +31,9 @@ REDIRECTS = (301, 302, 303, 307, 308)
 PORTS = {"http": 80, "https": 443}
 HEADERS = {"Accept-Encoding": "identity", "Accept": "image/*", "User-Agent": "sonic"}
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-PIECE_BYTES = 1 << 16
+OVERHEAD_BYTES = 1 << 20  # of headers, chunk sizes and trailers, besides as many bytes as the picture may have
+MAX_HOST = 253  # characters of a name (RFC 1035, 2.3.4)
+SHOWN = 200  # characters of an address in a message
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
 
@@ -94,7 +98,7 @@ def fetch(
         if redirect is None:
             return content
         if url.lower().startswith("https:") and redirect.lower().startswith("http:"):
-            raise InputError(f"Give the picture's final address: {url!r} redirects from https to http.")
+            raise InputError(f"Give the picture's final address: {shown(url)} redirects from https to http.")
         url = redirect
     raise InputError(f"Give the picture's final address: it is behind more than {MAX_REDIRECTS} redirects.")
 
@@ -119,23 +123,20 @@ class _Download:
             with closing(_Connection(parts, addresses, self)) as connection, connection.deadline():
                 connection.request("GET", _target(parts), headers=HEADERS)
                 return self.answer(url, connection.getresponse())
+        except TooLarge:
+            raise self.too_large(url) from None
         except TimeoutError:
-            raise InputError(
-                f"Try again later, or download the picture yourself: {url!r} did not answer in time."
-            ) from None
+            raise late(url) from None
         except ssl.SSLCertVerificationError as error:
             raise InputError(
                 f"Download the picture yourself if you trust the server: the certificate of {parts.hostname!r} "
                 f"is not valid ({error.verify_message})."
             ) from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             if time.monotonic() >= self.end:
-                raise InputError(
-                    f"Try again later, or download the picture yourself: {url!r} did not answer in time."
-                ) from None
-            raise InputError(
-                f"Check the address and the network: {url!r} cannot be reached ({error or type(error).__name__})."
-            ) from None
+                raise late(url) from None
+            reason = str(error)[:SHOWN] or type(error).__name__
+            raise InputError(f"Check the address and the network: {shown(url)} cannot be reached ({reason}).") from None
 
     def public_addresses(self, parts: SplitResult) -> list[str]:
         addresses = self.resolved(parts.hostname, parts.port or PORTS[parts.scheme])
@@ -168,32 +169,20 @@ class _Download:
             raise InputError(f"Check the address and the network: the name {host!r} is not found ({result}).")
         return result
 
-    def answer(self, url: str, response: http.client.HTTPResponse) -> tuple[bytes, str | None]:
+    def answer(self, url: str, response: Response) -> tuple[bytes, str | None]:
         if response.status in REDIRECTS and response.headers["Location"]:
-            return b"", urljoin(url, response.headers["Location"])
+            return b"", _joined(url, response.headers["Location"])
         if response.status != 200:
-            raise InputError(f"Check the address: {url!r} answers {response.status} {response.reason}.")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise InputError(f"Download the picture yourself: {url!r} sends it compressed.")
-        if (response.length or 0) > self.max_bytes:
-            raise self.too_large(url)
-        return self.content(url, response), None
-
-    def content(self, url: str, response: http.client.HTTPResponse) -> bytes:
-        pieces, size = [], 0
-        while piece := response.read(PIECE_BYTES):
-            self.left_s()
-            size += len(piece)
-            if size > self.max_bytes:
-                raise self.too_large(url)
-            pieces.append(piece)
+            raise InputError(f"Check the address: {shown(url)} answers {response.status} {response.reason[:SHOWN]}.")
+        codings = response.headers.get_all("Content-Encoding", [])
+        if any(coding.strip().lower() not in ("", "identity") for coding in codings):
+            raise InputError(f"Download the picture yourself: {shown(url)} sends it compressed.")
+        content = response.body(self.max_bytes, self.left_s)
         self.left_s()
-        if response.length:
-            raise http.client.IncompleteRead(b"", response.length)
-        return b"".join(pieces)
+        return content, None
 
     def too_large(self, url: str) -> InputError:
-        return InputError(f"Choose a smaller picture: {url!r} has more than {self.max_bytes / (1 << 20):g} MB.")
+        return InputError(f"Choose a smaller picture: {shown(url)} has more than {self.max_bytes / (1 << 20):g} MB.")
 
 
 class _Connection(http.client.HTTPConnection):
@@ -204,6 +193,7 @@ class _Connection(http.client.HTTPConnection):
         self.default_port = PORTS[parts.scheme]  # decides whether the header Host names the port
         self.secure, self.addresses, self.download = parts.scheme == "https", addresses, download
         self.raw: socket.socket | None = None  # stays when http.client passes the socket on to the response
+        self.response_class = functools.partial(Response, most=2 * download.max_bytes + OVERHEAD_BYTES)
 
     def connect(self) -> None:
         self.sock = self.raw = self._open_socket()
@@ -246,23 +236,46 @@ class _Deadline:
         self.timer.cancel()
 
 
+def shown(url: str) -> str:
+    """The URL in a message: quoted, its beginning when it is long."""
+    return repr(url if len(url) <= SHOWN else url[:SHOWN] + "...")
+
+
+def late(url: str) -> InputError:
+    return InputError(f"Try again later, or download the picture yourself: {shown(url)} did not answer in time.")
+
+
+def _joined(url: str, location: str) -> str:
+    """The absolute URL of a redirect."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise InputError(
+            f"Give the picture's final address: {shown(url)} redirects to {shown(location)}, "
+            f"which is not an address ({error})."
+        ) from None
+
+
 def _checked(url: str) -> SplitResult:
     """The parts of a URL without credentials or control characters."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        url.encode("utf-8")
     except ValueError as error:
-        raise InputError(f"Check the address: {url!r} is not one ({error}).") from None
+        raise InputError(f"Check the address: {shown(url)} is not one ({str(error)[:SHOWN]}).") from None
     if parts.scheme not in PORTS:
-        raise InputError(f"Give an address that begins with http:// or https://: {url!r} does not.")
+        raise InputError(f"Give an address that begins with http:// or https://: {shown(url)} does not.")
     if parts.username is not None or parts.password is not None:
-        raise InputError(f"Give an address without user name and password: that of {host!r} has them.")
+        raise InputError(f"Give an address without user name and password: that of {shown(host or '')} has them.")
     if not host or any(ord(character) <= 32 or ord(character) == 127 for character in url):
-        raise InputError(f"Check the address: {url!r} is not one.")
+        raise InputError(f"Check the address: {shown(url)} is not one.")
     try:
+        if len(host) > MAX_HOST:  # Python before 3.11.1 takes quadratic time for long names
+            raise UnicodeError
         name = host if ":" in host else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise InputError(f"Check the address: {host!r} cannot be a host's name.") from None
+        raise InputError(f"Check the address: {shown(host)} cannot be a host's name.") from None
     port = f":{parts.port}" if parts.port is not None else ""
     return parts._replace(netloc=(f"[{name}]" if ":" in name else name) + port)
 

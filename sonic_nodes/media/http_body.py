@@ -1,0 +1,120 @@
+"""The body of an HTTP/1.1 response, framed as RFC 9112 (6, 7.1) says and no other way.
+
+http.client is more lenient than the standard: it takes "-1", "+5", "0x5" and "1_0" for the size of a chunk, and reads
+to the end of the connection after the first; it counts neither what is between the chunks nor behind the last one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+from collections.abc import Callable
+
+CHUNK_HEAD = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?\r\n")  # size and extensions, which are ignored
+LENGTH = re.compile(r"[0-9]{1,18}")
+MAX_LINE_BYTES = 4096
+MAX_TRAILERS = 100  # as many as headers in http.client
+PIECE_BYTES = 1 << 16
+
+
+class TooLarge(Exception):
+    """The body, or what is sent around it, exceeds its limit."""
+
+
+class Malformed(http.client.HTTPException):
+    """The response is not HTTP/1.1; the text says what is wrong."""
+
+
+class Metered(io.RawIOBase):
+    """A raw stream of a connection that counts what is read: status lines, headers, chunk sizes and trailers too."""
+
+    def __init__(self, raw: io.RawIOBase, most: int):
+        self.raw, self.left = raw, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int | None:
+        count = self.raw.readinto(buffer)
+        self.left -= count or 0
+        if self.left < 0:
+            raise TooLarge
+        return count
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+class Response(http.client.HTTPResponse):
+    """An http.client response that reads `most` bytes from its connection at most, and whose body is read with body().
+
+    TooLarge and Malformed are raised besides what http.client raises.
+    """
+
+    def __init__(self, sock, most: int, **options):
+        super().__init__(sock, **options)
+        self.fp = io.BufferedReader(Metered(self.fp.detach(), most))
+
+    def body(self, most: int, check: Callable[[], object]) -> bytes:
+        """The whole body, `most` bytes at most. check() is called before every read and may raise."""
+        codings = [value.strip().lower() for value in self.headers.get_all("Transfer-Encoding", [])]
+        lengths = {value.strip() for value in self.headers.get_all("Content-Length", [])}
+        content = bytearray()
+        if codings:
+            if codings != ["chunked"]:
+                raise Malformed(f"it has the transfer coding {', '.join(codings)[:100]!r}")
+            self._read_chunks(content, most, check)
+        elif lengths:
+            self._read_exactly(content, length_of(lengths), most, check)
+        else:
+            while self._read_piece(content, most + 1 - len(content), check):
+                pass
+        if len(content) > most:
+            raise TooLarge
+        return bytes(content)
+
+    def _read_piece(self, content: bytearray, count: int, check: Callable[[], object]) -> int:
+        check()
+        piece = self.fp.read1(min(count, PIECE_BYTES)) if count > 0 else b""
+        content += piece
+        return len(piece)
+
+    def _read_exactly(self, content: bytearray, count: int, most: int, check: Callable[[], object]) -> None:
+        if len(content) + count > most:
+            raise TooLarge
+        end = len(content) + count
+        while len(content) < end:
+            if not self._read_piece(content, end - len(content), check):
+                raise Malformed("it ends early")
+
+    def _read_chunks(self, content: bytearray, most: int, check: Callable[[], object]) -> None:
+        while True:
+            head = CHUNK_HEAD.fullmatch(self._line())
+            if head is None:
+                raise Malformed("the size of a chunk is invalid")
+            size = int(head[1], 16)
+            if size == 0:
+                break
+            self._read_exactly(content, size, most, check)
+            if self._line() != b"\r\n":
+                raise Malformed("a chunk is longer than its size")
+        for _ in range(MAX_TRAILERS + 1):
+            check()
+            if self._line() == b"\r\n":
+                return
+        raise Malformed(f"it has more than {MAX_TRAILERS} trailers")
+
+    def _line(self) -> bytes:
+        line = self.fp.readline(MAX_LINE_BYTES)
+        if not line.endswith(b"\n"):
+            raise Malformed("it ends early" if len(line) < MAX_LINE_BYTES else "a line between its chunks is too long")
+        return line
+
+
+def length_of(values: set[str]) -> int:
+    """Of the Content-Length headers, which must agree."""
+    if len(values) != 1 or not LENGTH.fullmatch(next(iter(values))):
+        raise Malformed(f"its length is {', '.join(sorted(values))[:100]!r}")
+    return int(next(iter(values)))
