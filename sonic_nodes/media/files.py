@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 import av
 
@@ -24,16 +25,43 @@ def is_same_file(path: str | os.PathLike, other: str | os.PathLike) -> bool:
     return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
 
 
+class NotRegularFile(OSError):
+    """The path is a folder, device, pipe or socket; the text names it."""
+
+
+def open_regular(path: str | os.PathLike) -> BinaryIO:
+    """The regular file at `path`, open for reading bytes. Raises OSError, NotRegularFile for anything else, and
+    ValueError for names that the system cannot have.
+
+    Anything else is refused before it is opened: opening waits for ever at a pipe and has effects on devices, and
+    reading /dev/zero never ends. What takes the file's place in between is opened without waiting and refused too.
+    """
+    check_regular(os.stat(path).st_mode)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        check_regular(os.fstat(descriptor).st_mode)
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def check_regular(mode: int) -> None:
+    """Raises NotRegularFile, which says what a path with this st_mode is."""
+    if stat.S_ISDIR(mode):
+        raise NotRegularFile("a folder")
+    if not stat.S_ISREG(mode):
+        raise NotRegularFile("a device or pipe")
+
+
 @contextmanager
 def regular_file(path: str | os.PathLike, name: str):
-    """The file opened for reading bytes; errors call it `name`. Folders, devices and pipes are refused."""
+    """The file opened for reading bytes; errors call it `name`. Folders, devices, pipes and sockets are refused, also
+    /dev/fd/N of a shell's <(...): readers seek."""
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise InputError(f"Choose a file: {name} is a folder.")
-        if not stat.S_ISREG(mode):
-            raise InputError(f"Choose a file on disk: {name} is a device or pipe.")
-        file = open(path, "rb")  # noqa: SIM115 (closed below)
+        file = open_regular(path)
+    except NotRegularFile as error:
+        raise InputError(f"Choose a file on disk: {name} is {error}.") from None
     except FileNotFoundError:
         raise InputError(f"Check the file's name and folder: {os.fspath(path)!r} does not exist.") from None
     except PermissionError:

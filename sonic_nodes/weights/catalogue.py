@@ -1,6 +1,7 @@
 """Finds the files that hold a network by their content, whatever their names."""
 
 import logging
+import math
 import stat
 import time
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from .check import compare
-from .entries import Entry
+from .entries import Entry, TimeLimit, TimeLimitExceeded
 from .key_maps import NETWORKS
 from .reader import open_weights
 from .sizes import sizes_of
@@ -18,9 +19,14 @@ log = logging.getLogger(__name__)
 BUDGET_S = 3.0  # for reading new files while ComfyUI's page waits
 
 
-def networks_of(entries: dict[str, Entry]) -> frozenset[str]:
-    """The complete networks among these tensors, of any size."""
-    return frozenset(key for key in NETWORKS if entries and holds(key, entries))
+def networks_of(entries: dict[str, Entry], limit: TimeLimit) -> frozenset[str]:
+    """The complete networks among these tensors, of any size. Raises TimeLimitExceeded."""
+    found = set()
+    for key in NETWORKS:
+        limit.check()
+        if entries and holds(key, entries):
+            found.add(key)
+    return frozenset(found)
 
 
 def holds(key: str, entries: dict[str, Entry]) -> bool:
@@ -38,21 +44,24 @@ class Catalogue:
     def __init__(self) -> None:
         self._seen: dict[Path, tuple[tuple[int, int], frozenset[str]]] = {}
 
-    def networks(self, path: Path) -> frozenset[str]:
-        """The networks in the file; none if it is unreadable or another kind of file."""
+    def networks(self, path: Path, limit_s: float = math.inf) -> frozenset[str]:
+        """The networks in the file; none if it is unreadable or another kind of file. TimeLimitExceeded if reading it
+        takes longer than `limit_s`."""
         state = file_state(path)
-        return self._seen[path][1] if state and self._known(path, state) else self._read(path, state)
+        return self._seen[path][1] if state and self._known(path, state) else self._read(path, state, limit_s)
 
     def files_with(self, keys: Iterable[str], paths: Iterable[Path], budget_s: float = BUDGET_S) -> list[Path]:
         """Those of `paths` that hold all the networks `keys`, in order. When new files take longer than `budget_s`, the
-        remaining ones are left out until the next call, with a log message."""
+        one being read and the remaining ones are left out until the next call, with a log message."""
         keys, deadline, found, skipped = frozenset(keys), time.monotonic() + budget_s, [], 0
         for path in paths:
-            state = file_state(path)
-            if state and not self._known(path, state) and time.monotonic() > deadline:
+            if file_state(path) is None:
+                continue
+            try:
+                if keys <= self.networks(path, deadline - time.monotonic()):
+                    found.append(path)
+            except TimeLimitExceeded:
                 skipped += 1
-            elif state and keys <= self.networks(path):
-                found.append(path)
         if skipped:
             log.warning(
                 "Refresh the page's lists (key R) to see more models: reading the files takes long, %d are left.",
@@ -63,9 +72,11 @@ class Catalogue:
     def _known(self, path: Path, state: tuple[int, int]) -> bool:
         return path in self._seen and self._seen[path][0] == state
 
-    def _read(self, path: Path, state: tuple[int, int] | None) -> frozenset[str]:
+    def _read(self, path: Path, state: tuple[int, int] | None, limit_s: float) -> frozenset[str]:
+        limit = TimeLimit(limit_s)
         try:
-            found = networks_of(open_weights(path).entries) if state else frozenset()
+            limit.check()
+            found = networks_of(open_weights(path, limit).entries, limit) if state else frozenset()
         except InputError:
             found = frozenset()
         self._seen[path] = (state, found)

@@ -1,13 +1,15 @@
 """Opens a weight file of any format, detected by content: its header is read at once, its tensors on demand."""
 
 import functools
+import os
 from pathlib import Path
 
 import torch
 
 from ..errors import InputError
+from ..media.files import open_regular
 from . import safetensors_header, torch_container
-from .entries import DamagedFile, Entry
+from .entries import DamagedFile, Entry, TimeLimit
 
 ZIP, PICKLE = b"PK\x03\x04", (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -23,6 +25,10 @@ class WeightFile:
     def _bytes(self) -> torch.UntypedStorage:
         try:
             return torch.UntypedStorage.from_file(str(self.path), False, self.size)
+        except UnicodeError as error:
+            raise InputError(
+                f"Rename {self.path} and its folders to names in UTF-8: PyTorch cannot map a file under this one."
+            ) from error
         except RuntimeError as error:
             reason = str(error).splitlines()[0][:200]
             raise InputError(
@@ -47,36 +53,37 @@ class WeightFile:
         return mapped if mapped.is_contiguous() else mapped.contiguous()
 
 
-def open_weights(path) -> WeightFile:
-    """Reads the header of the file at `path`. Nothing in the file is executed. Raises InputError."""
+def open_weights(path, limit: TimeLimit | None = None) -> WeightFile:
+    """Reads the header of the file at `path`. Nothing in the file is executed. Raises InputError, and
+    TimeLimitExceeded with a limit."""
     path = Path(path)
     try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
-            return WeightFile(path, read_table(stream, size), size)
+        with open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            return WeightFile(path, read_table(stream, size, limit or TimeLimit()), size)
     except DamagedFile as error:
         raise InputError(
             f"Download {path.name} again from its source: {path} is not a valid weight file: {error.damage}."
         ) from error
     except FileNotFoundError as error:
         raise InputError(f"Put the weight file at {path}, or choose another: the file does not exist.") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"Choose a readable weight file: {path} is not readable ({error.strerror or error})."
+            f"Choose a readable weight file: {path} is not readable ({getattr(error, 'strerror', None) or error})."
         ) from error
 
 
-def read_table(stream, size: int) -> dict[str, Entry]:
+def read_table(stream, size: int, limit: TimeLimit) -> dict[str, Entry]:
     if size < 16:
         raise DamagedFile("it is empty" if size == 0 else f"it has only {size} bytes")
     start = stream.read(64)
     stream.seek(0)
     if start.startswith(ZIP):
-        return torch_container.read_zip(stream, size)
+        return torch_container.read_zip(stream, size, limit)
     if start.startswith(PICKLE):
-        return torch_container.read_legacy(stream, size)
+        return torch_container.read_legacy(stream, size, limit)
     if start[8:9] == b"{":
-        return safetensors_header.read_table(stream, size)
+        return safetensors_header.read_table(stream, size, limit)
     raise DamagedFile(describe_other(start))
 
 

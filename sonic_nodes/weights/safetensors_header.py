@@ -2,7 +2,8 @@
 "Format").
 
 The header is validated before any tensor is read: its size, names, dtypes and shapes, and that no tensor lies outside
-the file or overlaps another.
+the file or overlaps another. What json.loads makes of it is bounded first, by counting the bytes that begin a value: an
+empty list takes 3 bytes of text and 64 of memory.
 """
 
 import itertools
@@ -11,9 +12,11 @@ import struct
 
 import torch
 
-from .entries import MAX_TENSORS, DamagedFile, Entry, whole_numbers
+from .entries import MAX_TENSORS, DamagedFile, Entry, TimeLimit, whole_numbers
 
-MAX_HEADER_BYTES = 25_000_000  # the largest of the model's files has 0.3 MB
+MAX_HEADER_BYTES = 2_000_000  # the largest of the model's files has 0.3 MB
+MAX_VALUES = 12 * MAX_TENSORS  # braces, brackets and quotes, of each kind: a tensor's entry has 10 quotes
+MAX_DIGITS = 20
 
 DTYPES = {
     "F64": torch.float64,
@@ -29,28 +32,47 @@ DTYPES = {
 }
 
 
-def read_table(stream, size: int) -> dict[str, Entry]:
-    """The tensors of a file of `size` bytes, from its open stream. Raises DamagedFile."""
+def read_table(stream, size: int, limit: TimeLimit) -> dict[str, Entry]:
+    """The tensors of a file of `size` bytes, from its open stream. Raises DamagedFile, TimeLimitExceeded."""
     (length,) = struct.unpack("<Q", stream.read(8))
     if length > MAX_HEADER_BYTES:
         raise DamagedFile(f"its header would have {length} bytes, above the limit of {MAX_HEADER_BYTES}")
     if length + 8 > size:
         raise DamagedFile(f"its header would have {length} bytes, the whole file has {size}")
     table = parse(stream.read(length))
-    start = 8 + length
-    entries = {name: entry(name, value, start, size) for name, value in table.items() if name != "__metadata__"}
+    start, entries = 8 + length, {}
+    for name, value in table.items():
+        limit.check()
+        if name != "__metadata__":
+            entries[name] = entry(name, value, start, size)
     check_overlap(entries)
     return entries
 
 
 def parse(text: bytes) -> dict:
+    for kind in (b"{", b"[", b'"'):
+        if text.count(kind) > MAX_VALUES:
+            raise DamagedFile(f"its header has more than {MAX_VALUES} of the character {kind.decode()}")
     try:
-        table = json.loads(text.decode("utf-8"), object_pairs_hook=unique)
+        table = json.loads(
+            text.decode("utf-8"), object_pairs_hook=unique, parse_int=integer, parse_constant=refuse_constant
+        )
     except (ValueError, RecursionError) as error:
         raise DamagedFile(f"its header is not JSON ({error})") from error
     if not isinstance(table, dict) or len(table) > MAX_TENSORS:
         raise DamagedFile("its header is not a list of tensors")
     return table
+
+
+def integer(digits: str) -> int:
+    """int() takes quadratic time for long numbers in Python before 3.10.7."""
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
+def refuse_constant(name: str):
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def unique(pairs):

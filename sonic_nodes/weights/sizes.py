@@ -7,6 +7,10 @@ from .shapes import VAE_PREFIX
 
 HEAD_CHANNELS = {"unet": 64, "whisper": 64, "clip_vision": 80}  # of the published networks
 
+# Depths of the published networks, which no file exceeds: names alone, without data, could claim any number
+MAX_LEVELS, MAX_BLOCKS = 4, 2  # of the UNet and of the autoencoder
+MAX_LAYERS = {"whisper": 4, "clip_vision": 32}
+
 
 class ShapeReader:
     """Shapes by name, behind the first of `prefixes` under which `anchor` exists."""
@@ -19,22 +23,22 @@ class ShapeReader:
         """The shape, or KeyError."""
         return self.entries[f"{self.prefix}{name}"].shape
 
-    def count(self, pattern: str) -> int:
-        """How many consecutive indices, from 0 on, exist at `{}` of the pattern."""
-        i = 0
-        while f"{self.prefix}{pattern.format(i)}" in self.entries:
-            i += 1
-        return i
+    def count(self, pattern: str, most: int) -> int:
+        """How many consecutive indices, from 0 on, exist at `{}` of the pattern. ValueError if more than `most`."""
+        for i in range(most + 1):
+            if f"{self.prefix}{pattern.format(i)}" not in self.entries:
+                return i
+        raise ValueError(f"more than {most} of {pattern}")
 
 
 def unet(entries) -> dict:
     shape = ShapeReader(entries, "conv_in.weight", ("",))
     block = "down_blocks.{}.resnets.0.spatial_res_block.conv1.weight"
     return {
-        "channels": tuple(shape(block.format(i))[0] for i in range(shape.count(block))),
+        "channels": tuple(shape(block.format(i))[0] for i in range(shape.count(block, MAX_LEVELS))),
         "context": shape("down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight")[1],
         "ids": shape("add_embedding.linear_1.weight")[1] // 3,
-        "blocks": shape.count("down_blocks.0.resnets.{}.time_mixer.mix_factor"),
+        "blocks": shape.count("down_blocks.0.resnets.{}.time_mixer.mix_factor", MAX_BLOCKS),
         "latents": shape("conv_out.weight")[0],
     }
 
@@ -61,7 +65,7 @@ def whisper(entries) -> dict:
     d, mels, _ = shape("encoder.conv1.weight")
     return {
         "d": d,
-        "layers": shape.count("encoder.layers.{}.fc1.weight"),
+        "layers": shape.count("encoder.layers.{}.fc1.weight", MAX_LAYERS["whisper"]),
         "inner": shape("encoder.layers.0.fc1.weight")[0],
         "positions": shape("encoder.embed_positions.weight")[0],
         "mels": mels,
@@ -72,9 +76,9 @@ def vae(entries) -> dict:
     shape = ShapeReader(entries, "decoder.conv_in.weight", (VAE_PREFIX,))
     block = "decoder.up.{}.block.0.conv1.weight"
     return {
-        "channels": tuple(shape(block.format(i))[0] for i in range(shape.count(block))),
+        "channels": tuple(shape(block.format(i))[0] for i in range(shape.count(block, MAX_LEVELS))),
         "latents": shape("decoder.conv_in.weight")[1],
-        "blocks": shape.count("decoder.up.0.block.{}.conv1.weight") - 1,
+        "blocks": shape.count("decoder.up.0.block.{}.conv1.weight", MAX_BLOCKS + 1) - 1,
     }
 
 
@@ -94,7 +98,7 @@ def clip_vision(entries) -> dict:
         tokens, out = "vision_model.embeddings.position_embedding.weight", shape("visual_projection.weight")[0]
     return {
         "d": shape(patch)[0],
-        "layers": shape.count(inner),
+        "layers": shape.count(inner, MAX_LAYERS["clip_vision"]),
         "inner": shape(inner.format(0))[0],
         "patch": shape(patch)[2],
         "tokens": shape(tokens)[0],
@@ -112,7 +116,7 @@ READERS = {read.__name__: read for read in (unet, audio2token, audio2bucket, whi
 
 def sizes_of(key: str, entries: dict[str, Entry], **known) -> dict:
     """The sizes of the network `key`, as shapes.py takes them; {}, which means the published ones, where the file lacks
-    the tensors that tell them."""
+    the tensors that tell them or has more layers than the published network."""
     try:
         found = READERS[key](entries, **known)
     except (KeyError, IndexError, ValueError, StopIteration, ZeroDivisionError):

@@ -3,33 +3,52 @@
 The result is {name: Entry}. pickle_table.py reads the pickles without executing them.
 """
 
+import math
 import struct
 import zipfile
 
 import torch
 
-from .entries import MAX_TENSORS, DamagedFile, Entry, whole_numbers
-from .pickle_table import MAX_PICKLE_BYTES, PickledTensor, Storage, read_pickle
+from .entries import MAX_TENSORS, DamagedFile, Entry, TimeLimit, TimeLimitExceeded, whole_numbers
+from .pickle_table import MAX_PICKLE_BYTES, Opcodes, PickledTensor, Storage, read_pickle
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
+MAX_DIRECTORY_BYTES = 1_000_000  # the UNet's has 0.1 MB
 
 
-def read_zip(stream, size: int) -> dict[str, Entry]:
-    """The tensors of a zip of `size` bytes. Raises DamagedFile."""
+class BoundedReads:
+    """A stream whose single reads are bounded: zipfile reads as many bytes at once as the file's own fields say."""
+
+    def __init__(self, stream, most: int):
+        self.stream, self.most = stream, most
+        self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
+
+    def read(self, count: int = -1) -> bytes:
+        data = self.stream.read(self.most + 1 if count < 0 else min(count, self.most + 1))
+        if len(data) > self.most:
+            raise DamagedFile(f"its zip directory or a record in it has more than {self.most} bytes")
+        return data
+
+
+def read_zip(stream, size: int, limit: TimeLimit) -> dict[str, Entry]:
+    """The tensors of a zip of `size` bytes. Raises DamagedFile, TimeLimitExceeded."""
+    bounded = BoundedReads(stream, MAX_DIRECTORY_BYTES)
     try:
-        with zipfile.ZipFile(stream) as archive:
+        with zipfile.ZipFile(bounded) as archive:
+            limit.check()
+            bounded.most = MAX_PICKLE_BYTES
             records = {info.filename: info for info in archive.infolist()}
             prefix = folder_of(records)
-            contents, _ = read_pickle(small_record(archive, records[prefix + "data.pkl"]))
+            contents, _ = read_pickle(small_record(archive, records[prefix + "data.pkl"]), 0, Opcodes(limit))
             if prefix + "byteorder" in records and small_record(archive, records[prefix + "byteorder"]) != b"little":
                 raise DamagedFile("it was saved on a big-endian machine")
-    except DamagedFile:
+    except (DamagedFile, TimeLimitExceeded, MemoryError):
         raise
     except Exception as error:  # zipfile raises many kinds of exceptions on invalid files
         raise DamagedFile(f"its zip directory is invalid ({type(error).__name__}: {str(error)[:100]})") from error
     return entries(
-        contents, lambda storage: zip_record(stream, size, records.get(f"{prefix}data/{storage.key}"), storage)
+        contents, lambda storage: zip_record(stream, size, records.get(f"{prefix}data/{storage.key}"), storage), limit
     )
 
 
@@ -58,8 +77,10 @@ def zip_record(stream, size: int, info: zipfile.ZipInfo | None, storage: Storage
         raise DamagedFile(f"the record {storage.key[:40]!r} is missing")
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size < needed:
         raise DamagedFile(f"the record {storage.key[:40]!r} has {info.file_size} bytes, {needed} are needed")
-    stream.seek(info.header_offset)
-    header = stream.read(30)
+    header = b""
+    if 0 <= info.header_offset < size:
+        stream.seek(info.header_offset)
+        header = stream.read(30)
     if len(header) < 30 or header[:4] != b"PK\x03\x04":
         raise DamagedFile(f"the record {storage.key[:40]!r} is not at the offset in the zip directory")
     name_bytes, extra_bytes = struct.unpack("<HH", header[26:30])
@@ -69,13 +90,13 @@ def zip_record(stream, size: int, info: zipfile.ZipInfo | None, storage: Storage
     return start
 
 
-def read_legacy(stream, size: int) -> dict[str, Entry]:
+def read_legacy(stream, size: int, limit: TimeLimit) -> dict[str, Entry]:
     """The tensors of a stream: magic, protocol, machine, contents and keys as pickles, then a count and data for each
     key."""
-    data = stream.read(MAX_PICKLE_BYTES)
+    data, opcodes = stream.read(MAX_PICKLE_BYTES), Opcodes(limit)
     at, parts = 0, []
     for _ in range(5):
-        value, at = read_pickle(data, at)
+        value, at = read_pickle(data, at, opcodes)
         parts.append(value)
     magic, protocol, machine, contents, keys = parts
     if (
@@ -88,7 +109,7 @@ def read_legacy(stream, size: int) -> dict[str, Entry]:
     if machine.get("little_endian") is not True:
         raise DamagedFile("it was saved on a big-endian machine")
     places = legacy_places(stream, size, at, keys, storages(contents))
-    return entries(contents, lambda storage: places[storage.key])
+    return entries(contents, lambda storage: places[storage.key], limit)
 
 
 def legacy_places(stream, size: int, at: int, keys: list, known: dict[str, Storage]) -> dict[str, int]:
@@ -118,14 +139,24 @@ def tensors(contents) -> dict[str, PickledTensor]:
 
 
 def storages(contents) -> dict[str, Storage]:
-    return {tensor.storage.key: tensor.storage for tensor in tensors(contents).values()}
+    """By key. The place of one is computed from its type and length, so all tensors on it must state the same."""
+    found: dict[str, Storage] = {}
+    for tensor in tensors(contents).values():
+        if found.setdefault(tensor.storage.key, tensor.storage) != tensor.storage:
+            raise DamagedFile(f"the data {tensor.storage.key[:40]!r} has two types or lengths")
+    return found
 
 
-def entries(contents, place) -> dict[str, Entry]:
+def entries(contents, place, limit: TimeLimit) -> dict[str, Entry]:
     """`place` gives the offset of a storage in the file."""
-    found = tensors(contents)
-    starts = {key: place(storage) for key, storage in storages(contents).items()}
-    return {name: entry(name, tensor, starts[tensor.storage.key]) for name, tensor in found.items()}
+    starts, found = {}, {}
+    for key, storage in storages(contents).items():
+        limit.check()
+        starts[key] = place(storage)
+    for name, tensor in tensors(contents).items():
+        limit.check()
+        found[name] = entry(name, tensor, starts[tensor.storage.key])
+    return found
 
 
 def entry(name: str, tensor: PickledTensor, start: int) -> Entry:
@@ -137,5 +168,7 @@ def entry(name: str, tensor: PickledTensor, start: int) -> Entry:
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if 0 not in shape and last >= tensor.storage.count:
         raise DamagedFile(f"{name[:80]!r} reaches beyond its data")
+    if math.prod(shape) > tensor.storage.count:
+        raise DamagedFile(f"{name[:80]!r} repeats its data: reading it would take {math.prod(shape)} elements")
     dtype: torch.dtype = tensor.storage.dtype
     return Entry(dtype, shape, start + offset * dtype.itemsize, strides)

@@ -57,7 +57,7 @@ def test_a_file_is_read_once_until_it_changes(folder, monkeypatch):
     from sonic_nodes.weights import catalogue
 
     opened, real = [], catalogue.open_weights
-    monkeypatch.setattr(catalogue, "open_weights", lambda path: opened.append(path) or real(path))
+    monkeypatch.setattr(catalogue, "open_weights", lambda path, limit: opened.append(path) or real(path, limit))
     known, path = Catalogue(), folder / "sonic/unet.pth"
     assert known.networks(path) == known.networks(path) == {"unet"} and len(opened) == 1
     before = file_state(path)
