@@ -14,6 +14,7 @@ import av
 
 from ..errors import InputError, OutputError, ResourceError, is_out_of_memory
 from ..interrupts import deferred
+from .file_names import is_device
 from .temporary import TemporaryFolder
 
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -36,6 +37,8 @@ def open_regular(path: str | os.PathLike) -> BinaryIO:
     Anything else is refused before it is opened: opening waits for ever at a pipe and has effects on devices, and
     reading /dev/zero never ends. What takes the file's place in between is opened without waiting and refused too.
     """
+    if is_device(path):
+        raise NotRegularFile("a device or pipe")
     check_regular(os.stat(path).st_mode)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:

@@ -7,11 +7,14 @@ import os
 import folder_paths
 from comfy_api.latest import io
 
+from ..errors import InputError, SonicError
 from .common import CATEGORY, lazy_import, plain_errors
 from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input, policy_problem
-from .link_values import file_name_problem, listing_files, unless_linked
+from .link_values import listing_files
 from .model_files import LINKED
 
+BLOCK_BYTES = 1 << 20
+SHOWN = 200  # characters of a name in a message
 MASK_EDITOR_FOLDER = "clipspace"  # the mask editor stores pictures here, painted areas as transparency
 
 
@@ -58,26 +61,29 @@ class SonicLoadImage(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, image, policy=WARN):
-        problem = unless_linked(file_name_problem, "image", image)
-        if problem:
-            return problem
-        if image is not None and not folder_paths.exists_annotated_filepath(image):
-            return f"Choose another picture or upload it again: '{image}' is not in ComfyUI's input folder."
+        try:
+            if image is not None:  # a link, whose value execute checks
+                path_of(image)
+        except SonicError as error:
+            return str(error)
         return policy_problem(policy)
 
     @classmethod
     def fingerprint_inputs(cls, image, policy=WARN, min_score=MIN_SCORE):
         if image is None:
             return LINKED
-        with open(folder_paths.get_annotated_filepath(image), "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+        try:
+            return digest_of(path_of(image))
+        except SonicError as error:
+            return str(error)
 
     @classmethod
     @plain_errors
     def execute(cls, image, policy=WARN, min_score=MIN_SCORE):
+        path = path_of(image)
         types, check, entry = lazy_import("nodes.comfy_types"), lazy_import("gate.check"), preview_entry(image)
         is_painted = entry["subfolder"].startswith(MASK_EDITOR_FOLDER)
-        data = check.read_bytes(folder_paths.get_annotated_filepath(image))
+        data = check.read_bytes(path)
         loaded = lazy_import("media.image").load_picture(data, not is_painted, repr(entry["filename"]))
         picture, alpha = loaded.pixels, loaded.alpha
         gate = Gate(policy, min_score, (1, *picture.shape))
@@ -85,6 +91,39 @@ class SonicLoadImage(io.ComfyNode):
         result = types.image_from_uint8((picture if repaired is None else repaired)[None])
         mask = types.mask_from_alpha(alpha, *picture.shape[:2])
         return io.NodeOutput(result, mask, *gate.outputs(), ui=gate.ui_entry(cls, [entry], loaded.notes))
+
+
+def path_of(image: object) -> str:
+    """The path of "folder/name.png [input]". InputError, before anything is read, unless it is a file on disk in that
+    folder of ComfyUI's: workflows come from strangers, and such a name could be any file of the user's."""
+    names = lazy_import("media.file_names")
+    problem = names.problem_of(image)
+    if problem is None:
+        name, folder = folder_paths.annotated_filepath(image)
+        path = folder_paths.get_annotated_filepath(image)
+        problem = names.problem_of(name)
+    if problem is None and not os.path.exists(path):
+        problem = "is not in ComfyUI's input folder"
+    if problem is None and not names.is_inside(path, folder or folder_paths.get_input_directory()):
+        problem = "is a link that leads out of ComfyUI's input folder"
+    if problem is None and not os.path.isfile(path):
+        problem = "is a folder, device or pipe"
+    if problem:
+        raise InputError(f"Choose another picture or upload it again: {repr(image)[:SHOWN]} {problem}.")
+    return path
+
+
+def digest_of(path: str) -> str:
+    """Changes when the file is rewritten with other content."""
+    limit = lazy_import("media.image").MAX_FILE_BYTES
+    with lazy_import("media.files").regular_file(path, repr(os.path.basename(path))) as file:
+        status = os.fstat(file.fileno())
+        if status.st_size > limit:  # execute refuses it
+            return f"{status.st_size} {status.st_mtime_ns}"
+        state = hashlib.sha256()
+        while block := file.read(BLOCK_BYTES):
+            state.update(block)
+        return state.hexdigest()
 
 
 def input_pictures() -> list[str]:

@@ -8,11 +8,13 @@ from pathlib import Path
 import folder_paths
 
 from ..errors import InputError, SonicError
+from ..printable import printable
 from .common import lazy_import
 from .link_values import file_name_problem, unless_linked
 
 FOLDER, CHECKPOINTS = "sonic", "checkpoints"
 AUTOMATIC = "automatic"
+SHOWN = 200  # characters of a name in a message
 CHECKPOINT_NETWORKS = ("vae", "clip_vision")
 SUFFIXES = {".safetensors", ".sft", ".pth", ".pt", ".pkl", ".bin", ".ckpt"}
 LICENCE_NOTE = "Sonic's weights are for non-commercial use only; those of Stable Video Diffusion limit commercial use."
@@ -51,10 +53,13 @@ def names_holding(folder: str, networks: tuple[str, ...]) -> list[str]:
 
 
 def full_path(folder: str, name: str) -> Path | None:
-    """The path of a listed name. A workflow saved on Windows, with backslashes in the name, is found too."""
+    """The path of a listed name, None for one that leads out of the folders. A workflow saved on Windows, with
+    backslashes in the name, is found too. Links inside the folders are followed: users keep models on other disks."""
+    if lazy_import("media.file_names").problem_of(name):
+        return None
     for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
         found = folder_paths.get_full_path(folder, spelling)
-        if found:
+        if found and os.path.isfile(found):
             return Path(found)
     return None
 
@@ -77,7 +82,7 @@ def problem_with(name: str, value, folder: str, network: str) -> str | None:
 
 def missing_message(folder: str, name: str, network: str) -> str:
     places = " or ".join(folder_paths.get_folder_paths(folder))
-    return f"{lazy_import('weights.files').advice(network)} {name} is not in {places}."
+    return f"{lazy_import('weights.files').advice(network)} {printable(str(name))[:SHOWN]} is not in {places}."
 
 
 def fingerprint(unet: str | None, checkpoint: str | None) -> str | float:
