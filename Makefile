@@ -17,7 +17,7 @@ help:
 	@echo "make bench   measure what the README claims"
 	@echo "make lint    ruff and clang-format; prints the longest functions and files, fails on those over the limits"
 	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
-	@echo "make fuzz    the fuzz targets of tests/fuzz under libFuzzer (clang), a minute each   (SECONDS=600)"
+	@echo "make fuzz    the fuzz targets of tests/fuzz under libFuzzer and atheris, a minute each   (SECONDS=600)"
 	@echo "make vectorised   which loops of the quality gate became vector instructions: GCC's report"
 	@echo "make clean   remove what was built; .venv stays"
 	@echo

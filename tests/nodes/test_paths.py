@@ -160,7 +160,7 @@ def test_other_names_are_allowed_on_windows(name):
 
 
 def test_devices_are_judged_by_the_last_part():
-    assert is_device("C:\\Users\\x\\con.png", True) and not is_device("C:\\con\\x.png", True)
+    assert is_device("D:\\x\\con.png", True) and not is_device("C:\\con\\x.png", True)
     assert not is_device("/tmp/con.png", False)
 
 
