@@ -14,6 +14,7 @@ import sys
 from .. import __version__, interrupts
 from ..errors import OutputError, ResourceError, SonicError, is_address_space_limited, is_out_of_memory, shortage
 from ..media import temporary
+from ..printable import printable
 from . import streams, supervisor
 from .check_options import add_parser as add_check
 from .models_options import add_parser as add_models
@@ -27,7 +28,11 @@ STOPPED, STOPPED_CHECK = "Stopped; nothing was written.", "Stopped; outputs of p
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse drops the error when help cannot be written."""
+    """Also of the subcommands. argparse drops the error when help cannot be written, and shows arguments as they are: a
+    shell's `*` can pass file names that begin with a hyphen."""
+
+    def error(self, message: str):
+        super().error(printable(message))
 
     def _print_message(self, message, file=None):
         if file is sys.stdout:

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import InstallError, is_out_of_memory, shortage
 from ..extension import binary, versions
 from ..extension.loading import PACK
+from ..printable import printable_lines
 
 LEAST_MEMORY_BYTES = 2 << 30
 LEAST_DISK_BYTES = 1 << 30
@@ -33,7 +34,7 @@ def report(as_json: bool = False) -> int:
     else:
         for item in findings:
             mark = "ok " if item["ok"] else "NO " if item["required"] else " - "
-            print(f"{mark} {item['name']}: " + item["detail"].replace("\n", "\n    "))
+            print(f"{mark} {item['name']}: " + printable_lines(item["detail"]).replace("\n", "\n    "))
     return 0 if all(item["ok"] for item in findings if item["required"]) else 7
 
 

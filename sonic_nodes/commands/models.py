@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError, InstallError, is_out_of_memory, shortage
+from ..media.files import regular_file
+from ..printable import printable
 from ..weights.check import check_finite, match_names
 from ..weights.convert import atomic_folder, size_of, write_safetensors
 from ..weights.files import TERMS, Found, advice, find, size_text
@@ -19,7 +21,7 @@ SHORT = {dtype: name for name, dtype in DTYPES.items()}
 def run(options) -> int:
     """Returns the exit code: 0 when every file is present and valid, else 7."""
     if options.action == "convert":
-        print(convert(options.models, options.output, DTYPES.get(options.dtype)))
+        print(printable(str(convert(options.models, options.output, DTYPES.get(options.dtype)))))
         return 0
     findings = examine(options.models, options.thorough)
     if options.json:
@@ -31,7 +33,7 @@ def run(options) -> int:
 
 def print_findings(findings):
     for item in findings:
-        print(f"{'ok ' if item['ok'] else 'NO '} {item['name']}: {item['detail']}")
+        print(f"{'ok ' if item['ok'] else 'NO '} {item['name']}: {printable(item['detail'])}")
     if not all(item["ok"] for item in findings):
         print(f"\n{TERMS}")
 
@@ -72,7 +74,7 @@ def examine_file(found: Found, thorough: bool) -> dict:
 
 def sha256(path) -> str:
     state = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with regular_file(path, str(path)) as stream:
         while block := stream.read(1 << 20):
             state.update(block)
     return state.hexdigest()

@@ -24,6 +24,7 @@ from ..media.image import load_picture, read_picture
 from ..media.provenance import metadata
 from ..media.video_writer import VideoWriter
 from ..models.constants import FPS, LATENT_FPS
+from ..printable import printable
 from .render_options import RenderRequest
 from .streams import say
 
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result))
     elif "output" in result:
-        print(result["output"])
+        print(printable(result["output"]))
     return 0
 
 

@@ -4,6 +4,7 @@ import json
 
 from ..errors import UsageError
 from ..media.files import is_same_file
+from ..printable import printable
 from ..smooth.file import smooth_file
 from .streams import say
 
@@ -17,5 +18,5 @@ def run(arguments) -> int:
         arguments.video, arguments.output, arguments.strength, not arguments.no_protect_mouth, arguments.lossless
     )
     say(f"sonic: {result['reason']}")
-    print(json.dumps(result) if arguments.json else result["output"])
+    print(json.dumps(result) if arguments.json else printable(result["output"]))
     return 0

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from ..errors import OutputError
+from ..printable import printable_lines
 
 
 def prepare() -> None:
@@ -33,9 +34,9 @@ def _take_numbers() -> None:
 
 
 def say(text: str) -> None:
-    """A line for the user on standard error. A full disk or a closed pipe there stops no run."""
+    """Lines for the user on standard error, escaped. A full disk or a closed pipe there stops no run."""
     with suppress(OSError):
-        print(text, file=sys.stderr)
+        print(printable_lines(text), file=sys.stderr)
 
 
 def finish() -> None:

@@ -12,6 +12,7 @@ from ..lipsync import fix
 from ..lipsync.estimate import AudioFeatures, Estimate, estimate, mouth_tracker
 from ..media.audio import read_sound_at, read_speech_at
 from ..media.video_reader import timed_frames
+from ..printable import printable
 
 
 def run(options) -> int:
@@ -35,7 +36,8 @@ def run(options) -> int:
     if options.json:
         print(json.dumps(result))
     else:
-        print(f"offset {result['offset_ms']:+.0f} ms, confidence {result['confidence']:.2f}\n{result['reason']}")
+        print(f"offset {result['offset_ms']:+.0f} ms, confidence {result['confidence']:.2f}")
+        print(printable(result["reason"]))
     return 0
 
 

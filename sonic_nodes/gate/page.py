@@ -6,6 +6,7 @@ import base64
 import hashlib
 from html import escape
 
+from ..printable import printable
 from .result import Result
 
 VERDICTS = ("ok", "warn", "reject", "unreadable")
@@ -64,16 +65,21 @@ def head(profile: str) -> str:
 def table_row(result: Result) -> str:
     verdict = result.verdict
     kind, quality = verdict["verdict"], verdict["jpeg_quality"]
-    advice = "".join(f"<p>{escape(reason['advice'])}</p>" for reason in verdict["reasons"])
+    advice = "".join(f"<p>{text(reason['advice'])}</p>" for reason in verdict["reasons"])
     failed = " (below the minimum score)" if kind in ("ok", "warn") and not verdict["passed"] else ""
     pictures = image(result.thumbnail, "picture") + image(result.heat, "heat map")
     return (
-        f'<tr class="{escape(kind)}"><td>{escape(verdict["path"])}</td>'
+        f'<tr class="{escape(kind)}"><td>{text(verdict["path"])}</td>'
         f'<td data-sort="{VERDICTS.index(kind)}"><b>{escape(kind)}</b>{failed}</td>'
         f'<td class="number" data-sort="{verdict["score"]:.2f}">{verdict["score"]:.0f}</td>'
         f'<td class="number" data-sort="{quality or 101}">{quality or ""}</td>'
         f'<td data-sort="{len(verdict["reasons"])}">{advice}</td><td>{pictures}</td></tr>\n'
     )
+
+
+def text(foreign: str) -> str:
+    """Text that others wrote, without markup and without characters that reorder or hide what is beside it."""
+    return escape(printable(foreign))
 
 
 def image(data: bytes | None, name: str) -> str:

@@ -1,20 +1,28 @@
-"""Output formats of `sonic check`. Each writes result by result, so memory does not grow with their number."""
+"""Output formats of `sonic check`. Each writes result by result, so memory does not grow with their number.
+
+Names of files come from others. Text and HTML show them escaped (printable.py). JSON is ASCII with JSON's own escapes:
+what it gives back is the name, where lone surrogates U+DC80 to U+DCFF stand for bytes that are not UTF-8, as Python's
+os.fsencode takes them. CSV is UTF-8; csv_cell says how a name is restored.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+import re
 from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import TextIO
 
 from ..errors import OutputError
 from ..media.files import atomic_write, unwritable
+from ..printable import printable
 from . import page
 from .result import Result
 
 COLUMNS = ("path", "verdict", "score", "passed", "jpeg_quality", "reasons", "advice")
+NAMES = ("path", "repair_file")
 REPAIR_COLUMNS = ("repaired", "repair_file", "repair_reason", "repair_score_after")
 
 
@@ -53,11 +61,6 @@ def repair_line(repair: dict) -> str:
     return f"{repair['reason']} {scores}: {printable(repair['file'])}"
 
 
-def printable(text: str) -> str:
-    """Text without control characters: a file name may hold any."""
-    return text if text.isprintable() else repr(text)
-
-
 class JsonReport(_Printed):
     """One array of verdicts."""
 
@@ -72,22 +75,52 @@ class JsonReport(_Printed):
             self.out.write("\n]\n")
 
 
+# What spreadsheets take for a formula, full width too, behind spaces or apostrophes (OWASP, "CSV Injection")
+FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+ESCAPE = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+SEPARATORS = re.compile("[;\t|]")  # of spreadsheets in other countries: they need quotes that the comma alone does not
+
+
+def csv_cell(value: object, can_hold_backslash: bool = False) -> object:
+    """A cell that no spreadsheet runs and no terminal obeys. Numbers and ordinary text stay as they are.
+
+    Text that begins like a formula gets an apostrophe. Characters that are not printable become \\x1b, \\u202e or
+    \\udcff, and where a name can hold a backslash that looks like the beginning of these, it becomes \\x5c. To restore
+    a name, drop one apostrophe in front of FORMULA and undo the escapes.
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(ESCAPE.sub(r"\\x5c", value) if can_hold_backslash else value)
+    return f"'{text}" if FORMULA.match(text) else text
+
+
 class CsvReport(_Printed):
     def __init__(self, out: TextIO, with_repair: bool = False):
         super().__init__(out)
+        if hasattr(out, "reconfigure"):
+            out.reconfigure(encoding="utf-8", errors="backslashreplace")
         self.columns = COLUMNS + REPAIR_COLUMNS if with_repair else COLUMNS
 
     def __enter__(self):
-        self.table = csv.DictWriter(self.out, self.columns, extrasaction="ignore", lineterminator="\n")
-        self.table.writeheader()
+        plain, quoted = (
+            csv.DictWriter(self.out, self.columns, extrasaction="ignore", lineterminator="\n", quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC)
+        )
+        self.tables = plain, quoted
+        plain.writeheader()
         return self
 
     def add(self, result: Result) -> None:
         reasons = result.verdict["reasons"]
         texts = {"reasons": " ".join(r["name"] for r in reasons), "advice": " ".join(r["advice"] for r in reasons)}
-        self.table.writerow(
-            result.verdict | texts | {f"repair_{key}": value for key, value in result.verdict.get("repair", {}).items()}
-        )
+        repair = {f"repair_{key}": value for key, value in result.verdict.get("repair", {}).items()}
+        row = {
+            key: csv_cell(value, key in NAMES and os.sep == "/")
+            for key, value in (result.verdict | texts | repair).items()
+            if key in self.columns
+        }
+        has_separator = any(isinstance(value, str) and SEPARATORS.search(value) for value in row.values())
+        self.tables[has_separator].writerow(row)
 
 
 class HtmlReport(Report):

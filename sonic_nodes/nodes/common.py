@@ -14,6 +14,7 @@ from comfy_api.latest import io
 from PIL import Image
 
 from ..errors import OutOfMemoryError, SonicError
+from ..printable import printable, printable_lines
 from .lazy import lazy_import
 from .link_values import checked
 
@@ -148,7 +149,7 @@ def names_or_empty(list_names) -> list[str]:
     try:
         return list_names()
     except Exception as error:
-        log.warning("Check ComfyUI's model folders: their files cannot be listed (%s).", error)
+        log.warning("Check ComfyUI's model folders: their files cannot be listed (%s).", printable(str(error)))
         return []
 
 
@@ -158,4 +159,4 @@ def free_memory_bytes() -> int:
 
 def notes_ui(lines: list[str]) -> dict:
     """The `ui` entry that web/sonic.js shows under the node."""
-    return {"text": ("\n".join(lines),)} if lines else {}
+    return {"text": ("\n".join(map(printable_lines, lines)),)} if lines else {}
