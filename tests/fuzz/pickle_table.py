@@ -13,7 +13,7 @@ def check(data: bytes) -> None:
     try:
         value, end = read_pickle(data, 0, Opcodes(TimeLimit()))
     except DamagedFile as error:
-        assert 0 < len(error.damage) < 600
+        assert 0 < len(error.damage) < 3000  # two names of 80 characters, escaped
         return
     assert 0 < end <= len(data) and data[end - 1 : end] == b"."
     assert isinstance(value, PLAIN) or type(value).__module__ == Name.__module__

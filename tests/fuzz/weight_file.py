@@ -12,6 +12,6 @@ def check(data: bytes) -> None:
     try:
         found = read_table(io.BytesIO(data), len(data), TimeLimit())
     except DamagedFile as error:
-        assert 0 < len(error.damage) < 600
+        assert 0 < len(error.damage) < 3000  # two names of 80 characters, escaped
         return
     check_entries(found, len(data))
