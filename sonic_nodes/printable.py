@@ -8,8 +8,8 @@ ESCAPED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def printable(text: str) -> str:
-    """`text` with Python's escapes, such as \\x1b or \\u202e, in place of characters that change what a terminal or a
-    page shows. Printable text is returned as it is."""
+    """`text` with numeric escapes, such as \\x1b or \\u202e, in place of characters that change what a terminal or
+    a page shows. Printable text is returned as it is."""
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
@@ -21,4 +21,5 @@ def printable_lines(text: str) -> str:
 def _escaped(character: str) -> str:
     if unicodedata.category(character) not in ESCAPED:
         return character
-    return character.encode("unicode_escape").decode("ascii")
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
