@@ -45,14 +45,12 @@ class TimeLimitExceeded(Exception):
 class TimeLimit:
     """Time for one file; loops over its content call check().
 
-    seconds    from now on; then check() raises TimeLimitExceeded, and the file can be read later
-    MAX_CPU_S  of this thread, whatever other programs and the disk do; then the file itself is to blame: DamagedFile
+    seconds      from now on; then check() raises TimeLimitExceeded, and the file can be read later
+    cpu_seconds  of this thread, whatever other programs and the disk do; then the file itself is to blame: DamagedFile
     """
 
-    MAX_CPU_S = 2.0  # five times what a file at all other limits takes
-
-    def __init__(self, seconds: float = math.inf):
-        self.end, self.cpu_end = time.monotonic() + seconds, time.thread_time() + self.MAX_CPU_S
+    def __init__(self, seconds: float = math.inf, cpu_seconds: float = math.inf):
+        self.end, self.cpu_end = time.monotonic() + seconds, time.thread_time() + cpu_seconds
 
     def check(self) -> None:
         if time.monotonic() > self.end:

@@ -13,7 +13,7 @@ import torch
 
 from bench.weight_headers import MEMORY_MB, SECONDS, read
 from sonic_nodes.errors import InputError
-from sonic_nodes.weights import key_maps, safetensors_header, sizes, torch_container
+from sonic_nodes.weights import catalogue, key_maps, safetensors_header, sizes, torch_container
 from sonic_nodes.weights.catalogue import Catalogue, file_state
 from sonic_nodes.weights.entries import MAX_TENSORS, Entry, TimeLimit
 from sonic_nodes.weights.reader import open_weights
@@ -104,11 +104,11 @@ def test_a_file_that_takes_long_is_left_for_the_next_call(tmp_path, monkeypatch,
 def test_a_file_that_takes_much_processor_time_is_not_tried_again(tmp_path, monkeypatch):
     path = tmp_path / "slow.pth"
     path.write_bytes(make.in_zip({"a/data.pkl": make.PROTOCOL + b"N" * 50_000 + b"."}))
-    monkeypatch.setattr(TimeLimit, "MAX_CPU_S", 0.0)
+    monkeypatch.setattr(catalogue, "FILE_CPU_S", 0.0)
     known = Catalogue()
     assert known.files_with(["unet"], [path]) == [] and known._known(path, file_state(path))
     with pytest.raises(InputError, match="reading its header takes too long"):
-        open_weights(path)
+        open_weights(path, TimeLimit(cpu_seconds=0.0))
 
 
 # Containers of torch.save
