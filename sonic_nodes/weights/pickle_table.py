@@ -16,7 +16,7 @@ import torch
 from .entries import MAX_TENSORS, DamagedFile, TimeLimit, TimeLimitExceeded
 
 MAX_PICKLE_BYTES = 2_000_000  # the UNet's has 0.3 MB
-MAX_OPCODES = 200_000  # the UNet has 45,000, 30 a tensor; an empty list takes one, and 64 bytes of memory
+MAX_OPCODES = 150_000  # the UNet has 45,000, 30 a tensor; an empty list takes one, and 64 bytes of memory
 OPCODES_PER_CHECK = 1024
 
 STORAGE_DTYPES = {
