@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 from tqdm import tqdm
 
@@ -13,6 +12,7 @@ from ..lipsync.estimate import AudioFeatures, Estimate, estimate, mouth_tracker
 from ..media.audio import read_sound_at, read_speech_at
 from ..media.video_reader import timed_frames
 from ..printable import printable
+from .streams import say
 
 
 def run(options) -> int:
@@ -21,7 +21,7 @@ def run(options) -> int:
         fix.check_target(options.video, options.fix)
     found = measure(options.video)
     for note in found.notes:
-        print(f"sonic: {note}", file=sys.stderr)
+        say(f"sonic: {note}")
     result = {"offset_ms": round(found.offset_ms, 1), "confidence": round(found.confidence, 3), "reason": found.reason}
     result["notes"] = list(found.notes)
     if options.fix is not None:

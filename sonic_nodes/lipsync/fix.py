@@ -6,9 +6,8 @@ import os
 from contextlib import closing
 from dataclasses import replace
 
-import numpy as np
-
 import av
+import numpy as np
 
 from ..errors import OutputError, UsageError
 from ..extension.native import _sonic

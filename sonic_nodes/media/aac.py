@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import numpy as np
-
 import av
+import numpy as np
 
 from ..extension.native import _sonic
 from .audio import Sound

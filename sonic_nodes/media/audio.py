@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
-import numpy as np
-
 import av
+import numpy as np
 from av.stream import Disposition
 
 from ..errors import InputError, is_out_of_memory

@@ -6,9 +6,8 @@ frame: such frames are converted to interleaved samples first.
 
 from __future__ import annotations
 
-import numpy as np
-
 import av
+import numpy as np
 
 from ..errors import InputError
 

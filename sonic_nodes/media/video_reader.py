@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
 import av
+import numpy as np
 from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 

@@ -8,10 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
+import av
 import numpy as np
 from tqdm import tqdm
-
-import av
 
 from ..errors import InputError
 from ..media.files import copy_video, regular_file

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-import numpy as np
-
 import av
+import numpy as np
 
 from ..errors import InputError, is_out_of_memory
 from ..media import aac

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import wave
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-import av
 from sonic_nodes.commands.cli import main
 
 FAST = ["--min-resolution", "128"]

@@ -4,11 +4,11 @@ import contextlib
 import io
 import json
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-import av
 from sonic_nodes.commands.cli import main
 from sonic_nodes.media.provenance import read_back
 

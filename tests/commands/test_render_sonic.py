@@ -7,10 +7,10 @@ import os
 import shutil
 import wave
 
+import av
 import numpy as np
 import pytest
 
-import av
 from sonic_nodes.commands.cli import main
 from sonic_nodes.media.provenance import read_back
 from sonic_nodes.memory import plan

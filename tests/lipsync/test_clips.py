@@ -6,11 +6,11 @@ import json
 import wave
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-import av
 from sonic_nodes.commands import cli
 from sonic_nodes.commands.sync import read_features
 from sonic_nodes.lipsync import estimate, fix, plot

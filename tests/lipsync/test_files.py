@@ -5,10 +5,10 @@ import os
 import struct
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
-import av
 from sonic_nodes.commands import cli
 from sonic_nodes.lipsync import fix
 from sonic_nodes.media import provenance

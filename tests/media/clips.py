@@ -3,9 +3,8 @@
 import wave
 from fractions import Fraction
 
-import numpy as np
-
 import av
+import numpy as np
 
 
 def tone(samples, rate, hz=440.0):

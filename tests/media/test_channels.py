@@ -1,9 +1,9 @@
 """Mono for the mouth, and what the video keeps of more than two channels."""
 
+import av
 import numpy as np
 import pytest
 
-import av
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.media import channels
 from sonic_nodes.media.aac import AacTrack

@@ -3,11 +3,11 @@
 import os
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-import av
 from sonic_nodes.errors import InputError
 from sonic_nodes.media import sound_limits
 from sonic_nodes.media.audio import read_sound

@@ -3,11 +3,11 @@
 import struct
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
-
-import av
 from av.stream import Disposition
+
 from sonic_nodes.media.audio import read_sound
 from sonic_nodes.media.tracks import CarriedTracks, played_audio
 from sonic_nodes.media.video_reader import orientation_from_matrix, timed_frames

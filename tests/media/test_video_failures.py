@@ -6,10 +6,10 @@ import signal
 import subprocess
 import threading
 
+import av
 import numpy as np
 import pytest
 
-import av
 from sonic_nodes.errors import OutputError, ResourceError
 from sonic_nodes.media import video_writer
 from sonic_nodes.media.audio import Sound

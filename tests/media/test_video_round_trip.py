@@ -6,11 +6,11 @@ import threading
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-import av
 from sonic_nodes.media.audio import Sound, read_sound
 from sonic_nodes.media.provenance import metadata, read_back
 from sonic_nodes.media.video_writer import VideoWriter

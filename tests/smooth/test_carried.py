@@ -3,10 +3,10 @@
 import json
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
-import av
 from sonic_nodes.commands import cli
 from sonic_nodes.errors import InputError
 from sonic_nodes.lipsync import fix

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
-import av
 from sonic_nodes.commands.cli import main
 from sonic_nodes.extension.loading import PACK
 from sonic_nodes.media.audio import read_sound_at

@@ -22,13 +22,13 @@ import wave
 from collections import defaultdict
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
 
-import av
 import sonic_nodes
 from sonic_nodes import errors
 from sonic_nodes.commands.cli import build_parser, main
