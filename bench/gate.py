@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.gate_report import Lines, auc, print_groups, share
-from sonic_nodes.gate import check, findings, legacy_rule
+from sonic_nodes.gate import check, findings, history, legacy_rule
 from sonic_nodes.gate.verdict import judge
 from sonic_nodes.media.image import read_picture
 from tests.oracles import gate_variants
@@ -158,7 +158,7 @@ def judge_one(photo, part, variant, folder, brisque, identify) -> dict:
         "reasons": [r["name"] for r in verdict["reasons"]],
         "evidence": verdict["evidence"],
         "container": container,
-        "history": findings.history_quality(verdict["evidence"])[0],
+        "history": history.history_quality(verdict["evidence"])[0],
         "legacy": legacy_score(path),
         "brisque": brisque.score(path) if part == "standard" else None,
         "identify": identify_quality(identify, path) if variant.suffix == ".jpg" else None,

@@ -5,6 +5,9 @@
 #include "core/arena.h"
 #include "gate/dct_histogram.h"
 
+/* Share of repeated pixels from which their grid is read: below the limits of thresholds.py. */
+#define REPEATED_MIN 0.3
+
 #define EIGHT_CONTRAST 0.5 /* nats a block that blocks of 8 pixels need; by hand on the variants of bench/gate.py */
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
@@ -15,7 +18,7 @@ static size_t scratch_size(int32_t width_px, int32_t height_px)
     size_t grids = larger(sonic_dct_histogram_scratch_size(width_px), sonic_resampled_grid_scratch_size(height_px));
     size_t spectra =
         larger(sonic_block_period_scratch_size(width_px, height_px), sonic_sharpness_scratch_size(width_px, height_px));
-    return larger(grids, spectra);
+    return larger(larger(grids, spectra), sonic_repeated_pixels_scratch_size(width_px, height_px));
 }
 
 size_t sonic_evidence_memory(int32_t width_px, int32_t height_px)
@@ -49,6 +52,7 @@ static void measure_history(sonic_evidence *out, uint8_t *heat, const sonic_like
     sonic_region_map_init(&map, luma->width_px, luma->height_px, SONIC_REGION_NEAR_ZERO, map_memory);
     sonic_dct_histogram_count(counts, &map, luma, scratch);
     sonic_history_read(&out->history, tables, counts);
+    sonic_history_vote(&out->history, luma);
     sonic_regions_find(&out->region, heat, &map, luma, tables, counts);
 }
 
@@ -86,6 +90,9 @@ sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *ta
     sonic_sharpness_measure(&out->sharpness, &out->face_sharpness, &luma, face, scratch);
     measure_history(out, heat, tables, &luma, counts, map_memory, scratch);
     measure_resampled(out, tables, &luma, counts, scratch);
+    sonic_drawn_measure(&out->drawn, &luma, out->history.blockiness.grid_offset);
+    if (out->repeated_share > REPEATED_MIN)
+        sonic_repeated_pixels_measure(&out->repeated, &luma, out->exposure.deviation, scratch);
     sonic_arena_free(arena);
     return SONIC_OK;
 }

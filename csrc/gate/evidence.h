@@ -10,8 +10,10 @@
 #ifndef SONIC_GATE_EVIDENCE_H
 #define SONIC_GATE_EVIDENCE_H
 
+#include "gate/drawn.h"
 #include "gate/luma.h"
 #include "gate/regions.h"
+#include "gate/repeated_pixels.h"
 #include "gate/resampled_grid.h"
 #include "gate/sharpness.h"
 
@@ -29,7 +31,9 @@ typedef struct sonic_evidence {
     sonic_region region; /* the coarsest one */
     sonic_sharpness sharpness, face_sharpness;
     sonic_exposure exposure;
-    double repeated_share; /* of pixels: luma.h */
+    double repeated_share;          /* of pixels: luma.h */
+    sonic_repeated_pixels repeated; /* all 0 where few pixels are repeated */
+    sonic_drawn drawn;
 } sonic_evidence;
 
 /* Bytes of memory that sonic_evidence_read takes: 4 a pixel, 5 MB, and some for each column. */

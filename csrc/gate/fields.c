@@ -15,6 +15,12 @@
 
 /* Keys keep their words when the members are renamed: they are part of the program's interface. */
 
+static const sonic_field votes_fields[] = {
+    NUMBER("for", sonic_block_votes, supporting),
+    NUMBER("against", sonic_block_votes, against),
+    END,
+};
+
 static const sonic_field history_fields[] = {
     NUMBER("lattice_quality", sonic_history, strongest.quality),
     NUMBER("lattice_likelihood", sonic_history, strongest.likelihood),
@@ -22,15 +28,19 @@ static const sonic_field history_fields[] = {
     NUMBER("lattice_phase", sonic_history, strongest.grid_offset),
     NUMBER("lattice_sigma", sonic_history, strongest.sigma),
     NUMBER("lattice_turned", sonic_history, strongest.rotated_90),
+    STRUCT("lattice_blocks_", sonic_history, strongest.votes, votes_fields),
     NUMBER("coarsest_quality", sonic_history, coarsest.quality),
     NUMBER("coarsest_likelihood", sonic_history, coarsest.likelihood),
     NUMBER("coarsest_phase", sonic_history, coarsest.grid_offset),
     NUMBER("coarsest_sigma", sonic_history, coarsest.sigma),
     NUMBER("coarsest_margin", sonic_history, coarsest.margin),
+    STRUCT("coarsest_blocks_", sonic_history, coarsest.votes, votes_fields),
     NUMBER("custom_quality", sonic_history, custom.quality),
     NUMBER("custom_likelihood", sonic_history, custom.likelihood),
     NUMBER("custom_phase", sonic_history, custom.grid_offset),
     NUMBER("custom_modes", sonic_history, custom_modes),
+    STRUCT("custom_blocks_", sonic_history, custom.votes, votes_fields),
+    STRUCT("custom_elsewhere_", sonic_history, custom_elsewhere, votes_fields),
     NUMBER("earlier_quality", sonic_history, primary.quality),
     NUMBER("earlier_likelihood", sonic_history, primary.likelihood),
     END,
@@ -63,6 +73,23 @@ static const sonic_field region_fields[] = {
     NUMBER("quality", sonic_region, quality),
     NUMBER("likelihood", sonic_region, likelihood),
     NUMBER("share", sonic_region, share),
+    STRUCT("blocks_", sonic_region, votes, votes_fields),
+    END,
+};
+
+static const sonic_field repeated_fields[] = {
+    NUMBER("factor", sonic_repeated_pixels, factor),
+    NUMBER("regular", sonic_repeated_pixels, regular),
+    NUMBER("contrast", sonic_repeated_pixels, contrast),
+    NUMBER("variety", sonic_repeated_pixels, variety),
+    END,
+};
+
+static const sonic_field drawn_fields[] = {
+    NUMBER("blocks", sonic_drawn, blocks),
+    NUMBER("flat", sonic_drawn, flat),
+    NUMBER("repeated", sonic_drawn, repeated),
+    NUMBER("periodic", sonic_drawn, periodic),
     END,
 };
 
@@ -97,6 +124,8 @@ const sonic_field sonic_evidence_fields[] = {
     STRUCT("resized_", sonic_evidence, resampled, resampled_fields),
     STRUCT("region_", sonic_evidence, region, region_fields),
     NUMBER("repeated_share", sonic_evidence, repeated_share),
+    STRUCT("repeated_", sonic_evidence, repeated, repeated_fields),
+    STRUCT("drawn_", sonic_evidence, drawn, drawn_fields),
     NUMBER("noise", sonic_evidence, sharpness.noise),
     STRUCT("", sonic_evidence, sharpness, sharpness_fields),
     STRUCT("face_", sonic_evidence, face_sharpness, sharpness_fields),

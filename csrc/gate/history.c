@@ -55,7 +55,7 @@ static int32_t peak_of(const curve *c)
 static sonic_compression compression_at(const curve *c, int32_t quality)
 {
     sonic_compression found = {
-        quality, c->grid_offset, c->rotated_90, sonic_likelihood_sigma[c->sigma], c->likelihood[quality], 0};
+        quality, c->grid_offset, c->rotated_90, sonic_likelihood_sigma[c->sigma], c->likelihood[quality], 0, {0, 0}};
     return found;
 }
 
@@ -103,8 +103,10 @@ static void offer_custom(sonic_history *out, const sonic_likelihood_sums *sums, 
     }
     if (confident < CUSTOM_MODES_MIN || total <= out->custom.likelihood)
         return;
-    out->custom = (sonic_compression){quality_of_steps(steps), grid_offset, 0, sonic_likelihood_sigma[sigma], total, 0};
+    out->custom =
+        (sonic_compression){quality_of_steps(steps), grid_offset, 0, sonic_likelihood_sigma[sigma], total, 0, {0, 0}};
     out->custom_modes = confident;
+    memcpy(out->custom_step, steps, sizeof steps);
 }
 
 static void read_grid_offset(sonic_history *out, float best_of_offset[OFFSETS], const sonic_likelihood *tables,
@@ -184,4 +186,55 @@ void sonic_history_read_offset(sonic_compression *out, const sonic_likelihood *t
     *out = history.coarsest;
     if (!out->quality && history.custom_modes >= CUSTOM_MODES_REGION)
         *out = history.custom;
+}
+
+void sonic_history_poll(sonic_block_poll *poll, const sonic_compression *found)
+{
+    float step[64];
+    for (int m = 0; m < 64; m++)
+        step[m] = (float)sonic_quality_step(found->quality, 0, found->rotated_90 ? m % 8 * 8 + m / 8 : m);
+    sonic_block_poll_init(poll, step, found->sigma);
+}
+
+static void vote_standard(sonic_compression *found, const sonic_plane *luma)
+{
+    sonic_block_poll poll;
+    if (!found->quality)
+        return;
+    sonic_history_poll(&poll, found);
+    sonic_block_poll_grid(&poll, luma, found->grid_offset);
+    found->votes = poll.votes;
+}
+
+static void vote_custom(sonic_history *history, const sonic_plane *luma)
+{
+    sonic_block_poll poll;
+    float step[64] = {0};
+    for (int m = 0; m < MODES; m++)
+        step[sonic_dct_mode[m][0] * 8 + sonic_dct_mode[m][1]] = (float)history->custom_step[m];
+    sonic_block_poll_init(&poll, step, history->custom.sigma);
+    sonic_block_poll_grid(&poll, luma, history->custom.grid_offset);
+    history->custom.votes = poll.votes;
+    sonic_block_poll_init(&poll, step, history->custom.sigma);
+    sonic_block_poll_grid(&poll, luma, history->custom.grid_offset ^ 36); /* four rows and columns away */
+    history->custom_elsewhere = poll.votes;
+}
+
+/* A custom table need not be put to the vote beside a standard one with so much support. */
+static int is_supported(const sonic_block_votes *votes)
+{
+    return votes->supporting >= 16 && 3 * votes->supporting > votes->against;
+}
+
+void sonic_history_vote(sonic_history *history, const sonic_plane *luma)
+{
+    const sonic_compression *a = &history->strongest, *b = &history->coarsest;
+    vote_standard(&history->strongest, luma);
+    if (a->quality == b->quality && a->grid_offset == b->grid_offset && a->rotated_90 == b->rotated_90 &&
+        a->sigma == b->sigma)
+        history->coarsest.votes = a->votes;
+    else
+        vote_standard(&history->coarsest, luma);
+    if (history->custom.quality && !is_supported(&history->strongest.votes) && !is_supported(&history->coarsest.votes))
+        vote_custom(history, luma);
 }

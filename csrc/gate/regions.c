@@ -79,31 +79,37 @@ static int inside_region(const sonic_region_map *map, int32_t row, int32_t colum
            tile_belongs(map, row, column + 1, peak);
 }
 
-/* Blocks at `grid_offset` whose first pixel lies in the tile. */
-static void tally_tile(uint32_t *counts, const sonic_plane *luma, int32_t row, int32_t column, int32_t grid_offset,
-                       float cosine[5][8])
+/* One pass over the region: counts its blocks, or puts them to the vote. The number of its tiles. */
+static int32_t visit_region(const sonic_region_map *map, const sonic_plane *luma, int32_t grid_offset, uint32_t *counts,
+                            sonic_block_poll *poll)
 {
-    for (int32_t y = row * PX + grid_offset / 8; y < (row + 1) * PX; y += 8)
-        for (int32_t x = column * PX + grid_offset % 8; x < (column + 1) * PX; x += 8)
-            if (y + 8 <= luma->height_px && x + 8 <= luma->width_px)
-                tally_block(counts, luma, x, y, cosine);
+    float cosine[5][8];
+    int32_t used = 0;
+    fill_cosines(cosine);
+    for (int32_t row = 0; row < map->rows; row++)
+        for (int32_t column = 0; column < map->columns; column++) {
+            if ((poll && sonic_block_poll_is_full(poll)) || !inside_region(map, row, column, grid_offset))
+                continue;
+            used++;
+            for (int32_t y = row * PX + grid_offset / 8; y < (row + 1) * PX; y += 8)
+                for (int32_t x = column * PX + grid_offset % 8; x < (column + 1) * PX; x += 8)
+                    if (y + 8 > luma->height_px || x + 8 > luma->width_px)
+                        continue;
+                    else if (poll)
+                        sonic_block_poll_add(poll, luma, x, y);
+                    else
+                        tally_block(counts, luma, x, y, cosine);
+        }
+    return used;
 }
 
 static void read_region(sonic_region *out, const sonic_region_map *map, const sonic_plane *luma,
                         const sonic_likelihood *tables, int32_t grid_offset, uint32_t *counts)
 {
-    float cosine[5][8];
-    int32_t used = 0;
+    sonic_block_poll poll;
     *out = (sonic_region){.grid_offset = grid_offset};
-    fill_cosines(cosine);
     memset(counts, 0, (size_t)MODES * SONIC_DCT_BINS * sizeof *counts);
-    for (int32_t row = 0; row < map->rows; row++)
-        for (int32_t column = 0; column < map->columns; column++) {
-            if (!inside_region(map, row, column, grid_offset))
-                continue;
-            tally_tile(counts, luma, row, column, grid_offset, cosine);
-            used++;
-        }
+    const int32_t used = visit_region(map, luma, grid_offset, counts, NULL);
     if (used < TILES_MIN)
         return;
     sonic_compression found;
@@ -111,6 +117,11 @@ static void read_region(sonic_region *out, const sonic_region_map *map, const so
     out->quality = found.quality;
     out->likelihood = found.likelihood;
     out->share = (float)used / (float)(map->rows * map->columns);
+    if (!found.quality)
+        return;
+    sonic_history_poll(&poll, &found);
+    visit_region(map, luma, grid_offset, NULL, &poll);
+    out->votes = poll.votes;
 }
 
 void sonic_regions_find(sonic_region *coarsest, uint8_t *heat, const sonic_region_map *map, const sonic_plane *luma,

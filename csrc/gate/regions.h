@@ -3,6 +3,7 @@
 #define SONIC_GATE_REGIONS_H
 
 #include "core/plane.h"
+#include "gate/block_votes.h"
 #include "gate/likelihood.h"
 #include "gate/region_map.h"
 
@@ -10,8 +11,9 @@
 typedef struct sonic_region {
     int32_t quality; /* as in sonic_compression; 0 when no table is found */
     int32_t grid_offset;
-    float likelihood; /* sum of log likelihood ratios */
-    float share;      /* of the image, 0..1 */
+    float likelihood;        /* sum of log likelihood ratios */
+    float share;             /* of the image, 0..1 */
+    sonic_block_votes votes; /* on a standard table */
 } sonic_region;
 
 /* coarsest: the region with the lowest quality; all 0 when there is none. heat: [map->rows][map->columns], 0 (no trace)

@@ -8,17 +8,20 @@ import math
 
 from .. import portrait
 from ..face import ASSETS
-
-LIKELIHOOD = 150.0  # SONIC_HISTORY_THRESHOLD of csrc/gate/history.h: no table is accepted below
+from .history import (
+    GRID_CONTRAST,
+    LIKELIHOOD,
+    SAME_QUALITY,
+    container_quality,
+    grid_contrast,
+    history_quality,
+    is_drawn,
+    is_pattern,
+    is_repeated,
+    region_quality,
+)
 
 # Chosen by hand on the variants of bench/gate.py.
-SAME_QUALITY = 4  # qualities this near count as the same compression
-CUSTOM_MODES = 6  # of 14: confident steps of a custom table
-COARSE = 75  # tables of this quality or less must have zeroed PATTERN_ZEROED of the coefficients:
-PATTERN_ZEROED = 0.004  # periodic patterns, which also put coefficients on multiples, stay below that share
-GRID_CONTRAST = 0.08  # nats a block of the best grid offset above the next
-GRID_CHANCE = 8  # the same in standard deviations without blocks
-GRID_ZEROED = 0.012  # share of coefficients that are zeroed only at that offset
 ALTERED = 12  # qualities between the last table and the one that the zeroed coefficients imply
 FACE_BLOCKS = 3  # blocks with contrast that a face needs to be judged by itself
 ASK = "Ask for the original, or choose policy repair"
@@ -35,39 +38,6 @@ def confidence_of(likelihood: float) -> float:
 
 def probability(log_odds: float) -> float:
     return 1 / (1 + math.exp(-min(max(log_odds, -50), 50)))
-
-
-def jpeg_quality(evidence: dict, container: dict | None) -> int | None:
-    """Quality of the coarsest compression in the file or its pixels; None without one."""
-    qualities = [q for q in (container_quality(container), history_quality(evidence)[0]) if q]
-    return int(min(qualities)) if qualities else None
-
-
-def container_quality(container: dict | None) -> float:
-    if not container:
-        return 0.0
-    return min(q for q in (container["luma_quality"], container["earlier_quality"] or 100.0) if q)
-
-
-def history_quality(evidence: dict) -> tuple[float, float]:
-    """(quality, log likelihood) of the coarsest compression in the pixels; 0 when there is none.
-
-    A custom table counts only where no standard table of about the same quality does. A coarse table also zeroes
-    coefficients at its grid offset; periodic patterns, such as the dots of print, do not.
-    """
-    zeroed = evidence["grid_emptied"]
-    tables = [(evidence[f"{name}_quality"], evidence[f"{name}_likelihood"]) for name in ("coarsest", "earlier")]
-    tables = [
-        (q, likelihood)
-        for q, likelihood in tables
-        if q and likelihood > LIKELIHOOD and (q > COARSE or zeroed > PATTERN_ZEROED)
-    ]
-    custom = (evidence["custom_quality"], evidence["custom_likelihood"])
-    known = any(abs(quality - custom[0]) < 2 * SAME_QUALITY for quality, _ in tables)
-    confident = evidence["custom_modes"] >= CUSTOM_MODES and custom[1] > LIKELIHOOD
-    if confident and not known and (custom[0] > COARSE or zeroed > GRID_ZEROED):
-        tables.append(custom)
-    return min(tables, default=(0.0, 0.0))
 
 
 def measure_container(evidence: dict, container: dict | None):
@@ -102,7 +72,7 @@ def measure_history(evidence: dict, container: dict | None):
 
 def measure_region(evidence: dict, container: dict | None):
     """A region with a compression of its own, as a pasted part has."""
-    quality, whole = evidence["region_quality"], history_quality(evidence)[0] or container_quality(container)
+    quality, whole = region_quality(evidence), history_quality(evidence)[0] or container_quality(container)
     if quality and not (whole and quality > whole - SAME_QUALITY):
         yield finding(
             "jpeg_region",
@@ -112,17 +82,10 @@ def measure_region(evidence: dict, container: dict | None):
         )
 
 
-def grid_contrast(evidence: dict, prefix: str) -> float:
-    """Blockiness of the best grid offset above the next, nats a block; 0 when chance or resampling explains it."""
-    contrast = evidence[f"{prefix}_strength"] - max(evidence[f"{prefix}_second"], 0.0)
-    if evidence[f"{prefix}_emptied"] < GRID_ZEROED:
-        return 0.0
-    least = max(GRID_CONTRAST, GRID_CHANCE * evidence[f"{prefix}_chance"], 0.5 * evidence[f"{prefix}_second"])
-    return contrast if contrast > least else 0.0
-
-
 def measure_post_processed(evidence: dict, container: dict | None):
     """Blocks without a table: the picture was processed or resized after its compression."""
+    if is_drawn(evidence):
+        return
     last = max(history_quality(evidence)[0], container_quality(container))
     unscaled, resized = grid_contrast(evidence, "grid"), grid_contrast(evidence, "resized")
     if unscaled and not (last and evidence["grid_quality"] > last - ALTERED):
@@ -176,7 +139,7 @@ def soft_features(evidence: dict, prefix: str = "") -> dict[str, float]:
 def measure_sharpness(evidence: dict, container: dict | None):
     """Blur and motion of the face if there is one: then the background does not count."""
     prefix = "face_" if evidence["face_sharp_blocks"] >= FACE_BLOCKS else ""
-    if not evidence[f"{prefix}sharp_blocks"]:
+    if not evidence[f"{prefix}sharp_blocks"] or (is_pattern if prefix else is_drawn)(evidence):
         return
     what = "the face" if prefix else "the picture"
     soft, motion = log_odds("soft", evidence, prefix), log_odds("motion", evidence, prefix)
@@ -190,18 +153,20 @@ def measure_sharpness(evidence: dict, container: dict | None):
 
 
 def measure_pixels(evidence: dict, container: dict | None):
-    yield finding(
-        "duplicated_pixels",
-        evidence["repeated_share"],
-        1.0,
-        "Ask for the original: the picture was enlarged by repeating pixels.",
-    )
-    yield finding(
-        "noise",
-        evidence["noise"],
-        1.0,
-        f"Choose a picture taken in more light: its noise is {evidence['noise']:.0f} of 255 levels.",
-    )
+    if is_repeated(evidence):
+        yield finding(
+            "duplicated_pixels",
+            evidence["repeated_share"],
+            1.0,
+            "Ask for the original: the picture was enlarged by repeating pixels.",
+        )
+    if not is_pattern(evidence):
+        yield finding(
+            "noise",
+            evidence["noise"],
+            1.0,
+            f"Choose a picture taken in more light: its noise is {evidence['noise']:.0f} of 255 levels.",
+        )
 
 
 def measure_size(evidence: dict, container: dict | None):

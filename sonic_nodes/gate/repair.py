@@ -15,7 +15,7 @@ from ..errors import InputError, ResourceError
 from ..extension.native import _sonic
 from ..media.image import oriented_srgb, read_picture_and_alpha
 from .check import evidence_of_container, evidence_of_picture
-from .findings import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
+from .history import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
 from .verdict import judge
 
 QUALITY_OFF = 80  # no repair above: chosen by hand, bench/repair.py shows the gains up to it

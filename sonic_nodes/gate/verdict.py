@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ..errors import UsageError
-from .findings import MEASURES, jpeg_quality
+from .findings import MEASURES
+from .history import jpeg_quality
 from .thresholds import LIMITS, PROFILES
 
 WARN, REJECT = 1.0, 2.0  # severities at the limits

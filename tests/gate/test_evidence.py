@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sonic_nodes.errors import InputError
 from sonic_nodes.gate import check
 from sonic_nodes.gate.check import evidence_of_picture, heat_map
-from sonic_nodes.gate.findings import grid_contrast, log_odds
+from sonic_nodes.gate.findings import log_odds
+from sonic_nodes.gate.history import grid_contrast
 from sonic_nodes.gate.thresholds import LIMITS
 from tests.oracles.jpegs import decoded, jpeg
 

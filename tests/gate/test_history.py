@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sonic_nodes.gate.check import evidence_of_picture
-from sonic_nodes.gate.findings import history_quality
+from sonic_nodes.gate.history import history_quality
 from tests.oracles.jpegs import decoded, jpeg
 
 
