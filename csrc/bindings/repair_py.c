@@ -3,6 +3,7 @@
 
 #include "gate/evidence.h"
 #include "gate/quality.h"
+#include "repair/change.h"
 #include "repair/jpeg.h"
 #include "repair/pixels.h"
 #include "bindings/binding.h"
@@ -188,6 +189,25 @@ static PyObject *repair_pixels(PyObject *self, PyObject *args)
     return Py_BuildValue("dd(ii)", report.fit, report.chroma.fit, report.chroma.across, report.chroma.down);
 }
 
+/* Mean square of the luma difference of two images. */
+static PyObject *repair_change(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *before_object, *after_object;
+    double change = -1;
+    if (!PyArg_ParseTuple(args, "OO:repair_change", &before_object, &after_object))
+        return NULL;
+    PyArrayObject *before = sonic_py_array(before_object, NPY_UINT8, 3, "before");
+    PyArrayObject *after = before ? sonic_py_array(after_object, NPY_UINT8, 3, "after") : NULL;
+    if (after && PyArray_SAMESHAPE(before, after) && PyArray_DIM(before, 2) == 3)
+        change = sonic_repair_change(PyArray_DATA(before), PyArray_DATA(after), PyArray_SIZE(before) / 3);
+    else if (after)
+        PyErr_SetString(PyExc_ValueError, "Give both pictures as [height, width, 3] of the same size");
+    Py_XDECREF(before);
+    Py_XDECREF(after);
+    return change < 0 ? NULL : PyFloat_FromDouble(change);
+}
+
 PyMethodDef sonic_py_repair_methods[] = {
     {"repair_jpeg", repair_jpeg, METH_VARARGS,
      "repair_jpeg(bytes, rgb u8[H,W,3]): decodes and repairs a file into rgb (csrc/repair/jpeg.h)"},
@@ -200,6 +220,8 @@ PyMethodDef sonic_py_repair_methods[] = {
     {"repair_estimate_table", repair_estimate_table, METH_VARARGS,
      "repair_estimate_table(steps f32[8,8], rgb, grid_offset) -> number of known steps; writes steps "
      "(csrc/repair/table_estimate.h)"},
+    {"repair_change", repair_change, METH_VARARGS,
+     "repair_change(before u8[H,W,3], after u8[H,W,3]) -> mean square of their luma difference (csrc/repair/change.h)"},
     {"repair_pixels", repair_pixels, METH_VARARGS,
      "repair_pixels(rgb, steps[8,8], chroma_steps[8,8], grid_offset) -> (fit of luma, fit of chroma, (across, down)), "
      "in place (csrc/repair/pixels.h)"},

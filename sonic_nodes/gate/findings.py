@@ -10,16 +10,19 @@ from .. import portrait
 from ..face import ASSETS
 from .history import (
     GRID_CONTRAST,
-    LIKELIHOOD,
     SAME_QUALITY,
+    coarsest,
     container_quality,
     grid_contrast,
     history_quality,
     is_drawn,
     is_pattern,
     is_repeated,
-    region_quality,
+    region,
 )
+
+# Shares of such claims that are right on bench/gate_drawn.py, whose table compares them.
+EARLIER_CONFIDENCE, GRID_CONFIDENCE, REPEAT_CONFIDENCE, MODEL_CONFIDENCE = 0.9, 0.95, 0.98, 0.98
 
 # Chosen by hand on the variants of bench/gate.py.
 ALTERED = 12  # qualities between the last table and the one that the zeroed coefficients imply
@@ -31,9 +34,9 @@ def finding(name: str, value: float, confidence: float, advice: str) -> dict:
     return {"name": name, "value": float(value), "confidence": confidence, "advice": advice}
 
 
-def confidence_of(likelihood: float) -> float:
-    """Confidence from a sum of log likelihood ratios: 0.5 at the threshold."""
-    return 1 - 0.5 * math.exp(-(likelihood - LIKELIHOOD) / LIKELIHOOD)
+def looks(confidence: float) -> str:
+    """The confidence of a claim, in words."""
+    return f"(confidence {100 * confidence:.0f} %)"
 
 
 def probability(log_odds: float) -> float:
@@ -47,38 +50,40 @@ def measure_container(evidence: dict, container: dict | None):
             "jpeg_history",
             quality,
             1.0,
-            f"Ask for the original: the picture was saved as JPEG quality {container['repaired_quality']:.0f}, and "
-            f"after its repair it is as far from the original as quality {quality:.0f}.",
+            f"Ask for the original: the picture looks like JPEG quality {container['repaired_quality']:.0f}, and after "
+            f"its repair it is about as far from the original as quality {quality:.0f}.",
         )
     elif quality:
-        last = container["luma_quality"]
-        later = f", then as quality {last:.0f}" if quality < last else ""
+        last, confidence = container["luma_quality"], EARLIER_CONFIDENCE if quality < container["luma_quality"] else 1.0
+        earlier = f" and looks like quality {quality:.0f} before {looks(confidence)}" if quality < last else ""
         yield finding(
-            "jpeg_container", quality, 1.0, f"{ASK}: the picture was saved as JPEG quality {quality:.0f}{later}."
+            "jpeg_container", quality, confidence, f"{ASK}: the file is a JPEG of quality {last:.0f}{earlier}."
         )
 
 
 def measure_history(evidence: dict, container: dict | None):
-    quality, likelihood = history_quality(evidence)
-    if quality and not (container and quality > container_quality(container) - SAME_QUALITY):
+    found = coarsest(evidence)
+    if found.quality and not (container and found.quality > container_quality(container) - SAME_QUALITY):
         later = f"as quality {container['luma_quality']:.0f}" if container else "in a lossless format"
         yield finding(
             "jpeg_history",
-            quality,
-            confidence_of(likelihood),
-            f"{ASK}: the picture was saved as JPEG quality {quality:.0f}, then {later}.",
+            found.quality,
+            found.confidence,
+            f"{ASK}: the picture looks like JPEG quality {found.quality:.0f} {looks(found.confidence)}, saved again "
+            f"{later}.",
         )
 
 
 def measure_region(evidence: dict, container: dict | None):
     """A region with a compression of its own, as a pasted part has."""
-    quality, whole = region_quality(evidence), history_quality(evidence)[0] or container_quality(container)
-    if quality and not (whole and quality > whole - SAME_QUALITY):
+    found, whole = region(evidence), history_quality(evidence)[0] or container_quality(container)
+    if found.quality and not (whole and found.quality > whole - SAME_QUALITY):
         yield finding(
             "jpeg_region",
-            quality,
-            confidence_of(evidence["region_likelihood"]),
-            f"{ASK}: a part of the picture was saved as JPEG quality {quality:.0f} and then pasted (see the heat map).",
+            found.quality,
+            found.confidence,
+            f"{ASK}: a part of the picture looks like JPEG quality {found.quality:.0f} {looks(found.confidence)}, "
+            "pasted into it (see the heat map).",
         )
 
 
@@ -97,11 +102,13 @@ def measure_post_processed(evidence: dict, container: dict | None):
 
 
 def post_processed(quality: float, contrast: float, how: str) -> dict:
+    confidence = GRID_CONFIDENCE * (1 - 0.5 * math.exp(1 - contrast / GRID_CONTRAST))
     return finding(
         "post_processed_jpeg",
         quality,
-        1 - 0.5 * math.exp(1 - contrast / GRID_CONTRAST),
-        f"Ask for the original: the picture was saved as JPEG, about quality {quality:.0f} or less, {how}.",
+        confidence,
+        f"Ask for the original: the picture looks like a JPEG of about quality {quality:.0f} or less "
+        f"{looks(confidence)}, {how}.",
     )
 
 
@@ -143,13 +150,14 @@ def measure_sharpness(evidence: dict, container: dict | None):
         return
     what = "the face" if prefix else "the picture"
     soft, motion = log_odds("soft", evidence, prefix), log_odds("motion", evidence, prefix)
-    yield finding(
-        f"{prefix}blur",
-        soft,
-        probability(soft),
-        f"Choose a sharper picture: {what} is out of focus, or was enlarged from a smaller one.",
-    )
-    yield finding(f"{prefix}motion", motion, probability(motion), f"Choose a sharper picture: {what} has motion blur.")
+    for name, odds, how in (
+        ("blur", soft, "out of focus, or enlarged from a smaller one"),
+        ("motion", motion, "blurred by motion"),
+    ):
+        confidence = min(probability(odds), MODEL_CONFIDENCE)
+        yield finding(
+            f"{prefix}{name}", odds, confidence, f"Choose a sharper picture: {what} looks {how} {looks(confidence)}."
+        )
 
 
 def measure_pixels(evidence: dict, container: dict | None):
@@ -157,8 +165,8 @@ def measure_pixels(evidence: dict, container: dict | None):
         yield finding(
             "duplicated_pixels",
             evidence["repeated_share"],
-            1.0,
-            "Ask for the original: the picture was enlarged by repeating pixels.",
+            REPEAT_CONFIDENCE,
+            f"Ask for the original: the picture looks enlarged by repeating pixels {looks(REPEAT_CONFIDENCE)}.",
         )
     if not is_pattern(evidence):
         yield finding(

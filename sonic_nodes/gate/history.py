@@ -6,6 +6,9 @@ like traces of compression or enlargement too; for those nothing is claimed, and
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 LIKELIHOOD = 150.0  # SONIC_HISTORY_THRESHOLD of csrc/gate/history.h: no table is accepted below
 
 # Chosen by hand on the variants of bench/gate.py.
@@ -21,6 +24,7 @@ GRID_ZEROED = 0.012  # share of coefficients that are zeroed only at that offset
 BLOCKS_FOR = 8  # different blocks (block_votes.h) that a table must explain, and
 BLOCKS_SHARE = 0.2  # their share of those that were read: drawings have none, photographs half or more
 CUSTOM_SHARE = 0.3  # the same for a custom table, beyond the share half a block away: its 14 steps fit more by chance
+VOTES, MOST_CONFIDENCE = (-1.0, 0.6, 4.0), 0.99  # of `confidence`
 DRAWN_BLOCKS = 32  # blocks (drawn.h) that must be read before block edges count as evidence
 DRAWN_FLAT, DRAWN_REPEATED, DRAWN_PERIODIC = 0.08, 0.1, 0.7  # and what photographs stay below
 REPEAT_FACTOR, REPEAT_REGULAR = 1.9, 0.9  # least of an enlargement by repeating (repeated_pixels.h)
@@ -45,25 +49,46 @@ def container_quality(container: dict | None) -> float:
     return min(q for q in (container["luma_quality"], container["earlier_quality"] or 100.0) if q)
 
 
+class Table(NamedTuple):
+    """A compression in the pixels; quality 0 is none."""
+
+    quality: float
+    likelihood: float = 0.0
+    confidence: float = 0.0  # 0..1
+
+
 def history_quality(evidence: dict) -> tuple[float, float]:
     """(quality, log likelihood) of the coarsest compression in the pixels that its blocks support; 0 without one."""
-    return min(supported_tables(evidence), default=(0.0, 0.0))
+    return coarsest(evidence)[:2]
 
 
-def supported_tables(evidence: dict) -> list[tuple[float, float]]:
-    """(quality, log likelihood) of the compressions in the pixels that their blocks support.
+def coarsest(evidence: dict) -> Table:
+    return min(supported_tables(evidence), default=Table(0.0))
+
+
+def confidence(evidence: dict, votes: str) -> float:
+    """Share of such claims that are right: logistic in the votes, fitted by bench/gate_drawn.py --fit."""
+    supporting, share_of = evidence[f"{votes}_for"], share(evidence, votes)
+    log_odds = sum(w * x for w, x in zip(VOTES, (1.0, math.log(supporting), share_of), strict=True))
+    return min(1 / (1 + math.exp(-log_odds)), MOST_CONFIDENCE)
+
+
+def supported_tables(evidence: dict) -> list[Table]:
+    """The compressions in the pixels that their blocks support.
 
     A custom table counts only where no standard table of about the same quality does.
     """
     tables = [
-        (quality, likelihood)
+        Table(quality, likelihood, confidence(evidence, f"{name}_blocks"))
         for name, quality, likelihood in standard_tables(evidence)
         if share(evidence, f"{name}_blocks") >= BLOCKS_SHARE
     ]
     custom = custom_table(evidence)
     beyond_chance = share(evidence, "custom_blocks") - share(evidence, "custom_elsewhere")
-    known = any(abs(quality - custom[0]) < 2 * SAME_QUALITY for quality, _ in tables)
-    return tables + [custom] if custom[0] and not known and beyond_chance >= CUSTOM_SHARE else tables
+    known = any(abs(table.quality - custom[0]) < 2 * SAME_QUALITY for table in tables)
+    if custom[0] and not known and beyond_chance >= CUSTOM_SHARE:
+        tables.append(Table(*custom, confidence(evidence, "custom_blocks")))
+    return tables
 
 
 def standard_tables(evidence: dict) -> list[tuple[str, float, float]]:
@@ -85,9 +110,11 @@ def custom_table(evidence: dict) -> tuple[float, float]:
     return (quality, likelihood) if confident and zeroed else (0.0, 0.0)
 
 
-def region_quality(evidence: dict) -> float:
-    """Quality of the coarsest region that its blocks support; 0 without one."""
-    return evidence["region_quality"] if share(evidence, "region_blocks") >= BLOCKS_SHARE else 0.0
+def region(evidence: dict) -> Table:
+    """The coarsest compression of a region that its blocks support."""
+    if share(evidence, "region_blocks") < BLOCKS_SHARE:
+        return Table(0.0)
+    return Table(evidence["region_quality"], evidence["region_likelihood"], confidence(evidence, "region_blocks"))
 
 
 def grid_contrast(evidence: dict, prefix: str) -> float:
@@ -122,3 +149,24 @@ def is_repeated(evidence: dict) -> bool:
         and evidence["repeated_contrast"] <= REPEAT_CONTRAST
         and evidence["repeated_variety"] >= REPEAT_VARIETY
     )
+
+
+def undecided(evidence: dict, container: dict | None) -> list[dict]:
+    """Reasons with the verdict "ok" for traces that a drawing, a flat picture or a pattern may have by itself."""
+    texts = []
+    tables = [quality for _, quality, _ in standard_tables(evidence)] + [custom_table(evidence)[0]]
+    blocks = is_drawn(evidence) and (grid_contrast(evidence, "grid") or grid_contrast(evidence, "resized"))
+    if not container and not coarsest(evidence).quality and (blocks or any(0 < q <= COARSE for q in tables)):
+        texts.append(
+            "Not sure whether the picture was a JPEG before: flat areas and patterns can look the same, so this does "
+            "not count."
+        )
+    if evidence["repeated_factor"] >= REPEAT_FACTOR and not is_repeated(evidence):
+        texts.append(
+            "Not sure whether the picture was enlarged by repeating pixels: pixel art and patterns can look the same, "
+            "so this does not count."
+        )
+    return [
+        {"name": "undecided", "verdict": "ok", "value": None, "threshold": None, "confidence": 0.5, "advice": text}
+        for text in texts
+    ]

@@ -16,7 +16,7 @@ def lines(verdict: dict) -> list[str]:
 
 def refusal(verdict: dict, min_score: float) -> InputError:
     """The error that stops a run at a picture that has not passed; the advice comes first."""
-    advice = " ".join(reason["advice"] for reason in verdict["reasons"])
+    advice = " ".join(reason["advice"] for reason in verdict["reasons"] if reason["verdict"] != "ok")
     score = verdict["score"]
     if not advice:
         return InputError(

@@ -15,6 +15,7 @@ from ..errors import InputError, ResourceError
 from ..extension.native import _sonic
 from ..media.image import oriented_srgb, read_picture_and_alpha
 from .check import evidence_of_container, evidence_of_picture
+from .gain import estimated_gain, gain_sentence
 from .history import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
 from .verdict import judge
 
@@ -31,7 +32,7 @@ class Repair:
     """The outcome of a repair."""
 
     repaired: bool
-    reason: str  # a sentence
+    reason: str  # a sentence or two; after a repair with what it gained
     quality: float | None  # of the compression that was repaired or found
     score_before: float
     score_after: float
@@ -90,6 +91,8 @@ def repair_picture(
         return pixels, Repair(False, str(why), verdict["jpeg_quality"], before, before, verdict)
     except MemoryError as error:
         raise ResourceError(str(error)) from None
+    change = _sonic.repair_change(as_bytes(pixels), as_bytes(repaired))
+    reason = f"{reason} {gain_sentence(estimated_gain(quality, change))}"
     evidence, container = after_repair(evidence_of_picture(as_bytes(repaired), face_box, alpha=alpha), quality)
     after = judge(evidence, container, profile, min_score, verdict["path"])
     return repaired, Repair(True, reason, quality, before, after["score"], after)
@@ -134,20 +137,18 @@ def repaired_picture(pixels: np.ndarray, data: bytes | None, evidence: dict) -> 
     ]
     coarsest = coarsest_confident(pixels, [found for found in candidates if found.quality <= QUALITY_OFF])
     if coarsest:
-        reason = f"Repaired from its pixels: it was saved as JPEG quality {coarsest.quality:.0f} before."
+        reason = f"Repaired from its pixels, which look like JPEG quality {coarsest.quality:.0f}."
         return from_pixels(pixels, coarsest), coarsest.quality, reason
     if not (last or candidates):
         raise Unrepaired(f"{UNCHANGED} its pixels show no JPEG compression.")
     quality = last or min(found.quality for found in candidates)
     if quality > QUALITY_OFF:
         raise Unrepaired(
-            f"{UNCHANGED} it was saved as JPEG quality {quality:.0f} and has lost too little for a repair."
+            f"{UNCHANGED} it looks like JPEG quality {quality:.0f}, which has lost too little for a repair."
         )
     if not last:
-        raise Unrepaired(
-            f"{UNCHANGED} it may have been a JPEG of quality {quality:.0f}, but no block grid fits its pixels."
-        )
-    return from_file(data), last, f"Repaired from the file's coefficients: it was saved as JPEG quality {last:.0f}."
+        raise Unrepaired(f"{UNCHANGED} it may look like JPEG quality {quality:.0f}, but no block grid fits its pixels.")
+    return from_file(data), last, f"Repaired from the coefficients of the file, a JPEG of quality {last:.0f}."
 
 
 def compressions_in(evidence: dict, container: dict) -> list[Compression]:

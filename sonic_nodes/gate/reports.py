@@ -57,8 +57,7 @@ class TextReport(_Printed):
 def repair_line(repair: dict) -> str:
     if not repair["file"]:
         return repair["reason"]
-    scores = f"Score {repair['score_before']:.0f} before, {repair['score_after']:.0f} after"
-    return f"{repair['reason']} {scores}: {printable(repair['file'])}"
+    return f"{repair['reason']} Saved as {printable(repair['file'])}"
 
 
 class JsonReport(_Printed):

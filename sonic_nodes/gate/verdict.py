@@ -6,7 +6,7 @@ import math
 
 from ..errors import UsageError
 from .findings import MEASURES
-from .history import jpeg_quality
+from .history import jpeg_quality, undecided
 from .thresholds import LIMITS, PROFILES
 
 WARN, REJECT = 1.0, 2.0  # severities at the limits
@@ -20,6 +20,7 @@ def judge(
     {path, verdict: ok|warn|reject, score: 0..100, higher is better, passed,
      jpeg_quality: of the coarsest compression or None,
      reasons: [{name, verdict, value, threshold, confidence: 0..1, advice}], evidence}
+    A reason "undecided" with the verdict "ok" says what the evidence cannot tell.
     """
     if profile not in PROFILES:
         raise UsageError(f"Choose a profile from {', '.join(PROFILES)}: it is {profile!r}.")
@@ -27,6 +28,7 @@ def judge(
     severities = [severity(f["name"], f["value"], profile) for f in findings]
     reasons = [reason(f, s, profile) for f, s in zip(findings, severities, strict=True) if s >= WARN]
     reasons.sort(key=lambda r: r["verdict"] != "reject")
+    reasons += undecided(evidence, container)
     worst = max(severities, default=0.0)
     verdict = "reject" if worst >= REJECT else "warn" if worst >= WARN else "ok"
     score = round(score_of(worst), 2)

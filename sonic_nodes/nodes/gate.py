@@ -164,8 +164,7 @@ class Gate:
         )
         if not done.repaired:
             return None, verdict, done.reason
-        note = f"{done.reason} Score {done.score_before:.0f} before, {done.score_after:.0f} after."
-        return repaired, done.verdict, note
+        return repaired, done.verdict, done.reason
 
     def worst(self) -> int:
         return min(range(len(self.verdicts)), key=lambda i: self.verdicts[i]["score"])
