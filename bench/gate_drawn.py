@@ -25,7 +25,6 @@ import numpy as np
 
 from bench.gate_report import Lines
 from sonic_nodes.gate import check, history
-from sonic_nodes.gate.thresholds import LIMITS
 from sonic_nodes.media.image import read_picture
 from tests.oracles import gate_variants
 from tests.oracles.drawn import pictures
@@ -149,7 +148,12 @@ def report_confidence(lines: Lines, rows: list[dict]) -> None:
         print(f"{low:5.2f}..{min(high, 1):4.2f}{len(inside):8}{mean:8.3f}{right:8.3f}")
         chance = 2 * np.sqrt(mean * (1 - mean) / len(inside))
         lines.at_most(f"confidence {low:.2f}..{min(high, 1):.2f} above the share right", mean - right, 0.05 + chance)
-    print("Limits of the profile strict, which claims most:", {n: LIMITS[n].strict for n in HISTORY})
+    wrong = [(r, reason) for r in rows for reason in claims(r) if not is_right(r, reason)]
+    for r, reason in wrong:
+        print(
+            f"wrong: {reason['name']} {reason['value']:.0f}, {reason['confidence']:.2f}: {r['kind']}, {r['how']} "
+            f"{r['quality'] or ''}"
+        )
 
 
 def fitted(rows: list[dict]) -> tuple[float, ...]:

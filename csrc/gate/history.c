@@ -196,34 +196,69 @@ void sonic_history_poll(sonic_block_poll *poll, const sonic_compression *found)
     sonic_block_poll_init(poll, step, found->sigma);
 }
 
+/* So much support that other tables need not be put to the vote. */
+static int is_supported(const sonic_block_votes *votes)
+{
+    return votes->supporting >= 16 && votes->supporting > votes->against;
+}
+
+static int supports_better(const sonic_block_votes *a, const sonic_block_votes *b)
+{
+    return (int64_t)a->supporting * (b->supporting + b->against) >
+           (int64_t)b->supporting * (a->supporting + a->against);
+}
+
+/* Also at the next sigma: high frequencies are disturbed more than the low ones that were counted. */
 static void vote_standard(sonic_compression *found, const sonic_plane *luma)
 {
     sonic_block_poll poll;
+    sonic_compression tried = *found;
     if (!found->quality)
         return;
-    sonic_history_poll(&poll, found);
-    sonic_block_poll_grid(&poll, luma, found->grid_offset);
-    found->votes = poll.votes;
+    for (int32_t s = 0, tries = 0; s < SONIC_LIKELIHOOD_SIGMAS && tries < 2; s++) {
+        if (sonic_likelihood_sigma[s] < found->sigma)
+            continue;
+        tried.sigma = sonic_likelihood_sigma[s];
+        sonic_history_poll(&poll, &tried);
+        sonic_block_poll_grid(&poll, luma, found->grid_offset);
+        if (!tries++ || supports_better(&poll.votes, &found->votes))
+            found->votes = poll.votes;
+        if (is_supported(&found->votes))
+            return;
+    }
+}
+
+/* The vote on 14 steps alone, at a grid offset and half a block away. */
+static void vote_low(sonic_block_votes votes[2], const float step[64], float sigma, int32_t grid_offset,
+                     const sonic_plane *luma)
+{
+    for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+        sonic_block_poll poll;
+        sonic_block_poll_init(&poll, step, sigma);
+        sonic_block_poll_grid(&poll, luma, elsewhere ? grid_offset ^ 36 : grid_offset); /* 36: four rows and columns */
+        votes[elsewhere] = poll.votes;
+    }
+}
+
+/* After a blur the high frequencies fit no more. */
+static void vote_standard_low(sonic_history *history, const sonic_plane *luma)
+{
+    const sonic_compression *found = &history->coarsest;
+    float step[64] = {0};
+    for (int m = 0; m < MODES; m++) {
+        const int8_t *uv = sonic_dct_mode[m];
+        const int32_t mode = uv[0] * 8 + uv[1], turned = uv[1] * 8 + uv[0];
+        step[mode] = (float)sonic_quality_step(found->quality, 0, found->rotated_90 ? turned : mode);
+    }
+    vote_low(history->low_votes, step, found->sigma, found->grid_offset, luma);
 }
 
 static void vote_custom(sonic_history *history, const sonic_plane *luma)
 {
-    sonic_block_poll poll;
     float step[64] = {0};
     for (int m = 0; m < MODES; m++)
         step[sonic_dct_mode[m][0] * 8 + sonic_dct_mode[m][1]] = (float)history->custom_step[m];
-    sonic_block_poll_init(&poll, step, history->custom.sigma);
-    sonic_block_poll_grid(&poll, luma, history->custom.grid_offset);
-    history->custom.votes = poll.votes;
-    sonic_block_poll_init(&poll, step, history->custom.sigma);
-    sonic_block_poll_grid(&poll, luma, history->custom.grid_offset ^ 36); /* four rows and columns away */
-    history->custom_elsewhere = poll.votes;
-}
-
-/* A custom table need not be put to the vote beside a standard one with so much support. */
-static int is_supported(const sonic_block_votes *votes)
-{
-    return votes->supporting >= 16 && 3 * votes->supporting > votes->against;
+    vote_low(history->custom_votes, step, history->custom.sigma, history->custom.grid_offset, luma);
 }
 
 void sonic_history_vote(sonic_history *history, const sonic_plane *luma)
@@ -235,6 +270,10 @@ void sonic_history_vote(sonic_history *history, const sonic_plane *luma)
         history->coarsest.votes = a->votes;
     else
         vote_standard(&history->coarsest, luma);
-    if (history->custom.quality && !is_supported(&history->strongest.votes) && !is_supported(&history->coarsest.votes))
+    if (is_supported(&a->votes) && is_supported(&b->votes))
+        return;
+    if (b->quality)
+        vote_standard_low(history, luma);
+    if (history->custom.quality)
         vote_custom(history, luma);
 }

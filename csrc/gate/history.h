@@ -29,7 +29,10 @@ typedef struct sonic_history {
     sonic_double_compression primary;     /* a coarser compression before `strongest` on the same grid */
     int32_t custom_modes;                 /* modes, of 14, with a confident step in `custom` */
     int32_t custom_step[SONIC_DCT_MODES]; /* those steps; 0 where none is */
-    sonic_block_votes custom_elsewhere;   /* on the table of `custom` half a block away, where chance alone votes */
+    /* Votes on 14 steps alone, at the grid offset and half a block away, where chance alone votes; 0 where the votes
+     * above decide */
+    sonic_block_votes low_votes[2]; /* of `coarsest` */
+    sonic_block_votes custom_votes[2];
     sonic_blockiness blockiness;
 } sonic_history;
 

@@ -168,7 +168,7 @@ def measure_pixels(evidence: dict, container: dict | None):
             REPEAT_CONFIDENCE,
             f"Ask for the original: the picture looks enlarged by repeating pixels {looks(REPEAT_CONFIDENCE)}.",
         )
-    if not is_pattern(evidence):
+    if not is_drawn(evidence):
         yield finding(
             "noise",
             evidence["noise"],

@@ -23,7 +23,7 @@ GRID_ZEROED = 0.012  # share of coefficients that are zeroed only at that offset
 # Chosen by hand on the pictures of bench/gate_drawn.py, seed 1; csrc/gate says what each number is.
 BLOCKS_FOR = 8  # different blocks (block_votes.h) that a table must explain, and
 BLOCKS_SHARE = 0.2  # their share of those that were read: drawings have none, photographs half or more
-CUSTOM_SHARE = 0.3  # the same for a custom table, beyond the share half a block away: its 14 steps fit more by chance
+LOW_SHARE, LOW_BLOCKS_FOR = 0.3, 24  # for 14 steps alone, beyond the share half a block away: they fit more by chance
 VOTES, MOST_CONFIDENCE = (-1.0, 0.6, 4.0), 0.99  # of `confidence`
 DRAWN_BLOCKS = 32  # blocks (drawn.h) that must be read before block edges count as evidence
 DRAWN_FLAT, DRAWN_REPEATED, DRAWN_PERIODIC = 0.08, 0.1, 0.7  # and what photographs stay below
@@ -78,17 +78,29 @@ def supported_tables(evidence: dict) -> list[Table]:
 
     A custom table counts only where no standard table of about the same quality does.
     """
-    tables = [
-        Table(quality, likelihood, confidence(evidence, f"{name}_blocks"))
-        for name, quality, likelihood in standard_tables(evidence)
-        if share(evidence, f"{name}_blocks") >= BLOCKS_SHARE
-    ]
+    tables = []
+    for name, quality, likelihood in standard_tables(evidence):
+        votes = supporting_votes(evidence, name)
+        if votes:
+            tables.append(Table(quality, likelihood, confidence(evidence, votes)))
     custom = custom_table(evidence)
-    beyond_chance = share(evidence, "custom_blocks") - share(evidence, "custom_elsewhere")
     known = any(abs(table.quality - custom[0]) < 2 * SAME_QUALITY for table in tables)
-    if custom[0] and not known and beyond_chance >= CUSTOM_SHARE:
+    if custom[0] and not known and beyond_chance(evidence, "custom") >= LOW_SHARE:
         tables.append(Table(*custom, confidence(evidence, "custom_blocks")))
     return tables
+
+
+def supporting_votes(evidence: dict, name: str) -> str:
+    """The votes that support a standard table: on all its steps, or on its low ones, which a blur spares; else ""."""
+    if share(evidence, f"{name}_blocks") >= BLOCKS_SHARE:
+        return f"{name}_blocks"
+    low = name == "coarsest" and evidence["low_blocks_for"] >= LOW_BLOCKS_FOR
+    return "low_blocks" if low and beyond_chance(evidence, "low") >= LOW_SHARE else ""
+
+
+def beyond_chance(evidence: dict, name: str) -> float:
+    """Share of the votes on 14 steps beyond the share half a block away."""
+    return share(evidence, f"{name}_blocks") - share(evidence, f"{name}_elsewhere")
 
 
 def standard_tables(evidence: dict) -> list[tuple[str, float, float]]:
@@ -151,9 +163,11 @@ def is_repeated(evidence: dict) -> bool:
     )
 
 
-def undecided(evidence: dict, container: dict | None) -> list[dict]:
-    """Reasons with the verdict "ok" for traces that a drawing, a flat picture or a pattern may have by itself."""
+def undecided(evidence: dict, container: dict | None, claimed: bool = False) -> list[dict]:
+    """Reasons with the verdict "ok" for traces that a drawing, a flat picture or a pattern may have by itself; none beside a claim."""
     texts = []
+    if claimed:
+        return texts
     tables = [quality for _, quality, _ in standard_tables(evidence)] + [custom_table(evidence)[0]]
     blocks = is_drawn(evidence) and (grid_contrast(evidence, "grid") or grid_contrast(evidence, "resized"))
     if not container and not coarsest(evidence).quality and (blocks or any(0 < q <= COARSE for q in tables)):

@@ -9,6 +9,7 @@ from .findings import MEASURES
 from .history import jpeg_quality, undecided
 from .thresholds import LIMITS, PROFILES
 
+CLAIMS = ("jpeg_history", "jpeg_region", "post_processed_jpeg", "duplicated_pixels")  # of a history, by the pixels
 WARN, REJECT = 1.0, 2.0  # severities at the limits
 
 
@@ -28,7 +29,7 @@ def judge(
     severities = [severity(f["name"], f["value"], profile) for f in findings]
     reasons = [reason(f, s, profile) for f, s in zip(findings, severities, strict=True) if s >= WARN]
     reasons.sort(key=lambda r: r["verdict"] != "reject")
-    reasons += undecided(evidence, container)
+    reasons += undecided(evidence, container, any(f["name"] in CLAIMS for f in findings))
     worst = max(severities, default=0.0)
     verdict = "reject" if worst >= REJECT else "warn" if worst >= WARN else "ok"
     score = round(score_of(worst), 2)

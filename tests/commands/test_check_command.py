@@ -100,7 +100,7 @@ def test_repair_writes_what_could_be_repaired_and_reports_it(folder, tmp_path, c
 
 def test_repair_of_one_picture_goes_to_the_named_file(folder, tmp_path, capsys):
     main(["check", str(folder / "b_q40.jpg"), "--repair", str(tmp_path / "better.png")])
-    assert "before," in capsys.readouterr().out
+    assert "dB nearer to the original (estimated)" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["better.png"]
 
 
