@@ -30,7 +30,9 @@ import torch
 from PIL import Image
 
 from bench.gate_report import Lines
+from sonic_nodes.extension.native import _sonic
 from sonic_nodes.gate.check import evidence_of_picture
+from sonic_nodes.gate.gain import estimated_gain
 from sonic_nodes.gate.repair import Unrepaired, after_repair, from_file, repaired_picture
 
 QUALITIES = (10, 20, 30, 40, 50, 60, 70, 75, 80)
@@ -54,6 +56,7 @@ def main():
     if not options.cost:
         check_gains(lines, photos, options.jpegqs)
         check_as_quality(lines, photos)
+        check_estimates(lines, photos)
     check_cost(lines, photos, options.jpegqs)
     sys.exit(lines.report())
 
@@ -187,6 +190,22 @@ def check_as_quality(lines, photos):
         counted = after_repair({}, quality)[1]["luma_quality"]
         print(f"q{quality}: as quality {found:.1f}, counted as {counted:.1f}")
         lines.at_least(f"q{quality}: repaired as quality, against what is counted", found, counted - 1)
+
+
+def check_estimates(lines, photos):
+    """The gain that the note after a repair states, against the real one; 20 to 80 are the qualities of its fit."""
+    errors = []
+    for quality in QUALITIES[1:-2]:
+        for photo in photos:
+            plain = decoded(jpeg(photo, quality))
+            repaired = from_file(jpeg(photo, quality))
+            gained = measures(photo, repaired)[0] - measures(photo, plain)[0]
+            errors.append(estimated_gain(quality, _sonic.repair_change(plain, repaired)) - gained)
+    print(
+        f"\nestimated gain against the real one, dB: {np.mean(errors):+.2f} on average, farthest {np.abs(errors).max():.2f}"
+    )
+    lines.at_most("estimated gain, mean error, dB", float(np.mean(np.abs(errors))), 0.25)
+    lines.at_most("estimated gain, bias, dB", abs(float(np.mean(errors))), 0.1)
 
 
 def tiled(photo):

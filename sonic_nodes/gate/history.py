@@ -164,7 +164,8 @@ def is_repeated(evidence: dict) -> bool:
 
 
 def undecided(evidence: dict, container: dict | None, claimed: bool = False) -> list[dict]:
-    """Reasons with the verdict "ok" for traces that a drawing, a flat picture or a pattern may have by itself; none beside a claim."""
+    """Reasons with the verdict "ok" for traces that a drawing, a flat picture or a pattern may have by itself; none
+    beside a claim."""
     texts = []
     if claimed:
         return texts

@@ -1,6 +1,7 @@
 """Repair of JPEG artefacts from files and from pixels, and pictures that stay unchanged."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -216,6 +217,18 @@ def test_the_score_rises_with_what_was_repaired(clean):
         assert report.verdict["score"] == report.score_after
         reason = next(r for r in report.verdict["reasons"] if r["name"] == "jpeg_history") if quality == 40 else None
         assert not reason or "after its repair" in reason["advice"]
+
+
+@pytest.mark.parametrize("quality", [25, 55, 75])
+def test_the_note_says_about_how_much_was_gained(clean, quality):
+    """Where the original is known, the estimate is near the real gain."""
+    data = jpeg(clean, quality)
+    repaired, report = repair_picture(data)
+    luma = [picture @ np.array([0.299, 0.587, 0.114]) for picture in (clean, decoded(data), repaired)]
+    gained = 10 * np.log10(np.mean((luma[0] - luma[1]) ** 2) / np.mean((luma[0] - luma[2]) ** 2))
+    stated = float(re.search(r"About ([\d.]+) dB nearer to the original \(estimated\)", report.reason)[1])
+    assert stated == pytest.approx(gained, abs=0.5)
+    assert "still marked because detail is gone for good" in report.reason
 
 
 def test_a_cancelled_repair_changes_nothing(saved):
