@@ -201,9 +201,8 @@ def check_estimates(lines, photos):
             repaired = from_file(jpeg(photo, quality))
             gained = measures(photo, repaired)[0] - measures(photo, plain)[0]
             errors.append(estimated_gain(quality, _sonic.repair_change(plain, repaired)) - gained)
-    print(
-        f"\nestimated gain against the real one, dB: {np.mean(errors):+.2f} on average, farthest {np.abs(errors).max():.2f}"
-    )
+    farthest = np.abs(errors).max()
+    print(f"\nestimated gain against the real one, dB: {np.mean(errors):+.2f} on average, farthest {farthest:.2f}")
     lines.at_most("estimated gain, mean error, dB", float(np.mean(np.abs(errors))), 0.25)
     lines.at_most("estimated gain, bias, dB", abs(float(np.mean(errors))), 0.1)
 
