@@ -21,7 +21,7 @@ from .history import (
     region,
 )
 
-# Shares of such claims that are right on bench/gate_drawn.py, whose table compares them.
+# The most that such claims state, by hand: bench/gate_drawn.py compares with the share that is right.
 EARLIER_CONFIDENCE, GRID_CONFIDENCE, REPEAT_CONFIDENCE, MODEL_CONFIDENCE = 0.9, 0.95, 0.98, 0.98
 
 # Chosen by hand on the variants of bench/gate.py.

@@ -67,7 +67,7 @@ def coarsest(evidence: dict) -> Table:
 
 
 def confidence(evidence: dict, votes: str) -> float:
-    """Share of such claims that are right: logistic in the votes, fitted by bench/gate_drawn.py --fit."""
+    """Share of such claims that are right: logistic in the votes. bench/gate_drawn.py compares."""
     supporting, share_of = evidence[f"{votes}_for"], share(evidence, votes)
     log_odds = sum(w * x for w, x in zip(VOTES, (1.0, math.log(supporting), share_of), strict=True))
     return min(1 / (1 + math.exp(-log_odds)), MOST_CONFIDENCE)

@@ -16,7 +16,7 @@ from ..extension.native import _sonic
 from ..media.image import oriented_srgb, read_picture_and_alpha
 from .check import evidence_of_container, evidence_of_picture
 from .gain import estimated_gain, gain_sentence
-from .history import CUSTOM_MODES, LIKELIHOOD, SAME_QUALITY
+from .history import CUSTOM_MODES, LIKELIHOOD, LOW_SHARE, SAME_QUALITY, beyond_chance, supporting_votes
 from .verdict import judge
 
 QUALITY_OFF = 80  # no repair above: chosen by hand, bench/repair.py shows the gains up to it
@@ -152,14 +152,14 @@ def repaired_picture(pixels: np.ndarray, data: bytes | None, evidence: dict) -> 
 
 
 def compressions_in(evidence: dict, container: dict) -> list[Compression]:
-    """Compressions of any quality in the evidence. Some may be rotated by 90 degrees: both cases are candidates."""
+    """Compressions of any quality that blocks support. Some may be rotated by 90 degrees: both cases are
+    candidates."""
     last = evidence["lattice_phase"]
-    found = {
-        (evidence["coarsest_quality"], evidence["coarsest_phase"]),
-        (evidence["lattice_quality"], last),
-        (evidence["earlier_quality"], last),
-        (container.get("earlier_quality", 0.0), last),
-    }
+    found = {(container.get("earlier_quality", 0.0), last)}
+    if supporting_votes(evidence, "coarsest"):
+        found.add((evidence["coarsest_quality"], evidence["coarsest_phase"]))
+    if supporting_votes(evidence, "lattice"):
+        found |= {(evidence["lattice_quality"], last), (evidence["earlier_quality"], last)}
     return [
         Compression(quality, int(offset), rotated_90)
         for quality, offset in sorted(found)
@@ -171,7 +171,8 @@ def compressions_in(evidence: dict, container: dict) -> list[Compression]:
 def custom_tables(pixels: np.ndarray, evidence: dict) -> Iterator[Compression]:
     """The compression by a custom table, when that explains the pixels far better than any standard table."""
     standard = max(evidence["coarsest_likelihood"], evidence["lattice_likelihood"], LIKELIHOOD)
-    if evidence["custom_modes"] >= CUSTOM_MODES and evidence["custom_likelihood"] > FAR_BETTER * standard:
+    supported = evidence["custom_modes"] >= CUSTOM_MODES and beyond_chance(evidence, "custom") >= LOW_SHARE
+    if supported and evidence["custom_likelihood"] > FAR_BETTER * standard:
         offset, steps = int(evidence["custom_phase"]), np.empty((8, 8), np.float32)
         if _sonic.repair_estimate_table(steps, writable(pixels), offset):
             yield Compression(evidence["custom_quality"], offset, luma=steps)
