@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from ..errors import InputError, ResourceError
-from ..media.audio import MAX_VALUES, Sound, sound_from_array
+from ..media.audio import Sound, sound_from_array
 from ..media.image import MAX_PIXELS, MAX_SIDE_PX
+from ..media.sound_limits import MAX_VALUES
 from .tensors import check_tensor
 from .value_text import converted, described, readable, shown
 

@@ -7,8 +7,9 @@ from types import MappingProxyType
 import numpy as np
 
 from ..errors import UsageError
-from ..media.audio import MAX_DURATION_S, SPEECH_RATE_HZ
 from ..media.image import MAX_PIXELS, MAX_SIDE_PX
+from ..media.sound_limits import MAX_DURATION_S
+from ..media.sound_reader import SPEECH_RATE_HZ
 from ..models.constants import FPS
 from ..pipeline import PREDATA_VERSION
 

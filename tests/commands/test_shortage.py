@@ -13,8 +13,8 @@ from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError, ResourceError
 from sonic_nodes.gate import result, workers
 from sonic_nodes.media import video_reader
-from sonic_nodes.media.audio import _Reader
 from sonic_nodes.media.image import read_picture
+from sonic_nodes.media.sound_reader import Reader
 
 SHORTAGES = [
     MemoryError(),
@@ -75,7 +75,7 @@ def test_decoders_of_clips_do_not_skip_what_memory_was_short_for():
         container = SimpleNamespace(demux=lambda _, packet=packet: [packet])
         with pytest.raises(expected):
             list(video_reader.decode(container, stream, None, "a.mp4"))
-        reader = _Reader("a.wav")
+        reader = Reader("a.wav")
         if error is shortage:
             with pytest.raises(MemoryError):
                 reader.packet(packet)
