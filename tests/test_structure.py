@@ -38,6 +38,7 @@ PYTHON_LAYERS = (
     ("progress",),
     ("media",),
     ("face",),
+    ("portrait_limits",),
     ("portrait",),
     ("weights",),
     ("models",),

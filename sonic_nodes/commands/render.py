@@ -77,7 +77,7 @@ def render_file(options: argparse.Namespace) -> dict:
 
 
 def notify(sentence: str):
-    say(f"sonic: {sentence}")
+    say(f"sonic: {printable(sentence)}")
 
 
 def sound_notes(sound) -> list[str]:

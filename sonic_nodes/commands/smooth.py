@@ -17,6 +17,6 @@ def run(arguments) -> int:
     result = smooth_file(
         arguments.video, arguments.output, arguments.strength, not arguments.no_protect_mouth, arguments.lossless
     )
-    say(f"sonic: {result['reason']}")
+    say(f"sonic: {printable(result['reason'])}")
     print(json.dumps(result) if arguments.json else printable(result["output"]))
     return 0

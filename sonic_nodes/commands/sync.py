@@ -22,7 +22,7 @@ def run(options) -> int:
         fix.check_target(options.video, options.fix)
     found = measure(options.video)
     for note in found.notes:
-        say(f"sonic: {note}")
+        say(f"sonic: {printable(note)}")
     result = {"offset_ms": round(found.offset_ms, 1), "confidence": round(found.confidence, 3), "reason": found.reason}
     result["notes"] = list(found.notes)
     if options.fix is not None:

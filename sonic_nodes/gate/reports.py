@@ -77,6 +77,7 @@ class JsonReport(_Printed):
 # What spreadsheets take for a formula, full width too, behind spaces or apostrophes (OWASP, "CSV Injection")
 FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 ESCAPE = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+INNER_FORMULA = re.compile(r"""([;\t|]["'\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
 SEPARATORS = re.compile("[;\t|]")  # of spreadsheets in other countries: they need quotes that the comma alone does not
 
 
@@ -118,6 +119,8 @@ class CsvReport(_Printed):
             for key, value in (result.verdict | texts | repair).items()
             if key in self.columns
         }
+        for key in row.keys() - {"path"}:  # with other separators only the first cell of a line is quoted
+            row[key] = INNER_FORMULA.sub(r"\1'", row[key]) if isinstance(row[key], str) else row[key]
         has_separator = any(isinstance(value, str) and SEPARATORS.search(value) for value in row.values())
         self.tables[has_separator].writerow(row)
 

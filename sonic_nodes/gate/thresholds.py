@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import portrait
+from .. import portrait_limits as limits
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ LIMITS = {
     "too_small": Limit(False, 20, (256, 128), (120, 64), (96, 48)),
     "face_too_small": Limit(False, 10, (128, 48), (64, None), (40, None)),
     # Of the face: level that 5 % of its pixels exceed, and share of its pixels at the brightest levels, 0..1.
-    "face_underexposed": Limit(False, 20, (85, None), (portrait.DARK_LEVEL, None), (45, None)),
-    "face_overexposed": Limit(True, 0.05, (0.2, None), (portrait.BURNT_SHARE, None), (0.4, None)),
+    "face_underexposed": Limit(False, 20, (85, None), (limits.DARK_LEVEL, None), (45, None)),
+    "face_overexposed": Limit(True, 0.05, (0.2, None), (limits.BURNT_SHARE, None), (0.4, None)),
     # Degrees between the face and an upright one; share of the face outside the picture.
-    "sideways": Limit(True, 5, *[(portrait.SIDEWAYS_DEG, None)] * 3),
-    "upside_down": Limit(True, 5, *[(portrait.UPSIDE_DOWN_DEG, None)] * 3),
-    "face_cut_off": Limit(True, 0.03, *[(portrait.MISSING_SHARE, None)] * 3),
+    "sideways": Limit(True, 5, *[(limits.SIDEWAYS_DEG, None)] * 3),
+    "upside_down": Limit(True, 5, *[(limits.UPSIDE_DOWN_DEG, None)] * 3),
+    "face_cut_off": Limit(True, 0.03, *[(limits.MISSING_SHARE, None)] * 3),
     # Log odds of the model that tools/fit_mouth.py fits (assets/mouth.json).
-    "mouth_covered": Limit(True, 1, (0.5, None), (portrait.MOUTH_COVERED, None), (2, None)),
+    "mouth_covered": Limit(True, 1, (0.5, None), (limits.MOUTH_COVERED, None), (2, None)),
     # Without a face: share of the picture's pixels at the darkest or brightest levels, 0..1.
     "underexposed": Limit(True, 0.2, (0.3, None), (0.5, None), (0.7, None)),
     "overexposed": Limit(True, 0.2, (0.3, None), (0.5, None), (0.7, None)),

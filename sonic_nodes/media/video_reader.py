@@ -27,10 +27,11 @@ def timed_frames(path: str | os.PathLike) -> Iterator[tuple[float, np.ndarray]]:
         stream = video_stream(container, name)
         stream.thread_type = "AUTO"
         last, step = None, float(1 / stream.average_rate) if stream.average_rate else 0.04
+        orientations = Orientations()
         for frame in decode(container, stream, (), name):
             time_s = frame.time if frame.time is not None else (0.0 if last is None else last + step)
             last = time_s
-            yield time_s, to_rgb(frame, name)
+            yield time_s, to_rgb(frame, name, orientations.of(frame))
 
 
 def open_video(file, name: str):
@@ -133,15 +134,30 @@ def orientation(frame: av.VideoFrame) -> Orientation:
     return orientation_from_matrix(*(float(values[i]) for i in (0, 1, 3, 4))) if len(values) >= 9 else Orientation()
 
 
-def to_rgb(frame: av.VideoFrame, name: str, **options) -> np.ndarray:
-    """uint8 [H, W, 3], contiguous, turned and mirrored as the file asks; `options` are those of `reformat`."""
+class Orientations:
+    """Of the frames of one clip, in order. In PyAV a frame and its side data refer to each other and stay until the
+    garbage collector comes by, so they are read from the first frame and where the angle changes."""
+
+    def __init__(self):
+        self._angle: float | None = None
+        self._last = Orientation()
+
+    def of(self, frame: av.VideoFrame) -> Orientation:
+        angle = getattr(frame, "rotation", 0)
+        if angle != self._angle:
+            self._angle, self._last = angle, orientation(frame)
+        return self._last
+
+
+def to_rgb(frame: av.VideoFrame, name: str, shown: Orientation, **options) -> np.ndarray:
+    """uint8 [H, W, 3], contiguous, turned and mirrored as `shown` says; `options` are those of `reformat`."""
     try:
         rgb = frame.reformat(format="rgb24", **options).to_ndarray()
     except (OSError, ValueError, av.error.FFmpegError) as error:
         raise InputError(
             f"Convert the video to H.264 first: pixels of {name} ({frame.format.name}) cannot be read ({error})."
         ) from None
-    return orientation(frame).upright(rgb)
+    return shown.upright(rgb)
 
 
 def clock_origin_s(streams: list) -> Fraction:

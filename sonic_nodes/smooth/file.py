@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..media.files import copy_video, regular_file
 from ..media.tags import copyable_tags
 from ..media.tracks import CarriedTracks, fits_mp4, played_audio
-from ..media.video_reader import Orientation, clock_origin_s, decode, open_video, orientation, to_rgb, video_stream
+from ..media.video_reader import Orientation, Orientations, clock_origin_s, decode, open_video, to_rgb, video_stream
 from ..media.video_writer import VideoWriter
 from .frames import Smoother
 from .sound import PcmDecoder
@@ -122,7 +122,7 @@ class _SourceVideo:
         self.origin_s = clock_origin_s([self.video, *([] if self.audio is None else [self.audio])])
         self.carried = CarriedTracks(self.container, self.video, self.audio, self.origin_s, self.copies_audio)
         self.note = self.carried.lost("output")
-        self._orientation = Orientation()  # of the first frame
+        self._orientations, self._orientation = Orientations(), Orientation()  # of the first frame
         others = [self.audio] if self.audio is not None and not self.copies_audio else []
         # shared by `first` and `frames`: a packet may hold more frames than the one asked for
         self._items = decode(self.container, self.video, [*others, *self.carried.streams], name)
@@ -160,7 +160,7 @@ class _SourceVideo:
         for item in self._items:
             self._held.append(item)
             if not isinstance(item, av.Packet):
-                self._orientation = orientation(item)
+                self._orientation = self._orientations.of(item)
                 return self._rgb(item)
         raise AssertionError("`decode` yields a frame or raises")
 
@@ -191,4 +191,5 @@ class _SourceVideo:
         # undeclared colours mean BT.709 from 720 lines on, as in players
         matrix = {"src_colorspace": "ITU709"} if frame.colorspace == _UNSPECIFIED and frame.height >= 720 else {}
         context = self.video.codec_context
-        return to_rgb(frame, self.name, width=context.width, height=context.height, **matrix)
+        shown = self._orientations.of(frame)
+        return to_rgb(frame, self.name, shown, width=context.width, height=context.height, **matrix)

@@ -128,7 +128,7 @@ def refusal(path):
 
 def test_missing_file_and_folder(tmp_path):
     assert refusal(tmp_path / "no.wav").startswith("Check the file's name")
-    assert refusal(tmp_path).startswith("Choose a file:")
+    assert refusal(tmp_path).startswith("Choose a file on disk:")
     assert refusal("a\0b").startswith("Choose another file")
     os.mkfifo(tmp_path / "pipe")
     assert refusal(tmp_path / "pipe").startswith("Choose a file on disk")

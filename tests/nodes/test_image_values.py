@@ -1,6 +1,5 @@
 """IMAGEs in another scale than 0 to 1 are refused by every node that reads one; notes about a file reach the page."""
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -19,19 +18,12 @@ SCALES = {
     "half precision": ((RAMP * 255).to(torch.float16), "reach 255"),
 }
 SOUND = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
-DATA = {
-    "version": 1,
-    "image": np.zeros((64, 64, 3), np.uint8),
-    "source": np.zeros((64, 64, 3), np.uint8),
-    "crop_xyxy": (0, 0, 64, 64),
-    "frames": 1,
-}
 CALLS = {
-    "SONIC_PreData": lambda node, image: node.execute(SOUND, image, 64, 1.0, 0.5),
-    "SonicImageGate": lambda node, image: node.execute(image),
-    "SonicPasteBack": lambda node, image: node.execute(image, DATA, 0.1),
-    "SonicMotionSmooth": lambda node, image: node.execute(image),
-    "SonicLipSyncCalibrate": lambda node, image: node.execute(image, SOUND, 25.0, "fix", 200.0),
+    "SONIC_PreData": lambda node, image, data: node.execute(SOUND, image, 128, 1.0, 0.5),
+    "SonicImageGate": lambda node, image, data: node.execute(image),
+    "SonicPasteBack": lambda node, image, data: node.execute(image, data, 0.1),
+    "SonicMotionSmooth": lambda node, image, data: node.execute(image),
+    "SonicLipSyncCalibrate": lambda node, image, data: node.execute(image, SOUND, 25.0, "fix", 200.0),
 }
 
 
@@ -43,11 +35,11 @@ def test_another_scale_is_refused_with_its_extreme(scale):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_every_node_says_so(nodes, comfy, name):
+def test_every_node_says_so(nodes, comfy, data, name):
     image = torch.cat([torch.zeros(1, 64, 64, 3), RAMP * 255])  # the first frame alone would pass
     image = image[1:] if name == "SONIC_PreData" else image
     try:
-        text = CALLS[name](nodes[name], image).ui["text"][0]
+        text = CALLS[name](nodes[name], image, data).ui["text"][0]
     except ValueError as error:
         text = str(error)
     assert "Scale the picture to 0 to 1: its values reach 255." in text

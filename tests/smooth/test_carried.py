@@ -11,7 +11,7 @@ from sonic_nodes.commands import cli
 from sonic_nodes.errors import InputError
 from sonic_nodes.lipsync import fix
 from sonic_nodes.media.audio import Sound, read_sound_at
-from sonic_nodes.media.video_reader import to_rgb
+from sonic_nodes.media.video_reader import orientation, to_rgb
 from sonic_nodes.smooth.file import smooth_file
 from tests.media import clips
 from tests.media.test_tracks import MATRICES, SIZE, corners, picture, with_matrix, write_video
@@ -139,7 +139,8 @@ def test_a_fixed_copy_keeps_the_matrix(tmp_path):
         source = with_matrix(write_extras(tmp_path / "a.mp4", subtitles=False), *matrix)
         written(source, tmp_path / "out.mp4", "fix")
         with av.open(str(tmp_path / "out.mp4")) as container:
-            assert corners(to_rgb(next(container.decode(video=0)), "out.mp4")) == shown, name
+            frame = next(container.decode(video=0))
+            assert corners(to_rgb(frame, "out.mp4", orientation(frame))) == shown, name
 
 
 def test_a_slant_is_said(tmp_path):
