@@ -40,7 +40,7 @@ def uint8_from_image(image: torch.Tensor) -> np.ndarray:
 
 def check_scale(levels: torch.Tensor) -> None:
     """InputError for values that are not finite, or in another scale than 0 to 1."""
-    low, high = (float(value) for value in torch.aminmax(levels))  # NaN when one value is NaN
+    low, high = (float(value) for value in torch.aminmax(levels.detach()))  # NaN when one value is NaN
     if not math.isfinite(low) or not math.isfinite(high):
         raise InputError("Check the node that made the images: they hold values that are NaN or infinite.")
     if high > LEVELS_RANGE[1]:
