@@ -44,7 +44,9 @@ def check_file(path: str | os.PathLike, profile: str = "portrait", min_score: fl
     try:
         data = read_bytes(name)
         picture, alpha = read_picture_and_alpha(data, name=display_name(name))
-        return judged(picture, evidence_of_container(data), profile, min_score, name, face_box, alpha)[0]
+        container = evidence_of_container(data)
+        del data  # up to 4 bytes a pixel, while the picture is judged
+        return judged(picture, container, profile, min_score, name, face_box, alpha)[0]
     except SonicError as error:
         return unreadable(name, str(error))
 

@@ -57,6 +57,7 @@ def check_source(source: str, request: Request, outputs: Outputs = Outputs()) ->
         data = read_source(source, request.allow_url)
         picture, alpha = read_picture_and_alpha(data, name=display_name(source))
         container = evidence_of_container(data)
+        data = data if outputs.repaired else b""  # up to 4 bytes a pixel, while the picture is judged
         verdict, tiles = judged(picture, container, request.profile, request.min_score, source, alpha=alpha)
     except SonicError as error:
         if is_out_of_memory(error):
