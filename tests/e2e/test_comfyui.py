@@ -150,7 +150,8 @@ def test_the_page_plays_the_video(runs):
 @pytest.mark.parametrize("name", ["draft", "page_draft"])
 def test_progress_and_previews_arrive(runs, name):
     steps = runs[name]["step_progress"][DECODE]
-    assert steps["events"] >= 25 and steps["last"] == steps["max"]
+    # at most 20 a second (nodes/common.py), and 240 frames are decoded in little more than a second
+    assert steps["events"] >= 12 and steps["last"] == steps["max"]
     assert runs[name]["previews"] >= 3
 
 
