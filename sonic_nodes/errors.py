@@ -14,6 +14,8 @@ from .printable import printable, printable_lines
 _MEMORY_TEXTS = (
     "out of memory",
     "not enough memory",
+    "not fit in memory",
+    "no memory",
     "insufficient memory",
     "allocate memory",
     "memory allocation",
@@ -93,6 +95,10 @@ def is_address_space_limited() -> bool:
     return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
+def says_out_of_memory(text: str) -> bool:
+    return any(words in text.lower() for words in _MEMORY_TEXTS)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the error, or one that it was raised from or while handling, says that memory, address space or threads
     ran out: by its type, its errno or its text."""
@@ -102,8 +108,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         if isinstance(error, (MemoryError, ResourceError)) or getattr(error, "errno", None) == errno.ENOMEM:
             return True
         # a SonicError's text is ours, and that of an OSError with an errno ends with a file's name
-        text = "" if isinstance(error, SonicError) else (getattr(error, "strerror", None) or str(error)).lower()
-        if any(words in text for words in _MEMORY_TEXTS):
+        text = "" if isinstance(error, SonicError) else getattr(error, "strerror", None) or str(error)
+        if says_out_of_memory(text):
             return True
         error = error.__cause__ or error.__context__
     return False

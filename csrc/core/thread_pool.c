@@ -1,6 +1,6 @@
 /* Why not libtorch's loops: they run on OpenMP, whose threads spin in barriers. Beside other programs that hold the
  * cores a loop of 0.1 ms costs many times its work in CPU time, and waits for threads that do not run. Here the caller
- * starts at once, the pool takes what is left, and nobody spins. bench/busy.py measures it. */
+ * starts at once, the pool takes what is left, and no thread spins. bench/busy.py measures it. */
 #include "core/thread_pool.h"
 
 #include "core/os_thread.h"
@@ -10,7 +10,7 @@
 enum { RANGES_PER_THREAD = 4, THREADS_MAX = 256 };
 
 typedef struct loop {
-    int64_t count, range, next; /* the first index that nobody has taken */
+    int64_t count, range, next; /* the first index that no thread has taken */
     sonic_range_fn work;
     void *context;
     int32_t places;  /* threads of the pool that may still join; in the list of `pool` while above 0 */

@@ -1,4 +1,4 @@
-"""Standard output and standard error of the command: closed, full, or a pipe that nobody reads."""
+"""Standard output and standard error of the command: closed, full, or a pipe without a reader."""
 
 from __future__ import annotations
 

@@ -75,9 +75,10 @@ class JsonReport(_Printed):
 
 
 # What spreadsheets take for a formula, full width too, behind spaces or apostrophes (OWASP, "CSV Injection")
-FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_STARTS = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+FORMULA = re.compile(r"['\s]*" + _STARTS)
 ESCAPE = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
-INNER_FORMULA = re.compile(r"""([;\t|]["'\s]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
+INNER_FORMULA = re.compile(r"""([;\t|]["'\s]*)(?=""" + _STARTS + ")")
 SEPARATORS = re.compile("[;\t|]")  # of spreadsheets in other countries: they need quotes that the comma alone does not
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import torch
 
-from ..errors import ResourceError, UsageError
+from ..errors import ResourceError, UsageError, says_out_of_memory
 from ..models.constants import CHUNK, LATENT_FPS, WINDOW
 from ..models.sampler import Settings
 from . import KINDS, estimate
@@ -30,7 +30,6 @@ STEPS = Settings.steps
 MARGIN_BYTES, MARGIN_SHARE = 256 << 20, 0.1
 HOST_MARGIN_BYTES, HOST_MARGIN_SHARE = 64 << 20, 0.1  # on the CPU: oneDNN's packed weights and scratch
 VARIANTS = ((3, False), (3, True), (1, False), (1, True))  # (branches at once, offload), the fastest first
-OUT_OF_MEMORY_TEXTS = ("out of memory", "not fit in memory", "no memory", "not enough memory", "allocate memory")
 SIDE_STEP, SIDE_MIN = 64, 128
 FP32_NETWORKS = ("whisper", "audio2token", "audio2bucket", "vae encoder", "rife")
 
@@ -375,7 +374,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch's allocators raised it, or our C code, which passes their text on."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError, ResourceError)):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY_TEXTS)
+    return isinstance(error, RuntimeError) and says_out_of_memory(str(error))
 
 
 def nothing(*_):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..errors import InputError, OutOfMemoryError, ResourceError
+from ..errors import InputError, OutOfMemoryError, ResourceError, says_out_of_memory
 
 OUT_OF_MEMORY = "memory ran out while"
 
@@ -25,13 +25,8 @@ def user_errors(stage: str):
             raise
         text = str(error).split("\nException raised from")[0].strip()
         raise (
-            out_of_memory(stage, text) if is_out_of_memory(text) else InputError(f"{text.rstrip('.')} ({stage}).")
+            out_of_memory(stage, text) if says_out_of_memory(text) else InputError(f"{text.rstrip('.')} ({stage}).")
         ) from None
-
-
-def is_out_of_memory(text: str) -> bool:
-    """Matches PyTorch's messages for GPU and system memory: libtorch before 2.13 has no error code for them."""
-    return any(words in text.lower() for words in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
 def out_of_memory(stage: str, detail: str) -> OutOfMemoryError:

@@ -13,16 +13,6 @@ from tests.oracles.covers import COVERS, MASKS, covered
 NOTE = "shows the mouth"
 
 
-@pytest.fixture(scope="module")
-def picture(sample_dir):
-    return read_picture(sample_dir / "portrait.jpg")
-
-
-@pytest.fixture(scope="module")
-def face(picture):
-    return find_faces(picture)[0]
-
-
 def odds(picture, face):
     return portrait.measure(picture, face)["mouth_covered"]
 

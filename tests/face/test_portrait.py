@@ -9,16 +9,6 @@ from sonic_nodes.face import LANDMARKS, find_faces
 from sonic_nodes.media.image import read_picture
 
 
-@pytest.fixture(scope="module")
-def picture(sample_dir):
-    return read_picture(sample_dir / "portrait.jpg")
-
-
-@pytest.fixture(scope="module")
-def face(picture):
-    return find_faces(picture)[0]
-
-
 def outline_of(face, shape):
     area = Image.new("1", shape[1::-1])
     ImageDraw.Draw(area).polygon([tuple(p) for p in face.mesh[list(LANDMARKS["face_oval"]), :2]], fill=1)
@@ -122,6 +112,6 @@ def test_dark_skin_in_good_light_is_not_called_dark(shared_dir, name, lightness)
     assert "dark" not in names(picture, find_faces(picture)[0])
 
 
-def test_a_face_that_nobody_confirmed_is_not_judged(picture, face):
+def test_a_face_that_is_unconfirmed_is_not_judged(picture, face):
     unsure = type(face)(0.0, 0.1, face.box_xyxy, face.keypoints, face.mesh, face.hull_xyxy)
     assert portrait.notes(exposed(picture, -5), unsure) == []

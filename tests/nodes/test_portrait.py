@@ -77,7 +77,7 @@ def cut_out(picture, room):
 
 
 @pytest.mark.parametrize("policy", ["warn", "strict"])
-def test_white_below_transparency_stops_nobody(nodes, comfy, picture, policy):
+def test_white_below_transparency_stops_no_run(nodes, comfy, picture, policy):
     """The head fills a twentieth of the picture; strict stops below score 60."""
     rgba = cut_out(picture, 300)
     Image.fromarray(rgba).save(comfy.input_folder / "cut.png")

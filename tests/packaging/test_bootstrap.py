@@ -102,7 +102,7 @@ def test_a_compiler_that_does_not_work_is_installed_anew(tmp_path):
 
 def test_a_python_that_is_not_debians_is_not_mended_with_apt(tmp_path):
     machine = Machine(tmp_path, Kind(python="without venv"))
-    machine.write("real_python", "/home/me/miniconda/bin/python3.11\n")
+    machine.write("real_python", "/opt/miniconda/bin/python3.11\n")
     done = machine.set_up()
     assert last_message(done).startswith("Choose another Python, for example: make PYTHON=/usr/bin/python3")
     assert "lacks venv" in last_message(done) and not machine.read("installed")
@@ -166,7 +166,7 @@ def test_tools_come_from_the_lock_and_users_packages_do_not(machine):
 
 
 @pytest.mark.parametrize("program", ["sha256sum", "xargs", "cut", "rm"])
-def test_what_nobody_foresaw_is_told_with_its_place(machine, program):
+def test_an_unforeseen_failure_is_told_with_its_place(machine, program):
     """Here: a program that is everywhere is absent, or fails."""
     (machine.bin / program).unlink()
     done = machine.set_up()
@@ -252,7 +252,7 @@ def wait_until(condition):
 
 
 def is_running(pid: str) -> bool:
-    """A zombie, which nobody has waited for yet, is not."""
+    """A zombie, which its parent has not waited for yet, is not."""
     path = Path("/proc", pid, "stat")
     return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"
 

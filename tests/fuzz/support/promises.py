@@ -5,7 +5,11 @@ import math
 
 import torch
 
-from sonic_nodes.weights.entries import MAX_DIMS, MAX_TENSORS, Entry
+from sonic_nodes.weights.entries import MAX_DIMS, MAX_TENSORS, DamagedFile, Entry
+
+
+def check_damage(error: DamagedFile) -> None:
+    assert 0 < len(error.damage) < 3000  # two names of 80 characters, escaped
 
 
 def check_entries(entries: dict[str, Entry], size: int) -> None:
