@@ -35,11 +35,11 @@ static sonic_tensor *output_frame(sonic_scope *scope, const sonic_network *net, 
 static sonic_tensor *output(sonic_scope *scope, const sonic_network *net, sonic_tensor *x)
 {
     sonic_tensor *frames[SONIC_VAE_CHUNK_FRAMES_MAX];
-    int32_t count = (int32_t)st_size(x, 0);
-    for (int32_t i = 0; i < count && !scope->status; i++)
-        frames[i] = st_take(output_frame(scope, net, st_slice(scope, x, 0, i, 1)));
+    int32_t made = 0;
+    for (int64_t count = st_size(x, 0); made < count && !scope->status; made++)
+        frames[made] = st_take(output_frame(scope, net, st_slice(scope, x, 0, made, 1)));
     st_release(x);
-    x = st_cat(scope, frames, count, 0);
+    x = st_cat(scope, frames, made, 0);
     x = sonic_vae_temporal_conv(scope, st_take(x), sonic_layer_weight(scope, net, "conv_out.time_mix_conv.weight"),
                                 sonic_layer_weight(scope, net, "conv_out.time_mix_conv.bias"));
     return st_contiguous(scope, st_take(x));
