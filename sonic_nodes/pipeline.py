@@ -31,7 +31,7 @@ def prepare(picture, sound, *, face_mask=None, **settings):
     Raises NoFaceError, InputError (a picture or sound that cannot be used), UsageError (a value out of range).
     """
     chosen = PrepareSettings(**settings)
-    speech, notes = fit_duration(sound, chosen.duration, chosen.on_mismatch)
+    speech, notes = trim(sound, chosen)
     mono = speech.mono_16k()
     found, notes_on_face = face.choose(picture, chosen.face_index, face_mask)
     height, width = picture.shape[:2]
@@ -55,22 +55,27 @@ def prepare(picture, sound, *, face_mask=None, **settings):
     }
 
 
-def fit_duration(sound, duration, on_mismatch):
-    """(the trimmed Sound, sentences for the user)."""
-    available = sound.duration_s
-    if duration == 0 or abs(duration - available) < 1e-9:
-        return sound, []
-    if on_mismatch == "refuse" and abs(duration - available) >= MISMATCH_S:
+def trim(sound, chosen):
+    """(the part of the Sound that PrepareSettings choose, sentences for the user)."""
+    whole, start, wanted = sound.duration_s, chosen.start, chosen.duration
+    if start >= whole:
+        raise InputError(f"Set start below {whole:.2f} s, the length of the recording: it is {start:.2f} s.")
+    left = whole - start
+    after = f" after start, {start:.2f} s" if start else ""
+    if chosen.on_mismatch == "refuse" and wanted - left >= MISMATCH_S:
         raise InputError(
-            f"Set duration to 0 or use a recording of {duration:.2f} s: the recording lasts {available:.2f} s."
+            f"Set duration to 0, or on_mismatch to 'use shorter': the recording has {left:.2f} s{after}, and duration "
+            f"asks for {wanted:.2f} s."
         )
-    if duration > available:
-        return sound, [
-            f"The recording lasts {available:.2f} s, less than duration, {duration:.2f} s: the video is as short."
-        ]
-    return sound.trimmed(max(duration, 1 / FPS)), [
-        f"The first {duration:.2f} s of the recording are used; it lasts {available:.2f} s."
-    ]
+    used = min(max(wanted, 1 / FPS), left) if wanted else left
+    speech = sound.part(start, used)
+    if wanted > left + 1e-9:
+        short = f"The recording has {left:.2f} s{after}, less than duration, {wanted:.2f} s: the video is as short."
+        return speech, [short]
+    if speech is sound:
+        return speech, []
+    which = f"{start:.2f} s to {start + used:.2f} s" if start else f"The first {used:.2f} s"
+    return speech, [f"{which} of the recording are used; it lasts {whole:.2f} s."]
 
 
 def prepared_image(picture, box, min_resolution):

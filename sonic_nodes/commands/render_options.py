@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..weights.files import TERMS
 
 DEFAULT_ENGINE = "draft"
+UNBOUNDED = 1e10  # upper limits that only keep numbers finite: help does not print them
 WITHOUT_OPTION = {"length"}  # settings that the command line leaves at their default
 
 
@@ -38,6 +39,8 @@ def add_parser(commands):
         ("--seed", SharedSettings, "seed"),
         ("--face", PrepareSettings, "face_index"),
         ("--expand-ratio", PrepareSettings, "expand_ratio"),
+        ("--start", PrepareSettings, "start"),
+        ("--duration", PrepareSettings, "duration"),
     ):
         limit = limits(settings, name)
         add(option, default=limit.default, **facts_of(option, limit))
@@ -91,6 +94,8 @@ def facts_of(option: str, limit: Limits) -> dict:
     kind = {"type": number_within(option, limit), "metavar": "N"}
     if isinstance(limit.default, int):
         return kind | {"help": f"{limit.help}; {low} to {high} ({plain(limit.default)})"}
+    if limit.high >= UNBOUNDED:
+        return kind | {"help": f"{limit.help} ({plain(limit.default)})"}
     return kind | {"metavar": f"{low}-{high}", "help": f"{limit.help} ({plain(limit.default)})"}
 
 
@@ -145,6 +150,8 @@ class RenderRequest:
                 expand_ratio=options.expand_ratio,
                 face_index=options.face,
                 on_mismatch="refuse",
+                start=options.start,
+                duration=options.duration,
             ),
             seed=options.seed,
             face_mask=options.face_mask,

@@ -115,7 +115,8 @@ class PrepareSettings(Checked):
     expand_ratio: float = number(0.18, 0.0, 1.0, 0.01, "margin around the face, as a share of its size")
     face_index: int = number(0, 0, 99, None, "which face speaks; 0 is the largest")
     crop: str = choice("face", CROPS, "face: a square around the face; off: the whole picture")
-    on_mismatch: str = choice("use shorter", MISMATCHES, "when duration and recording differ by 0.1 s or more")
+    on_mismatch: str = choice("use shorter", MISMATCHES, "when duration asks for more than the recording has")
+    start: float = number(0.0, 0.0, 1e11, 0.1, "seconds of the recording to skip")
 
 
 @dataclass(frozen=True)

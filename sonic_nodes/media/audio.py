@@ -54,10 +54,20 @@ class Sound:
 
     def trimmed(self, seconds: float) -> Sound:
         """The first `seconds` (at least one sample), or the whole sound when it is shorter."""
-        if not seconds > 0:
-            raise InputError(f"Choose a duration above 0 s: {seconds} was asked for.")
+        return self.part(0.0, seconds)
+
+    def part(self, start_s: float, seconds: float) -> Sound:
+        """`seconds` (at least one sample) from start_s on, or what there is of them. InputError if none."""
+        if not (seconds > 0 and 0 <= start_s < self.duration_s):
+            raise InputError(
+                f"Choose a duration above 0 s and a start below {self.duration_s:.2f} s: {seconds} s from {start_s} s "
+                "were asked for."
+            )
+        first = min(round(start_s * self.rate), self.samples - 1)
         count = max(1, round(min(seconds, self.duration_s) * self.rate))
-        return self if count >= self.samples else replace(self, waveform=self.waveform[:, :count])
+        if first == 0 and count >= self.samples:
+            return self
+        return replace(self, waveform=self.waveform[:, first : first + count])
 
     @cached_property
     def mix(self) -> ChannelMix:

@@ -59,6 +59,7 @@ class SonicPreData(io.ComfyNode):
         crop="face",
         face_index=0,
         on_mismatch="use shorter",
+        start=0.0,
     ):
         types = lazy_import("nodes.comfy_types")
         objects = {"clip_vision": clip_vision, "vae": vae}
@@ -77,6 +78,7 @@ class SonicPreData(io.ComfyNode):
             face_index=face_index,
             face_mask=types.array_from_mask(face_mask, *picture.shape[:2]),
             on_mismatch=on_mismatch,
+            start=start,
         )
         data.update(connected)
         preview = types.image_from_uint8(data["image"][None])
@@ -104,8 +106,8 @@ def portrait_and_speech_inputs():
         io.Float.Input(
             "duration",
             **limits(PrepareSettings, "duration").widget(),
-            tooltip="Seconds of the recording to use, from its start; 0 uses all of it. If it is longer than the "
-            "recording, on_mismatch decides.",
+            tooltip="Seconds of the recording to use, from start on; 0 uses all of it. If the recording has fewer, "
+            "on_mismatch decides.",
         ),
         io.Float.Input(
             "expand_ratio",
@@ -170,8 +172,17 @@ def face_inputs():
                 options=list(MISMATCHES),
                 default=PrepareSettings.on_mismatch,
                 optional=True,
-                tooltip="When duration and recording differ by 0.1 s or more. use shorter: use the shorter one and "
-                "report it; a wrong duration then cuts the speech. refuse: stop with both numbers.",
+                tooltip="When duration asks for more than the recording has, by 0.1 s or more. use shorter: make the "
+                "video as short as the recording and report it. refuse: stop with both numbers.",
+            )
+        ),
+        advanced(
+            io.Float.Input(
+                "start",
+                **limits(PrepareSettings, "start").widget(),
+                optional=True,
+                tooltip="Seconds of the recording to skip: where the video starts in it. If it is not below the "
+                "recording's length, the run stops.",
             )
         ),
     ]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sonic_nodes.commands.cli import build_parser, main
-from sonic_nodes.commands.render_options import RenderRequest, engine_limits, option_of
+from sonic_nodes.commands.render_options import UNBOUNDED, RenderRequest, engine_limits, option_of
 from sonic_nodes.engines import ENGINES
 from sonic_nodes.engines.settings import Choice, PrepareSettings, Range, SharedSettings, limits, plain
 
@@ -17,6 +17,8 @@ SHARED = {
     "--seed": (SharedSettings, "seed"),
     "--face": (PrepareSettings, "face_index"),
     "--expand-ratio": (PrepareSettings, "expand_ratio"),
+    "--start": (PrepareSettings, "start"),
+    "--duration": (PrepareSettings, "duration"),
 }
 OPTIONS = {option: (limits(*field), ["draft"]) for option, field in SHARED.items()} | {
     option_of(name): (limit, [engine])
@@ -88,6 +90,8 @@ def test_help_says_the_range_and_the_default(option, help_text):
     limit, _ = OPTIONS[option]
     if isinstance(limit, Range) and isinstance(limit.default, int):
         expected = f"{option} N {limit.help}; {plain(limit.low)} to {plain(limit.high)} ({plain(limit.default)})"
+    elif option in SHARED and limit.high >= UNBOUNDED:
+        expected = f"{option} N {limit.help} ({plain(limit.default)})"
     elif isinstance(limit, Range):
         expected = f"{option} {plain(limit.low)}-{plain(limit.high)} {limit.help} ({plain(limit.default)})"
     elif isinstance(limit, Choice):

@@ -33,6 +33,7 @@ INPUTS = {
         ("crop", "COMBO", True, "face"),
         ("face_index", "INT", True, 0),
         ("on_mismatch", "COMBO", True, "use shorter"),
+        ("start", "FLOAT", True, 0.0),
     ],
     "SonicLoader": [
         ("model", "COMBO", False, "built-in draft"),

@@ -9,6 +9,7 @@ LIMITS = {
     ("SONIC_PreData", "min_resolution"): limits(PrepareSettings, "min_resolution"),
     ("SONIC_PreData", "duration"): limits(PrepareSettings, "duration"),
     ("SONIC_PreData", "expand_ratio"): limits(PrepareSettings, "expand_ratio"),
+    ("SONIC_PreData", "start"): limits(PrepareSettings, "start"),
     ("SONIC_PreData", "face_index"): limits(PrepareSettings, "face_index"),
     ("SonicLoader", "audio_strength"): limits(SonicOptions, "audio_strength"),
     ("SonicInference", "seed"): limits(SharedSettings, "seed"),

@@ -17,15 +17,26 @@ SECONDS = 1.0
 
 
 @pytest.fixture
-def chain(nodes, extension, comfy, sample_dir):
-    """Calls the template's nodes up to Sonic Inference; returns (model, latent, data, PreData's output)."""
+def prepare(nodes, extension, comfy, sample_dir):
+    """SONIC_PreData on the sample: 9.6 s of speech, of which SECONDS are used."""
     extension.copy_samples(comfy.input_folder)
     sound = read_sound(sample_dir / "speech.wav")
     audio = {"waveform": torch.from_numpy(sound.waveform)[None], "sample_rate": sound.rate}
 
-    def run(seed=0, **changes):
+    def run(**changes):
         image = nodes["SonicLoadImage"].execute("sonic_sample_portrait.jpg").args[0]
-        prepared = nodes["SONIC_PreData"].execute(audio, image, 128, SECONDS, 0.18, **changes)
+        values = {"min_resolution": 128, "duration": SECONDS, "expand_ratio": 0.18} | changes
+        return nodes["SONIC_PreData"].execute(audio, image, **values)
+
+    return run
+
+
+@pytest.fixture
+def chain(nodes, prepare):
+    """Calls the template's nodes up to Sonic Inference; returns (model, latent, data, PreData's output)."""
+
+    def run(seed=0, **changes):
+        prepared = prepare(**changes)
         (model,) = nodes["SonicLoader"].execute("built-in draft").args
         data = prepared.args[0]
         (latent,) = nodes["SonicInference"].execute(model, data, seed, **SETTINGS).args
@@ -57,9 +68,28 @@ def test_the_seed_determines_the_video(nodes, chain):
     assert torch.equal(videos[0], videos[1]) and not torch.equal(videos[0], videos[2])
 
 
-def test_refuse_stops_with_both_numbers(chain):
-    with pytest.raises(ValueError, match="1.00 s.*9.6"):
-        chain(on_mismatch="refuse")
+@pytest.mark.parametrize("policy", ["use shorter", "refuse"])
+def test_a_shorter_duration_trims(prepare, policy):
+    assert prepare(on_mismatch=policy).args[0]["frames"] == 25
+
+
+@pytest.mark.parametrize(("start", "duration"), [(0, 9.8), (9, 1.0)])
+def test_refuse_stops_with_both_numbers_when_the_recording_is_too_short(prepare, start, duration):
+    with pytest.raises(ValueError, match=r"^Set duration to 0, or on_mismatch.*has [09]\.\d\d s.*asks for"):
+        prepare(start=start, duration=duration, on_mismatch="refuse")
+
+
+def test_start_skips_what_is_before(prepare, sample_dir):
+    samples = torch.from_numpy(read_sound(sample_dir / "speech.wav").waveform)
+    done = prepare(start=2.5)
+    assert torch.equal(done.args[2]["waveform"][0], samples[:, 40000:56000])
+    assert done.ui["text"][0].startswith("2.50 s to 3.50 s of the recording are used")
+    assert torch.equal(prepare(start=9, duration=0).args[2]["waveform"][0], samples[:, 144000:])
+
+
+def test_a_start_behind_the_recording(prepare):
+    with pytest.raises(ValueError, match=r"^Set start below 9\.\d\d s"):
+        prepare(start=30)
 
 
 def test_paste_back_returns_the_whole_portrait(nodes, chain):
