@@ -16,8 +16,6 @@ import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from importlib.util import find_spec
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -26,14 +24,21 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))  # pip runs this file from elsewhere
+
+from tools.cross import headers, stubs, targets, zig  # noqa: E402
+from tools.cross.compiling import default_jobs, in_parallel, is_stale, read  # noqa: E402
+
+TARGET = targets.chosen()
 SANITIZE = os.environ.get("SONIC_SANITIZE") == "1"
 DEBUG = SANITIZE or os.environ.get("SONIC_DEBUG") == "1"
-STATIC = os.environ.get("SONIC_STATIC")
+STATIC = os.environ.get("SONIC_STATIC") or (None if TARGET.is_native else "build")
 if STATIC == "build":
-    STATIC = subprocess.check_output([sys.executable, ROOT / "tools" / "static_libraries.py"], text=True).strip()
+    STATIC = subprocess.check_output([sys.executable, "-m", "tools.static_libraries"], cwd=ROOT, text=True).strip()
 STATIC = STATIC and Path(STATIC).resolve()
 BUILD = ROOT / "build" / ("asan" if SANITIZE else "wheel" if STATIC else "native")
-WINDOWS, APPLE = sys.platform == "win32", sys.platform == "darwin"
+if not TARGET.is_native:
+    BUILD = ROOT / "build" / TARGET.name
 
 # The oldest interfaces that one binary has to support: CPython 3.10, NumPy 1.23's C API, PyTorch 2.10's stable ABI.
 MACROS = [
@@ -42,32 +47,25 @@ MACROS = [
     ("NPY_TARGET_VERSION", "NPY_1_23_API_VERSION"),
     ("TORCH_TARGET_VERSION", "0x020A000000000000ULL"),
 ]
-COMMON = ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno", "-fPIC"]
+COMMON = ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno", *TARGET.compile_flags]
 PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"], ".cpp": ["-std=c++20"]}
-LINK = ["-Wl,--as-needed", "-Wl,--version-script=csrc/bindings/exports.map"]
-LIBRARIES = ["torch_cpu", "c10", *([] if STATIC else ["opencv_imgproc", "opencv_video", "opencv_core", "jpeg"]), "m"]
+LINK = [*TARGET.link_runtime_flags, *TARGET.link_flags]
+OPENCV = ["opencv_imgproc", "opencv_video", "opencv_core", "jpeg"]
+LIBRARIES = ["torch_cpu", *([] if STATIC else OPENCV), *TARGET.libraries]
 SANITIZERS = ["-fsanitize=address,undefined"]
 if os.environ.get("SONIC_WERROR") != "0":
     COMMON += ["-Werror"]
 if DEBUG:
     COMMON += ["-g", "-fno-omit-frame-pointer"]
 else:
-    LINK += ["-Wl,-s"]
+    LINK += TARGET.strip_flags
 if STATIC:
     MACROS += [("SONIC_STATIC", "1")]
     COMMON += ["-ffunction-sections", "-fdata-sections"]
-    LINK += ["-Wl,--gc-sections"]
+    LINK += TARGET.unused_flags
 if SANITIZE:
     COMMON += ["-O1", *SANITIZERS, "-fno-sanitize-recover=all", "-fno-wrapv"]
     LINK += SANITIZERS
-# Untested. .github/workflows/wheels.yml is the recipe.
-if APPLE:
-    LINK = ["-Wl,-dead_strip", "-Wl,-exported_symbol,_PyInit__sonic"]
-elif WINDOWS:
-    COMMON, LINK = ["/O2", "/W3", "/utf-8", "/EHsc", "/Zc:__cplusplus", "/D_CRT_SECURE_NO_WARNINGS"], ["/OPT:REF"]
-    PER_LANGUAGE = {".c": ["/std:c11"], ".cpp": ["/std:c++20"]}
-    LIBRARIES.remove("m")
-
 # Headers that the build needs, and the Debian package of each.
 SYSTEM_HEADERS = {
     "opencv2/core.hpp": "libopencv-core-dev",
@@ -76,22 +74,6 @@ SYSTEM_HEADERS = {
     "jpeglib.h": "libjpeg-dev",
     "Python.h": "python3-dev",
 }
-
-
-def package_folder(name):
-    """A package's folder, without importing it: torch takes seconds."""
-    spec = find_spec(name)
-    if spec is None:
-        sys.exit(
-            f"Install {name} into this Python (pip install {name}), or run `make build`, which does it: "
-            "the build needs its headers."
-        )
-    return Path(spec.origin).parent
-
-
-def numpy_headers():
-    folders = [package_folder("numpy") / core / "include" for core in ("_core", "core")]
-    return str(next(folder for folder in folders if folder.is_dir()))
 
 
 def opencv_headers():
@@ -115,7 +97,7 @@ def sources():
     return sorted(p.relative_to(ROOT).as_posix() for p in found)
 
 
-def headers():
+def own_headers():
     return sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "csrc").rglob("*.h"))
 
 
@@ -142,6 +124,7 @@ class BuildExt(build_ext):
             used.unlink()
 
     def build_extensions(self):
+        self.choose_target()
         self.check_system()
         flags, linked = Path(self.build_temp, "flags.txt"), Path(self.build_temp, "linked.txt")
         if read(flags) != self.flags():
@@ -150,19 +133,39 @@ class BuildExt(build_ext):
             flags.write_text(self.flags())
         names = "\n".join(self.extensions[0].sources)
         self.force = self.force or read(linked) != names
-        if self.compiler.compiler_type == "unix":
-            self.compiler.compile = self.compile_stale
-        else:
-            self.compile_all, self.compiler.compile = self.compiler.compile, self.compile_by_language
+        self.compiler.compile = self.compile_stale
         super().build_extensions()
         linked.write_text(names)
+
+    def choose_target(self):
+        """Sets the compiler, the headers and the stubs of the target, where it is not this machine."""
+        compilers = TARGET.compilers()
+        if compilers:
+            os.environ.update(zig.environment())
+            c, cxx = compilers
+            self.compiler.set_executables(
+                compiler=c,
+                compiler_so=c,
+                compiler_cxx=cxx,
+                compiler_so_cxx=cxx,
+                linker_so=[*cxx, "-shared"],
+                linker_so_cxx=[*cxx, "-shared"],
+            )
+            self.compiler.set_include_dirs([])
+            self.compiler.set_library_dirs([])
+            stubs.make(BUILD / "stubs", TARGET)
+
+    def get_ext_filename(self, fullname):
+        if TARGET.is_native:
+            return super().get_ext_filename(fullname)
+        return str(Path(*fullname.split(".")).with_name(TARGET.extension))
 
     def flags(self):
         """Everything but the sources that an object file depends on."""
         extension = self.extensions[0]
         versions = [importlib.metadata.version(name) for name in ("torch", "numpy")]
         compiler = [getattr(self.compiler, name, None) for name in ("compiler_so", "compiler_so_cxx", "include_dirs")]
-        own = [extension.extra_compile_args, extension.extra_link_args, extension.define_macros, PER_LANGUAGE]
+        own = [extension.extra_compile_args, extension.extra_link_args, extension.libraries, MACROS, PER_LANGUAGE]
         # system headers are not in the compiler's lists
         opencv = [read(Path(opencv_headers(), "opencv2", "core", "version.hpp"))]
         return repr([versions, compiler, own, opencv])
@@ -204,32 +207,14 @@ class BuildExt(build_ext):
         in_parallel(compile_one, stale, self.jobs(), lambda pair: pair[1])
         return objects
 
-    def compile_by_language(self, files, extra_postargs=None, **more):
-        """For compilers whose own loop passes the options of C to C++."""
-        made = {}
-
-        def compile_one(path):
-            own = PER_LANGUAGE[Path(path).suffix]
-            made[path] = self.compile_all([path], extra_postargs=[*(extra_postargs or []), *own], **more)
-
-        in_parallel(compile_one, files[:1], 1)  # alone: it finds the compiler and makes the folders
-        in_parallel(compile_one, files[1:], self.jobs())
-        return [target for path in files for target in made[path]]
-
     def jobs(self):
         return self.parallel or int(os.environ.get("MAX_JOBS") or default_jobs())
 
     def check_system(self):
         """Exits with one sentence when a compiler or a library's headers are missing."""
-        if self.compiler.compiler_type != "unix":
-            return
-        compilers = [
-            self.compiler.compiler_so[0],
-            getattr(self.compiler, "compiler_so_cxx", self.compiler.compiler_cxx)[0],
-        ]
-        packages = ["g++" for command in compilers if shutil.which(command) is None][:1] or self.missing_headers(
-            compilers[1]
-        )
+        c, cxx = self.compiler.compiler_so, getattr(self.compiler, "compiler_so_cxx", self.compiler.compiler_cxx)
+        absent = [command for command in (c[0], cxx[0]) if shutil.which(command) is None]
+        packages = [TARGET.compiler_package] if absent else self.missing_headers(cxx)
         if packages:
             sys.exit(
                 f"Install {' '.join(packages)} (Debian: apt-get install {' '.join(packages)}), "
@@ -241,9 +226,10 @@ class BuildExt(build_ext):
             f"#if !__has_include(<{header}>)\n#error @{package}@\n#endif\n"
             for header, package in SYSTEM_HEADERS.items()
         )
+        command = compiler[:1] if TARGET.is_native else compiler
         folders = [flag for folder in [*SYSTEM_INCLUDES, *self.compiler.include_dirs] for flag in ("-I", folder)]
         probe = subprocess.run(
-            [compiler, "-x", "c++", "-E", *folders, "-"], input=text, capture_output=True, text=True, check=False
+            [*command, "-x", "c++", "-E", *folders, "-"], input=text, capture_output=True, text=True, check=False
         )
         return sorted(set(re.findall("#error @(.+?)@", probe.stderr)))
 
@@ -268,70 +254,43 @@ class Wheel(bdist_wheel):
             shutil.copy2(path, target)
 
 
-def read(path):
-    return path.read_text() if path.exists() else None
+def system_headers():
+    """Folders of NumPy's, PyTorch's and OpenCV's headers, and of Python's where they are not this machine's."""
+    own = [headers.numpy_folder()] if TARGET.is_native else headers.copy_for_targets(BUILD / "include")
+    return [
+        *map(str, own),
+        str(headers.torch_folder()),
+        opencv_headers(),
+        *([str(STATIC / "include")] if STATIC else []),
+    ]
 
 
-def default_jobs():
-    """A compiler for each processor that this process may use and for each 0.3 GB of free memory."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    free = re.search(r"MemAvailable: +(\d+) kB", read(Path("/proc/meminfo")) or "")
-    return max(1, min(usable, int(free[1]) // 300_000) if free else usable)
+def torch_libraries():
+    return headers.package_folder("torch") / "lib" if TARGET.is_native else BUILD / "stubs"
 
 
-def in_parallel(work, items, jobs, name=str):
-    """Calls work(item) for all, the slowest sources first, and prints how many are done; the first error ends it."""
-    slowest_first = sorted(items, key=lambda item: (Path(name(item)).suffix == ".c", -os.path.getsize(name(item))))
-    with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(work, item): name(item) for item in slowest_first}
-        try:
-            for count, done in enumerate(as_completed(running), 1):
-                done.result()
-                print(f"[{count:{len(str(len(running)))}}/{len(running)}] {running[done]}", flush=True)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def is_stale(target, source):
-    """Whether an object file is missing, or older than its source or a header in its dependency file."""
-    listing = Path(target + ".d")
-    if not (os.path.exists(target) and listing.exists()):
-        return True
-    paths = re.split(r"(?<!\\)\s+", listing.read_text().replace("\\\n", " ").strip())
-    inputs = [source, *(path.replace("\\ ", " ") for path in paths[1:])]  # paths[0] is the target
-    built = os.path.getmtime(target)
-    return any(not os.path.exists(path) or os.path.getmtime(path) >= built for path in inputs)
-
-
-TORCH = package_folder("torch")
-SYSTEM_INCLUDES = [
-    numpy_headers(),
-    str(TORCH / "include"),
-    opencv_headers(),
-    *([str(STATIC / "include")] if STATIC else []),
-]
-if WINDOWS:
-    COMMON += [f"/external:I{path}" for path in SYSTEM_INCLUDES] + ["/external:W0"]
-else:
-    COMMON += [flag for path in SYSTEM_INCLUDES for flag in ("-isystem", path)]
+SYSTEM_INCLUDES = system_headers()
+COMMON += [flag for path in SYSTEM_INCLUDES for flag in ("-isystem", path)]
 
 setup(
     ext_modules=[
         Extension(
             "sonic_nodes._sonic",
             sources=sources(),
-            depends=[*headers(), "csrc/bindings/exports.map", "setup.py"],
+            depends=[*own_headers(), "csrc/bindings/exports.map", "setup.py"],
             include_dirs=["csrc"],
             define_macros=MACROS,
             extra_compile_args=COMMON,
             extra_link_args=LINK,
             extra_objects=static_libraries(),
-            library_dirs=[str(TORCH / "lib")],
+            library_dirs=[str(torch_libraries())],
             libraries=LIBRARIES,
             py_limited_api=True,
         )
     ],
     cmdclass={"build_ext": BuildExt, "build_py": BuildPy, "bdist_wheel": Wheel},
-    options={"bdist_wheel": {"py_limited_api": "cp310"}},
+    options={
+        "bdist_wheel": {"py_limited_api": "cp310", **({} if TARGET.is_native else {"plat_name": TARGET.wheel_tag})},
+        **({} if TARGET.is_native else {"build": {"build_base": str(BUILD)}}),
+    },
 )

@@ -394,7 +394,7 @@ key_of_packages() {
 
 # All that .venv/bin/sonic depends on, as it is: another entry point, a moved folder or a removed file changes it.
 key_of_command() {
-    key setup.py pyproject.toml .venv/bin/sonic .venv/pyvenv.cfg <(printf '%s' "$PWD") \
+    key setup.py tools/cross/*.py pyproject.toml .venv/bin/sonic .venv/pyvenv.cfg <(printf '%s' "$PWD") \
         .venv/lib/python*/site-packages/{__editable__*sonic_talking_portrait*,sonic_talking_portrait-*.dist-info/*.txt}
 }
 

@@ -1,32 +1,34 @@
-#!/usr/bin/env python3
 """Builds libjpeg-turbo and OpenCV (core, imgproc, video) as static libraries for the wheel, and prints the folder that
 has them.
 
 Both come from one pinned source: the sdist of opencv-python-headless, which includes OpenCV's tree and libjpeg-turbo.
-The result is build/static-HASH (include/, lib/, licenses/), where HASH covers the source, the options and the compiler:
-it is built once.
+The result is static-TARGET-HASH in the cache (tools/cross/cache.py), with include/, lib/ and licenses/, where HASH
+covers the source, the options and the compiler: it is built once, for all checkouts.
 
-    SONIC_STATIC=$(tools/static_libraries.py) pip wheel .      which is what `make wheel` does
+    SONIC_STATIC=$(python -m tools.static_libraries) pip wheel .      which is what `make wheel` does
 
 Needs cmake, ninja, a C and C++ compiler and, on x86, nasm. MAX_JOBS=N compiles N files in parallel (one a
-processor). SONIC_STATIC_SOURCE names a local sdist.
+processor). SONIC_STATIC_SOURCE names a local sdist. SONIC_TARGET chooses another system than this machine.
 """
 
-import hashlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
+from tools.cross import cache, targets, zig
+
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE, VERSION = "opencv-python-headless", "4.14.0.94"
-SHA256 = "4afa2ea1214453648be88259f035712454faa9039b686de7753569ba8eec1577"
-ARCHIVE = f"{PACKAGE.replace('-', '_')}-{VERSION}.tar.gz"
-X86 = platform.machine().lower() in ("x86_64", "amd64", "x86", "i686")
+SOURCE = cache.Pinned(
+    "opencv-python-headless",
+    "4.14.0.94",
+    "opencv_python_headless-4.14.0.94.tar.gz",
+    "4afa2ea1214453648be88259f035712454faa9039b686de7753569ba8eec1577",
+    96,
+)
 
 # Everything that adds a library, a thread pool, a plugin or a file is off; only pixel arithmetic remains.
 OFF = """
@@ -50,9 +52,8 @@ VALUES = {
     "CMAKE_C_VISIBILITY_PRESET": "hidden",
     "CMAKE_CXX_VISIBILITY_PRESET": "hidden",
     "CMAKE_INSTALL_LIBDIR": "lib",
-    "CPU_DISPATCH": "SSE4_1,AVX2" if X86 else "",
 }
-SECTIONS = "" if os.name == "nt" else "-ffunction-sections -fdata-sections"
+SECTIONS = "-ffunction-sections -fdata-sections"
 # file in the sdist -> name in the wheel's licence folder
 LICENSES = {
     "opencv/LICENSE": "OpenCV-LICENSE.txt",
@@ -63,74 +64,51 @@ LICENSES = {
 }
 
 
-def options():
+def options(target):
+    flags = " ".join([SECTIONS, *target.link_runtime_flags, *target.compile_flags])
     values = {
         **dict.fromkeys(OFF, "OFF"),
         **dict.fromkeys(ON, "ON"),
         **VALUES,
-        "CMAKE_C_FLAGS": SECTIONS,
-        "CMAKE_CXX_FLAGS": SECTIONS,
+        "CPU_DISPATCH": "SSE4_1,AVX2" if target.is_x86 else "",
+        "CMAKE_C_FLAGS": flags,
+        "CMAKE_CXX_FLAGS": flags,
+        **target.cmake_options(),
     }
-    if sys.platform == "win32":
-        values |= {"CMAKE_MSVC_RUNTIME_LIBRARY": "MultiThreadedDLL", "CMAKE_C_FLAGS": "", "CMAKE_CXX_FLAGS": "/EHsc"}
     if "CMAKE_OSX_ARCHITECTURES" in os.environ:
         values["CMAKE_OSX_ARCHITECTURES"] = os.environ["CMAKE_OSX_ARCHITECTURES"]
-    return [f"-D{name}={value}" for name, value in values.items()]
+    return values
 
 
-def report(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def check_tools():
-    wanted = ["cmake", "ninja", *(["nasm"] if X86 else [])]
+def check_tools(target):
+    wanted = ["cmake", "ninja", *(["nasm"] if target.is_x86 else [])]
     missing = [name for name in wanted if shutil.which(name) is None]
     if missing:
         names = " ".join(missing).replace("ninja", "ninja-build")
         sys.exit(f"Install {names} (Debian: apt-get install {names}), or run `make wheel`, which does it.")
 
 
-def compiler_version():
-    command = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("cl")
-    return subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout if command else ""
+def compiler_version(target):
+    own = target.compilers()
+    command = own[1] if own else [shutil.which(os.environ.get("CXX", "c++")) or "c++"]
+    return subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
 
 
-def key():
-    parts = [SHA256, *options(), platform.machine(), compiler_version(), os.environ.get("MACOSX_DEPLOYMENT_TARGET", "")]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+def key(target):
+    """A hash of all that the libraries depend on, but for the place of the cache."""
+    values = [f"{name}={value}" for name, value in options(target).items()]
+    machine = [platform.machine(), os.environ.get("MACOSX_DEPLOYMENT_TARGET", "")] if target.is_native else []
+    text = "\n".join([SOURCE.sha256, *values, compiler_version(target), *machine])
+    return cache.digest(text.replace(str(cache.root()), "").replace(str(ROOT), ""))
 
 
-def logged(command, log, remedy, **more):
-    with open(log, "ab") as stream:
-        stream.write(f"\n$ {' '.join(map(str, command))}\n".encode())
-        stream.flush()
-        done = subprocess.run(
-            command, stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False, **more
-        )
-    if done.returncode:
-        report("".join(Path(log).read_text(errors="replace").splitlines(keepends=True)[-15:]))
-        sys.exit(f"{remedy} The whole output is in {log}.")
-
-
-def download(folder, log):
-    report(f"Downloading the sources of OpenCV and libjpeg-turbo ({PACKAGE} {VERSION}, 96 MB)")
-    wanted = folder / "requirement.txt"
-    wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n")
-    # pip prepares a build to read the sdist's metadata; that is not used. Its build requirements come as wheels.
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--no-binary", PACKAGE]
-    remedy = "Check the network, or set SONIC_STATIC_SOURCE to the file: pip could not download the sources."
-    logged([*command, "--dest", str(folder), "--requirement", str(wanted)], log, remedy)
-
-
-def source(folder, log):
+def source(log):
     """The sdist, from SONIC_STATIC_SOURCE or from pip; either must have the pinned hash."""
-    path = Path(os.environ.get("SONIC_STATIC_SOURCE") or folder / ARCHIVE)
-    if not path.is_file():
-        download(folder, log)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
-        sys.exit(f"Remove {path} and start again: its SHA-256 is {found} instead of {SHA256}.")
-    return path
+    local = os.environ.get("SONIC_STATIC_SOURCE")
+    if local and Path(local).is_file():
+        return cache.check(Path(local), SOURCE)
+    # pip prepares a build to read the sdist's metadata; that is not used. Its build requirements come as wheels.
+    return cache.downloaded(SOURCE, log, "--no-binary", SOURCE.package)
 
 
 def unpack(archive, folder):
@@ -144,14 +122,19 @@ def unpack(archive, folder):
                 tar.extract(member, folder, **checked)
 
 
-def build(sources, work, prefix, log):
-    report("Building libjpeg-turbo and OpenCV as static libraries (some minutes, once)")
+def build(target, sources, work, prefix, log):
+    cache.report(f"Building libjpeg-turbo and OpenCV as static libraries for {target.name} (some minutes, once)")
     remedy = "Correct the first error above: libjpeg-turbo and OpenCV did not build."
-    place = [f"-DCMAKE_INSTALL_PREFIX={prefix.as_posix()}", *options()]
-    logged(["cmake", "-G", "Ninja", "-S", str(sources / "opencv"), "-B", str(work), *place], log, remedy)
+    values = {"CMAKE_INSTALL_PREFIX": prefix.as_posix(), **options(target)}
+    for name in ("CMAKE_C_FLAGS", "CMAKE_CXX_FLAGS"):  # assertions name their file: not where it was for a moment
+        values[name] += f" -ffile-prefix-map={sources.parent}/="
+    place = [f"-D{name}={value}" for name, value in values.items()]
+    environment = {**os.environ, **zig.environment()}
+    configure = ["cmake", "-G", "Ninja", "-S", str(sources / "opencv"), "-B", str(work), *place]
+    cache.logged(configure, log, remedy, env=environment)
     jobs = os.environ.get("MAX_JOBS") or str(os.cpu_count() or 1)
-    logged(["cmake", "--build", str(work), "--parallel", jobs], log, remedy)
-    logged(["cmake", "--install", str(work), "--component", "dev"], log, remedy)
+    cache.logged(["cmake", "--build", str(work), "--parallel", jobs], log, remedy, env=environment)
+    cache.logged(["cmake", "--install", str(work), "--component", "dev"], log, remedy)
 
 
 def collect(sources, work, prefix):
@@ -170,22 +153,21 @@ def collect(sources, work, prefix):
         shutil.copy2(sources / name, prefix / "licenses" / target)
 
 
-def main():
-    prefix = ROOT / "build" / f"static-{key()}"
-    if not prefix.is_dir():
-        check_tools()
-        prefix.parent.mkdir(exist_ok=True)
-        log = ROOT / "build" / "static.log"
+def static_libraries(target):
+    """The folder with the libraries, built if it is not there."""
+    log = ROOT / "build" / f"static-{target.name}.log"
+
+    def make(prefix):
+        check_tools(target)
+        log.parent.mkdir(exist_ok=True)
         log.write_bytes(b"")
-        with tempfile.TemporaryDirectory(dir=prefix.parent, prefix="static-unfinished-") as folder:
-            work, sources, made = (Path(folder, name) for name in ("work", "sources", "made"))
-            unpack(source(prefix.parent, log), sources)
-            build(sources, work, made, log)
-            collect(sources, work, made)
-            if not prefix.is_dir():  # another build may have finished first
-                made.rename(prefix)
-    print(prefix)
+        sources, work = prefix.parent / "sources", prefix.parent / "work"
+        unpack(source(log), sources)
+        build(target, sources, work, prefix, log)
+        collect(sources, work, prefix)
+
+    return cache.made_once(f"static-{target.name}-{key(target)}", make)
 
 
 if __name__ == "__main__":
-    main()
+    print(static_libraries(targets.chosen()))

@@ -20,7 +20,7 @@ logged() {
     exit 1
 }
 
-SONIC_STATIC=$(python tools/static_libraries.py)
+SONIC_STATIC=$(python -m tools.static_libraries)
 export SONIC_STATIC
 # A module that was removed from the sources would stay in setuptools' folder and get into the wheel.
 rm -rf build/lib build/lib.* build/bdist.* build/wheel/raw dist/sonic_talking_portrait-*.whl

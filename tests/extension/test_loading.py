@@ -323,7 +323,8 @@ def test_building_again_replaces_a_bad_file(tmp_path):
     root = PACKAGE.parent
     if not (root / "csrc").is_dir() or not (root / "build" / "native" / "sonic_nodes" / FILE).is_file():
         pytest.skip("type make build for this test: it links what that compiled")
-    (tmp_path / "csrc").symlink_to(root / "csrc")
+    for name in ("csrc", "tools"):
+        (tmp_path / name).symlink_to(root / name)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, tmp_path)
     shutil.copytree(root / "build" / "native", tmp_path / "build" / "native")

@@ -27,7 +27,7 @@ SETUP = ("Makefile", "setup.py", "pyproject.toml", "requirements.txt", "tools/bo
 def state() -> str:
     """A hash of everything that make demo reads."""
     found = [ROOT / name for name in SETUP]
-    for folder in ("csrc", "sonic_nodes"):
+    for folder in ("csrc", "sonic_nodes", "tools/cross"):
         found += [path for path in sorted((ROOT / folder).rglob("*")) if path.is_file()]
     digest = hashlib.sha256()
     for path in found:

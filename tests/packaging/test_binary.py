@@ -15,7 +15,7 @@ from abi3info.models import PyVersion, Symbol
 from sonic_nodes.extension.native import _sonic
 
 OLDEST_PYTHON = PyVersion(3, 10)
-OLDEST_TORCH = Path(__file__).with_name("torch_2.10_symbols.txt")
+OLDEST_TORCH = Path(__file__).resolve().parents[2] / "tools" / "cross" / "symbols" / "torch_2.10.txt"
 
 
 def run(*command):

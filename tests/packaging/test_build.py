@@ -71,22 +71,6 @@ def test_the_first_error_ends_it(files):
     assert len(called) < len(files) / 2
 
 
-def test_a_compiler_with_a_loop_of_its_own_is_called_in_parallel_too(files):
-    """MSVC's: each source with its language's options, the objects in the order of the sources."""
-    build = settings()["BuildExt"].__new__(settings()["BuildExt"])
-    build.parallel, options = 2, {}
-
-    def compile_all(paths, extra_postargs, output_dir):
-        options[paths[0]] = extra_postargs
-        return [f"{output_dir}/{os.path.basename(path)}.obj" for path in paths]
-
-    build.compile_all = compile_all
-    made = build.compile_by_language(files, extra_postargs=["/W3"], output_dir="x")
-    assert made == [f"x/{os.path.basename(path)}.obj" for path in files]
-    own = settings()["PER_LANGUAGE"]
-    assert options == {path: ["/W3", *own[os.path.splitext(path)[1]]] for path in files}
-
-
 def test_the_default_is_every_processor_that_may_be_used(monkeypatch):
     default = settings()["default_jobs"]
     monkeypatch.setitem(default.__globals__, "read", lambda path: "MemAvailable:   99000000 kB\n")

@@ -390,7 +390,7 @@ def variables() -> dict:
     """Names of environment variables that are read, by who reads them."""
     readers = {
         "program": [*PACKAGE.rglob("*.py"), *ROOT.glob("csrc/**/*.[ch]*")],
-        "build and tools": [ROOT / "setup.py", *ROOT.glob("tools/*.py"), *ROOT.glob("tools/*.sh")],
+        "build and tools": [ROOT / "setup.py", *ROOT.glob("tools/**/*.py"), *ROOT.glob("tools/*.sh")],
         "tests and bench": [*ROOT.glob("tests/**/*.py"), *ROOT.glob("bench/*.py")],
     }
     return {reader: sorted(set().union(*map(variables_in, paths))) for reader, paths in readers.items()}

@@ -1,0 +1,1 @@
+"""Builds for other systems on Linux: what a target is, where its compiler, headers and libraries come from."""
