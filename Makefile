@@ -5,7 +5,7 @@ OUT ?= out/demo.mp4
 ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS
 
-.PHONY: help demo test build wheel pack bench lint asan fuzz vectorised clean
+.PHONY: help demo test build wheel wheel-windows wheel-macos pack bench lint asan fuzz vectorised clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,8 @@ help:
 	@echo "make test    install what is needed and run the tests            (ARGS=\"-k audio\")"
 	@echo "make build   install what is needed and leave .venv/bin/sonic"
 	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
+	@echo "make wheel-windows   the same for Windows on x86-64, built here with Zig"
+	@echo "make wheel-macos     the same for macOS on Apple silicon; nobody has run it there yet"
 	@echo "make pack    dist/*.zip: the archive for ComfyUI's registry, with the wheel's compiled part inside"
 	@echo "make bench   measure what the README claims"
 	@echo "make lint    ruff and clang-format; prints the longest functions and files, fails on those over the limits"
@@ -44,6 +46,10 @@ build:
 wheel:
 	@bash tools/bootstrap.sh wheel
 	@bash tools/wheel.sh
+
+wheel-windows wheel-macos: wheel-%:
+	@bash tools/bootstrap.sh wheel
+	@SONIC_TARGET=$(if $(filter windows,$*),windows-x86_64,macos-arm64) bash tools/wheel.sh
 
 pack: wheel
 	@bash tools/pack.sh

@@ -150,6 +150,8 @@ class BuildExt(build_ext):
                 compiler_so_cxx=cxx,
                 linker_so=[*cxx, "-shared"],
                 linker_so_cxx=[*cxx, "-shared"],
+                linker_exe=cxx,
+                linker_exe_cxx=cxx,
             )
             self.compiler.set_include_dirs([])
             self.compiler.set_library_dirs([])
@@ -252,6 +254,8 @@ class Wheel(bdist_wheel):
         target.mkdir(exist_ok=True)
         for path in [ROOT / "THIRD_PARTY.md", *((STATIC / "licenses").iterdir() if STATIC else [])]:
             shutil.copy2(path, target)
+        for path, name in TARGET.licenses().items():
+            shutil.copy2(path, target / name)
 
 
 def system_headers():

@@ -58,21 +58,17 @@ SIZES = {
     "LONGLONG": "__SIZEOF_LONG_LONG__",
     "FLOAT": "__SIZEOF_FLOAT__",
     "DOUBLE": "__SIZEOF_DOUBLE__",
-    "LONGDOUBLE": "__SIZEOF_LONG_DOUBLE__",
     "COMPLEX_FLOAT": "(2 * __SIZEOF_FLOAT__)",
     "COMPLEX_DOUBLE": "(2 * __SIZEOF_DOUBLE__)",
-    "COMPLEX_LONGDOUBLE": "(2 * __SIZEOF_LONG_DOUBLE__)",
     "PY_INTPTR_T": "__SIZEOF_POINTER__",
     "INTP": "__SIZEOF_POINTER__",
     "UINTP": "__SIZEOF_POINTER__",
     "WCHAR_T": "__SIZEOF_WCHAR_T__",
     "PY_LONG_LONG": "__SIZEOF_LONG_LONG__",
 }
-OFF_T = """#ifdef _WIN32
-#define NPY_SIZEOF_OFF_T 4
-#else
-#define NPY_SIZEOF_OFF_T 8
-#endif"""
+# These are as in Microsoft's C on Windows, whatever the compiler there: NumPy is built with it.
+OF_WINDOWS = {"OFF_T": ("4", "8"), "LONGDOUBLE": ("8", "__SIZEOF_LONG_DOUBLE__")}
+OF_WINDOWS["COMPLEX_LONGDOUBLE"] = ("16", "(2 * __SIZEOF_LONG_DOUBLE__)")
 ENDIAN = """#if __has_include(<endian.h>)
 #define NPY_HAVE_ENDIAN_H 1
 #endif"""
@@ -103,11 +99,13 @@ def numpy_config(text: str) -> str:
 
     def size(line: re.Match) -> str:
         name = line[1]
-        if name == "OFF_T":
-            return OFF_T
+        define = f"#define NPY_SIZEOF_{name}"
+        if name in OF_WINDOWS:
+            windows, others = OF_WINDOWS[name]
+            return f"#ifdef _WIN32\n{define} {windows}\n#else\n{define} {others}\n#endif"
         if name not in SIZES:
             sys.exit(f"Add {name} to tools/cross/headers.py: NumPy's headers ask for the size of a type that is new.")
-        return f"#define NPY_SIZEOF_{name} {SIZES[name]}"
+        return f"{define} {SIZES[name]}"
 
     text = re.sub(r"^#define NPY_SIZEOF_(\w+) \d+$", size, text, flags=re.MULTILINE)
     return re.sub(r"^#define NPY_HAVE_ENDIAN_H 1$", ENDIAN, text, flags=re.MULTILINE)

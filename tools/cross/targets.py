@@ -62,6 +62,10 @@ class Target:
             return [f"{self.tool_prefix}gcc"], [f"{self.tool_prefix}g++"]
         return None
 
+    def licenses(self) -> dict[Path, str]:
+        """Licences of what the compiler itself links into a binary: file -> name in the wheel."""
+        return zig.licenses(self.log, self.zig_triple) if self.zig_triple else {}
+
     def cmake_options(self) -> dict[str, str]:
         """CMake's names of the compiler and the system, for a target that is not this machine."""
         compilers = self.compilers()

@@ -16,6 +16,14 @@ WHEEL = cache.Pinned(
     "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54",
     101,
 )
+# Parts of Zig's own folder that every binary contains, and the names of their licences in the wheel.
+LICENSES = {
+    "LICENSE": "Zig-LICENSE.txt",
+    "lib/libcxx/LICENSE.TXT": "libcxx-LICENSE.txt",
+    "lib/libcxxabi/LICENSE.TXT": "libcxxabi-LICENSE.txt",
+    "lib/libunwind/LICENSE.TXT": "libunwind-LICENSE.txt",
+}
+WINDOWS_LICENSES = {"lib/libc/mingw/COPYING": "mingw-w64-COPYING.txt"}
 PROGRAMS = ("ar", "ranlib", "rc", "dlltool")
 
 
@@ -38,9 +46,20 @@ def folder(log: Path) -> Path:
     return cache.made_once(f"zig-{VERSION}", unpack)
 
 
+def licenses(log: Path, triple: str) -> dict[Path, str]:
+    """Files, by the name that they have in the wheel, of what the compiler links into a binary."""
+    chosen = {**LICENSES, **(WINDOWS_LICENSES if "windows" in triple else {})}
+    return {folder(log) / "zig" / path: name for path, name in chosen.items()}
+
+
 def compiler(log: Path, triple: str, language: str) -> list[str]:
     """The command of the compiler for "cc" or "c++"; `triple` is Zig's, such as x86_64-windows-gnu."""
-    return [str(folder(log) / "zig" / "zig"), language, "-target", triple]
+    command = [str(folder(log) / "zig" / "zig"), language, "-target", triple]
+    if language == "c++" and "macos" in triple:
+        # Clang's float.h is read twice, for INFINITY by math.h and for FLT_MAX and the like, but libc++'s, which
+        # includes it, once: this part of it has the rest.
+        command += ["-include", "__float_float.h"]
+    return command
 
 
 def environment() -> dict[str, str]:
