@@ -89,7 +89,7 @@ def static_libraries():
     if not STATIC:
         return []
     names = ("opencv_video", "opencv_imgproc", "opencv_core", "jpeg-turbo", "zlib")
-    return [str(next((STATIC / "lib").glob(f"*{name}*"))) for name in names]
+    return [str(path) for name in names for path in sorted((STATIC / "lib").glob(f"*{name}*"))]
 
 
 def sources():
@@ -131,11 +131,11 @@ class BuildExt(build_ext):
             shutil.rmtree(self.build_temp, ignore_errors=True)
             flags.parent.mkdir(parents=True)
             flags.write_text(self.flags())
-        names = "\n".join(self.extensions[0].sources)
-        self.force = self.force or read(linked) != names
+        inputs = repr([LINK, LIBRARIES, self.extensions[0].extra_objects, self.extensions[0].sources])
+        self.force = self.force or read(linked) != inputs
         self.compiler.compile = self.compile_stale
         super().build_extensions()
-        linked.write_text(names)
+        linked.write_text(inputs)
 
     def choose_target(self):
         """Sets the compiler, the headers and the stubs of the target, where it is not this machine."""
@@ -167,7 +167,7 @@ class BuildExt(build_ext):
         extension = self.extensions[0]
         versions = [importlib.metadata.version(name) for name in ("torch", "numpy")]
         compiler = [getattr(self.compiler, name, None) for name in ("compiler_so", "compiler_so_cxx", "include_dirs")]
-        own = [extension.extra_compile_args, extension.extra_link_args, extension.libraries, MACROS, PER_LANGUAGE]
+        own = [extension.extra_compile_args, MACROS, PER_LANGUAGE]
         # system headers are not in the compiler's lists
         opencv = [read(Path(opencv_headers(), "opencv2", "core", "version.hpp"))]
         return repr([versions, compiler, own, opencv])

@@ -104,7 +104,7 @@ WINDOWS = Target(
     # MinGW has M_PI only where it is asked for; -fPIC means nothing there.
     compile_flags=("-D_USE_MATH_DEFINES",),
     strip_flags=("-s",),
-    libraries=("python3",),
+    libraries=("python3", "ole32"),
     cmake={"CMAKE_SYSTEM_PROCESSOR": "AMD64"},
 )
 MACOS = Target(
