@@ -47,9 +47,13 @@ wheel:
 	@bash tools/bootstrap.sh wheel
 	@bash tools/wheel.sh
 
-wheel-windows wheel-macos: wheel-%:
+wheel-windows:
 	@bash tools/bootstrap.sh wheel
-	@SONIC_TARGET=$(if $(filter windows,$*),windows-x86_64,macos-arm64) bash tools/wheel.sh
+	@SONIC_TARGET=windows-x86_64 bash tools/wheel.sh
+
+wheel-macos:
+	@bash tools/bootstrap.sh wheel
+	@SONIC_TARGET=macos-arm64 bash tools/wheel.sh
 
 pack: wheel
 	@bash tools/pack.sh

@@ -453,7 +453,7 @@ def project() -> dict:
         "registry": re.findall(r'^PublisherId = "(.+)"', sections["tool.comfy"], re.MULTILINE),
         "commands": sorted(re.findall(r"^([\w-]+) =", sections["project.scripts"], re.MULTILINE)),
         "extras": sorted(re.findall(r"^([\w-]+) =", sections["project.optional-dependencies"], re.MULTILINE)),
-        "make targets": sorted(set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))),
+        "make targets": sorted(set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))),
         "make variables": sorted({*exported, *used}),
     }
 
