@@ -51,7 +51,7 @@ COMMON = ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno", *
 PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"], ".cpp": ["-std=c++20"]}
 LINK = [*TARGET.link_runtime_flags, *TARGET.link_flags]
 OPENCV = ["opencv_imgproc", "opencv_video", "opencv_core", "jpeg"]
-LIBRARIES = ["torch_cpu", *([] if STATIC else OPENCV), *TARGET.libraries]
+LIBRARIES = [*(["torch_cpu"] if TARGET.links_torch else []), *([] if STATIC else OPENCV), *TARGET.libraries]
 SANITIZERS = ["-fsanitize=address,undefined"]
 if os.environ.get("SONIC_WERROR") != "0":
     COMMON += ["-Werror"]

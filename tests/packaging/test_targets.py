@@ -60,7 +60,10 @@ def test_setup_builds_for_the_target(name, monkeypatch, tmp_path):
     target, extension = targets.TARGETS[name], told["ext_modules"][0]
     assert told["options"]["bdist_wheel"] == {"py_limited_api": "cp310", "plat_name": target.wheel_tag}
     assert Path(told["options"]["build"]["build_base"]) == ROOT / "build" / name
-    assert extension.libraries == ["torch_cpu", *target.libraries] and ("SONIC_STATIC", "1") in extension.define_macros
+    assert (
+        extension.libraries == [*["torch_cpu"][: target.links_torch], *target.libraries]
+        and ("SONIC_STATIC", "1") in extension.define_macros
+    )
     assert extension.library_dirs == [str(ROOT / "build" / name / "stubs")]
     assert ("-fPIC" in extension.extra_compile_args) == (target.system != "windows")
     assert "-fvisibility=hidden" in extension.extra_compile_args
@@ -99,8 +102,6 @@ def test_stubs_hold_the_symbols(library):
     names = stubs.symbols(library)
     assert names == sorted(set(names)) and len(names) > 300
     assert stubs.definition(library).split()[2:] == ["EXPORTS", *names]
-    listed = re.search(r"symbols: \[ (.*) \]", stubs.text_stub(library, "arm64-macos"))[1]
-    assert listed.split(", ") == [f"_{name}" for name in names]
 
 
 def preprocessed(text, *flags):

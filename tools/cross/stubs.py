@@ -11,11 +11,8 @@ from . import zig
 from .targets import Target
 
 SYMBOLS = Path(__file__).with_name("symbols")
-# -l name -> (list of symbols, file on Windows, install name on macOS)
-LIBRARIES = {
-    "python3": ("python_3.10.txt", "python3.dll", None),
-    "torch_cpu": ("torch_2.10.txt", "torch_cpu.dll", "@rpath/libtorch_cpu.dylib"),
-}
+# -l name -> (list of symbols, file on Windows)
+LIBRARIES = {"python3": ("python_3.10.txt", "python3.dll"), "torch_cpu": ("torch_2.10.txt", "torch_cpu.dll")}
 
 
 def symbols(library: str) -> list[str]:
@@ -27,20 +24,6 @@ def definition(library: str) -> str:
     return "\n".join([f"LIBRARY {LIBRARIES[library][1]}", "EXPORTS", *symbols(library), ""])
 
 
-def text_stub(library: str, triple: str) -> str:
-    """A text stub (.tbd) of a dynamic library of macOS; C's names have an underscore more there."""
-    names = ", ".join(f"_{name}" for name in symbols(library))
-    return f"""--- !tapi-tbd
-tbd-version: 4
-targets: [ {triple} ]
-install-name: '{LIBRARIES[library][2]}'
-exports:
-  - targets: [ {triple} ]
-    symbols: [ {names} ]
-...
-"""
-
-
 def windows(folder: Path, target: Target) -> None:
     for library in LIBRARIES:
         listing = folder / f"{library}.def"
@@ -50,7 +33,7 @@ def windows(folder: Path, target: Target) -> None:
 
 
 def macos(folder: Path, target: Target) -> None:
-    (folder / "libtorch_cpu.tbd").write_text(text_stub("torch_cpu", "arm64-macos"))
+    """None: whatever is not defined is looked up when the extension is loaded."""
 
 
 def linux(folder: Path, target: Target) -> None:

@@ -33,6 +33,7 @@ class Target:
     unused_flags: tuple[str, ...] = ("-Wl,--gc-sections",)  # drop what static libraries bring and nothing calls
     libraries: tuple[str, ...] = ()  # beside torch_cpu
     compiler_package: str = "g++"  # Debian's
+    links_torch: bool = True  # or looks its functions up among the loaded libraries
     cmake: Mapping[str, str] = field(default_factory=dict)  # for the static libraries
 
     @property
@@ -114,7 +115,8 @@ MACOS = Target(
     "macosx_11_0_arm64",
     zig_triple="aarch64-macos.11.0",
     compile_flags=PIC,
-    link_flags=("-Wl,-undefined,dynamic_lookup",),
+    links_torch=False,
+    link_flags=("-Wl,-undefined,dynamic_lookup",),  # Python is the program itself there, PyTorch is loaded before
     strip_flags=("-s",),
     unused_flags=("-Wl,-dead_strip",),
     # PyTorch 2.10 and later have no macOS before 11, and Apple's processors neither.
