@@ -116,7 +116,8 @@ MACOS = Target(
     zig_triple="aarch64-macos.11.0",
     compile_flags=PIC,
     links_torch=False,
-    link_flags=("-Wl,-undefined,dynamic_lookup",),  # Python is the program itself there, PyTorch is loaded before
+    # Python is the program itself there, PyTorch is loaded before. Without a name the file has its folder in it.
+    link_flags=("-Wl,-undefined,dynamic_lookup", "-Wl,-install_name,@rpath/_sonic.abi3.so"),
     strip_flags=("-s",),
     unused_flags=("-Wl,-dead_strip",),
     # PyTorch 2.10 and later have no macOS before 11, and Apple's processors neither.
