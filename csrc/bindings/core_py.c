@@ -1,5 +1,6 @@
 /* Version, build and capabilities of this binary, for `sonic doctor`. */
 #include "core/parallel.h"
+#include "core/target.h"
 #include "core/version.h"
 #include "opencv/vision.h"
 #include "bindings/binding.h"
@@ -34,14 +35,14 @@ static PyObject *build_info(PyObject *self, PyObject *unused)
     PyObject *optional = optional_functions();
     if (!optional)
         return NULL;
-    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:N}", "version", SONIC_VERSION, "build", BUILD, "opencv",
-                         sonic_vision_version(), "simd", sonic_vision_simd(), "threads", (int)sonic_parallel_threads(),
-                         "optional", optional);
+    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:N}", "version", SONIC_VERSION, "build", BUILD, "target",
+                         SONIC_TARGET, "compiler", SONIC_COMPILER, "opencv", sonic_vision_version(), "simd",
+                         sonic_vision_simd(), "threads", (int)sonic_parallel_threads(), "optional", optional);
 }
 
 PyMethodDef sonic_py_core_methods[] = {
     {"build_info", build_info, METH_NOARGS,
-     "build_info() -> dict: version and build of this binary, OpenCV's version and SIMD, the thread count, and the "
-     "optional functions of libtorch as (name, use, present)"},
+     "build_info() -> dict: version, build, target and compiler of this binary, OpenCV's version and SIMD, the thread "
+     "count, and the optional functions of libtorch as (name, use, present)"},
     {NULL, NULL, 0, NULL},
 };

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import InstallError, is_out_of_memory, shortage
-from ..extension import binary, versions
+from ..extension import places, targets, versions
 from ..extension.loading import PACK
 from ..printable import printable_lines
 
 LEAST_MEMORY_BYTES = 2 << 30
 LEAST_DISK_BYTES = 1 << 30
-BUILDS = {"wheel": "from a wheel, with its libraries", "local": "built on this machine"}
+BUILDS = {"wheel": "with its libraries inside", "local": "built on this machine"}
 
 
 def run(options) -> int:
@@ -39,13 +39,14 @@ def report(as_json: bool = False) -> int:
 
 
 def examine() -> list[dict]:
-    """[{name, ok, required, detail}]; only required findings affect the exit code."""
+    """[{name, ok, required, detail}], the extension's with its "build"; only required findings affect the exit code."""
     return [finding(name, required, check) for name, required, check in CHECKS]
 
 
 def finding(name: str, required: bool, check) -> dict:
+    more = []
     try:
-        ok, detail = check()
+        ok, detail, *more = check()
     except InstallError as error:
         if is_out_of_memory(error):
             raise shortage(error) from None
@@ -54,7 +55,7 @@ def finding(name: str, required: bool, check) -> dict:
         if is_out_of_memory(error):
             raise shortage(error) from None
         ok, detail = False, f"{type(error).__name__}: {error}"
-    return {"name": name, "ok": ok, "required": required, "detail": detail}
+    return {"name": name, "ok": ok, "required": required, "detail": detail, **(more[0] if more else {})}
 
 
 def check_python():
@@ -112,8 +113,24 @@ def build_info() -> dict:
 
 
 def check_extension():
+    from ..extension.native import _sonic
+
     info = build_info()
-    return True, f"version {info['version']}, {BUILDS.get(info['build'], info['build'])}, {binary.find()}"
+    made = f"version {info['version']} for {targets.title(info['target'])} ({info['target']})"
+    detail = f"{made}, {info['compiler']}, {BUILDS.get(info['build'], info['build'])}, {_sonic.__file__}"
+    old = [str(path) for path in places.left_over()]
+    facts = {name: info[name] for name in ("version", "target", "compiler", "build")}
+    build = {**facts, "path": _sonic.__file__, "tested": check_tested()[1]}
+    return True, detail + (f"; delete what other versions left: {', '.join(old)}" if old else ""), {"build": build}
+
+
+def check_tested():
+    """Whether the build was tested on a system like this one before it was published."""
+    info = build_info()
+    target = targets.find(info["target"])
+    if info["build"] != "wheel" or target is None:
+        return True, "a build of this machine: `make test` tests it"
+    return target.on_itself, f"the build for {target.title}: {target.tested}"
 
 
 def check_threads():
@@ -222,6 +239,7 @@ CHECKS = [
     ("extension", True, check_extension),
     ("face models", True, check_face_models),
     ("encoder", True, check_encoder),
+    ("tested", False, check_tested),
     ("threads", False, check_threads),
     ("simd", False, check_simd),
     ("newer functions of PyTorch", False, check_optional),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sonic_nodes.commands import doctor
-from sonic_nodes.extension import versions
+from sonic_nodes.extension import places, targets, versions
 
 PACKAGE = Path(doctor.__file__).absolute().parents[1]
 NAMES = {
@@ -24,6 +24,7 @@ NAMES = {
     "extension",
     "face models",
     "encoder",
+    "tested",
     "threads",
     "simd",
     "newer functions of PyTorch",
@@ -51,6 +52,39 @@ def test_every_capability_is_named_with_its_reason():
     }
     assert str(PACKAGE) in found["extension"]["detail"] and "version 0." in found["extension"]["detail"]
     assert "OpenCV 4." in found["simd"]["detail"] and "SSE" in found["simd"]["detail"] or os.uname().machine != "x86_64"
+
+
+def test_it_says_which_file_was_loaded_and_how_that_was_built():
+    from sonic_nodes.extension.native import _sonic
+
+    found, info = findings()["extension"], _sonic.build_info()
+    assert found["build"] == {
+        **{name: info[name] for name in ("version", "target", "compiler", "build")},
+        "path": _sonic.__file__,
+        "tested": findings()["tested"]["detail"],
+    }
+    assert info["target"] == targets.this() and info["compiler"].split()[0] in ("GCC", "Clang")
+    assert all(
+        str(word) in found["detail"] for word in (info["compiler"], _sonic.__file__, targets.title(info["target"]))
+    )
+
+
+@pytest.mark.parametrize("target", targets.TARGETS, ids=lambda target: target.name)
+def test_it_says_what_a_build_was_tested_on(monkeypatch, target):
+    """A mark where that was no such system; nothing is claimed for a build of this machine."""
+    info = {**doctor.build_info(), "target": target.name, "build": "wheel"}
+    monkeypatch.setattr(doctor, "build_info", lambda: info)
+    found = findings()
+    assert found["tested"]["ok"] == target.on_itself and target.tested in found["tested"]["detail"]
+    assert found["extension"]["ok"] and found["extension"]["build"]["tested"] == found["tested"]["detail"]
+    monkeypatch.setitem(info, "build", "local")
+    assert findings()["tested"]["ok"] and target.tested not in findings()["tested"]["detail"]
+
+
+def test_it_names_what_older_versions_left(monkeypatch, tmp_path):
+    old = tmp_path / "_sonic-0.0.9-windows-x86_64.pyd"
+    monkeypatch.setattr(places, "left_over", lambda: [old])
+    assert f"delete what other versions left: {old}" in findings()["extension"]["detail"]
 
 
 def test_optional_functions_are_those_that_this_pytorch_has():
