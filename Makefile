@@ -3,7 +3,7 @@ PORTRAIT ?= sonic_nodes/assets/sample/portrait.jpg
 SPEECH ?= sonic_nodes/assets/sample/speech.wav
 OUT ?= out/demo.mp4
 ENGINE ?= draft
-export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS
+export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS BINARIES
 
 .PHONY: help demo test build wheel wheel-windows wheel-macos pack bench lint asan fuzz vectorised clean
 .DEFAULT_GOAL := help
@@ -15,7 +15,7 @@ help:
 	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
 	@echo "make wheel-windows   the same for Windows on x86-64, built here with Zig"
 	@echo "make wheel-macos     the same for macOS on Apple silicon; nobody has run it there yet"
-	@echo "make pack    dist/*.zip: the archive for ComfyUI's registry, with the wheel's compiled part inside"
+	@echo "make pack    dist/*.zip: the archive for ComfyUI's registry, with the compiled parts of the wheels in dist/"
 	@echo "make bench   measure what the README claims"
 	@echo "make lint    ruff and clang-format; prints the longest functions and files, fails on those over the limits"
 	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
@@ -27,6 +27,7 @@ help:
 	@echo "ENGINE=sonic MODELS=folder   for make demo with the diffusion model, whose weights are ComfyUI's models folder"
 	@echo "OPTIONS=\"--min-resolution 256 --steps 10\"   for make demo: options of sonic render"
 	@echo "PYTHON=python3.12   the Python to use     TORCH=torch.whl   the PyTorch to install (pip requirement or wheel)"
+	@echo "BINARIES=\"linux-x86_64 windows-x86_64\"   for make pack with fewer systems than all"
 	@echo "MAX_JOBS=2   files to compile at a time   LOCK=no   for the tools, other files than the locked ones"
 
 demo:
@@ -55,7 +56,8 @@ wheel-macos:
 	@bash tools/bootstrap.sh wheel
 	@SONIC_TARGET=macos-arm64 bash tools/wheel.sh
 
-pack: wheel
+pack:
+	@bash tools/bootstrap.sh wheel
 	@bash tools/pack.sh
 
 bench:

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Makes dist/sonic-talking-portrait-VERSION.zip, the archive for ComfyUI's registry: the tracked files without those in
-# .comfyignore, and the compiled part of the wheel in dist/ with the licences of the libraries in it. `make pack` makes
-# the wheel and calls this.
+# .comfyignore, and the compiled part of the wheels in dist/, one a system, with the licences of the libraries in them
+# (tools/pack_binaries.py). `make pack` calls this.
+#
+# BINARIES="linux-x86_64 windows-x86_64"   the systems to serve (all of sonic_nodes/extension/targets.py)
 #
 # comfy-cli, which checks and packs, is installed in build/pack/cli only. It asks no questions and sends no telemetry.
 set -euo pipefail
@@ -31,40 +33,26 @@ install_cli() {
     printf %s $wanted >"$cli/.wanted"
 }
 
-# The tracked files in their present state, and the wheel's compiled part. `comfy node pack` packs what git tracks.
+# The tracked files in their present state, and the wheels' compiled parts. `comfy node pack` packs what git tracks.
 stage() {
     git rev-parse --show-toplevel >/dev/null 2>&1 ||
         stop "Type make pack in a git clone: the tracked files belong to the pack."
     rm -rf "$tree"
-    mkdir -p "$tree/licenses"
+    mkdir -p "$tree"
     git ls-files -z | tar --create --null --ignore-failed-read --files-from=- 2>>"$log" |
         tar --extract --directory="$tree"
-    "$python" - "$1" "$tree" <<'PYTHON'
-import sys, zipfile
-from pathlib import Path
-wheel, tree = zipfile.ZipFile(sys.argv[1]), Path(sys.argv[2])
-for name in wheel.namelist():
-    path = Path(name)
-    compiled = path.parent.name == "sonic_nodes" and path.suffix in (".so", ".pyd")
-    own = path.name in ("LICENSE", "THIRD_PARTY.md")
-    licence = path.parent.name == "licenses" and not name.endswith("/") and not own
-    if compiled or licence:
-        target = tree / ("sonic_nodes" if compiled else "licenses") / path.name
-        target.write_bytes(wheel.read(name))
-        target.chmod(0o755 if compiled else 0o644)
-PYTHON
+    # shellcheck disable=SC2086  # several names
+    "$python" -m tools.pack_binaries "$tree" ${BINARIES:-}
     git -C "$tree" init -q
     git -C "$tree" add -A
 }
 
 version=$("$python" -c 'import sonic_nodes; print(sonic_nodes.__version__)')
-# A wheel with pip's own tag, linux_x86_64, needs libraries of this machine.
-wheel=$(ls -t dist/sonic_talking_portrait-"$version"-*.whl 2>/dev/null | grep -v -- '-linux_' | head -n 1 || true)
-[ -n "$wheel" ] || stop "Type make wheel: dist/ has no portable wheel of version $version."
 archive=$PWD/dist/sonic-talking-portrait-$version.zip
+most_mb=25
 
+stage
 install_cli
-stage "$PWD/$wheel"
 comfy node validate >>"$log" 2>&1 || true
 grep -q "All validation checks passed" "$log" ||
     { tail -n 30 "$log" >&2; stop "Correct the errors above: comfy node validate failed."; }
@@ -74,5 +62,8 @@ if grep -q "^Warning" "$log"; then
     grep "^Warning" "$log" >&2
     stop "Correct the warnings above, of comfy node pack."
 fi
+size_mb=$(( ($(stat -c %s "$tree/node.zip") + (1 << 20) - 1) >> 20 ))
+[ "$size_mb" -le $most_mb ] ||
+    stop "Make the binaries smaller, or name fewer in BINARIES: the archive has $size_mb MB, and $most_mb are the limit."
 mv "$tree/node.zip" "$archive"
-echo "dist/${archive##*/}"
+echo "dist/${archive##*/}, $size_mb MB"

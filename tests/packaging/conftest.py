@@ -1,4 +1,4 @@
-"""The wheel of `make wheel` in dist/, or SONIC_WHEEL."""
+"""The wheels of `make wheel`, `make wheel-windows` and so on in dist/, or SONIC_WHEEL for this system's."""
 
 import os
 import zipfile
@@ -6,31 +6,44 @@ from pathlib import Path
 
 import pytest
 
+from sonic_nodes import __version__
+from sonic_nodes.extension import targets
 from sonic_nodes.extension.native import _sonic
+from tools.pack_binaries import newest_source, wheel_of
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = "sonic_nodes/_sonic.abi3.so"
+HERE = targets.find(targets.this())
+
+
+def wheel_for(target) -> Path:
+    """The wheel in dist/; skips where it is absent or older than the sources."""
+    if target is HERE and "SONIC_WHEEL" in os.environ:
+        return Path(os.environ["SONIC_WHEEL"])
+    found = target and wheel_of(ROOT / "dist", target, __version__)
+    if not found or found.stat().st_mtime < newest_source(ROOT):
+        goal = target.goal if target else "wheel"
+        title = target.title if target else targets.this()
+        pytest.skip(f"type make {goal} for this test: dist/ has no wheel for {title}, or one older than the sources")
+    return found
 
 
 @pytest.fixture(scope="session")
 def wheel():
-    if "SONIC_WHEEL" in os.environ:
-        return Path(os.environ["SONIC_WHEEL"])
-    found = sorted((ROOT / "dist").glob("sonic_talking_portrait-*.whl"))
-    inside = [
-        path for name in ("sonic_nodes", "csrc", "locales") for path in (ROOT / name).rglob("*") if path.is_file()
-    ]
-    if not found or found[-1].stat().st_mtime < max(
-        path.stat().st_mtime for path in inside if path.suffix not in (".so", ".pyc")
-    ):
-        pytest.skip("type make wheel for this test: there is no wheel in dist/, or it is older than the sources")
-    return found[-1]
+    """This system's."""
+    return wheel_for(HERE)
 
 
-@pytest.fixture(scope="session", params=["build", "wheel"])
+@pytest.fixture(scope="session")
+def wheel_named():
+    """wheel_named("macos-arm64")"""
+    return lambda name: wheel_for(targets.find(name))
+
+
+@pytest.fixture(scope="session", params=["build", *targets.TARGETS], ids=lambda param: getattr(param, "name", param))
 def binary(request, tmp_path_factory):
-    """Path of the extension: the imported one, and the one in the wheel."""
+    """(path, whether it is for other machines, too) of the extension: the imported one, and that in each wheel."""
     if request.param == "build":
-        return Path(_sonic.__file__)
-    with zipfile.ZipFile(request.getfixturevalue("wheel")) as archive:
-        return Path(archive.extract(BINARY, tmp_path_factory.mktemp("wheel")))
+        return Path(_sonic.__file__), _sonic.build_info()["build"] == "wheel"
+    folder = tmp_path_factory.mktemp(request.param.name)
+    with zipfile.ZipFile(wheel_for(request.param)) as archive:
+        return Path(archive.extract(f"sonic_nodes/_sonic{request.param.suffix}", folder)), True

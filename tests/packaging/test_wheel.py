@@ -1,21 +1,34 @@
-"""The wheel: its content, the oldest Linux it supports, and that its metadata makes pip replace nothing."""
+"""The wheel for each system: its content, and that its metadata makes pip replace nothing."""
 
 import email
 import re
-import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import sonic_nodes
+from sonic_nodes.extension import targets
+from tests.packaging.binary_facts import read as read_facts
+from tests.packaging.conftest import wheel_for
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = "sonic_nodes/_sonic.abi3.so"
-# What PyTorch 2.10's own wheels need (manylinux_2_28): glibc 2.28 and the libstdc++ of gcc 8.
-NEWEST = {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 25), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)}
-TAG = re.compile(r"-cp310-abi3-(?:\w+\.)*manylinux_(\d+)_(\d+)_x86_64\.whl$")
+GLIBC_TAG = re.compile(r"manylinux_(\d+)_(\d+)_")  # manylinux2014 and such are other names of these
+# Zig links its own C++ library into what it makes, and MinGW's C start-up code on Windows.
+LICENSES = {
+    "windows-x86_64": {"libcxx-LICENSE.txt", "libunwind-LICENSE.txt", "mingw-w64-COPYING.txt"},
+    "macos-arm64": {"libcxx-LICENSE.txt"},
+}
+
+
+@pytest.fixture(scope="module", params=targets.TARGETS, ids=lambda target: target.name)
+def target(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def wheel(target):
+    return wheel_for(target)
 
 
 @pytest.fixture(scope="module")
@@ -32,44 +45,30 @@ def read(wheel, names):
         yield lambda name: archive.read(f"{folder}/{name}").decode()
 
 
-def versions(binary):
-    """{"GLIBC": {(2, 14): [names], ...}, ...}: the symbol versions that the binary needs."""
-    if not shutil.which("nm"):
-        pytest.skip("install binutils for this test: nm is absent")
-    listed = subprocess.run(["nm", "-D", "--undefined-only", binary], check=True, capture_output=True, text=True).stdout
-    found = {}
-    for name, family, version in re.findall(r"(\S+)@+([A-Z]+)_([\d.]+)$", listed, re.MULTILINE):
-        found.setdefault(family, {}).setdefault(tuple(map(int, version.split("."))), []).append(name)
-    return found
-
-
-def test_it_supports_every_linux_that_torch_supports(wheel, tmp_path):
+@pytest.mark.parametrize(
+    "target", [t for t in targets.TARGETS if t.name.startswith("linux")], ids=lambda target: target.name, indirect=True
+)
+def test_its_name_has_the_glibc_that_it_needs(wheel, target, tmp_path):
+    """pip reads the name; tests/packaging/test_binary.py compares the binary with what the pages say."""
     with zipfile.ZipFile(wheel) as archive:
-        found = versions(archive.extract(BINARY, tmp_path))
-    assert {"GLIBC", "GLIBCXX"} <= found.keys() <= NEWEST.keys()
-    newer = {
-        f"{family} {version}": who
-        for family in found
-        for version, who in found[family].items()
-        if version > NEWEST[family]
-    }
-    assert not newer, "these need a newer system: csrc/core/glibc_compat.c selects old versions"
-    tag = TAG.search(wheel.name)
-    assert tag, f"{wheel.name} does not name the glibc it needs"
-    assert max(found["GLIBC"]) <= tuple(map(int, tag.groups())) <= NEWEST["GLIBC"]
+        found = read_facts(Path(archive.extract(f"sonic_nodes/_sonic{target.suffix}", tmp_path))).versions
+    tags = [(int(major), int(minor)) for major, minor in GLIBC_TAG.findall(wheel.name)]
+    assert tags, f"{wheel.name} does not name the glibc it needs"
+    told = tuple(map(int, target.oldest.split()[1].split(".")))
+    assert max(found["GLIBC"])[:2] <= min(tags) <= told
 
 
-def test_it_holds_the_package_and_nothing_else(names):
+def test_it_holds_the_package_and_nothing_else(names, target):
     package = Path(sonic_nodes.__file__).resolve().parent
     files = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    wanted = {f"sonic_nodes/{name}" for name in files if not name.endswith((".so", ".c"))}
+    wanted = {f"sonic_nodes/{name}" for name in files if not name.endswith((".so", ".pyd", ".c"))}
     wanted |= {
         f"sonic_nodes/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "locales").rglob("*") if path.is_file()
-    } | {BINARY}
+    } | {f"sonic_nodes/_sonic{target.suffix}"}
     held = {name for name in names if ".dist-info/" not in name and not name.endswith("/")}
     assert held == wanted, "type make wheel again"
 
@@ -92,6 +91,11 @@ def test_it_installs_the_command(read):
 )
 def test_licences_of_what_is_inside_are_inside(read, name, words):
     assert words in read(f"licenses/{name}")
+
+
+def test_licences_of_the_compilers_libraries_are_inside(names, target):
+    held = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
+    assert LICENSES.get(target.name, set()) <= held
 
 
 def test_pip_replaces_nothing(read):
