@@ -64,6 +64,6 @@ if grep -q "^Warning" "$log"; then
 fi
 size_mb=$(( ($(stat -c %s "$tree/node.zip") + (1 << 20) - 1) >> 20 ))
 [ "$size_mb" -le $most_mb ] ||
-    stop "Make the binaries smaller, or name fewer in BINARIES: the archive has $size_mb MB, and $most_mb are the limit."
+    stop "Make the binaries smaller, or name fewer in BINARIES: the archive has $size_mb MB of at most $most_mb."
 mv "$tree/node.zip" "$archive"
 echo "dist/${archive##*/}, $size_mb MB"

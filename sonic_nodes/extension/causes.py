@@ -113,11 +113,17 @@ def file_missing(error):
     if not isinstance(error, Missing) and places.candidates():
         return None
     here, brought, old = targets.this(), places.archived(), places.left_over()
-    if targets.find(here) is None and (brought or not can_build()):
-        return Cause(repair(), targets.no_build(here))
-    if old and old == brought:
-        return Cause(repair(), f"the compiled part in {old[0].parent} is not of version {__version__}: {old[0].name}")
-    return Cause(repair(), f"the compiled part is not in {places.FOLDER}; the source code alone does not contain it")
+    target = targets.find(here)
+    if target is None and (brought or not can_build()):
+        reason = targets.no_build(here)
+    elif old and old == brought:
+        reason = f"the compiled part in {old[0].parent} is not of version {__version__}: {old[0].name}"
+    elif target and brought:
+        reason = f"{brought[0].parent} has no {places.archive_name(target)}, the compiled part for {target.title}"
+        reason += "; a virus scanner may have removed it" if sys.platform == "win32" else ""
+    else:
+        reason = f"the compiled part is not in {places.FOLDER}; the source code alone does not contain it"
+    return Cause(repair(), reason)
 
 
 def file_unfit(error):

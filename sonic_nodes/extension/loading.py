@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import __version__
 from ..errors import InstallError, is_out_of_memory, shortage
 from . import binary, places, versions
-from .causes import EXTENSION, PACKAGE, Missing, Unfit, explain
+from .causes import EXTENSION, MODULE_NOT_FOUND, PACKAGE, Missing, Unfit, explain
 from .places import PACK
 
 __all__ = ["PACK", "load"]
@@ -85,6 +85,8 @@ def windows_code(path: Path) -> int | None:
         return None
     try:
         ctypes.WinDLL(str(path), winmode=SEARCHED_FOLDERS)
+    except FileNotFoundError:  # ctypes keeps this number to itself
+        return MODULE_NOT_FOUND
     except OSError as error:
         return error.winerror
     return None

@@ -24,6 +24,7 @@ class Target(NamedTuple):
     suffix: str  # of the binary's file name
     tag: str
     goal: str  # `make GOAL` makes the wheel
+    install: str  # the ways, in README's words
     tested: str  # what was run with the build, and where
     on_itself: bool  # whether that was such a system, and no emulator
 
@@ -36,6 +37,7 @@ TARGETS = (
         suffix=".abi3.so",
         tag="cp310-abi3-*manylinux*_x86_64.whl",
         goal="wheel",
+        install="archive, wheel or `make build`",
         tested="the whole test suite, on Debian 12 and 13",
         on_itself=True,
     ),
@@ -46,6 +48,7 @@ TARGETS = (
         suffix=".pyd",
         tag="cp310-abi3-win_amd64.whl",
         goal="wheel-windows",
+        install="archive or wheel",
         tested="the test suite under Wine, not on Windows itself",
         on_itself=False,
     ),
@@ -56,7 +59,8 @@ TARGETS = (
         suffix=".abi3.so",
         tag="cp310-abi3-*manylinux*_aarch64.whl",
         goal="wheel-aarch64",
-        tested="a part of the test suite under qemu, not on an Arm processor",
+        install="archive or wheel",
+        tested="a part of the test suite under qemu, not on Arm itself",
         on_itself=False,
     ),
     Target(
@@ -66,7 +70,8 @@ TARGETS = (
         suffix=".abi3.so",
         tag="cp310-abi3-macosx_*_arm64.whl",
         goal="wheel-macos",
-        tested="linked, its imports checked, and not run",
+        install="archive or wheel",
+        tested="not run: linked, and its imports checked",
         on_itself=False,
     ),
 )

@@ -98,15 +98,17 @@ def test_optional_functions_are_those_that_this_pytorch_has():
     assert findings()["newer functions of PyTorch"]["ok"] == all(present.values())
 
 
-def test_it_works_without_the_extension_and_without_libraries(tmp_path):
-    """A clone and a bare Python, without torch and numpy: exit code 7, one finding each, and only JSON is printed."""
+@pytest.mark.parametrize(
+    "how",
+    [["-E", "-s", "-S", "-m", "sonic_nodes"], ["-I", "-S", "sonic_nodes"], ["-I", "-S", "sonic_nodes/__main__.py"]],
+    ids=["module", "folder", "file"],
+)
+def test_it_works_without_the_extension_and_without_libraries(tmp_path, how):
+    """A clone and a bare Python, without torch and numpy: exit code 7, one finding each, and only JSON is printed. By
+    the folder's path it runs where Python looks for modules nowhere else, as in ComfyUI portable."""
     shutil.copytree(PACKAGE, tmp_path / "sonic_nodes", ignore=shutil.ignore_patterns("__pycache__", "*.so", "assets"))
     done = subprocess.run(
-        [sys.executable, "-E", "-s", "-S", "-m", "sonic_nodes", "doctor", "--json"],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
+        [sys.executable, *how, "doctor", "--json"], check=False, capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 7, done.stderr
     found = {item["name"]: item for item in json.loads(done.stdout)}

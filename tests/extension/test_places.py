@@ -126,6 +126,16 @@ def test_a_file_of_an_older_archive_is_not_taken_for_this_ones(copy):
     assert f"the compiled part in {old.parent} is not of version {__version__}: {old.name}" in text
 
 
+@pytest.mark.parametrize(("platform", "may_be_removed"), [("win32", True), ("darwin", False)])
+def test_an_archive_without_this_systems_file(monkeypatch, tmp_path, system, platform, may_be_removed):
+    target = {"win32": WINDOWS, "darwin": targets.find("macos-arm64")}[platform]
+    system(platform, target.name)
+    pack(monkeypatch, tmp_path / "pack", "_sonic-1-linux-x86_64.abi3.so")
+    text = causes.explain(causes.Missing("absent"))
+    assert f"has no {places.archive_name(target)}, the compiled part for {target.title}" in text
+    assert ("a virus scanner may have removed it" in text) == may_be_removed
+
+
 def test_left_over_files_are_those_of_other_versions(copy):
     bring(copy, WINDOWS, b"new")
     old = [bring(copy, WINDOWS, b"old", version) for version in ("0.0.9", f"{__version__}rc1")]
@@ -218,23 +228,28 @@ def test_windows_errors_are_known_by_number(monkeypatch, tmp_path, system, code,
     assert text.startswith(start) and text.endswith(f"Original error: ImportError: {error}")
 
 
-def test_the_number_is_asked_of_windows(monkeypatch, tmp_path):
+def blocked():
+    error = OSError("blocked")
+    error.winerror = 4551
+    return error
+
+
+@pytest.mark.parametrize(("raised", "number"), [(blocked(), 4551), (FileNotFoundError("Could not find module"), 126)])
+def test_the_number_is_asked_of_windows(monkeypatch, tmp_path, raised, number):
     asked = []
 
     def refuse(path, winmode):
         asked.append((path, winmode))
-        error = OSError("blocked")
-        error.winerror = 4551
-        raise error
+        raise raised
 
     path = tmp_path / f"_sonic{EXTENSION_SUFFIXES[-1]}"
     path.write_bytes(b"none")
     assert loading.windows_code(path) is None or sys.platform == "win32"
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(loading.ctypes, "WinDLL", refuse, raising=False)
-    with pytest.raises(ImportError) as raised:
+    with pytest.raises(ImportError) as found:
         loading.load_file(path)
-    assert raised.value.windows_code == 4551 and asked == [(str(path), loading.SEARCHED_FOLDERS)]
+    assert found.value.windows_code == number and asked == [(str(path), loading.SEARCHED_FOLDERS)]
 
 
 def test_macos_refuses_downloaded_files(monkeypatch, tmp_path, system):
