@@ -103,6 +103,8 @@ def test_when_none_loads_the_own_builds_reason_is_told(copy):
     bring(copy, content=real()[:7000])
     (copy / FILE).write_bytes(real()[:6000])
     assert f"{copy / FILE} is cut short: it has 6,000 of" in message(copy)
+    (copy / FILE).write_bytes(another_version(real()))
+    assert f"{copy / FILE} is of version 99999, " in message(copy)
 
 
 @only_linux
