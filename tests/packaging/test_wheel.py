@@ -9,10 +9,14 @@ import pytest
 
 import sonic_nodes
 from sonic_nodes.extension import targets
+from tests.packaging import binary_rules as rules
 from tests.packaging.binary_facts import read as read_facts
 from tests.packaging.conftest import wheel_for
 
 ROOT = Path(__file__).resolve().parents[2]
+BINARY = "sonic_nodes/_sonic.abi3.so"  # in Linux' wheels
+# What PyTorch 2.10's own wheels need (manylinux_2_28): glibc 2.28 and the libstdc++ of gcc 8.
+NEWEST = {"GLIBC": (2, 28), **rules.NEWEST}
 GLIBC_TAG = re.compile(r"manylinux_(\d+)_(\d+)_")  # manylinux2014 and such are other names of these
 # Zig links its own C++ library into what it makes, and MinGW's C start-up code on Windows.
 LICENSES = {
@@ -51,11 +55,12 @@ def read(wheel, names):
 def test_its_name_has_the_glibc_that_it_needs(wheel, target, tmp_path):
     """pip reads the name; tests/packaging/test_binary.py compares the binary with what the pages say."""
     with zipfile.ZipFile(wheel) as archive:
-        found = read_facts(Path(archive.extract(f"sonic_nodes/_sonic{target.suffix}", tmp_path))).versions
+        found = read_facts(Path(archive.extract(BINARY, tmp_path))).versions
+    assert {"GLIBC", "GLIBCXX"} <= found.keys() <= NEWEST.keys()
     tags = [(int(major), int(minor)) for major, minor in GLIBC_TAG.findall(wheel.name)]
     assert tags, f"{wheel.name} does not name the glibc it needs"
     told = tuple(map(int, target.oldest.split()[1].split(".")))
-    assert max(found["GLIBC"])[:2] <= min(tags) <= told
+    assert max(found["GLIBC"])[:2] <= min(tags) <= told <= NEWEST["GLIBC"]
 
 
 def test_it_holds_the_package_and_nothing_else(names, target):
