@@ -50,8 +50,9 @@ static void count_polygon(uint32_t histogram[256], const sonic_portrait_view *vi
 {
     double at[CROSSINGS_MAX], top = INFINITY, bottom = -INFINITY;
     for (int32_t i = 0; i < count; i++) {
-        top = fmin(top, polygon[i][1]);
-        bottom = fmax(bottom, polygon[i][1]);
+        /* not fmin and fmax: GCC 12 for Arm ends with an internal error when it vectorises the two */
+        top = polygon[i][1] < top ? polygon[i][1] : top;
+        bottom = polygon[i][1] > bottom ? polygon[i][1] : bottom;
     }
     const int32_t end = first_pixel(bottom, view->image.height_px);
     for (int32_t y = first_pixel(top - 1, view->image.height_px); y < end; y++) {

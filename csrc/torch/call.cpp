@@ -97,7 +97,7 @@ static void describe(std::string *out, const sonic_tensor *x)
     sonic_shape shape = st_shape(x);
     *out += " [";
     for (int32_t i = 0; i < shape.dims; i++)
-        *out += (i ? "," : "") + std::to_string(shape.size[i]);
+        out->append(i ? "," : "").append(std::to_string(shape.size[i]));
     *out += ']';
 }
 
