@@ -1,22 +1,33 @@
 /* glibc_compat.c - lets a wheel that was linked on a new Linux load on an old one.
  *
  * A linker binds each function to the newest symbol version of the machine's glibc: exp@GLIBC_2.29, dlsym@GLIBC_2.34.
- * The names below replace those references in the binary and in its static libraries: each jumps to GLIBC_2.2.5, the
- * oldest version on x86-64, which every glibc still has. The other symbols need at most 2.27; PyTorch's own wheels need
- * 2.28. tests/packaging/test_wheel.py fails when a name is missing here. The linker drops what nothing calls.
+ * The names below replace those references in the binary and in its static libraries: each jumps to the oldest version,
+ * GLIBC_2.2.5 on x86-64 and GLIBC_2.17 on Arm, which every glibc still has. The other symbols need at most 2.27;
+ * PyTorch's own wheels need 2.28. tests/packaging fails when a name is missing here. The linker drops what nothing
+ * calls.
  *
  * Wheels only: `make build` is for one machine. */
-#if defined(SONIC_STATIC) && defined(__x86_64__) && defined(__linux__)
+#if defined(SONIC_STATIC) && (defined(__x86_64__) || defined(__aarch64__)) && defined(__linux__)
 #include <features.h> /* __GLIBC_PREREQ */
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
 
+#ifdef __x86_64__
+#define OLDEST "GLIBC_2.2.5"
+#define JUMP(name) "jmp " name "@PLT\n"
+#define STAT_LAYOUT 1
+#else
+#define OLDEST "GLIBC_2.17"
+#define JUMP(name) "b " name "\n" /* the linker puts a stub of the PLT there */
+#define STAT_LAYOUT 0
+#endif
+
 #define OLD(name)                                                                                                      \
-    __asm__(".pushsection .text." #name ",\"ax\",@progbits\n"                                                          \
-            ".globl " #name "\n.hidden " #name "\n.type " #name ",@function\n"                                         \
-            ".symver old_" #name "," #name "@GLIBC_2.2.5\n" #name ": jmp old_" #name "@PLT\n"                          \
-            ".size " #name ", . - " #name "\n.popsection")
+    __asm__(".pushsection .text." #name ",\"ax\",%progbits\n.p2align 2\n"                                              \
+            ".globl " #name "\n.hidden " #name "\n.type " #name ",%function\n"                                         \
+            ".symver old_" #name "," #name "@" OLDEST "\n" #name ": " JUMP("old_" #name) ".size " #name ", . - " #name \
+                                                                                         "\n.popsection")
 
 /* 2.29 and 2.35: the new versions do not set errno; the values are the same. */
 OLD(exp);
@@ -42,10 +53,10 @@ OLD(pthread_once);
 OLD(pthread_setspecific);
 OLD(pthread_sigmask);
 
-/* Until 2.33 stat was a macro for this; 1 is the layout of struct stat on x86-64. */
+/* Until 2.33 stat was a macro for this; the number names the layout of struct stat. */
 int old_xstat(int layout, const char *path, struct stat *status);
-__asm__(".symver old_xstat,__xstat@GLIBC_2.2.5");
-int stat(const char *path, struct stat *status) { return old_xstat(1, path, status); }
+__asm__(".symver old_xstat,__xstat@" OLDEST);
+int stat(const char *path, struct stat *status) { return old_xstat(STAT_LAYOUT, path, status); }
 
 /* While this is not 0 libstdc++ counts references without atomics; 0 is always correct. */
 char __libc_single_threaded = 0;
