@@ -61,6 +61,40 @@ int stat(const char *path, struct stat *status) { return old_xstat(STAT_LAYOUT, 
 /* While this is not 0 libstdc++ counts references without atomics; 0 is always correct. */
 char __libc_single_threaded = 0;
 
+/* The same for libstdc++, where newer headers call what older libraries lack: 3.4.26, 3.4.29 and CXXABI 1.3.13, of gcc
+ * 9 and 11. Each does what it did before through a function that gcc 7 had. PyTorch's own wheels need 3.4.25. */
+#define NEW(name) __asm__(name)
+#define OLD_CXX(name, symbol) __asm__(".symver " #name "," symbol)
+
+/* std::bad_alloc, of which std::bad_array_new_length is one. */
+void old_throw_bad_alloc(void);
+OLD_CXX(old_throw_bad_alloc, "_ZSt17__throw_bad_allocv@GLIBCXX_3.4");
+void new_throw_bad_array_new_length(void) NEW("_ZSt28__throw_bad_array_new_lengthv");
+void new_throw_bad_array_new_length(void) { old_throw_bad_alloc(); }
+
+/* std::stringstream(std::ios::in | std::ios::out), whose values are 8 and 16. */
+void old_stringstream(void *self, int mode);
+OLD_CXX(old_stringstream,
+        "_ZNSt7__cxx1118basic_stringstreamIcSt11char_traitsIcESaIcEEC1ESt13_Ios_Openmode@GLIBCXX_3.4.21");
+void new_stringstream(void *self) NEW("_ZNSt7__cxx1118basic_stringstreamIcSt11char_traitsIcESaIcEEC1Ev");
+void new_stringstream(void *self) { old_stringstream(self, 8 | 16); }
+
+/* std::exception_ptr: one pointer. A copy that is never destroyed holds one reference more. */
+void old_exception_copy(void **self, void *const *other);
+void old_exception_destroy(void **self);
+OLD_CXX(old_exception_copy, "_ZNSt15__exception_ptr13exception_ptrC1ERKS0_@CXXABI_1.3.3");
+OLD_CXX(old_exception_destroy, "_ZNSt15__exception_ptr13exception_ptrD1Ev@CXXABI_1.3.3");
+void new_exception_addref(void **self) NEW("_ZNSt15__exception_ptr13exception_ptr9_M_addrefEv");
+void new_exception_release(void **self) NEW("_ZNSt15__exception_ptr13exception_ptr10_M_releaseEv");
+
+void new_exception_addref(void **self)
+{
+    void *copy;
+    old_exception_copy(&copy, self);
+}
+
+void new_exception_release(void **self) { old_exception_destroy(self); }
+
 #endif
 #endif
 typedef int sonic_glibc_compat; /* a C file must not be empty */
