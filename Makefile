@@ -5,7 +5,7 @@ OUT ?= out/demo.mp4
 ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS BINARIES
 
-.PHONY: help demo test build wheel wheel-windows wheel-macos pack bench lint asan fuzz vectorised clean
+.PHONY: help demo test build wheel wheel-windows wheel-aarch64 wheel-macos test-aarch64 pack bench lint asan fuzz vectorised clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,8 @@ help:
 	@echo "make build   install what is needed and leave .venv/bin/sonic"
 	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
 	@echo "make wheel-windows   the same for Windows on x86-64, built here with Zig"
+	@echo "make wheel-aarch64   the same for Linux on 64-bit Arm, built here with Debian's cross compiler"
+	@echo "make test-aarch64    tests that wheel in an emulator, qemu-user   (ARGS=\"parity frames\")"
 	@echo "make wheel-macos     the same for macOS on Apple silicon; nobody has run it there yet"
 	@echo "make pack    dist/*.zip: the archive for ComfyUI's registry, with the compiled parts of the wheels in dist/"
 	@echo "make bench   measure what the README claims"
@@ -48,13 +50,16 @@ wheel:
 	@bash tools/bootstrap.sh wheel
 	@bash tools/wheel.sh
 
-wheel-windows:
+TARGET_windows := windows-x86_64
+TARGET_aarch64 := linux-aarch64
+TARGET_macos := macos-arm64
+wheel-windows wheel-aarch64 wheel-macos: wheel-%:
 	@bash tools/bootstrap.sh wheel
-	@SONIC_TARGET=windows-x86_64 bash tools/wheel.sh
+	@SONIC_TARGET=$(TARGET_$*) bash tools/wheel.sh
 
-wheel-macos:
-	@bash tools/bootstrap.sh wheel
-	@SONIC_TARGET=macos-arm64 bash tools/wheel.sh
+test-aarch64:
+	@bash tools/bootstrap.sh test
+	@.venv/bin/python -m tools.qemu.check $(ARGS)
 
 pack:
 	@bash tools/bootstrap.sh wheel
