@@ -5,7 +5,8 @@ OUT ?= out/demo.mp4
 ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS BINARIES
 
-.PHONY: help demo test build wheel wheel-windows wheel-aarch64 wheel-macos test-aarch64 pack bench lint asan fuzz vectorised clean
+.PHONY: help demo test build wheel wheel-windows wheel-aarch64 wheel-macos test-aarch64 pack bench
+.PHONY: lint asan fuzz vectorised clean
 .DEFAULT_GOAL := help
 
 help:
@@ -83,7 +84,7 @@ fuzz:
 	@bash tools/fuzz.sh $(or $(SECONDS),60)
 
 vectorised:
-	@python3 tools/vectorised.py
+	@python3 tools/vectorised.py $(ARGS)
 
 clean:
 	rm -rf build dist out *.egg-info .pytest_cache .hypothesis .ruff_cache
