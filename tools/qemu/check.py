@@ -3,7 +3,7 @@
     python -m tools.qemu.check                    all steps
     python -m tools.qemu.check parity frames      these steps: import, doctor, render, parity, frames, tests
 
-Each step is run once, on one thread, for the emulator is about fifty times slower than the processor. `frames` compares
+Each step is run once, on one thread, for the emulator is much slower than the processor. `frames` compares
 the draft engine's frames with this machine's. The exit status is 1 if a step failed; its output is printed and kept in
 build/qemu/.
 """
@@ -25,7 +25,7 @@ from . import environment
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "qemu"
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
-LEAST_PSNR_DB = 50.0  # worst frame against this machine's: compilers contract and order sums differently
+LEAST_PSNR_DB = 70.0  # worst frame against this machine's: Arm has fused multiply-add, x86-64 has it not everywhere
 LOAD = "import sonic_nodes.extension.native as native; print(native._sonic.__file__)"
 TESTS = ("tests/torch", "tests/face", "tests/audio")
 

@@ -2,9 +2,9 @@
 
     python -m tools.qemu.environment      prints the path of its bin/python
 
-Debian's Python for arm64 stands in root/. bin/python is a script of this machine that starts it under qemu-user and
+Debian's Python for arm64 stands in system/. bin/python is a script of this machine that starts it under qemu-user and
 passes its own path on, so that it takes the folder for its virtual environment, and sys.executable, with which tests
-start further processes, is the script again. qemu looks for each file in root/ first, then on this machine.
+start further processes, is the script again. qemu looks for each file in system/ first, then on this machine.
 """
 
 import shutil
@@ -35,9 +35,9 @@ PACKAGES = (
 )
 START = """#!/bin/sh
 here=${{0%/*}}
-QEMU_LD_PREFIX=$here/../root QEMU_CPU=${{QEMU_CPU:-{cpu}}}
+QEMU_LD_PREFIX=$here/../system QEMU_CPU=${{QEMU_CPU:-{cpu}}}
 export QEMU_LD_PREFIX QEMU_CPU
-exec {emulator} -0 "$0" "$here/../root/usr/bin/python{python}" "$@"
+exec {emulator} -0 "$0" "$here/../system/usr/bin/python{python}" "$@"
 """
 
 
@@ -72,7 +72,7 @@ def pip_options() -> list[str]:
 def fill(folder: Path, final: Path) -> None:
     """Makes the environment in `folder`, for use at `final`."""
     cache.report("Downloading Debian's Python for arm64 (16 MB)")
-    debian.unpack(SYSTEM, folder.parent / "apt", folder / "root", LOG)
+    debian.unpack(SYSTEM, folder.parent / "apt", folder / "system", LOG)
     site = folder / "lib" / f"python{PYTHON}" / "site-packages"
     site.mkdir(parents=True)
     wanted = folder / "requirements.txt"
@@ -81,7 +81,7 @@ def fill(folder: Path, final: Path) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--require-hashes"]
     remedy = "Check the network, then start again: pip could not install the packages for arm64."
     cache.logged([*command, *pip_options(), "--target", site, "--requirement", wanted], LOG, remedy)
-    (folder / "pyvenv.cfg").write_text(f"home = {final}/root/usr/bin\ninclude-system-site-packages = false\n")
+    (folder / "pyvenv.cfg").write_text(f"home = {final}/system/usr/bin\ninclude-system-site-packages = false\n")
     start = folder / "bin" / "python"
     start.parent.mkdir()
     start.write_text(START.format(cpu=PROCESSOR, emulator=EMULATOR, python=PYTHON))
