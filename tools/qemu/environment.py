@@ -28,7 +28,7 @@ PROCESSOR = "neoverse-n1"
 SYSTEM = ("python3", "libstdc++6", "libgomp1")
 # Of requirements-dev.txt what tests/torch, face, audio and draft import, and what that needs.
 PACKAGES = (
-    ["torch", "typing-extensions"],
+    ["torch", "typing-extensions", "sympy", "mpmath"],
     ["numpy", "av", "pillow", "safetensors", "tqdm", "scipy", "opencv-python-headless"],
     ["pytest", "iniconfig", "pluggy", "packaging", "pygments", "hypothesis", "sortedcontainers", "attrs"],
     ["ai-edge-litert", "backports-strenum", "flatbuffers", "ml-dtypes", "protobuf"],
