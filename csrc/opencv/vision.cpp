@@ -1,7 +1,9 @@
 #include "opencv/vision.h"
 
-#include <new> // std::bad_alloc
-#include <string>
+#include "core/thread_local.h"
+
+#include <cstdio> // snprintf
+#include <new>    // std::bad_alloc
 
 #include <opencv2/core.hpp>
 #include <opencv2/core/utility.hpp> // getCPUFeaturesLine
@@ -41,6 +43,8 @@ template <typename Work> sonic_status guarded(const char *name, Work work)
         return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: %s ran out of memory.", name);
     } catch (const std::exception &error) {
         return sonic_fail(SONIC_ERROR_INTERNAL, "%s failed in OpenCV: %s", name, error.what());
+    } catch (...) {
+        return sonic_fail(SONIC_ERROR_INTERNAL, "%s failed in OpenCV, which does not say why.", name);
     }
 }
 
@@ -50,8 +54,9 @@ extern "C" const char *sonic_vision_version(void) { return CV_VERSION; }
 
 extern "C" const char *sonic_vision_simd(void)
 {
-    static const std::string features = cv::getCPUFeaturesLine();
-    return features.c_str();
+    static SONIC_THREAD_LOCAL char features[256];
+    guarded("getCPUFeaturesLine", [] { snprintf(features, sizeof features, "%s", cv::getCPUFeaturesLine().c_str()); });
+    return features;
 }
 
 extern "C" sonic_status sonic_vision_resize(sonic_image target, sonic_image source, sonic_interpolation interpolation)

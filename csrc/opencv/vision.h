@@ -20,7 +20,7 @@ typedef enum sonic_interpolation {
 const char *sonic_vision_version(void);
 
 /* "SSE SSE2 SSE3 *SSE4.1 *AVX ?AVX2": the baseline it was compiled for; * marks what it dispatches to at run time, ?
- * what this processor lacks. */
+ * what this processor lacks. Valid in the calling thread until its next call. */
 const char *sonic_vision_simd(void);
 
 /* Resizes `source` into `target` (same channels, 1 to 4). */
