@@ -10,6 +10,17 @@ int sonic_py_import_numpy(void)
     return 0;
 }
 
+PyObject *sonic_py_text(const char *text) { return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace"); }
+
+PyObject *sonic_py_error(PyObject *type, const char *text)
+{
+    PyObject *message = sonic_py_text(text);
+    if (message)
+        PyErr_SetObject(type, message);
+    Py_XDECREF(message);
+    return NULL;
+}
+
 PyObject *sonic_py_raise(sonic_status status)
 {
     if (PyErr_Occurred())
@@ -19,8 +30,7 @@ PyObject *sonic_py_raise(sonic_status status)
         kind = PyExc_ValueError;
     else if (status == SONIC_ERROR_MEMORY)
         kind = PyExc_MemoryError;
-    PyErr_SetString(kind, sonic_last_error());
-    return NULL;
+    return sonic_py_error(kind, sonic_last_error());
 }
 
 /* 0, or -1 with ValueError when the array has another number of dimensions (`dimensions` -1: any). */

@@ -23,6 +23,12 @@ int sonic_py_import_numpy(void);
  * MemoryError, else RuntimeError. An exception that a callback left pending is kept. */
 PyObject *sonic_py_raise(sonic_status status);
 
+/* A text of C as a str; bytes that are not UTF-8, as where a long text was cut, become replacement characters. */
+PyObject *sonic_py_text(const char *text);
+
+/* Raises `type` with that text; returns NULL. */
+PyObject *sonic_py_error(PyObject *type, const char *text);
+
 /* A new reference to `object` as a C-contiguous array of NumPy type `type` with `dimensions` dimensions (-1: any), or
  * NULL with ValueError naming `name`. Converts when NumPy can do so safely. */
 PyArrayObject *sonic_py_array(PyObject *object, int type, int dimensions, const char *name);

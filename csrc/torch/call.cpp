@@ -1,7 +1,7 @@
 // One call into libtorch's dispatcher through the stable ABI (torch/csrc/stable/c/shim.h).
+#include <cstdarg>
+#include <cstdio> // vsnprintf
 #include <cstring>
-#include <string>
-#include <vector>
 
 #include <torch/headeronly/version.h> // TORCH_ABI_VERSION
 
@@ -92,21 +92,31 @@ Call::~Call()
     }
 }
 
-static void describe(std::string *out, const sonic_tensor *x)
+void Title::add(const char *format, ...)
 {
-    sonic_shape shape = st_shape(x);
-    *out += " [";
-    for (int32_t i = 0; i < shape.dims; i++)
-        out->append(i ? "," : "").append(std::to_string(shape.size[i]));
-    *out += ']';
+    va_list arguments;
+    va_start(arguments, format);
+    int more = vsnprintf(text + length_, sizeof text - length_, format, arguments);
+    va_end(arguments);
+    length_ += more > 0 ? (size_t)more : 0;
+    length_ = length_ < sizeof text ? length_ : sizeof text - 1;
 }
 
-// The operator and the shapes of its operands.
-std::string Call::title() const
+void Title::add(const sonic_tensor *x)
 {
-    std::string text = std::string(op_ + strlen("aten::")) + " on";
-    each_operand([&](sonic_tensor *x) { return describe(&text, x), true; });
-    return text;
+    sonic_shape shape = st_shape(x);
+    add(" [");
+    for (int32_t i = 0; i < shape.dims; i++)
+        add("%s%lld", i ? "," : "", (long long)shape.size[i]);
+    add("]");
+}
+
+Title Call::title() const
+{
+    Title title;
+    title.add("%s on", op_ + strlen("aten::"));
+    each_operand([&](sonic_tensor *x) { return title.add(x), true; });
+    return title;
 }
 
 static bool new_reference(const sonic_tensor *x, StableIValue *out)
@@ -117,61 +127,107 @@ static bool new_reference(const sonic_tensor *x, StableIValue *out)
     return made;
 }
 
-template <typename Item> static bool new_list(int64_t count, Item item, StableIValue *out)
+static bool append_reference(StableListHandle list, const sonic_tensor *x)
+{
+    StableIValue reference = 0;
+    if (!new_reference(x, &reference))
+        return false;
+    if (torch_list_push_back(list, reference) == AOTI_TORCH_SUCCESS)
+        return true;
+    aoti_torch_delete_tensor_object((AtenTensorHandle)reference);
+    return false;
+}
+
+static bool new_tensor_list(const Argument &a, StableIValue *out)
 {
     StableListHandle list = nullptr;
-    bool made = torch_new_list_reserve_size((size_t)count, &list) == AOTI_TORCH_SUCCESS;
-    for (int64_t i = 0; made && i < count; i++) {
-        StableIValue value = 0;
-        made = item(i, &value) && torch_list_push_back(list, value) == AOTI_TORCH_SUCCESS;
-    }
+    bool made = torch_new_list_reserve_size((size_t)a.number, &list) == AOTI_TORCH_SUCCESS;
+    for (int64_t i = 0; made && i < a.number; i++)
+        made = append_reference(list, ((sonic_tensor *const *)a.items)[i]);
     *out = (StableIValue)list;
     return made;
 }
 
-static bool new_int_list(const int64_t *values, int64_t count, StableIValue *out)
+static bool new_int_list(const Argument &a, StableIValue *out)
 {
-    return new_list(count, [&](int64_t i, StableIValue *v) { return *v = (StableIValue)values[i], true; }, out);
+    StableListHandle list = nullptr;
+    bool made = torch_new_list_reserve_size((size_t)a.number, &list) == AOTI_TORCH_SUCCESS;
+    for (int64_t i = 0; made && i < a.number; i++)
+        made = torch_list_push_back(list, (StableIValue)((const int64_t *)a.items)[i]) == AOTI_TORCH_SUCCESS;
+    *out = (StableIValue)list;
+    return made;
 }
 
-// The value of an optional argument is boxed on the heap; the dispatcher frees it with delete
-// (stableivalue_conversions.h, "Handling std::optional", targets below 2.13).
-static StableIValue *new_box(StableIValue *out)
+static bool new_text(const char *text, StableIValue *out)
 {
-    auto *box = new StableIValue(0);
-    *out = (StableIValue)box;
-    return box;
+    StringHandle handle = nullptr;
+    bool made = torch_new_string_handle(text, strlen(text), &handle) == AOTI_TORCH_SUCCESS;
+    *out = (StableIValue)handle;
+    return made;
 }
 
-// False only when memory ran out.
-static bool stack_value(const Argument &a, StableIValue *out)
+// The value of an argument, or what is in the box of an optional one. False only when memory ran out.
+static bool plain_value(const Argument &a, StableIValue *out)
 {
     switch (a.kind) {
     case Argument::TENSOR:
-        return new_reference(a.operand, out);
     case Argument::OPTIONAL_TENSOR:
-        return new_reference(a.operand, new_box(out));
-    case Argument::OPTIONAL_REAL:
-        *new_box(out) = (StableIValue)a.number;
-        return true;
-    case Argument::OPTIONAL_INTS:
-        return new_int_list((const int64_t *)a.items, a.number, new_box(out));
+        return new_reference(a.operand, out);
     case Argument::TENSORS:
-        return new_list(
-            a.number, [&](int64_t i, StableIValue *v) { return new_reference(((sonic_tensor *const *)a.items)[i], v); },
-            out);
+        return new_tensor_list(a, out);
     case Argument::INTS:
-        return new_int_list((const int64_t *)a.items, a.number, out);
-    case Argument::TEXT: {
-        StringHandle handle = nullptr;
-        bool made = torch_new_string_handle(a.text, strlen(a.text), &handle) == AOTI_TORCH_SUCCESS;
-        *out = (StableIValue)handle;
-        return made;
-    }
+    case Argument::OPTIONAL_INTS:
+        return new_int_list(a, out);
+    case Argument::TEXT:
+        return new_text(a.text, out);
     default:
         *out = (StableIValue)a.number;
         return true;
     }
+}
+
+static bool is_boxed(const Argument &a)
+{
+    return a.kind == Argument::OPTIONAL_TENSOR || a.kind == Argument::OPTIONAL_REAL ||
+           a.kind == Argument::OPTIONAL_INTS;
+}
+
+// False only when memory ran out; *out then holds what was made of it: nullptr or a part.
+static bool stack_value(const Argument &a, StableIValue *out)
+{
+    if (!is_boxed(a))
+        return plain_value(a, out);
+    StableIValue *box = new_box();
+    *out = (StableIValue)box;
+    return box && plain_value(a, box);
+}
+
+// Frees what stack_value made, for a call that does not take place.
+static void drop(const Argument &a, StableIValue made)
+{
+    auto *box = (StableIValue *)(is_boxed(a) ? made : 0);
+    StableIValue value = box ? *box : made;
+    if (value && (a.kind == Argument::TENSOR || a.kind == Argument::OPTIONAL_TENSOR))
+        aoti_torch_delete_tensor_object((AtenTensorHandle)value);
+    else if (value && a.kind == Argument::TENSORS)
+        delete_tensor_list((StableListHandle)value);
+    else if (value && (a.kind == Argument::INTS || a.kind == Argument::OPTIONAL_INTS))
+        torch_delete_list((StableListHandle)value);
+    else if (value && a.kind == Argument::TEXT)
+        torch_delete_string((StringHandle)value);
+    delete_box(box);
+}
+
+// Hands the arguments over to libtorch; false when memory ran out: then none is handed over, and none left to free.
+bool Call::fill(StableIValue *stack) const
+{
+    for (int32_t i = 0; i < count_; i++)
+        if (!stack_value(arguments_[i], &stack[i])) {
+            for (; i >= 0; i--)
+                drop(arguments_[i], stack[i]);
+            return false;
+        }
+    return true;
 }
 
 // The first argument, or the first tensor in it if it is a list.
@@ -191,17 +247,16 @@ bool Call::dispatch(StableIValue *stack)
     if (!may_run(scope_))
         return false;
     if (!has_operands()) {
-        sonic_scope_fail(scope_, sonic_fail(SONIC_ERROR_INTERNAL, "%s failed: an operand is missing", title().c_str()));
+        sonic_scope_fail(scope_, sonic_fail(SONIC_ERROR_INTERNAL, "%s failed: an operand is missing", title().text));
         return false;
     }
-    for (int32_t i = 0; i < count_; i++)
-        if (!stack_value(arguments_[i], &stack[i])) {
-            sonic_scope_fail(
-                scope_, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to call %s.", title().c_str()));
-            return false;
-        }
+    if (!fill(stack)) {
+        sonic_scope_fail(scope_,
+                         sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to call %s.", title().text));
+        return false;
+    }
     if (torch_call_dispatcher(op_, overload_, stack, TORCH_ABI_VERSION)) {
-        fail_with_exception(scope_, title().c_str());
+        fail_with_exception(scope_, title().text);
         return false;
     }
     return true;
@@ -226,9 +281,9 @@ sonic_tensor *Call::run()
 
 void Call::count(const sonic_tensor *result) const
 {
-    std::vector<const sonic_tensor *> operands;
-    each_operand([&](sonic_tensor *x) { return operands.push_back(x), true; });
-    cost_meter_operator(scope_->meter, op_, operands.data(), (int32_t)operands.size(), result);
+    Operands operands;
+    each_operand([&](sonic_tensor *x) { return operands.add(x), true; });
+    cost_meter_operator(scope_->meter, op_, operands, result);
 }
 
 bool Call::run_for_effect()

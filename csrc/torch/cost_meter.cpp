@@ -2,31 +2,35 @@
 
 #include <algorithm> // std::any_of, std::max
 #include <cstring>
-#include <new> // std::nothrow
-#include <unordered_map>
+#include <cstdlib> // calloc, free
 
 #include "torch/internal.h"
 
+enum { BUCKETS = 1024 };
+
+// Made by calloc: all zeros.
 struct sonic_cost_meter {
-    sonic_cost_reading reading = {};
-    bool for_gpu = false;
-    bool off_host = false; // an operand is on another device than the CPU: CPU memory does not count
-    std::unordered_map<const void *, sonic::Memory *> by_address;
+    sonic_cost_reading reading;
+    sonic_scope *root;
+    bool for_gpu;
+    bool off_host;                      // an operand is on another device than the CPU: CPU memory does not count
+    sonic::Memory *by_address[BUCKETS]; // chains
 };
 
 namespace
 {
 
-// First byte of the storage of x, whatever part of it x shows; nullptr on the meta device.
-const void *address_of(const sonic_tensor *x)
+// First byte of the storage of x, whatever part of it x shows; 0 on the meta device. In integers: libtorch adds the
+// offset of a view also to the null pointer of the meta device, and no arithmetic on that is defined.
+uintptr_t address_of(const sonic_tensor *x)
 {
     void *data = nullptr;
     int64_t offset = 0;
     int32_t dtype = 0;
     if (aoti_torch_get_data_ptr(x->handle, &data) || !data || aoti_torch_get_storage_offset(x->handle, &offset) ||
         aoti_torch_get_dtype(x->handle, &dtype))
-        return nullptr;
-    return (const char *)data - offset * (int64_t)aoti_torch_dtype_element_size(dtype);
+        return 0;
+    return (uintptr_t)data - (uintptr_t)offset * aoti_torch_dtype_element_size(dtype);
 }
 
 bool on_host(const sonic_tensor *x)
@@ -44,27 +48,49 @@ int64_t product(const sonic_shape &shape, int32_t from)
     return count;
 }
 
-// An entry for memory that x is the first to show.
-sonic::Memory *new_memory(const sonic_cost_meter *meter, const sonic_tensor *x)
+// An entry for memory that x is the first to show; nullptr and a failed root scope when memory ran out.
+sonic::Memory *new_memory(sonic_cost_meter *meter, const sonic_tensor *x)
 {
-    int64_t bytes = 0;
-    if (!meter->off_host || !on_host(x))
-        aoti_torch_get_storage_size(x->handle, &bytes);
-    return new sonic::Memory{0, bytes, nullptr};
+    auto *memory = (sonic::Memory *)calloc(1, sizeof(sonic::Memory));
+    if (!memory)
+        sonic_scope_fail(meter->root,
+                         sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to count a tensor's bytes."));
+    else if (!meter->off_host || !on_host(x))
+        aoti_torch_get_storage_size(x->handle, &memory->bytes);
+    return memory;
 }
 
-// The memory that x shows: found by address if there is one, else that of `source`, else new.
+// Storage is aligned to 64 bytes (c10/core/alignment.h), mapped files to pages.
+sonic::Memory **chain_of(sonic_cost_meter *meter, uintptr_t address)
+{
+    return &meter->by_address[(address >> 6 ^ address >> 16) % BUCKETS];
+}
+
+// The memory that x shows: found by address if there is one, else that of `source`, else new. nullptr: as above.
 sonic::Memory *memory_of(sonic_cost_meter *meter, const sonic_tensor *x, const sonic_tensor *source)
 {
-    const void *address = address_of(x);
+    uintptr_t address = address_of(x);
     if (!address)
         return source && source->memory ? source->memory : new_memory(meter, x);
-    sonic::Memory *&entry = meter->by_address[address];
-    if (!entry) {
-        entry = new_memory(meter, x);
-        entry->address = address;
-    }
-    return entry;
+    sonic::Memory **chain = chain_of(meter, address), *memory = *chain;
+    while (memory && memory->address != address)
+        memory = memory->next;
+    if (memory || !(memory = new_memory(meter, x)))
+        return memory;
+    memory->address = address;
+    memory->next = *chain;
+    return *chain = memory;
+}
+
+void forget(sonic_cost_meter *meter, sonic::Memory *memory)
+{
+    for (sonic::Memory **at = memory->address ? chain_of(meter, memory->address) : nullptr; at && *at;
+         at = &(*at)->next)
+        if (*at == memory) {
+            *at = memory->next;
+            break;
+        }
+    free(memory);
 }
 
 bool is_contiguous(AtenTensorHandle x)
@@ -130,7 +156,7 @@ bool sonic::cost_meter_shares_memory(const char *op, const sonic_tensor *x, Aten
 void sonic::cost_meter_adopt(sonic_cost_meter *meter, sonic_tensor *x, const sonic_tensor *source)
 {
     x->memory = memory_of(meter, x, source);
-    if (x->memory->handles++ > 0)
+    if (!x->memory || x->memory->handles++ > 0)
         return;
     meter->reading.live_bytes += x->memory->bytes;
     meter->reading.peak_bytes = std::max(meter->reading.peak_bytes, meter->reading.live_bytes);
@@ -143,8 +169,7 @@ void sonic::cost_meter_release(sonic_cost_meter *meter, sonic_tensor *x)
     if (!memory || --memory->handles > 0)
         return;
     meter->reading.live_bytes -= memory->bytes;
-    meter->by_address.erase(memory->address);
-    delete memory;
+    forget(meter, memory);
 }
 
 static int64_t bytes_of(const sonic_tensor *x)
@@ -171,46 +196,56 @@ void sonic::cost_meter_moved(const sonic_scope *scope, std::initializer_list<con
             scope->meter->reading.moved_bytes += bytes_of(x);
 }
 
-void sonic::cost_meter_operator(sonic_cost_meter *meter, const char *op, const sonic_tensor *const *operands,
-                                int32_t count, const sonic_tensor *result)
+void sonic::Operands::add(const sonic_tensor *x)
+{
+    if (!first)
+        first = x;
+    else if (!second)
+        second = x;
+    bytes += bytes_of(x);
+}
+
+void sonic::cost_meter_operator(sonic_cost_meter *meter, const char *op, const Operands &operands,
+                                const sonic_tensor *result)
 {
     sonic_cost_reading &r = meter->reading;
+    const sonic_tensor *x = operands.first;
     int64_t outputs = st_count(result);
     if (strncmp(op, "aten::conv", strlen("aten::conv")) ==
         0) // weight [out, in / groups, taps]; transposed [in, out / groups, taps]
         r.convolution_flops +=
-            2 * product(st_shape(operands[1]), 1) * (strstr(op, "transpose") ? st_count(operands[0]) : outputs);
+            2 * product(st_shape(operands.second), 1) * (strstr(op, "transpose") ? st_count(x) : outputs);
     else if (strcmp(op, "aten::linear") == 0 || strcmp(op, "aten::matmul") == 0 || strcmp(op, "addmm") == 0)
-        r.product_flops += 2 * outputs * st_size(operands[0], st_shape(operands[0]).dims - 1);
+        r.product_flops += 2 * outputs * st_size(x, st_shape(x).dims - 1);
     else if (strcmp(op, "aten::scaled_dot_product_attention") == 0) // q k^T, and the weights times v
-        r.attention_flops += 2 * (product(st_shape(operands[0]), 0) + outputs) * st_size(operands[1], 2);
+        r.attention_flops += 2 * (product(st_shape(x), 0) + outputs) * st_size(operands.second, 2);
     else if (!is_one_of(op, {"aten::empty_like"}) &&
-             (is_in_place(op) || !cost_meter_shares_memory(op, operands[0], result->handle)))
-        for (int32_t i = -1; i < count; i++)
-            r.moved_bytes += bytes_of(i < 0 ? result : operands[i]);
+             (is_in_place(op) || !cost_meter_shares_memory(op, x, result->handle)))
+        r.moved_bytes += bytes_of(result) + operands.bytes;
     if (is_one_of(op, {"aten::conv2d", "aten::group_norm"}))
-        count_layout_copy(meter, op, operands[0], result);
+        count_layout_copy(meter, op, x, result);
 }
 
 sonic_status sonic_cost_meter_create(sonic_cost_meter **out, sonic_scope *root, sonic_tensor *const *operands,
                                      int32_t count, bool for_gpu)
 {
-    *out = new (std::nothrow) sonic_cost_meter;
-    if (!*out)
+    sonic_cost_meter *meter = *out = (sonic_cost_meter *)calloc(1, sizeof(sonic_cost_meter));
+    if (!meter)
         return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a cost meter.");
-    (*out)->for_gpu = for_gpu;
-    (*out)->off_host = std::any_of(operands, operands + count, [](const sonic_tensor *x) { return !on_host(x); });
-    for (int32_t i = 0; i < count; i++) {
-        operands[i]->memory = memory_of(*out, operands[i], nullptr);
-        operands[i]->memory->bytes = 0;
-        operands[i]->memory->handles++;
-    }
-    root->meter = *out;
-    return SONIC_OK;
+    meter->root = root;
+    meter->for_gpu = for_gpu;
+    meter->off_host = std::any_of(operands, operands + count, [](const sonic_tensor *x) { return !on_host(x); });
+    for (int32_t i = 0; i < count && !root->status; i++)
+        if ((operands[i]->memory = memory_of(meter, operands[i], nullptr))) {
+            operands[i]->memory->bytes = 0;
+            operands[i]->memory->handles++;
+        }
+    root->meter = meter;
+    return root->status;
 }
 
 bool sonic::cost_meter_is_for_gpu(const sonic_cost_meter *meter) { return meter->for_gpu; }
 
 sonic_cost_reading sonic_cost_meter_read(const sonic_cost_meter *meter) { return meter->reading; }
 
-void sonic_cost_meter_free(sonic_cost_meter *meter) { delete meter; }
+void sonic_cost_meter_free(sonic_cost_meter *meter) { free(meter); }

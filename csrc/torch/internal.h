@@ -7,7 +7,6 @@
 #include <torch/csrc/stable/c/shim.h>              // StableIValue, torch_call_dispatcher
 
 #include <initializer_list>
-#include <string>
 
 #include "torch/tensor.h"
 
@@ -17,7 +16,8 @@ namespace sonic
 // Memory that the cost meter follows, shared by all tensors that show it.
 struct Memory {
     int64_t handles, bytes; // bytes 0: an operand's
-    const void *address;    // nullptr: the meta device
+    uintptr_t address;      // 0: the meta device
+    Memory *next;           // in the meter's table
 };
 
 } // namespace sonic
@@ -57,9 +57,16 @@ void cost_meter_adopt(sonic_cost_meter *meter, sonic_tensor *x, const sonic_tens
 void cost_meter_release(sonic_cost_meter *meter, sonic_tensor *x);
 // Whether the result of the operator `op` shows the memory of its first operand x.
 bool cost_meter_shares_memory(const char *op, const sonic_tensor *x, AtenTensorHandle result);
-// Counts one operator with its tensor operands.
-void cost_meter_operator(sonic_cost_meter *meter, const char *op, const sonic_tensor *const *operands, int32_t count,
-                         const sonic_tensor *result);
+// The tensor operands of an operator, as far as its cost depends on them.
+struct Operands {
+    const sonic_tensor *first = nullptr, *second = nullptr;
+    int64_t bytes = 0; // of all
+
+    void add(const sonic_tensor *x);
+};
+
+// Counts one operator.
+void cost_meter_operator(sonic_cost_meter *meter, const char *op, const Operands &operands, const sonic_tensor *result);
 // Counts bytes moved by an operator that is not called through Call and has no matrix product; without a meter,
 // nothing.
 void cost_meter_moved(const sonic_scope *scope, std::initializer_list<const sonic_tensor *> read_and_written);
@@ -73,6 +80,16 @@ bool cost_meter_is_for_gpu(const sonic_cost_meter *meter);
 sonic_tensor *adopt(sonic_scope *scope, AtenTensorHandle handle, const sonic_tensor *source = nullptr);
 // A second owner of the same tensor, in `scope`.
 sonic_tensor *share(sonic_scope *scope, const sonic_tensor *x);
+
+// ownership.cpp: what is handed to libtorch, or taken from it
+
+// The value of an optional argument lies in a box, which the dispatcher frees. Holds 0 at first; nullptr: no memory.
+StableIValue *new_box();
+void delete_box(StableIValue *box); // of a call that does not take place; nullptr is accepted
+size_t list_size(StableListHandle list);
+StableIValue list_item(StableListHandle list, size_t i); // i below its size
+// The list with the references in it.
+void delete_tensor_list(StableListHandle list);
 
 // meta_kernels.cpp
 
@@ -92,6 +109,23 @@ bool may_run(sonic_scope *scope);
 void fail_with_exception(sonic_scope *scope, const char *what);
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
 const char *torch_message();
+
+// An operator and the shapes of its operands, cut off when it is long.
+class Title
+{
+  public:
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    void
+    add(const char *format, ...);
+    void add(const sonic_tensor *x);
+
+    char text[256] = "";
+
+  private:
+    size_t length_ = 0;
+};
 
 // Collects the arguments of one operator and calls it: Call(scope, "aten::relu").tensor(x).run().
 // Nothing is passed to libtorch before run(), which does nothing when the scope has failed or an operand is missing.
@@ -131,9 +165,10 @@ class Call
     static int64_t bits(double value); // a double is passed as its bits
     Call &add(Argument argument);
     template <typename Work> bool each_operand(Work work) const;
-    std::string title() const;
+    Title title() const;
     bool has_operands() const;
     const sonic_tensor *first_operand() const;
+    bool fill(StableIValue *stack) const;
     bool dispatch(StableIValue *stack);
     void count(const sonic_tensor *result) const;
 

@@ -3,7 +3,7 @@
 // libtorch's own meta kernels are mostly Python, a hundred times slower, and follow no particular device. Here memory
 // layouts are those of the kernels on the CPU or on a GPU, because they decide which later views must copy. Shapes are
 // not checked: only networks that run are estimated. nullptr: no kernel here, call libtorch.
-#include <algorithm> // std::any_of, std::max, std::stable_sort
+#include <algorithm> // std::any_of, std::max, std::rotate, std::upper_bound
 #include <cstring>   // strcmp, strlen
 
 #include "torch/internal.h"
@@ -58,7 +58,10 @@ AtenTensorHandle like(const sonic_tensor *x, const sonic_shape &shape)
     for (int32_t i = 0; i < shape.dims; i++)
         if (strides[i] == 0 && st_size(x, i) > 1)
             return nullptr;
-    std::stable_sort(order, order + shape.dims, [&](int32_t a, int32_t b) { return strides[a] > strides[b]; });
+    // stable; std::stable_sort would allocate
+    for (int32_t *at = order; at < order + shape.dims; at++)
+        std::rotate(std::upper_bound(order, at, *at, [&](int32_t a, int32_t b) { return strides[a] > strides[b]; }), at,
+                    at + 1);
     return empty(shape, order, dtype_of(x));
 }
 

@@ -5,28 +5,28 @@
 #include <array>
 #include <cstdarg>
 #include <cstdio>  // vsnprintf
-#include <cstring> // memcpy, strchr, strncmp
-#include <new>     // std::bad_alloc
-#include <stdexcept>
-#include <string>
+#include <cstdlib> // calloc, free
+#include <cstring> // memchr, memcpy, strchr, strncmp
 #include <utility> // std::index_sequence
-#include <vector>
 
 #include <torch/headeronly/version.h> // TORCH_ABI_VERSION
 
-#include "torch/internal.h"
 #include "torch/cost_meter.h"
+#include "torch/internal.h"
+#include "torch/operator_outcome.h"
 #include "torch/operators.h"
 
 namespace
 {
 
-// Owns what the stack holds, and frees it also on failure.
+// What the stack holds, in memory of our own; freed also on failure.
 struct Arguments {
     sonic_scope scope;
-    std::vector<sonic_tensor *> tensors;
-    std::string names;
-    std::vector<double> numbers;
+    sonic_tensor **tensors = nullptr;
+    int32_t count = 0, number_count = 0;
+    char *names = nullptr;
+    double *numbers = nullptr;
+    sonic_tensor **probes = nullptr;
     sonic_weights *weights = nullptr;
     sonic_cost_meter *meter = nullptr;
 
@@ -36,69 +36,108 @@ struct Arguments {
         sonic_weights_free(weights);
         sonic_scope_close(&scope);
         sonic_cost_meter_free(meter);
+        for (void *memory : {(void *)tensors, (void *)names, (void *)numbers, (void *)probes})
+            free(memory);
     }
     Arguments(const Arguments &) = delete;
     Arguments &operator=(const Arguments &) = delete;
 };
 
-void read_list(StableListHandle list, std::vector<StableIValue> *out)
+void fail_for_memory(sonic_scope *scope, const char *what)
 {
-    size_t size = 0;
-    torch_list_size(list, &size);
-    out->resize(size);
-    for (size_t i = 0; i < size; i++)
-        torch_list_get_item(list, i, &(*out)[i]);
+    sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for %s.", what));
+}
+
+// Zeros, never nullptr for a count of 0; nullptr and a failed scope when memory ran out.
+template <typename Item> Item *allocate(sonic_scope *scope, size_t count, const char *what)
+{
+    auto *items = (Item *)calloc(count + 1, sizeof(Item));
+    if (!items)
+        fail_for_memory(scope, what);
+    return items;
+}
+
+// The list owns a reference of each tensor: all leave it, whatever fails.
+void read_tensors(Arguments *arguments, StableListHandle list)
+{
+    size_t size = sonic::list_size(list);
+    arguments->tensors = allocate<sonic_tensor *>(&arguments->scope, size, "an operator's tensors");
+    for (size_t i = 0; i < size; i++) {
+        auto handle = (AtenTensorHandle)sonic::list_item(list, i);
+        sonic_tensor *x = arguments->tensors ? sonic::adopt(&arguments->scope, handle) : nullptr;
+        if (x)
+            arguments->tensors[arguments->count++] = x;
+        else if (!arguments->tensors)
+            aoti_torch_delete_tensor_object(handle);
+    }
     torch_delete_list(list);
 }
 
-void read_tensors(Arguments *arguments, StableListHandle list)
+// The names, the last of them ended by a newline, too.
+void copy_names(Arguments *arguments, const char *data, size_t length)
 {
-    std::vector<StableIValue> items;
-    read_list(list, &items);
-    for (StableIValue item : items)
-        arguments->tensors.push_back(sonic::adopt(&arguments->scope, (AtenTensorHandle)item));
+    if (memchr(data, 0, length)) {
+        sonic_scope_fail(&arguments->scope,
+                         sonic_fail(SONIC_ERROR_ARGUMENT, "Give names without zero bytes to an operator."));
+        return;
+    }
+    arguments->names = allocate<char>(&arguments->scope, length + 1, "the names of an operator's tensors");
+    if (!arguments->names)
+        return;
+    memcpy(arguments->names, data, length);
+    if (length && data[length - 1] != '\n')
+        arguments->names[length] = '\n';
 }
 
 void read_names(Arguments *arguments, StringHandle text)
 {
     const char *data = nullptr;
     size_t length = 0;
-    if (torch_string_c_str(text, &data) == AOTI_TORCH_SUCCESS &&
-        torch_string_length(text, &length) == AOTI_TORCH_SUCCESS)
-        arguments->names.assign(data, length);
+    if (torch_string_c_str(text, &data) || torch_string_length(text, &length))
+        sonic_scope_fail(&arguments->scope, sonic_fail(SONIC_ERROR_TORCH, "An operator's names cannot be read."));
+    else
+        copy_names(arguments, data, length);
     torch_delete_string(text);
-    if (!arguments->names.empty() && arguments->names.back() != '\n')
-        arguments->names += '\n';
 }
 
 void read_numbers(Arguments *arguments, StableListHandle list)
 {
-    std::vector<StableIValue> items;
-    read_list(list, &items);
-    for (StableIValue item : items) {
-        double number;
-        memcpy(&number, &item, sizeof number);
-        arguments->numbers.push_back(number);
+    size_t size = sonic::list_size(list);
+    arguments->numbers = allocate<double>(&arguments->scope, size, "an operator's numbers");
+    for (size_t i = 0; arguments->numbers && i < size; i++) {
+        StableIValue item = sonic::list_item(list, i);
+        memcpy(&arguments->numbers[arguments->number_count++], &item, sizeof item);
     }
+    torch_delete_list(list);
 }
 
-void append(StableListHandle list, const sonic_tensor *x)
+// Appends a second reference of x to the list.
+bool append(StableListHandle list, const sonic_tensor *x)
 {
     AtenTensorHandle handle = nullptr;
-    if (aoti_torch_new_tensor_handle(x->handle, &handle) || torch_list_push_back(list, (StableIValue)handle))
-        throw std::runtime_error("no memory for an operator's results");
+    if (aoti_torch_new_tensor_handle(x->handle, &handle))
+        return false;
+    if (torch_list_push_back(list, (StableIValue)handle) == AOTI_TORCH_SUCCESS)
+        return true;
+    aoti_torch_delete_tensor_object(handle);
+    return false;
 }
 
-StableIValue write_outputs(const sonic_operator_call &call)
+// nullptr and a failed scope when memory ran out.
+StableListHandle new_results(const sonic_operator_call &call)
 {
     StableListHandle list = nullptr;
-    if (torch_new_list_reserve_size((size_t)(call.output_count + call.probe_count), &list))
-        throw std::runtime_error("no memory for an operator's results");
-    for (int32_t i = 0; i < call.output_count; i++)
-        append(list, call.outputs[i]);
-    for (int32_t i = 0; i < call.probe_count; i++)
-        append(list, call.probes[i]);
-    return (StableIValue)list;
+    bool made = !torch_new_list_reserve_size((size_t)(call.output_count + call.probe_count), &list);
+    for (int32_t i = 0; made && i < call.output_count; i++)
+        made = append(list, call.outputs[i]);
+    for (int32_t i = 0; made && i < call.probe_count; i++)
+        made = append(list, call.probes[i]);
+    if (made)
+        return list;
+    if (list)
+        sonic::delete_tensor_list(list);
+    fail_for_memory(call.scope, "an operator's results");
+    return nullptr;
 }
 
 // Moves *at past `line` if it is there.
@@ -113,7 +152,7 @@ bool skip_line(const char **at, const char *line)
 // Parses the requests, the lines that begin with '?'; returns the first probe.
 const char *split_probes(const Arguments &arguments, int32_t *count, bool *check_finite, bool *metered, bool *for_gpu)
 {
-    const char *at = arguments.names.c_str();
+    const char *at = arguments.names;
     while (*at && *at != '?')
         at = strchr(at, '\n') + 1;
     *check_finite = skip_line(&at, "?!\n");
@@ -138,8 +177,8 @@ void check_probes(sonic_operator_call *call)
 void attach_meter(Arguments *arguments, bool for_gpu)
 {
     sonic_scope *scope = &arguments->scope;
-    sonic_scope_fail(scope, sonic_cost_meter_create(&arguments->meter, scope, arguments->tensors.data(),
-                                                    (int32_t)arguments->tensors.size(), for_gpu));
+    sonic_scope_fail(scope,
+                     sonic_cost_meter_create(&arguments->meter, scope, arguments->tensors, arguments->count, for_gpu));
 }
 
 void return_reading(sonic_operator_call *call, const sonic_cost_meter *meter)
@@ -150,46 +189,67 @@ void return_reading(sonic_operator_call *call, const sonic_cost_meter *meter)
     sonic_operator_return(call, st_indices(call->scope, values, sizeof values / sizeof *values));
 }
 
-// Becomes a MemoryError in Python.
-struct OutOfMemory : std::bad_alloc {
-    std::string text = sonic_last_error();
-    const char *what() const noexcept override { return text.c_str(); }
-};
-
-// A boxed kernel reports failure to the dispatcher by an exception (torch/csrc/stable/library.h); all C code has
-// returned by then.
-void run_boxed(StableIValue *stack, sonic_operator_function run)
+void read_arguments(Arguments *arguments, const StableIValue *stack)
 {
-    Arguments arguments;
-    read_tensors(&arguments, (StableListHandle)stack[0]);
-    read_names(&arguments, (StringHandle)stack[1]);
-    read_numbers(&arguments, (StableListHandle)stack[2]);
+    read_tensors(arguments, (StableListHandle)stack[0]);
+    read_names(arguments, (StringHandle)stack[1]);
+    read_numbers(arguments, (StableListHandle)stack[2]);
+    if (!arguments->scope.status)
+        sonic_scope_fail(&arguments->scope, sonic_weights_create(&arguments->weights, arguments->tensors,
+                                                                 arguments->count, arguments->names));
+}
+
+sonic_operator_call call_of(Arguments *arguments)
+{
     sonic_operator_call call = {};
-    call.scope = &arguments.scope;
-    call.tensors = arguments.tensors.data();
-    call.count = (int32_t)arguments.tensors.size();
-    call.names = arguments.names.c_str();
-    call.numbers = arguments.numbers.data();
-    call.number_count = (int32_t)arguments.numbers.size();
+    call.scope = &arguments->scope;
+    call.tensors = arguments->tensors;
+    call.count = arguments->count;
+    call.names = arguments->names;
+    call.numbers = arguments->numbers;
+    call.number_count = arguments->number_count;
+    call.weights = arguments->weights;
+    return call;
+}
+
+// The operator's results; nullptr: the scope of the arguments has failed.
+StableListHandle run_with(Arguments *arguments, sonic_operator_function run)
+{
+    sonic_scope *scope = &arguments->scope;
+    sonic_operator_call call = call_of(arguments);
     bool metered, for_gpu;
-    call.probe_names = split_probes(arguments, &call.probe_count, &call.check_finite, &metered, &for_gpu);
-    std::vector<sonic_tensor *> probes((size_t)call.probe_count, nullptr);
-    call.probes = probes.data();
-    sonic_scope_fail(call.scope, sonic_weights_create(&arguments.weights, call.tensors, call.count, call.names));
-    call.weights = arguments.weights;
-    if (metered)
-        attach_meter(&arguments, for_gpu);
-    if (!call.scope->status)
+    call.probe_names = split_probes(*arguments, &call.probe_count, &call.check_finite, &metered, &for_gpu);
+    call.probes = arguments->probes = allocate<sonic_tensor *>(scope, (size_t)call.probe_count, "an operator's probes");
+    if (metered && !scope->status)
+        attach_meter(arguments, for_gpu);
+    if (!scope->status)
         run(&call);
-    if (metered && !call.scope->status)
-        return_reading(&call, arguments.meter);
-    if (!call.scope->status)
+    if (metered && !scope->status)
+        return_reading(&call, arguments->meter);
+    if (!scope->status)
         check_probes(&call);
-    if (call.scope->status == SONIC_ERROR_MEMORY)
-        throw OutOfMemory();
-    if (call.scope->status)
-        throw std::runtime_error(sonic_last_error());
-    stack[0] = write_outputs(call);
+    return scope->status ? nullptr : new_results(call);
+}
+
+// Replaces the arguments on the stack by the results. Always returns (operator_outcome.h): after a failure the result
+// is an empty list, made first, so that there is one when memory has run out; when there is no memory even for that,
+// the operands remain.
+sonic_status run_boxed(StableIValue *stack, sonic_operator_function run)
+{
+    StableListHandle results = nullptr, nothing = nullptr;
+    if (torch_new_list_reserve_size(0, &nothing)) {
+        torch_delete_string((StringHandle)stack[1]);
+        torch_delete_list((StableListHandle)stack[2]);
+        return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory to call an operator.");
+    }
+    Arguments arguments;
+    read_arguments(&arguments, stack);
+    if (!arguments.scope.status)
+        results = run_with(&arguments, run);
+    if (results)
+        torch_delete_list(nothing);
+    stack[0] = (StableIValue)(results ? results : nothing);
+    return arguments.scope.status;
 }
 
 // A kernel gets no context from the dispatcher, so each operator has a kernel of its own: kernel<i> runs slots[i].
@@ -198,7 +258,11 @@ using Kernel = void (*)(StableIValue *, uint64_t, uint64_t);
 constexpr size_t SLOTS = 32;
 sonic_operator_function slots[SLOTS];
 
-template <size_t slot> void kernel(StableIValue *stack, uint64_t, uint64_t) { run_boxed(stack, slots[slot]); }
+template <size_t slot> void kernel(StableIValue *stack, uint64_t, uint64_t)
+{
+    sonic_operator_outcome *outcome = sonic_operator_outcome_claim();
+    sonic_operator_outcome_report(outcome, run_boxed(stack, slots[slot]));
+}
 
 template <size_t... slot> constexpr std::array<Kernel, SLOTS> make_kernels(std::index_sequence<slot...>)
 {
@@ -221,8 +285,9 @@ Kernel kernel_of(sonic_operator_function run)
 
 bool define(TorchLibraryHandle library, const char *name)
 {
-    std::string schema = std::string(name) + "(Tensor[] tensors, str names, float[] numbers) -> Tensor[]";
-    return aoti_torch_library_def(library, schema.c_str()) == AOTI_TORCH_SUCCESS;
+    char schema[160];
+    int length = snprintf(schema, sizeof schema, "%s(Tensor[] tensors, str names, float[] numbers) -> Tensor[]", name);
+    return length < (int)sizeof schema && aoti_torch_library_def(library, schema) == AOTI_TORCH_SUCCESS;
 }
 
 sonic_status register_one(TorchLibraryHandle definitions, TorchLibraryHandle implementations,

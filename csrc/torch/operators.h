@@ -10,6 +10,8 @@
  *             ?#gpu in its place counts tensors of the meta device as on a GPU
  *     ?NAME   return the output of the layer NAME (sonic_operator_probe), one a line, after everything else
  *
+ * An operator that fails returns an empty list, and reports why to its caller (operator_outcome.h).
+ *
  * Each stage declares a table of its operators; bindings/operators_py.c registers them all. */
 #ifndef SONIC_TORCH_OPERATORS_H
 #define SONIC_TORCH_OPERATORS_H

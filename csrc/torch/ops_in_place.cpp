@@ -110,9 +110,11 @@ sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_
     sonic_tensor *columns = st_transpose(scope, weight, 0, 1);
     if (columns && !sonic::is_dry_run(scope, x) && addmm(x->handle, x->handle, y->handle, columns->handle, 1.0f, 1.0f))
         fail_in_addmm(scope, y, weight);
-    const sonic_tensor *operands[] = {y, weight};
+    sonic::Operands operands;
+    for (const sonic_tensor *operand : {y, weight})
+        operands.add(operand);
     if (scope->meter && !scope->status)
-        sonic::cost_meter_operator(scope->meter, "addmm", operands, 2, x);
+        sonic::cost_meter_operator(scope->meter, "addmm", operands, x);
     st_release(columns);
     for (sonic_tensor *operand : {y, weight})
         if (operand->taken)

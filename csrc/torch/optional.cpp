@@ -26,12 +26,14 @@ extern "C" const char *sonic_torch_optional_name(sonic_torch_optional which) { r
 
 extern "C" const char *sonic_torch_optional_use(sonic_torch_optional which) { return entries[which].use; }
 
-extern "C" void *sonic_torch_find(sonic_torch_optional which)
+extern "C" void *sonic_torch_symbol(const char *name)
 {
 #if defined(_WIN32)
     HMODULE library = GetModuleHandleA("torch_cpu.dll");
-    return library ? (void *)GetProcAddress(library, entries[which].name) : nullptr;
+    return library ? (void *)GetProcAddress(library, name) : nullptr;
 #else
-    return dlsym(RTLD_DEFAULT, entries[which].name);
+    return dlsym(RTLD_DEFAULT, name);
 #endif
 }
+
+extern "C" void *sonic_torch_find(sonic_torch_optional which) { return sonic_torch_symbol(entries[which].name); }

@@ -19,6 +19,9 @@ typedef enum sonic_torch_optional {
 /* The function's address in the libtorch of this process, or NULL. */
 void *sonic_torch_find(sonic_torch_optional which);
 
+/* Any other function of libtorch, also one whose absence costs nothing. */
+void *sonic_torch_symbol(const char *name);
+
 /* Its name, and what it is used for. */
 const char *sonic_torch_optional_name(sonic_torch_optional which);
 const char *sonic_torch_optional_use(sonic_torch_optional which);

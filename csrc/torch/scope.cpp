@@ -1,5 +1,5 @@
 // Scopes and the lifetime of tensors.
-#include <new> // std::nothrow
+#include <cstdlib> // calloc, free
 
 #include "torch/internal.h"
 
@@ -30,13 +30,14 @@ void link(sonic_scope *scope, sonic_tensor *x)
 
 sonic_tensor *sonic::adopt(sonic_scope *scope, AtenTensorHandle handle, const sonic_tensor *source)
 {
-    auto *x = new (std::nothrow) sonic_tensor{handle, scope, nullptr, nullptr, nullptr, false, nullptr};
+    auto *x = (sonic_tensor *)calloc(1, sizeof(sonic_tensor));
     if (!x) {
         aoti_torch_delete_tensor_object(handle);
         sonic_scope_fail(scope,
                          sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for a tensor's handle."));
         return nullptr;
     }
+    x->handle = handle;
     link(scope, x);
     if (scope->meter)
         cost_meter_adopt(scope->meter, x, source);
@@ -103,5 +104,5 @@ void st_release(sonic_tensor *x)
         sonic::cost_meter_release(x->scope->meter, x);
     unlink(x);
     aoti_torch_delete_tensor_object(x->handle);
-    delete x;
+    free(x);
 }

@@ -97,6 +97,9 @@ FUNCTION(add_linear_in_place, st_add_linear_in_place(s, x, at(c, 1), at(c, 2)))
 FUNCTION(indices, st_indices(s, numbers_as_shape(c).size, c->number_count))
 FUNCTION(zeros, st_zeros(s, numbers_as_shape(c)))
 
+/* An operator without a result. */
+FUNCTION(nothing, ((void)s, NULL))
+
 /* numbers: dtype, seed, values drawn before, shape */
 static sonic_tensor *normal(sonic_scope *s, sonic_operator_call *c, sonic_tensor *x)
 {
@@ -186,6 +189,7 @@ static const struct {
     ENTRY(indices),
     ENTRY(zeros),
     ENTRY(normal),
+    ENTRY(nothing),
     ENTRY(add_mul_in_inner_scope),
     ENTRY(conv2d_padded),
     ENTRY(view),

@@ -16,12 +16,16 @@ def call(name: str, tensors, names="", numbers=()):
 
     `names` is a string with one tensor name a line. Raises RuntimeError with C's message, ResourceError when out of
     memory, and what a progress callback (progress.py) raised.
+
+    An operator reports its failure to run_operator, not to libtorch (csrc/torch/operator_outcome.h). Called as
+    torch.ops.NAMESPACE.NAME, a failed one returns an empty list, and _sonic.operator_failure() says why.
     """
     if os.getpid() != _LOADED_IN and torch.get_num_threads() > 1:
         torch.set_num_threads(1)  # a forked child has no OpenMP threads and would wait for them forever
     try:
         with torch.inference_mode():
-            return getattr(_OPERATORS, name)(list(tensors), names, [float(n) for n in numbers])
+            operator = getattr(_OPERATORS, name)
+            return _sonic.run_operator(operator, list(tensors), names, [float(n) for n in numbers])
     except MemoryError as error:
         raise ResourceError(str(error).split("\n")[0]) from error
     except RuntimeError:
