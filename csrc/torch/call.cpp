@@ -14,29 +14,33 @@ namespace sonic
 
 bool may_run(sonic_scope *scope) { return !scope->status && !sonic_scope_fail(scope, sonic_progress_poll()); }
 
-// Texts of libtorch's allocators for CPU and GPU (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp).
+// Texts of libtorch's allocators for CPU and GPU (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp), and
+// of C++'s.
 static bool is_out_of_memory(const char *message)
 {
-    for (const char *phrase : {"out of memory", "allocate memory", "not enough memory"})
+    for (const char *phrase : {"out of memory", "allocate memory", "not enough memory", "bad_alloc"})
         if (strstr(message, phrase))
             return true;
     return false;
 }
 
-void fail_with_exception(sonic_scope *scope, const char *what)
+void fail_with_text(sonic_scope *scope, const char *what, const char *message)
 {
-    const char *message = torch_message();
+    int length = (int)strcspn(message, "\n"); // a backtrace may follow
     if (is_out_of_memory(message))
         sonic_scope_fail(
             scope,
-            sonic_fail(
-                SONIC_ERROR_MEMORY,
-                "Choose a smaller size or a shorter clip, or close other programs: %s does not fit in memory. %s", what,
-                message));
+            sonic_fail(SONIC_ERROR_MEMORY,
+                       "Choose a smaller size or a shorter clip, or close other programs: %s does not fit in memory. "
+                       "%.*s",
+                       what, length, message));
+    else if (length == 0)
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: libtorch gave no reason", what));
     else
-        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: %s", what,
-                                           *message ? message : "libtorch gave no reason"));
+        sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_TORCH, "%s failed: %.*s", what, length, message));
 }
+
+void fail_with_exception(sonic_scope *scope, const char *what) { fail_with_text(scope, what, torch_message()); }
 
 const char *torch_message()
 {

@@ -107,6 +107,8 @@ bool may_run(sonic_scope *scope);
 // Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else
 // SONIC_ERROR_TORCH. `what`: the operator and the shapes of its operands.
 void fail_with_exception(sonic_scope *scope, const char *what);
+// The same with the text of an exception that was caught here; "": unknown.
+void fail_with_text(sonic_scope *scope, const char *what, const char *message);
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
 const char *torch_message();
 
