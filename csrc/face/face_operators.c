@@ -51,7 +51,7 @@ static void return_faces(sonic_operator_call *call, const sonic_face *faces, int
  * Returns [faces, 1426]: score, presence, box [4], keypoints [6, 2], mesh [468, 3], hull [4]. */
 static void sonic_face_find_operator(sonic_operator_call *call)
 {
-    sonic_image image;
+    sonic_image image = {0};
     sonic_tensor *x = sonic_operator_tensor(call, "image");
     if (sonic_scope_fail(call->scope, x ? image_view(&image, x) : SONIC_OK) != SONIC_OK)
         return;
@@ -69,7 +69,7 @@ static void sonic_face_find_operator(sonic_operator_call *call)
 /* tensors: as for face_find; numbers: box x0, y0, x1, y1. Returns [1, 1426]. */
 static void sonic_face_fit_operator(sonic_operator_call *call)
 {
-    sonic_image image;
+    sonic_image image = {0};
     sonic_face face;
     sonic_tensor *x = sonic_operator_tensor(call, "image");
     if (call->number_count != 4)
@@ -79,14 +79,15 @@ static void sonic_face_fit_operator(sonic_operator_call *call)
         float box[4] = {(float)call->numbers[0], (float)call->numbers[1], (float)call->numbers[2],
                         (float)call->numbers[3]};
         sonic_face_fit(&face, call->scope, call, image, box);
-        return_faces(call, &face, 1);
+        if (!call->scope->status)
+            return_faces(call, &face, 1);
     }
 }
 
 /* tensors: as for face_find, and "before" float32 [468, 3], the points in the previous frame. Returns [1, 1426]. */
 static void sonic_face_track_operator(sonic_operator_call *call)
 {
-    sonic_image image;
+    sonic_image image = {0};
     sonic_face face;
     sonic_tensor *x = sonic_operator_tensor(call, "image"), *before = sonic_operator_tensor(call, "before");
     if (!x || !before || sonic_scope_fail(call->scope, image_view(&image, x)) != SONIC_OK)
