@@ -6,7 +6,7 @@ ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS BINARIES
 
 .PHONY: help demo test build wheel wheel-windows wheel-aarch64 wheel-macos test-aarch64 pack bench
-.PHONY: lint asan fuzz vectorised clean
+.PHONY: lint asan ubsan fuzz vectorised clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make bench   measure what the README claims"
 	@echo "make lint    ruff and clang-format; prints the longest functions and files, fails on those over the limits"
 	@echo "make asan    the C-facing tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+	@echo "make ubsan   the same with clang, under UndefinedBehaviorSanitizer alone: faster"
 	@echo "make fuzz    the fuzz targets of tests/fuzz under libFuzzer and atheris, a minute each   (SECONDS=600)"
 	@echo "make vectorised   which loops of the quality gate became vector instructions: GCC's report"
 	@echo "make clean   remove what was built; .venv stays"
@@ -79,6 +80,10 @@ lint:
 asan:
 	@bash tools/bootstrap.sh test
 	@bash tools/asan.sh $(ARGS)
+
+ubsan:
+	@bash tools/bootstrap.sh test
+	@SONIC_SANITIZE=undefined bash tools/asan.sh $(ARGS)
 
 fuzz:
 	@bash tools/fuzz.sh $(or $(SECONDS),60)

@@ -3,7 +3,8 @@
 Environment
   MAX_JOBS=N         compile N files at a time (one a processor, as far as memory allows)
   SONIC_DEBUG=1      keep the symbols
-  SONIC_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan, beside the normal extension
+  SONIC_SANITIZE=address    AddressSanitizer and UndefinedBehaviorSanitizer, into build/asan, beside the normal build
+  SONIC_SANITIZE=undefined  UndefinedBehaviorSanitizer alone, into build/ubsan
   SONIC_WERROR=0     warnings are not errors: for a compiler newer than this code
   SONIC_STATIC=DIR   link libjpeg-turbo and OpenCV statically, from a folder of tools/static_libraries.py: for wheels
   SONIC_STATIC=build the same, and build that folder first
@@ -30,13 +31,16 @@ from tools.cross import headers, stubs, targets, zig  # noqa: E402
 from tools.cross.compiling import default_jobs, in_parallel, is_stale, read  # noqa: E402
 
 TARGET = targets.chosen()
-SANITIZE = os.environ.get("SONIC_SANITIZE") == "1"
-DEBUG = SANITIZE or os.environ.get("SONIC_DEBUG") == "1"
+SANITIZED = {"address": "asan", "undefined": "ubsan"}  # folders in build/
+SANITIZE = os.environ.get("SONIC_SANITIZE", "")
+if SANITIZE and SANITIZE not in SANITIZED:
+    sys.exit(f"Set SONIC_SANITIZE to {' or '.join(SANITIZED)}, or leave it out: it is {SANITIZE}.")
+DEBUG = bool(SANITIZE) or os.environ.get("SONIC_DEBUG") == "1"
 STATIC = os.environ.get("SONIC_STATIC") or (None if TARGET.is_native else "build")
 if STATIC == "build":
     STATIC = subprocess.check_output([sys.executable, "-m", "tools.static_libraries"], cwd=ROOT, text=True).strip()
 STATIC = STATIC and Path(STATIC).resolve()
-BUILD = ROOT / "build" / ("asan" if SANITIZE else "wheel" if STATIC else "native")
+BUILD = ROOT / "build" / (SANITIZED[SANITIZE] if SANITIZE else "wheel" if STATIC else "native")
 if not TARGET.is_native:
     BUILD = ROOT / "build" / TARGET.name
 
@@ -52,7 +56,8 @@ PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"
 LINK = [*TARGET.link_runtime_flags, *TARGET.link_flags]
 OPENCV = ["opencv_imgproc", "opencv_video", "opencv_core", "jpeg"]
 LIBRARIES = [*(["torch_cpu"] if TARGET.links_torch else []), *([] if STATIC else OPENCV), *TARGET.libraries]
-SANITIZERS = ["-fsanitize=address,undefined"]
+# Converting a number that does not fit is undefined, too, and gives other values on other processors.
+SANITIZERS = [f"-fsanitize={'' if SANITIZE == 'undefined' else 'address,'}undefined,float-cast-overflow"]
 if os.environ.get("SONIC_WERROR") != "0":
     COMMON += ["-Werror"]
 if DEBUG:
@@ -64,8 +69,12 @@ if STATIC:
     COMMON += ["-ffunction-sections", "-fdata-sections"]
     LINK += TARGET.unused_flags
 if SANITIZE:
-    COMMON += ["-O1", *SANITIZERS, "-fno-sanitize-recover=all", "-fno-wrapv"]
+    # Memory that nothing was written to holds 0xfe (GCC) or 0xaa (clang): no pointer, and no number that looks right.
+    COMMON += ["-O1", *SANITIZERS, "-fno-sanitize-recover=all", "-fno-wrapv", "-ftrivial-auto-var-init=pattern"]
     LINK += SANITIZERS
+    if "clang" in os.environ.get("CC", ""):
+        COMMON += ["-fno-sanitize=vptr"]  # it needs the type information that libtorch's headers hide
+        LINK += ["-shared-libsan"]  # Python does not bring the runtime
 # Headers that the build needs, and the Debian package of each.
 SYSTEM_HEADERS = {
     "opencv2/core.hpp": "libopencv-core-dev",

@@ -93,3 +93,21 @@ def test_max_jobs_is_obeyed(monkeypatch, asked, jobs):
     build = settings()["BuildExt"].__new__(settings()["BuildExt"])
     build.parallel = None
     assert build.jobs() == (jobs or settings()["default_jobs"]())
+
+
+@pytest.mark.parametrize(("sanitize", "compiler"), [("address", "gcc"), ("undefined", "clang")])
+def test_a_sanitized_build_stops_at_the_first_fault(sanitize, compiler, monkeypatch):
+    monkeypatch.setenv("SONIC_SANITIZE", sanitize)
+    monkeypatch.setenv("CC", compiler)
+    setup = settings.__wrapped__()
+    assert setup["BUILD"].name in ("asan", "ubsan") and "-fno-sanitize-recover=all" in setup["COMMON"]
+    kinds = setup["SANITIZERS"][0].partition("=")[2].split(",")
+    assert {"undefined", "float-cast-overflow"} <= set(kinds) and ("address" in kinds) == (sanitize == "address")
+    assert "-ftrivial-auto-var-init=pattern" in setup["COMMON"]
+    assert ("-shared-libsan" in setup["LINK"]) == (compiler == "clang")
+
+
+def test_an_unknown_sanitizer_is_refused(monkeypatch):
+    monkeypatch.setenv("SONIC_SANITIZE", "1")
+    with pytest.raises(SystemExit, match="Set SONIC_SANITIZE to address or undefined"):
+        settings.__wrapped__()
