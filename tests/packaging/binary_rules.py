@@ -23,7 +23,7 @@ LIBRARIES = {
     "macos": """@rpath/libtorch_cpu.dylib /usr/lib/libsystem.b.dylib /usr/lib/libc++.1.dylib""",
 }
 # A build of this machine links its OpenCV and libjpeg, perhaps a sanitizer, and with an older setup.py libc10.
-LOCAL_LIBRARIES = "libopencv_*.so.* libjpeg.so.* libasan.so.* libubsan.so.* libc10.so"
+LOCAL_LIBRARIES = "libopencv_*.so.* libjpeg.so.* libasan.so.* libubsan.so.* libclang_rt.* libc10.so"
 LOCAL_SYMBOLS = re.compile(r"__asan|__ubsan|_ZN2cv|_ZNK2cv|_ZTVN2cv|_ZTIN2cv|_ZTSN2cv|jpeg_|jpeg_mem|jsimd")
 # libstdc++ of gcc 8, which PyTorch's wheels of manylinux_2_28 need; glibc's own limit is in targets.py.
 NEWEST = {"GLIBCXX": (3, 4, 25), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)}

@@ -1,0 +1,58 @@
+"""The object files of csrc/: no exception and no block of memory of our C++ library reaches libtorch."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*command):
+    if not shutil.which(command[0]):
+        pytest.skip(f"install binutils and g++ for this test: {command[0]} is absent")
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+# What throws, allocates or frees in C++, in the names of GCC and Clang and in those of Microsoft.
+CPLUSPLUS_HEAP = r"_Zn[wa]|_Zd[la]|_*\?\?[23_][XUV]@?|_*\?\?_[UV]@"
+THROWN = r"__cxa_(throw|rethrow|allocate_exception)|_ZSt\d+__throw_|_*CxxThrowException"
+CATCHING = {"vision": "OpenCV throws", "gelu": "libtorch's C++ function throws"}
+
+
+def objects():
+    """The object files of csrc/ that this machine has built, for whatever system, except those with a sanitizer."""
+    found = [path for path in (ROOT / "build").glob("*/objects/csrc/**/*.o") if not {"asan", "ubsan"} & set(path.parts)]
+    if not found:
+        pytest.skip("type make build for this test: it reads the object files")
+    return found
+
+
+def undefined(path):
+    return {line.split()[-1] for line in run("nm", "-u", path).splitlines() if line.strip()}
+
+
+def test_no_object_of_ours_throws_and_torch_s_share_no_heap():
+    """No exception and no block of memory of our C++ library reaches libtorch, whose library may be another one."""
+    for path in objects():
+        names = undefined(path)
+        assert not {name for name in names if re.match(THROWN, name)}, path
+        if "torch" in path.parts:
+            assert not {name for name in names if re.match(CPLUSPLUS_HEAP, name)}, path
+        if path.stem not in CATCHING:
+            assert not {name for name in names if re.match("__cxa_begin_catch|_ZSt9terminate", name)}, path
+
+
+def test_what_throws_is_found(tmp_path):
+    """The patterns above, tried on objects that do what they forbid."""
+    texts = {
+        THROWN: ["#include <vector>\nint f(std::vector<int> &v) { return v.at(3); }", "void f() { throw 1; }"],
+        CPLUSPLUS_HEAP: ["int *f() { return new int; }", "void f(int *x) { delete[] x; }"],
+    }
+    for pattern, sources in texts.items():
+        for source in sources:
+            (tmp_path / "x.cpp").write_text(source)
+            run("g++", "-c", tmp_path / "x.cpp", "-o", tmp_path / "x.o")
+            assert any(re.match(pattern, name) for name in undefined(tmp_path / "x.o")), source
