@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,16 @@ def pytest_addoption(parser):
         action="append",
         help="where operators and networks are tested; else the CPU, and CUDA when it is there",
     )
+
+
+def pytest_collection_modifyitems(items):
+    """The one way in which a test is left out on Windows: @pytest.mark.posix("why")."""
+    for item in items:
+        mark = item.get_closest_marker("posix")
+        if mark and not (len(mark.args) == 1 and len(str(mark.args[0])) > 10):
+            raise pytest.UsageError(f"{item.nodeid}: say why in the mark, @pytest.mark.posix(reason)")
+        if mark and sys.platform == "win32":
+            item.add_marker(pytest.mark.skip(reason=f"not for Windows: {mark.args[0]}"))
 
 
 def pytest_generate_tests(metafunc):

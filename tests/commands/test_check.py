@@ -23,7 +23,7 @@ def folder(tmp_path, sample_dir):
     return folder
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+@pytest.mark.posix("pseudo-terminals")
 def test_progress_goes_to_the_terminal_and_results_to_stdout(folder, tmp_path):
     import fcntl
     import struct

@@ -14,7 +14,7 @@ from sonic_nodes.media.temporary import forget_swept
 from tests.tools import memory_limits
 from tests.tools.signal_matrix import COMMANDS, clean, ends, environment, judge, make_inputs, make_speech
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
+pytestmark = pytest.mark.posix("signals, closed and full streams, and limits of POSIX")
 FAST = ("--min-resolution", "128")
 # The command with its work replaced: it makes an output and waits, so that signals meet it there on any machine.
 WAITING = """

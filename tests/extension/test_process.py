@@ -147,6 +147,7 @@ def in_a_child(how):
 """
 
 
+@pytest.mark.posix("forked processes")
 def test_a_child_forked_before_use():
     """As in a server that loads the package before it forks its workers."""
     run(
@@ -158,6 +159,7 @@ assert in_a_child(speak) == digest(speak)
     )
 
 
+@pytest.mark.posix("forked processes")
 def test_a_child_forked_after_use_and_the_parent_again():
     """OpenMP's threads exist in the parent only, and a parallel region would wait for them forever: the child does all
     of the work on one thread. The number of threads changes the order of sums, so the parent uses one, too."""

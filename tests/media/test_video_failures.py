@@ -1,7 +1,6 @@
 """Writing is atomic: any failure gives one error message, leaves no file behind, and keeps an older video."""
 
 import os
-import resource
 import signal
 import subprocess
 import threading
@@ -115,9 +114,12 @@ def test_sizes_that_cannot_be(tmp_path):
             VideoWriter(tmp_path / "a.mp4", width, height)
 
 
+@pytest.mark.posix("RLIMIT_FSIZE stands for the full disk")
 def test_file_size_limit_at_every_stage(tmp_path):
     """RLIMIT_FSIZE fails like a full disk: in the header, in the frames, while the index moves to the front, in the
     last bytes."""
+    import resource
+
     render(tmp_path / "a.mp4")
     size = (tmp_path / "a.mp4").stat().st_size
     (tmp_path / "a.mp4").write_bytes(b"older")

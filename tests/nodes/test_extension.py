@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from sonic_nodes.extension.native import _sonic
+from tests.oracles.system import make_link
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = len(json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8")))
@@ -34,7 +35,9 @@ def pack(comfy, tmp_path):
     def load(name):
         folder = tmp_path / "custom_nodes" / name
         folder.parent.mkdir(exist_ok=True)
-        folder.symlink_to(ROOT, target_is_directory=True)
+        if not make_link(folder, ROOT):
+            leave_out = shutil.ignore_patterns("tests", "build", "bench", "dist", ".*", "__pycache__", "*.pyc")
+            shutil.copytree(ROOT, folder, ignore=leave_out)
         return import_as_comfy_does(folder, str(folder).replace(".", "_x_"))
 
     yield load

@@ -4,7 +4,6 @@ The calls are made from the schemas: a new node or input is tried too (a node ne
 """
 
 import re
-import resource
 import time
 
 import numpy as np
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from sonic_nodes.media.audio import read_sound
 from tests.nodes.odd_values import SCALARS, odd_values
+from tests.oracles.system import peak_memory
 
 SECONDS, SIDE = 0.4, 96
 MAX_CALL_S, MAX_GROWTH_KB = 3.0, 300_000
@@ -156,14 +156,14 @@ def test_every_value_ends_in_a_result_or_one_sentence(nodes, good_calls, one_thr
     node, good = nodes[node_id], good_calls[node_id]
     usual = ending(node, good)
     assert usual is None or (node_id == "SONICTLoader" and usual.startswith("Put unet.pth at"))
-    peak, faults, slow = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, [], []
+    peak, faults, slow = peak_memory(), [], []
     for slot, name, arguments in odd_calls(node, good):
         started = time.process_time()
         fault = fault_of(ending(node, arguments), slot, usual)
         faults += [f"{slot.id} {name}: {fault}"] if fault else []
         if time.process_time() - started > MAX_CALL_S:
             slow.append(f"{slot.id} {name}")
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
+    grown = (peak_memory() - peak) // 1024
     assert not faults, "\n".join([f"{len(faults)} calls:", *faults])
     assert not slow and grown < MAX_GROWTH_KB, f"{slow}, {grown} kB more"
 

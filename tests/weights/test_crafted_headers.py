@@ -172,7 +172,11 @@ def test_a_storage_of_two_lengths_is_refused(tmp_path):
 # What is not a file on disk
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "socket", "folder", "link to a device"])
+def posix_only(kind):
+    return pytest.param(kind, marks=pytest.mark.posix("a folder of Windows holds files and folders alone"))
+
+
+@pytest.mark.parametrize("kind", [*map(posix_only, ["pipe", "device", "socket", "link to a device"]), "folder"])
 def test_what_is_not_a_regular_file_is_refused_at_once(kind, tmp_path):
     path = tmp_path / "unet.pth"
     if kind == "pipe":

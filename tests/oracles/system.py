@@ -1,0 +1,47 @@
+"""What tests ask of the system in other words on Windows: peak memory, links, pipes in a folder."""
+
+import os
+import sys
+from pathlib import Path
+
+WINDOWS = sys.platform == "win32"
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, in bytes."""
+    if not WINDOWS:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    import ctypes
+    from ctypes import wintypes
+
+    # https://learn.microsoft.com/windows/win32/api/psapi/ns-psapi-process_memory_counters: two numbers of 32 bits,
+    # then eight of the size of a pointer, of which the first is PeakWorkingSetSize
+    counters = (ctypes.c_size_t * 9)()
+    process = ctypes.WinDLL("kernel32").GetCurrentProcess
+    process.restype = wintypes.HANDLE
+    ask = ctypes.WinDLL("psapi").GetProcessMemoryInfo
+    ask.argtypes = [wintypes.HANDLE, ctypes.c_void_p, wintypes.DWORD]
+    if not ask(process(), counters, ctypes.sizeof(counters)):
+        raise OSError("GetProcessMemoryInfo failed")
+    return counters[1]
+
+
+def make_link(path: Path, target) -> bool:
+    """A symbolic link, where the system lets this user make one: on Windows in developer mode."""
+    try:
+        path.symlink_to(target, target_is_directory=os.path.isdir(target))
+    except (OSError, NotImplementedError):
+        if not WINDOWS:
+            raise
+        return False
+    return True
+
+
+def make_pipe(path: Path) -> bool:
+    """A named pipe in a folder, which Windows does not have."""
+    if WINDOWS:
+        return False
+    os.mkfifo(path)
+    return True
