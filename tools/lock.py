@@ -1,4 +1,4 @@
-"""Renews the locks of the tools: requirements-dev.txt and tools/requirements-wheel.txt, from the ranges in *.in.
+"""Renews the locks of the tools, requirements-dev.txt and tools/requirements-*.txt, from the ranges in *.in.
 
     .venv/bin/python -m tools.lock             keeps the locked versions that still fit
     .venv/bin/python -m tools.lock --upgrade   takes the newest of everything
@@ -21,7 +21,11 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 UV = "uv==0.13.9"
-LOCKS = {"requirements-dev.in": "requirements-dev.txt", "tools/requirements-wheel.in": "tools/requirements-wheel.txt"}
+LOCKS = {
+    "requirements-dev.in": "requirements-dev.txt",
+    "tools/requirements-wheel.in": "tools/requirements-wheel.txt",
+    "tools/requirements-wine.in": "tools/requirements-wine.txt",
+}
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 MANYLINUX = [f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)] + ["manylinux2014_x86_64"]
 MACOS = [f"macosx_{major}_0_{kind}" for major in range(14, 10, -1) for kind in ("arm64", "universal2")]
