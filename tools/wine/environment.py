@@ -11,6 +11,7 @@ What stands in the way of CPython and PyTorch in Debian's Wine 8, and what is do
 """
 
 import argparse
+import inspect
 import io
 import os
 import shutil
@@ -74,7 +75,7 @@ def prefix() -> Path:
         quietly([BIN / "wine64", "winecfg", "-v", "win10"], folder)
         quietly([BIN / "wineserver64", "--wait"], folder)  # it writes the registry when it ends
 
-    return cache.made_once(f"wine-prefix-{cache.digest(version, Path(__file__).read_text('utf-8'))}", make)
+    return cache.made_once(f"wine-prefix-{cache.digest(version)}", make)
 
 
 def unpack_python(python: str, folder: Path) -> None:
@@ -111,8 +112,8 @@ def environment(python: str, torch: str) -> Path:
             shutil.copy2(path, folder)
 
     inputs = [packages.requirements(python, torch), packages.RUNTIME.sha256, packages.PYTHONS[python].sha256]
-    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in ("environment.py", "packages.py")]
-    return cache.made_once(f"wine-python-{python}-torch-{torch}-{cache.digest(*inputs, *sources, own.name)}", make)
+    sources = [inspect.getsource(step) for step in (unpack_python, packages.runtime, packages.install)]
+    return cache.made_once(f"wine-python-{python}-torch-{torch}-{cache.digest(*inputs, *sources, SITECUSTOMIZE, own.name)}", make)
 
 
 def start(prefix_folder: Path) -> None:

@@ -60,7 +60,7 @@ def variables(folder: Path) -> dict[str, str]:
     """What programs on the machine need to find the folder, and the photos of ../shared where there are some."""
     shared = Path(os.environ.get("SONIC_SHARED") or ROOT.parent / "shared")
     found = {"SONIC_SHARED": windows_path(shared.resolve())} if shared.is_dir() else {}
-    return {"PYTHONPATH": windows_path(folder), "SONIC_WINE": "1", **found}
+    return {"PYTHONPATH": windows_path(folder), "COLUMNS": "400", **found}
 
 
 def run(machine: Machine, folder: Path, arguments: list[str], timeout: float, **more) -> int | None:

@@ -69,7 +69,7 @@ def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tup
         if match := RESULT.match(line.rstrip()):
             results[match[1].replace("\\", "/")] = (match[2], match[3])
 
-    options = ["-v", "-rs", "--tb=short", "-p", "no:cacheprovider", "-o", f"faulthandler_timeout={TEST_SECONDS}"]
+    options = ["-vv", "-rs", "--tb=short", "-p", "no:cacheprovider", "-o", f"faulthandler_timeout={TEST_SECONDS}"]
     options += ["-o", "faulthandler_exit_on_timeout=true", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]
     temporary = machine.windows_path(installed.PLACE / "tmp" / part.replace("/", "-"))
     status = installed.run(
