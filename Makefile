@@ -5,7 +5,7 @@ OUT ?= out/demo.mp4
 ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS BINARIES
 
-.PHONY: help demo test build wheel wheel-windows wheel-aarch64 wheel-macos test-aarch64 pack bench
+.PHONY: help demo test build wheel wheel-windows test-windows wheel-aarch64 wheel-macos test-aarch64 pack bench
 .PHONY: lint asan ubsan fuzz vectorised clean
 .DEFAULT_GOAL := help
 
@@ -15,6 +15,7 @@ help:
 	@echo "make build   install what is needed and leave .venv/bin/sonic"
 	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
 	@echo "make wheel-windows   the same for Windows on x86-64, built here with Zig"
+	@echo "make test-windows    that wheel in Windows' own Python under Wine: its commands and the tests (ARGS=\"tests/face\")"
 	@echo "make wheel-aarch64   the same for Linux on 64-bit Arm, built here with Debian's cross compiler"
 	@echo "make test-aarch64    tests that wheel in an emulator, qemu-user   (ARGS=\"parity frames\")"
 	@echo "make wheel-macos     the same for macOS on Apple silicon; nobody has run it there yet"
@@ -42,7 +43,12 @@ demo:
 
 test:
 	@bash tools/bootstrap.sh test
+	@bash tools/wine/wanted.sh
 	@.venv/bin/python -m pytest $(ARGS)
+
+test-windows: wheel-windows
+	@bash tools/bootstrap.sh windows
+	@.venv/bin/python -m tools.wine.suite $(ARGS)
 
 build:
 	@bash tools/bootstrap.sh run

@@ -5,6 +5,7 @@
 #   tools/bootstrap.sh run     what `sonic` needs
 #   tools/bootstrap.sh test    that, and what the tests need
 #   tools/bootstrap.sh wheel   what tools/wheel.sh needs: no OpenCV of the system, no extension in the checkout
+#   tools/bootstrap.sh windows   what tools/wine needs: Debian's wine64 and the packages of the tests
 #
 # PYTHON=python3.12   the Python to build .venv from (the first python3 that is 3.10 or newer)
 # TORCH=...           the PyTorch to install, as a pip requirement or the path of a wheel
@@ -210,6 +211,10 @@ packages_of_python() {
 
 # Debian's packages for the compiler and the libraries, as far as they are not there.
 missing_libraries() {
+    if [ "$goal" = windows ]; then
+        [ -x /usr/lib/wine/wine64 ] || echo wine64
+        return
+    fi
     if [ "$goal" = wheel ]; then
         if ! command -v g++ >/dev/null || ! command -v gcc >/dev/null; then echo g++; fi
         if [ "$(uname -m)" = x86_64 ] && ! command -v nasm >/dev/null; then echo nasm; fi
@@ -353,7 +358,7 @@ list_of_packages() {
     if [ "${LOCK:-yes}" = no ]; then lock=in; fi
     case $1 in
     run) echo requirements.txt ;;
-    test) echo requirements-dev.$lock ;;
+    test | windows) echo requirements-dev.$lock ;;
     wheel) echo tools/requirements-wheel.$lock ;;
     esac
 }
@@ -413,8 +418,8 @@ build_extension() {
 prepare_folder() {
     local problem
     case $goal in
-    run | test | wheel) ;;
-    *) stop "Type tools/bootstrap.sh run, test or wheel: $goal is none of them." ;;
+    run | test | wheel | windows) ;;
+    *) stop "Type tools/bootstrap.sh run, test, wheel or windows: $goal is none of them." ;;
     esac
     case $PWD in
     *:* | *$'\n'*) stop "Move this folder to a path without colons: Python makes no virtual environment in $PWD." ;;
@@ -432,4 +437,4 @@ prepare_folder
 prepare_system
 prepare_venv
 prepare_packages
-if [ "$goal" != wheel ]; then build_extension; fi
+case $goal in run | test) build_extension ;; esac

@@ -113,7 +113,9 @@ def environment(python: str, torch: str) -> Path:
 
     inputs = [packages.requirements(python, torch), packages.RUNTIME.sha256, packages.PYTHONS[python].sha256]
     sources = [inspect.getsource(step) for step in (unpack_python, packages.runtime, packages.install)]
-    return cache.made_once(f"wine-python-{python}-torch-{torch}-{cache.digest(*inputs, *sources, SITECUSTOMIZE, own.name)}", make)
+    return cache.made_once(
+        f"wine-python-{python}-torch-{torch}-{cache.digest(*inputs, *sources, SITECUSTOMIZE, own.name)}", make
+    )
 
 
 def start(prefix_folder: Path) -> None:
