@@ -1,6 +1,7 @@
 """Which errors say that memory ran out: each library has its own."""
 
 import errno
+import sys
 
 import av
 import pytest
@@ -20,10 +21,11 @@ def real_errors():
         lambda: np.empty(1 << 60, np.uint8),
         lambda: torch.empty(1 << 60, dtype=torch.uint8),
         lambda: bytearray(1 << 62),
-        lambda: mmap.mmap(-1, 1 << 60),
         lambda: av.error.err_check(-errno.ENOMEM),
         lambda: cv2.error and (_ for _ in ()).throw(cv2.error("OpenCV: error: (-4:Insufficient memory) Failed")),
     ]
+    if sys.platform != "win32":  # Wine 8 begins to make such a section, and the process never recovers
+        attempts.append(lambda: mmap.mmap(-1, 1 << 60))
     for attempt in attempts:
         try:
             attempt()
@@ -33,7 +35,7 @@ def real_errors():
 
 def test_errors_that_libraries_raise():
     found = list(real_errors())
-    assert len(found) == 6
+    assert len(found) == (5 if sys.platform == "win32" else 6)
     for error in found:
         assert is_out_of_memory(error), repr(error)
         assert str(shortage(error)).startswith("Close other programs"), error

@@ -72,10 +72,11 @@ def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tup
     """{test: (result, reason)}; a test that ended the process is an ERROR, and those after it run in a new one."""
     results: dict[str, tuple[str, str]] = {}
     log = LOGS / (part.replace("/", "-").removesuffix(".py") + ".log")
-    lines: list[str] = []
+    log.write_bytes(b"")
 
     def read(line: str) -> None:
-        lines.append(line)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line)
         if match := RESULT.match(line.rstrip()):
             results[match[1].replace("\\", "/")] = (match[2], match[3])
 
@@ -86,7 +87,6 @@ def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tup
     status = installed.run(
         windows, folder, ["-m", "pytest", *options, f"--basetemp={temporary}", part], FOLDER_SECONDS, each_line=read
     )
-    log.write_text("".join(lines), "utf-8")
     if status not in (0, 1, 5):
         results[f"{part} (ended with {status})"] = ("ERROR", "")
     return results
