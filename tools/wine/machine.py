@@ -31,17 +31,10 @@ class Machine:
     python: Path  # the folder of python.exe
     prefix: Path
 
-    def run(
-        self,
-        arguments: list[str],
-        timeout: float,
-        folder: Path | None = None,
-        variables: dict[str, str] | None = None,
-        each_line: Callable[[str], None] = printed,
-    ) -> int | None:
-        """Passes each line that python.exe prints; its exit status, or None if it was stopped after `timeout` seconds.
-
-        The end of the process ends the wait: what it started may hold the pipe longer."""
+    def start(
+        self, arguments: list[str], folder: Path | None = None, variables: dict[str, str] | None = None
+    ) -> subprocess.Popen:
+        """python.exe, whose output is to be read from `stdout`; `kill` ends it."""
         process = subprocess.Popen(
             [environment.BIN / "wine64", self.python / "python.exe", *arguments],
             cwd=folder,
@@ -54,6 +47,20 @@ class Machine:
             errors="replace",
         )
         process.stdin.close()
+        return process
+
+    def run(
+        self,
+        arguments: list[str],
+        timeout: float,
+        folder: Path | None = None,
+        variables: dict[str, str] | None = None,
+        each_line: Callable[[str], None] = printed,
+    ) -> int | None:
+        """Passes each line that python.exe prints; its exit status, or None if it was stopped after `timeout` seconds.
+
+        The end of the process ends the wait: what it started may hold the pipe longer."""
+        process = self.start(arguments, folder, variables)
 
         def read() -> None:
             for line in process.stdout:
