@@ -15,7 +15,7 @@ help:
 	@echo "make build   install what is needed and leave .venv/bin/sonic"
 	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
 	@echo "make wheel-windows   the same for Windows on x86-64, built here with Zig"
-	@echo "make test-windows    that wheel in Windows' own Python under Wine: its commands and the tests (ARGS=\"tests/face\")"
+	@echo "make test-windows    that wheel in Windows' own Python under Wine: commands and tests (ARGS=tests/face)"
 	@echo "make wheel-aarch64   the same for Linux on 64-bit Arm, built here with Debian's cross compiler"
 	@echo "make test-aarch64    tests that wheel in an emulator, qemu-user   (ARGS=\"parity frames\")"
 	@echo "make wheel-macos     the same for macOS on Apple silicon; nobody has run it there yet"
