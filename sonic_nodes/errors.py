@@ -5,6 +5,7 @@ so they are safe on terminals, in logs and on ComfyUI's page.
 """
 
 import errno
+import os
 
 from .printable import printable, printable_lines
 
@@ -32,7 +33,15 @@ _MEMORY_TEXTS = (
     "thread constructor failed",
     "pthread_create",
     "resource temporarily unavailable",
+    "paging file is too small",
+    "error code: <1455>",
 )
+# Of Windows, whose texts are in the user's language: not enough memory, out of memory, no system resources, and the
+# paging file that is too small, for which there is no errno
+_MEMORY_WINERRORS = (8, 14, 1450, 1455)
+
+
+WINDOWS = os.name == "nt"
 
 
 class SonicError(Exception):
@@ -107,6 +116,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         seen.add(id(error))
         if isinstance(error, (MemoryError, ResourceError)) or getattr(error, "errno", None) == errno.ENOMEM:
             return True
+        if getattr(error, "winerror", None) in _MEMORY_WINERRORS:
+            return True
         # a SonicError's text is ours, and that of an OSError with an errno ends with a file's name
         text = "" if isinstance(error, SonicError) else getattr(error, "strerror", None) or str(error)
         if says_out_of_memory(text):
@@ -122,7 +133,8 @@ def shortage(error: BaseException) -> ResourceError:
     while not isinstance(error, MemoryError) and (error.__cause__ or error.__context__):
         error = error.__cause__ or error.__context__
     detail = (str(error).strip().splitlines() or [""])[0].rstrip(".")[:200]
+    limit = "let Windows manage the size of the paging file" if WINDOWS else "raise the memory limit (ulimit -v)"
     return ResourceError(
-        "Close other programs, choose a smaller input or raise the memory limit (ulimit -v): memory ran out"
+        f"Close other programs, choose a smaller input or {limit}: memory ran out"
         + (f" ({detail})." if detail else ".")
     )

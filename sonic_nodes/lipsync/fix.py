@@ -14,7 +14,7 @@ from ..extension.native import _sonic
 from ..media.aac import AacTrack
 from ..media.audio import Sound
 from ..media.channels import output_note
-from ..media.files import atomic_video, copy_video, create_temporary, is_same_file, output_errors, regular_file
+from ..media.files import atomic_video, check_video_path, copy_video, is_same_file, regular_file
 from ..media.provenance import xmp_box
 from ..media.tags import ANY_ENCODING, copyable_tags
 from ..media.tracks import CarriedTracks, played_audio
@@ -67,11 +67,9 @@ def shift_samples(waveform: np.ndarray, rate: int, delay_ms: float) -> np.ndarra
 
 def check_target(source: str, target: str) -> None:
     """OutputError when `target` cannot be written: called before the clip is measured."""
-    path = os.path.abspath(target)
-    if is_same_file(path, source):
+    if is_same_file(target, source):
         raise OutputError("Choose another name for the corrected video: the original is not overwritten.")
-    with output_errors(path):
-        create_temporary(path).remove()
+    check_video_path(target)
 
 
 def write_shifted(source: str, target: str, sound: Sound, start_s: float) -> str:

@@ -14,15 +14,16 @@ import av
 
 from ..errors import InputError, OutputError, ResourceError, is_out_of_memory
 from ..interrupts import deferred
-from .file_names import is_device
-from .temporary import TemporaryFolder
+from .file_names import is_device, output_problem, shown_path, system_path
+from .system_errors import LOCK_VIOLATION, SHARING_VIOLATION, is_broken_pipe, is_disk_full, reason_of, retried
+from .temporary import KeptElsewhere, TemporaryFolder
 
-_DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
 
 
 def is_same_file(path: str | os.PathLike, other: str | os.PathLike) -> bool:
     """Whether both names refer to the same existing file."""
+    path, other = system_path(path), system_path(other)
     return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
 
 
@@ -39,6 +40,7 @@ def open_regular(path: str | os.PathLike) -> BinaryIO:
     """
     if is_device(path):
         raise NotRegularFile("a device or pipe")
+    path = system_path(path)
     check_regular(os.stat(path).st_mode)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -67,7 +69,9 @@ def regular_file(path: str | os.PathLike, name: str):
         raise InputError(f"Choose a file on disk: {name} is {error}.") from None
     except FileNotFoundError:
         raise InputError(f"Check the file's name and folder: {os.fspath(path)!r} does not exist.") from None
-    except PermissionError:
+    except PermissionError as error:
+        if getattr(error, "winerror", None) in (SHARING_VIOLATION, LOCK_VIOLATION):
+            raise InputError(f"Close the program that has {name} open, and run again: it lets no other read.") from None
         raise InputError(f"Allow this program to read {name}: the system refuses it.") from None
     except (OSError, ValueError) as error:
         raise unreadable(name, error) from None
@@ -83,20 +87,19 @@ def unreadable(name: str, error: Exception) -> InputError:
 def atomic_write(path: str | os.PathLike, is_last: bool = False):
     """A temporary file open for writing bytes. It replaces `path` when the block ends without an error and is removed
     otherwise. is_last: TemporaryFolder.publish."""
-    path = os.path.abspath(os.fspath(path))
-    if "\0" in path:
-        raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
-    temporary = None
+    path = output_path(path)
+    temporary, target = None, system_path(path)
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
+        if os.path.exists(target) and not os.path.isfile(target):
             raise OutputError(f"Choose a file name: {path!r} is not a file.")
+        check_replaceable(path)
         temporary = TemporaryFolder(os.path.dirname(path))
         with open(temporary.output, "xb") as file:
             yield file
         temporary.publish(path, is_last)
-    except BrokenPipeError:
-        raise  # from another output of the block
     except OSError as error:
+        if is_broken_pipe(error):
+            raise  # from another output of the block
         raise unwritable(path, error) from None
     finally:
         if temporary:
@@ -107,8 +110,8 @@ def atomic_write(path: str | os.PathLike, is_last: bool = False):
 def new_folders(path: str | os.PathLike):
     """Makes the folder `path` and those above it that are missing. When the block ends with an error, those of them
     that are empty are removed. Raises OSError."""
-    path, made = os.path.abspath(os.fspath(path)), []
-    while not os.path.isdir(path):
+    path, made = system_path(os.path.abspath(os.fspath(path))), []
+    while not os.path.isdir(path) and os.path.dirname(path) != path:  # there is no drive Q:
         made.append(path)
         path = os.path.dirname(path)
     try:
@@ -122,9 +125,47 @@ def new_folders(path: str | os.PathLike):
         raise
 
 
+def output_path(path: str | os.PathLike) -> str:
+    """The absolute path of a new file. OutputError for a name that the system can give to no file."""
+    if problem := output_problem(path):
+        raise OutputError(f"Choose another file name: {os.fspath(path)!r} {problem}.")
+    return os.path.abspath(os.fspath(path))
+
+
+def check_replaceable(path: str) -> None:
+    """OutputError when the existing file at `path` is open in another program that lets nobody replace it, as Windows
+    has it: this shows before the work. A rename to its own name changes nothing."""
+    target = system_path(path)
+    try:
+        if os.path.lexists(target):
+            retried(os.rename, target, target)
+    except PermissionError as error:
+        remedy = f"{_release(path)}, or choose another name"
+        raise OutputError(f"{remedy}: it cannot be replaced ({reason_of(error)}).") from None
+
+
+def _release(path: str) -> str:
+    """The first half of a sentence: what the user does so that a file can be replaced."""
+    try:
+        is_read_only = not os.stat(system_path(path)).st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+    except OSError:
+        is_read_only = False
+    return f"Make {path!r} writable" if is_read_only else f"Close the program that has {path!r} open"
+
+
+def kept_elsewhere(path: str, error: KeptElsewhere) -> OutputError:
+    kept = shown_path(error.kept)
+    return OutputError(
+        f"{_release(path)} and rename the new file to it: what was made is complete and is in {kept!r}, since {path!r} "
+        f"cannot be replaced ({reason_of(error)})."
+    )
+
+
 def unwritable(path: str, error: Exception) -> OutputError:
-    reason = getattr(error, "strerror", None) or str(error)
-    if getattr(error, "errno", None) in _DISK_FULL:
+    reason = reason_of(error)
+    if isinstance(error, KeptElsewhere):
+        return kept_elsewhere(path, error)
+    if is_disk_full(error):
         return OutputError(f"Free disk space or choose another folder: {path!r} does not fit ({reason}).")
     return OutputError(
         f"Choose a folder that exists and in which you may write: {path!r} cannot be written ({reason})."
@@ -141,13 +182,15 @@ def output_errors(path: str):
             raise ResourceError(
                 f"Close other programs or choose a smaller picture: memory ran out while {path!r} was written."
             ) from None
+        if isinstance(error, KeptElsewhere):
+            raise kept_elsewhere(path, error) from None
         raise OutputError(_remedy(error, path)) from None
 
 
 def _remedy(error: Exception, path: str) -> str:
-    reason = getattr(error, "strerror", None) or str(error)
+    reason = reason_of(error)
     number = getattr(error, "errno", None)
-    if number in _DISK_FULL:
+    if is_disk_full(error):
         return f"Free disk space or choose another folder: {path!r} does not fit ({reason})."
     if number == errno.ENAMETOOLONG:
         return f"Choose a shorter file name: {path!r} cannot be written ({reason})."
@@ -162,19 +205,18 @@ def _remedy(error: Exception, path: str) -> str:
 def create_temporary(path: str) -> TemporaryFolder:
     """A folder beside the target with an empty file, `output`. OutputError when the target cannot be written: this
     shows before anything is rendered."""
-    if "\0" in path:
-        raise OutputError(f"Choose another file name: {path!r} contains a NUL character.")
     folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
+    if not os.path.isdir(system_path(folder)):
         raise OutputError(f"Create the folder first: there is no folder {folder!r}.")
     try:
-        mode = os.stat(path).st_mode
+        mode = os.stat(system_path(path)).st_mode
         if not stat.S_ISREG(mode):
             raise OutputError(f"Choose a file name for the video: {path!r} is not a file.")
         if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
             raise OutputError(f"Choose another file name, or make the file writable: {path!r} is read-only.")
     except FileNotFoundError:
         pass  # the usual case: a new file
+    check_replaceable(path)
     temporary = TemporaryFolder(folder, "output.mp4")
     try:
         os.close(os.open(temporary.output, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -184,11 +226,18 @@ def create_temporary(path: str) -> TemporaryFolder:
     return temporary
 
 
+def check_video_path(path: str | os.PathLike) -> None:
+    """OutputError when a video cannot be written to `path`: called before work that takes long."""
+    path = output_path(path)
+    with output_errors(path):
+        create_temporary(path).remove()
+
+
 @contextmanager
 def atomic_video(path: str | os.PathLike):
     """The name of an empty temporary file. It replaces `path` when the block ends without an error and is removed
     otherwise. OutputError: the target cannot be written."""
-    path = os.path.abspath(os.fspath(path))
+    path = output_path(path)
     with output_errors(path):
         temporary = create_temporary(path)
         try:

@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image
 
 from ..errors import OutputError, UsageError
+from .file_names import output_problem, shown_path, system_path
 from .files import new_folders
+from .system_errors import retried
 from .temporary import TemporaryFolder
 
 FRAME_NAME = re.compile(r"\d{6,}\.png", re.IGNORECASE)
@@ -28,7 +30,9 @@ class FrameFolder:
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = os.path.abspath(os.fspath(folder))
+        self._problem = output_problem(folder)
+        self.folder = system_path(os.path.abspath(os.fspath(folder)))
+        self.shown = shown_path(self.folder)
         self.count = 0
         self._is_published = False
 
@@ -38,17 +42,17 @@ class FrameFolder:
         written."""
         self = FrameFolder(folder)
         if os.path.lexists(self.folder) and not os.path.isdir(self.folder):
-            raise OutputError(f"Choose another folder for --frames: {self.folder} is not a folder.")
+            raise OutputError(f"Choose another folder for --frames: {self.shown} is not a folder.")
         try:
-            if "\0" in self.folder:
-                raise ValueError("its name contains a NUL character")
+            if self._problem:
+                raise ValueError(f"its name {self._problem}")
             TemporaryFolder(self._existing()).remove()
             taken = [name for name in _names(self.folder) if FRAME_NAME.fullmatch(name)]
         except (OSError, ValueError) as error:
             raise self._unwritable(error) from None
         if taken:
             raise UsageError(
-                f"Choose another folder for --frames: {self.folder} already holds frames, such as {min(taken)}."
+                f"Choose another folder for --frames: {self.shown} already holds frames, such as {min(taken)}."
             )
 
     def __enter__(self) -> FrameFolder:
@@ -80,7 +84,7 @@ class FrameFolder:
         try:
             if self.is_new:
                 self._stack.enter_context(new_folders(os.path.dirname(self.folder)))
-                os.rename(self.temporary.output, self.folder)
+                retried(os.rename, self.temporary.output, self.folder)
             else:
                 self.temporary.link()
         except OSError as error:
@@ -91,19 +95,19 @@ class FrameFolder:
         if self._is_published and kind is None and not self.is_new:
             self.temporary.keep_links()
         elif self._is_published and kind is not None and self.is_new:
-            os.rename(self.folder, self.temporary.output)
+            retried(os.rename, self.folder, self.temporary.output)
         self._stack.__exit__(kind, error, traceback)
 
     def _existing(self) -> str:
         """The folder, or the nearest one above it that exists: the same file system."""
         path = self.folder
-        while not os.path.lexists(path):
+        while not os.path.lexists(path) and os.path.dirname(path) != path:  # there is no drive Q:
             path = os.path.dirname(path)
         return path
 
     def _unwritable(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error)
-        return OutputError(f"Choose another folder for --frames: {self.folder} cannot be written ({reason}).")
+        return OutputError(f"Choose another folder for --frames: {self.shown} cannot be written ({reason}).")
 
 
 def _names(folder: str) -> list[str]:

@@ -5,26 +5,24 @@ use is recognised by a lock on a file in it, which the system drops with the pro
 do, because a folder may be seen from other containers and, on a network share, from other machines. Locks are certain
 between processes on one kernel, whose boot id is in the folder's name. Folders of other machines, and those on file
 systems without locks, are deleted when nothing in them has changed for a day on the file system's own clock.
+
+On Windows other programs open new files for a moment, and no file that is open can be renamed, replaced or deleted:
+renames wait for that (system_errors.py), and an output whose target stays open is kept under a name beside it.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import platform
 import re
 import secrets
 import shutil
 from contextlib import suppress
 
 from ..interrupts import check, complete, deferred
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-    import msvcrt
+from .file_lock import HAS_FLOCK, machine, try_lock
+from .file_names import system_path
+from .system_errors import retried
 
 NAME = re.compile(r"\.sonic-([0-9a-f]{8})-[0-9a-f]{16}")
 LOCK = "sonic.lock"
@@ -33,6 +31,8 @@ OUTPUT, KEPT = "output", ".kept"
 WITHOUT_LOCKS = "0" * 8  # in place of the machine
 KEPT_S = 86_400  # folders whose process cannot be seen from here
 ATTEMPTS = 100
+CLEAR_UP_S = 0.5  # for files that other programs have open; the next run deletes what is left
+BINARY = getattr(os, "O_BINARY", 0)
 
 announce = None  # called with the parent of each new folder: a process that watches this one sweeps there
 
@@ -40,28 +40,12 @@ _in_use: set[TemporaryFolder] = set()
 _swept: set[str] = set()
 
 
-def _machine() -> str:
-    """8 hex digits: the running kernel, which containers share; elsewhere the machine's name."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            identity = file.read(64)
-    except OSError:
-        identity = platform.node().encode()
-    return hashlib.sha256(identity).hexdigest()[:8]
+class KeptElsewhere(OSError):
+    """The output is complete, but could not take its name: it stands at `kept`."""
 
-
-def _try_lock(descriptor: int) -> bool | None:
-    """True: locked. False: another process holds the lock. None: the file system has no locks."""
-    try:
-        if fcntl:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        return True
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        return None
+    def __init__(self, error: OSError, kept: str):
+        super().__init__(error.errno, error.strerror or str(error))
+        self.kept = kept
 
 
 class TemporaryFolder:
@@ -71,9 +55,9 @@ class TemporaryFolder:
     """
 
     def __init__(self, parent: str | os.PathLike, name: str = OUTPUT):
-        self.parent, self._descriptor = os.path.abspath(os.fspath(parent)), None
+        self.parent, self._descriptor = system_path(os.path.abspath(os.fspath(parent))), None
         self._moved: list[str] = []
-        self._name(_machine())
+        self._name(machine())
         _in_use.add(self)
         if announce:
             announce(self.parent)
@@ -91,14 +75,15 @@ class TemporaryFolder:
 
     def _create(self) -> bool:
         """False when a sweep took the folder before it was locked."""
-        self._name(_machine())
-        os.mkdir(self.path, 0o700)
+        self._name(machine())
+        _make_private(self.path)
         try:
-            self._descriptor = os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-            locked = _try_lock(self._descriptor)
+            self._descriptor = os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_RDWR | BINARY, 0o600)
+            locked = try_lock(self._descriptor)
             if locked is None:
                 self._rename_without_locks()
-            same = os.path.samestat(os.stat(self._lock), os.fstat(self._descriptor))
+            # file systems of Windows without file numbers would say no, and nothing that is open is deleted there
+            same = not HAS_FLOCK or os.path.samestat(os.stat(self._lock), os.fstat(self._descriptor))
         except FileNotFoundError:
             locked = same = False
         if locked is False or not same:
@@ -112,19 +97,38 @@ class TemporaryFolder:
         self._lock = os.path.join(self.path, LOCK)
 
     def _rename_without_locks(self) -> None:
-        before = self.path
+        self._close()  # Windows renames no folder in which a file is open
+        before = self.path, self._lock
         self._name(WITHOUT_LOCKS)
-        os.rename(before, self.path)
+        try:
+            retried(os.rename, before[0], self.path)
+        except OSError:
+            self.path, self._lock = before
+            raise
+        self._descriptor = os.open(self._lock, os.O_RDWR | BINARY)
 
     def publish(self, target: str | os.PathLike, is_last: bool = True) -> None:
         """Renames `output` to `target` and removes the folder. is_last: the command has no output after this one, and a
-        signal comes too late from here on."""
+        signal comes too late from here on. Raises OSError; KeptElsewhere when the output has another name now."""
+        target = system_path(os.path.abspath(os.fspath(target)))
         with deferred():
             check()
-            _replace(self.output, target)
+            problem = self._move(target)
             if is_last:
                 complete()
             self.remove()
+        if problem:
+            raise problem
+
+    def _move(self, target: str) -> KeptElsewhere | None:
+        try:
+            retried(_replace, self.output, target)
+        except OSError as error:
+            kept = _keep(self.output, target)
+            if kept is None:
+                raise
+            return KeptElsewhere(error, kept)
+        return None
 
     def link(self) -> None:
         """Gives each file in the folder `output` its name in `parent` too; FileExistsError where one is taken. Until
@@ -138,11 +142,11 @@ class TemporaryFolder:
             except OSError:  # FAT has no links
                 if os.path.lexists(target):
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
-                os.rename(source, target)
+                retried(os.rename, source, target)
                 self._moved.append(target)
 
     def keep_links(self) -> None:
-        os.rename(self.output, self.output + KEPT)
+        retried(os.rename, self.output, self.output + KEPT)
         self._moved.clear()
 
     def remove(self) -> None:
@@ -150,7 +154,7 @@ class TemporaryFolder:
             _in_use.discard(self)
             for name in self._moved:
                 with suppress(OSError):
-                    os.unlink(name)
+                    _unlink(name)
             _delete(self.path, self._close)
             self._close()
 
@@ -160,14 +164,56 @@ class TemporaryFolder:
             os.close(descriptor)
 
 
-def _replace(source: str, target: str | os.PathLike) -> None:
+def _make_private(path: str) -> None:
+    """A new folder for this user alone. On Windows it is as open as its parent: what is made in it keeps the folder's
+    access list for ever, also when it is renamed, and the video would be private."""
+    if HAS_FLOCK:
+        os.mkdir(path, 0o700)
+    else:
+        os.mkdir(path)
+
+
+def _replace(source: str, target: str) -> None:
     try:
         os.replace(source, target)
     except OSError:
-        if not os.path.isdir(source) or os.path.islink(target):
+        is_link = os.path.islink(target) or getattr(os.path, "isjunction", lambda path: False)(target)
+        if not os.path.isdir(source) or is_link or not os.path.isdir(target):
             raise
         os.rmdir(target)  # Windows does not replace an empty folder
         os.replace(source, target)
+
+
+def _keep(source: str, target: str) -> str | None:
+    """Gives a complete output a free name beside its target, NAME (2).mp4 or a higher number, by a copy where it cannot
+    be renamed. None when that fails too."""
+    stem, ending = os.path.splitext(target)
+    for number in range(2, ATTEMPTS):
+        name = f"{stem} ({number}){ending}"
+        if os.path.lexists(name):
+            continue
+        with suppress(OSError):
+            retried(os.rename, source, name)
+            return name
+        with suppress(OSError):
+            return _copy(source, name)
+        return None
+    return None
+
+
+def _copy(source: str, name: str) -> str:
+    try:
+        with open(source, "rb") as old, open(name, "xb") as new:
+            shutil.copyfileobj(old, new, 1 << 20)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+    return name
+
+
+def _unlink(path: str) -> None:
+    retried(os.unlink, path, patience_s=CLEAR_UP_S)
 
 
 def remove_all() -> None:
@@ -194,18 +240,18 @@ def sweep(parent: str, now: float) -> None:
     if parent in _swept:
         return
     _swept.add(parent)
-    own, machine = {os.path.basename(folder.path) for folder in list(_in_use)}, _machine()
+    own, here = {os.path.basename(folder.path) for folder in list(_in_use)}, machine()
     with suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             found = NAME.fullmatch(entry.name)
             if found and entry.name not in own and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError):
-                    _sweep_one(entry.path, found[1] == machine, now)
+                    _sweep_one(entry.path, found[1] == here, now)
 
 
 def _sweep_one(path: str, is_of_this_machine: bool, now: float) -> None:
     try:
-        descriptor = os.open(os.path.join(path, LOCK), os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(os.path.join(path, LOCK), os.O_RDWR | BINARY | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:
         os.rmdir(path)  # its process was killed before it made the lock; OSError when the folder holds anything
         return
@@ -218,7 +264,7 @@ def _sweep_one(path: str, is_of_this_machine: bool, now: float) -> None:
             os.close(descriptor)
 
     try:
-        locked = _try_lock(descriptor)
+        locked = try_lock(descriptor)
         is_certain = locked is True and is_of_this_machine
         if locked is not False and _is_ours(path, descriptor) and (is_certain or now - _newest(path) > KEPT_S):
             _delete(path, close)
@@ -247,7 +293,7 @@ def _withdraw(path: str) -> None:
         outside = os.path.join(parent, name)
         with suppress(OSError):
             if os.path.samestat(os.lstat(os.path.join(linked, name)), os.lstat(outside)):
-                os.unlink(outside)
+                _unlink(outside)
 
 
 def _delete(path: str, close) -> None:
@@ -259,11 +305,11 @@ def _delete(path: str, close) -> None:
             if name == LOCK:
                 continue
             if os.path.isdir(entry) and not os.path.islink(entry):
-                shutil.rmtree(entry, ignore_errors=True)
+                retried(shutil.rmtree, entry, patience_s=CLEAR_UP_S)
             else:
-                os.unlink(entry)
-        if fcntl is None:
+                _unlink(entry)
+        if not HAS_FLOCK:
             close()
         with suppress(FileNotFoundError):
-            os.unlink(os.path.join(path, LOCK))
-        os.rmdir(path)
+            _unlink(os.path.join(path, LOCK))
+        retried(os.rmdir, path, patience_s=CLEAR_UP_S)

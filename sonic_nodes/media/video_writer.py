@@ -25,7 +25,7 @@ from . import boxes
 from .aac import AacTrack
 from .audio import Sound
 from .channels import positions_of
-from .files import create_temporary, output_errors
+from .files import create_temporary, output_errors, output_path
 from .provenance import xmp_box
 from .tags import ANY_ENCODING
 from .tracks import CarriedTracks
@@ -99,7 +99,7 @@ class VideoWriter:
             raise OutputError(
                 f"Choose a smaller picture: videos have sides of 1 to {MAX_SIDE_PX} px, not {width} x {height}."
             )
-        self.path = os.path.abspath(os.fspath(path))
+        self.path = output_path(path)
         self.width, self.height = width, height
         self.fps = Fraction(fps).limit_denominator(1001)
         self.frames = 0
@@ -241,9 +241,17 @@ class _Encoder:
         self.even = 2 if coding.pixels == "yuv420p" else 1
         self.reformatter = VideoReformatter()
         self.coding, self.fps, self.time_base = coding, writer.fps, writer.time_base
+        self.audio = None
         self.container = av.open(
             "file:" + writer._temporary, "w", format="mp4", options={"movflags": "+faststart"}, **ANY_ENCODING
         )
+        try:
+            self._add_streams(writer)
+        except BaseException:
+            self.abandon()  # Windows deletes no file that is open
+            raise
+
+    def _add_streams(self, writer: VideoWriter) -> None:
         self.container.metadata.update(writer._metadata)
         width, height = (-(-side // self.even) * self.even for side in (writer.width, writer.height))
         self.video = self._video_stream(width, height, writer._colours)

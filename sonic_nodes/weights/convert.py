@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from ..errors import OutputError, ResourceError, UsageError
-from ..media.files import new_folders
-from ..media.temporary import TemporaryFolder
+from ..media.file_names import output_problem, system_path
+from ..media.files import kept_elsewhere, new_folders
+from ..media.temporary import KeptElsewhere, TemporaryFolder
 
 NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
@@ -39,15 +40,18 @@ def size_of(tensors: dict[str, torch.Tensor], dtype: torch.dtype | None) -> int:
 @contextlib.contextmanager
 def atomic_folder(target, bytes_needed: int):
     """Yields a temporary folder that becomes `target` at the end, or is deleted on an error."""
-    target = Path(target).absolute()
+    if problem := output_problem(target):
+        raise OutputError(f"Choose another output folder: the name {str(target)!r} {problem}.")
+    shown = Path(target).absolute()
+    target = Path(system_path(shown))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"Choose an output folder that does not exist yet: {target} exists and is not empty.")
+        raise UsageError(f"Choose an output folder that does not exist yet: {shown} exists and is not empty.")
     try:
         with new_folders(target.parent), contextlib.ExitStack() as stack:
             free = shutil.disk_usage(target.parent).free
             if free < bytes_needed:
                 raise ResourceError(
-                    f"Choose a disk with {bytes_needed / 1e9:.2f} GB of free space: {target.parent} has "
+                    f"Choose a disk with {bytes_needed / 1e9:.2f} GB of free space: {shown.parent} has "
                     f"{free / 1e9:.2f}."
                 )
             temporary = TemporaryFolder(target.parent)
@@ -55,7 +59,9 @@ def atomic_folder(target, bytes_needed: int):
             os.mkdir(temporary.output)
             yield Path(temporary.output)
             temporary.publish(target)
+    except KeptElsewhere as error:
+        raise kept_elsewhere(str(shown), error) from error
     except OSError as error:
         raise OutputError(
-            f"Choose a writable output folder: {target} is not writable ({error.strerror or error})."
+            f"Choose a writable output folder: {shown} is not writable ({error.strerror or error})."
         ) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
+from ..media.file_names import system_path
 from ..media.files import open_regular
 from . import safetensors_header, torch_container
 from .entries import DamagedFile, Entry, TimeLimit
@@ -24,7 +25,7 @@ class WeightFile:
     @functools.cached_property
     def _bytes(self) -> torch.UntypedStorage:
         try:
-            return torch.UntypedStorage.from_file(str(self.path), False, self.size)
+            return torch.UntypedStorage.from_file(system_path(self.path), False, self.size)
         except UnicodeError as error:
             raise InputError(
                 f"Rename {self.path} and its folders to names in UTF-8: PyTorch cannot map a file under this one."

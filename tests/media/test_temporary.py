@@ -22,7 +22,7 @@ OTHER_MACHINE = "0123abcd"
 def abandoned(parent, machine=None, age_s=0.0, note=NOTE):
     """What a process leaves that is killed: a folder as TemporaryFolder makes it, without the lock."""
     folder = TemporaryFolder(parent)
-    name = Path(folder.path).name.replace(temporary._machine(), machine or temporary._machine())
+    name = Path(folder.path).name.replace(temporary.machine(), machine or temporary.machine())
     path = Path(parent) / name
     os.rename(folder.path, path)
     os.close(folder._descriptor)
@@ -58,7 +58,7 @@ def test_a_process_of_another_machine_is_given_a_day(tmp_path):
 
 
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(temporary, "_try_lock", lambda descriptor: None)
+    monkeypatch.setattr(temporary, "try_lock", lambda descriptor: None)
     folder = TemporaryFolder(tmp_path)
     assert Path(folder.path).name.startswith(f".sonic-{temporary.WITHOUT_LOCKS}-")
     sweep_again(tmp_path)
@@ -153,7 +153,7 @@ def test_frames_of_a_failed_run_leave_what_was_there(tmp_path, monkeypatch, exis
         monkeypatch.setattr(os, "link", link)
     with pytest.raises(ZeroDivisionError):
         write(folder, "then fail")
-    left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*"))
+    left = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*"))
     assert left == ["deep", "deep/frames", "deep/frames/notes.txt"] * existing
 
 
