@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import InstallError, is_out_of_memory, shortage
 from ..extension import places, targets, versions
 from ..extension.loading import PACK
+from ..memory.host import available_bytes
 from ..printable import printable_lines
 
 LEAST_MEMORY_BYTES = 2 << 30
@@ -205,21 +206,8 @@ def check_weights():
     )
 
 
-def free_memory_bytes() -> int | None:
-    try:
-        return int(re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii")).group(1)) << 10
-    except (OSError, AttributeError):
-        pass
-    try:
-        import psutil  # installed with ComfyUI
-
-        return psutil.virtual_memory().available
-    except ImportError:
-        return None
-
-
 def check_memory():
-    free = free_memory_bytes()
+    free = available_bytes()
     if free is None:
         return False, "unknown on this system"
     remedy = "" if free >= LEAST_MEMORY_BYTES else ": close other programs"

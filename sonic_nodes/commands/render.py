@@ -18,11 +18,12 @@ from ..engines import engine_class
 from ..errors import UsageError
 from ..media.audio import read_sound
 from ..media.channels import output_note
-from ..media.files import is_same_file
+from ..media.files import check_video_path, is_same_file
 from ..media.frame_folder import FrameFolder
 from ..media.image import load_picture, read_picture
 from ..media.provenance import metadata
 from ..media.video_writer import VideoWriter
+from ..memory.host import peak_resident_bytes
 from ..models.constants import FPS, LATENT_FPS
 from ..printable import printable
 from .render_options import RenderRequest
@@ -134,6 +135,7 @@ def check_output(request: RenderRequest):
     for source in (request.portrait, request.speech):
         if is_same_file(output, source):
             raise UsageError(f"Choose another output: {output} is an input and would be overwritten.")
+    check_video_path(request.output)
     if request.frames:
         FrameFolder.check(request.frames)
 
@@ -176,9 +178,5 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
 
 def peak_memory_mb():
     """Highest resident memory of this process so far, in MB; None where the system does not report it."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+    peak = peak_resident_bytes()
+    return None if peak is None else peak / 1e6

@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -22,6 +21,7 @@ from ..models.sampler import Settings
 from . import KINDS, estimate
 from .benchmark import Speed
 from .estimate import NETWORKS_OF, Model
+from .host import available_bytes
 from .stage import Stage
 
 GIB = 1 << 30
@@ -58,17 +58,9 @@ def unused(device: torch.device) -> int:
 
 def free_host_bytes() -> int:
     """System memory that is available without swapping."""
-    try:
-        import psutil
-
-        return psutil.virtual_memory().available
-    except ImportError:
-        pass
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        pass
+    found = available_bytes()
+    if found is not None:
+        return found
     if hasattr(os, "sysconf"):  # macOS without psutil: half of the installed memory
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return 8 * GIB

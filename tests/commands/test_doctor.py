@@ -155,7 +155,7 @@ def test_weights_are_looked_for(monkeypatch, tmp_path):
 
 
 def test_too_little_memory_and_disk(monkeypatch):
-    monkeypatch.setattr(doctor, "free_memory_bytes", lambda: 5 << 20)
+    monkeypatch.setattr(doctor, "available_bytes", lambda: 5 << 20)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1, 1, 0))
     found = findings()
     assert not found["memory"]["ok"] and found["memory"]["detail"].endswith("close other programs")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sonic_nodes.errors import ResourceError, UsageError
-from sonic_nodes.memory import plan
+from sonic_nodes.memory import host, plan
 from sonic_nodes.memory.plan import GIB, VARIANTS, Budget, Speed, make, plans, with_retry
 from sonic_nodes.memory.stage import Stage
 
@@ -138,7 +138,7 @@ def test_free_memory_is_found_without_psutil(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without_psutil)
     assert 1e8 < plan.free_host_bytes() < 1e14
-    monkeypatch.setattr(plan.Path, "read_text", lambda self: "")
+    monkeypatch.setattr(host.Path, "read_text", lambda self, encoding: "")
     assert 1e8 < plan.free_host_bytes() < 1e14
 
 
