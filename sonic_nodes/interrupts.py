@@ -20,9 +20,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection
 
-# SIGBREAK: Ctrl-Break on Windows, and what the C runtime makes of a console window that is closed
+# SIGBREAK: Ctrl-Break on Windows, and a console window that is closed
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 STOP_SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+# Windows' events that end the process (HandlerRoutine in its documentation): a closed console, a log-off, a shutdown
+CLOSING_EVENTS = (2, 5, 6)
+CLOSING_SIGNAL = getattr(signal, "SIGBREAK", signal.SIGTERM)
+CLOSING_S = 4.0  # of the 5 s after which Windows ends the process
 SAME_EVENT_S = 0.5  # a terminal that closes, `timeout` and `make` send the same signal twice
 
 
@@ -117,7 +121,7 @@ def stop_signals(clear_up: Callable[[], object], ignore_after: bool = False) -> 
     try:
         for number in before:
             signal.signal(number, _stop)
-        with _end_at_once(clear_up):
+        with _end_at_once(clear_up), _console_handler(clear_up):
             yield
     finally:
         for number, handler in before.items():
@@ -156,9 +160,52 @@ def _watch(receiver: socket.socket, clear_up: Callable[[], object]) -> None:
 
 
 @contextmanager
+def _console_handler(clear_up: Callable[[], object]) -> Iterator[None]:
+    """Stops the command when the console is closed, and keeps the process until the command has cleared up: Windows
+    ends it when a handler of such an event returns, and the C runtime's returns at once."""
+    console = _console()
+    if console is None:
+        yield
+        return
+    ended = threading.Event()
+    handler = console.HANDLER(lambda event: _on_console_event(event, ended, clear_up))
+    console.SetConsoleCtrlHandler(handler, True)
+    try:
+        yield
+    finally:
+        ended.set()
+        console.SetConsoleCtrlHandler(handler, False)
+
+
+def _on_console_event(event: int, ended: threading.Event, clear_up: Callable[[], object]) -> bool:
+    """In a thread of the system's. True: no other handler is called."""
+    if event not in CLOSING_EVENTS:
+        return False
+    signal.raise_signal(CLOSING_SIGNAL)
+    if not ended.wait(CLOSING_S):
+        with suppress(Exception):
+            clear_up()
+    return True
+
+
+def _console():
+    """Windows' functions of consoles; None elsewhere."""
+    if os.name != "nt":
+        return None
+    import ctypes
+    from types import SimpleNamespace
+
+    handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)
+    call = ctypes.WinDLL("kernel32").SetConsoleCtrlHandler
+    call.argtypes, call.restype = (handler, ctypes.c_int), ctypes.c_int
+    return SimpleNamespace(HANDLER=handler, SetConsoleCtrlHandler=call)
+
+
+@contextmanager
 def signals_blocked() -> Iterator[None]:
     """Processes started in the block never see the signals that stop the command: the parent ends them. A terminal
-    sends a signal to all processes, and those would print an error each."""
+    sends a signal to all processes, and those would print an error each. On Windows nothing is blocked, since a Ctrl-C
+    to this process would be lost, not delayed: a process ignores signals from `end_with_parent` on."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
