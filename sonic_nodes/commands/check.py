@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,12 +14,16 @@ from tqdm import tqdm
 from ..errors import OutputError, ResourceError, UsageError
 from ..gate.reports import CsvReport, HtmlReport, JsonReport, TextReport
 from ..gate.result import Outputs, Request, Result
-from ..gate.workers import check_sources
+from ..gate.workers import MAX_JOBS, check_sources
 from ..media.fetch import is_url
+from ..media.file_names import WINDOWS, allowed_stem, output_problem, shown_path, system_path
 from ..media.files import is_same_file, new_folders
+from ..media.system_errors import reason_of
 from ..media.temporary import sweep_again
+from .streams import say
 
 FINE, REJECTED, WARNED, UNREADABLE = 0, 1, 2, 3
+PATTERN = re.compile("[*?]")
 SUFFIXES = {
     ".jpg",
     ".jpeg",
@@ -42,8 +48,8 @@ SUFFIXES = {
 
 
 def run(options) -> int:
-    if not 1 <= options.jobs <= 256:
-        raise UsageError(f"Choose --jobs from 1 to 256: it is {options.jobs}.")
+    if not 1 <= options.jobs <= MAX_JOBS:
+        raise UsageError(f"Choose --jobs from 1 to {MAX_JOBS}: it is {options.jobs}.")
     if not 0 <= options.min_score <= 100:
         raise UsageError(f"Choose --min-score from 0 to 100: it is {options.min_score}.")
     sources = list(files_of(options.paths))
@@ -51,6 +57,7 @@ def run(options) -> int:
         raise UsageError("Name at least one picture: the folders given hold none.")
     if options.html:
         check_html(options.html, sources)
+    check_outputs(options)
     request = Request(options.profile, options.min_score, options.allow_url, thumbnails=bool(options.html))
     outcomes, shortage = set(), None
     with ExitStack() as stack:
@@ -70,23 +77,58 @@ def run(options) -> int:
     return exit_code(outcomes, options.warnings_fail)
 
 
-def files_of(paths: list[str]) -> Iterator[str]:
-    """Files and addresses as given; of a folder all pictures below it, sorted by name."""
+def files_of(paths: list[str], windows: bool = WINDOWS) -> Iterator[str]:
+    """Files and addresses as given; of a folder all pictures below it, sorted by name. Patterns with * and ? stand for
+    the files that they match on Windows, where no shell replaces them and no name holds these characters."""
     for path in paths:
-        if is_url(path) or not os.path.isdir(path):
+        if is_url(path):
             yield path
+        elif windows and PATTERN.search(shown_path(path)):
+            yield from files_of(sorted(glob.glob(path.replace("[", "[[]"))) or [path], windows=False)
+        elif os.path.isdir(system_path(path)):
+            yield from pictures_below(path)
+        else:
+            yield path
+
+
+def pictures_below(path: str) -> Iterator[str]:
+    """The pictures in a folder and the folders in it. What cannot be listed is said on standard error."""
+    root = system_path(path, always=True)  # folders in it may have long paths
+    for folder, folders, names in os.walk(root, onerror=say_unlisted):
+        folders.sort()
+        inner = folder[len(root) :].lstrip("/\\" if WINDOWS else "/")
+        shown = os.path.join(path, inner) if inner else path
+        yield from (
+            os.path.join(shown, name) for name in sorted(names) if os.path.splitext(name)[1].lower() in SUFFIXES
+        )
+
+
+def say_unlisted(error: OSError) -> None:
+    name = shown_path(error.filename)
+    say(f"sonic: Allow this program to list {name!r} to have its pictures judged ({reason_of(error)}).")
+
+
+def check_outputs(options) -> None:
+    """UsageError when two outputs are one file; Windows does not distinguish upper and lower case."""
+    named = {"--html": options.html, "--heat-map": options.heat_map, "--repair": options.repair}
+    taken: dict[str, str] = {}
+    for option, path in named.items():
+        if not path or not (option == "--html" or is_file_name(path)):
             continue
-        for folder, folders, names in os.walk(path):
-            folders.sort()
-            yield from (
-                os.path.join(folder, name) for name in sorted(names) if os.path.splitext(name)[1].lower() in SUFFIXES
-            )
+        name = os.path.normcase(os.path.abspath(path))
+        if name in taken:
+            raise UsageError(f"Choose another name for {option}: {path!r} is the file of {taken[name]} as well.")
+        taken[name] = option
 
 
 def enter_folder(stack: ExitStack, out: str | None, option: str) -> None:
     """Makes the folder `out`. On an error left-overs of the workers, which the pool has killed, are removed from it,
     and the folder itself when it is new and empty."""
-    if not out or is_file_name(out):
+    if not out:
+        return
+    if problem := output_problem(out):
+        raise OutputError(f"Choose another name for {option}: {out!r} {problem}.")
+    if is_file_name(out):
         return
     try:
         stack.enter_context(new_folders(out))
@@ -118,16 +160,17 @@ def output_paths(sources: list[str], out: str | None, option: str, ending: str) 
         if is_same_file(out, sources[0]):
             raise UsageError(f"Choose another name for {option}: {out!r} is the picture itself.")
         return [out]
-    pictures = {name.lower() for name in os.listdir(out)} & {os.path.basename(source).lower() for source in sources}
+    pictures = {name.lower() for name in os.listdir(system_path(out))} & {
+        os.path.basename(source).lower() for source in sources
+    }
     taken = dict.fromkeys(pictures, 1)
     return [os.path.join(out, free_name(source, ending, taken)) for source in sources]
 
 
 def free_name(source: str, ending: str, taken: dict[str, int]) -> str:
     """NAME_ending.png, numbered when sources have the same name. taken: {name in lower case: last number}."""
-    stem = os.path.splitext(os.path.basename(source.partition("?")[0].rstrip("/") if is_url(source) else source))[0][
-        :80
-    ]
+    name = source.partition("?")[0].rstrip("/").rpartition("/")[2] if is_url(source) else os.path.basename(source)
+    stem = allowed_stem(os.path.splitext(name)[0][:80])
     plain = name = f"{stem}_{ending}.png"
     number = taken.get(plain.lower(), 0)
     while name.lower() in taken:

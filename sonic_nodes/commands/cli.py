@@ -2,10 +2,12 @@
 
 Exit codes: 0 done; 2 wrong options; 3 a picture or recording that cannot be used; 4 no face; 5 out of memory or disk
 space; 6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C, 129 and 143 by SIGHUP
-and SIGTERM (128 plus the signal's number); 141 standard output was closed (SIGPIPE).
+and SIGTERM (128 plus the signal's number), 149 by Ctrl-Break or a closed console of Windows; 141 standard output was
+closed (SIGPIPE).
 
-Unless the code is 0, no new output file is left, with two exceptions: `check` keeps the pictures that it has finished,
-and a video stays when it was complete and only the report could not be printed.
+Unless the code is 0, no new output file is left, with three exceptions: `check` keeps the pictures that it has
+finished, a video stays when it was complete and only the report could not be printed, and an output that was complete
+but whose target another program has open stays under the name that the error tells.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import sys
 from .. import __version__, interrupts
 from ..errors import OutputError, ResourceError, SonicError, is_address_space_limited, is_out_of_memory, shortage
 from ..media import temporary
+from ..media.system_errors import is_broken_pipe
 from ..printable import printable
 from . import streams, supervisor
 from .check_options import add_parser as add_check
@@ -106,9 +109,9 @@ def outcome(argv) -> int:
         return printed(argv)
     except SonicError as error:
         return print_error(error, error.exit_code) if not is_out_of_memory(error) else print_shortage(error)
-    except BrokenPipeError:
-        return EXIT_BROKEN_PIPE
     except Exception as error:
+        if is_broken_pipe(error):
+            return EXIT_BROKEN_PIPE
         if is_out_of_memory(error):
             return print_shortage(error)
         if is_address_space_limited():  # libraries report that in many ways, and nothing else is unexpected

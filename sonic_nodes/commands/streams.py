@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from ..errors import OutputError
+from ..media.system_errors import reason_of
 from ..printable import printable_lines
 
 
@@ -19,11 +20,12 @@ def prepare() -> None:
     if sys.__stdout__ is None or sys.__stderr__ is None or sys.__stdin__ is None:
         _take_numbers()
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (as long as the process)
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (as long as the process)
     if sys.stdout is None:
         raise OutputError("Leave standard output open, or send it to a file: it is closed, and results are printed.")
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold characters that a terminal cannot show
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names may hold what a terminal or code page cannot show
 
 
 def _take_numbers() -> None:
@@ -60,5 +62,5 @@ def unprintable(error: OSError, is_complete: bool) -> OutputError:
     """is_complete: the command has written its output file."""
     return OutputError(
         "Free disk space, or send the printed result elsewhere: standard output cannot be written "
-        f"({error.strerror or error})." + (" The output file is complete." if is_complete else "")
+        f"({reason_of(error)})." + (" The output file is complete." if is_complete else "")
     )

@@ -12,7 +12,9 @@ import json
 import os
 import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
+from types import MappingProxyType
 from typing import TextIO
 
 from ..errors import OutputError
@@ -38,10 +40,12 @@ class Report(AbstractContextManager):
 
 
 class _Printed(Report):
+    options: Mapping[str, str] = MappingProxyType({})  # of the stream
+
     def __init__(self, out: TextIO):
         self.out = out
         if hasattr(out, "reconfigure"):
-            out.reconfigure(errors="backslashreplace")  # names that the terminal cannot encode
+            out.reconfigure(errors="backslashreplace", **self.options)  # names that the terminal cannot encode
 
 
 class TextReport(_Printed):
@@ -63,6 +67,7 @@ def repair_line(repair: dict) -> str:
 class JsonReport(_Printed):
     """One array of verdicts."""
 
+    options = MappingProxyType({"newline": "\n"})  # the same bytes on Windows
     before = "[\n"
 
     def add(self, result: Result) -> None:
@@ -96,10 +101,10 @@ def csv_cell(value: object, can_hold_backslash: bool = False) -> object:
 
 
 class CsvReport(_Printed):
+    options = MappingProxyType({"encoding": "utf-8", "newline": "\n"})  # the same bytes on Windows
+
     def __init__(self, out: TextIO, with_repair: bool = False):
         super().__init__(out)
-        if hasattr(out, "reconfigure"):
-            out.reconfigure(encoding="utf-8", errors="backslashreplace")
         self.columns = COLUMNS + REPAIR_COLUMNS if with_repair else COLUMNS
 
     def __enter__(self):

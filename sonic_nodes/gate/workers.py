@@ -19,6 +19,10 @@ from .check import unreadable
 from .result import Outputs, Request, Result, check_source, out_of_memory
 
 POLL_S = 0.1
+WINDOWS = os.name == "nt"
+MAX_JOBS = 61 if WINDOWS else 256  # Windows waits for 64 handles at a time; ProcessPoolExecutor needs three of them
+# How a process of Windows ends: abort() with and without a fast fail, STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT
+WINDOWS_MEMORY_EXITS = (3, 0xC0000409, 0xC0000017, 0xC000012D)
 AHEAD = 4  # sources for each process in the queue, results included: memory does not grow with their number
 
 
@@ -148,4 +152,5 @@ def _was_killed(exit_code: int | None) -> bool:
     """By the system, which does so for want of memory: SIGKILL, and abort() after std::bad_alloc."""
     if is_address_space_limited():
         return True
-    return exit_code is not None and -exit_code in (signal.SIGABRT, getattr(signal, "SIGKILL", signal.SIGABRT))
+    by_signal = (-signal.SIGABRT, -getattr(signal, "SIGKILL", signal.SIGABRT))
+    return exit_code in (WINDOWS_MEMORY_EXITS if WINDOWS else by_signal)

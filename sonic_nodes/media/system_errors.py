@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable
 
@@ -32,9 +33,15 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def is_broken_pipe(error: BaseException, windows: bool = WINDOWS) -> bool:
-    """Whether the reader of a pipe is gone. The C runtime of Windows reports that as EINVAL."""
-    is_invalid = windows and isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
-    return isinstance(error, BrokenPipeError) or (is_invalid and getattr(error, "winerror", None) is None)
+    """Whether the reader of standard output is gone. The C runtime of Windows reports that as EINVAL, like much else:
+    there, what is printed must still be refused."""
+    if not windows or getattr(error, "errno", None) != errno.EINVAL:
+        return isinstance(error, BrokenPipeError)
+    try:
+        sys.stdout.flush()
+        return False
+    except (OSError, ValueError):
+        return True
 
 
 def reason_of(error: BaseException) -> str:
