@@ -19,11 +19,17 @@ static inline sonic_block_grid sonic_block_grid_of(const sonic_plane *luma, int3
     return grid;
 }
 
-/* First pixel of the block that comes i-th, 0 <= i < count: a permutation, since the stride is a prime that does not
- * divide the count. */
+/* Number of the block that comes i-th, 0 <= i < count: a permutation, since the stride is a prime that does not divide
+ * the count. */
+static inline int64_t sonic_block_grid_shuffled(const sonic_block_grid *grid, int64_t i)
+{
+    return i * (grid->count % 7919 ? 7919 : 7907) % grid->count;
+}
+
+/* First pixel of that block. */
 static inline void sonic_block_grid_at(int32_t *x, int32_t *y, const sonic_block_grid *grid, int64_t i)
 {
-    const int64_t stride = grid->count % 7919 ? 7919 : 7907, at = i * stride % grid->count;
+    const int64_t at = sonic_block_grid_shuffled(grid, i);
     *x = (int32_t)(at % grid->columns) * 8 + grid->left;
     *y = (int32_t)(at / grid->columns) * 8 + grid->top;
 }

@@ -8,6 +8,7 @@
 /* Chosen by hand on bench/gate_drawn.py and the variants of bench/gate.py. */
 #define RANGE_MIN 12.0f /* levels: contrast of a block that is read */
 #define EQUAL 0.01f     /* levels */
+#define SHARP 0.5f      /* step of a sharp edge, as a share of the block's contrast: low frequencies repeat by chance */
 #define BLOCKS_MAX 512  /* blocks that are read, spread over the image */
 #define SLOTS (2 * BLOCKS_MAX)
 #define LINES 32  /* rows and columns whose periods are read */
@@ -17,45 +18,104 @@
 #define STEP_MAX 16.0f /* levels: larger steps count as this, lest one edge decide */
 #define LINE_MAX 2048  /* pixels of a row or column */
 
-static int equal(float a, float b) { return fabsf(a - b) < EQUAL; }
+/* The inside of a block, pixels from the left and the top; the ends are excluded. */
+typedef struct inside {
+    int32_t left, top, right, bottom;
+} inside;
 
-/* Whether the block counts; adds its flat pixels, of 49, and its hash. */
-static int read_block(int32_t *flat, uint32_t *hash, const sonic_plane *luma, int32_t x, int32_t y)
+/* What one block shows. */
+typedef struct block_signs {
+    float low, high, steepest; /* levels; between neighbours */
+    int32_t flat, pairs;       /* pixels that equal the next ones, and all that have next ones */
+    uint32_t hash;             /* of the levels relative to the first */
+} block_signs;
+
+/* What lies within one pixel of the original from the edges mixes with the neighbouring blocks when an image is
+ * resized, sharpened or blurred. */
+static void place_inside(int32_t *first, int32_t *end, double edge, double period, int64_t number)
 {
-    float low = 255, high = 0, first = sonic_plane_row(luma, y)[x];
-    *hash = SONIC_BLOCK_HASH;
-    for (int i = 0; i < 64; i++) {
-        float value = sonic_plane_row(luma, y + i / 8)[x + i % 8];
-        low = value < low ? value : low;
-        high = value > high ? value : high;
-        *hash = sonic_block_hash(*hash, (int32_t)rintf(16 * (value - first)));
-    }
-    if (low <= 1.0f || high >= 254.0f || high - low < RANGE_MIN)
-        return 0;
-    for (int i = 0; i < 7; i++) {
-        const float *row = sonic_plane_row(luma, y + i) + x, *next = sonic_plane_row(luma, y + i + 1) + x;
-        for (int k = 0; k < 7; k++)
-            *flat += equal(row[k], row[k + 1]) && equal(row[k], next[k]);
-    }
-    return 1;
+    const double margin = period > 8 ? period / 8 : 1;
+    *first = (int32_t)ceil(edge + (double)number * period + margin);
+    *end = (int32_t)floor(edge + (double)(number + 1) * period - margin);
 }
 
-static void measure_blocks(sonic_drawn *out, const sonic_plane *luma, int32_t grid_offset)
+static inside inside_of(const sonic_drawn_grid *grid, int64_t column, int64_t row)
 {
-    const sonic_block_grid grid = sonic_block_grid_of(luma, grid_offset);
-    uint32_t seen[SLOTS] = {0}, hash;
-    int32_t flat = 0, repeated = 0;
-    for (int64_t i = 0; i < grid.count && out->blocks < BLOCKS_MAX; i++) {
-        int32_t x, y;
-        sonic_block_grid_at(&x, &y, &grid, i);
-        if (!read_block(&flat, &hash, luma, x, y))
+    inside part;
+    place_inside(&part.left, &part.right, grid->edge_x_px, grid->period_x_px, column);
+    place_inside(&part.top, &part.bottom, grid->edge_y_px, grid->period_y_px, row);
+    return part;
+}
+
+static block_signs levels_of(const sonic_plane *luma, inside part)
+{
+    block_signs signs = {255, 0, 0, 0, 0, SONIC_BLOCK_HASH};
+    for (int32_t y = part.top; y < part.bottom; y++)
+        for (int32_t x = part.left; x < part.right; x++) {
+            float value = sonic_plane_row(luma, y)[x];
+            signs.low = value < signs.low ? value : signs.low;
+            signs.high = value > signs.high ? value : signs.high;
+        }
+    return signs;
+}
+
+static void add_hash(block_signs *signs, const sonic_plane *luma, inside part)
+{
+    const float first = sonic_plane_row(luma, part.top)[part.left];
+    for (int32_t y = part.top; y < part.bottom; y++)
+        for (int32_t x = part.left; x < part.right; x++)
+            signs->hash = sonic_block_hash(signs->hash, (int32_t)lrintf(16 * (sonic_plane_row(luma, y)[x] - first)));
+}
+
+static void add_steps(block_signs *signs, const sonic_plane *luma, inside part)
+{
+    for (int32_t y = part.top; y < part.bottom - 1; y++)
+        for (int32_t x = part.left; x < part.right - 1; x++) {
+            const float *row = sonic_plane_row(luma, y) + x, *next = row + luma->width_px;
+            const float across = fabsf(row[1] - row[0]), down = fabsf(next[0] - row[0]);
+            signs->pairs++;
+            signs->flat += across < EQUAL && down < EQUAL;
+            signs->steepest = fmaxf(signs->steepest, fmaxf(across, down));
+        }
+}
+
+static int has_contrast(const block_signs *signs)
+{
+    return signs->low > 1.0f && signs->high < 254.0f && signs->high - signs->low >= RANGE_MIN;
+}
+
+/* The whole blocks, in the order of block_sample.h. */
+static sonic_block_grid order_of(const sonic_plane *luma, const sonic_drawn_grid *grid)
+{
+    sonic_block_grid order = {0, 0, (int64_t)((luma->width_px - grid->edge_x_px) / grid->period_x_px), 0};
+    const int64_t rows = (int64_t)((luma->height_px - grid->edge_y_px) / grid->period_y_px);
+    order.count = order.columns > 0 && rows > 0 ? order.columns * rows : 0;
+    return order;
+}
+
+void sonic_drawn_read_blocks(sonic_drawn_blocks *out, const sonic_plane *luma, const sonic_drawn_grid *grid)
+{
+    const sonic_block_grid order = order_of(luma, grid);
+    uint32_t seen[SLOTS] = {0};
+    int64_t flat = 0, pairs = 0;
+    int32_t repeated = 0;
+    memset(out, 0, sizeof *out);
+    for (int64_t i = 0; i < order.count && out->count < BLOCKS_MAX; i++) {
+        const int64_t at = sonic_block_grid_shuffled(&order, i);
+        const inside part = inside_of(grid, at % order.columns, at / order.columns);
+        block_signs signs = levels_of(luma, part);
+        if (!has_contrast(&signs))
             continue;
-        out->blocks++;
-        repeated += !sonic_block_is_new(seen, SLOTS, hash);
+        add_steps(&signs, luma, part);
+        add_hash(&signs, luma, part);
+        out->count++;
+        flat += signs.flat, pairs += signs.pairs;
+        if (!sonic_block_is_new(seen, SLOTS, signs.hash))
+            repeated += signs.steepest >= SHARP * (signs.high - signs.low);
     }
-    if (out->blocks) {
-        out->flat = (float)flat / (49.0f * (float)out->blocks);
-        out->repeated = (float)repeated / (float)out->blocks;
+    if (out->count) {
+        out->flat = pairs ? (float)flat / (float)pairs : 0;
+        out->repeated = (float)repeated / (float)out->count;
     }
 }
 
@@ -103,6 +163,7 @@ static float period_along(const sonic_plane *luma, int down)
 void sonic_drawn_measure(sonic_drawn *out, const sonic_plane *luma, int32_t grid_offset)
 {
     memset(out, 0, sizeof *out);
-    measure_blocks(out, luma, grid_offset);
+    const sonic_drawn_grid eight = {8, 8, grid_offset % 8, grid_offset / 8};
+    sonic_drawn_read_blocks(&out->blocks, luma, &eight);
     out->periodic = fmaxf(period_along(luma, 0), period_along(luma, 1));
 }

@@ -62,9 +62,23 @@ static const sonic_field period_fields[] = {
     END,
 };
 
+static const sonic_field drawn_blocks_fields[] = {
+    NUMBER("blocks", sonic_drawn_blocks, count),
+    NUMBER("flat", sonic_drawn_blocks, flat),
+    NUMBER("repeated", sonic_drawn_blocks, repeated),
+    END,
+};
+
+static const sonic_field drawn_fields[] = {
+    STRUCT("", sonic_drawn, blocks, drawn_blocks_fields),
+    NUMBER("periodic", sonic_drawn, periodic),
+    END,
+};
+
 static const sonic_field resampled_fields[] = {
     NUMBER("period_px", sonic_resampled_grid, period_px),
     STRUCT("", sonic_resampled_grid, history.blockiness, blockiness_fields),
+    STRUCT("drawn_", sonic_resampled_grid, drawn, drawn_blocks_fields),
     NUMBER("custom_quality", sonic_resampled_grid, history.custom.quality),
     NUMBER("custom_likelihood", sonic_resampled_grid, history.custom.likelihood),
     NUMBER("custom_modes", sonic_resampled_grid, history.custom_modes),
@@ -84,14 +98,6 @@ static const sonic_field repeated_fields[] = {
     NUMBER("regular", sonic_repeated_pixels, regular),
     NUMBER("contrast", sonic_repeated_pixels, contrast),
     NUMBER("variety", sonic_repeated_pixels, variety),
-    END,
-};
-
-static const sonic_field drawn_fields[] = {
-    NUMBER("blocks", sonic_drawn, blocks),
-    NUMBER("flat", sonic_drawn, flat),
-    NUMBER("repeated", sonic_drawn, repeated),
-    NUMBER("periodic", sonic_drawn, periodic),
     END,
 };
 

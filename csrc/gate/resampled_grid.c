@@ -66,6 +66,14 @@ static void keep_better(scale *best, const workspace *w, const sonic_period_cand
 
 static float contrast_of(const sonic_blockiness *b) { return b->strength - (b->second > 0 ? b->second : 0); }
 
+/* Where the blocks are in the image. grid_offset: of the blocks at the scale of 8 pixels. */
+static sonic_drawn_grid grid_of(const scale *s, int32_t grid_offset)
+{
+    const double x = s->edge_x_px + grid_offset % 8 * s->period_x_px / 8,
+                 y = s->edge_y_px + grid_offset / 8 * s->period_y_px / 8;
+    return (sonic_drawn_grid){s->period_x_px, s->period_y_px, fmod(x, s->period_x_px), fmod(y, s->period_y_px)};
+}
+
 /* The history at a scale at which blocks have 8 pixels, as that of the whole image. */
 static void read_scale(sonic_resampled_grid *out, const sonic_likelihood *tables, const workspace *w, const scale *s)
 {
@@ -78,6 +86,8 @@ static void read_scale(sonic_resampled_grid *out, const sonic_likelihood *tables
         return;
     out->period_px = 0.5 * (s->period_x_px + s->period_y_px);
     sonic_history_read(&out->history, tables, w->counts);
+    const sonic_drawn_grid grid = grid_of(s, blockiness.grid_offset);
+    sonic_drawn_read_blocks(&out->drawn, w->luma, &grid);
 }
 
 void sonic_resampled_grid_find(sonic_resampled_grid *out, const sonic_likelihood *tables, const sonic_plane *luma,

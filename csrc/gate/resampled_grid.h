@@ -4,11 +4,13 @@
 #define SONIC_GATE_RESAMPLED_GRID_H
 
 #include "gate/block_period.h"
+#include "gate/drawn.h"
 #include "gate/history.h"
 
 typedef struct sonic_resampled_grid {
-    double period_px;      /* of the blocks in the image; 0 when no scale shows blocks */
-    sonic_history history; /* at the scale of 8 pixels */
+    double period_px;         /* of the blocks in the image; 0 when no scale shows blocks */
+    sonic_history history;    /* at the scale of 8 pixels */
+    sonic_drawn_blocks drawn; /* what the insides of those blocks show */
 } sonic_resampled_grid;
 
 /* Bytes of scratch memory. */

@@ -11,9 +11,9 @@ from ..face import ASSETS
 from .history import (
     GRID_CONTRAST,
     SAME_QUALITY,
+    blocks_contrast,
     coarsest,
     container_quality,
-    grid_contrast,
     history_quality,
     is_drawn,
     is_pattern,
@@ -89,10 +89,8 @@ def measure_region(evidence: dict, container: dict | None):
 
 def measure_post_processed(evidence: dict, container: dict | None):
     """Blocks without a table: the picture was processed or resized after its compression."""
-    if is_drawn(evidence):
-        return
     last = max(history_quality(evidence)[0], container_quality(container))
-    unscaled, resized = grid_contrast(evidence, "grid"), grid_contrast(evidence, "resized")
+    unscaled, resized = blocks_contrast(evidence, "grid"), blocks_contrast(evidence, "resized")
     if unscaled and not (last and evidence["grid_quality"] > last - ALTERED):
         yield post_processed(evidence["grid_quality"], unscaled, "then edited (tone, sharpening, blur or noise)")
     if resized:

@@ -27,6 +27,7 @@ LOW_SHARE, LOW_BLOCKS_FOR = 0.3, 24  # for 14 steps alone, beyond the share half
 VOTES, MOST_CONFIDENCE = (-1.0, 0.6, 4.0), 0.99  # of `confidence`
 DRAWN_BLOCKS = 32  # blocks (drawn.h) that must be read before block edges count as evidence
 DRAWN_FLAT, DRAWN_REPEATED, DRAWN_PERIODIC = 0.08, 0.1, 0.7  # and what photographs stay below
+DRAWN = {"grid": "drawn", "resized": "resized_drawn"}  # prefixes: a grid's blockiness, what its blocks show
 REPEAT_FACTOR, REPEAT_REGULAR = 1.9, 0.9  # least of an enlargement by repeating (repeated_pixels.h)
 REPEAT_CONTRAST, REPEAT_VARIETY = 0.6, 2.0  # beyond, the cells have no likeness or too few steps: a pattern
 
@@ -138,19 +139,27 @@ def grid_contrast(evidence: dict, prefix: str) -> float:
     return contrast if contrast > least else 0.0
 
 
-def is_pattern(evidence: dict) -> bool:
-    """Whether flat areas beside edges, equal blocks or periods show that the picture is drawn."""
+def is_pattern(evidence: dict, prefix: str = "drawn") -> bool:
+    """Whether flat areas beside edges, equal blocks or periods show that the picture is drawn. prefix: "drawn", or
+    "resized_drawn" for the blocks of the resized grid. Those may have few pixels, which repeat by chance; the blocks of
+    a design repeat however they are cut."""
+    repeated = min(evidence["drawn_repeated"], evidence[f"{prefix}_repeated"])
     return (
-        evidence["drawn_flat"] > DRAWN_FLAT
-        or evidence["drawn_repeated"] > DRAWN_REPEATED
+        evidence[f"{prefix}_flat"] > DRAWN_FLAT
+        or repeated > DRAWN_REPEATED
         or evidence["drawn_periodic"] > DRAWN_PERIODIC
     )
 
 
-def is_drawn(evidence: dict) -> bool:
+def is_drawn(evidence: dict, prefix: str = "drawn") -> bool:
     """Whether a design may have its edges at regular distances, or there is too little texture to tell: neither block
     edges nor the fall of the spectrum are evidence then."""
-    return evidence["drawn_blocks"] < DRAWN_BLOCKS or is_pattern(evidence)
+    return evidence[f"{prefix}_blocks"] < DRAWN_BLOCKS or is_pattern(evidence, prefix)
+
+
+def blocks_contrast(evidence: dict, prefix: str) -> float:
+    """grid_contrast where a design does not explain it; prefix is "grid" or "resized"."""
+    return 0.0 if is_drawn(evidence, DRAWN[prefix]) else grid_contrast(evidence, prefix)
 
 
 def is_repeated(evidence: dict) -> bool:
@@ -170,7 +179,7 @@ def undecided(evidence: dict, container: dict | None, claimed: bool = False) -> 
     if claimed:
         return texts
     tables = [quality for _, quality, _ in standard_tables(evidence)] + [custom_table(evidence)[0]]
-    blocks = is_drawn(evidence) and (grid_contrast(evidence, "grid") or grid_contrast(evidence, "resized"))
+    blocks = any(grid_contrast(evidence, grid) and is_drawn(evidence, DRAWN[grid]) for grid in DRAWN)
     if not container and not coarsest(evidence).quality and (blocks or any(0 < q <= COARSE for q in tables)):
         texts.append(
             "Not sure whether the picture was a JPEG before: flat areas and patterns can look the same, so this does "

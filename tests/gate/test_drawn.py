@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from sonic_nodes.gate.check import check_picture, evidence_of_picture
-from sonic_nodes.gate.history import BLOCKS_FOR, confidence, history_quality, is_repeated
+from sonic_nodes.gate.history import (
+    BLOCKS_FOR,
+    blocks_contrast,
+    confidence,
+    grid_contrast,
+    history_quality,
+    is_drawn,
+    is_repeated,
+)
 from sonic_nodes.gate.messages import lines, refusal
+from tests.oracles import gate_variants
 from tests.oracles.drawn import KINDS, pictures
 from tests.oracles.jpegs import decoded, jpeg
 
@@ -42,6 +51,58 @@ DESIGNS = {
     "rules at each 16th pixel": (200 - 90 * ((ROWS % 16 == 0) | (COLUMNS % 16 == 0)))[..., None],
     "waves of 8": (128 + 90 * np.cos(COLUMNS * np.pi / 4) * np.cos(ROWS * np.pi / 4))[..., None],
 }
+
+
+def cells(side, motifs):
+    """Cells of flat patches, 3 x 3 each, drawn from a few motifs: their edges have periods, and no trace is left by a
+    table."""
+    random = np.random.default_rng(side)
+    patches = random.integers(30, 220, (motifs, 3, 3, 3)).repeat(side // 3, 1).repeat(side // 3, 2)
+    rows, columns = 264 // side + 1, 320 // side + 1
+    picked = patches[random.integers(0, motifs, (rows, columns))]
+    return picked.swapaxes(1, 2).reshape(rows * side, columns * side, 3)[:264, :320]
+
+
+DESIGNS_OF_OTHER_PERIODS = {
+    "cells of 12 in random colours": np.random.default_rng(6)
+    .integers(20, 230, (22, 27, 3))
+    .repeat(12, 0)
+    .repeat(12, 1),
+    "cells of 12 from 40 motifs": cells(12, 40),
+    "cells of 9 from 300 motifs": cells(9, 300),
+    "cells of 6 from 500 motifs": cells(6, 500),
+}
+
+
+@pytest.mark.parametrize("name", DESIGNS_OF_OTHER_PERIODS)
+def test_designs_with_other_periods_are_no_resized_history(name):
+    verdict = shaded(DESIGNS_OF_OTHER_PERIODS[name])
+    assert grid_contrast(verdict["evidence"], "resized")
+    assert not names(verdict) & (HISTORY | SOFT) and "undecided" in names(verdict)
+
+
+# Coarse tables leave blocks flat, and what was done since moves their edges into the blocks of 8 pixels.
+@pytest.mark.parametrize("quality", [5, 7, 9])
+@pytest.mark.parametrize("scale", [0.72, 0.87, 1.15])
+def test_coarse_compressions_do_not_pass_for_drawings_once_resized(saved, quality, scale):
+    verdict = check_picture(gate_variants.resized(saved(quality), scale))
+    assert "post_processed_jpeg" in names(verdict) and "undecided" not in names(verdict)
+    assert abs(verdict["evidence"]["resized_period_px"] - 8 * scale) < 0.1
+
+
+@pytest.mark.parametrize("change", [gate_variants.sharpened, gate_variants.blurred])
+@pytest.mark.parametrize("quality", [3, 4])
+def test_coarse_compressions_do_not_pass_for_drawings_once_edited(saved, quality, change):
+    evidence = evidence_of_picture(change(saved(quality), 0.6))
+    assert blocks_contrast(evidence, "grid") > 1 and not is_drawn(evidence)
+
+
+def test_only_sharp_blocks_count_as_repeated():
+    """Low frequencies repeat by chance after a coarse table."""
+    wave = np.cos(COLUMNS * np.pi / 4) + np.cos(ROWS * np.pi / 4)
+    smooth, sharp = (shaded((128 + 50 * levels)[..., None])["evidence"] for levels in (wave, np.sign(wave)))
+    assert smooth["drawn_blocks"] == sharp["drawn_blocks"] == 512
+    assert smooth["drawn_repeated"] == 0 and sharp["drawn_repeated"] > 0.5
 
 
 @pytest.mark.parametrize("name", DESIGNS)
