@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/plane.h" /* SONIC_WIDE */
 #include "gate/quality.h"
 
 #define OFFSETS SONIC_GRID_OFFSETS
@@ -32,15 +33,27 @@ static void merge_bins(coarse_counts out, const uint32_t *counts)
             }
 }
 
-/* Counts of mode m at all offsets apart from p. */
-static void pool_others(double pooled[COARSE], coarse_counts counts, int p, int m)
+/* Counts of one mode over all offsets, and over those of each row and each column. */
+typedef struct pools {
+    uint64_t all[COARSE], row[8][COARSE], column[8][COARSE];
+} pools;
+
+static void pool_mode(pools *out, coarse_counts counts, int m)
+{
+    memset(out, 0, sizeof *out);
+    for (int o = 0; o < OFFSETS; o++)
+        for (int c = 0; c < COARSE; c++) {
+            out->all[c] += counts[o][m][c];
+            out->row[o / 8][c] += counts[o][m][c];
+            out->column[o % 8][c] += counts[o][m][c];
+        }
+}
+
+/* Counts at all offsets apart from p; whole numbers below 2^53, so every order of the sums gives the same. */
+static void pool_others(double pooled[COARSE], const pools *mode, const uint32_t own[COARSE], int p)
 {
     for (int c = 0; c < COARSE; c++)
-        pooled[c] = 0.5;
-    for (int o = 0; o < OFFSETS; o++)
-        if (sonic_grid_offsets_apart(o, p))
-            for (int c = 0; c < COARSE; c++)
-                pooled[c] += counts[o][m][c];
+        pooled[c] = 0.5 + (double)(int64_t)(mode->all[c] - mode->row[p / 8][c] - mode->column[p % 8][c] + own[c]);
 }
 
 static double divergence(const uint32_t own[COARSE], const double pooled[COARSE])
@@ -56,22 +69,24 @@ static double divergence(const uint32_t own[COARSE], const double pooled[COARSE]
     return sum - (COARSE - 1) / (2 * n);
 }
 
+SONIC_WIDE
+static void add_counts(float *restrict sums, const uint32_t *restrict counts, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        sums[i] += (float)(int32_t)counts[i];
+}
+
 /* Cumulative distributions of a mode at one offset and at those apart from it; the number of its coefficients. */
 static double cumulate(float own[BINS], float others[BINS], const uint32_t *counts, int grid_offset, int mode)
 {
     double a = 0, b = 0;
+    const uint32_t *at = counts + ((size_t)grid_offset * MODES + (size_t)mode) * BINS;
     memset(others, 0, BINS * sizeof *others);
-    for (int p = 0; p < OFFSETS; p++) {
-        const uint32_t *bins = counts + ((size_t)p * MODES + (size_t)mode) * BINS;
-        for (int bin = 0; bin < BINS - 1; bin++) {
-            if (p == grid_offset)
-                own[bin] = (float)(a += bins[bin]);
-            else if (sonic_grid_offsets_apart(p, grid_offset))
-                others[bin] += (float)bins[bin];
-        }
-    }
+    for (int p = 0; p < OFFSETS; p++)
+        if (sonic_grid_offsets_apart(p, grid_offset))
+            add_counts(others, counts + ((size_t)p * MODES + (size_t)mode) * BINS, BINS - 1);
     for (int bin = 0; bin < BINS - 1; bin++)
-        others[bin] = (float)(b += others[bin]);
+        own[bin] = (float)(a += at[bin]), others[bin] = (float)(b += others[bin]);
     for (int bin = 0; bin < BINS - 1; bin++)
         own[bin] /= (float)(a > 0 ? a : 1), others[bin] /= (float)(b > 0 ? b : 1);
     return b > 0 ? a : 0;
@@ -136,16 +151,19 @@ static double block_count(coarse_counts counts, int p)
 void sonic_blockiness_measure(sonic_blockiness *out, float strength[OFFSETS], const uint32_t *counts)
 {
     coarse_counts coarse;
-    double pooled[COARSE];
+    pools mode;
+    double pooled[COARSE], sum[OFFSETS] = {0};
     memset(out, 0, sizeof *out);
     merge_bins(coarse, counts);
-    for (int p = 0; p < OFFSETS; p++) {
-        double sum = 0;
-        for (int m = 0; m < MODES; m++) {
-            pool_others(pooled, coarse, p, m);
-            sum += divergence(coarse[p][m], pooled);
+    for (int m = 0; m < MODES; m++) {
+        pool_mode(&mode, coarse, m);
+        for (int p = 0; p < OFFSETS; p++) {
+            pool_others(pooled, &mode, coarse[p][m], p);
+            sum[p] += divergence(coarse[p][m], pooled);
         }
-        strength[p] = (float)sum;
+    }
+    for (int p = 0; p < OFFSETS; p++) {
+        strength[p] = (float)sum[p];
         if (strength[p] > strength[out->grid_offset])
             out->grid_offset = p;
     }

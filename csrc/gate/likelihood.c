@@ -12,6 +12,7 @@ const float sonic_likelihood_sigma[SONIC_LIKELIHOOD_SIGMAS] = {0.5f, 1.5f, 2.5f}
 #define QUALITIES (SONIC_LIKELIHOOD_HIGH_QUALITY + 1)
 #define LARGEST_STEP 121
 #define OUTLIERS 0.02
+#define LANES 8
 
 struct sonic_likelihood {
     float log_ratio[SONIC_LIKELIHOOD_SIGMAS][SONIC_DCT_BINS][SONIC_LIKELIHOOD_STEPS];
@@ -54,21 +55,31 @@ sonic_status sonic_likelihood_create(sonic_likelihood **out)
 void sonic_likelihood_free(sonic_likelihood *tables) { free(tables); }
 
 SONIC_WIDE
-static void add_bin(float *restrict sums, const float *restrict log_ratios, float count)
+static void add_bin(float *restrict sums, const float *restrict log_ratios, float count, int32_t steps)
 {
-    for (int step = 0; step < SONIC_LIKELIHOOD_STEPS; step++)
-        sums[step] += count * log_ratios[step];
+    for (int32_t step = 0; step < steps; step += LANES)
+        for (int k = 0; k < LANES; k++)
+            sums[step + k] += count * log_ratios[step + k];
+}
+
+/* Steps, rounded up to whole vectors, of which some multiple but 0 may be nearest to the bin. */
+static int32_t steps_of(int bin)
+{
+    const int32_t most = (int32_t)(2 * (bin + 1) * SONIC_DCT_BIN_WIDTH) + 1;
+    return most < SONIC_LIKELIHOOD_STEPS ? (most + LANES - 1) / LANES * LANES : SONIC_LIKELIHOOD_STEPS;
 }
 
 void sonic_likelihood_sum(sonic_likelihood_sums *out, const sonic_likelihood *tables, const uint32_t *counts)
 {
     memset(out, 0, sizeof *out);
-    for (int s = 0; s < SONIC_LIKELIHOOD_SIGMAS; s++)
-        for (int bin = 4; bin < SONIC_DCT_BINS - 1; bin++) /* below one level k is 0 for every step */
-            /* The inner loop: a row of the table is fetched once for all modes */
-            for (int m = 0; m < SONIC_DCT_MODES; m++)
-                if (counts[m * SONIC_DCT_BINS + bin])
-                    add_bin(out->sum[s][m], tables->log_ratio[s][bin], (float)counts[m * SONIC_DCT_BINS + bin]);
+    for (int bin = 4; bin < SONIC_DCT_BINS - 1; bin++) { /* below one level k is 0 for every step */
+        const int32_t steps = steps_of(bin);
+        for (int m = 0; m < SONIC_DCT_MODES; m++) {
+            const float count = (float)counts[m * SONIC_DCT_BINS + bin];
+            for (int s = 0; s < SONIC_LIKELIHOOD_SIGMAS && count > 0; s++)
+                add_bin(out->sum[s][m], tables->log_ratio[s][bin], count, steps);
+        }
+    }
 }
 
 float sonic_likelihood_of_quality(const sonic_likelihood *tables, const sonic_likelihood_sums *sums, int32_t sigma,

@@ -48,15 +48,19 @@ static int in_group(int group, float f, float degrees)
 /* Only positive horizontal frequencies: the other half-plane mirrors them. Bins are [horizontal][vertical]. */
 static void fill_layout(layout *out)
 {
+    float frequency[(N / 2 + 1) * N], degrees[(N / 2 + 1) * N];
     int32_t count = 0;
+    for (int bin = 0; bin < (N / 2 + 1) * N; bin++) {
+        const int u = bin / N, v = bin % N;
+        const float fx = (float)u / N, fy = (float)(v <= N / 2 ? v : v - N) / N, angle = atan2f(fy, fx) * 57.29578f;
+        frequency[bin] = sqrtf(fx * fx + fy * fy);
+        degrees[bin] = angle < 0 ? angle + 180.0f : angle;
+    }
     for (int group = 0; group < GROUPS; group++) {
         out->start[group] = count;
-        for (int u = 0; u <= N / 2; u++)
-            for (int v = 0; v < N; v++) {
-                float fx = (float)u / N, fy = (float)(v <= N / 2 ? v : v - N) / N, degrees = atan2f(fy, fx) * 57.29578f;
-                if (in_group(group, sqrtf(fx * fx + fy * fy), degrees < 0 ? degrees + 180.0f : degrees))
-                    out->bin[count++] = (uint16_t)(u * N + v);
-            }
+        for (int bin = 0; bin < (N / 2 + 1) * N; bin++)
+            if (in_group(group, frequency[bin], degrees[bin]))
+                out->bin[count++] = (uint16_t)bin;
     }
     out->start[GROUPS] = count;
 }
