@@ -1,7 +1,7 @@
 """What two systems compute of the sample: each stage of the draft engine, its largest difference, and the frames' PSNR.
 
     python -m bench.systems --write linux.npz                       here
-    python -m bench.systems --write windows.npz --given linux.npz   there: each stage from its own inputs, then from ours
+    python -m bench.systems --write windows.npz --given linux.npz   there: each stage from its own inputs and ours
     python -m bench.systems --compare linux.npz windows.npz         exits 1 when a frame is below 70 dB
 
 A stage that differs with its own inputs and is equal with given ones only passes on what differs before it; one that

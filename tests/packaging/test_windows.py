@@ -75,6 +75,20 @@ def test_results_are_read_as_pytest_prints_them():
     assert suite.MARK in suite.RESULT.match(printed[1].rstrip())[3]
 
 
+@pytest.mark.parametrize(
+    ("line", "whole"),
+    [
+        ("== 1 failed, 2 passed, 3 skipped in 4.56s ==", True),
+        ("=== 12 passed in 61.20s (0:01:01) ===", True),
+        ('File "<frozen runpy>", line 198 in _run_module_as_main', False),
+        ("tests/face/test_find.py::test_one PASSED [ 12%]", False),
+    ],
+)
+def test_a_run_that_was_cut_short_is_not_taken_for_whole(line, whole):
+    """faulthandler ends a test that hangs with the exit status of a failed test."""
+    assert bool(suite.SUMMARY.search(line)) is whole
+
+
 # With Wine
 
 

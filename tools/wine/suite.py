@@ -30,12 +30,14 @@ MOST_MARKED = 0.04
 FOLDER_SECONDS = 1800
 TEST_SECONDS = 300
 RESULT = re.compile(r"^(tests[\w/\\.-]+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b *(.*?)\s*(?:\[ *\d+%\])?$")
+# "1 failed, 2 passed, 3 skipped in 4.56s", the last line of a whole run
+SUMMARY = re.compile(r"\b(passed|failed|skipped|deselected|no tests ran|error|errors)\b.* in [\d.]+s")
 MARK = "not for Windows: "  # tests/conftest.py begins the reason of a marked test with it
 COMMANDS = {
     "doctor": ["doctor"],
     "render": ["render", "{sample}/portrait.jpg", "{sample}/speech.wav", "-o", "{out}/demo.mp4"],
     "check": ["check", "{sample}/portrait.jpg"],
-    "sync": ["sync", "{out}/demo.mp4", "-o", "{out}/synced.mp4"],
+    "sync": ["sync", "{out}/demo.mp4", "--fix", "{out}/synced.mp4"],
     "smooth": ["smooth", "{out}/demo.mp4", "-o", "{out}/smoothed.mp4"],
 }
 
@@ -69,14 +71,16 @@ def parts(folder: Path) -> list[str]:
 
 
 def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tuple[str, str]]:
-    """{test: (result, reason)}; a test that ended the process is an ERROR, and those after it run in a new one."""
+    """{test: (result, reason)}; a run that ended before pytest's last line is an ERROR, whatever its exit status."""
     results: dict[str, tuple[str, str]] = {}
     log = LOGS / (part.replace("/", "-").removesuffix(".py") + ".log")
     log.write_bytes(b"")
+    last = [""]
 
     def read(line: str) -> None:
         with log.open("a", encoding="utf-8") as file:
             file.write(line)
+        last[0] = line.strip() or last[0]
         if match := RESULT.match(line.rstrip()):
             results[match[1].replace("\\", "/")] = (match[2], match[3])
 
@@ -87,8 +91,8 @@ def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tup
     status = installed.run(
         windows, folder, ["-m", "pytest", *options, f"--basetemp={temporary}", part], FOLDER_SECONDS, each_line=read
     )
-    if status not in (0, 1, 5):
-        results[f"{part} (ended with {status})"] = ("ERROR", "")
+    if status not in (0, 1, 5) or not SUMMARY.search(last[0]):
+        results[f"{part} (ended early, status {status}; the end of {log.name} says where)"] = ("ERROR", "")
     return results
 
 
