@@ -32,10 +32,13 @@ def candidates(folder: Path = FOLDER) -> list[Path]:
 
 
 def in_installed_wheel() -> list[Path]:
-    """In the folder of the wheel that pip installed. An editable installation has no files there."""
+    """In the folder of the wheel that pip installed. An editable installation has no files there, and what a build
+    leaves in a checkout is no wheel."""
     try:
         installed = importlib.metadata.distribution(PROJECT)
     except importlib.metadata.PackageNotFoundError:
+        return []
+    if installed.read_text("WHEEL") is None:
         return []
     return [Path(str(installed.locate_file(f"sonic_nodes/_sonic{suffix}"))) for suffix in EXTENSION_SUFFIXES]
 

@@ -36,10 +36,18 @@ def bring(folder, target=HERE, content=None, version=__version__):
 def installed_wheel(monkeypatch, folder):
     """As if pip had installed a wheel into this folder."""
     (folder / "sonic_nodes").mkdir(parents=True)
-    monkeypatch.setattr(
-        importlib.metadata, "distribution", lambda name: SimpleNamespace(locate_file=lambda path: folder / path)
-    )
+    found = SimpleNamespace(locate_file=lambda path: folder / path, read_text={"WHEEL": "Wheel-Version: 1.0\n"}.get)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: found)
     return folder / "sonic_nodes" / FILE
+
+
+@only_linux
+def test_what_a_build_left_in_a_checkout_is_no_installed_wheel(monkeypatch, tmp_path):
+    path = installed_wheel(monkeypatch, tmp_path / "site-packages")
+    path.touch()
+    assert path in places.in_installed_wheel()
+    importlib.metadata.distribution("").read_text = {"PKG-INFO": "Name: sonic-talking-portrait\n"}.get
+    assert places.in_installed_wheel() == []
 
 
 @only_linux

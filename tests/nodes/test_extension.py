@@ -5,6 +5,7 @@ import importlib.util
 import json
 import logging
 import shutil
+import struct
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,10 +120,11 @@ def test_a_pytorch_that_is_too_old_is_reported(nodes, monkeypatch):
 
 
 COMPILED = Path(_sonic.__file__)
+PE_FILE = b"MZ" + bytes(58) + struct.pack("<I4sH", 64, b"PE\0\0", 0x8664) + bytes(900)  # for x86-64
 UNUSABLE_FILES = {
     "absent": (None, "the source code alone does not contain it"),
     "cut short": (lambda: COMPILED.read_bytes()[:5000], "is cut short: it has 5,000 of"),
-    "of another system": (lambda: b"MZ" + bytes(900), "is made for Windows, and this is Linux"),
+    "of another system": (lambda: PE_FILE, "is made for Windows, and this is Linux"),
 }
 
 

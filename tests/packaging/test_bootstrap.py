@@ -241,7 +241,7 @@ def test_a_name_that_python_refuses(tmp_path):
 
 
 def test_an_unknown_goal(machine):
-    assert last_message(machine.set_up("everything")).startswith("Type tools/bootstrap.sh run, test or wheel:")
+    assert last_message(machine.set_up("everything")).startswith("Type tools/bootstrap.sh run, test, wheel or windows:")
 
 
 def wait_until(condition):

@@ -402,6 +402,7 @@ class Mallinfo(ctypes.Structure):
     ]
 
 
+@pytest.mark.posix("the bytes are those that glibc's mallinfo2 counts")
 @pytest.mark.resident_memory
 @pytest.mark.parametrize(
     "name", ["gelu", "gelu_in_place", "pad", "linear", "resize_nearest", "mean", "cat", "clamp", "group_norm"]

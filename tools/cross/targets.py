@@ -104,6 +104,8 @@ WINDOWS = Target(
     zig_triple="x86_64-windows-gnu",
     # MinGW has M_PI only where it is asked for; -fPIC means nothing there.
     compile_flags=("-D_USE_MATH_DEFINES",),
+    # Zig writes an import library for the extension, by default beside it, from where it would get into the wheel.
+    link_flags=("-Wl,--out-implib,build/windows-x86_64/unused.lib",),
     strip_flags=("-s",),
     libraries=("python3", "ole32"),
     cmake={"CMAKE_SYSTEM_PROCESSOR": "AMD64"},
