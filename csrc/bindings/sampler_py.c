@@ -10,13 +10,13 @@ static PyObject *karras(PyObject *self, PyObject *argument)
 {
     (void)self;
     float sigmas[SONIC_SCHEDULE_STEPS_MAX + 1];
-    long steps = PyLong_AsLong(argument);
+    long long steps = PyLong_AsLongLong(argument); /* a long has 32 bits on Windows */
     if (steps == -1 && PyErr_Occurred())
         return NULL;
     sonic_status status = sonic_schedule_karras(sigmas, steps < 0 || steps > INT32_MAX ? -1 : (int32_t)steps);
     if (status)
         return sonic_py_raise(status);
-    npy_intp shape[1] = {steps + 1};
+    npy_intp shape[1] = {(npy_intp)steps + 1};
     PyArrayObject *out = (PyArrayObject *)PyArray_SimpleNew(1, shape, NPY_FLOAT32);
     if (out)
         memcpy(PyArray_DATA(out), sigmas, (size_t)shape[0] * sizeof *sigmas);

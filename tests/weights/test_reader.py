@@ -101,11 +101,12 @@ class Hostile:
 
 
 def hostile_pickles(mark):
+    write = f'echo > "{mark}"'  # for the shells of every system
     return {
-        "os.system": Hostile(os.system, f"touch {mark}"),
+        "os.system": Hostile(os.system, write),
         "eval": Hostile(eval, f"open({str(mark)!r}, 'w')"),
         "open": Hostile(open, str(mark), "w"),
-        "in a dictionary": {"conv_in.weight": torch.zeros(3), "x": Hostile(os.system, f"touch {mark}")},
+        "in a dictionary": {"conv_in.weight": torch.zeros(3), "x": Hostile(os.system, write)},
         "os.mkdir in a list": {"a": [1, Hostile(os.mkdir, str(mark))]},
     }
 
@@ -268,8 +269,10 @@ def test_tensor_beyond_its_storage(tmp_path):
 def test_mutated_files(save, tmp_path):
     """400 mutations of each format: the tensors can be read, or one sentence says why not."""
     save(sample(), tmp_path / "whole")
-    whole, path, draw, refused = (tmp_path / "whole").read_bytes(), tmp_path / "mutated.pth", random.Random(1), 0
-    for _ in range(400):
+    whole, draw, refused = (tmp_path / "whole").read_bytes(), random.Random(1), 0
+    for number in range(400):
+        path = tmp_path / str(number) / "mutated.pth"  # Windows does not overwrite a file that is mapped
+        path.parent.mkdir()
         data = bytearray(whole)
         for _ in range(draw.choice([1, 1, 2, 8])):
             at = draw.choice([draw.randrange(len(data)), draw.randrange(min(400, len(data)))])
