@@ -87,7 +87,7 @@ def test_vae_decoder_in_parts(frames, channels_last):
     whole, cost = run_network("vae_decoder", latents, tensors, [8], meter=True)
     for part in (1, 3000, 100_000):
         video, cost_in_parts = run_network("vae_decoder", latents, tensors, [8, part], meter=True)
-        assert relative(video, whole) < 2e-6
+        assert relative(video, whole) < 3e-6  # 2.03e-6 with the MKL of Windows' PyTorch
         assert frames == 1 or cost_in_parts[METER.index("peak_bytes")] < cost[METER.index("peak_bytes")]
 
 
