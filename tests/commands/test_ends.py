@@ -58,6 +58,11 @@ def ignore_hang_up():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
+def heed_hang_up():
+    """Where the tests run under nohup, too."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def waiting(folder, **options):
     """The command while it makes its output."""
     process = started(folder, ["-c", WAITING], ["doctor"], **options)
@@ -69,7 +74,7 @@ def waiting(folder, **options):
 def test_signals_go_the_way_of_ctrl_c(folder, name):
     out = clean(folder)
     (out / "a.mp4").write_bytes(b"older")
-    process = waiting(folder)
+    process = waiting(folder, preexec_fn=heed_hang_up)
     process.send_signal(getattr(signal, name))
     _, messages = process.communicate(timeout=30)
     assert process.returncode == 128 + getattr(signal, name)
