@@ -263,8 +263,13 @@ def is_running(pid: str) -> bool:
 )
 def test_a_signal_ends_it_at_once_with_all_its_processes(machine, number, code, why):
     machine.write("pip_hangs", "Downloading torch-2.13.0.whl (191.8 MB)\n")
+    heeding = ["/usr/bin/env", f"--default-signal={signal.Signals(number).name[3:]}"]  # nohup's children ignore SIGHUP
     process = subprocess.Popen(
-        machine.command(), env=machine.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*heeding, *machine.command()],
+        env=machine.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     pid = machine.folder / "pid"
     wait_until(lambda: pid.exists() and pid.read_text().strip())
