@@ -14,7 +14,7 @@ from sonic_nodes.engines.stages import Stages, noise_of
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.progress import progress_callback
 from sonic_nodes.weights.models import Models
-from tests.oracles.engine_runs import Stop, StopAt, clip_data, pictures
+from tests.oracles.engine_runs import Stop, StopAt, clip_data, operators_of, pictures
 from tests.oracles.live import live_tensor_bytes
 
 ONE_STEP = SonicSettings(steps=1)
@@ -93,18 +93,6 @@ def test_ctrl_c_comes_through(small_models):
     engine = SonicEngine(Models.in_folder(small_models))
     with pytest.raises(KeyboardInterrupt):
         engine.infer(clip_data(0.2), 1, ONE_STEP, pressed)
-
-
-def operators_of(work) -> int:
-    """How many operators `work` runs."""
-    count = [0]
-
-    def another(*_):
-        count[0] += 1
-
-    with progress_callback(another, preview=False, interval_ms=0):
-        work()
-    return count[0]
 
 
 def test_memory_that_runs_out_once_costs_time_only(small_models, usual):

@@ -12,7 +12,7 @@ from sonic_nodes.face import find_faces, fit_face, track_face
 from sonic_nodes.media.image import read_picture
 from sonic_nodes.progress import progress_callback
 from sonic_nodes.weights.models import Models
-from tests.oracles.engine_runs import clip_data, pictures
+from tests.oracles.engine_runs import clip_data, operators_of, pictures
 from tests.oracles.live import live_tensor_bytes
 
 SPREAD, LAST = 8, 12  # operators of a network that fail: evenly spread, and the last
@@ -49,19 +49,6 @@ def calls(small_models, sample_dir):
         fit_face(portrait, face.box_xyxy)
         track_face(portrait, face.mesh)
     return recorder.calls
-
-
-def operators_of(work) -> int:
-    """How many operators `work` runs."""
-    count = 0
-
-    def another(*_):
-        nonlocal count
-        count += 1
-
-    with progress_callback(another, preview=False, interval_ms=0):
-        work()
-    return count
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sonic_nodes.engines.sonic import SonicSettings
+from sonic_nodes.progress import progress_callback
 
 SIDE = 64
 FAST = SonicSettings(steps=2)
@@ -43,3 +44,16 @@ class StopAt:
         self.calls += 1
         if self.calls == self.call:
             raise Stop(f"at {done} of {total}")
+
+
+def operators_of(work) -> int:
+    """How many operators `work` runs."""
+    count = 0
+
+    def another(*_):
+        nonlocal count
+        count += 1
+
+    with progress_callback(another, preview=False, interval_ms=0):
+        work()
+    return count
