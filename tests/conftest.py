@@ -86,6 +86,22 @@ def sample_dir():
     return ROOT / "sonic_nodes" / "assets" / "sample"
 
 
+@pytest.fixture(scope="module")
+def picture(sample_dir):
+    """The sample portrait."""
+    from sonic_nodes.media.image import read_picture
+
+    return read_picture(sample_dir / "portrait.jpg")
+
+
+@pytest.fixture(scope="module")
+def face(picture):
+    """The face in the sample portrait."""
+    from sonic_nodes.face import find_faces
+
+    return find_faces(picture)[0]
+
+
 @pytest.fixture(scope="session")
 def clean(sample_dir):
     """The sample portrait at 0.6 of its size: its own compression is gone there."""

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sonic_nodes.commands.cli import main
-from sonic_nodes.face import find_faces
 from sonic_nodes.gate import check
 from sonic_nodes.gate.repair import repair_picture
 from sonic_nodes.gate.thresholds import PROFILES
@@ -17,16 +16,6 @@ from sonic_nodes.media.image import read_picture
 from tests.oracles.covers import covered
 
 PORTRAIT_REASONS = {"face_underexposed", "face_overexposed", "sideways", "upside_down", "face_cut_off", "mouth_covered"}
-
-
-@pytest.fixture(scope="module")
-def picture(sample_dir):
-    return read_picture(sample_dir / "portrait.jpg")
-
-
-@pytest.fixture(scope="module")
-def face(picture):
-    return find_faces(picture)[0]
 
 
 def reasons(verdict):
