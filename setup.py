@@ -27,6 +27,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))  # pip runs this file from elsewhere
 
+from tools import kernel_texts  # noqa: E402
 from tools.cross import headers, stubs, targets, zig  # noqa: E402
 from tools.cross.compiling import default_jobs, in_parallel, is_stale, read  # noqa: E402
 
@@ -291,7 +292,7 @@ setup(
             "sonic_nodes._sonic",
             sources=sources(),
             depends=[*own_headers(), "csrc/bindings/exports.map", "setup.py"],
-            include_dirs=["csrc"],
+            include_dirs=["csrc", str(kernel_texts.write(BUILD / "generated"))],
             define_macros=MACROS,
             extra_compile_args=COMMON,
             extra_link_args=LINK,

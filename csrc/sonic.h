@@ -28,6 +28,7 @@ typedef enum sonic_status {
     SONIC_ERROR_MEMORY = 30,    /* an allocation failed */
     SONIC_ERROR_TORCH = 40,     /* libtorch refused an operator */
     SONIC_ERROR_FORMAT = 50,    /* malformed data */
+    SONIC_ERROR_DEVICE = 60,    /* a graphics card, its driver or its compiler refused */
     SONIC_ERROR_CANCELLED = 70, /* the progress callback cancelled */
     SONIC_ERROR_INTERNAL = 90   /* a bug in this code */
 } sonic_status;

@@ -60,5 +60,6 @@ extern PyMethodDef sonic_py_gate_methods[];
 extern PyMethodDef sonic_py_lipsync_methods[];
 extern PyMethodDef sonic_py_smooth_methods[];
 extern PyMethodDef sonic_py_repair_methods[];
+extern PyMethodDef sonic_py_kernels_methods[];
 
 #endif
