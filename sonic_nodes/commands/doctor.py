@@ -175,6 +175,16 @@ def check_cuda():
     return False, f"none: {why_no_cuda(torch)} (the draft engine does not need it)"
 
 
+def check_kernels():
+    """In float16, in which a card usually computes. Compiles them where no run has done so."""
+    import torch
+
+    from ..kernels import prepare
+
+    reason = prepare("cuda" if torch.cuda.is_available() else "cpu", torch.float16)
+    return not reason, f"not in use: {reason}; PyTorch computes the same" if reason else "compiled and loaded"
+
+
 def why_no_cuda(torch) -> str:
     if not torch.version.cuda:
         return f"PyTorch {torch.__version__} was built without CUDA"
@@ -233,6 +243,7 @@ CHECKS = [
     ("newer functions of PyTorch", False, check_optional),
     ("comfyui", False, check_comfyui),
     ("cuda", False, check_cuda),
+    ("kernels for the card", False, check_kernels),
     ("weights", False, check_weights),
     ("memory", False, check_memory),
     ("disk", False, check_disk),

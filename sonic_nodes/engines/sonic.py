@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 import numpy as np
 import torch
 
+from .. import kernels
 from ..errors import UsageError
 from ..memory.benchmark import Speed, speed_of
 from ..memory.plan import Budget, Plan, dtype_text, with_retry
@@ -111,6 +112,7 @@ class SonicEngine(Engine):
         clip.check_mask()
         self.models.refresh()
         plan = plan_for(clip, settings.steps, self)
+        self._prepare_kernels(plan.dtype)
         embedding, mean, tokens, run_progress = self._conditions(clip, plan, progress)
         noise = noise_of(clip, seed)
 
@@ -136,6 +138,11 @@ class SonicEngine(Engine):
             "settings": asdict(settings),
         }
         return {"samples": latents, "sonic": described | {"precision": dtype_text(plan.dtype), "notes": clip.notes()}}
+
+    def _prepare_kernels(self, dtype: torch.dtype) -> None:
+        reason = kernels.prepare(self.device, dtype) if self.device.type == "cuda" else ""
+        if reason:
+            self.notify(f"PyTorch's own kernels are used, which takes longer: {reason}.")
 
     def decode(
         self, latent: dict, data: dict, progress: Report | None = None, interpolate: bool = True

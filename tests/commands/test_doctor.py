@@ -30,6 +30,7 @@ NAMES = {
     "newer functions of PyTorch",
     "comfyui",
     "cuda",
+    "kernels for the card",
     "weights",
     "memory",
     "disk",

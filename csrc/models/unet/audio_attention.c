@@ -223,14 +223,14 @@ void sonic_unet_spatial_audio_attention(sonic_scope *outer, const sonic_unet_pas
 
 /* x [all tokens, channels] of one branch; every token attends to the window's mean tokens. */
 static void temporal_branch(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_unet_attention *layer,
-                            const sonic_network *block, sonic_tensor *x, int64_t branch)
+                            const sonic_network *block, sonic_tensor *x, int64_t branch, sonic_tensor *bias)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn2");
     sonic_tensor *image = window_image(&s, pass, pass->constants->image_temporal, branch, layer);
-    sonic_tensor *n =
-        sonic_layer_norm(&s, block, "norm2", st_take(st_view(&s, x, st_shape3(1, st_size(x, 0), layer->channels))));
+    sonic_tensor *tokens = st_view(&s, x, st_shape3(1, st_size(x, 0), layer->channels));
+    sonic_tensor *n = sonic_unet_norm_rows(&s, block, "norm2", tokens, bias);
     sonic_tensor *y = attend(&s, pass, &attn, n, pass->audio_mean[branch]);
     st_add_scaled_in_place(&s, x, st_take(st_reshape(&s, st_take(y), st_shape(x))), audio_scale(pass));
     st_add_in_place(&s, x, window_mean(&s, image));
@@ -238,14 +238,15 @@ static void temporal_branch(sonic_scope *outer, const sonic_unet_pass *pass, con
 }
 
 void sonic_unet_temporal_audio_attention(sonic_scope *outer, const sonic_unet_pass *pass,
-                                         const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x)
+                                         const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x,
+                                         sonic_tensor *bias)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn2");
     sonic_tensor *before = sonic_unet_probe_before(&s, &attn, x);
     for (int64_t b = 0; b < pass->branch_count && !s.status; b++)
-        temporal_branch(&s, pass, layer, block, sonic_unet_rows(&s, st_take(st_slice(&s, x, 0, b, 1))), b);
+        temporal_branch(&s, pass, layer, block, sonic_unet_rows(&s, st_take(st_slice(&s, x, 0, b, 1))), b, bias);
     sonic_unet_probe_added(&s, &attn, x, before, true);
     sonic_scope_close(&s);
 }

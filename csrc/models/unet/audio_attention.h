@@ -10,11 +10,11 @@ void sonic_unet_gather_audio(sonic_scope *scope, sonic_unet_pass *pass, sonic_te
 
 /* Both add to x [branches, frames, tokens, channels] in place; `block` holds norm2 and attn2. Spatial: each frame
  * attends to its own audio tokens, weighted by the face mask. Temporal: every token attends to the window's mean
- * tokens. */
+ * tokens, and `bias`, which may be NULL, is added to x first. */
 void sonic_unet_spatial_audio_attention(sonic_scope *outer, const sonic_unet_pass *pass,
                                         const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x);
 void sonic_unet_temporal_audio_attention(sonic_scope *outer, const sonic_unet_pass *pass,
-                                         const sonic_unet_attention *layer, const sonic_network *block,
-                                         sonic_tensor *x);
+                                         const sonic_unet_attention *layer, const sonic_network *block, sonic_tensor *x,
+                                         sonic_tensor *bias);
 
 #endif

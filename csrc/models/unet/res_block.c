@@ -1,5 +1,6 @@
 #include "models/unet/res_block.h"
 
+#include "kernels/fused.h"
 #include "models/unet/unet_views.h"
 
 /* conv1's bias + time_emb_proj(SiLU(emb)), the same for every position: [channels] */
@@ -48,15 +49,18 @@ static sonic_tensor *temporal_conv(sonic_scope *scope, const sonic_network *bloc
     return sonic_unet_from_videos(scope, st_conv2d_padded(scope, st_take(videos), st_take(weight), bias, padding));
 }
 
-/* conv2(SiLU(GN(conv1(SiLU(GN(x))) + time))) + shortcut(x); statistics of each frame */
+/* conv2(SiLU(GN(conv1(SiLU(GN(x))) + time))) + shortcut(x); statistics of each frame. On a card conv1's bias is added
+ * by the kernel of the normalisation after it: PyTorch adds it in a pass of its own. */
 static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
                              sonic_tensor *x, double epsilon)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *h = st_silu_in_place(&s, sonic_unet_norm_frames(&s, block, "norm1", x, epsilon));
-    h = spatial_conv(&s, pass, block, "conv1", h, bias_with_time(&s, pass, block));
-    h = st_silu_in_place(&s, sonic_unet_norm_frames(&s, block, "norm2", st_take(h), epsilon));
+    sonic_tensor *h = sonic_unet_norm_frames_silu(&s, block, "norm1", x, NULL, epsilon),
+                 *bias = bias_with_time(&s, pass, block);
+    bool later = sonic_fused_on_device(&s, h);
+    h = spatial_conv(&s, pass, block, "conv1", h, later ? NULL : bias);
+    h = sonic_unet_norm_frames_silu(&s, block, "norm2", st_take(h), later ? bias : NULL, epsilon);
     h = spatial_conv(&s, pass, block, "conv2", h, bias_with_shortcut(&s, block));
     add_shortcut(&s, block, h, x);
     h = st_return(&s, h);
@@ -69,9 +73,11 @@ static sonic_tensor *temporal(sonic_scope *outer, const sonic_unet_pass *pass, c
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *h = st_silu_in_place(&s, sonic_unet_norm_video(&s, block, "norm1", x, epsilon));
-    h = temporal_conv(&s, block, "conv1", h, bias_with_time(&s, pass, block));
-    h = st_silu_in_place(&s, sonic_unet_norm_video(&s, block, "norm2", st_take(h), epsilon));
+    sonic_tensor *h = sonic_unet_norm_video_silu(&s, block, "norm1", x, NULL, epsilon),
+                 *bias = bias_with_time(&s, pass, block);
+    bool later = sonic_fused_on_device(&s, h);
+    h = temporal_conv(&s, block, "conv1", h, later ? NULL : bias);
+    h = sonic_unet_norm_video_silu(&s, block, "norm2", st_take(h), later ? bias : NULL, epsilon);
     h = temporal_conv(&s, block, "conv2", h, sonic_layer_weight(&s, block, "conv2.bias"));
     h = st_return(&s, h);
     return sonic_scope_close(&s) == SONIC_OK ? h : NULL;

@@ -1,14 +1,27 @@
 #include "models/unet/transformer.h"
 
+#include "kernels/fused.h"
 #include "models/unet/audio_attention.h"
 #include "models/unet/unet_views.h"
 
-void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
+/* x += to_out(y) without its bias; y [.., tokens, channels] is taken */
+static void add_product(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
 {
     sonic_tensor *rows = sonic_unet_rows(scope, x);
     st_add_linear_in_place(scope, rows, st_take(st_reshape(scope, st_take(y), st_shape(rows))),
                            sonic_layer_weight(scope, attn, "to_out.0.weight"));
-    st_add_in_place(scope, rows, sonic_layer_weight(scope, attn, "to_out.0.bias"));
+}
+
+void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
+{
+    add_product(scope, attn, x, y);
+    st_add_in_place(scope, sonic_unet_rows(scope, x), sonic_layer_weight(scope, attn, "to_out.0.bias"));
+}
+
+/* Whether a bias may wait for the normalisation of the next part: nobody looks at x before. */
+static bool may_wait(const sonic_scope *scope, const sonic_network *block, const sonic_tensor *x)
+{
+    return sonic_fused_on_device(scope, x) && !sonic_unet_is_probed(block);
 }
 
 void sonic_unet_spatial_self_attention(sonic_scope *outer, const sonic_network *block, sonic_tensor *x,
@@ -48,44 +61,47 @@ static sonic_tensor *temporal_attention(sonic_scope *scope, sonic_tensor *q, son
     return st_permute(scope, st_take(y), order, 4);
 }
 
-/* Each token attends to its own position in all frames of the window. */
-static void temporal_self_attention(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
-                                    sonic_tensor *x)
+/* Each token attends to its own position in all frames of the window. x += bias first, which may be NULL. Returns the
+ * bias that x still lacks, or NULL. */
+static sonic_tensor *temporal_self_attention(sonic_scope *outer, const sonic_unet_pass *pass,
+                                             const sonic_network *block, sonic_tensor *x, sonic_tensor *bias)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network attn = sonic_network_part(block, "attn1");
+    bool later = may_wait(&s, block, x);
     sonic_tensor *before = sonic_unet_probe_before(&s, &attn, x);
-    sonic_tensor *n = sonic_layer_norm(&s, block, "norm1", x);
+    sonic_tensor *n = sonic_unet_norm_rows(&s, block, "norm1", x, bias);
     sonic_tensor *q = sonic_layer_linear(&s, &attn, "to_q", n), *k = sonic_layer_linear(&s, &attn, "to_k", n);
     sonic_tensor *v = sonic_layer_linear(&s, &attn, "to_v", st_take(n));
     for (int64_t b = 0; b < pass->branch_count && !s.status; b++)
-        sonic_unet_add_output(&s, &attn, st_take(st_slice(&s, x, 0, b, 1)),
-                              temporal_attention(&s, q, k, v, b, pass->unet->head_dim));
+        (later ? add_product : sonic_unet_add_output)(&s, &attn, st_slice(&s, x, 0, b, 1),
+                                                      temporal_attention(&s, q, k, v, b, pass->unet->head_dim));
     sonic_unet_probe_added(&s, &attn, x, before, true);
     sonic_scope_close(&s);
+    return later ? sonic_layer_find(&attn, "to_out.0.bias") : NULL;
 }
 
-/* x += net.2(a GELU(g)), [a, g] = net.0.proj(LN(x)): GEGLU (Shazeer, 2020). x [rows, channels], a part of the stream */
+/* x += net.2(a GELU(g)), [a, g] = net.0.proj(LN(x)): GEGLU (Shazeer, 2020). x [rows, channels], a part of the stream.
+ * bias_too: also the bias of net.2. */
 static void feed_rows(sonic_scope *outer, const sonic_network *block, const char *norm, const sonic_network *net,
-                      sonic_tensor *x)
+                      sonic_tensor *x, bool bias_too)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_tensor *n = sonic_layer_norm(&s, block, norm, x);
     sonic_tensor *both = sonic_layer_linear(&s, net, "0.proj", st_take(n));
-    int64_t inner = st_size(both, 1) / 2;
-    sonic_tensor *a = st_slice(&s, both, 1, 0, inner), *gate = st_slice(&s, both, 1, inner, inner);
-    st_mul_in_place(&s, a, st_gelu_in_place(&s, gate));
-    st_add_linear_in_place(&s, x, a, sonic_layer_weight(&s, net, "2.weight"));
-    st_add_in_place(&s, x, sonic_layer_weight(&s, net, "2.bias"));
+    st_add_linear_in_place(&s, x, sonic_fused_geglu(&s, both), sonic_layer_weight(&s, net, "2.weight"));
+    if (bias_too)
+        st_add_in_place(&s, x, sonic_layer_weight(&s, net, "2.bias"));
     sonic_scope_close(&s);
 }
 
 /* The inner width is 8 times that of x. Tokens are processed in tiles of an eighth of them, so that the inner
- * activations take as much memory as x. */
-void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name,
-                             sonic_tensor *x, bool temporal)
+ * activations take as much memory as x. On the CPU each tile adds the bias of net.2 while it is in the cache. For a
+ * card that bias is returned, to be added once: NULL where x lacks nothing. */
+static sonic_tensor *feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name,
+                                  sonic_tensor *x, bool temporal)
 {
     enum { TILES = 8, TILE_MIN = 1024 };
     sonic_scope s;
@@ -94,10 +110,20 @@ void sonic_unet_feed_forward(sonic_scope *outer, const sonic_network *block, con
     sonic_tensor *before = sonic_unet_probe_before(&s, &ff, x), *rows = sonic_unet_rows(&s, x);
     int64_t count = st_size(rows, 0), tile = (count + TILES - 1) / TILES;
     tile = tile < TILE_MIN ? TILE_MIN : tile;
+    bool later = may_wait(&s, block, x);
     for (int64_t at = 0; at < count && !s.status; at += tile)
-        feed_rows(&s, block, norm, &net, st_slice(&s, rows, 0, at, at + tile < count ? tile : count - at));
+        feed_rows(&s, block, norm, &net, st_slice(&s, rows, 0, at, at + tile < count ? tile : count - at), !later);
     sonic_unet_probe_added(&s, &ff, x, before, temporal);
     sonic_scope_close(&s);
+    return later ? sonic_layer_find(&net, "2.bias") : NULL;
+}
+
+void sonic_unet_feed_forward(sonic_scope *scope, const sonic_network *block, const char *norm, const char *name,
+                             sonic_tensor *x, bool temporal)
+{
+    sonic_tensor *bias = feed_forward(scope, block, norm, name, x, temporal);
+    if (bias)
+        st_add_in_place(scope, x, bias);
 }
 
 static void probe_block(sonic_scope *scope, const sonic_network *block, sonic_tensor *x)
@@ -126,9 +152,9 @@ static void temporal_block(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network block = sonic_network_part(network, "temporal_transformer_blocks.0");
-    sonic_unet_feed_forward(&s, &block, "norm_in", "ff_in", x, true);
-    temporal_self_attention(&s, pass, &block, x);
-    sonic_unet_temporal_audio_attention(&s, pass, layer, &block, x);
+    sonic_tensor *bias = feed_forward(&s, &block, "norm_in", "ff_in", x, true);
+    bias = temporal_self_attention(&s, pass, &block, x, bias);
+    sonic_unet_temporal_audio_attention(&s, pass, layer, &block, x, bias);
     sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, true);
     probe_block(&s, &block, x);
     sonic_scope_close(&s);

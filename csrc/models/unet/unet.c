@@ -233,8 +233,7 @@ static sonic_tensor *conv_in(sonic_scope *scope, sonic_unet_pass *pass)
 static sonic_tensor *conv_out(sonic_scope *scope, sonic_unet_pass *pass, sonic_tensor *x)
 {
     const sonic_network *network = &pass->unet->network;
-    sonic_tensor *n =
-        st_silu_in_place(scope, sonic_unet_norm_frames(scope, network, "conv_norm_out", st_take(x), 1e-5));
+    sonic_tensor *n = sonic_unet_norm_frames_silu(scope, network, "conv_norm_out", st_take(x), NULL, 1e-5);
     sonic_tensor *y =
         sonic_layer_conv2d(scope, network, "conv_out", st_take(sonic_unet_images(scope, pass, st_take(n))), 1, 1);
     sonic_shape shape = {5, {pass->branch_count, pass->frame_count, st_size(y, 1), pass->rows, pass->columns}};

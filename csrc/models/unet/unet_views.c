@@ -1,5 +1,7 @@
 #include "models/unet/unet_views.h"
 
+#include "kernels/fused.h"
+
 /* Views */
 
 sonic_tensor *sonic_unet_rows(sonic_scope *scope, sonic_tensor *x)
@@ -38,20 +40,46 @@ sonic_tensor *sonic_unet_from_images(sonic_scope *scope, const sonic_unet_pass *
 
 /* Normalisation */
 
-sonic_tensor *sonic_unet_norm_video(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x,
-                                    double epsilon)
+static sonic_tensor *norm_video(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x,
+                                sonic_tensor *before, double epsilon, bool silu)
 {
     enum { GROUPS = 32 };
-    return st_group_norm_last(scope, x, GROUPS, sonic_layer_weight(scope, network, "%s.weight", name),
-                              sonic_layer_weight(scope, network, "%s.bias", name), epsilon);
+    return sonic_fused_group_norm(scope, x, GROUPS, before, sonic_layer_weight(scope, network, "%s.weight", name),
+                                  sonic_layer_weight(scope, network, "%s.bias", name), epsilon, silu);
+}
+
+static sonic_tensor *norm_frames(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x,
+                                 sonic_tensor *before, double epsilon, bool silu)
+{
+    sonic_shape shape = st_shape(x);
+    sonic_tensor *frames = st_view(scope, x, st_shape4(shape.size[0] * shape.size[1], 1, shape.size[2], shape.size[3]));
+    sonic_tensor *y = norm_video(scope, network, name, st_take(frames), before, epsilon, silu);
+    return st_view(scope, st_take(y), shape);
 }
 
 sonic_tensor *sonic_unet_norm_frames(sonic_scope *scope, const sonic_network *network, const char *name,
                                      sonic_tensor *x, double epsilon)
 {
-    sonic_shape shape = st_shape(x);
-    sonic_tensor *frames = st_view(scope, x, st_shape4(shape.size[0] * shape.size[1], 1, shape.size[2], shape.size[3]));
-    return st_view(scope, st_take(sonic_unet_norm_video(scope, network, name, st_take(frames), epsilon)), shape);
+    return norm_frames(scope, network, name, x, NULL, epsilon, false);
+}
+
+sonic_tensor *sonic_unet_norm_frames_silu(sonic_scope *scope, const sonic_network *network, const char *name,
+                                          sonic_tensor *x, sonic_tensor *before, double epsilon)
+{
+    return norm_frames(scope, network, name, x, before, epsilon, true);
+}
+
+sonic_tensor *sonic_unet_norm_video_silu(sonic_scope *scope, const sonic_network *network, const char *name,
+                                         sonic_tensor *x, sonic_tensor *before, double epsilon)
+{
+    return norm_video(scope, network, name, x, before, epsilon, true);
+}
+
+sonic_tensor *sonic_unet_norm_rows(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x,
+                                   sonic_tensor *before)
+{
+    return sonic_fused_layer_norm(scope, x, before, sonic_layer_weight(scope, block, "%s.weight", name),
+                                  sonic_layer_weight(scope, block, "%s.bias", name), 1e-5);
 }
 
 /* Probes */

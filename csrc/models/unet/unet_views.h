@@ -19,8 +19,15 @@ sonic_tensor *sonic_unet_from_videos(sonic_scope *scope, sonic_tensor *x);
 /* Group normalisation with 32 groups into a new tensor; statistics over one frame, or over all frames of a branch. */
 sonic_tensor *sonic_unet_norm_frames(sonic_scope *scope, const sonic_network *network, const char *name,
                                      sonic_tensor *x, double epsilon);
-sonic_tensor *sonic_unet_norm_video(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *x,
-                                    double epsilon);
+/* The same, then SiLU. `before`: [channels] added to x first, or NULL. */
+sonic_tensor *sonic_unet_norm_frames_silu(sonic_scope *scope, const sonic_network *network, const char *name,
+                                          sonic_tensor *x, sonic_tensor *before, double epsilon);
+sonic_tensor *sonic_unet_norm_video_silu(sonic_scope *scope, const sonic_network *network, const char *name,
+                                         sonic_tensor *x, sonic_tensor *before, double epsilon);
+
+/* x += before, which may be NULL, and the layer normalisation of the sum over the channels. x is not taken. */
+sonic_tensor *sonic_unet_norm_rows(sonic_scope *scope, const sonic_network *block, const char *name, sonic_tensor *x,
+                                   sonic_tensor *before);
 
 /* Whether the call asks for outputs of layers (sonic_operator_probe). */
 bool sonic_unet_is_probed(const sonic_network *network);
