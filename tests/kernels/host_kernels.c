@@ -1,4 +1,4 @@
-/* The kernels in C, where blocks and threads are loops: what a card must compute, and what the stand-in driver runs.
+/* The kernels in C, where blocks and threads are loops: what a card must compute, and what the fake driver runs.
  * Compiled once for each SONIC_VALUE, whose number the function's name ends in. */
 #include <string.h>
 

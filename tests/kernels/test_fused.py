@@ -127,7 +127,7 @@ def test_twin_computes_where_a_kernel_does_not_apply(card, change):
     assert_close(ours, group_norm_exactly(tensors["x"], 32, tensors["weight"], tensors["bias"]), torch.float16)
 
 
-def test_twin_computes_without_kernels(stand_in):
+def test_twin_computes_without_kernels(fake_cuda):
     x, weight, bias = (random(*s, dtype=torch.float32) for s in [(2, 1, 64, 64), (64,), (64,)])
     before = random(64, dtype=torch.float32, seed=5)
     count = launches()
@@ -138,15 +138,15 @@ def test_twin_computes_without_kernels(stand_in):
 
 def test_failed_launch_is_an_error(card):
     both = random(4, 8, dtype=torch.float16)
-    card.stand_in_fail(b"cuLaunchKernel")
+    card.fake_fail(b"cuLaunchKernel")
     with pytest.raises(RuntimeError, match="^Update the graphics driver.*geglu failed with CUDA error 719"):
         call("fused_geglu", [both], "both")
-    card.stand_in_fail(b"")
+    card.fake_fail(b"")
     assert call("fused_geglu", [both], "both")[0].shape == (4, 4)
 
 
-def test_types_without_kernels_use_the_twin(stand_in, tmp_path):
-    kernels.load(torch.device("cpu"), torch.float16, "sm_86", stand_in, stand_in, tmp_path)
+def test_types_without_kernels_use_the_twin(fake_cuda, tmp_path):
+    kernels.load(torch.device("cpu"), torch.float16, "sm_86", fake_cuda, fake_cuda, tmp_path)
     count = launches()
     call("fused_geglu", [random(4, 8, dtype=torch.float32)], "both")
     assert launches() == count

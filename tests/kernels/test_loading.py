@@ -35,25 +35,25 @@ def compiles(monkeypatch):
     return seen
 
 
-def load(stand_in, folder, card="sm_86", dtype=HALF):
-    kernels.load(CPU, dtype, card, stand_in, stand_in, folder)
+def load(fake_cuda, folder, card="sm_86", dtype=HALF):
+    kernels.load(CPU, dtype, card, fake_cuda, fake_cuda, folder)
 
 
-def test_an_image_is_compiled_once(stand_in, tmp_path, compiles):
+def test_an_image_is_compiled_once(fake_cuda, tmp_path, compiles):
     folder = tmp_path / "a folder" / "视频"
-    load(stand_in, folder)
-    load(stand_in, folder)
+    load(fake_cuda, folder)
+    load(fake_cuda, folder)
     kernels.unload()
     assert not is_loaded()
-    load(stand_in, folder)
+    load(fake_cuda, folder)
     assert is_loaded() and compiles == ["sm_86"]
     assert len(os.listdir(folder)) == 1, "no temporary folder is left"
 
 
-def test_each_card_and_type_has_its_own_image(stand_in, tmp_path, compiles):
+def test_each_card_and_type_has_its_own_image(fake_cuda, tmp_path, compiles):
     for card in ("sm_75", "sm_86"):
         for dtype in (HALF, torch.float32):
-            load(stand_in, tmp_path, card, dtype)
+            load(fake_cuda, tmp_path, card, dtype)
     assert len(os.listdir(tmp_path)) == 4 == len(compiles)
     assert is_loaded(HALF) and is_loaded(torch.float32) and not is_loaded(torch.bfloat16)
 
@@ -69,35 +69,35 @@ def test_each_card_and_type_has_its_own_image(stand_in, tmp_path, compiles):
     ],
     ids=["empty", "cut", "one bit", "longer", "zeros"],
 )
-def test_a_damaged_image_is_compiled_again(stand_in, tmp_path, compiles, damage):
-    load(stand_in, tmp_path)
+def test_a_damaged_image_is_compiled_again(fake_cuda, tmp_path, compiles, damage):
+    load(fake_cuda, tmp_path)
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(damage(whole))
-    load(stand_in, tmp_path)
+    load(fake_cuda, tmp_path)
     assert is_loaded() and len(compiles) == 2
     assert file.read_bytes() == whole
 
 
-def test_an_image_that_the_driver_refuses_is_compiled_again(stand_in, tmp_path, compiles):
-    load(stand_in, tmp_path)
+def test_an_image_that_the_driver_refuses_is_compiled_again(fake_cuda, tmp_path, compiles):
+    load(fake_cuda, tmp_path)
     (file,) = tmp_path.iterdir()
     kernels.write_image(file, b"of another driver")
-    load(stand_in, tmp_path)
+    load(fake_cuda, tmp_path)
     assert is_loaded() and len(compiles) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root writes to read-only folders")
-def test_a_read_only_cache_costs_time_only(stand_in, tmp_path):
+def test_a_read_only_cache_costs_time_only(fake_cuda, tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    load(stand_in, tmp_path)
+    load(fake_cuda, tmp_path)
     assert is_loaded()
 
 
-def test_a_cache_that_is_a_file_costs_time_only(stand_in, tmp_path):
+def test_a_cache_that_is_a_file_costs_time_only(fake_cuda, tmp_path):
     folder = tmp_path / "cache"
     folder.write_text("a file")
-    load(stand_in, folder)
+    load(fake_cuda, folder)
     assert is_loaded() and folder.read_text() == "a file"
 
 
@@ -114,31 +114,31 @@ def test_a_cache_that_is_a_file_costs_time_only(stand_in, tmp_path):
         ("nvrtcCompileProgram", "Update PyTorch: its compiler refused the kernels for sm_86 .*\n.*planted failure"),
     ],
 )
-def test_each_failure_has_a_sentence_and_leaves_nothing(stand_in, tmp_path, function, words):
-    stand_in.stand_in_fail(function.encode())
+def test_each_failure_has_a_sentence_and_leaves_nothing(fake_cuda, tmp_path, function, words):
+    fake_cuda.fake_fail(function.encode())
     with pytest.raises(RuntimeError, match=words):
-        load(stand_in, tmp_path)
+        load(fake_cuda, tmp_path)
     assert not is_loaded()
     assert not list(tmp_path.iterdir())
-    stand_in.stand_in_fail(b"")
-    load(stand_in, tmp_path)
+    fake_cuda.fake_fail(b"")
+    load(fake_cuda, tmp_path)
     assert is_loaded()
 
 
-def test_an_old_driver_is_named(stand_in, tmp_path):
+def test_an_old_driver_is_named(fake_cuda, tmp_path):
     with pytest.raises(RuntimeError, match="^Update the graphics driver: it lacks cuInit"):
-        kernels.load(CPU, HALF, "sm_86", stand_in, ctypes.CDLL(None), tmp_path)
+        kernels.load(CPU, HALF, "sm_86", fake_cuda, ctypes.CDLL(None), tmp_path)
 
 
-def test_an_old_compiler_is_named(stand_in, tmp_path):
+def test_an_old_compiler_is_named(fake_cuda, tmp_path):
     with pytest.raises(RuntimeError, match="^Update PyTorch.*lacks nvrtcVersion"):
-        kernels.load(CPU, HALF, "sm_86", ctypes.CDLL(None), stand_in, tmp_path)
+        kernels.load(CPU, HALF, "sm_86", ctypes.CDLL(None), fake_cuda, tmp_path)
 
 
 @pytest.mark.parametrize("place", [(0, -1, 0), (0, 16, 0), (-1, 0, 0), (0, 0, 3), (0, 0, -1)])
 def test_devices_and_types_are_bounded(card, place):
     with pytest.raises(ValueError, match="^Load kernels after the driver"):
-        _sonic.kernels_load(*place, b"stand-in image 0\0")
+        _sonic.kernels_load(*place, b"fake image 0\0")
     assert not _sonic.kernels_are_loaded(*place)
 
 
@@ -152,11 +152,11 @@ class Card:
         monkeypatch.setattr(torch.version, "hip", hip)
 
 
-def test_prepare_loads_and_says_nothing(stand_in, tmp_path, monkeypatch):
+def test_prepare_loads_and_says_nothing(fake_cuda, tmp_path, monkeypatch):
     Card(monkeypatch)
     monkeypatch.setenv("SONIC_CACHE", str(tmp_path))
-    monkeypatch.setattr(kernels, "find_compiler", lambda: stand_in)
-    monkeypatch.setattr(kernels, "find_driver", lambda: stand_in)
+    monkeypatch.setattr(kernels, "find_compiler", lambda: fake_cuda)
+    monkeypatch.setattr(kernels, "find_driver", lambda: fake_cuda)
     assert kernels.prepare("cuda", HALF) == ""
     assert _sonic.kernels_are_loaded(1, 0, 1) and not is_loaded()
     monkeypatch.setattr(kernels, "find_compiler", lambda: pytest.fail("it was loaded already"))
@@ -173,7 +173,7 @@ def test_prepare_loads_and_says_nothing(stand_in, tmp_path, monkeypatch):
         ("cuda", HALF, (8, 6), None, "0", "SONIC_KERNELS=0 switches them off"),
     ],
 )
-def test_prepare_says_why_not(stand_in, monkeypatch, name, dtype, capability, hip, environment, words):
+def test_prepare_says_why_not(fake_cuda, monkeypatch, name, dtype, capability, hip, environment, words):
     Card(monkeypatch, capability, hip)
     monkeypatch.setenv("SONIC_KERNELS", environment)
     with pytest.MonkeyPatch.context() as patch:
@@ -182,11 +182,11 @@ def test_prepare_says_why_not(stand_in, monkeypatch, name, dtype, capability, hi
 
 
 @pytest.mark.parametrize("missing", ["find_compiler", "find_driver"])
-def test_prepare_names_what_is_missing(stand_in, tmp_path, monkeypatch, missing):
+def test_prepare_names_what_is_missing(fake_cuda, tmp_path, monkeypatch, missing):
     Card(monkeypatch)
     monkeypatch.setenv("SONIC_CACHE", str(tmp_path))
     for name in {"find_compiler", "find_driver"} - {missing}:
-        monkeypatch.setattr(kernels, name, lambda: stand_in)
+        monkeypatch.setattr(kernels, name, lambda: fake_cuda)
     monkeypatch.setattr(torch.version, "cuda", "99.0")
     monkeypatch.setattr(ctypes, "CDLL", lambda name: (_ for _ in ()).throw(OSError("no such library")))
     assert kernels.prepare("cuda", HALF).startswith("Install ")

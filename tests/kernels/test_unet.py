@@ -65,8 +65,8 @@ def test_the_same_bits_in_every_run(card, tiny_weights, golden):  # noqa: F811
 
 def test_a_failed_launch_ends_the_step(card, tiny_weights, golden):  # noqa: F811
     net = prepared(tiny_weights, conditions(golden))
-    card.stand_in_fail(b"cuLaunchKernel")
+    card.fake_fail(b"cuLaunchKernel")
     with pytest.raises(RuntimeError, match="^Update the graphics driver"):
         step(net, golden)
-    card.stand_in_fail(b"")
+    card.fake_fail(b"")
     assert relative(step(net, golden)[0], golden["out"]) < 2e-5

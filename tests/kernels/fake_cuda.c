@@ -59,7 +59,7 @@ int cuCtxPopCurrent_v2(void **context)
 int cuModuleLoadData(void **out, const void *image)
 {
     int value;
-    if (state.depth != 1 || fails("cuModuleLoadData") || sscanf(image, "stand-in image %d", &value) != 1)
+    if (state.depth != 1 || fails("cuModuleLoadData") || sscanf(image, "fake image %d", &value) != 1)
         return FAILURE;
     module *m = calloc(1, sizeof *m);
     m->value = value;
@@ -129,7 +129,7 @@ int nvrtcCompileProgram(program *p, int count, const char *const *options)
     for (int i = 0; i < count; i++)
         sscanf(options[i], "-DSONIC_VALUE=%d", &value);
     snprintf(p->log, sizeof p->log, "%s", fails("nvrtcCompileProgram") ? "planted failure" : "");
-    snprintf(p->image, sizeof p->image, "stand-in image %d", value);
+    snprintf(p->image, sizeof p->image, "fake image %d", value);
     return fails("nvrtcCompileProgram") ? 6 : 0;
 }
 
@@ -140,8 +140,8 @@ int nvrtcGetCUBIN(program *p, char *out) { return memcpy(out, p->image, strlen(p
 int nvrtcDestroyProgram(program **p) { return free(*p), *p = NULL, 0; }
 
 /* For tests */
-void stand_in_fail(const char *function) { snprintf(state.failing, sizeof state.failing, "%s", function); }
-int stand_in_contexts(void) { return state.depth; }
-int stand_in_modules(void) { return state.modules; }
-long long stand_in_launches(void) { return state.launches; }
-void stand_in_around(void (*around)(int enter)) { state.around = around; }
+void fake_fail(const char *function) { snprintf(state.failing, sizeof state.failing, "%s", function); }
+int fake_contexts(void) { return state.depth; }
+int fake_modules(void) { return state.modules; }
+long long fake_launches(void) { return state.launches; }
+void fake_around(void (*around)(int enter)) { state.around = around; }
