@@ -1,6 +1,7 @@
 /* The sampler's schedule and windows, for tests and bench/parity.py. */
 #include "bindings/binding.h"
 #include "sampler/schedule.h"
+#include "sampler/shortcuts.h"
 #include "sampler/windows.h"
 
 #define FRAMES_MAX 100000000 /* keeps the arrays below 1 GB */
@@ -21,6 +22,30 @@ static PyObject *karras(PyObject *self, PyObject *argument)
     if (out)
         memcpy(PyArray_DATA(out), sigmas, (size_t)shape[0] * sizeof *sigmas);
     return (PyObject *)out;
+}
+
+/* step_work(steps, low, high, reuse): a tuple of (guided, shallow, keep) for each step. */
+static PyObject *step_work(PyObject *self, PyObject *args)
+{
+    (void)self;
+    float sigmas[SONIC_SCHEDULE_STEPS_MAX + 1];
+    sonic_step_work work[SONIC_SCHEDULE_STEPS_MAX];
+    int steps;
+    sonic_shortcuts shortcuts;
+    if (!PyArg_ParseTuple(args, "iddi", &steps, &shortcuts.guidance_low, &shortcuts.guidance_high, &shortcuts.reuse))
+        return NULL;
+    sonic_status status = sonic_schedule_karras(sigmas, steps);
+    status = status ? status : sonic_shortcuts_check(&shortcuts, SONIC_SCHEDULE_STEPS_MAX);
+    if (status)
+        return sonic_py_raise(status);
+    sonic_shortcuts_plan(work, sigmas, steps, &shortcuts);
+    PyObject *list = PyList_New(steps);
+    for (int i = 0; list && i < steps; i++) {
+        PyObject *item = Py_BuildValue("(iii)", work[i].guided, work[i].shallow, work[i].keep);
+        if (!item || PyList_SetItem(list, i, item) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
 }
 
 /* euler_step(sigma, next): sonic_step as a dict. */
@@ -75,6 +100,9 @@ static PyObject *sample_windows(PyObject *self, PyObject *args)
 PyMethodDef sonic_py_sampler_methods[] = {
     {"karras", karras, METH_O,
      "karras(steps) -> float32[steps + 1]: the noise levels of a run; the last is 0 (csrc/sampler/schedule.h)"},
+    {"step_work", step_work, METH_VARARGS,
+     "step_work(steps, guidance_low, guidance_high, reuse) -> [(guided, shallow, keep)]: what each step computes "
+     "(csrc/sampler/shortcuts.h)"},
     {"euler_step", euler_step, METH_VARARGS,
      "euler_step(sigma, next) -> dict: coefficients of one step (sonic_step in csrc/sampler/schedule.h)"},
     {"sample_windows", sample_windows, METH_VARARGS,

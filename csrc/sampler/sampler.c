@@ -8,17 +8,21 @@
 #include "sampler/preview.h"
 #include "sampler/schedule.h"
 #include "sampler/windows.h"
+#include "torch/device.h"
 
 typedef struct job {
     sonic_operator_call *call;
     const sonic_unet *unet;
     const sonic_unet_constants *constants;
     const sonic_sampler_settings *settings;
-    sonic_guidance guidance;
-    sonic_windows windows; /* of the step in progress */
+    sonic_guidance guidance, conditional; /* of steps with guidance, and of the others */
+    sonic_step_work work[SONIC_SCHEDULE_STEPS_MAX];
+    sonic_tensor *deep[SONIC_GUIDANCE_BRANCHES]; /* [frames, tokens, channels], of the last step that kept them */
+    sonic_windows windows;                       /* of the step in progress */
     int32_t step;
     int64_t rows, columns, done, total; /* calls of the network */
     sonic_tensor *like;                 /* a weight: where the network computes */
+    sonic_scope *run;                   /* as long as the loop */
     float *buckets, *pixels;            /* [frames, 2]; [4, rows, columns] */
     sonic_image preview;
     bool has_preview;
@@ -83,20 +87,85 @@ static sonic_tensor *add_branch(sonic_scope *scope, sonic_tensor *v, sonic_tenso
     return v ? st_add_scaled_in_place(scope, v, st_take(part), weight) : st_mul_scalar(scope, st_take(part), weight);
 }
 
+static const sonic_guidance *guidance_now(const job *j)
+{
+    return j->work[j->step].guided ? &j->guidance : &j->conditional;
+}
+
+/* Keeps features [branches, window, tokens, channels] by the frames of the clip. Of a frame that occurs twice in a
+ * step, the last remain. */
+static void keep_deep(job *j, sonic_scope *scope, int64_t index, const sonic_unet_step *step, sonic_tensor *features)
+{
+    for (int32_t b = 0; b < step->branches && !scope->status; b++) {
+        sonic_tensor *all = j->deep[step->first_branch + b];
+        for (int64_t place = 0; place < j->windows.window && !scope->status;) {
+            int64_t run = sonic_windows_run_length(&j->windows, index, place);
+            sonic_tensor *part = st_slice(scope, st_take(st_slice(scope, features, 0, b, 1)), 1, place, run);
+            part = st_view(scope, st_take(part), st_shape3(run, st_size(features, 2), st_size(features, 3)));
+            sonic_tensor *target = st_slice(scope, all, 0, j->order[place], run);
+            st_copy_in_place(scope, target, st_take(part));
+            st_release(target);
+            place += run;
+        }
+    }
+}
+
+/* Memory for them, in the scope of the run. */
+static void make_deep(job *j, sonic_scope *run, const sonic_unet_step *step, const sonic_tensor *features)
+{
+    sonic_shape shape = st_shape3(j->windows.frames, st_size(features, 2), st_size(features, 3));
+    for (int32_t b = step->first_branch; b < step->first_branch + step->branches; b++)
+        if (!j->deep[b] && features)
+            j->deep[b] = st_empty(run, shape, st_dtype(features), features);
+}
+
+/* The kept features of the window in progress: [branches, window, tokens, channels] */
+static sonic_tensor *window_deep(job *j, sonic_scope *scope, const sonic_unet_step *step, sonic_tensor *order)
+{
+    sonic_tensor *parts[SONIC_GUIDANCE_BRANCHES];
+    for (int32_t b = 0; b < step->branches; b++) {
+        sonic_tensor *all = j->deep[step->first_branch + b], *part = st_gather(scope, all, 0, order);
+        sonic_shape shape = st_shape4(1, j->windows.window, st_size(all, 1), st_size(all, 2));
+        parts[b] = st_take(st_view(scope, st_take(part), shape));
+    }
+    return st_cat(scope, parts, step->branches, 0);
+}
+
+/* One call of the network, whole or of its last layer. */
+static sonic_tensor *evaluate(job *j, sonic_scope *scope, int64_t index, sonic_unet_step *step, sonic_tensor *order)
+{
+    const sonic_step_work *work = &j->work[j->step];
+    sonic_tensor *features = NULL;
+    if (work->shallow)
+        step->deep = window_deep(j, scope, step, order);
+    step->deep_out = work->keep ? &features : NULL;
+    sonic_tensor *out = scope->status ? NULL : sonic_unet_run(scope, j->unet, j->constants, step);
+    st_release(step->deep);
+    if (features && !scope->status) {
+        make_deep(j, j->run, step, features);
+        sonic_scope_fail(scope, j->run->status);
+        keep_deep(j, scope, index, step, features);
+    }
+    st_release(features);
+    return out;
+}
+
 /* The guided output of the network: float32 [window, 4, rows, columns] */
-static sonic_tensor *direction(job *j, sonic_scope *outer, const sonic_unet_step *window)
+static sonic_tensor *direction(job *j, sonic_scope *outer, int64_t index, const sonic_unet_step *window,
+                               sonic_tensor *order)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
+    const sonic_guidance *guidance = guidance_now(j);
     sonic_tensor *v = NULL;
-    for (int32_t i = 0; i < j->guidance.call_count; i++) {
+    for (int32_t i = 0; i < guidance->call_count; i++) {
         sonic_unet_step step = *window;
-        step.first_branch = j->guidance.calls[i].first_branch, step.branches = j->guidance.calls[i].branches;
+        step.first_branch = guidance->calls[i].first_branch, step.branches = guidance->calls[i].branches;
         report(j, &s);
-        sonic_tensor *out = sonic_unet_run(&s, j->unet, j->constants, &step);
+        sonic_tensor *out = evaluate(j, &s, index, &step, order);
         sonic_scope_fail(&s, j->call->scope->status); /* a layer that is not finite fails the call as a whole */
         for (int32_t b = 0; b < step.branches; b++)
-            v = add_branch(&s, v, out, b, j->guidance.weights[step.first_branch + b]);
+            v = add_branch(&s, v, out, b, guidance->weights[step.first_branch + b]);
         st_release(out);
         j->done++;
     }
@@ -128,10 +197,10 @@ static void run_window(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor
         j->order[i] = sonic_windows_frame(&j->windows, index, i);
     sonic_scope_fail(&s, s.status ? s.status : window_ids(window.ids, j));
     sonic_tensor *order = st_to_device_of(&s, st_take(st_indices(&s, j->order, j->windows.window)), x);
-    window.sample = st_mul_scalar(&s, st_take(st_gather(&s, x, 0, st_take(order))), step->input);
+    window.sample = st_mul_scalar(&s, st_take(st_gather(&s, x, 0, order)), step->input);
     window.frames = j->order, window.frame_count = (int32_t)j->windows.window;
     window.timestep = sonic_schedule_timestep(j->sigmas[j->step]);
-    sonic_tensor *v = direction(j, &s, &window);
+    sonic_tensor *v = direction(j, &s, index, &window, order);
     sonic_operator_probe(j->call, v, "direction.%d.%d", (int)j->step, (int)index);
     add_window(j, &s, next, v, index, step->move);
     sonic_scope_close(&s);
@@ -193,6 +262,7 @@ static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sampler_inputs 
     sonic_scope_open(&s, outer);
     st_to_host(&s, j->buckets, j->windows.frames * 2, in->buckets);
     sonic_tensor *x = initial_latents(j, &s, in);
+    j->run = &s;
     for (j->step = 0; j->step < j->settings->steps && !s.status; j->step++)
         x = run_step(j, &s, x);
     report(j, &s);
@@ -216,6 +286,9 @@ static sonic_status check_settings(const sonic_sampler_settings *s)
     if (s->branches_at_once < 1 || s->branches_at_once > SONIC_GUIDANCE_BRANCHES)
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d branches at once: got %d.", SONIC_GUIDANCE_BRANCHES,
                           (int)s->branches_at_once);
+    sonic_status status = sonic_shortcuts_check(&s->shortcuts, SONIC_SCHEDULE_STEPS_MAX);
+    if (status)
+        return status;
     if (!in_range(s->frame_rate_id, 0, SONIC_SAMPLER_FRAME_RATE_ID_MAX))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a frame rate id from 0 to %d: it is %g.",
                           SONIC_SAMPLER_FRAME_RATE_ID_MAX, s->frame_rate_id);
@@ -279,7 +352,10 @@ static sonic_status prepare(job *j, const sonic_sampler_inputs *in)
     j->windows = (sonic_windows){st_size(in->noise, 0), j->settings->window, 0};
     j->guidance = sonic_guidance_plan(j->settings->appearance_guidance, j->settings->audio_guidance,
                                       j->settings->branches_at_once);
-    j->total = j->settings->steps * sonic_windows_count(&j->windows) * j->guidance.call_count;
+    j->conditional = sonic_guidance_plan(1.0, 1.0, 1);
+    sonic_shortcuts_plan(j->work, j->sigmas, j->settings->steps, &j->settings->shortcuts);
+    for (j->step = 0; j->step < j->settings->steps; j->step++)
+        j->total += sonic_windows_count(&j->windows) * guidance_now(j)->call_count;
     j->rows = st_size(in->noise, 2), j->columns = st_size(in->noise, 3);
     j->buckets = calloc((size_t)j->windows.frames * 2, sizeof *j->buckets);
     j->pixels = calloc((size_t)(j->rows * j->columns) * SONIC_LATENT_CHANNELS, sizeof *j->pixels);

@@ -11,6 +11,7 @@
 #define SONIC_SAMPLER_SAMPLER_H
 
 #include "models/unet/unet.h"
+#include "sampler/shortcuts.h"
 
 /* These limits keep memory bounded and values finite. The ranges that users can choose from are in
  * sonic_nodes/engines/settings.py. */
@@ -36,6 +37,7 @@ typedef struct sonic_sampler_settings {
     double appearance_guidance; /* 2 as published */
     double audio_guidance;      /* 7.5 as published */
     int32_t branches_at_once;   /* 1 (least memory) to 3 */
+    sonic_shortcuts shortcuts;  /* none: guidance at all levels, and reuse 1 */
 } sonic_sampler_settings;
 
 /* -> float32 [frames, 4, rows, columns] in the autoencoder's space, on the device of the noise. `constants`: of three

@@ -4,7 +4,7 @@
 
 #include "models/unet/unet_constants.h"
 
-enum { NUMBERS = 10 };
+enum { NUMBERS = 13 };
 
 static void find_constant(void *call, const char *name, sonic_tensor **tensor)
 {
@@ -20,12 +20,14 @@ static sonic_sampler_settings settings_from(const double *n)
     s.steps = to_int32(n[1]), s.window = to_int32(n[2]), s.shift = to_int32(n[3]), s.frame_rate_id = n[4];
     s.dynamic_scale = n[5], s.motion_scale = n[6], s.appearance_guidance = n[7], s.audio_guidance = n[8],
     s.branches_at_once = to_int32(n[9]);
+    s.shortcuts = (sonic_shortcuts){n[10], n[11], to_int32(n[12])};
     return s;
 }
 
 /* tensors: weights; the constants, each called "constants." and its name; "noise", "image_latents", "buckets"
  * (sampler.h). numbers: head dim, steps, window, shift, frame rate id, dynamic scale, motion scale, appearance
- * guidance, audio guidance, branches at once. Returns the latents. */
+ * guidance, audio guidance, branches at once, lowest and highest noise level of guidance, steps that share deep
+ * features. Returns the latents. */
 static void sonic_sample_operator(sonic_operator_call *call)
 {
     sonic_unet *unet;

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from ..memory import plan
+from ..memory.estimate import Shortcuts
 from ..memory.plan import Budget, Plan
+from ..models.sampler import Settings
 from ..weights.key_maps import NETWORKS
 from .clip_spec import ClipSpec
 
@@ -16,7 +18,7 @@ def budget_of(engine) -> Budget:
     return replace(free, gpu=free.gpu + engine.models.held_bytes(engine.device))
 
 
-def plan_for(clip: ClipSpec, steps: int, engine) -> Plan:
+def plan_for(clip: ClipSpec, settings: Settings, engine) -> Plan:
     """plan.make for this clip on the engine's device. Raises ResourceError when nothing fits."""
     models = engine.models
     return plan.make(
@@ -25,7 +27,8 @@ def plan_for(clip: ClipSpec, steps: int, engine) -> Plan:
         clip.latents,
         engine.budget(),
         dtype=engine.dtype,
-        steps=steps,
+        steps=settings.steps,
+        shortcuts=Shortcuts.of(settings),
         speed=engine.speed,
         kind=engine.kind,
         sizes={key: models.sizes(key) for key in NETWORKS},

@@ -12,6 +12,7 @@ from ..memory import KINDS
 
 PRECISIONS = ("auto", "fp16", "bf16", "fp32")
 LENGTHS = ("exact", "upstream")
+SPEEDS = ("exact", "balanced", "fast")
 CROPS = ("face", "off")
 MISMATCHES = ("use shorter", "refuse")
 
@@ -154,6 +155,9 @@ class SonicSettings(Checked):
     appearance_guidance: float = number(2.0, 1.0, 10.0, 0.1, "how strictly frames keep to the portrait")
     audio_guidance: float = number(7.5, 1.0, 20.0, 0.1, "how strictly the mouth follows the voice")
     length: str = choice("exact", LENGTHS, "exact: as long as the recording; upstream: as the reference cuts it")
+    speed: str = choice(
+        "exact", SPEEDS, "exact: as published; balanced: three fifths of the work, fast: one third, both less exact"
+    )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..memory.plan import Budget, Plan, dtype_text, with_retry
 from ..memory.stage import Stage
 from ..models import video
 from ..models.constants import LATENT_FPS
-from ..models.sampler import Settings, frame_count
+from ..models.sampler import SPEEDS, Settings, frame_count
 from ..weights.models import Models
 from .base import Description, Engine, Notify, description_in
 from .clip_spec import ClipSpec
@@ -96,7 +96,7 @@ class SonicEngine(Engine):
 
     def plan(self, data: dict, settings: SonicSettings | None = None) -> Plan:
         settings = settings or SonicSettings()
-        return plan_for(ClipSpec.of(data, settings.length), settings.steps, self)
+        return plan_for(ClipSpec.of(data, settings.length), sampler_settings(settings), self)
 
     def calibrate(self, dtype: torch.dtype | None = None):
         usual = torch.float32 if self.device.type == "cpu" else torch.float16
@@ -111,7 +111,7 @@ class SonicEngine(Engine):
         clip = ClipSpec.of(data, settings.length)
         clip.check_mask()
         self.models.refresh()
-        plan = plan_for(clip, settings.steps, self)
+        plan = plan_for(clip, sampler_settings(settings), self)
         self._prepare_kernels(plan.dtype)
         embedding, mean, tokens, run_progress = self._conditions(clip, plan, progress)
         noise = noise_of(clip, seed)
@@ -213,8 +213,9 @@ def device_of(name: str) -> torch.device:
 
 def sampler_settings(settings: SonicSettings) -> Settings:
     values = asdict(settings)
+    left_out = SPEEDS[values.pop("speed")]
     del values["length"]
-    return Settings(**values)
+    return Settings(**values, **left_out)
 
 
 def progress_costs(plan: Plan, is_portrait_cached: bool, is_speech_cached: bool) -> dict[Stage, int]:

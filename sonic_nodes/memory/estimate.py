@@ -10,7 +10,7 @@ Sizes: rows and columns are those of the latents, an eighth of the frame's. Fram
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import torch
@@ -265,23 +265,62 @@ def constants_bytes(m: Model, rows: int, columns: int) -> int:
     return sum(t.nbytes for t in net.constants.values() if t.is_meta)
 
 
+@dataclass(frozen=True)
+class Shortcuts:
+    """What the steps of a run leave out: the fields of models.sampler.Settings."""
+
+    guidance_low: float = 0.0
+    guidance_high: float = math.inf
+    reuse: int = 1
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Shortcuts":
+        return cls(settings.guidance_low, settings.guidance_high, settings.reuse)
+
+
 @lru_cache(maxsize=64)
-def two_windows(m: Model, rows: int, columns: int, branches: int) -> Cost:
-    """One step of a clip of SHORT_CLIP frames."""
+def two_windows(m: Model, rows: int, columns: int, branches: int, guided: bool = True, steps: int = 1) -> Cost:
+    """`steps` steps of a clip of SHORT_CLIP frames; those after the first compute the last layer alone."""
     net, _ = prepared_unet(m, rows, columns)
     channels = latent_channels(m)
     noise, image = zeros(m, SHORT_CLIP, channels, rows, columns), zeros(m, 1, channels, rows, columns)
-    return cost(
-        sample(
-            net, noise, image, torch.zeros(SHORT_CLIP, 2), Settings(steps=1, window=WINDOW), branches, meter=m.meter
-        )[1]
-    )
+    settings = Settings(steps=steps, window=WINDOW, reuse=steps, guidance_high=math.inf if guided else 0.0)
+    return cost(sample(net, noise, image, torch.zeros(SHORT_CLIP, 2), settings, branches, meter=m.meter)[1])
 
 
-def sampling(m: Model, rows: int, columns: int, latent_frames: int, steps: int, branches: int) -> Cost:
-    """The whole loop. Besides one window's memory, the clip's latents are held twice, before and after a step."""
-    more = 2 * 4 * latent_channels(m) * rows * columns * (latent_frames - SHORT_CLIP)
-    return two_windows(m, rows, columns, branches).times(steps * math.ceil(latent_frames / WINDOW) / 2).beside(more)
+def shallow_step(m: Model, rows: int, columns: int, branches: int, guided: bool) -> Cost:
+    """A step that takes deep features from the one before, whose memory is part of it."""
+    both = two_windows(m, rows, columns, branches, guided, 2)
+    whole = two_windows(m, rows, columns, branches, guided)
+    work = (a - b for a, b in zip(both.work, whole.work, strict=True))
+    return Cost(*work, both.live_bytes, both.peak_bytes)
+
+
+def deep_bytes(m: Model, rows: int, columns: int, guided: bool) -> int:
+    """Of the features that a frame's steps share."""
+    channels = dict(m["unet"].table)["conv_norm_out.weight"][0]
+    return (BRANCHES if guided else 1) * channels * rows * columns * m["unet"].dtype.itemsize
+
+
+def sampling(
+    m: Model,
+    rows: int,
+    columns: int,
+    latent_frames: int,
+    steps: int,
+    branches: int,
+    shortcuts: Shortcuts = Shortcuts(),  # noqa: B008: it is frozen
+) -> Cost:
+    """The whole loop. Besides one window's memory, the clip's latents are held twice, before and after a step, and the
+    deep features of all its frames where steps share them."""
+    total, frame_bytes = None, 2 * 4 * latent_channels(m) * rows * columns
+    for (guided, shallow), count in Settings(steps=steps, **asdict(shortcuts)).step_work().items():
+        one = (shallow_step if shallow else two_windows)(m, rows, columns, branches, guided)
+        part = one.times(count * math.ceil(latent_frames / WINDOW) / 2)
+        total = part if total is None else total.then(part)
+    if shortcuts.reuse > 1:
+        frame_bytes += deep_bytes(m, rows, columns, guided=True)
+    return total.beside(frame_bytes * (latent_frames - SHORT_CLIP))
 
 
 def host_bytes(m: Model, rows: int, columns: int, latent_frames: int) -> int:

@@ -20,12 +20,13 @@ from ..models.constants import CHUNK, LATENT_FPS, WINDOW
 from ..models.sampler import Settings
 from . import KINDS, estimate
 from .benchmark import Speed
-from .estimate import NETWORKS_OF, Model
+from .estimate import NETWORKS_OF, Model, Shortcuts
 from .host import available_bytes
 from .stage import Stage
 
 GIB = 1 << 30
 STEPS = Settings.steps
+EXACT = Shortcuts()
 # on a GPU: workspace of cuBLAS and cuDNN, gaps between the allocator's blocks
 MARGIN_BYTES, MARGIN_SHARE = 256 << 20, 0.1
 HOST_MARGIN_BYTES, HOST_MARGIN_SHARE = 64 << 20, 0.1  # on the CPU: oneDNN's packed weights and scratch
@@ -110,6 +111,7 @@ class Plan:
     smaller: "Plan | None" = field(default=None, repr=False)  # the fastest that takes less memory, for with_retry
     window: int = WINDOW
     chunk: int = CHUNK
+    shortcuts: Shortcuts = EXACT
 
     @property
     def peak(self) -> int:
@@ -157,7 +159,8 @@ class Plan:
 
     def as_dict(self) -> dict:
         """For JSON."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("stages", "dtype", "smaller")}
+        apart = ("stages", "dtype", "smaller", "shortcuts")
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         return {
             **plain,
             "dtype": dtype_text(self.dtype),
@@ -199,6 +202,7 @@ def make(
     speed: Speed | float | None = None,
     kind: str = "auto",
     sizes: Mapping[str, dict] | None = None,
+    shortcuts: Shortcuts = EXACT,
     **heads: int,
 ) -> Plan:
     """The fastest plan that fits.
@@ -207,15 +211,26 @@ def make(
     dtype           None: float16 on a GPU; on the CPU float32, or bfloat16 where float32 does not fit
     speed           of this machine (benchmark.calibrate()); None: the plan has no times
     kind            one of KINDS; all but "auto" restrict the choice
+    shortcuts       what the steps leave out
     sizes, heads    of networks that are not the published ones: weights/shapes.py; head_dim, whisper_heads, clip_heads
     Raises ResourceError when no plan fits; its first sentence is the remedy. UsageError for another `kind`.
     """
-    found = plans(rows, columns, latent_frames, budget, dtype, steps, speed, kind, sizes, **heads)
+    found = plans(rows, columns, latent_frames, budget, dtype, steps, speed, kind, sizes, shortcuts, **heads)
     return next((plan for plan in found if plan.fits), None) or refuse(found, budget, sizes, heads)
 
 
 def plans(
-    rows, columns, latent_frames, budget, dtype=None, steps=STEPS, speed=None, kind="auto", sizes=None, **heads
+    rows,
+    columns,
+    latent_frames,
+    budget,
+    dtype=None,
+    steps=STEPS,
+    speed=None,
+    kind="auto",
+    sizes=None,
+    shortcuts=EXACT,
+    **heads,
 ) -> list[Plan]:
     """All plans of `kind`, the fastest first."""
     if kind not in KINDS:
@@ -231,11 +246,11 @@ def plans(
     found = []
     for dtype in dtypes:
         m = estimate.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
-        found += filter(is_allowed, variants(m, rows, columns, latent_frames, steps, dtype, budget, speed))
+        found += filter(is_allowed, variants(m, rows, columns, latent_frames, steps, shortcuts, dtype, budget, speed))
     return found
 
 
-def variants(m: Model, rows, columns, latent_frames, steps, dtype, budget, speed) -> list[Plan]:
+def variants(m: Model, rows, columns, latent_frames, steps, shortcuts, dtype, budget, speed) -> list[Plan]:
     """The plans in one dtype, the fastest first. Each knows the next one that takes less memory."""
     on_gpu = budget.gpu is not None
     host = estimate.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
@@ -250,17 +265,18 @@ def variants(m: Model, rows, columns, latent_frames, steps, dtype, budget, speed
             "gpu" if on_gpu else "cpu",
             branches,
             offload,
-            stage_estimates(m, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed),
+            stage_estimates(m, rows, columns, latent_frames, steps, shortcuts, branches, offload, on_gpu, speed),
             budget.gpu if on_gpu else budget.host,
             host,
             budget.host,
+            shortcuts=shortcuts,
         )
         found.insert(0, replace(plan, smaller=next((other for other in found if other.peak < plan.peak), None)))
     return found
 
 
 def stage_estimates(
-    m: Model, rows, columns, latent_frames, steps, branches, offload, on_gpu, speed
+    m: Model, rows, columns, latent_frames, steps, shortcuts, branches, offload, on_gpu, speed
 ) -> tuple[StageEstimate, ...]:
     constants = estimate.constants_bytes(m, rows, columns)
     latents = 4 * latent_frames * estimate.latent_channels(m) * rows * columns
@@ -269,7 +285,7 @@ def stage_estimates(
         Stage.ENCODING: (estimate.encoding(m, rows, columns), 0),
         Stage.SOUND: (estimate.sound(m, latent_frames), 0),
         Stage.CONSTANTS: (estimate.constants(m, rows, columns), 0),
-        Stage.SAMPLING: (estimate.sampling(m, rows, columns, latent_frames, steps, branches), constants),
+        Stage.SAMPLING: (estimate.sampling(m, rows, columns, latent_frames, steps, branches, shortcuts), constants),
         Stage.DECODING: (estimate.decoding(m, rows, columns).times(math.ceil(latent_frames / CHUNK)), latents),
         Stage.IN_BETWEEN: (estimate.in_between(m, rows, columns).times(latent_frames - 1), latents),
     }
@@ -293,9 +309,8 @@ def refuse(found: Sequence[Plan], budget: Budget, sizes, heads):
     """Raises ResourceError. It lists the changes that would make the run fit, each verified by a plan."""
     least = min(found, key=lambda plan: plan.peak)
     worst = max(least.stages, key=lambda stage: stage.peak)
-    remedies = [
-        find(least, budget, sizes, heads) for find in (smaller_picture, another_type, shorter_clip, on_the_cpu)
-    ] + more_memory(least)
+    finders = (whole_steps, smaller_picture, another_type, shorter_clip, on_the_cpu)
+    remedies = [find(least, budget, sizes, heads) for find in finders] + more_memory(least)
     first, *others = filter(None, remedies)
     raise ResourceError(
         f"{first[0].upper()}{first[1:]}{''.join(f', or {other}' for other in others)}. "
@@ -310,10 +325,19 @@ def fitting(least: Plan, budget: Budget, sizes, heads, **changes) -> Plan | None
         "columns": least.columns,
         "latent_frames": least.latent_frames,
         "dtype": least.dtype,
+        "shortcuts": least.shortcuts,
         **changes,
     }
     found = plans(budget=budget, steps=least.steps, sizes=sizes, **facts, **heads)
     return next((plan for plan in found if plan.fits), None)
+
+
+def whole_steps(least: Plan, budget, sizes, heads) -> str | None:
+    """Steps that share deep features keep them for the whole clip."""
+    if least.shortcuts.reuse == 1:
+        return None
+    plan = fitting(least, budget, sizes, heads, shortcuts=replace(least.shortcuts, reuse=1))
+    return f"set speed to balanced ({size(plan.peak)})" if plan else None
 
 
 def smaller_picture(least: Plan, budget, sizes, heads) -> str | None:

@@ -1,14 +1,24 @@
 """The denoising loop (csrc/sampler/sampler.h): from noise to the latents of a clip; and frame counts."""
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
 
+from ..extension.native import _sonic
 from .call import run_network
 from .constants import LATENT_FPS, WINDOW
 from .unet import UNet
 
 LENGTHS = ("exact", "upstream")
+# What each speed leaves out (csrc/sampler/shortcuts.h): bench/shortcuts.py measures work and distance of each. Guidance
+# acts on 9 of 25 steps; the noisier ones lay out the picture, which the portrait gives, and the cleaner ones finish it.
+SPEEDS = {
+    "exact": {},
+    "balanced": {"guidance_low": 0.3, "guidance_high": 30.0},
+    "fast": {"guidance_low": 0.3, "guidance_high": 30.0, "reuse": 2},
+}
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,14 @@ class Settings:
     window: int = WINDOW
     shift: int = 7  # frames by which windows move from step to step
     frame_rate_id: float = LATENT_FPS  # the network's frame rate input
+    guidance_low: float = 0.0  # the noise levels between which guidance acts; elsewhere one branch is computed
+    guidance_high: float = math.inf
+    reuse: int = 1  # steps that share deep features: of the others only the last layer is computed
+
+    def step_work(self) -> Counter:
+        """{(guided, shallow): steps}."""
+        work = _sonic.step_work(self.steps, self.guidance_low, self.guidance_high, self.reuse)
+        return Counter((bool(guided), bool(shallow)) for guided, shallow, _ in work)
 
 
 def sample(
@@ -59,6 +77,9 @@ def sample(
         s.appearance_guidance,
         s.audio_guidance,
         branches_at_once,
+        s.guidance_low,
+        s.guidance_high,
+        s.reuse,
     ]
     return run_network("sample", tensors | constants, net.weights, numbers, **options)
 

@@ -20,7 +20,7 @@ CONSTANTS = (
     "mixes",
     "latents",
 )
-UNFOLDED, WHOLE_MASK = 1, 2
+UNFOLDED, WHOLE_MASK, GIVE_DEEP = 1, 2, 4
 
 
 @dataclass
@@ -78,6 +78,7 @@ class UNet:
         first_branch: int = 0,
         branches: int | None = None,
         disabled: int = 0,
+        deep: torch.Tensor | None = None,
         probes: Sequence[str] = (),
         **options,
     ) -> list[torch.Tensor]:
@@ -86,9 +87,12 @@ class UNet:
 
         sample: [branches, frames, 8, rows, columns], or after prepare() with image latents [frames, 4, rows, columns],
         scaled. ids: frame rate and two motion buckets. frames: which frames of the clip the window holds.
-        disabled: optimisations to leave out, UNFOLDED | WHOLE_MASK. options: check_finite and meter, as in run_network.
+        disabled: optimisations to leave out, UNFOLDED | WHOLE_MASK; GIVE_DEEP adds an output, the features before the
+        last layer. deep: such features, [branches, frames, tokens, channels]: then only that layer runs. options:
+        check_finite and meter, as in run_network.
         """
         branches = len(self.constants["layout"]) - first_branch if branches is None else branches
         tensors = {"sample": sample, **{f"constants.{name}": t for name, t in self.constants.items()}}
+        tensors |= {} if deep is None else {"deep": deep}
         numbers = [self.head_dim, timestep, *ids, first_branch, branches, disabled, *frames]
         return run_network("unet_step", tensors, self.weights, numbers, probes, **options)

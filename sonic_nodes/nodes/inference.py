@@ -40,6 +40,7 @@ class SonicInference(io.ComfyNode):
                 PreData.Input("data", tooltip="From SONIC_PreData of this pack; another pack's data is refused."),
                 *sampling_inputs(),
                 *guidance_inputs(),
+                speed_input(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -109,6 +110,20 @@ def guidance_inputs():
             )
         ),
     ]
+
+
+def speed_input():
+    """Appended: workflow files keep their values by position."""
+    return io.Combo.Input(
+        "speed",
+        options=list(limits(SonicSettings, "speed").options),
+        default=limits(SonicSettings, "speed").default,
+        tooltip="exact: as the model was published. balanced: about 60 % of the work; voice and portrait guide only "
+        "the steps that shape mouth and face. fast: about a third; every second step also reuses most of the last "
+        "one. Try them on a short clip first: how much quality they cost was never measured with the real weights. No "
+        "effect on the draft engine.",
+        optional=True,
+    )
 
 
 def infer(model, data, seed: int, node_id: str | None, **settings):

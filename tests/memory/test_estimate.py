@@ -67,8 +67,13 @@ def test_constants_except_for_the_sound_which_stays_in_host_memory():
 
 
 @pytest.mark.parametrize("branches", [1, 3])
-def test_latents_of_a_longer_clip(branches):
-    """A run of 60 frames and two steps; the estimate extrapolates from a clip of 26."""
+@pytest.mark.parametrize(
+    "steps, shortcuts",
+    [(2, {}), (4, {"reuse": 2}), (3, {"guidance_low": 0.001, "guidance_high": 100.0}), (3, {"guidance_high": 0.0})],
+    ids=["exact", "shared features", "guidance in an interval", "no guidance"],
+)
+def test_latents_of_a_longer_clip(branches, steps, shortcuts):
+    """A run of 60 frames; the estimate extrapolates from a clip of 26."""
     without, with_memory = both(torch.float32)
     net, _ = estimate.prepared_unet(with_memory, 8, 8)
     conditions = estimate.unet_conditions(with_memory, 8, 8)
@@ -76,10 +81,9 @@ def test_latents_of_a_longer_clip(branches):
     net = estimate.UNet(net.weights, net.head_dim)
     net.prepare(conditions)
     noise, image = torch.randn(60, 4, 8, 8), torch.zeros(1, 4, 8, 8)
-    measured = estimate.cost(
-        estimate.sample(net, noise, image, torch.zeros(60, 2), estimate.Settings(steps=2), branches, meter=True)[1]
-    )
-    estimated = estimate.sampling(without, 8, 8, 60, 2, branches)
+    settings = estimate.Settings(steps=steps, **shortcuts)
+    measured = estimate.cost(estimate.sample(net, noise, image, torch.zeros(60, 2), settings, branches, meter=True)[1])
+    estimated = estimate.sampling(without, 8, 8, 60, steps, branches, estimate.Shortcuts.of(settings))
     assert estimated.peak_bytes == pytest.approx(measured.peak_bytes, rel=0.01)
     assert estimated.flops == measured.flops
 

@@ -3,12 +3,14 @@
 import builtins
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
 from sonic_nodes.errors import ResourceError, UsageError
 from sonic_nodes.memory import host, plan
+from sonic_nodes.memory.estimate import Shortcuts
 from sonic_nodes.memory.plan import GIB, VARIANTS, Budget, Speed, make, plans, with_retry
 from sonic_nodes.memory.stage import Stage
 
@@ -67,6 +69,15 @@ def test_refusal_has_numbers_and_remedies_that_work():
     (more,) = map(float, re.findall(r"free ([\d.]+) GB more", text))
     assert make(128, 128, TEN_SECONDS, Budget(round(5.5 * GIB + (more + 0.01) * 1e9), PLENTY)).fits
     assert text.startswith("Set min_resolution") and "run on the CPU" in text and "5.91 GB free" in text
+
+
+def test_refusal_names_a_speed_that_fits():
+    """Steps that share features keep them for the whole clip: 8 MB a frame."""
+    fast, minutes = Shortcuts(guidance_low=0.3, guidance_high=30.0, reuse=2), 750
+    assert make(64, 64, minutes, **on_gpu(8)).fits
+    with pytest.raises(ResourceError, match="^Set speed to balanced"):
+        make(64, 64, minutes, shortcuts=fast, **on_gpu(8))
+    assert make(64, 64, minutes, shortcuts=replace(fast, reuse=1), **on_gpu(8)).fits
 
 
 def test_refusal_of_a_long_clip_names_the_longest_that_fits():

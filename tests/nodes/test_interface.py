@@ -50,6 +50,7 @@ INPUTS = {
         ("motion_scale", "FLOAT", False, 1.05),
         ("appearance_guidance", "FLOAT", False, 2.0),
         ("audio_guidance", "FLOAT", False, 7.5),
+        ("speed", "COMBO", True, "exact"),
     ],
     "SonicLatentDecoder": [
         ("model", "MODEL_SONIC", False, None),

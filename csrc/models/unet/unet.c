@@ -174,18 +174,37 @@ static sonic_tensor *upsample(sonic_scope *scope, sonic_unet_pass *pass, const s
     return convolve(scope, pass, block, "upsamplers.0.conv", st_resize_nearest(scope, images, 2), 1);
 }
 
+/* One layer of an up block; the skip is released. */
+static sonic_tensor *up_layer(sonic_scope *scope, sonic_unet_pass *pass, skips *skips, int32_t index, int32_t layer,
+                              sonic_tensor *x)
+{
+    const sonic_unet *unet = pass->unet;
+    sonic_network block = sonic_network_part(&unet->network, "up_blocks.%d", (int)index);
+    sonic_tensor *parts[2] = {x, st_take(pop(skips))};
+    sonic_tensor *both = st_cat(scope, parts, 2, 3);
+    x = res_block(scope, pass, &block, layer, both, 1e-6);
+    st_release(both);
+    if (unet->attends[unet->levels - 1 - index])
+        transformer(scope, pass, &block, layer, x);
+    return x;
+}
+
+/* Hands the features before the last layer to the caller, as a second handle of their memory. */
+static void give_deep(sonic_scope *scope, const sonic_unet_pass *pass, sonic_tensor *x)
+{
+    if (pass->step->deep_out)
+        *pass->step->deep_out = st_return(scope, st_view(scope, x, st_shape(x)));
+}
+
 /* x and the skips are released. */
 static sonic_tensor *up_block(sonic_scope *scope, sonic_unet_pass *pass, skips *skips, int32_t index, sonic_tensor *x)
 {
     const sonic_unet *unet = pass->unet;
     sonic_network block = sonic_network_part(&unet->network, "up_blocks.%d", (int)index);
     for (int32_t j = 0; j <= unet->layers; j++) {
-        sonic_tensor *parts[2] = {st_take(x), st_take(pop(skips))};
-        sonic_tensor *both = st_cat(scope, parts, 2, 3);
-        x = res_block(scope, pass, &block, j, both, 1e-6);
-        st_release(both);
-        if (unet->attends[unet->levels - 1 - index])
-            transformer(scope, pass, &block, j, x);
+        if (index + 1 == unet->levels && j == unet->layers)
+            give_deep(scope, pass, x);
+        x = up_layer(scope, pass, skips, index, j, st_take(x));
     }
     if (index + 1 < unet->levels)
         x = upsample(scope, pass, &block, x);
@@ -246,6 +265,18 @@ static void probe_conv_in(sonic_scope *scope, const sonic_unet_pass *pass, sonic
     probe_images(scope, pass, &layer, x);
 }
 
+/* The last layer alone. */
+static sonic_tensor *forward_shallow(sonic_scope *scope, sonic_unet_pass *pass)
+{
+    const sonic_unet *unet = pass->unet;
+    skips skips = {{NULL}, 0};
+    push(&skips, conv_in(scope, pass));
+    pass->next_res = unet->res_count - 1;
+    pass->next_attention = unet->attention_count - (unet->attends[0] ? 1 : 0);
+    sonic_tensor *x = up_layer(scope, pass, &skips, unet->levels - 1, unet->layers, pass->step->deep);
+    return conv_out(scope, pass, x);
+}
+
 static sonic_tensor *forward(sonic_scope *scope, sonic_unet_pass *pass)
 {
     skips skips = {{NULL}, 0};
@@ -292,6 +323,11 @@ static sonic_status check_step(const sonic_unet_pass *pass)
     if (step->first_branch < 0 || step->branches < 1 || step->first_branch + step->branches > all)
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose among the %lld prepared branches: got %d from branch %d on.",
                           (long long)all, (int)step->branches, (int)step->first_branch);
+    if (step->deep &&
+        (st_shape(step->deep).dims != 4 || st_size(step->deep, 0) != step->branches ||
+         st_size(step->deep, 1) != step->frame_count || st_size(step->deep, 2) != pass->rows * pass->columns))
+        return sonic_fail(SONIC_ERROR_SHAPE, "Give deep features as [%d, %d, %lld, channels].", (int)step->branches,
+                          (int)step->frame_count, (long long)(pass->rows * pass->columns));
     if (step->frame_count < 1 || step->frame_count > st_size(c->positions, 0))
         return sonic_fail(SONIC_ERROR_ARGUMENT, "Prepare for windows of %d frames: the run was prepared for %lld.",
                           (int)step->frame_count, (long long)st_size(c->positions, 0));
@@ -323,7 +359,7 @@ sonic_tensor *sonic_unet_run(sonic_scope *outer, const sonic_unet *unet, const s
         sonic_unet_gather_audio(&s, &pass, weight);
         sonic_tensor *embedding = sonic_unet_embed_step(&s, &unet->network, step->timestep, step->ids);
         pass.embedding = st_cast_like(&s, st_take(st_silu_in_place(&s, embedding)), weight);
-        y = st_return(&s, forward(&s, &pass));
+        y = st_return(&s, step->deep ? forward_shallow(&s, &pass) : forward(&s, &pass));
     }
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }

@@ -60,9 +60,9 @@ static sonic_status check_step_numbers(const sonic_operator_call *call, int64_t 
     return SONIC_OK;
 }
 
-/* tensors: weights; "sample"; the constants, each called "constants." and its name.
+/* tensors: weights; "sample"; perhaps "deep"; the constants, each called "constants." and its name.
  * numbers: head dim, timestep, 3 ids, first branch, branches, options, then the frames of the window.
- * Returns [branches, frames, 4, rows, columns]. */
+ * Returns [branches, frames, 4, rows, columns]; with SONIC_UNET_GIVE_DEEP also what "deep" takes. */
 static void sonic_unet_step_operator(sonic_operator_call *call)
 {
     int64_t frames[SONIC_UNET_FRAMES_MAX];
@@ -79,11 +79,17 @@ static void sonic_unet_step_operator(sonic_operator_call *call)
                             {n[2], n[3], n[4]},
                             (int32_t)n[5],
                             (int32_t)n[6],
-                            (unsigned)n[7]};
+                            (unsigned)n[7],
+                            sonic_weights_find(call->weights, "deep"),
+                            NULL};
+    sonic_tensor *deep = NULL;
+    step.deep_out = step.options & SONIC_UNET_GIVE_DEEP ? &deep : NULL;
     sonic_unet_constants_each(&constants, find_constant, call);
     if (call->scope->status || sonic_scope_fail(call->scope, sonic_unet_create(&unet, call, "", (int64_t)n[0])))
         return;
     sonic_operator_return(call, sonic_unet_run(call->scope, unet, &constants, &step));
+    if (step.deep_out)
+        sonic_operator_return(call, deep);
     sonic_unet_free(unet);
 }
 

@@ -53,10 +53,11 @@ typedef struct sonic_unet_constants {
     sonic_tensor *latents;
 } sonic_unet_constants;
 
-/* Options of a step, for tests: each leaves out one exact optimisation. */
+/* Options of a step, for tests: the first two leave out an exact optimisation each. */
 enum {
-    SONIC_UNET_UNFOLDED = 1,  /* never fold queries and outputs of audio attention into keys and values */
-    SONIC_UNET_WHOLE_MASK = 2 /* compute audio attention outside the mask's rectangle too */
+    SONIC_UNET_UNFOLDED = 1,   /* never fold queries and outputs of audio attention into keys and values */
+    SONIC_UNET_WHOLE_MASK = 2, /* compute audio attention outside the mask's rectangle too */
+    SONIC_UNET_GIVE_DEEP = 4   /* the operator unet_step also returns the features before the last layer */
 };
 
 typedef struct sonic_unet_step {
@@ -68,6 +69,11 @@ typedef struct sonic_unet_step {
     double ids[SONIC_UNET_IDS];
     int32_t first_branch, branches; /* computed in this call; fewer at a time take less memory */
     unsigned options;
+    /* What enters the network's last layer, [branches, frames, tokens, channels]: then that layer alone is computed,
+     * with the sample's skip connection. Or NULL. */
+    sonic_tensor *deep;
+    /* Receives those features, which belong to the caller's scope; or NULL */
+    sonic_tensor **deep_out;
 } sonic_unet_step;
 
 #endif
