@@ -5,13 +5,14 @@ OUT ?= out/demo.mp4
 ENGINE ?= draft
 export PORTRAIT SPEECH OUT ENGINE MODELS OPTIONS PYTHON TORCH LOCK MAX_JOBS BINARIES
 
-.PHONY: help demo test build wheel wheel-windows test-windows wheel-aarch64 wheel-macos test-aarch64 pack bench
+.PHONY: help demo test test-gpu build wheel wheel-windows test-windows wheel-aarch64 wheel-macos test-aarch64 pack bench
 .PHONY: lint asan ubsan fuzz vectorised clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install what is needed and let the sample portrait speak: $(OUT)"
 	@echo "make test    install what is needed and run the tests            (ARGS=\"-k audio\")"
+	@echo "make test-gpu   the tests of networks and engine on a simulated GPU, or on a real one   (DEVICE=cuda)"
 	@echo "make build   install what is needed and leave .venv/bin/sonic"
 	@echo "make wheel   dist/*.whl: one file for every Python, PyTorch and NumPy, with OpenCV and libjpeg-turbo inside"
 	@echo "make wheel-windows   the same for Windows on x86-64, built here with Zig"
@@ -45,6 +46,11 @@ test:
 	@bash tools/bootstrap.sh test
 	@bash tools/wine/wanted.sh
 	@.venv/bin/python -m pytest $(ARGS)
+
+test-gpu:
+	@bash tools/bootstrap.sh test
+	@.venv/bin/python -m pytest --device $(or $(DEVICE),simulated:1) \
+	    tests/gpu tests/torch tests/models tests/sampler tests/engines $(ARGS)
 
 test-windows: wheel-windows
 	@bash tools/bootstrap.sh windows

@@ -19,7 +19,8 @@ import torch
 
 from sonic_nodes.errors import ResourceError
 from sonic_nodes.memory import estimate, plan
-from sonic_nodes.memory.benchmark import calibrate, wait_for
+from sonic_nodes.memory.benchmark import calibrate
+from sonic_nodes.memory.device import wait_for
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 BYTES_OFF, SECONDS_OFF = 0.10, 0.25

@@ -21,8 +21,19 @@ def pytest_addoption(parser):
     parser.addoption(
         "--device",
         action="append",
-        help="where operators and networks are tested; else the CPU, and CUDA when it is there",
+        help="where operators and networks are tested (cpu, cuda, simulated:1); else the CPU, and CUDA where it is",
     )
+
+
+def pytest_configure(config):
+    """The simulated GPU is there for a run that names it, and for no other: `auto` would choose it."""
+    if any(name.startswith("simulated") for name in config.getoption("device") or []):
+        from tests.gpu import simulated_gpu
+
+        try:
+            simulated_gpu.start()
+        except SystemExit as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_collection_modifyitems(items):
@@ -51,6 +62,32 @@ def device(request):
     if torch.device(request.param).type == "cuda" and not torch.cuda.is_available():
         pytest.skip("there is no CUDA device, or this PyTorch is built without CUDA")
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def networks_on_device(request, monkeypatch):
+    """With one --device other than the CPU, all tests of operators, networks, sampler and engine run there, and nothing
+    lands on another simulated device."""
+    names = request.config.getoption("device") or []
+    inside = request.path.is_relative_to(ROOT / "tests")
+    folder = request.path.relative_to(ROOT / "tests").parts[0] if inside else ""
+    if len(names) != 1 or names == ["cpu"]:
+        yield
+        return
+    from tests.gpu import on_device
+
+    if folder not in on_device.FOLDERS:
+        yield
+        return
+    if mark := request.node.get_closest_marker("host"):
+        pytest.skip(f"on the CPU only: {mark.args[0]}")
+    if "device" not in request.fixturenames:
+        on_device.redirect(monkeypatch, request.module, names[0])
+    if names[0].startswith("simulated"):
+        on_device.reset_peaks()
+    yield
+    if names[0].startswith("simulated"):
+        on_device.check_other_devices(names[0])
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ IMPORTS_BY_PATH = {
     "tests/tools/public_names.py",
     "tests/test_repository.py",
 }
-WITHOUT_COUNTERPART = {"e2e", "fuzz", "golden", "oracles", "packaging", "tools"}
+WITHOUT_COUNTERPART = {"e2e", "fuzz", "golden", "gpu", "oracles", "packaging", "tools"}
 
 
 def scripts():

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import InputError, ResourceError
 from ..extension.native import _sonic
+from ..memory.device import clear_cache
 from ..models import picture, speech, video
 from ..models.errors import user_errors
 from ..models.sampler import Settings, sample
@@ -135,8 +136,7 @@ class Stages:
         """Drops all networks."""
         self.models.release()
         gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        clear_cache(self.device)
 
     def _weights(self, key: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         with user_errors("loading weights"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from .device import wait_for
 from .estimate import Cost
 
 ROUNDS = 3
@@ -75,8 +76,3 @@ def fastest_run_s(work: Callable[[], object], device: torch.device) -> float:
         wait_for(device)
         times.append(time.perf_counter() - started)
     return min(times[1:])
-
-
-def wait_for(device: torch.device):
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -20,6 +20,7 @@ from ..models.constants import CHUNK, LATENT_FPS, WINDOW
 from ..models.sampler import Settings
 from . import KINDS, estimate
 from .benchmark import Speed
+from .device import free_bytes
 from .estimate import NETWORKS_OF, Model, Shortcuts
 from .host import available_bytes
 from .stage import Stage
@@ -48,13 +49,7 @@ class Budget:
     def of(cls, device="cpu") -> "Budget":
         """Free memory now."""
         device = torch.device(device)
-        gpu = torch.cuda.mem_get_info(device)[0] + unused(device) if device.type == "cuda" else None
-        return cls(gpu, free_host_bytes())
-
-
-def unused(device: torch.device) -> int:
-    """Bytes that torch's allocator has reserved and not handed out."""
-    return torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return cls(None if device.type == "cpu" else free_bytes(device), free_host_bytes())
 
 
 def free_host_bytes() -> int:
