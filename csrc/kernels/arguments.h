@@ -4,10 +4,11 @@
 #define SONIC_KERNELS_ARGUMENTS_H
 
 enum {
-    KERNEL_THREADS = 256,        /* of a block, in every kernel */
-    KERNEL_MAX_CHANNELS = 4096,  /* what group_norm's shared memory holds */
-    KERNEL_NORM_ROWS = 8,        /* rows of a block in layer_norm, */
-    KERNEL_NORM_ROW_THREADS = 32 /* and threads of each */
+    KERNEL_THREADS = 256,         /* of a block, in every kernel */
+    KERNEL_MAX_CHANNELS = 4096,   /* what group_norm's shared memory holds */
+    KERNEL_NORM_ROWS = 8,         /* rows of a block in layer_norm, */
+    KERNEL_NORM_ROW_THREADS = 32, /* and threads of each */
+    KERNEL_ADD_ROWS = 16          /* rows of a block in add_scaled */
 };
 
 /* group_norm_sums, then group_norm_apply: out = act((x + before - mean) / sqrt(variance + epsilon) * weight + bias),
@@ -26,24 +27,35 @@ typedef struct group_norm_arguments {
     int silu; /* 1: act is SiLU, 0: it is the identity */
 } group_norm_arguments;
 
-/* geglu: out = a GELU(g), with the exact GELU (Shazeer, 2020). Grid: (rows, 1).
+/* geglu: a *= GELU(g), with the exact GELU (Shazeer, 2020). Grid: (rows, 1).
  *
- * both [rows, 2 width]: a, then g; out [rows, width]. width is even. */
+ * both [rows, 2 width]: a, then g. width is even. */
 typedef struct geglu_arguments {
-    void *out;
-    const void *both;
+    void *both;
     int width;
 } geglu_arguments;
+
+/* add_scaled: x += factor y + bias. Grid: (rows / KERNEL_ADD_ROWS, rounded up, 1).
+ *
+ * x, y [rows, channels], different tensors; bias [channels]. channels is even. */
+typedef struct add_scaled_arguments {
+    void *x;
+    const void *y, *bias;
+    long long rows;
+    int channels;
+    float factor;
+} add_scaled_arguments;
 
 /* layer_norm: x += before, then out = (x - mean) / sqrt(variance + epsilon) * weight + bias, over the channels of each
  * row. Grid: (rows / KERNEL_NORM_ROWS, rounded up, 1).
  *
- * out, x [rows, channels], different tensors; before (or null: x is only read), weight, bias [channels]. channels is
- * even. */
+ * out [rows, channels], contiguous; x the same, or a rectangle of pictures: rows in order of pictures, lines and
+ * columns, whose lines and pictures are line_step and image_step numbers apart. before (or null: x is only read),
+ * weight, bias [channels]. channels is even, and so are the steps. */
 typedef struct layer_norm_arguments {
     void *out, *x;
     const void *before, *weight, *bias;
-    long long rows;
+    long long rows, columns, lines, line_step, image_step; /* contiguous: columns is rows, lines is 1 */
     int channels;
     float epsilon;
 } layer_norm_arguments;

@@ -20,14 +20,19 @@ bool sonic_fused_on_device(const sonic_scope *scope, const sonic_tensor *x);
 sonic_tensor *sonic_fused_group_norm(sonic_scope *scope, sonic_tensor *x, int64_t groups, sonic_tensor *before,
                                      sonic_tensor *weight, sonic_tensor *bias, double epsilon, bool silu);
 
-/* a GELU(g) of both [rows, 2 width] = [a, g], which is used up: the result [rows, width] is a view of its memory, or a
- * new tensor and `both` is released. The kernel: contiguous, width even. */
+/* a GELU(g) of both [rows, 2 width] = [a, g], in the place of a: a view [rows, width]. The kernel: contiguous, width
+ * even. */
 sonic_tensor *sonic_fused_geglu(sonic_scope *scope, sonic_tensor *both);
 
 /* x += before, in place, and LN of the sum over the last dimension. before [channels] or NULL, which leaves x as it
- * is. The kernel: all contiguous, of one type; channels even. */
+ * is. The kernel: all of one type; contiguous, but x may be a rectangle of pictures [images, lines, columns, channels];
+ * channels even. */
 sonic_tensor *sonic_fused_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *before, sonic_tensor *weight,
                                      sonic_tensor *bias, double epsilon);
+
+/* x += factor y + bias, in place; bias over the last dimension. The kernel: all contiguous, of one type; x and y of one
+ * shape; channels even. */
+void sonic_fused_add_scaled(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, double factor, sonic_tensor *bias);
 
 #ifdef __cplusplus
 }

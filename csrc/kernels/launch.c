@@ -33,7 +33,8 @@ static struct {
 static image images[SONIC_KERNEL_DEVICES][TYPES];
 static int64_t launches[SONIC_KERNEL_COUNT]; /* counted for tests and reports; threads may lose one another's counts */
 
-static const char *const names[SONIC_KERNEL_COUNT] = {"group_norm_sums", "group_norm_apply", "geglu", "layer_norm"};
+static const char *const names[SONIC_KERNEL_COUNT] = {"group_norm_sums", "group_norm_apply", "geglu", "layer_norm",
+                                                      "add_scaled"};
 
 /* Converts a data pointer to a function's: the same size on every system that has a driver. */
 #define CALL(type, name) (*(type *)&driver.name)

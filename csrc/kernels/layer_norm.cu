@@ -4,6 +4,13 @@
 // from the cache twice: for its mean, for its variance, and for the result.
 #include "kernels/portable.h"
 
+/* Where a row of x begins. */
+DEVICE long long row_start(const layer_norm_arguments *a, long long row)
+{
+    long long line = row / a->columns;
+    return line / a->lines * a->image_step + line % a->lines * a->line_step + row % a->columns * a->channels;
+}
+
 KERNEL(layer_norm, layer_norm_arguments)
 {
     enum { SIDE = KERNEL_NORM_ROW_THREADS };
@@ -11,15 +18,15 @@ KERNEL(layer_norm, layer_norm_arguments)
     (void)BLOCK_Y;
     THREADS
     {
-        long long row = BLOCK_X * KERNEL_NORM_ROWS + thread / SIDE;
+        long long row = BLOCK_X * KERNEL_NORM_ROWS + thread / SIDE, x = row_start(&a, row);
         float s = 0;
         for (int c = thread % SIDE * 2; c < a.channels && row < a.rows; c += SIDE * 2) {
-            number_pair v = load_pair(a.x, row * a.channels + c);
+            number_pair v = load_pair(a.x, x + c);
             if (a.before) {
                 number_pair before = load_pair(a.before, c);
                 v.x += before.x, v.y += before.y;
-                store_pair(a.x, row * a.channels + c, v);
-                v = load_pair(a.x, row * a.channels + c); // as it was rounded
+                store_pair(a.x, x + c, v);
+                v = load_pair(a.x, x + c); // as it was rounded
             }
             s += v.x + v.y;
         }
@@ -28,13 +35,13 @@ KERNEL(layer_norm, layer_norm_arguments)
     BARRIER();
     THREADS
     {
-        long long row = BLOCK_X * KERNEL_NORM_ROWS + thread / SIDE;
+        long long row = BLOCK_X * KERNEL_NORM_ROWS + thread / SIDE, x = row_start(&a, row);
         float mean = 0, q = 0;
         for (int i = 0; i < SIDE; i++)
             mean += sum[thread / SIDE][i];
         mean /= (float)a.channels;
         for (int c = thread % SIDE * 2; c < a.channels && row < a.rows; c += SIDE * 2) {
-            number_pair v = load_pair(a.x, row * a.channels + c);
+            number_pair v = load_pair(a.x, x + c);
             q += (v.x - mean) * (v.x - mean) + (v.y - mean) * (v.y - mean);
         }
         squares[thread / SIDE][thread % SIDE] = q;
@@ -42,14 +49,14 @@ KERNEL(layer_norm, layer_norm_arguments)
     BARRIER();
     THREADS
     {
-        long long row = BLOCK_X * KERNEL_NORM_ROWS + thread / SIDE;
+        long long row = BLOCK_X * KERNEL_NORM_ROWS + thread / SIDE, x = row_start(&a, row);
         float mean = 0, variance = 0;
         for (int i = 0; i < SIDE; i++)
             mean += sum[thread / SIDE][i], variance += squares[thread / SIDE][i];
         mean /= (float)a.channels;
         float scale = 1.0f / sqrtf(variance / (float)a.channels + a.epsilon);
         for (int c = thread % SIDE * 2; c < a.channels && row < a.rows; c += SIDE * 2) {
-            number_pair v = load_pair(a.x, row * a.channels + c), factor = load_pair(a.weight, c),
+            number_pair v = load_pair(a.x, x + c), factor = load_pair(a.weight, c),
                         offset = load_pair(a.bias, c);
             v.x = (v.x - mean) * scale * factor.x + offset.x, v.y = (v.y - mean) * scale * factor.y + offset.y;
             store_pair(a.out, row * a.channels + c, v);

@@ -40,7 +40,7 @@ static void sonic_transformer_block_operator(sonic_operator_call *call)
     sonic_tensor *stream = st_view(s, st_clone(s, x), st_shape4(1, st_size(x, 0), st_size(x, 1), st_size(x, 2)));
     sonic_unet_spatial_self_attention(s, &block, stream, head_dim);
     cross_attention(s, &block, stream, context, head_dim);
-    sonic_unet_feed_forward(s, &block, "norm3", "ff", stream, false);
+    sonic_unet_feed_forward(s, &block, "norm3", "ff", stream, st_count(stream), false);
     sonic_operator_return(call, st_view(s, stream, st_shape(x)));
 }
 

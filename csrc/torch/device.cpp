@@ -42,14 +42,35 @@ sonic_device st_device(const sonic_tensor *x)
 
 int32_t st_device_type_cuda(void) { return aoti_torch_device_type_cuda(); }
 
+bool st_computes_on_host(const sonic_scope *scope, const sonic_tensor *x)
+{
+    if (sonic::is_dry_run(scope, x))
+        return !sonic::cost_meter_is_for_gpu(scope->meter);
+    return st_device(x).type == aoti_torch_device_type_cpu();
+}
+
+void *st_device_address(const sonic_scope *scope, const sonic_tensor *x)
+{
+    void *data = nullptr;
+    return x && !sonic::is_dry_run(scope, x) && aoti_torch_get_data_ptr(x->handle, &data) == AOTI_TORCH_SUCCESS
+               ? data
+               : nullptr;
+}
+
 void *st_device_data(const sonic_scope *scope, const sonic_tensor *x)
 {
     bool contiguous = false;
-    void *data = nullptr;
-    if (!x || sonic::is_dry_run(scope, x) || aoti_torch_is_contiguous(x->handle, &contiguous) || !contiguous ||
-        aoti_torch_get_data_ptr(x->handle, &data))
-        return nullptr;
-    return data;
+    return x && aoti_torch_is_contiguous(x->handle, &contiguous) == AOTI_TORCH_SUCCESS && contiguous
+               ? st_device_address(scope, x)
+               : nullptr;
+}
+
+int64_t st_stride(const sonic_tensor *x, int32_t dim)
+{
+    int64_t *strides = nullptr;
+    return x && dim >= 0 && dim < st_shape(x).dims && aoti_torch_get_strides(x->handle, &strides) == AOTI_TORCH_SUCCESS
+               ? strides[dim]
+               : 0;
 }
 
 sonic_tensor *st_empty(sonic_scope *scope, sonic_shape shape, sonic_dtype dtype, const sonic_tensor *like)

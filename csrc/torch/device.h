@@ -18,9 +18,15 @@ sonic_device st_device(const sonic_tensor *x);
 /* PyTorch's number for CUDA devices, which is that of ROCm's, too. */
 int32_t st_device_type_cuda(void);
 
-/* First byte of a tensor that is contiguous and has values, as an address of its device; NULL for any other. Valid
- * while x exists. */
+/* Whether operators on x run on the CPU; in a dry run, whether they are counted as if they did. */
+bool st_computes_on_host(const sonic_scope *scope, const sonic_tensor *x);
+
+/* First byte of a tensor that has values, as an address of its device; NULL for any other. Valid while x exists. */
+void *st_device_address(const sonic_scope *scope, const sonic_tensor *x);
+/* The same for a contiguous tensor alone. */
 void *st_device_data(const sonic_scope *scope, const sonic_tensor *x);
+/* Elements from one index of a dimension to the next; 0 for NULL or a dimension that x lacks. */
+int64_t st_stride(const sonic_tensor *x, int32_t dim);
 
 /* A contiguous tensor without values on the device of `like`. */
 sonic_tensor *st_empty(sonic_scope *scope, sonic_shape shape, sonic_dtype dtype, const sonic_tensor *like);

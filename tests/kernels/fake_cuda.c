@@ -1,10 +1,12 @@
 /* The driver and the compiler of a card, as far as csrc/kernels calls them: an image is a text, and a launch runs the
- * kernel in C (host_kernels.c), at once, in host memory.
+ * kernel in C (host_kernels.c), at once, in host memory. Each launch is logged with the bytes that a card would move.
  *
  * Tests plant failures and read the log by the functions at the end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "kernels/arguments.h"
 
 int host_kernel_run_0(const char *name, const void *arguments, long long grid_x, long long grid_y);
 int host_kernel_run_1(const char *name, const void *arguments, long long grid_x, long long grid_y);
@@ -22,12 +24,67 @@ typedef struct module {
 } module;
 
 static struct {
-    char failing[64]; /* the function that fails */
-    int depth;        /* contexts pushed and not popped */
-    int modules;      /* loaded and not unloaded */
+    char failing[64];                    /* the function that fails */
+    int depth;                           /* contexts pushed and not popped */
+    int modules;                         /* loaded and not unloaded */
+    int only_logs;                       /* kernels do not run */
+    void *(*host_address)(const void *); /* of a device address; NULL: they are the same */
     long long launches;
-    void (*around)(int enter); /* makes device memory readable for a kernel */
+    char *log; /* a line for each launch */
+    size_t log_bytes, log_room;
 } state;
+
+/* What is known of a kernel: the size of its arguments, and with how many pointers they begin. */
+static const struct kernel {
+    const char *name;
+    size_t bytes;
+    int pointers;
+} kernels[] = {
+    {"group_norm_sums", sizeof(group_norm_arguments), 6},
+    {"group_norm_apply", sizeof(group_norm_arguments), 6},
+    {"geglu", sizeof(geglu_arguments), 1},
+    {"layer_norm", sizeof(layer_norm_arguments), 5},
+    {"add_scaled", sizeof(add_scaled_arguments), 3},
+};
+
+static const struct kernel *kernel_called(const char *name)
+{
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        if (strcmp(kernels[i].name, name) == 0)
+            return &kernels[i];
+    return NULL;
+}
+
+/* The elements of activations that a launch moves to and from memory. */
+static long long elements(const char *name, const void *arguments, long long grid_x, long long grid_y)
+{
+    const group_norm_arguments *n = arguments;
+    const geglu_arguments *g = arguments;
+    const layer_norm_arguments *l = arguments;
+    const add_scaled_arguments *a = arguments;
+    if (strcmp(name, "group_norm_sums") == 0)
+        return grid_y * n->tokens * n->channels;
+    if (strcmp(name, "group_norm_apply") == 0)
+        return 2 * grid_y * n->tokens * n->channels;
+    if (strcmp(name, "geglu") == 0)
+        return 3 * grid_x * g->width;
+    if (strcmp(name, "add_scaled") == 0)
+        return 3 * a->rows * a->channels;
+    return (l->before ? 3 : 2) * l->rows * l->channels;
+}
+
+static void write_log(const char *name, int value, const void *arguments, long long grid_x, long long grid_y)
+{
+    char line[128];
+    long long bytes = elements(name, arguments, grid_x, grid_y) * (value == 0 ? 4 : 2);
+    size_t length = (size_t)snprintf(line, sizeof line, "%s %lld\n", name, bytes);
+    if (state.log_bytes + length + 1 > state.log_room) {
+        state.log_room = 2 * state.log_room + sizeof line;
+        state.log = realloc(state.log, state.log_room);
+    }
+    memcpy(state.log + state.log_bytes, line, length + 1);
+    state.log_bytes += length;
+}
 
 static int fails(const char *function) { return strcmp(state.failing, function) == 0; }
 
@@ -98,13 +155,19 @@ int cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned gr
     if (state.depth != 1 || fails("cuLaunchKernel") || grid_z * block_y * block_z != 1 || block_x != 256 ||
         shared_bytes)
         return FAILURE;
-    if (state.around)
-        state.around(1);
-    int known = runs[f->module->value](f->name, arguments[0], grid_x, grid_y);
-    if (state.around)
-        state.around(0);
+    union {
+        group_norm_arguments largest;
+        void *pointers[6];
+    } own;
+    const struct kernel *kernel = kernel_called(f->name);
+    if (!kernel)
+        return FAILURE;
+    memcpy(&own, arguments[0], kernel->bytes);
+    for (int i = 0; state.host_address && i < kernel->pointers; i++)
+        own.pointers[i] = state.host_address(own.pointers[i]);
+    write_log(f->name, f->module->value, &own, grid_x, grid_y);
     state.launches++;
-    return known ? 0 : FAILURE;
+    return state.only_logs || runs[f->module->value](f->name, &own, grid_x, grid_y) ? 0 : FAILURE;
 }
 
 /* The compiler: the image names the type of numbers that its options ask for. */
@@ -144,4 +207,12 @@ void fake_fail(const char *function) { snprintf(state.failing, sizeof state.fail
 int fake_contexts(void) { return state.depth; }
 int fake_modules(void) { return state.modules; }
 long long fake_launches(void) { return state.launches; }
-void fake_around(void (*around)(int enter)) { state.around = around; }
+void fake_only_logs(int on) { state.only_logs = on; }
+void fake_host_address(void *(*host_address)(const void *)) { state.host_address = host_address; }
+const char *fake_log(void) { return state.log ? state.log : ""; }
+void fake_clear_log(void)
+{
+    state.log_bytes = 0;
+    if (state.log)
+        state.log[0] = 0;
+}

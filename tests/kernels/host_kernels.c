@@ -2,6 +2,7 @@
  * Compiled once for each SONIC_VALUE, whose number the function's name ends in. */
 #include <string.h>
 
+#include "kernels/add_scaled.cu"
 #include "kernels/geglu.cu"
 #include "kernels/group_norm.cu"
 #include "kernels/layer_norm.cu"
@@ -25,5 +26,6 @@ int HOST_RUN(SONIC_VALUE)(const char *name, const void *arguments, long long gri
     RUN(group_norm_apply, group_norm_arguments)
     RUN(geglu, geglu_arguments)
     RUN(layer_norm, layer_norm_arguments)
+    RUN(add_scaled, add_scaled_arguments)
     return 0;
 }

@@ -11,7 +11,7 @@ from sonic_nodes.extension.native import _sonic
 
 CARDS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
 MAX_REGISTERS, MAX_SHARED_BYTES = 64, 48 << 10  # 4 blocks of 256 threads a multiprocessor; what needs no request
-KERNELS = {"group_norm_sums", "group_norm_apply", "geglu", "layer_norm"}
+KERNELS = {"group_norm_sums", "group_norm_apply", "geglu", "layer_norm", "add_scaled"}
 
 
 @pytest.fixture(scope="module")

@@ -109,6 +109,35 @@ def test_layer_norm_agrees_with_double_precision(card, dtype, shape, with_bias):
     assert_close(ours, exact, dtype)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+def test_layer_norm_of_a_rectangle_of_pictures(card, dtype):
+    whole = random(3, 9, 11, 66, dtype=dtype, mean=0.3)
+    part, before = whole[:, 2:7, 3:10], random(66, dtype=dtype, seed=7)
+    weight, bias = random(66, dtype=dtype, seed=1), random(66, dtype=dtype, seed=2)
+    count = launches()
+    (ours, _) = call("fused_layer_norm", [part, weight, bias], "x\nweight\nbias", [1e-5, 1])
+    assert launches() == count + 1
+    assert_close(ours, F.layer_norm(part.double(), [66], weight.double(), bias.double(), 1e-5), dtype)
+    kept = whole.clone()
+    call("fused_layer_norm", [part, before, weight, bias], "x\nbefore\nweight\nbias", [1e-5, 1])
+    kept[:, 2:7, 3:10] += before
+    assert torch.equal(whole, kept), "nothing outside the rectangle changes"
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("shape", [(1, 2), (16, 320), (3, 7, 1280), (17, 66)])
+def test_add_scaled_agrees_with_double_precision(card, dtype, shape):
+    x, y, bias = (random(*s, dtype=dtype, seed=i) for i, s in enumerate([shape, shape, shape[-1:]]))
+    count = launches()
+    (ours,) = call("fused_add_scaled", [x, y, bias], "x\ny\nbias", [0.3])
+    assert launches() == count + 1
+    assert_close(ours, x.double() + 0.3 * y.double() + bias.double(), dtype)
+    kernels.unload()
+    (twin,) = call("fused_add_scaled", [x, y, bias], "x\ny\nbias", [0.3])
+    assert launches() == count + 1
+    assert_close(twin, x.double() + 0.3 * y.double() + bias.double(), dtype)
+
+
 @pytest.mark.parametrize(
     "change",
     [

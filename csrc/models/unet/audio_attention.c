@@ -180,7 +180,7 @@ static sonic_tensor *audio_residual(sonic_scope *outer, const sonic_unet_pass *p
     sonic_network attn = sonic_network_part(block, "attn2");
     sonic_shape shape = st_shape(part);
     int64_t groups = st_size(audio, 0), frames = shape.size[0], channels = shape.size[3];
-    sonic_tensor *n = sonic_layer_norm(&s, block, "norm2", part);
+    sonic_tensor *n = sonic_unet_norm_rows(&s, block, "norm2", part, NULL);
     n = st_reshape(&s, st_take(n),
                    st_shape3(groups, frames / (groups ? groups : 1) * shape.size[1] * shape.size[2], channels));
     sonic_tensor *y = attend(&s, pass, &attn, n, audio);

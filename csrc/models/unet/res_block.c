@@ -52,7 +52,7 @@ static sonic_tensor *temporal_conv(sonic_scope *scope, const sonic_network *bloc
 /* conv2(SiLU(GN(conv1(SiLU(GN(x))) + time))) + shortcut(x); statistics of each frame. On a card conv1's bias is added
  * by the kernel of the normalisation after it: PyTorch adds it in a pass of its own. */
 static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
-                             sonic_tensor *x, double epsilon)
+                             sonic_tensor *x, double epsilon, sonic_tensor *last_bias)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
@@ -61,24 +61,24 @@ static sonic_tensor *spatial(sonic_scope *outer, const sonic_unet_pass *pass, co
     bool later = sonic_fused_on_device(&s, h);
     h = spatial_conv(&s, pass, block, "conv1", h, later ? NULL : bias);
     h = sonic_unet_norm_frames_silu(&s, block, "norm2", st_take(h), later ? bias : NULL, epsilon);
-    h = spatial_conv(&s, pass, block, "conv2", h, bias_with_shortcut(&s, block));
+    h = spatial_conv(&s, pass, block, "conv2", h, last_bias);
     add_shortcut(&s, block, h, x);
     h = st_return(&s, h);
     return sonic_scope_close(&s) == SONIC_OK ? h : NULL;
 }
 
-/* The same over frames, without adding x; statistics over all frames of a branch. */
+/* The same over frames of x + before, without adding that; statistics over all frames of a branch. */
 static sonic_tensor *temporal(sonic_scope *outer, const sonic_unet_pass *pass, const sonic_network *block,
-                              sonic_tensor *x, double epsilon)
+                              sonic_tensor *x, sonic_tensor *before, double epsilon, sonic_tensor *last_bias)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *h = sonic_unet_norm_video_silu(&s, block, "norm1", x, NULL, epsilon),
+    sonic_tensor *h = sonic_unet_norm_video_silu(&s, block, "norm1", x, before, epsilon),
                  *bias = bias_with_time(&s, pass, block);
     bool later = sonic_fused_on_device(&s, h);
     h = temporal_conv(&s, block, "conv1", h, later ? NULL : bias);
     h = sonic_unet_norm_video_silu(&s, block, "norm2", st_take(h), later ? bias : NULL, epsilon);
-    h = temporal_conv(&s, block, "conv2", h, sonic_layer_weight(&s, block, "conv2.bias"));
+    h = temporal_conv(&s, block, "conv2", h, last_bias);
     h = st_return(&s, h);
     return sonic_scope_close(&s) == SONIC_OK ? h : NULL;
 }
@@ -92,7 +92,8 @@ static void probe_temporal(sonic_scope *scope, const sonic_unet_pass *pass, cons
     sonic_layer_probe(block, st_reshape(scope, st_take(sonic_unet_videos(scope, st_add(scope, y, t))), shape));
 }
 
-/* a is the weight of the spatial part: a y + (1 - a) (y + t) = y + (1 - a) t */
+/* a is the weight of the spatial part: a y + (1 - a) (y + t) = y + (1 - a) t. On a card the last biases of both parts
+ * are added with t. */
 sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, const sonic_network *network,
                                    sonic_tensor *x, double epsilon)
 {
@@ -102,11 +103,17 @@ sonic_tensor *sonic_unet_res_block(sonic_scope *outer, sonic_unet_pass *pass, co
                   temporal_network = sonic_network_part(network, "temporal_res_block");
     const float *mixes = st_data(pass->constants->mixes);
     double mix = mixes[pass->next_res++];
-    sonic_tensor *y = spatial(&s, pass, &spatial_network, x, epsilon);
+    sonic_tensor *y_bias = bias_with_shortcut(&s, &spatial_network),
+                 *t_bias = sonic_layer_weight(&s, &temporal_network, "conv2.bias");
+    bool later = sonic_fused_on_device(&s, x) && !sonic_unet_is_probed(network);
+    sonic_tensor *y = spatial(&s, pass, &spatial_network, x, epsilon, later ? NULL : y_bias);
     sonic_layer_probe(&spatial_network, sonic_unet_images(&s, pass, y));
-    sonic_tensor *t = temporal(&s, pass, &temporal_network, y, epsilon);
+    sonic_tensor *t = temporal(&s, pass, &temporal_network, y, later ? y_bias : NULL, epsilon, later ? NULL : t_bias);
     probe_temporal(&s, pass, &temporal_network, y, t);
-    st_add_scaled_in_place(&s, y, st_take(t), mix);
+    if (later)
+        sonic_fused_add_scaled(&s, y, st_take(t), mix, st_take(st_add_scaled(&s, y_bias, t_bias, mix)));
+    else
+        st_add_scaled_in_place(&s, y, st_take(t), mix);
     sonic_layer_probe(network, sonic_unet_images(&s, pass, y));
     y = st_return(&s, y);
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;

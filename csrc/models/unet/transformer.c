@@ -3,6 +3,7 @@
 #include "kernels/fused.h"
 #include "models/unet/audio_attention.h"
 #include "models/unet/unet_views.h"
+#include "torch/device.h"
 
 /* x += to_out(y) without its bias; y [.., tokens, channels] is taken */
 static void add_product(sonic_scope *scope, const sonic_network *attn, sonic_tensor *x, sonic_tensor *y)
@@ -97,18 +98,18 @@ static void feed_rows(sonic_scope *outer, const sonic_network *block, const char
     sonic_scope_close(&s);
 }
 
-/* The inner width is 8 times that of x. Tokens are processed in tiles of an eighth of them, so that the inner
- * activations take as much memory as x. On the CPU each tile adds the bias of net.2 while it is in the cache. For a
- * card that bias is returned, to be added once: NULL where x lacks nothing. */
+/* The inner width is 8 times that of x: tokens are processed in tiles whose inner activations are at most `inner`
+ * numbers. On the CPU each tile adds the bias of net.2 while it is in the cache. For a card that bias is returned, to
+ * be added once: NULL where x lacks nothing. */
 static sonic_tensor *feed_forward(sonic_scope *outer, const sonic_network *block, const char *norm, const char *name,
-                                  sonic_tensor *x, bool temporal)
+                                  sonic_tensor *x, int64_t inner, bool temporal)
 {
-    enum { TILES = 8, TILE_MIN = 1024 };
+    enum { WIDER = 8, TILE_MIN = 1024 };
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network ff = sonic_network_part(block, "%s", name), net = sonic_network_part(&ff, "net");
     sonic_tensor *before = sonic_unet_probe_before(&s, &ff, x), *rows = sonic_unet_rows(&s, x);
-    int64_t count = st_size(rows, 0), tile = (count + TILES - 1) / TILES;
+    int64_t count = st_size(rows, 0), width = WIDER * st_size(rows, 1), tile = width ? (inner + width - 1) / width : 0;
     tile = tile < TILE_MIN ? TILE_MIN : tile;
     bool later = may_wait(&s, block, x);
     for (int64_t at = 0; at < count && !s.status; at += tile)
@@ -119,11 +120,20 @@ static sonic_tensor *feed_forward(sonic_scope *outer, const sonic_network *block
 }
 
 void sonic_unet_feed_forward(sonic_scope *scope, const sonic_network *block, const char *norm, const char *name,
-                             sonic_tensor *x, bool temporal)
+                             sonic_tensor *x, int64_t inner, bool temporal)
 {
-    sonic_tensor *bias = feed_forward(scope, block, norm, name, x, temporal);
+    sonic_tensor *bias = feed_forward(scope, block, norm, name, x, inner, temporal);
     if (bias)
         st_add_in_place(scope, x, bias);
+}
+
+/* As many as x has. A card takes fewer and larger tiles, and holds more than that in any case while it is at the first
+ * level: as many as x has there. */
+static int64_t inner_numbers(const sonic_scope *scope, const sonic_unet_pass *pass, const sonic_tensor *x)
+{
+    int64_t tokens = pass->rows * pass->columns << 2 * pass->level;
+    return st_computes_on_host(scope, x) ? st_count(x)
+                                         : pass->branch_count * pass->frame_count * tokens * pass->unet->channels;
 }
 
 static void probe_block(sonic_scope *scope, const sonic_network *block, sonic_tensor *x)
@@ -141,7 +151,7 @@ static void spatial_block(sonic_scope *outer, const sonic_unet_pass *pass, const
     sonic_network block = sonic_network_part(network, "transformer_blocks.0");
     sonic_unet_spatial_self_attention(&s, &block, x, pass->unet->head_dim);
     sonic_unet_spatial_audio_attention(&s, pass, layer, &block, x);
-    sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, false);
+    sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, inner_numbers(&s, pass, x), false);
     probe_block(&s, &block, x);
     sonic_scope_close(&s);
 }
@@ -152,10 +162,11 @@ static void temporal_block(sonic_scope *outer, const sonic_unet_pass *pass, cons
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_network block = sonic_network_part(network, "temporal_transformer_blocks.0");
-    sonic_tensor *bias = feed_forward(&s, &block, "norm_in", "ff_in", x, true);
+    int64_t inner = inner_numbers(&s, pass, x);
+    sonic_tensor *bias = feed_forward(&s, &block, "norm_in", "ff_in", x, inner, true);
     bias = temporal_self_attention(&s, pass, &block, x, bias);
     sonic_unet_temporal_audio_attention(&s, pass, layer, &block, x, bias);
-    sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, true);
+    sonic_unet_feed_forward(&s, &block, "norm3", "ff", x, inner, true);
     probe_block(&s, &block, x);
     sonic_scope_close(&s);
 }

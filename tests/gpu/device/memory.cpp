@@ -199,6 +199,9 @@ extern "C" {
 
 using simulated::arenas;
 
+// Where the values at a device address lie; nullptr for nullptr.
+void *simulated_host_address(const void *device_address) { return simulated::host_address(device_address); }
+
 long long simulated_live(int device) { return (long long)arenas[device].live; }
 
 long long simulated_peak(int device) { return (long long)arenas[device].peak; }
