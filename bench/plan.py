@@ -119,7 +119,7 @@ def cards():
     """Markdown: the plan of 10 s in fp16 on common cards, with the peak of each stage."""
     for side in (512, 1024):
         print(f"{side} x {side}:\n")
-        for card in (6, 8, 12, 24):
+        for card in (4, 6, 8, 12, 24):
             budget = plan.Budget(card * GIB - DRIVER_BYTES, 64 * GIB)
             try:
                 p = plan.make(side // 8, side // 8, TEN_SECONDS, budget)

@@ -73,15 +73,11 @@ int64_t st_stride(const sonic_tensor *x, int32_t dim)
                : 0;
 }
 
-sonic_tensor *st_empty(sonic_scope *scope, sonic_shape shape, sonic_dtype dtype, const sonic_tensor *like)
+static sonic_tensor *empty_strided(sonic_scope *scope, sonic_shape shape, const int64_t *strides, sonic_dtype dtype,
+                                   const sonic_tensor *like)
 {
     if (!sonic::may_run(scope) || !like)
         return nullptr;
-    int64_t strides[SONIC_TENSOR_MAX_DIMS], step = 1;
-    for (int32_t i = shape.dims - 1; i >= 0; i--) {
-        strides[i] = step;
-        step *= shape.size[i];
-    }
     int32_t type = -1, index = -1;
     AtenTensorHandle handle = nullptr;
     if (aoti_torch_get_device_type(like->handle, &type) || aoti_torch_get_device_index(like->handle, &index) ||
@@ -90,6 +86,26 @@ sonic_tensor *st_empty(sonic_scope *scope, sonic_shape shape, sonic_dtype dtype,
         return nullptr;
     }
     return sonic::adopt(scope, handle);
+}
+
+sonic_tensor *st_empty(sonic_scope *scope, sonic_shape shape, sonic_dtype dtype, const sonic_tensor *like)
+{
+    int64_t strides[SONIC_TENSOR_MAX_DIMS], step = 1;
+    for (int32_t i = shape.dims - 1; i >= 0; i--) {
+        strides[i] = step;
+        step *= shape.size[i];
+    }
+    return empty_strided(scope, shape, strides, dtype, like);
+}
+
+sonic_tensor *st_copy_to_device_of(sonic_scope *scope, sonic_tensor *x, const sonic_tensor *like)
+{
+    int64_t *strides = nullptr;
+    if (!x || aoti_torch_get_strides(x->handle, &strides))
+        return nullptr;
+    sonic_tensor *copy = empty_strided(scope, st_shape(x), strides, st_dtype(x), like);
+    st_release(sonic::Call(scope, "aten::copy_").tensor(copy).tensor(x).boolean(true).run());
+    return scope->status ? nullptr : copy;
 }
 
 void st_release_taken(sonic_tensor *x)

@@ -31,6 +31,9 @@ int64_t st_stride(const sonic_tensor *x, int32_t dim);
 /* A contiguous tensor without values on the device of `like`. */
 sonic_tensor *st_empty(sonic_scope *scope, sonic_shape shape, sonic_dtype dtype, const sonic_tensor *like);
 
+/* A copy of x, with its strides, on the device of `like`. The host does not wait where x lies in pinned memory. */
+sonic_tensor *st_copy_to_device_of(sonic_scope *scope, sonic_tensor *x, const sonic_tensor *like);
+
 /* Releases x if it was taken: for functions that read their operand more than once. */
 void st_release_taken(sonic_tensor *x);
 

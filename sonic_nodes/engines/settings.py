@@ -175,7 +175,10 @@ class SonicOptions(Checked):
     )
     device: str = text("auto", "DEVICE", "cpu, cuda, cuda:1 ... (auto: cuda where available)")
     plan: str = choice(
-        "auto", KINDS, "memory plan: three guidance branches at once, one by one, or networks dropped after use"
+        "auto",
+        KINDS,
+        "memory plan: three guidance branches at once, one by one, networks dropped after use, or the UNet's weights "
+        "brought to the card layer by layer",
     )
 
 

@@ -117,7 +117,7 @@ class SonicEngine(Engine):
         noise = noise_of(clip, seed)
 
         def attempt(plan: Plan) -> torch.Tensor:
-            stages = self._stages(plan.dtype, plan.offload)
+            stages = self._stages(plan.dtype, plan.offload, plan.stream)
             with run_progress.during(Stage.CONSTANTS):
                 net = stages.constants(clip, embedding, mean, tokens, self.audio_strength)
             with run_progress.during(Stage.SAMPLING):
@@ -126,7 +126,9 @@ class SonicEngine(Engine):
                 )
 
         try:
-            latents = with_retry(plan, attempt, self._stages(plan.dtype, plan.offload).free_memory, self.notify)
+            latents = with_retry(
+                plan, attempt, self._stages(plan.dtype, plan.offload, plan.stream).free_memory, self.notify
+            )
         finally:
             if plan.offload:
                 self.models.release("unet")
@@ -164,14 +166,14 @@ class SonicEngine(Engine):
         files = {key: self.models.paths[key].name for key in ("unet", "vae")}
         return Description({"model": files, **facts, "terms": TERMS}, facts)
 
-    def _stages(self, dtype: torch.dtype, offload: bool) -> Stages:
+    def _stages(self, dtype: torch.dtype, offload: bool, stream: bool = False) -> Stages:
         self.offload = offload
-        return Stages(self.models, self.device, dtype, offload, self.notify)
+        return Stages(self.models, self.device, dtype, offload, self.notify, stream)
 
     def _conditions(self, clip: ClipSpec, plan: Plan, progress: Report | None) -> tuple:
         """(CLIP's embedding, the autoencoder's mean, the speech tokens, the Progress of the run). Computed, or kept
         from the last run."""
-        data, stages = clip.data, self._stages(plan.dtype, plan.offload)
+        data, stages = clip.data, self._stages(plan.dtype, plan.offload, plan.stream)
         portrait = (
             digest(data["image"]),
             data.get("clip_vision"),

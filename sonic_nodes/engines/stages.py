@@ -33,11 +33,12 @@ class Stages:
         dtype: torch.dtype,
         offload: bool,
         notify: Callable[[str], None] = lambda _: None,
+        stream: bool = False,
     ):
         """dtype: of CLIP, the UNet and the decoder; the other networks are float32. offload: drop each network after
-        its stage. notify: called with sentences for the user."""
+        its stage. notify: called with sentences for the user. stream: the UNet's weights stay in host memory."""
         self.models, self.device, self.dtype, self.offload, self.notify = models, device, dtype, offload, notify
-        self.decoder_dtype = dtype
+        self.decoder_dtype, self.stream = dtype, stream
 
     def picture(self, data: dict) -> torch.Tensor:
         """CLIP's embedding [1, context] of the portrait; float32 in host memory. data["clip_vision"] replaces the
@@ -140,7 +141,10 @@ class Stages:
 
     def _weights(self, key: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         with user_errors("loading weights"):
-            return self.models.tensors(key, dtype, self.device)
+            return self.models.tensors(key, dtype, self.device, **({"stream": True} if self._streams(key) else {}))
+
+    def _streams(self, key: str) -> bool:
+        return self.stream and key == "unet"
 
     def _retried(self, attempt: Callable[[], Result], *networks: str) -> Result:
         """attempt(); when memory runs out, free_memory() and attempt() once more. Then release(networks)."""

@@ -9,6 +9,7 @@ Sizes: rows and columns are those of the latents, an eighth of the frame's. Fram
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ from ..models.constants import CHUNK, WINDOW
 from ..models.sampler import Settings, sample
 from ..models.unet import Conditions, UNet
 from ..weights import shapes
+from ..weights.streamed import is_streamed, part_of
 from .stage import Stage
 
 BLOCK = 375  # latent frames in a block of 30 s of sound
@@ -321,6 +323,31 @@ def sampling(
     if shortcuts.reuse > 1:
         frame_bytes += deep_bytes(m, rows, columns, guided=True)
     return total.beside(frame_bytes * (latent_frames - SHORT_CLIP))
+
+
+def streamed_bytes(m: Model) -> int:
+    """Of the UNet's weights that wait in host memory (weights/streamed.py)."""
+    table = m["unet"].table
+    return m["unet"].dtype.itemsize * sum(math.prod(shape) for name, shape in table if is_streamed(name, shape))
+
+
+def resident_bytes(m: Model) -> int:
+    """Of the UNet's weights on the card while the others are streamed: those that stay, and twice the largest part,
+    whose weights may all be there while the next part's are brought."""
+    parts = Counter()
+    for name, shape in m["unet"].table:
+        parts[part_of(name) if is_streamed(name, shape) else ""] += math.prod(shape)
+    stay = parts.pop("", 0)
+    return m["unet"].dtype.itemsize * (stay + 2 * max(parts.values(), default=0))
+
+
+def whole_calls(latent_frames: int, steps: int, branches: int, shortcuts: "Shortcuts") -> int:
+    """Calls of the network that need all of its weights."""
+    work = Settings(steps=steps, **asdict(shortcuts)).step_work()
+    calls = sum(
+        count * (BRANCHES // branches if guided else 1) for (guided, shallow), count in work.items() if not shallow
+    )
+    return calls * math.ceil(latent_frames / WINDOW)
 
 
 def host_bytes(m: Model, rows: int, columns: int, latent_frames: int) -> int:

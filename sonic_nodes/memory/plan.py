@@ -31,7 +31,9 @@ EXACT = Shortcuts()
 # on a GPU: workspace of cuBLAS and cuDNN, gaps between the allocator's blocks
 MARGIN_BYTES, MARGIN_SHARE = 256 << 20, 0.1
 HOST_MARGIN_BYTES, HOST_MARGIN_SHARE = 64 << 20, 0.1  # on the CPU: oneDNN's packed weights and scratch
-VARIANTS = ((3, False), (3, True), (1, False), (1, True))  # (branches at once, offload), the fastest first
+# (branches at once, offload, stream), the fastest first
+VARIANTS = ((3, False, False), (3, True, False), (1, False, False), (1, True, False), (3, True, True), (1, True, True))
+PCIE_BYTES_PER_S = 12e9  # from pinned memory, PCIe 4.0 with 8 lanes or 3.0 with 16: of streamed weights
 SIDE_STEP, SIDE_MIN = 64, 128
 FP32_NETWORKS = ("whisper", "audio2token", "audio2bucket", "vae encoder", "rife")
 
@@ -107,6 +109,7 @@ class Plan:
     window: int = WINDOW
     chunk: int = CHUNK
     shortcuts: Shortcuts = EXACT
+    stream: bool = False  # the UNet's weights wait in pinned memory and are brought to the card layer by layer
 
     @property
     def peak(self) -> int:
@@ -127,7 +130,7 @@ class Plan:
     @property
     def kind(self) -> str:
         branches = "batched" if self.branches_at_once > 1 else "sequential"
-        return f"{branches}, offload" if self.offload else branches
+        return f"{branches}, streamed" if self.stream else f"{branches}, offload" if self.offload else branches
 
     @property
     def title(self) -> str:
@@ -231,12 +234,15 @@ def plans(
     if kind not in KINDS:
         raise UsageError(f"Choose the plan among {', '.join(KINDS)}: it is {kind!r}.")
     on_gpu = budget.gpu is not None
+    if kind == "streamed" and not on_gpu:
+        raise UsageError("Choose another plan: streamed brings weights to a graphics card, and this run is on the CPU.")
     dtypes = (dtype,) if dtype else (torch.float16,) if on_gpu else (torch.float32, torch.bfloat16)
     is_allowed = {
         "auto": lambda plan: True,
         "batched": lambda plan: plan.branches_at_once == 3,
         "sequential": lambda plan: plan.branches_at_once == 1,
         "offload": lambda plan: plan.offload,
+        "streamed": lambda plan: plan.stream,
     }[kind]
     found = []
     for dtype in dtypes:
@@ -248,9 +254,12 @@ def plans(
 def variants(m: Model, rows, columns, latent_frames, steps, shortcuts, dtype, budget, speed) -> list[Plan]:
     """The plans in one dtype, the fastest first. Each knows the next one that takes less memory."""
     on_gpu = budget.gpu is not None
-    host = estimate.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
+    clip_host = estimate.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
     found: list[Plan] = []
-    for branches, offload in reversed(VARIANTS):
+    for branches, offload, stream in reversed(VARIANTS):
+        if stream and not on_gpu:
+            continue
+        host = clip_host + (estimate.streamed_bytes(m) if stream else 0)
         plan = Plan(
             rows,
             columns,
@@ -260,18 +269,21 @@ def variants(m: Model, rows, columns, latent_frames, steps, shortcuts, dtype, bu
             "gpu" if on_gpu else "cpu",
             branches,
             offload,
-            stage_estimates(m, rows, columns, latent_frames, steps, shortcuts, branches, offload, on_gpu, speed),
+            stage_estimates(
+                m, rows, columns, latent_frames, steps, shortcuts, branches, offload, stream, on_gpu, speed
+            ),
             budget.gpu if on_gpu else budget.host,
             host,
             budget.host,
             shortcuts=shortcuts,
+            stream=stream,
         )
         found.insert(0, replace(plan, smaller=next((other for other in found if other.peak < plan.peak), None)))
     return found
 
 
 def stage_estimates(
-    m: Model, rows, columns, latent_frames, steps, shortcuts, branches, offload, on_gpu, speed
+    m: Model, rows, columns, latent_frames, steps, shortcuts, branches, offload, stream, on_gpu, speed
 ) -> tuple[StageEstimate, ...]:
     constants = estimate.constants_bytes(m, rows, columns)
     latents = 4 * latent_frames * estimate.latent_channels(m) * rows * columns
@@ -285,19 +297,28 @@ def stage_estimates(
         Stage.IN_BETWEEN: (estimate.in_between(m, rows, columns).times(latent_frames - 1), latents),
     }
     host = 0 if on_gpu else estimate.host_bytes(m, rows, columns, latent_frames)
+    calls = estimate.whole_calls(latent_frames, steps, branches, shortcuts)
+    waits = {Stage.SAMPLING: calls * estimate.streamed_bytes(m) / PCIE_BYTES_PER_S} if stream else {}
     share, least = (MARGIN_SHARE, MARGIN_BYTES) if on_gpu else (HOST_MARGIN_SHARE, HOST_MARGIN_BYTES)
     return tuple(
         StageEstimate(
             stage,
-            m.bytes(NETWORKS_OF[stage]) if offload else m.all_bytes(),
+            weight_bytes(m, stage, offload, stream),
             held + host,
             cost.peak_bytes,
             least + round(share * cost.peak_bytes),
             cost.flops,
-            Speed.of(speed).seconds(cost) if speed else None,
+            Speed.of(speed).seconds(cost) + waits.get(stage, 0) if speed else None,
         )
         for stage, (cost, held) in costs.items()
     )
+
+
+def weight_bytes(m: Model, stage: Stage, offload: bool, stream: bool) -> int:
+    """Of the networks that are loaded in a stage."""
+    if stream and "unet" in NETWORKS_OF[stage]:
+        return estimate.resident_bytes(m)
+    return m.bytes(NETWORKS_OF[stage]) if offload else m.all_bytes()
 
 
 def refuse(found: Sequence[Plan], budget: Budget, sizes, heads):

@@ -62,7 +62,12 @@ class PatcherBackedModels(Models):
         self._patchers: dict[str, tuple] = {}  # network: ((stamp, dtype, device), patcher)
         super().__init__(paths)
 
-    def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
+    def tensors(self, key: str, dtype: torch.dtype, device="cpu", stream: bool = False) -> dict[str, torch.Tensor]:
+        """Streamed weights are not ComfyUI's to load: it makes room for what the run needs on the card."""
+        if stream:
+            self._patchers.pop(key, None)
+            comfy.model_management.free_memory(self.work_bytes, torch.device(device))
+            return super().tensors(key, dtype, device, stream)
         checked, device = self._get(key), torch.device(device)
         version = checked.stamp, dtype, device
         if key not in self._patchers or self._patchers[key][0] != version:
@@ -73,10 +78,11 @@ class PatcherBackedModels(Models):
     def release(self, *keys: str):
         for key in keys or list(self._patchers):
             self._patchers.pop(key, None)
+        super().release(*keys)
 
     def held_bytes(self, device) -> int:
         here = (patcher for _, patcher in self._patchers.values() if patcher.load_device == torch.device(device))
-        return sum(patcher.model.held_bytes for patcher in here)
+        return sum(patcher.model.held_bytes for patcher in here) + super().held_bytes(device)
 
     def with_replacements(self, weights: dict) -> "PatcherBackedModels":
         """A copy that takes `weights`, {network: WeightFile}, in place of those networks' files. Patchers of the other

@@ -13,6 +13,7 @@ from .identify import identify
 from .key_maps import NETWORKS
 from .reader import WeightFile, open_weights
 from .sizes import head_dim, heads, sizes_of
+from .streamed import in_host_memory, is_streamed
 
 MEMORY_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -59,6 +60,7 @@ class Loaded:
     device: torch.device
     tensors: dict[str, torch.Tensor]
     held_bytes: int
+    stream: bool = False
 
 
 class Models:
@@ -139,16 +141,17 @@ class Models:
         """Channels per head of the UNet."""
         return head_dim(self.sizes("unet")["channels"][0])
 
-    def tensors(self, key: str, dtype: torch.dtype, device="cpu") -> dict[str, torch.Tensor]:
+    def tensors(self, key: str, dtype: torch.dtype, device="cpu", stream: bool = False) -> dict[str, torch.Tensor]:
         """{name in csrc/models: tensor}, cached until release(). On the CPU and in the file's dtype these are views of
-        the mapped file, except convolutions, which are in channels-last order as the activations are."""
+        the mapped file, except convolutions, which are in channels-last order as the activations are. stream: most of
+        them stay in host memory (streamed.py)."""
         device = torch.device(device)
         kept = self._loaded.get(key)
-        if kept and (kept.dtype, kept.device) == (dtype, device):
+        if kept and (kept.dtype, kept.device, kept.stream) == (dtype, device, stream):
             return kept.tensors
         self.release(key)
-        tensors, held = read(self._get(key), dtype, device)
-        self._loaded[key] = Loaded(dtype, device, tensors, held)
+        tensors, held = read(self._get(key), dtype, device, stream=stream)
+        self._loaded[key] = Loaded(dtype, device, tensors, held, stream)
         return tensors
 
     def release(self, *keys: str):
@@ -166,14 +169,22 @@ def open_place(place: Place) -> WeightFile:
 
 
 def read(
-    checked: Checked, dtype: torch.dtype, device: torch.device, before_each: Callable[[], None] = lambda: None
+    checked: Checked,
+    dtype: torch.dtype,
+    device: torch.device,
+    before_each: Callable[[], None] = lambda: None,
+    stream: bool = False,
 ) -> tuple[dict[str, torch.Tensor], int]:
     """The tensors by the names in csrc/models, and the bytes of those that are not views of the mapped file.
-    before_each() is called before every tensor and may raise to cancel."""
+    before_each() is called before every tensor and may raise to cancel. stream: as in Models.tensors; the bytes are
+    those on the device."""
     tensors, held = {}, 0
     for native, name in checked.names.items():
         before_each()
         mapped = checked.file.tensor(name)
+        if stream and is_streamed(native, tuple(mapped.shape)):
+            tensors[native] = in_host_memory(to_device(mapped, dtype, torch.device("cpu")))
+            continue
         tensors[native] = to_device(mapped, dtype, device)
         held += 0 if tensors[native].data_ptr() == mapped.data_ptr() else tensors[native].nbytes
     return tensors, held

@@ -56,6 +56,8 @@ def test_every_setting_acts(engine):
         {"motion_scale": 2.0},
         {"appearance_guidance": 4.0},
         {"audio_guidance": 2.0},
+        {"speed": "balanced"},
+        {"speed": "fast"},
     ):
         changed = engine.infer(data, 1, SonicSettings(**{"steps": 2} | change))["samples"]
         assert (changed - plain).abs().max() > 1e-4, change
@@ -174,7 +176,7 @@ def test_seed_and_options_out_of_range(engine, small_models):
     for wrong in ({"precision": "fp8"}, {"audio_strength": 9}):
         with pytest.raises(UsageError, match="^Choose "):
             SonicEngine(models, **wrong)
-    with pytest.raises(UsageError, match="^Choose plan among auto, batched, sequential, offload: it is 'fast'"):
+    with pytest.raises(UsageError, match="^Choose plan among auto, batched, .*, streamed: it is 'fast'"):
         SonicEngine(models, plan="fast").infer(clip_data(0.2), 1, FAST)
 
 

@@ -24,7 +24,7 @@ def on_gpu(gib, **options):
 
 
 def variant(p):
-    return VARIANTS.index((p.branches_at_once, p.offload))
+    return VARIANTS.index((p.branches_at_once, p.offload, p.stream))
 
 
 @pytest.mark.parametrize("side", [512, 1024])
@@ -74,10 +74,44 @@ def test_refusal_has_numbers_and_remedies_that_work():
 def test_refusal_names_a_speed_that_fits():
     """Steps that share features keep them for the whole clip: 8 MB a frame."""
     fast, minutes = Shortcuts(guidance_low=0.3, guidance_high=30.0, reuse=2), 750
-    assert make(64, 64, minutes, **on_gpu(8)).fits
+    assert make(64, 64, minutes, **on_gpu(6)).fits
     with pytest.raises(ResourceError, match="^Set speed to balanced"):
-        make(64, 64, minutes, shortcuts=fast, **on_gpu(8))
-    assert make(64, 64, minutes, shortcuts=replace(fast, reuse=1), **on_gpu(8)).fits
+        make(64, 64, minutes, shortcuts=fast, **on_gpu(6))
+    assert make(64, 64, minutes, shortcuts=replace(fast, reuse=1), **on_gpu(6)).fits
+
+
+def test_streamed_weights_fit_small_cards():
+    """Whole cards: what the driver uses is not free."""
+    assert make(64, 64, TEN_SECONDS, **on_gpu(4 - 0.6)).kind == "batched, streamed"
+    assert make(64, 64, TEN_SECONDS, **on_gpu(2)).kind == "sequential, streamed"
+    assert make(128, 128, TEN_SECONDS, **on_gpu(6)).kind == "sequential, streamed"
+    least = make(64, 64, TEN_SECONDS, **on_gpu(2))
+    assert least.host > 2.5e9, "the weights wait in system memory"
+    with pytest.raises(ResourceError, match="system memory"):
+        make(64, 64, TEN_SECONDS, Budget(2 * GIB, GIB))
+
+
+def test_streaming_takes_time_by_the_bytes_that_are_brought():
+    def seconds(kind, steps, **changes):
+        p = make(64, 64, TEN_SECONDS, speed=SPEED, kind=kind, steps=steps, **on_gpu(24), **changes)
+        return p.stage(Stage.SAMPLING).seconds
+
+    (sequential,) = {
+        p.stage(Stage.SAMPLING).seconds
+        for p in plans(64, 64, TEN_SECONDS, speed=SPEED, steps=10, kind="sequential", **on_gpu(24))
+        if not p.stream
+    }
+    unet = 3.0e9  # bytes, about
+    brought = seconds("streamed", 10) - seconds("batched", 10)
+    assert 0.9 < brought / (10 * 6 * unet / plan.PCIE_BYTES_PER_S) < 1.1
+    assert seconds("streamed", 20) == pytest.approx(2 * seconds("streamed", 10))
+    fast = Shortcuts(guidance_low=0.3, guidance_high=30.0, reuse=2)
+    assert seconds("streamed", 10, shortcuts=fast) < 0.6 * seconds("streamed", 10) < sequential
+
+
+def test_streaming_is_for_cards():
+    with pytest.raises(UsageError, match="^Choose another plan"):
+        make(64, 64, TEN_SECONDS, Budget(None, 64 * GIB), kind="streamed")
 
 
 def test_refusal_of_a_long_clip_names_the_longest_that_fits():
@@ -112,11 +146,12 @@ def test_a_plan_can_be_forced():
         ("batched", lambda p: p.branches_at_once == 3),
         ("sequential", lambda p: p.branches_at_once == 1),
         ("offload", lambda p: p.offload),
+        ("streamed", lambda p: p.stream),
     ):
         assert holds(make(64, 64, TEN_SECONDS, kind=kind, **on_gpu(24)))
         assert all(holds(p) for p in plans(64, 64, TEN_SECONDS, kind=kind, **on_gpu(24)))
     with pytest.raises(ResourceError):
-        make(64, 64, TEN_SECONDS, kind="batched", **on_gpu(5))
+        make(64, 64, TEN_SECONDS, kind="batched", **on_gpu(2.5))
     with pytest.raises(UsageError, match="Choose the plan among auto, batched"):
         make(64, 64, TEN_SECONDS, kind="fast", **on_gpu(24))
 

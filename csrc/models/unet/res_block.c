@@ -21,8 +21,8 @@ static sonic_tensor *bias_with_shortcut(sonic_scope *scope, const sonic_network 
 
 static void add_shortcut(sonic_scope *scope, const sonic_network *block, sonic_tensor *y, sonic_tensor *x)
 {
-    sonic_tensor *weight = sonic_layer_find(block, "conv_shortcut.weight"); /* [out, in, 1, 1] */
-    if (weight) {
+    if (sonic_network_has(block, "conv_shortcut.weight")) {
+        sonic_tensor *weight = sonic_layer_weight(scope, block, "conv_shortcut.weight"); /* [out, in, 1, 1] */
         weight = st_reshape(scope, weight, st_shape2(st_size(weight, 0), st_size(weight, 1)));
         st_add_linear_in_place(scope, sonic_unet_rows(scope, y), sonic_unet_rows(scope, x), weight);
     } else

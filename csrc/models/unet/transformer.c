@@ -83,18 +83,29 @@ static sonic_tensor *temporal_self_attention(sonic_scope *outer, const sonic_une
     return later ? sonic_layer_find(&attn, "to_out.0.bias") : NULL;
 }
 
-/* x += net.2(a GELU(g)), [a, g] = net.0.proj(LN(x)): GEGLU (Shazeer, 2020). x [rows, channels], a part of the stream.
- * bias_too: also the bias of net.2. */
-static void feed_rows(sonic_scope *outer, const sonic_network *block, const char *norm, const sonic_network *net,
+/* net.0.proj and net.2 of a GEGLU network (Shazeer, 2020): of all tiles, since weights may have to be brought. */
+typedef struct geglu_weights {
+    sonic_tensor *in, *in_bias, *out, *out_bias;
+} geglu_weights;
+
+static geglu_weights find_geglu_weights(sonic_scope *scope, const sonic_network *net)
+{
+    return (geglu_weights){sonic_layer_weight(scope, net, "0.proj.weight"), sonic_layer_find(net, "0.proj.bias"),
+                           sonic_layer_weight(scope, net, "2.weight"), sonic_layer_weight(scope, net, "2.bias")};
+}
+
+/* x += net.2(a GELU(g)), [a, g] = net.0.proj(LN(x)). x [rows, channels], a part of the stream. bias_too: also the bias
+ * of net.2. */
+static void feed_rows(sonic_scope *outer, const sonic_network *block, const char *norm, const geglu_weights *net,
                       sonic_tensor *x, bool bias_too)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
     sonic_tensor *n = sonic_layer_norm(&s, block, norm, x);
-    sonic_tensor *both = sonic_layer_linear(&s, net, "0.proj", st_take(n));
-    st_add_linear_in_place(&s, x, sonic_fused_geglu(&s, both), sonic_layer_weight(&s, net, "2.weight"));
+    sonic_tensor *both = st_linear(&s, st_take(n), net->in, net->in_bias);
+    st_add_linear_in_place(&s, x, sonic_fused_geglu(&s, both), net->out);
     if (bias_too)
-        st_add_in_place(&s, x, sonic_layer_weight(&s, net, "2.bias"));
+        st_add_in_place(&s, x, net->out_bias);
     sonic_scope_close(&s);
 }
 
@@ -112,8 +123,9 @@ static sonic_tensor *feed_forward(sonic_scope *outer, const sonic_network *block
     int64_t count = st_size(rows, 0), width = WIDER * st_size(rows, 1), tile = width ? (inner + width - 1) / width : 0;
     tile = tile < TILE_MIN ? TILE_MIN : tile;
     bool later = may_wait(&s, block, x);
+    geglu_weights found = find_geglu_weights(&s, &net);
     for (int64_t at = 0; at < count && !s.status; at += tile)
-        feed_rows(&s, block, norm, &net, st_slice(&s, rows, 0, at, at + tile < count ? tile : count - at), !later);
+        feed_rows(&s, block, norm, &found, st_slice(&s, rows, 0, at, at + tile < count ? tile : count - at), !later);
     sonic_unet_probe_added(&s, &ff, x, before, temporal);
     sonic_scope_close(&s);
     return later ? sonic_layer_find(&net, "2.bias") : NULL;
