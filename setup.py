@@ -55,7 +55,7 @@ MACROS = [
 COMMON = ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fno-math-errno", *TARGET.compile_flags]
 PER_LANGUAGE = {".c": ["-std=c11", "-Wstrict-prototypes", "-Wmissing-prototypes"], ".cpp": ["-std=c++20"]}
 LINK = [*TARGET.link_runtime_flags, *TARGET.link_flags]
-OPENCV = ["opencv_imgproc", "opencv_video", "opencv_core", "jpeg"]
+OPENCV = ["opencv_imgproc", "opencv_core", "jpeg"]
 LIBRARIES = [*(["torch_cpu"] if TARGET.links_torch else []), *([] if STATIC else OPENCV), *TARGET.libraries]
 # Converting a number that does not fit is undefined, too, and gives other values on other processors.
 SANITIZERS = [f"-fsanitize={'' if SANITIZE == 'undefined' else 'address,'}undefined,float-cast-overflow"]
@@ -80,7 +80,6 @@ if SANITIZE:
 SYSTEM_HEADERS = {
     "opencv2/core.hpp": "libopencv-core-dev",
     "opencv2/imgproc.hpp": "libopencv-imgproc-dev",
-    "opencv2/video.hpp": "libopencv-video-dev",
     "jpeglib.h": "libjpeg-dev",
     "Python.h": "python3-dev",
 }
@@ -98,7 +97,7 @@ def static_libraries():
     """The archives in link order: each uses symbols of those after it."""
     if not STATIC:
         return []
-    names = ("opencv_video", "opencv_imgproc", "opencv_core", "jpeg-turbo", "zlib")
+    names = ("opencv_imgproc", "opencv_core", "jpeg-turbo", "zlib")
     return [str(path) for name in names for path in sorted((STATIC / "lib").glob(f"*{name}*"))]
 
 

@@ -221,7 +221,7 @@ missing_libraries() {
         return
     fi
     local headers=(opencv2/core.hpp libopencv-core-dev opencv2/imgproc.hpp libopencv-imgproc-dev
-        opencv2/video.hpp libopencv-video-dev jpeglib.h libjpeg-dev)
+        jpeglib.h libjpeg-dev)
     # The compiler fails where a header is absent, and that is the answer asked for: it must not end the script.
     local probe='' status=1
     if command -v g++ >/dev/null && command -v gcc >/dev/null; then
@@ -232,7 +232,7 @@ missing_libraries() {
     fi
     if [ $status = 0 ]; then return; fi
     if ! sed -n 's/.*#error @\(.*\)@.*/\1/p' <<<"$probe" | grep .; then
-        echo g++ libopencv-core-dev libopencv-imgproc-dev libopencv-video-dev libjpeg-dev  # none, or one that is broken
+        echo g++ libopencv-core-dev libopencv-imgproc-dev libjpeg-dev  # none, or one that is broken
     fi
 }
 

@@ -1,4 +1,4 @@
-"""Builds libjpeg-turbo and OpenCV (core, imgproc, video) as static libraries for the wheel, and prints the folder that
+"""Builds libjpeg-turbo and OpenCV (core, imgproc) as static libraries for the wheel, and prints the folder that
 has them.
 
 Both come from one pinned source: the sdist of opencv-python-headless, which includes OpenCV's tree and libjpeg-turbo.
@@ -48,7 +48,7 @@ ON = """
     BUILD_INFO_SKIP_TIMESTAMP OPENCV_PYTHON_SKIP_DETECTION
 """.split()
 VALUES = {
-    "BUILD_LIST": "core,imgproc,video",
+    "BUILD_LIST": "core,imgproc",
     "CMAKE_BUILD_TYPE": "Release",
     "CMAKE_C_VISIBILITY_PRESET": "hidden",
     "CMAKE_CXX_VISIBILITY_PRESET": "hidden",
@@ -116,8 +116,8 @@ def source(log):
 
 
 def unpack(archive, folder):
-    """Extracts what the three modules need: the sdist has thirty more."""
-    kept = ("opencv/modules/core/", "opencv/modules/imgproc/", "opencv/modules/video/")
+    """Extracts what the two modules need: the sdist has thirty more."""
+    kept = ("opencv/modules/core/", "opencv/modules/imgproc/")
     checked = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     with tarfile.open(archive) as tar:
         for member in tar:
@@ -167,7 +167,7 @@ def collect(sources, work, prefix):
     """Copies libraries, headers and licences into the same folders on every system."""
     for folder in ("include", "lib", "licenses"):
         (prefix / folder).mkdir(parents=True)
-    for module in ("core", "imgproc", "video"):
+    for module in ("core", "imgproc"):
         headers = sources / "opencv" / "modules" / module / "include"
         shutil.copytree(headers, prefix / "include", dirs_exist_ok=True)
     shutil.copytree(work / "opencv2", prefix / "include" / "opencv2", dirs_exist_ok=True)

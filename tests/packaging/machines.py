@@ -16,7 +16,7 @@ PROGRAMS = (
     "awk bash cat chmod cp cut df dirname du echo env grep head ln mkdir printf rm sed sha256sum sleep tail tr true "
     "uname xargs"
 ).split()
-OPENCV = ["libopencv-core-dev", "libopencv-imgproc-dev", "libopencv-video-dev"]
+OPENCV = ["libopencv-core-dev", "libopencv-imgproc-dev"]
 LIBRARIES = [*OPENCV, "libjpeg-dev"]
 
 COMPILERS = ("no compiler", "no OpenCV", "no libjpeg", "no Python.h", "everything")
@@ -106,7 +106,7 @@ class Machine:
         for name in ("g++", "gcc"):
             self.add(name, "g++")
         if compiler != "no OpenCV":
-            for part in ("core", "imgproc", "video"):
+            for part in ("core", "imgproc"):
                 self.write(f"include/opencv2/{part}.hpp")
         if compiler != "no libjpeg":
             self.write("include/jpeglib.h")

@@ -209,3 +209,22 @@ def test_static_libraries_are_named_after_all_that_they_depend_on(no_zig, monkey
     monkeypatch.setattr(zig, "folder", lambda log: Path(os.devnull))
     monkeypatch.setattr(static_libraries, "compiler_version", lambda target: "clang 2")
     assert key("windows-x86_64") != before["windows-x86_64"]
+
+
+def test_opencv_is_linked_as_far_as_it_is_used(monkeypatch):
+    """Modules whose headers csrc/ includes, in each list: what is linked, built and installed."""
+    included = {
+        module
+        for path in (ROOT / "csrc").rglob("*")
+        if path.suffix in (".c", ".cpp", ".h")
+        for module in re.findall(r"#include <opencv2/(\w+)", path.read_text("utf-8"))
+    }
+    assert "core" in included
+    monkeypatch.setattr(setuptools, "setup", lambda **options: None)
+    build = runpy.run_path(str(ROOT / "setup.py"))
+    assert {name.removeprefix("opencv_") for name in build["OPENCV"] if name != "jpeg"} == included
+    assert set(static_libraries.VALUES["BUILD_LIST"].split(",")) == included
+    headers_wanted = {name for name in build["SYSTEM_HEADERS"] if name.startswith("opencv2/")}
+    assert headers_wanted == {f"opencv2/{module}.hpp" for module in included}
+    script = (ROOT / "tools" / "bootstrap.sh").read_text("utf-8")
+    assert set(re.findall(r"libopencv-(\w+)-dev", script)) == included
