@@ -4,16 +4,17 @@
 #   tools/bare_root.sh                                    all four systems, make demo and make test
 #   tools/bare_root.sh bookworm:bare bookworm:g++         these systems; SUITE:bare or SUITE:g++
 #
-# TARGETS="demo test"   what to make, in that order
-# ARGS="-k face"        for make test, as always
+# TARGETS="demo test"   what to make, in that order; "wheel-windows test-windows" with an empty cache takes half an hour
+# ARGS="-k face"        for make test and the like, as always
 # MIRROR=URL            Debian's archive (the one in this machine's sources, else deb.debian.org)
 # PLACE=build/bare      where the systems are made; a SUITE.tar of each stays there and serves the next run
 # BIND="DIR ..."        further folders of this machine that the systems see, read-only
 #
 # Needs root and debootstrap. The systems use this machine's configuration of pip, apt's proxy, certificates and proxy
 # variables, and see the folders that pip's configuration names. They are made in a mount namespace of their own, and
-# removed at the end, also after an error or Ctrl-C. Prints a line a command with its minutes; exit status 1 if one
-# failed, and the log of each is PLACE/SUITE-KIND-TARGET.log.
+# removed at the end, also after an error or Ctrl-C. Prints a line a command with its minutes, the minutes of processor
+# time (all processors together) and the MB that the system grew by; exit status 1 if one failed, and the log of each is
+# PLACE/SUITE-KIND-TARGET.log. What was made in dist/ is copied to PLACE/SUITE-KIND-dist/.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -125,10 +126,20 @@ configure() {
     done
 }
 
+# As a clone, but with the files in their present state: some targets ask git which files there are.
 copy_checkout() {
     mkdir -p "$root/srv/sonic"
     git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'ls -d "$@" 2>/dev/null' - |
-        tar --create --files-from=- | tar --extract --directory="$root/srv/sonic"
+        tar --create --owner=0 --group=0 --files-from=- | tar --extract --directory="$root/srv/sonic"
+    inside sh -c 'git init --quiet && git add --all'
+}
+
+disk_mb() { du --summarize --block-size=1M --one-file-system "$root" | cut -f 1; }
+
+# Sets cpu_s: seconds of processor time of this script's children that have ended, and of theirs. A subshell has none.
+count_cpu() {
+    times >"$place/times.part"
+    cpu_s=$(awk -F'[ms ]+' 'NR == 2 { printf "%d", 60 * ($1 + $3) + $2 + $4 }' "$place/times.part")
 }
 
 inside() { # as after a login: of this machine's variables only those of pip, the proxy and certificates
@@ -140,7 +151,7 @@ inside() { # as after a login: of this machine's variables only those of pip, th
 }
 
 try_system() {
-    local suite=${1%%:*} kind=${1##*:} target log begun result
+    local suite=${1%%:*} kind=${1##*:} target log begun result cpu_s before_s mb
     make_base "$suite"
     mkdir -p "$root"
     in_background "$place/$suite.log" tar --extract --directory="$root" --file="$place/$suite.tar"
@@ -154,7 +165,9 @@ try_system() {
         }
     fi
     for target in ${TARGETS:-demo test}; do
-        log=$place/$suite-$kind-$target.log begun=$SECONDS
+        log=$place/$suite-$kind-$target.log mb=$(disk_mb)
+        count_cpu
+        begun=$SECONDS before_s=$cpu_s
         : >"$log"
         result=passed
         in_background "$log" inside make "$target" || {
@@ -162,10 +175,18 @@ try_system() {
             tail -n 25 "$log" >&2
             cp "$root/srv/sonic/build/setup.log" "${log%.log}-setup.log" 2>/dev/null || true
         }
-        printf '%-10s%-6smake %-6s%3d:%02d  %s  %s\n' "$suite" "$kind" "$target" $(((SECONDS - begun) / 60)) \
-            $(((SECONDS - begun) % 60)) "$result" "$(tail -n 1 "$log")"
+        count_cpu
+        begun=$((SECONDS - begun)) cpu_s=$((cpu_s - before_s))
+        printf '%-10s%-6smake %-14s%3d:%02d %3d:%02d CPU %5d MB  %s  %s\n' "$suite" "$kind" "$target" $((begun / 60)) \
+            $((begun % 60)) $((cpu_s / 60)) $((cpu_s % 60)) $(($(disk_mb) - mb)) "$result" "$(tail -n 1 "$log")"
     done
+    keep_dist "$place/$suite-$kind-dist"
     remove_root
+}
+
+keep_dist() {
+    rm -rf "$1"
+    [ ! -d "$root/srv/sonic/dist" ] || cp -r "$root/srv/sonic/dist" "$1"
 }
 
 failures=0
