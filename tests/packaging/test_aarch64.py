@@ -94,6 +94,16 @@ def test_the_emulated_python_has_what_the_locks_name():
     assert str(torch.requirement).startswith("torch==2.10") and len(torch.hashes) == 1
 
 
+def test_what_compiles_is_not_run_in_the_emulator():
+    """Each folder's tests but those, and no folder without."""
+    assert check.not_here("torch") == ["tests/torch/test_example.py", "tests/torch/test_failing_allocations.py"]
+    assert check.not_here("face") == check.not_here("audio") == []
+    for folder in check.TESTS:
+        arguments = check.commands()[folder]
+        assert arguments[-1] == f"tests/{folder}" and len(list((ROOT / arguments[-1]).glob("test_*.py"))) > 2
+        assert [f"--ignore={name}" for name in check.not_here(folder)] == [a for a in arguments if "--ignore" in a]
+
+
 def test_apt_works_in_folders_of_its_own(tmp_path):
     text = debian.settings(tmp_path / "apt").read_text("utf-8")
     places = re.findall(r'^Dir::\S+ "(.+)";$', text, re.MULTILINE)

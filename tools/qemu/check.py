@@ -1,11 +1,11 @@
 """Tests the wheel of `make wheel-aarch64` under qemu-user, as an arm64 machine would run it; prints a line a step.
 
     python -m tools.qemu.check                    all steps
-    python -m tools.qemu.check parity frames      these steps: import, doctor, render, parity, frames, tests
+    python -m tools.qemu.check parity frames      these: import, doctor, render, parity, frames, torch, audio, face
 
-Each step is run once, on one thread, for the emulator is much slower than the processor. `frames` compares
-the draft engine's frames with this machine's. The exit status is 1 if a step failed; its output is printed and kept in
-build/qemu/.
+The last three are folders of tests. Each step is run once, on one thread, for the emulator is much slower than the
+processor. `frames` compares the draft engine's frames with this machine's. The exit status is 1 if a step failed; its
+output is printed and kept in build/qemu/.
 """
 
 import os
@@ -27,9 +27,9 @@ WORK = ROOT / "build" / "qemu"
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 LEAST_PSNR_DB = 70.0  # worst frame against this machine's: 75.7 was seen, with another PyTorch and another compiler
 LOAD = "import sonic_nodes.extension.native as native; print(native._sonic.__file__)"
-TESTS = ("tests/torch", "tests/face", "tests/audio")
-# It compiles an example with this machine's compiler and links this machine's objects: not the emulated one's matter.
-NOT_HERE = "--ignore=tests/torch/test_example.py"
+TESTS = ("torch", "audio", "face")
+# A test that has it compiles with this machine's compiler: not the emulated machine's matter.
+COMPILER = "core.compiler import"
 
 
 def wheel() -> Path:
@@ -57,6 +57,17 @@ def variables(site: Path) -> dict[str, str]:
     return {**os.environ, **own}
 
 
+def not_here(folder: str) -> list[str]:
+    """The test files of a folder that compile."""
+    found = sorted((ROOT / "tests" / folder).glob("test_*.py"))
+    return [path.relative_to(ROOT).as_posix() for path in found if COMPILER in path.read_text("utf-8")]
+
+
+def tests(folder: str) -> list[str]:
+    ignored = [f"--ignore={name}" for name in not_here(folder)]
+    return ["-m", "pytest", "-v", "-rs", "-p", "no:cacheprovider", *ignored, f"tests/{folder}"]
+
+
 def commands() -> dict[str, list]:
     """The arguments of Python for each step."""
     video = WORK / "render.mp4"
@@ -67,7 +78,7 @@ def commands() -> dict[str, list]:
         "render": ["-m", "sonic_nodes", *render],
         "parity": ["-m", "bench.parity"],
         "frames": ["-m", "tools.qemu.frames", WORK / "arm64.npy"],
-        "tests": ["-m", "pytest", "-p", "no:cacheprovider", NOT_HERE, *TESTS],
+        **{folder: tests(folder) for folder in TESTS},
     }
 
 
