@@ -5,7 +5,8 @@
     python -m bench.systems --compare linux.npz windows.npz         exits 1 when a frame is below 70 dB
 
 A stage that differs with its own inputs and is equal with given ones only passes on what differs before it; one that
-differs with given inputs is where a difference begins.
+differs with given inputs is where a difference begins. Rows of libtorch have none of our code: products of matrices
+(SGEMM of its BLAS), as the convolutions of the face networks on one thread become, and a convolution by oneDNN.
 """
 
 import argparse
@@ -40,6 +41,29 @@ def frames_of(picture: np.ndarray, mesh: np.ndarray, poses: np.ndarray) -> np.nd
     return frames
 
 
+def products() -> dict[str, np.ndarray]:
+    """[32, 128] x [128, columns] by libtorch on one thread; the last maps of the mesh network have 9 columns."""
+    import torch
+
+    draw, before = np.random.default_rng(0), torch.get_num_threads()
+    torch.set_num_threads(1)
+    found = {}
+    for columns in (256, 36, 9, 1):
+        a, b = (draw.standard_normal(shape).astype(np.float32) for shape in ((32, 128), (128, columns)))
+        found[f"product of libtorch, {columns} columns"] = torch.mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+    torch.set_num_threads(before)
+    return found
+
+
+def libraries() -> str:
+    """The versions of the libraries in libtorch that multiply matrices."""
+    import torch
+
+    lines = [line.strip(" -") for line in torch.__config__.show().splitlines()]
+    named = [line for line in lines if "Math Kernel" in line or "MKL-DNN" in line]
+    return "; ".join([f"PyTorch {torch.__version__}", torch.backends.cpu.get_cpu_capability(), *named])
+
+
 def networks() -> dict[str, np.ndarray]:
     """The face networks, and one convolution by libtorch without any of our code, of fixed inputs."""
     import torch
@@ -66,7 +90,7 @@ def stages(given: dict[str, np.ndarray] | None) -> dict[str, np.ndarray]:
     mesh = face.find_faces(picture)[0].mesh
     poses = _sonic.draft_poses(voice, min(FRAMES, len(voice) * 25 // rate), 7)
     found = {"picture": picture, "mesh": mesh, "poses": poses, "frames": frames_of(picture, mesh, poses)}
-    found |= networks()
+    found |= products() | networks()
     found["tracked"] = face.track_face(picture, mesh).mesh
     if given:
         found["mesh given picture"] = face.find_faces(given["picture"])[0].mesh
@@ -86,6 +110,9 @@ def compare(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
     worst = float("inf")
     for name, values in other.items():
         base = one[name.split(" given")[0]]
+        if base.dtype.kind == "U":
+            print(f"{name:34}{base}\n{'':34}{values}")
+            continue
         difference = np.abs(base.astype(np.float64) - values)
         equal = np.mean(difference == 0)
         row = f"{name:34}largest difference {difference.max():.3g}, {100 * equal:.4f} % equal"
@@ -107,7 +134,8 @@ def main() -> int:
         return compare(*(dict(np.load(path)) for path in chosen.compare)) < LEAST_DB
     if not chosen.write:
         parser.error("say --write FILE or --compare FILE FILE")
-    np.savez(chosen.write, **stages(dict(np.load(chosen.given)) if chosen.given else None))
+    found = stages(dict(np.load(chosen.given)) if chosen.given else None)
+    np.savez(chosen.write, libraries=np.array(libraries()), **found)
     return 0
 
 

@@ -20,7 +20,7 @@ from tools.cross import cache
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements-dev.txt", "tools/requirements-wine.txt")
 # They look at sources and at Linux binaries, on Linux.
-NOT_FOR_WINDOWS = {"ruff", "clang-format", "abi3audit"}
+NOT_FOR_WINDOWS = {"ruff", "clang-format", "abi3audit", "delocate", "altgraph", "macholib"}
 
 
 def embedded(python: str, sha256: str, megabytes: int) -> cache.Pinned:
