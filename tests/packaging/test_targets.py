@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sysconfig
+import time
 import zipfile
 from pathlib import Path
 
@@ -178,6 +179,19 @@ def test_what_is_interrupted_is_not_in_the_cache(own_cache):
     assert list(own_cache.iterdir()) == []
     cache.made_once("x-1", lambda folder: (folder / "part").write_text("whole"))
     assert (cache.made_once("x-1", interrupted) / "part").read_text() == "whole"
+
+
+def test_what_a_killed_build_left_is_removed_the_next_day(own_cache):
+    """Not what runs beside this one, and nothing that is whole."""
+    ages_h = {"unfinished-killed": 25, "unfinished-running": 23, "zig-1": 1000}
+    for name, hours in ages_h.items():
+        (cache.root() / name / "made").mkdir(parents=True)
+        written = time.time() - hours * 3600
+        os.utime(own_cache / name, (written, written))
+    cache.made_once("zig-1", lambda folder: None)
+    assert {path.name for path in own_cache.iterdir()} == ages_h.keys()  # nothing was made
+    cache.made_once("zig-2", lambda folder: None)
+    assert {path.name for path in own_cache.iterdir()} == {"unfinished-running", "zig-1", "zig-2"}
 
 
 def test_a_file_with_another_hash_is_refused(own_cache, tmp_path):

