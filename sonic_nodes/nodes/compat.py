@@ -28,7 +28,7 @@ from .common import (
 )
 from .decoder import decode
 from .inference import infer
-from .link_values import allowing, choice_problem, listing_files, unless_linked
+from .link_values import allowing, listing_files
 from .loader import make_engine
 
 NONE = "none"
@@ -98,11 +98,10 @@ class SonicTLoader(io.ComfyNode):
         ]
 
     @classmethod
-    def validate_inputs(cls, sonic_unet, dtype="fp16"):
+    def validate_inputs(cls, sonic_unet):
         if sonic_unet == NONE:
             return "Choose Sonic's UNet (unet.pth) as sonic_unet: it is 'none'."
-        problem = model_files.problem_with("sonic_unet", sonic_unet, model_files.FOLDER, "unet")
-        return problem or unless_linked(choice_problem, "dtype", DTYPES, dtype) or True
+        return model_files.problem_with("sonic_unet", sonic_unet, model_files.FOLDER, "unet") or True
 
     @classmethod
     def fingerprint_inputs(cls, sonic_unet, **others):

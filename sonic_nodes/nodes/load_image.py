@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..errors import InputError, SonicError
 from .common import CATEGORY, lazy_import, plain_errors
-from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input, policy_problem
+from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input
 from .link_values import listing_files
 from .model_files import LINKED
 
@@ -60,13 +60,13 @@ class SonicLoadImage(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, image, policy=WARN):
+    def validate_inputs(cls, image):
         try:
             if image is not None:  # a link, whose value execute checks
                 path_of(image)
         except SonicError as error:
             return str(error)
-        return policy_problem(policy)
+        return True
 
     @classmethod
     def fingerprint_inputs(cls, image, policy=WARN, min_score=MIN_SCORE):

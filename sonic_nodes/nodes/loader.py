@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from ..engines.settings import PRECISIONS, SonicOptions, limits
 from . import model_files
 from .common import CATEGORY, ModelSonic, advanced, lazy_import, names_or_empty, notes_ui, plain_errors
-from .link_values import choice_problem, listing_files, unless_linked
+from .link_values import listing_files
 from .model_files import AUTOMATIC
 
 DRAFT = "built-in draft"
@@ -35,15 +35,11 @@ class SonicLoader(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model, checkpoint=AUTOMATIC, precision="auto"):
+    def validate_inputs(cls, model):
         if model == DRAFT:
             return True
         problem = model_files.problem_with("model", model, model_files.FOLDER, "unet")
-        if problem:
-            return f"{problem} Or choose '{DRAFT}'."
-        if checkpoint != AUTOMATIC:
-            problem = model_files.problem_with("checkpoint", checkpoint, model_files.CHECKPOINTS, "vae")
-        return problem or unless_linked(choice_problem, "precision", PRECISIONS, precision) or True
+        return f"{problem} Or choose '{DRAFT}'." if problem else True
 
     @classmethod
     def fingerprint_inputs(cls, model, checkpoint=AUTOMATIC, **others):

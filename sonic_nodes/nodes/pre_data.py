@@ -39,9 +39,8 @@ class SonicPreData(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, crop="face", on_mismatch="use shorter"):
-        problem = unless_linked(choice_problem, "crop", CROPS, crop)
-        return problem or unless_linked(choice_problem, "on_mismatch", MISMATCHES, on_mismatch) or True
+    def validate_inputs(cls, crop="face"):
+        return unless_linked(choice_problem, "crop", CROPS, crop) or True
 
     @classmethod
     @plain_errors

@@ -115,19 +115,20 @@ def test_the_loader_shows_the_licence_note(nodes, models):
     assert text.startswith("UNet: unet.pth, checkpoint: svd_xt.safetensors.") and "non-commercial" in text
 
 
-@pytest.mark.parametrize("values", [{"model": "unet.pth", "checkpoint": "absent.safetensors"}, {"model": "absent.pth"}])
-def test_a_missing_file_is_refused_before_the_run(nodes, models, values):
-    message = nodes["SonicLoader"].validate_inputs(**values)
+def test_a_missing_file_is_refused_before_the_run(nodes, models):
+    message = nodes["SonicLoader"].validate_inputs("absent.pth")
     assert message.startswith("Put ") and "absent" in message and "huggingface.co" in message
 
 
+def test_a_missing_checkpoint_is_named(nodes, models):
+    with pytest.raises(ValueError, match=r"^Put svd_xt.safetensors at .* absent.safetensors is not in "):
+        nodes["SonicLoader"].execute("unet.pth", "absent.safetensors")
+
+
 def test_precision_is_checked(nodes, models):
-    assert (
-        nodes["SonicLoader"]
-        .validate_inputs("unet.pth", precision="fp8")
-        .startswith("Set precision to one of auto, fp16")
-    )
-    assert nodes["SonicLoader"].validate_inputs("unet.pth", "svd_xt.safetensors", "bf16") is True
+    with pytest.raises(ValueError, match="^Set precision to one of auto, fp16"):
+        nodes["SonicLoader"].execute("unet.pth", precision="fp8")
+    nodes["SonicLoader"].execute("unet.pth", "svd_xt.safetensors", "bf16")
 
 
 # ComfyUI's own objects
