@@ -13,11 +13,12 @@ from .models.constants import FPS
 
 PREDATA_VERSION = 1
 MAX_ASPECT = 4.0
+STEPS = 3  # of prepare: sound, face, picture
 MISMATCH_S = 0.1
 FEATHER = limits(SharedSettings, "feather")
 
 
-def prepare(picture, sound, *, face_mask=None, **settings):
+def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None, **settings):
     """Find the face, crop, mask and resize; trim the sound. Returns SONIC_PREDATA, a dict:
 
     version 1; image uint8 [H, W, 3], sides multiples of 64; source uint8, the picture as given; crop_xyxy and face_xyxy
@@ -27,18 +28,23 @@ def prepare(picture, sound, *, face_mask=None, **settings):
     picture      uint8 [H, W, 3] RGB
     sound        media.audio.Sound
     face_mask    [H, W], the face as the user marked it, or None
+    progress     called as progress(done, total) between the steps; what it raises ends the work
     settings     those of PrepareSettings
     Raises NoFaceError, InputError (a picture or sound that cannot be used), UsageError (a value out of range).
     """
     chosen = PrepareSettings(**settings)
+    progress(0, STEPS)
     speech, notes = trim(sound, chosen)
     mono = speech.mono_16k()
+    progress(1, STEPS)
     found, notes_on_face = face.choose(picture, chosen.face_index, face_mask)
+    progress(2, STEPS)
     height, width = picture.shape[:2]
     box = (0, 0, width, height)
     if chosen.crop == "face":
         box = face.crop_square(picture.shape, found.hull_xyxy, chosen.expand_ratio)
     image = prepared_image(picture, box, chosen.min_resolution)
+    progress(STEPS, STEPS)
     return {
         "version": PREDATA_VERSION,
         "image": image,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "core/progress.h"
 #include "gate/dct_histogram.h"
 
 /* Share of repeated pixels from which their grid is read: below the limits of thresholds.py. */
@@ -87,12 +88,16 @@ sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *ta
     sonic_luma_convert(&luma, image);
     sonic_luma_exposure(&out->exposure, &luma, alpha);
     out->repeated_share = sonic_luma_repeated(&luma);
-    sonic_sharpness_measure(&out->sharpness, &out->face_sharpness, &luma, face, scratch);
-    measure_history(out, heat, tables, &luma, counts, map_memory, scratch);
-    measure_resampled(out, tables, &luma, counts, scratch);
-    sonic_drawn_measure(&out->drawn, &luma, out->history.blockiness.grid_offset);
-    if (out->repeated_share > REPEATED_MIN)
+    if ((status = sonic_progress_poll()) == SONIC_OK)
+        sonic_sharpness_measure(&out->sharpness, &out->face_sharpness, &luma, face, scratch);
+    if (status == SONIC_OK && (status = sonic_progress_poll()) == SONIC_OK)
+        measure_history(out, heat, tables, &luma, counts, map_memory, scratch);
+    if (status == SONIC_OK && (status = sonic_progress_poll()) == SONIC_OK)
+        measure_resampled(out, tables, &luma, counts, scratch);
+    if (status == SONIC_OK && (status = sonic_progress_poll()) == SONIC_OK)
+        sonic_drawn_measure(&out->drawn, &luma, out->history.blockiness.grid_offset);
+    if (status == SONIC_OK && out->repeated_share > REPEATED_MIN)
         sonic_repeated_pixels_measure(&out->repeated, &luma, out->exposure.deviation, scratch);
     sonic_arena_free(arena);
-    return SONIC_OK;
+    return status;
 }

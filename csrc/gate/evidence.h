@@ -40,7 +40,8 @@ typedef struct sonic_evidence {
 size_t sonic_evidence_memory(int32_t width_px, int32_t height_px);
 
 /* image: RGB. alpha: as for sonic_luma_exposure, of the image's size. face: empty without a face. heat: [height / 32]
- * [width / 32] as in regions.h, or NULL. SONIC_ERROR_SHAPE for other sizes and channels, SONIC_ERROR_MEMORY. */
+ * [width / 32] as in regions.h, or NULL. SONIC_ERROR_SHAPE for other sizes and channels, SONIC_ERROR_MEMORY, and
+ * SONIC_ERROR_CANCELLED: it polls for cancellation between its steps. */
 sonic_status sonic_evidence_read(sonic_evidence *out, const sonic_likelihood *tables, sonic_image image,
                                  sonic_image alpha, sonic_box face, uint8_t *heat);
 

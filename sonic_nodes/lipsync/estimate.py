@@ -152,19 +152,26 @@ def _estimate(track: FaceTrack, audio: AudioFeatures, start_s: float) -> Estimat
     return _conclude(variates, scores, compared)
 
 
-def _problem(track: FaceTrack, audio: AudioFeatures) -> str | None:
-    """Why the clip cannot be measured."""
-    frames = len(track.times_s)
-    length_s = track.times_s[-1] - track.times_s[0] if frames else 0.0
+def problem_of_length(frames: int, length_s: float, audio: AudioFeatures) -> str | None:
+    """Why a clip of so many frames, the last `length_s` after the first, cannot be measured whatever they show."""
     if frames < 2 or length_s < 1.5 or audio.duration_s < 1.5:
         return "Nothing was measured: the clip is too short (two seconds are needed)."
-    if track.faces == 0:
-        return "Nothing was measured: no face was found."
     if (frames - 1) / length_s < MIN_FPS:
         fps = (frames - 1) / length_s
         return f"Nothing was measured: {fps:.3g} frames per second are too few, {MIN_FPS:g} are needed."
     if audio.peak < MIN_PEAK:
         return "Nothing was measured: the sound is silent."
+    return None
+
+
+def _problem(track: FaceTrack, audio: AudioFeatures) -> str | None:
+    """Why the clip cannot be measured."""
+    frames = len(track.times_s)
+    problem = problem_of_length(frames, track.times_s[-1] - track.times_s[0] if frames else 0.0, audio)
+    if problem:
+        return problem
+    if track.faces == 0:
+        return "Nothing was measured: no face was found."
     if track.crowded > MAX_CROWDED_SHARE * track.checks:
         return (
             "Nothing was measured: there are several faces, and any may be the speaker. Crop the clip to one of them."

@@ -9,18 +9,19 @@ FIX, MEASURE = "fix", "measure"
 
 
 class SonicLipSyncCalibrate(io.ComfyNode):
-    NODE_ID = "SonicLipSyncCalibrate"
+    NODE_ID, TITLE = "SonicLipSyncCalibrate", "Sonic Lip-sync Calibrate"
     passed_on = ("images", "audio")
 
     @classmethod
     def define_schema(cls):
         return io.Schema(
             node_id=cls.NODE_ID,
-            display_name="Sonic Lip-sync Calibrate",
+            display_name=cls.TITLE,
             category=CATEGORY,
             description="Measures how far the sound is ahead of the mouth or behind it, and shifts the sound when the "
             "measurement is confident. Frames are never changed; an uncertain clip passes through unchanged.",
             inputs=cls.inputs(),
+            hidden=[io.Hidden.unique_id],
             outputs=[
                 io.Image.Output("pictures", display_name="images", tooltip="The frames, unchanged."),
                 io.Audio.Output(
@@ -96,12 +97,22 @@ class SonicLipSyncCalibrate(io.ComfyNode):
         try:
             images = types.check_clip(images, "images")
             sound, notes = types.sound_from_audio(audio)
-            tracker, count = estimate.mouth_tracker(), 0
-            for chunk in types.with_progress(types.uint8_chunks(images), len(images), Progress()):
-                for frame in chunk:
-                    tracker.update(frame, count / fps)
-                    count += 1
+            heard = estimate.AudioFeatures.from_sound(sound)
+            problem = estimate.problem_of_length(len(images), (len(images) - 1) / fps, heard)
+            if problem:
+                return estimate.Estimate(0.0, 0.0, problem), 0, [*notes, *heard.notes]
+            found = estimate.estimate(cls.track(images, fps), heard)
         except InputError as error:
             return estimate.Estimate(0.0, 0.0, f"Nothing was measured: {error}"), 0, []
-        found = estimate.estimate(tracker.track, sound)
         return found, sound.rate, [*notes, *found.notes]
+
+    @classmethod
+    def track(cls, images, fps):
+        """The mouth in the frames of an IMAGE."""
+        tracker, progress = lazy_import("lipsync.estimate").mouth_tracker(), Progress(cls.hidden.unique_id, cls.TITLE)
+        progress(0, len(images))
+        frames = (frame for chunk in lazy_import("nodes.comfy_types").uint8_chunks(images) for frame in chunk)
+        for i, frame in enumerate(frames):
+            tracker.update(frame, i / fps)
+            progress(i + 1, len(images), frame)
+        return tracker.track

@@ -18,7 +18,7 @@ from ..media.sound_limits import MAX_VALUES
 from .tensors import check_tensor
 from .value_text import converted, described, readable, shown
 
-CHUNK_FRAMES = 16
+CHUNK_FRAMES, CHUNK_BYTES = 16, 32 << 20
 MAX_FRAMES = 432_000  # half an hour, as long as a recording may be, at 240 frames a second
 MASK_DIMENSIONS = (2, 3, 4)  # [H,W], [B,H,W], and [B,1,H,W] of some nodes
 
@@ -244,10 +244,17 @@ def even_size(height: int, width: int) -> tuple[int, int]:
     return height - height % 2, width - width % 2
 
 
-def uint8_chunks(image: torch.Tensor) -> Iterable[np.ndarray]:
-    """An IMAGE as chunks uint8 [n<=CHUNK_FRAMES,H,W,3]."""
-    for start in range(0, len(image), CHUNK_FRAMES):
-        yield uint8_from_image(image[start : start + CHUNK_FRAMES])
+def uint8_chunks(image: torch.Tensor, frame_bytes: int = 0) -> Iterable[np.ndarray]:
+    """An IMAGE as chunks uint8 [n<=CHUNK_FRAMES,H,W,3], of fewer frames where frames are large. frame_bytes: of the
+    frames that are made from these, where they are larger."""
+    count = frames_at_once(max(frame_bytes, image[0, ..., :3].numel()))
+    for start in range(0, len(image), count):
+        yield uint8_from_image(image[start : start + count])
+
+
+def frames_at_once(frame_bytes: int) -> int:
+    """How many frames are handled between two looks at Cancel."""
+    return max(1, min(CHUNK_FRAMES, CHUNK_BYTES // frame_bytes))
 
 
 def with_progress(chunks: Iterable[np.ndarray], frames: int, progress) -> Iterable[np.ndarray]:

@@ -52,6 +52,8 @@ def plain_errors(execute):
     """Calls `execute` with values that the node's schema allows (link_values.py), except for the inputs in the class's
     `passed_on`, which it checks itself and hands on unchanged when they cannot be used.
 
+    What C computes meanwhile asks a few dozen times a second whether Cancel was pressed (sonic_nodes/progress.py).
+
     Raises a SonicError again with its message alone, without a chain of causes, so that the page shows only that. Also
     fails early, with the remedy, when the compiled extension does not load."""
     signature, slots = inspect.signature(execute), []
@@ -63,7 +65,9 @@ def plain_errors(execute):
             lazy_import("extension.native")
             slots[:] = slots or cls.define_schema().inputs  # once: a schema lists the files in ComfyUI's folders
             passed_on = getattr(cls, "passed_on", ())
-            return execute(cls, **checked([slot for slot in slots if slot.id not in passed_on], execute, values))
+            arguments = checked([slot for slot in slots if slot.id not in passed_on], execute, values)
+            with lazy_import("progress").progress_callback(lambda *_: Progress.check(), preview=False):
+                return execute(cls, **arguments)
         except SonicError as error:
             kind, message = type(error), str(error)
         # On this exception ComfyUI unloads all models, which leaves more room for the next run.
@@ -85,12 +89,13 @@ def named_values(signature: inspect.Signature, arguments: dict) -> dict:
 
 
 class Progress:
-    """Called by the engines as progress(done, total, frame uint8 [H,W,3] or None).
+    """Called by the engines as progress(done, total, frame uint8 [H,W,3] or None). node_id: the node under which the
+    time left is shown.
 
     Every call raises ComfyUI's own exception when Cancel was pressed. The bar, the preview and the text under the node
     are updated a few times a second only, because each update redraws the page."""
 
-    def __init__(self, node_id: str | None = None, title: str = "Sonic") -> None:
+    def __init__(self, node_id: str | None, title: str) -> None:
         self.node_id, self.title, self.bar, self.done, self.headline = node_id, title, None, -1, ""
         self.bar_at = self.preview_at = self.text_at = -math.inf
         self.started = self.logged_at = time.monotonic()

@@ -13,6 +13,7 @@ from .link_values import choice_problem, unless_linked
 
 OFF, WARN, REPAIR, STRICT = POLICIES = ["off", "warn", "repair", "strict"]
 MIN_SCORE = 60.0
+STEPS = 4  # of a picture: face, verdict, repair, heat map
 OFF_NOTE = "Quality gate off."
 
 
@@ -54,13 +55,13 @@ def gate_outputs():
 
 
 class SonicImageGate(io.ComfyNode):
-    NODE_ID = "SonicImageGate"
+    NODE_ID, TITLE = "SonicImageGate", "Sonic Image Quality Gate"
 
     @classmethod
     def define_schema(cls):
         return io.Schema(
             node_id=cls.NODE_ID,
-            display_name="Sonic Image Quality Gate",
+            display_name=cls.TITLE,
             category=CATEGORY,
             description="Checks images from other nodes the way Load Image (Sonic) checks files: JPEG compression, "
             "also after resizing or saving as PNG, blur of the face, upscaling, noise. A batch is checked image by "
@@ -85,6 +86,7 @@ class SonicImageGate(io.ComfyNode):
                 ),
                 *gate_outputs(),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -95,23 +97,21 @@ class SonicImageGate(io.ComfyNode):
     @plain_errors
     def execute(cls, pixels, policy=WARN, min_score=MIN_SCORE):
         types = lazy_import("nodes.comfy_types")
-        gate, out, progress = Gate(policy, min_score, pixels.shape), pixels, Progress()
+        gate, out = Gate(policy, min_score, pixels.shape, Progress(cls.hidden.unique_id, cls.TITLE)), pixels
         for i in range(len(pixels)):
-            progress(i, len(pixels))
             picture = types.uint8_from_image(pixels[i : i + 1])[0]
             repaired = gate.check(picture, alpha=types.alpha_from_mask(types.mask_from_image(pixels[i : i + 1])))
             if repaired is not None:
                 out = pixels.clone() if out is pixels else out
                 types.write_levels(out[i], repaired, repaired != picture)
-        progress(len(pixels), len(pixels))
         return io.NodeOutput(out, types.mask_from_image(pixels), *gate.outputs(), ui=gate.ui_entry(cls, []))
 
 
 class Gate:
     """Checks pictures one after another and applies a policy."""
 
-    def __init__(self, policy: str, min_score: float, shape: tuple[int, ...]):
-        """shape: [pictures, height, width, ...]"""
+    def __init__(self, policy: str, min_score: float, shape: tuple[int, ...], progress: Progress):
+        """shape: [pictures, height, width, ...]. progress: told after each step of each picture."""
         count, height, width = shape[:3]
         needed, free = count * height * width * 12, free_memory_bytes()
         if needed > free:
@@ -123,6 +123,13 @@ class Gate:
         self.heat_maps = torch.empty(count, height, width, 3)
         self.verdicts, self.repair_notes = [], []  # one each per picture, after its repair if any
         self.was_ok = []  # whether each picture was fine before any repair
+        self.progress, self.done, self.total = progress, 0, count * STEPS
+        progress(0, self.total)
+
+    def step(self) -> None:
+        """Reports one step, and stops where Cancel was pressed."""
+        self.done += 1
+        self.progress(self.done, self.total)
 
     def check(
         self, picture: np.ndarray, data: bytes | None = None, alpha: np.ndarray | None = None
@@ -131,15 +138,19 @@ class Gate:
         if the colour of transparent pixels is not its own. Returns the repaired picture, or None when it is unchanged;
         raises InputError when the policy stops the run."""
         face = lazy_import("gate.check").largest(picture)
+        self.step()
         verdict, regions = self.verdict_on(picture, data, face, alpha)
+        self.step()
         self.was_ok.append(verdict["verdict"] == "ok")
         repaired, note = None, ""
         if self.policy == REPAIR and verdict["evidence"]:
             repaired, verdict, note = self.repair(picture, data, face, verdict, alpha)
+        self.step()
         heat_map = lazy_import("gate.heat").drawn(picture, regions)
         self.heat_maps[len(self.verdicts)] = lazy_import("nodes.comfy_types").image_from_uint8(heat_map)
         self.verdicts.append(verdict)
         self.repair_notes.append(note)
+        self.step()
         if self.policy == STRICT and not verdict["passed"]:
             raise lazy_import("gate.messages").refusal(verdict, self.min_score)
         return repaired

@@ -141,8 +141,7 @@ def show_plan(model, data, settings, progress: Progress) -> list[str]:
     """Shows the plan under the node, logs it, and tells ComfyUI how much memory the run needs. Returns the notes;
     raises ResourceError with alternatives when the run does not fit. An engine without a plan has no notes."""
     model.calibrate()
-    with lazy_import("progress").progress_callback(lambda *_: progress.check(), preview=False):
-        plan = model.plan(data, settings)
+    plan = model.plan(data, settings)
     if plan is None:
         return []
     log.info("Sonic Inference: %s", "\n".join(plan.text))

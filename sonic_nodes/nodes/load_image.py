@@ -8,7 +8,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..errors import InputError, SonicError
-from .common import CATEGORY, lazy_import, plain_errors
+from .common import CATEGORY, Progress, lazy_import, plain_errors
 from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input
 from .link_values import listing_files
 from .model_files import LINKED
@@ -19,13 +19,13 @@ MASK_EDITOR_FOLDER = "clipspace"  # the mask editor stores pictures here, painte
 
 
 class SonicLoadImage(io.ComfyNode):
-    NODE_ID = "SonicLoadImage"
+    NODE_ID, TITLE = "SonicLoadImage", "Load Image (Sonic)"
 
     @classmethod
     def define_schema(cls):
         return io.Schema(
             node_id=cls.NODE_ID,
-            display_name="Load Image (Sonic)",
+            display_name=cls.TITLE,
             category=CATEGORY,
             description="Loads the portrait from ComfyUI's input folder, with EXIF orientation applied and any colour "
             "mode or bit depth. The quality gate reports compression, blur and upscaling, also when the file was saved "
@@ -57,6 +57,7 @@ class SonicLoadImage(io.ComfyNode):
                 ),
                 *gate_outputs(),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -86,7 +87,7 @@ class SonicLoadImage(io.ComfyNode):
         data = check.read_bytes(path)
         loaded = lazy_import("media.image").load_picture(data, not is_painted, repr(entry["filename"]))
         picture, alpha = loaded.pixels, loaded.alpha
-        gate = Gate(policy, min_score, (1, *picture.shape))
+        gate = Gate(policy, min_score, (1, *picture.shape), Progress(cls.hidden.unique_id, cls.TITLE))
         repaired = gate.check(picture, data, None if is_painted else alpha)
         result = types.image_from_uint8((picture if repaired is None else repaired)[None])
         mask = types.mask_from_alpha(alpha, *picture.shape[:2])

@@ -33,6 +33,7 @@ class SonicPasteBack(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output("portrait", display_name="images", tooltip="The whole portrait, speaking.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -42,6 +43,8 @@ class SonicPasteBack(io.ComfyNode):
         images = types.check_clip(images, "images")
         height, width = types.even_size(*data["source"].shape[:2])
         types.require_memory(len(images), height, width, free_memory_bytes())
-        pasted = (pipeline.paste_back(chunk, data, feather)[:, :height, :width] for chunk in types.uint8_chunks(images))
-        chunks = types.with_progress(pasted, len(images), Progress())
+        progress = Progress(cls.hidden.unique_id, "Sonic Paste Back")
+        given = types.uint8_chunks(images, height * width * 3)
+        pasted = (pipeline.paste_back(chunk, data, feather)[:, :height, :width] for chunk in given)
+        chunks = types.with_progress(pasted, len(images), progress)
         return io.NodeOutput(types.image_from_chunks(chunks, len(images), height, width))

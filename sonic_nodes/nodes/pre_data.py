@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 
 from ..engines.settings import CROPS, MISMATCHES, PrepareSettings, limits
 from .comfy_models import weights_of_object
-from .common import CATEGORY, DType, PreData, advanced, lazy_import, notes_ui, plain_errors
+from .common import CATEGORY, DType, PreData, Progress, advanced, lazy_import, notes_ui, plain_errors
 from .link_values import choice_problem, unless_linked
 
 
@@ -36,6 +36,7 @@ class SonicPreData(io.ComfyNode):
                     "seconds", display_name="duration", tooltip="Length of the trimmed recording in seconds."
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -78,6 +79,7 @@ class SonicPreData(io.ComfyNode):
             face_mask=types.array_from_mask(face_mask, *picture.shape[:2]),
             on_mismatch=on_mismatch,
             start=start,
+            progress=Progress(cls.hidden.unique_id, "SONIC_PreData"),
         )
         data.update(connected)
         preview = types.image_from_uint8(data["image"][None])

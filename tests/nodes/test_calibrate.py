@@ -96,7 +96,7 @@ AUDIO_VARIANTS = {
 @pytest.mark.parametrize("name", AUDIO_VARIANTS)
 def test_audio_of_any_layout_is_shifted(nodes, images, tracked_once, name):
     audio = AUDIO_VARIANTS[name]()
-    out = nodes["SonicLipSyncCalibrate"].execute(images[:2], audio, 25.0, "fix", 200.0)
+    out = nodes["SonicLipSyncCalibrate"].execute(images[:50], audio, 25.0, "fix", 200.0)
     moved, given = out.args[1], audio["waveform"].detach().float()
     earlier = round((out.args[2] - fix.TARGET_MS) * 16)
     assert earlier > 1600 and moved["waveform"].shape == given.shape
@@ -190,7 +190,7 @@ def test_a_wrong_frame_rate_shifts_nothing(nodes, images, fps):
     assert out.args[1] is audio and out.args[3] < 0.9
 
 
-def test_cancel_stops_within_a_chunk(nodes, images, comfy, monkeypatch):
+def test_cancel_stops_at_the_next_frame(nodes, images, comfy, monkeypatch):
     from sonic_nodes.lipsync.track import FaceTracker
 
     seen = []
@@ -202,4 +202,33 @@ def test_cancel_stops_within_a_chunk(nodes, images, comfy, monkeypatch):
     monkeypatch.setattr(FaceTracker, "update", update)
     with pytest.raises(Exception) as raised:
         nodes["SonicLipSyncCalibrate"].execute(images, late(), 25.0, "fix", 600.0)
-    assert type(raised.value).__name__ == "Cancelled" and len(seen) <= 16
+    assert type(raised.value).__name__ == "Cancelled" and len(seen) == 3
+
+
+UNMEASURABLE = {
+    "few frames": (slice(30), {}, "too short"),
+    "short sound": (slice(150), {"waveform": torch.full((1, 1, 16000), 0.1), "sample_rate": 16000}, "too short"),
+    "silence": (slice(150), {"waveform": torch.zeros(1, 1, 99000), "sample_rate": 16000}, "silent"),
+    "slow": (slice(None), {}, "too few"),
+}
+
+
+@pytest.mark.parametrize("name", UNMEASURABLE)
+def test_what_cannot_be_measured_is_found_before_the_work(nodes, images, monkeypatch, name):
+    from sonic_nodes.lipsync import estimate
+
+    monkeypatch.setattr(estimate, "mouth_tracker", lambda: pytest.fail("the frames were searched"))
+    chosen, audio, reason = UNMEASURABLE[name]
+    fps = 2.0 if name == "slow" else 25.0
+    out = nodes["SonicLipSyncCalibrate"].execute(images[chosen], audio or late(), fps, "fix", 200.0)
+    assert reason in out.ui["text"][0] and out.args[3] == 0
+
+
+def test_the_time_left_is_shown_under_the_node(nodes, images, tracked_once, comfy, monkeypatch):
+    import sys
+
+    clock = iter(range(10**6))
+    monkeypatch.setattr(sys.modules["sonic_nodes.nodes.common"].time, "monotonic", lambda: next(clock))
+    nodes["SonicLipSyncCalibrate"].execute(images[:50], late(), 25.0, "measure", 200.0)
+    assert comfy.progress[0][:2] == (0, 50) and comfy.progress[-1][:2] == (50, 50)
+    assert comfy.texts and all(node == "7" for node, _ in comfy.texts) and " left" in comfy.texts[0][1]

@@ -4,7 +4,9 @@ import io
 import json
 import math
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -227,3 +229,32 @@ def test_workflows_saved_before_the_gate_have_all_required_values(nodes):
     graph = json.loads((ROOT / "tests/e2e/older/api.json").read_text(encoding="utf-8"))
     given = next(node for node in graph.values() if node["class_type"] == "SonicLoadImage")["inputs"]
     assert set(given) == set(required)
+
+
+def test_each_step_of_each_picture_is_reported(nodes, comfy, monkeypatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr(sys.modules["sonic_nodes.nodes.common"].time, "monotonic", lambda: next(clock))
+    nodes["SonicImageGate"].execute(torch.zeros(3, 64, 64, 3), "warn", 60.0)
+    assert [value for value, total, _ in comfy.progress if total == 12] == list(range(13))
+    assert comfy.texts and all(node == "7" for node, _ in comfy.texts) and " left" in comfy.texts[0][1]
+
+
+@pytest.mark.parametrize("node", ["SonicLoadImage", "SonicImageGate"])
+def test_cancel_stops_inside_of_a_picture(nodes, files, comfy, monkeypatch, node):
+    """What C measures asks for Cancel between its steps."""
+    from sonic_nodes.extension.native import _sonic
+
+    measured = []
+
+    def evidence(*args):
+        comfy.cancelled = True
+        measured.append(True)
+        return real(*args)
+
+    real = _sonic.gate_evidence
+    monkeypatch.setattr("sonic_nodes.gate.check._sonic", SimpleNamespace(**{**vars(_sonic), "gate_evidence": evidence}))
+    monkeypatch.setattr("sonic_nodes.nodes.gate.Gate.step", lambda self: None)
+    picture = "clean.png" if node == "SonicLoadImage" else torch.rand(1, 600, 600, 3)
+    with pytest.raises(Exception) as raised:
+        nodes[node].execute(picture, "warn", 60.0)
+    assert type(raised.value).__name__ == "Cancelled" and measured

@@ -18,12 +18,15 @@ SCALES = {
     "half precision": ((RAMP * 255).to(torch.float16), "reach 255"),
 }
 SOUND = {"waveform": torch.zeros(1, 1, 16000), "sample_rate": 16000}
+LOUD = {"waveform": torch.full((1, 1, 32000), 0.1), "sample_rate": 16000}  # long and loud enough to be measured
 CALLS = {
     "SONIC_PreData": lambda node, image, data: node.execute(SOUND, image, 128, 1.0, 0.5),
     "SonicImageGate": lambda node, image, data: node.execute(image),
     "SonicPasteBack": lambda node, image, data: node.execute(image, data, 0.1),
     "SonicMotionSmooth": lambda node, image, data: node.execute(image),
-    "SonicLipSyncCalibrate": lambda node, image, data: node.execute(image, SOUND, 25.0, "fix", 200.0),
+    "SonicLipSyncCalibrate": lambda node, image, data: node.execute(
+        torch.cat([image, *[image[:1]] * 48]), LOUD, 25.0, "fix", 200.0
+    ),
 }
 
 

@@ -45,7 +45,7 @@ def test_the_page_is_updated_a_few_times_a_second(nodes, comfy, monkeypatch):
     common = sys.modules["sonic_nodes.nodes.common"]
     now = [100.0]
     monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
-    progress = common.Progress()
+    progress = common.Progress("7", "a test")
     picture = np.zeros((4, 4, 3), np.uint8)
     for frame in range(1, 101):
         now[0] += 0.01
