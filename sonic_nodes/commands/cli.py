@@ -50,6 +50,7 @@ def build_parser():
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_render(commands)
     doctor = commands.add_parser("doctor", help="report what works on this machine, and the cause where it does not")
+    doctor.add_argument("--file", metavar="VIDEO", help="say instead what the label of a video says: how it was made")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     add_check(commands)
     add_sync(commands)

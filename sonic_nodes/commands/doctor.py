@@ -16,15 +16,36 @@ from ..errors import InstallError, is_out_of_memory, shortage
 from ..extension import places, targets, versions
 from ..extension.loading import PACK
 from ..memory.host import available_bytes
-from ..printable import printable_lines
+from ..printable import printable, printable_lines
 
 LEAST_MEMORY_BYTES = 2 << 30
 LEAST_DISK_BYTES = 1 << 30
+WORKFLOW_TAGS = ("workflow", "prompt")  # as ComfyUI names them
 BUILDS = {"wheel": "with its libraries inside", "local": "built on this machine"}
 
 
 def run(options) -> int:
-    return report(options.json)
+    return report(options.json) if options.file is None else report_label(options.file, options.json)
+
+
+def report_label(path: str, as_json: bool) -> int:
+    """Prints what a video says about its origin. InputError when it is none of this program's."""
+    from ..media.provenance import read_back
+
+    found = read_back(path)
+    tags, made = (
+        found["tags"],
+        {key: printable(str(found.get(key))) for key in ("software", "version", "engine", "seed")},
+    )
+    if as_json:
+        print(json.dumps(found))
+        return 0
+    print("ok  label: AI-generated, {software} {version}, engine {engine}, seed {seed}".format(**made))
+    source = found["xmp_digital_source_type"]
+    print(f"ok  for platforms (XMP): {printable(source)}" if source else " -  for platforms (XMP): none")
+    stored = [name for name in WORKFLOW_TAGS if name in tags]
+    print(f"{'ok ' if stored else ' - '} ComfyUI: {', '.join(stored) or 'no workflow'}")
+    return 0
 
 
 def report(as_json: bool = False) -> int:

@@ -44,6 +44,7 @@ class Description:
 class Engine(ABC):
     name: ClassVar[str]  # its key in engines.ENGINES
     ignored: ClassVar[tuple[str, ...]] = ()  # inputs of Sonic Inference that have no effect
+    redraws: ClassVar[bool] = False  # whether decoding a second time costs little
     interpolate: bool = True  # whether SONICSampler asks for all 25 frames a second
 
     @classmethod
@@ -68,6 +69,10 @@ class Engine(ABC):
     @abstractmethod
     def infer(self, data: dict, seed: int, settings=None, progress: Report | None = None) -> dict:
         """LATENT: `samples` [n, 4, H / 8, W / 8], and `sonic`, which says how they were made."""
+
+    @abstractmethod
+    def check(self, latent, data: dict) -> None:
+        """Raises UsageError for a latent of another engine or of other data."""
 
     @abstractmethod
     def decode(

@@ -22,6 +22,7 @@ class DraftEngine(Engine):
     """MODEL_SONIC of the draft engine. It holds no state, so one object serves any number of clips."""
 
     name = "draft"
+    redraws = True
     ignored = ("inference_steps", "appearance_guidance", "audio_guidance", "speed")
 
     @classmethod
@@ -59,6 +60,9 @@ class DraftEngine(Engine):
             "codes": codes,
         }
         return {"samples": samples, "sonic": described}
+
+    def check(self, latent, data: dict) -> None:
+        codes_of(latent, data)
 
     def decode(
         self, latent: dict, data: dict, progress: Report | None = None, interpolate: bool = True

@@ -146,6 +146,9 @@ class SonicEngine(Engine):
         if reason:
             self.notify(f"PyTorch's own kernels are used, which takes longer: {reason}.")
 
+    def check(self, latent, data: dict) -> None:
+        checked_latent(latent, data)
+
     def decode(
         self, latent: dict, data: dict, progress: Report | None = None, interpolate: bool = True
     ) -> Iterator[np.ndarray]:

@@ -46,7 +46,7 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
-def metadata(engine: str, seed: int, version: str = __version__, **details) -> dict[str, str]:
+def metadata(engine: str, seed: int | None, version: str = __version__, **details) -> dict[str, str]:
     """MP4 tags for VideoWriter. `engine` is "draft" or "sonic"; `details` (JSON values) are kept in the comment."""
     source = IPTC_TERMS + SOURCE_TYPES[engine]
     record = {"ai_generated": True, "engine": engine, "software": SOFTWARE, "version": version, "seed": seed}

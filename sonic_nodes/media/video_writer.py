@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,9 @@ class VideoWriter:
     before_rename: called when the file is complete; what it raises keeps the target as it was.
     pixel_aspect: width of a pixel by its height, where it is not 1.
     carried: what comes from the source as it is; packets of its tracks are passed to `write_packet`.
+    any_tag: stores tags of any name, such as ComfyUI's `workflow`, as QuickTime's metadata keys; else MP4 keeps only
+        those of iTunes' list.
+    crf: x264's quality, 0 to 51, where it is not the usual one.
     """
 
     def __init__(
@@ -94,6 +97,8 @@ class VideoWriter:
         before_rename: Callable[[], object] = lambda: None,
         pixel_aspect: Fraction | None = None,
         carried: CarriedTracks | None = None,
+        any_tag: bool = False,
+        crf: float | None = None,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             raise OutputError(
@@ -108,6 +113,9 @@ class VideoWriter:
         self._pcm_format, self._colours = pcm_format, colours or (_BT709, _BT709)
         self._pixel_aspect, self._carried = pixel_aspect, carried
         self._coding = _LOSSLESS if lossless else _STANDARD
+        if crf is not None and not lossless:
+            self._coding = replace(_STANDARD, options={**_STANDARD.options, "crf": f"{crf:g}"})
+        self._movflags = "+faststart+use_metadata_tags" if any_tag else "+faststart"
         self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
         self._before_rename = before_rename
         self._error: BaseException | None = None
@@ -243,7 +251,7 @@ class _Encoder:
         self.coding, self.fps, self.time_base = coding, writer.fps, writer.time_base
         self.audio = None
         self.container = av.open(
-            "file:" + writer._temporary, "w", format="mp4", options={"movflags": "+faststart"}, **ANY_ENCODING
+            "file:" + writer._temporary, "w", format="mp4", options={"movflags": writer._movflags}, **ANY_ENCODING
         )
         try:
             self._add_streams(writer)

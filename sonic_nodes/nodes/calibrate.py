@@ -1,9 +1,14 @@
 """Lip-sync Calibrate: measures the offset between voice and mouth, and shifts the sound where it is confident."""
 
+from contextlib import closing
+
 from comfy_api.latest import io
 
 from ..errors import InputError
-from .common import CATEGORY, Progress, lazy_import, notes_ui, plain_errors
+from .common import CATEGORY, Progress, clip_input, images_blocked, lazy_import, notes_ui, plain_errors, video_blocked
+from .frame_streams import ImageFrames
+from .link_values import is_video
+from .video import opened
 
 FIX, MEASURE = "fix", "measure"
 
@@ -40,18 +45,26 @@ class SonicLipSyncCalibrate(io.ComfyNode):
                     display_name="plot",
                     tooltip="How well sound and mouth match at each offset, and both curves.",
                 ),
+                io.Video.Output(
+                    "video",
+                    display_name="video",
+                    tooltip="The video with the sound shifted or unchanged, when a video is connected to images.",
+                ),
             ],
         )
 
     @staticmethod
     def inputs():
         return [
-            io.Image.Input(
-                "images", tooltip="A clip of one speaking face, at least two seconds long. Others pass through."
+            clip_input(
+                "images",
+                tooltip="A clip of one speaking face, at least two seconds long, as images or as video. Others pass "
+                "through.",
             ),
             io.Audio.Input(
                 "audio",
-                tooltip="The clip's sound, starting with the first frame. Music or another voice passes through.",
+                tooltip="The clip's sound, starting with the first frame; it becomes the video's. Music or another "
+                "voice passes through.",
             ),
             io.Float.Input(
                 "fps",
@@ -59,7 +72,8 @@ class SonicLipSyncCalibrate(io.ComfyNode):
                 min=1.0,
                 max=240.0,
                 step=0.01,
-                tooltip="Frames per second at which the clip is played. A wrong value looks like sound that drifts.",
+                tooltip="Frames per second at which images are played; a video has its own. A wrong value looks like "
+                "sound that drifts.",
             ),
             io.Combo.Input(
                 "mode",
@@ -83,36 +97,42 @@ class SonicLipSyncCalibrate(io.ComfyNode):
     def execute(cls, images, audio, fps, mode, max_offset_ms):
         types, fix, plot = lazy_import("nodes.comfy_types"), lazy_import("lipsync.fix"), lazy_import("lipsync.plot")
         limit = fix.check_max_offset(max_offset_ms)
-        found, rate, notes = cls.measure(images, audio, fps)
+        video = opened(images) if is_video(images) else None
+        found, rate, notes = cls.measure(images if video is None else video, audio, fps)
         shift_ms, message = fix.decide(found, limit) if mode == FIX else (0.0, found.reason)
         out = types.map_audio(audio, lambda rows: fix.shift_samples(rows, rate, shift_ms)) if shift_ms else audio
         plot_image = types.image_from_uint8(plot.plot(found)[None])
-        return io.NodeOutput(images, out, found.offset_ms, found.confidence, plot_image, ui=notes_ui([message, *notes]))
+        clip, shown = (
+            (images_blocked(cls.TITLE), video.with_audio(out)) if video else (images, video_blocked(cls.TITLE))
+        )
+        ui = notes_ui([message, *notes])
+        return io.NodeOutput(clip, out, found.offset_ms, found.confidence, plot_image, shown, ui=ui)
 
     @classmethod
-    def measure(cls, images, audio, fps):
-        """(estimate, sample rate, notes for the user). A clip that cannot be measured gives an estimate with the reason
-        and confidence 0."""
+    def measure(cls, clip, audio, fps):
+        """(estimate, sample rate, notes for the user) of an IMAGE or a SonicVideo. A clip that cannot be measured gives
+        an estimate with the reason and confidence 0."""
         types, estimate = lazy_import("nodes.comfy_types"), lazy_import("lipsync.estimate")
         try:
-            images = types.check_clip(images, "images")
+            frames = clip.frames if is_video(clip) else ImageFrames(types.check_clip(clip, "images"), fps)
             sound, notes = types.sound_from_audio(audio)
             heard = estimate.AudioFeatures.from_sound(sound)
-            problem = estimate.problem_of_length(len(images), (len(images) - 1) / fps, heard)
+            rate_hz = frames.fps if is_video(clip) else fps
+            problem = estimate.problem_of_length(frames.count, float((frames.count - 1) / rate_hz), heard)
             if problem:
                 return estimate.Estimate(0.0, 0.0, problem), 0, [*notes, *heard.notes]
-            found = estimate.estimate(cls.track(images, fps), heard)
+            found = estimate.estimate(cls.track(frames, rate_hz), heard)
         except InputError as error:
             return estimate.Estimate(0.0, 0.0, f"Nothing was measured: {error}"), 0, []
         return found, sound.rate, [*notes, *found.notes]
 
     @classmethod
-    def track(cls, images, fps):
-        """The mouth in the frames of an IMAGE."""
+    def track(cls, frames, rate_hz):
+        """The mouth in the frames of a FrameStream."""
         tracker, progress = lazy_import("lipsync.estimate").mouth_tracker(), Progress(cls.hidden.unique_id, cls.TITLE)
-        progress(0, len(images))
-        frames = (frame for chunk in lazy_import("nodes.comfy_types").uint8_chunks(images) for frame in chunk)
-        for i, frame in enumerate(frames):
-            tracker.update(frame, i / fps)
-            progress(i + 1, len(images), frame)
+        progress(0, frames.count)
+        with closing(frames.chunks(lambda *_: progress.check())) as chunks:
+            for i, frame in enumerate(frame for chunk in chunks for frame in chunk):
+                tracker.update(frame, float(i / rate_hz))
+                progress(i + 1, frames.count, frame)
         return tracker.track

@@ -6,7 +6,7 @@ AUDIO {"waveform": [B,channels,S], "sample_rate"}       media.audio.Sound
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -212,9 +212,9 @@ def require_memory(frames: int, height: int, width: int, free_bytes: int) -> Non
     needed = frames * height * width * 3 * 4
     if needed > free_bytes:
         raise ResourceError(
-            "Shorten the recording or lower min_resolution, or use `sonic render`, which writes the video while it "
-            f"renders: {frames} frames of {width}x{height} need {needed / 1e9:.1f} GB of memory, "
-            f"{free_bytes / 1e9:.1f} GB is free."
+            "Shorten the recording or lower min_resolution, or set output of the Sonic Latent Decoder to 'video' and "
+            f"connect that, which takes little memory: as images, {frames} frames of {width}x{height} need "
+            f"{needed / 1e9:.1f} GB, {free_bytes / 1e9:.1f} GB is free."
         )
 
 
@@ -244,10 +244,9 @@ def even_size(height: int, width: int) -> tuple[int, int]:
     return height - height % 2, width - width % 2
 
 
-def uint8_chunks(image: torch.Tensor, frame_bytes: int = 0) -> Iterable[np.ndarray]:
-    """An IMAGE as chunks uint8 [n<=CHUNK_FRAMES,H,W,3], of fewer frames where frames are large. frame_bytes: of the
-    frames that are made from these, where they are larger."""
-    count = frames_at_once(max(frame_bytes, image[0, ..., :3].numel()))
+def uint8_chunks(image: torch.Tensor) -> Iterator[np.ndarray]:
+    """An IMAGE as chunks uint8 [n<=CHUNK_FRAMES,H,W,3], of fewer frames where frames are large."""
+    count = frames_at_once(image[0, ..., :3].numel())
     for start in range(0, len(image), count):
         yield uint8_from_image(image[start : start + count])
 

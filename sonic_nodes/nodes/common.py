@@ -11,12 +11,13 @@ import comfy.model_management
 import comfy.utils
 import torch
 from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
 from PIL import Image
 
 from ..errors import OutOfMemoryError, SonicError
 from ..printable import printable, printable_lines
 from .lazy import lazy_import
-from .link_values import checked
+from .link_values import checked, taking_clips
 
 log = logging.getLogger(__name__)
 
@@ -50,24 +51,30 @@ def install_problem() -> str | None:
 
 def plain_errors(execute):
     """Calls `execute` with values that the node's schema allows (link_values.py), except for the inputs in the class's
-    `passed_on`, which it checks itself and hands on unchanged when they cannot be used.
-
-    What C computes meanwhile asks a few dozen times a second whether Cancel was pressed (sonic_nodes/progress.py).
-
-    Raises a SonicError again with its message alone, without a chain of causes, so that the page shows only that. Also
-    fails early, with the remedy, when the compiled extension does not load."""
+    `passed_on`, which it checks itself and hands on unchanged when they cannot be used. Errors are `shown_plainly`."""
     signature, slots = inspect.signature(execute), []
 
     @functools.wraps(execute)
+    @shown_plainly
     def wrapped(cls, *args, **kwargs):
         values = named_values(signature, signature.bind_partial(cls, *args, **kwargs).arguments)
+        slots[:] = slots or cls.define_schema().inputs  # once: a schema lists the files in ComfyUI's folders
+        passed_on = getattr(cls, "passed_on", ())
+        return execute(cls, **checked([slot for slot in slots if slot.id not in passed_on], execute, values))
+
+    return wrapped
+
+
+def shown_plainly(function):
+    """Raises a SonicError of `function` again with its message alone, without a chain of causes, so that the page shows
+    only that. What C computes meanwhile asks a few dozen times a second whether Cancel was pressed
+    (sonic_nodes/progress.py). Fails early, with the remedy, when the compiled extension does not load."""
+
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
         try:
-            lazy_import("extension.native")
-            slots[:] = slots or cls.define_schema().inputs  # once: a schema lists the files in ComfyUI's folders
-            passed_on = getattr(cls, "passed_on", ())
-            arguments = checked([slot for slot in slots if slot.id not in passed_on], execute, values)
             with lazy_import("progress").progress_callback(lambda *_: Progress.check(), preview=False):
-                return execute(cls, **arguments)
+                return function(*args, **kwargs)
         except SonicError as error:
             kind, message = type(error), str(error)
         # On this exception ComfyUI unloads all models, which leaves more room for the next run.
@@ -147,6 +154,33 @@ def send_text(node_id: str | None, text: str) -> None:
     server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
     if node_id is not None and hasattr(server, "send_progress_text"):
         server.send_progress_text(text, node_id)
+
+
+def executing_node() -> str | None:
+    """The node that ComfyUI runs, for work that another node's call asks for; None where that is not known."""
+    utils = sys.modules.get("comfy_execution.utils")
+    context = utils.get_executing_context() if utils else None
+    return context.node_id if context else None
+
+
+def blocked(message: str):
+    """The value of an output that this run does not make: a node that takes it is not run and shows the message."""
+    return ExecutionBlocker(message)
+
+
+def images_blocked(title: str):
+    """That of the images of a node that was given a video."""
+    return blocked(f"Connect the output video of {title}: a video is connected to its images.")
+
+
+def video_blocked(title: str):
+    """That of the video of a node that was given images."""
+    return blocked(f"Connect the output images of {title}, or a video to its images: images are connected now.")
+
+
+def clip_input(name: str, **options):
+    """An input for the frames of a clip, as IMAGE or as VIDEO."""
+    return taking_clips(io.MultiType.Input(name, [io.Image, io.Video], **options))
 
 
 def names_or_empty(list_names) -> list[str]:

@@ -20,13 +20,15 @@ from .common import (
     DType,
     ModelSonic,
     PreData,
+    Progress,
     free_memory_bytes,
     lazy_import,
     names_or_empty,
     notes_ui,
     plain_errors,
 )
-from .decoder import decode
+from .decoder import decoded
+from .frame_streams import ImageFrames
 from .inference import infer
 from .link_values import allowing, listing_files
 from .loader import make_engine
@@ -135,6 +137,9 @@ class SonicTSampler(io.ComfyNode):
             outputs=[
                 io.Image.Output("pictures", display_name="image", tooltip="All frames of the clip."),
                 io.Float.Output("rate", display_name="fps", tooltip="Frames per second, for Create Video."),
+                io.Video.Output(
+                    "video", display_name="video", tooltip="The clip with its sound and its label, for Save Video."
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -175,9 +180,11 @@ class SonicTSampler(io.ComfyNode):
         node_id = cls.hidden.unique_id
         settings = {"inference_steps": inference_steps, "dynamic_scale": dynamic_scale, "motion_scale": 1.0}
         latent, notes = infer(model, data_dict, seed, node_id, **settings)
-        images, rate = decode(model, latent, data_dict, model.interpolate, node_id)
-        images, rate, rate_notes = at_rate(images, rate, fps)
-        return io.NodeOutput(images, rate, ui=notes_ui(notes + rate_notes))
+        video = decoded(model, latent, data_dict, model.interpolate)
+        images = video.images(Progress(node_id, "SONICSampler"))
+        images, rate, rate_notes = at_rate(images, float(video.frames.fps), fps)
+        video = video.with_frames(ImageFrames(images, rate))
+        return io.NodeOutput(images, rate, video, ui=notes_ui(notes + rate_notes))
 
 
 def at_rate(images, rate: float, fps: float):

@@ -1,10 +1,28 @@
-"""Sonic Latent Decoder: latents -> frames, chunk by chunk into system memory."""
+"""Sonic Latent Decoder: latents -> a VIDEO whose frames are decoded while it is saved, or all frames in system
+memory."""
+
+from fractions import Fraction
 
 from comfy_api.latest import io
 
 from ..models.constants import FPS
 from .comfy_models import with_comfy_models
-from .common import CATEGORY, ModelSonic, PreData, Progress, advanced, free_memory_bytes, lazy_import, plain_errors
+from .common import (
+    CATEGORY,
+    ModelSonic,
+    PreData,
+    Progress,
+    advanced,
+    blocked,
+    free_memory_bytes,
+    lazy_import,
+    plain_errors,
+)
+from .frame_streams import DecodedFrames, KeptFrames
+from .video import SonicVideo
+
+IMAGES, VIDEO = OUTPUTS = ["images", "video"]
+NO_IMAGES = "Connect the output video of the Sonic Latent Decoder, or set its output to 'images': it makes a video."
 
 
 class SonicLatentDecoder(io.ComfyNode):
@@ -16,23 +34,9 @@ class SonicLatentDecoder(io.ComfyNode):
             node_id=cls.NODE_ID,
             display_name="Sonic Latent Decoder",
             category=CATEGORY,
-            description="Decodes the latent into frames, 25 per second, chunk by chunk into system memory. Stops "
-            "before it starts when they do not fit.",
-            inputs=[
-                ModelSonic.Input("model", tooltip="The model that made the latent; another engine is refused."),
-                io.Latent.Input("latent", tooltip="From Sonic Inference. A latent of another model is refused."),
-                PreData.Input(
-                    "data", tooltip="The data that made the latent; other data draws this mouth on another face."
-                ),
-                advanced(
-                    io.Boolean.Input(
-                        "interpolate",
-                        default=True,
-                        tooltip="On: 25 frames per second. Off: every second frame, 12.5 per second, which looks "
-                        "choppy; connect fps to Create Video, or video and sound run apart.",
-                    )
-                ),
-            ],
+            description="Decodes the latent into frames, 25 per second: into system memory, or as a video that is "
+            "decoded, encoded and written chunk by chunk when it is saved, however long it is.",
+            inputs=cls.inputs(),
             outputs=[
                 io.Image.Output("images", display_name="images", tooltip="All frames of the clip."),
                 io.Float.Output(
@@ -40,26 +44,60 @@ class SonicLatentDecoder(io.ComfyNode):
                     display_name="fps",
                     tooltip="Frames per second: connect it to Create Video, or video and sound run apart.",
                 ),
+                io.Video.Output(
+                    "video",
+                    display_name="video",
+                    tooltip="The clip with its sound and its label, for Save Video, Paste Back, Lip-sync Calibrate and "
+                    "Motion Smooth.",
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
 
+    @staticmethod
+    def inputs():
+        return [
+            ModelSonic.Input("model", tooltip="The model that made the latent; another engine is refused."),
+            io.Latent.Input("latent", tooltip="From Sonic Inference. A latent of another model is refused."),
+            PreData.Input(
+                "data", tooltip="The data that made the latent; other data draws this mouth on another face."
+            ),
+            advanced(
+                io.Boolean.Input(
+                    "interpolate",
+                    default=True,
+                    tooltip="On: 25 frames per second. Off: every second frame, 12.5 per second, which looks "
+                    "choppy; connect fps to Create Video, or video and sound run apart.",
+                )
+            ),
+            io.Combo.Input(
+                "output",
+                options=OUTPUTS,
+                default=IMAGES,
+                optional=True,
+                tooltip="images: all frames at once, 0.8 GB for 10 seconds at 512x512, for any node. video: frames are "
+                "made when Save Video asks for them, in a few hundred MB; connect video, not images.",
+            ),
+        ]
+
     @classmethod
     @plain_errors
-    def execute(cls, model, latent, data, interpolate=True):
-        return io.NodeOutput(*decode(model, latent, data, interpolate, cls.hidden.unique_id))
+    def execute(cls, model, latent, data, interpolate=True, output=IMAGES):
+        video = decoded(model, latent, data, interpolate)
+        fps = float(video.frames.fps)
+        if output == VIDEO:
+            return io.NodeOutput(blocked(NO_IMAGES), fps, video)
+        images = video.images(Progress(cls.hidden.unique_id, "Sonic Latent Decoder"))
+        return io.NodeOutput(images, fps, video.of_images(images))
 
 
-def decode(model, latent, data, interpolate: bool, node_id: str | None):
-    """(IMAGE, frames per second)."""
-    types = lazy_import("nodes.comfy_types")
-    height, width = data["image"].shape[:2]
-    stride = 1 if interpolate else 2
-    count = -(-data["frames"] // stride)
-    types.require_memory(count, height, width, free_memory_bytes())
+def decoded(model, latent, data, interpolate: bool) -> SonicVideo:
+    """The clip of a LATENT, with the speech and the label."""
     model, data = with_comfy_models(model, data)
-    progress = Progress(node_id, "Sonic Latent Decoder")
-    # Before the first preview: the page draws text that arrives after a preview on top of it.
-    progress.set_headline(f"{count} frames of {width}x{height}")
-    chunks = types.with_progress(model.decode(latent, data, progress, interpolate), count, progress)
-    return types.image_from_chunks(chunks, count, height, width), FPS / stride
+    model.check(latent, data)
+    fps = Fraction(FPS) if interpolate else Fraction(FPS, 2)
+    frames, speech = DecodedFrames(model, latent, data, interpolate, fps), data.get("speech")
+    if not model.redraws and KeptFrames.fit(frames, free_memory_bytes()):
+        frames = KeptFrames(frames)
+    audio = lazy_import("nodes.comfy_types").audio_from_sound(speech) if speech is not None else None
+    return SonicVideo(frames, audio, lazy_import("engines.label").tags_from_latent(model, latent))

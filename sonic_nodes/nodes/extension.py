@@ -13,6 +13,7 @@ from ..media.temporary import TemporaryFolder
 from .calibrate import SonicLipSyncCalibrate
 from .common import install_problem
 from .compat import SonicTLoader, SonicTSampler
+from .create_video import SonicCreateVideo
 from .decoder import SonicLatentDecoder
 from .gate import SonicImageGate
 from .inference import SonicInference
@@ -35,6 +36,7 @@ NODES = [
     SonicPasteBack,
     SonicLipSyncCalibrate,
     SonicMotionSmooth,
+    SonicCreateVideo,
     SonicTLoader,
     SonicTSampler,
 ]

@@ -2,8 +2,6 @@
 
 import logging
 
-import comfy.model_management
-import torch
 from comfy_api.latest import io
 
 from ..engines.settings import STEPS_WIDGET, SharedSettings, SonicSettings, limits
@@ -151,10 +149,8 @@ def show_plan(model, data, settings, progress: Progress) -> list[str]:
 
 
 def decoder_memory_notes(data) -> list[str]:
-    """Checks the Latent Decoder's memory before the long work. Raises ResourceError when this machine can never hold
-    the frames; returns a note when they do not fit into what is free now."""
+    """A note when the frames do not fit into memory as images: as video they do."""
     types, size = lazy_import("nodes.comfy_types"), (data["frames"], *data["image"].shape[:2])
-    types.require_memory(*size, comfy.model_management.get_total_memory(torch.device("cpu")))
     try:
         types.require_memory(*size, free_memory_bytes())
     except lazy_import("errors").ResourceError as error:

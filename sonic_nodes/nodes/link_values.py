@@ -36,6 +36,12 @@ def listing_files(slot):
     return slot
 
 
+def taking_clips(slot):
+    """Marks an input that takes an IMAGE or a VIDEO."""
+    slot.takes_clips = True
+    return slot
+
+
 def checked(slots, execute: Callable, values: Mapping) -> dict:
     """The arguments of `execute`: `values` by input name, converted. An optional input without a value keeps the
     default of `execute`. Raises UsageError or InputError, which begin with the remedy and name the input."""
@@ -57,7 +63,8 @@ def checked(slots, execute: Callable, values: Mapping) -> dict:
 
 def check_value(slot, value):
     """The value that the node gets."""
-    check = file_name if getattr(slot, "lists_files", False) else CHECKS.get(str(slot.io_type))
+    check = clip if getattr(slot, "takes_clips", False) else CHECKS.get(str(slot.io_type))
+    check = file_name if getattr(slot, "lists_files", False) else check
     if check is None:
         return value
     with readable(slot.id, value):
@@ -128,6 +135,15 @@ def text(slot, value) -> str:
 
 def image(slot, value):
     return lazy_import("nodes.comfy_types").check_image(value, slot.id)
+
+
+def clip(slot, value):
+    return value if is_video(value) else image(slot, value)
+
+
+def is_video(value) -> bool:
+    """Whether a value has the calls of ComfyUI's VIDEO: packs need not derive theirs from its class."""
+    return all(callable(getattr(value, name, None)) for name in ("get_components", "get_stream_source", "save_to"))
 
 
 def mask(slot, value):

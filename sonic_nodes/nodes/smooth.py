@@ -5,24 +5,41 @@ from collections import deque
 from comfy_api.latest import io
 
 from ..errors import InputError
-from .common import CATEGORY, Progress, free_memory_bytes, lazy_import, notes_ui, plain_errors
+from .common import (
+    CATEGORY,
+    Progress,
+    clip_input,
+    free_memory_bytes,
+    images_blocked,
+    lazy_import,
+    notes_ui,
+    plain_errors,
+    video_blocked,
+)
+from .frame_streams import SmoothedFrames
+from .link_values import is_video
+from .video import opened
+
+LATER = "The video is smoothed while it is saved: the node that saves it says what was corrected."
 
 
 class SonicMotionSmooth(io.ComfyNode):
-    NODE_ID = "SonicMotionSmooth"
+    NODE_ID, TITLE = "SonicMotionSmooth", "Sonic Motion Smooth"
     passed_on = ("images",)
 
     @classmethod
     def define_schema(cls):
         return io.Schema(
             node_id=cls.NODE_ID,
-            display_name="Sonic Motion Smooth",
+            display_name=cls.TITLE,
             category=CATEGORY,
             description="Removes flicker, shake and frame noise from a clip without softening frames or lips. Each is "
             "corrected only where it is measured with confidence; a clean clip passes through unchanged.",
             inputs=[
-                io.Image.Input(
-                    "images", tooltip="The frames of a clip, at any rate and size. Scene cuts are detected and kept."
+                clip_input(
+                    "images",
+                    tooltip="The frames of a clip, as images or as video, at any rate and size. Scene cuts are "
+                    "detected and kept.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -50,6 +67,11 @@ class SonicMotionSmooth(io.ComfyNode):
                     display_name="report",
                     tooltip="What was corrected in how many frames, or that nothing was.",
                 ),
+                io.Video.Output(
+                    "video",
+                    display_name="video",
+                    tooltip="The video, smoothed while it is saved, when a video is connected to images.",
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -57,15 +79,28 @@ class SonicMotionSmooth(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, images, strength=0.5, protect_mouth=True):
+        if is_video(images):
+            video, report = smooth_video(opened(images), strength, protect_mouth)
+            return io.NodeOutput(images_blocked(cls.TITLE), report, video, ui=notes_ui([report]))
         smoother = lazy_import("smooth.frames").Smoother(strength, protect_mouth)
-        progress = Progress(cls.hidden.unique_id, "Sonic Motion Smooth")
+        progress = Progress(cls.hidden.unique_id, cls.TITLE)
         try:
             clip = lazy_import("nodes.comfy_types").check_clip(images, "images")
             out = smooth_image(clip, smoother, progress) if strength else images
             report = smoother.summary()
         except InputError as error:
             out, report = images, f"Nothing was changed: {error}"
-        return io.NodeOutput(out, report, ui=notes_ui([report]))
+        return io.NodeOutput(out, report, video_blocked(cls.TITLE), ui=notes_ui([report]))
+
+
+def smooth_video(video, strength: float, protect_mouth: bool):
+    """(SonicVideo, report): the same video when nothing can change."""
+    if not strength:
+        return video, lazy_import("smooth.frames").Smoother(strength, protect_mouth).summary()
+    try:
+        return video.with_frames(SmoothedFrames(video.frames, strength, protect_mouth)), LATER
+    except InputError as error:
+        return video, f"Nothing was changed: {error}"
 
 
 def smooth_image(images, smoother, progress):

@@ -75,17 +75,21 @@ class Smoother:
             )
         return f"Corrected: {', '.join(parts)} of {found['frames']} frames."
 
+    def prepare(self, shape: tuple[int, ...]) -> None:
+        """For frames of this [height, width, 3]; InputError when such frames cannot be smoothed."""
+        try:
+            self._native = _sonic.smooth_create(shape[1], shape[0], self.strength)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        self._shape = shape
+
     def _checked(self, frame: np.ndarray) -> np.ndarray:
         if self._native is None:
             if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
                 raise InputError(
                     f"Give frames as 8-bit RGB, [height, width, 3]: they are {frame.dtype} {list(frame.shape)}."
                 )
-            try:
-                self._native = _sonic.smooth_create(frame.shape[1], frame.shape[0], self.strength)
-            except ValueError as error:
-                raise InputError(str(error)) from None
-            self._shape = frame.shape
+            self.prepare(frame.shape)
         if frame.shape != self._shape:
             raise InputError(f"Give frames of one size: the first is {list(self._shape)}, another {list(frame.shape)}.")
         return frame

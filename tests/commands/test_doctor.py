@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from sonic_nodes import __version__
 from sonic_nodes.commands import doctor
+from sonic_nodes.commands.cli import command
 from sonic_nodes.extension import places, targets, versions
 
 PACKAGE = Path(doctor.__file__).absolute().parents[1]
@@ -161,3 +164,33 @@ def test_too_little_memory_and_disk(monkeypatch):
     found = findings()
     assert not found["memory"]["ok"] and found["memory"]["detail"].endswith("close other programs")
     assert not found["disk"]["ok"] and "delete files" in found["disk"]["detail"]
+
+
+def labelled(path, **options):
+    from sonic_nodes.media.provenance import metadata
+    from sonic_nodes.media.video_writer import VideoWriter
+
+    tags = {**metadata("draft", 7), **options.pop("more", {})}
+    with VideoWriter(path, 32, 32, metadata=tags, **options) as writer:
+        writer.write(np.zeros((3, 32, 32, 3), np.uint8))
+    return str(path)
+
+
+def test_file_says_how_a_video_was_made(tmp_path, capsys):
+    assert command(["doctor", "--file", labelled(tmp_path / "a.mp4")]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"ok  label: AI-generated, sonic-talking-portrait {__version__}, engine draft, seed 7",
+        "ok  for platforms (XMP): http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic",
+        " -  ComfyUI: no workflow",
+    ]
+    with_workflow = labelled(tmp_path / "b.mp4", any_tag=True, more={"workflow": "{}", "prompt": "{}"})
+    assert command(["doctor", "--file", with_workflow]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "ok  ComfyUI: workflow, prompt"
+    assert command(["doctor", "--json", "--file", with_workflow]) == 0
+    assert json.loads(capsys.readouterr().out)["seed"] == 7
+
+
+def test_file_without_a_label_is_an_error(tmp_path, capsys):
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    assert command(["doctor", "--file", str(tmp_path / "a.mp4")]) == 3
+    assert capsys.readouterr().err.startswith("sonic: Choose a video that was made by this program: ")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sonic_nodes.media.provenance import read_back
 from tests.e2e.common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, video_of, write_wav
 
 NODES = [
@@ -22,12 +23,13 @@ NODES = [
     "SonicPasteBack",
     "SonicLipSyncCalibrate",
     "SonicMotionSmooth",
+    "SonicCreateVideo",
     "SONICTLoader",
     "SONICSampler",
 ]
 
 # Changes to docs/api/draft.json by node id, and the expected end: None for a video, or the start of the error message.
-LOAD, SOUND, PRE, INFER, DECODE, VIDEO, SAVE, CALIBRATE, SMOOTH = "1", "2", "3", "5", "6", "7", "8", "10", "11"
+LOAD, SOUND, PRE, MODEL, INFER, DECODE, SAVE, CALIBRATE, SMOOTH = "1", "2", "3", "4", "5", "6", "8", "10", "11"
 OLDER = ROOT / "tests/e2e/older"  # the draft template from before the quality gate
 CASES = {
     "draft": ({}, None),
@@ -79,8 +81,14 @@ def make_workflows(folder):
             graphs[name][node]["inputs"].update(values)
     pasted = graphs["paste_back"] = copy.deepcopy(draft)
     pasted[LOAD]["inputs"]["image"] = "odd.png"
-    pasted["9"] = {"class_type": "SonicPasteBack", "inputs": {"images": [DECODE, 0], "data": [PRE, 0], "feather": 0.1}}
-    pasted[CALIBRATE]["inputs"]["images"] = ["9", 0]
+    pasted["9"] = {"class_type": "SonicPasteBack", "inputs": {"images": [DECODE, 2], "data": [PRE, 0], "feather": 0.1}}
+    pasted[CALIBRATE]["inputs"]["images"] = ["9", 1]
+    images = graphs["images"] = copy.deepcopy(draft)
+    images[DECODE]["inputs"]["output"] = "images"
+    images[CALIBRATE]["inputs"]["images"], images[SMOOTH]["inputs"]["images"] = [DECODE, 0], [CALIBRATE, 0]
+    made = {"images": [SMOOTH, 0], "model": [MODEL, 0], "latent": [INFER, 0], "data": [PRE, 0], "fps": [DECODE, 1]}
+    images["9"] = {"class_type": "SonicCreateVideo", "inputs": made}
+    images[SAVE]["inputs"]["video"] = ["9", 0]
     gated = graphs["gate_of_pictures"] = copy.deepcopy(draft)
     gated["9"] = {"class_type": "SonicImageGate", "inputs": {"pixels": [LOAD, 0], "policy": "warn", "min_score": 60.0}}
     gated["12"] = {"class_type": "PreviewImage", "inputs": {"images": ["9", 5]}}
@@ -130,10 +138,21 @@ def test_the_template_opens_from_the_dialog(result):
     cards = result["templates"]["cards"]
     assert {card["name"] for card in cards} == {path.stem for path in (ROOT / "workflows").glob("*.json")}
     for card in cards:
-        assert card["shown"] and card["thumbnail_width"] > 100 and card["nodes"] == 11
+        assert card["shown"] and card["thumbnail_width"] > 100 and card["nodes"] == 10
 
 
-@pytest.mark.parametrize("name", ["draft", "page_draft", "older_api", "page_older_draft"])
+LABELLED = ["draft", "page_draft", "use_shorter", "paste_back", "images"]
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_the_file_carries_label_and_workflow(runs, name):
+    found = read_back(video_of(runs[name])["path"])
+    assert found["engine"] == "draft" and found["seed"] == 0 and found["xmp_digital_source_type"]
+    assert json.loads(found["tags"]["prompt"])[INFER]["class_type"] == "SonicInference"
+    assert ("workflow" in found["tags"]) == name.startswith("page")
+
+
+@pytest.mark.parametrize("name", ["draft", "page_draft", "older_api", "page_older_draft", "images"])
 def test_the_sample_becomes_a_video(runs, name):
     made = video_of(runs[name])
     with wave.open(str(SPEECH)) as file:
@@ -149,8 +168,8 @@ def test_the_page_plays_the_video(runs):
 
 @pytest.mark.parametrize("name", ["draft", "page_draft"])
 def test_progress_and_previews_arrive(runs, name):
-    steps = runs[name]["step_progress"][DECODE]
-    # at most 20 a second (nodes/common.py), and 240 frames are decoded in little more than a second
+    steps = runs[name]["step_progress"][SAVE]
+    # at most 20 a second (nodes/common.py), and 240 frames are written in a few seconds
     assert steps["events"] >= 12 and steps["last"] == steps["max"]
     assert runs[name]["previews"] >= 3
 

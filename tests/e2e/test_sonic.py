@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from tests.e2e.common import CANCEL_S, ROOT, SPEECH, video_of, write_wav
-from tests.e2e.test_comfyui import CALIBRATE, DECODE, INFER, PRE, SMOOTH, SOUND, VIDEO
+from tests.e2e.test_comfyui import CALIBRATE, DECODE, INFER, PRE, SAVE, SMOOTH, SOUND
 from tests.tools.make_models import make, network
 
 LOADER, PROBE_PACK = "4", ROOT / "tests/e2e/probe_pack"
@@ -89,7 +89,9 @@ def comfyui_sonic_workflow(**sampler):
     }
     for node in (DECODE, CALIBRATE, SMOOTH):
         del made[node]
-    made[VIDEO]["inputs"] |= {"images": [INFER, 0], "fps": [INFER, 1], "audio": [PRE, 2]}
+    parts = {"images": [INFER, 0], "fps": [INFER, 1], "audio": [PRE, 2]}
+    made["7"] = {"class_type": "CreateVideo", "inputs": parts}
+    made[SAVE]["inputs"]["video"] = ["7", 0]
     made["20"] = {"class_type": "ProbeModel", "inputs": {}}
     return made
 
@@ -288,7 +290,7 @@ def test_the_small_model_makes_a_video(runs, name):
 def test_progress_and_previews_arrive(runs, name):
     steps = runs[name]["step_progress"]
     assert steps[INFER]["events"] >= 3 and steps[INFER]["last"] == steps[INFER]["max"]
-    assert steps[DECODE]["last"] == steps[DECODE]["max"] and runs[name]["previews"] >= 2
+    assert steps[SAVE]["last"] == steps[SAVE]["max"] and runs[name]["previews"] >= 2
 
 
 def test_unloaded_weights_give_the_same_result_when_read_again(runs):

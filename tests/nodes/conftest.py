@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.nodes.stub_engine import FRAMES, HEIGHT, WIDTH
+from sonic_nodes.media import provenance
+from tests.nodes.fake_video import ExecutionBlocker, VideoFromComponents, VideoFromFile, VideoInput
+from tests.nodes.stub_engine import FRAMES, HEIGHT, WIDTH, Engine
 
 COMMON = {"display_name", "optional", "tooltip", "lazy"}
 WIDGET = COMMON | {"default", "socketless"}
@@ -44,7 +46,14 @@ def custom(io_type):
         def Output(slot_id, **options):
             return Slot(io_type, {"display_name", "tooltip", "is_output_list"}, slot_id, options)
 
+    Type.io_type = io_type
     return Type
+
+
+class MultiType:
+    @staticmethod
+    def Input(slot_id, types, **options):
+        return Slot(",".join(kind.io_type for kind in types), COMMON, slot_id, options)
 
 
 class NodeOutput:
@@ -124,6 +133,7 @@ def fake_folder_paths(comfy, module):
 
     paths.__dict__.update(
         get_input_directory=lambda: str(comfy.input_folder),
+        get_temp_directory=lambda: str(comfy.input_folder.parent / "temp"),
         get_annotated_filepath=lambda name: str(comfy.input_folder / annotated(name)[0]),
         annotated_filepath=annotated,
         exists_annotated_filepath=lambda name: (comfy.input_folder / annotated(name)[0]).exists(),
@@ -143,6 +153,7 @@ def fake_io():
     return SimpleNamespace(
         Custom=custom,
         ComfyNode=ComfyNode,
+        MultiType=MultiType,
         Hidden=SimpleNamespace(unique_id="UNIQUE_ID"),
         NodeOutput=NodeOutput,
         Schema=SimpleNamespace,
@@ -158,6 +169,7 @@ def fake_io():
                 "Image": "IMAGE",
                 "Mask": "MASK",
                 "Audio": "AUDIO",
+                "Video": "VIDEO",
                 "Latent": "LATENT",
                 "String": "STRING",
                 "ClipVision": "CLIP_VISION",
@@ -187,6 +199,28 @@ def fake_management(comfy):
     )
 
 
+def fake_api():
+    return module(
+        "comfy_api.latest",
+        io=fake_io(),
+        ui=SimpleNamespace(PreviewImage=PreviewImage),
+        ComfyExtension=object,
+        Input=SimpleNamespace(Video=VideoInput),
+        InputImpl=SimpleNamespace(VideoFromComponents=VideoFromComponents, VideoFromFile=VideoFromFile),
+        Types=SimpleNamespace(VideoComponents=SimpleNamespace),
+    )
+
+
+def fake_execution(comfy):
+    """The parts of comfy_execution that the nodes use."""
+    context = SimpleNamespace(node_id="saving")
+    return {
+        "comfy_execution": module("comfy_execution", __path__=[]),
+        "comfy_execution.graph_utils": module("comfy_execution.graph_utils", ExecutionBlocker=ExecutionBlocker),
+        "comfy_execution.utils": module("comfy_execution.utils", get_executing_context=lambda: context),
+    }
+
+
 def fake_modules(comfy):
     class ProgressBar:
         def __init__(self, total):
@@ -199,9 +233,7 @@ def fake_modules(comfy):
     management = fake_management(comfy)
     patching = module("comfy.model_patcher", ModelPatcher=ModelPatcher)
     utils = module("comfy.utils", ProgressBar=ProgressBar)
-    latest = module(
-        "comfy_api.latest", io=fake_io(), ui=SimpleNamespace(PreviewImage=PreviewImage), ComfyExtension=object
-    )
+    latest = fake_api()
     prompt_server = SimpleNamespace(send_progress_text=lambda text, node_id: comfy.texts.append((node_id, text)))
     return {
         "comfy": module("comfy", model_management=management, model_patcher=patching, utils=utils, __path__=[]),
@@ -211,6 +243,7 @@ def fake_modules(comfy):
         "comfy.utils": utils,
         "comfy_api": module("comfy_api", latest=latest, __path__=[]),
         "comfy_api.latest": latest,
+        **fake_execution(comfy),
         "folder_paths": fake_folder_paths(comfy, module),
         "nodes": module("nodes", NODE_CLASS_MAPPINGS={}),
     }
@@ -222,6 +255,7 @@ def comfy(tmp_path, monkeypatch):
     folder = tmp_path / "input"
     folder.mkdir()
     state = Comfy(folder)
+    monkeypatch.setitem(provenance.SOURCE_TYPES, Engine.name, provenance.SOURCE_TYPES["draft"])
     before = set(sys.modules)
     for name, fake in fake_modules(state).items():
         monkeypatch.setitem(sys.modules, name, fake)

@@ -19,6 +19,7 @@ class Engine(base.Engine):
     """All pixels of frame k have level k."""
 
     name = "test"
+    redraws = True
     ignored = ("inference_steps", "audio_guidance")
     frames = 0
 
@@ -34,6 +35,9 @@ class Engine(base.Engine):
 
     def plan(self, data, settings=None):
         return None
+
+    def check(self, latent, data):
+        pass
 
     def describe(self, latent):
         return base.Description()

@@ -22,7 +22,7 @@ LOUD = {"waveform": torch.full((1, 1, 32000), 0.1), "sample_rate": 16000}  # lon
 CALLS = {
     "SONIC_PreData": lambda node, image, data: node.execute(SOUND, image, 128, 1.0, 0.5),
     "SonicImageGate": lambda node, image, data: node.execute(image),
-    "SonicPasteBack": lambda node, image, data: node.execute(image, data, 0.1),
+    "SonicPasteBack": lambda node, image, data: node.execute(torch.cat([image, image], dim=2), data, 0.1),
     "SonicMotionSmooth": lambda node, image, data: node.execute(image),
     "SonicLipSyncCalibrate": lambda node, image, data: node.execute(
         torch.cat([image, *[image[:1]] * 48]), LOUD, 25.0, "fix", 200.0

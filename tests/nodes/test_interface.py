@@ -57,23 +57,32 @@ INPUTS = {
         ("latent", "LATENT", False, None),
         ("data", "SONIC_PREDATA", False, None),
         ("interpolate", "BOOLEAN", False, True),
+        ("output", "COMBO", True, "images"),
     ],
     "SonicPasteBack": [
-        ("images", "IMAGE", False, None),
+        ("images", "IMAGE,VIDEO", False, None),
         ("data", "SONIC_PREDATA", False, None),
         ("feather", "FLOAT", False, 0.1),
     ],
     "SonicLipSyncCalibrate": [
-        ("images", "IMAGE", False, None),
+        ("images", "IMAGE,VIDEO", False, None),
         ("audio", "AUDIO", False, None),
         ("fps", "FLOAT", False, 25.0),
         ("mode", "COMBO", False, "fix"),
         ("max_offset_ms", "FLOAT", False, 200.0),
     ],
     "SonicMotionSmooth": [
-        ("images", "IMAGE", False, None),
+        ("images", "IMAGE,VIDEO", False, None),
         ("strength", "FLOAT", False, 0.5),
         ("protect_mouth", "BOOLEAN", False, True),
+    ],
+    "SonicCreateVideo": [
+        ("images", "IMAGE", False, None),
+        ("model", "MODEL_SONIC", False, None),
+        ("latent", "LATENT", False, None),
+        ("data", "SONIC_PREDATA", False, None),
+        ("fps", "FLOAT", False, 25.0),
+        ("audio", "AUDIO", True, None),
     ],
     # As in smthemex/ComfyUI_Sonic.
     "SONICTLoader": [
@@ -112,18 +121,20 @@ OUTPUTS = {
     "SONIC_PreData": [("data", "SONIC_PREDATA"), ("preview", "IMAGE"), ("audio", "AUDIO"), ("duration", "FLOAT")],
     "SonicLoader": [("model", "MODEL_SONIC")],
     "SonicInference": [("latent", "LATENT")],
-    "SonicLatentDecoder": [("images", "IMAGE"), ("fps", "FLOAT")],
-    "SonicPasteBack": [("images", "IMAGE")],
+    "SonicLatentDecoder": [("images", "IMAGE"), ("fps", "FLOAT"), ("video", "VIDEO")],
+    "SonicPasteBack": [("images", "IMAGE"), ("video", "VIDEO")],
     "SonicLipSyncCalibrate": [
         ("images", "IMAGE"),
         ("audio", "AUDIO"),
         ("offset_ms", "FLOAT"),
         ("confidence", "FLOAT"),
         ("plot", "IMAGE"),
+        ("video", "VIDEO"),
     ],
-    "SonicMotionSmooth": [("images", "IMAGE"), ("report", "STRING")],
+    "SonicMotionSmooth": [("images", "IMAGE"), ("report", "STRING"), ("video", "VIDEO")],
+    "SonicCreateVideo": [("video", "VIDEO")],
     "SONICTLoader": [("model", "MODEL_SONIC"), ("weight_dtype", "DTYPE")],
-    "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT")],
+    "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT"), ("video", "VIDEO")],
 }
 RANGES = {
     ("SonicLoadImage", "min_score"): (0.0, 100.0, 1.0),
@@ -142,6 +153,7 @@ RANGES = {
     ("SONICSampler", "seed"): (0, 2147483647, None),
     ("SONICSampler", "inference_steps"): (1, 1024, 1),
     ("SONICSampler", "dynamic_scale"): (0.5, 2.0, 0.1),
+    ("SonicCreateVideo", "fps"): (5.0, 120.0, 0.5),
     ("SONICSampler", "fps"): (5.0, 120.0, 0.5),
 }
 CORE = {"LoadAudio", "CreateVideo", "SaveVideo", "MarkdownNote"}

@@ -20,7 +20,8 @@ def test_inference_passes_all_settings_and_lists_the_ignored_ones(nodes, data):
 
 
 def test_decoder_returns_all_frames_with_progress_and_previews(nodes, data, comfy):
-    images, fps = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True).args
+    images, fps, video = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True).args
+    assert video.frames.images is images
     assert images.shape == (FRAMES, HEIGHT, WIDTH, 3) and images.dtype == torch.float32 and fps == 25.0
     assert torch.equal((images[:, 0, 0, 0] * 255).round(), torch.arange(FRAMES).float())
     assert comfy.progress[0][:2] == (0, FRAMES) and comfy.progress[-1][:2] == (FRAMES, FRAMES)
@@ -29,7 +30,7 @@ def test_decoder_returns_all_frames_with_progress_and_previews(nodes, data, comf
 
 
 def test_decoder_without_interpolation_keeps_every_second_frame(nodes, data):
-    images, fps = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, False).args
+    images, fps, _ = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, False).args
     assert torch.equal((images[:, 0, 0, 0] * 255).round(), torch.arange(0, FRAMES, 2).float()) and fps == 12.5
 
 
@@ -88,7 +89,7 @@ def test_paste_back_fills_the_whole_portrait_in_an_even_size(nodes, data, monkey
     monkeypatch.setitem(sys.modules, "sonic_nodes.pipeline", pipeline)
     monkeypatch.setattr("sonic_nodes.pipeline", pipeline, raising=False)
     images = torch.arange(FRAMES)[:, None, None, None].expand(FRAMES, HEIGHT, WIDTH, 3) / 255
-    (whole,) = nodes["SonicPasteBack"].execute(images, data, 0.1).args
+    whole, _ = nodes["SonicPasteBack"].execute(images, data, 0.1).args
     assert whole.shape == (FRAMES, 200, 300, 3)
     assert torch.equal((whole[:, 5, 5, 0] * 255).round(), torch.arange(FRAMES).float())
     assert comfy.progress[-1][:2] == (FRAMES, FRAMES)
@@ -265,17 +266,11 @@ def test_a_run_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
     assert comfy.progress == []
 
 
-def test_frames_that_never_fit_are_refused_before_the_work(nodes, data, comfy):
-    comfy.total_bytes = 1000
-    with pytest.raises(ValueError, match="^Shorten the recording or lower min_resolution, or use `sonic render`"):
-        nodes["SonicInference"].execute(PlannedEngine(), data, 7, **SETTINGS)
-    assert comfy.progress == []
-
-
-def test_frames_that_do_not_fit_now_are_reported_in_advance(nodes, data, comfy):
+def test_frames_that_do_not_fit_are_reported_in_advance(nodes, data, comfy):
     comfy.free_bytes = 1000
     out = nodes["SonicInference"].execute(PlannedEngine(), data, 7, **SETTINGS)
     assert "The decoder would stop with the memory that is free now. Shorten the recording" in out.ui["text"][0]
+    assert "set output of the Sonic Latent Decoder to 'video'" in out.ui["text"][0]
 
 
 def test_running_out_of_memory_raises_comfyuis_own_error(nodes, data):
@@ -308,7 +303,7 @@ def test_cancel_stops_the_planning(nodes, data, comfy):
 )
 def test_sonic_sampler_returns_the_requested_frame_rate(nodes, data, fps, frames, note):
     out = nodes["SONICSampler"].execute(Engine(), data, 7, 25, 1.2, fps)
-    images, rate = out.args
+    images, rate, _ = out.args
     assert rate == fps and len(images) == frames
     assert note in out.ui["text"][0] and ("The model makes" in out.ui["text"][0]) == (fps != 25)
 

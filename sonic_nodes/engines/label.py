@@ -1,0 +1,9 @@
+"""The label of a video by the latent that it was made from."""
+
+from ..media.provenance import metadata
+from .base import Engine, description_in
+
+
+def tags_from_latent(engine: Engine, latent) -> dict[str, str]:
+    """Tags of a video file (media/provenance.py). latent: one that `engine.check` has passed."""
+    return metadata(engine.name, description_in(latent).get("seed"), **engine.describe(latent).metadata)

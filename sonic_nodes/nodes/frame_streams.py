@@ -1,0 +1,169 @@
+"""Clips whose frames are made when they are asked for, chunk by chunk, so that memory does not grow with a clip: the
+inside of a VIDEO of this pack (video.py). Imports torch and NumPy, not ComfyUI."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from ..errors import InputError, UsageError
+from .comfy_types import even_size, frames_at_once, uint8_chunks
+from .lazy import lazy_import
+
+Report = Callable[..., None]  # report(done, total, preview or None): called while a chunk is made; may raise to end it
+KEPT_BYTES = 1 << 30
+SHAPE_ERROR = 0.02  # of frames relative to their crop: upscalers round sides
+
+
+class FrameStream(ABC):
+    """`count` frames of `height` x `width` pixels, `fps` a second."""
+
+    def __init__(self, count: int, height: int, width: int, fps: Fraction):
+        self.count, self.height, self.width, self.fps = count, height, width, fps
+
+    @abstractmethod
+    def chunks(self, report: Report) -> Iterator[np.ndarray]:
+        """Makes the frames from the first on, each time it is called: uint8 [n, height, width, 3]."""
+
+    def notes(self) -> list[str]:
+        """Sentences for the user about the frames, after the last was made."""
+        return []
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.height * self.width * 3
+
+    @property
+    def duration_s(self) -> float:
+        return float(self.count / self.fps)
+
+
+class ImageFrames(FrameStream):
+    """The frames of an IMAGE."""
+
+    def __init__(self, images: torch.Tensor, fps: float | Fraction):
+        super().__init__(*images.shape[:3], Fraction(fps).limit_denominator(1001))
+        self.images = images
+
+    def chunks(self, report):
+        return uint8_chunks(self.images)
+
+
+class DecodedFrames(FrameStream):
+    """The frames of a LATENT. model, data: as the engine takes them."""
+
+    def __init__(self, model, latent, data, interpolate: bool, fps: Fraction):
+        count = data["frames"] if interpolate else -(-data["frames"] // 2)
+        super().__init__(count, *data["image"].shape[:2], fps)
+        self.arguments, self.interpolate, self.model = (latent, data), interpolate, model
+
+    def chunks(self, report):
+        return self.model.decode(*self.arguments, report, self.interpolate)
+
+
+class KeptFrames(FrameStream):
+    """Those of another stream, made once: for frames that take long. They stay in memory, a quarter of what an IMAGE
+    takes."""
+
+    def __init__(self, source: FrameStream):
+        super().__init__(source.count, source.height, source.width, source.fps)
+        self.source, self.kept = source, None
+
+    @classmethod
+    def fit(cls, source: FrameStream, free_bytes: int) -> bool:
+        return source.count * source.frame_bytes <= min(KEPT_BYTES, free_bytes // 4)
+
+    def chunks(self, report):
+        if self.kept is not None:
+            yield from self.kept
+            return
+        made = []
+        with closing(self.source.chunks(report)) as chunks:
+            for chunk in chunks:
+                made.append(chunk)
+                yield chunk
+        self.kept = made
+
+    def notes(self):
+        return self.source.notes()
+
+
+class PastedFrames(FrameStream):
+    """The speaking crop in the whole portrait, cut to even sides. Raises UsageError for frames of another shape
+    than the crop; their size may differ, for example after an upscaler."""
+
+    def __init__(self, source: FrameStream, data: dict, feather: float):
+        super().__init__(source.count, *even_size(*data["source"].shape[:2]), source.fps)
+        self.source, self.data, self.feather = source, data, feather
+        image_height, image_width = data["image"].shape[:2]
+        if abs(source.width * image_height - source.height * image_width) > SHAPE_ERROR * source.width * image_height:
+            raise UsageError(
+                "Connect the frames that were made from this data: they have the shape of another crop, "
+                f"{source.width}x{source.height} instead of {image_width}x{image_height}."
+            )
+
+    def pasted(self, frames: np.ndarray) -> np.ndarray:
+        whole = lazy_import("pipeline").paste_back(frames, self.data, self.feather)
+        return whole[:, : self.height, : self.width]
+
+    def chunks(self, report):
+        step = frames_at_once(self.frame_bytes)
+        with closing(self.source.chunks(report)) as chunks:
+            for chunk in chunks:
+                for start in range(0, len(chunk), step):
+                    yield self.pasted(chunk[start : start + step])
+
+    def notes(self):
+        return self.source.notes()
+
+
+class SmoothedFrames(FrameStream):
+    """Without flicker, shake and noise. Raises InputError for frames that cannot be smoothed."""
+
+    def __init__(self, source: FrameStream, strength: float, protect_mouth: bool):
+        super().__init__(source.count, source.height, source.width, source.fps)
+        self.source, self.settings, self.summary = source, (strength, protect_mouth), ""
+        self.smoother().prepare((self.height, self.width, 3))
+
+    def smoother(self):
+        return lazy_import("smooth.frames").Smoother(*self.settings)
+
+    def chunks(self, report):
+        smoother = self.smoother()
+        with closing(self.source.chunks(report)) as chunks:
+            for frame in smoother.run(frame for chunk in chunks for frame in chunk):
+                yield frame[None]
+        self.summary = smoother.summary()
+
+    def notes(self):
+        return [*self.source.notes(), *([self.summary] if self.summary else [])]
+
+
+class FileFrames(FrameStream):
+    """The frames of a video file at its mean rate: those of files with a variable rate are repeated or dropped, so that
+    each is shown in its time."""
+
+    def __init__(self, clip):
+        """clip: media.clip_file.ClipFile"""
+        super().__init__(clip.count, clip.height, clip.width, clip.fps)
+        self.clip = clip
+
+    def chunks(self, report):
+        timed, shown, done = lazy_import("media.video_reader").timed_frames(self.clip.path), None, 0
+        with closing(timed):
+            for time_s, frame in timed:
+                if frame.shape != (self.height, self.width, 3):
+                    raise InputError("Convert the video to frames of one size: its frames change their size.")
+                while shown is not None and done < self.count and self.time_of(done) < time_s:
+                    yield shown[None]
+                    done += 1
+                shown = frame
+        for _ in range(done, self.count):
+            yield shown[None]
+
+    def time_of(self, index: int) -> float:
+        """The middle of a frame's time, on the file's clock."""
+        return self.clip.first_s + float((index + Fraction(1, 2)) / self.fps)
