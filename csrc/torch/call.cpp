@@ -118,7 +118,7 @@ void Title::add(const sonic_tensor *x)
 Title Call::title() const
 {
     Title title;
-    title.add("%s on", op_ + strlen("aten::"));
+    title.add("%s on", strstr(op_, "::") + strlen("::"));
     each_operand([&](sonic_tensor *x) { return title.add(x), true; });
     return title;
 }
@@ -162,14 +162,6 @@ static bool new_int_list(const Argument &a, StableIValue *out)
     return made;
 }
 
-static bool new_text(const char *text, StableIValue *out)
-{
-    StringHandle handle = nullptr;
-    bool made = torch_new_string_handle(text, strlen(text), &handle) == AOTI_TORCH_SUCCESS;
-    *out = (StableIValue)handle;
-    return made;
-}
-
 // The value of an argument, or what is in the box of an optional one. False only when memory ran out.
 static bool plain_value(const Argument &a, StableIValue *out)
 {
@@ -182,8 +174,6 @@ static bool plain_value(const Argument &a, StableIValue *out)
     case Argument::INTS:
     case Argument::OPTIONAL_INTS:
         return new_int_list(a, out);
-    case Argument::TEXT:
-        return new_text(a.text, out);
     default:
         *out = (StableIValue)a.number;
         return true;
@@ -217,8 +207,6 @@ static void drop(const Argument &a, StableIValue made)
         delete_tensor_list((StableListHandle)value);
     else if (value && (a.kind == Argument::INTS || a.kind == Argument::OPTIONAL_INTS))
         torch_delete_list((StableListHandle)value);
-    else if (value && a.kind == Argument::TEXT)
-        torch_delete_string((StringHandle)value);
     delete_box(box);
 }
 

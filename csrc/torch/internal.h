@@ -38,12 +38,11 @@ namespace sonic
 
 // One argument of an operator.
 struct Argument {
-    enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, OPTIONAL_INTS, VALUE, OPTIONAL_REAL, TEXT };
+    enum Kind { TENSOR, OPTIONAL_TENSOR, TENSORS, INTS, OPTIONAL_INTS, VALUE, OPTIONAL_REAL };
     Kind kind;
     const void *items; // TENSORS, INTS, OPTIONAL_INTS: they outlive the call's full expression
     int64_t number;    // how many items; the value
     sonic_tensor *operand;
-    const char *text;
 };
 
 // shape.cpp
@@ -140,23 +139,19 @@ class Call
     Call(const Call &) = delete;
     Call &operator=(const Call &) = delete;
 
-    Call &tensor(sonic_tensor *x) { return add({Argument::TENSOR, nullptr, 0, x, nullptr}); }
-    Call &optional(sonic_tensor *x) { return x ? add({Argument::OPTIONAL_TENSOR, nullptr, 0, x, nullptr}) : none(); }
-    Call &tensors(sonic_tensor *const *parts, int32_t count)
-    {
-        return add({Argument::TENSORS, parts, count, nullptr, nullptr});
-    }
-    Call &ints(const int64_t *values, int32_t count) { return add({Argument::INTS, values, count, nullptr, nullptr}); }
+    Call &tensor(sonic_tensor *x) { return add({Argument::TENSOR, nullptr, 0, x}); }
+    Call &optional(sonic_tensor *x) { return x ? add({Argument::OPTIONAL_TENSOR, nullptr, 0, x}) : none(); }
+    Call &tensors(sonic_tensor *const *parts, int32_t count) { return add({Argument::TENSORS, parts, count, nullptr}); }
+    Call &ints(const int64_t *values, int32_t count) { return add({Argument::INTS, values, count, nullptr}); }
     Call &ints(std::initializer_list<int64_t> values) { return ints(values.begin(), (int32_t)values.size()); }
-    Call &integer(int64_t value) { return add({Argument::VALUE, nullptr, value, nullptr, nullptr}); }
+    Call &integer(int64_t value) { return add({Argument::VALUE, nullptr, value, nullptr}); }
     Call &real(double value) { return integer(bits(value)); }
-    Call &optional_real(double value) { return add({Argument::OPTIONAL_REAL, nullptr, bits(value), nullptr, nullptr}); }
+    Call &optional_real(double value) { return add({Argument::OPTIONAL_REAL, nullptr, bits(value), nullptr}); }
     Call &optional_ints(std::initializer_list<int64_t> values)
     {
-        return add({Argument::OPTIONAL_INTS, values.begin(), (int64_t)values.size(), nullptr, nullptr});
+        return add({Argument::OPTIONAL_INTS, values.begin(), (int64_t)values.size(), nullptr});
     }
     Call &boolean(bool value) { return integer(value); }
-    Call &text(const char *value) { return add({Argument::TEXT, nullptr, 0, nullptr, value}); }
     Call &none() { return integer(0); }
     sonic_tensor *run();
     bool run_for_effect(); // an operator without result; true when it succeeded
@@ -190,6 +185,11 @@ sonic_tensor *scalar_like(sonic_scope *scope, double value, const sonic_tensor *
 sonic_tensor *one_like(sonic_scope *scope, const sonic_tensor *x);
 // float64 [1] on the CPU; shared for 1.
 sonic_tensor *scalar_list(sonic_scope *scope, double value);
+
+// gelu.cpp
+
+// GELU's operator is in this namespace of the dispatcher.
+void gelu_name_operator(const char *space);
 
 // ops.cpp
 

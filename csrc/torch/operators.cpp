@@ -306,6 +306,7 @@ sonic_status register_one(TorchLibraryHandle definitions, TorchLibraryHandle imp
 
 sonic_status sonic_operators_register(const char *space, const sonic_operator *const *tables, int32_t count)
 {
+    sonic::gelu_name_operator(space);
     // Both library objects are kept for the life of the process: deleting them would unregister the operators.
     TorchLibraryHandle definitions = nullptr, implementations = nullptr;
     if (aoti_torch_library_init_def(space, __FILE__, __LINE__, &definitions))

@@ -16,8 +16,6 @@ struct Entry {
 const Entry entries[SONIC_TORCH_OPTIONAL_COUNT] = {
     {"torch_exception_get_what_without_backtrace", "PyTorch's own text in error messages, from 2.13 on"},
     {"aoti_torch_addmm_out", "adding a linear layer's result in place, which saves memory"},
-    {"_ZN2at4_ops8gelu_out4callERKNS_6TensorESt17basic_string_viewIcSt11char_traitsIcEERS2_",
-     "a GELU that does not leak 48 bytes a call"},
 };
 
 } // namespace

@@ -12,8 +12,7 @@ extern "C" {
 typedef enum sonic_torch_optional {
     SONIC_TORCH_MESSAGE = 0,
     SONIC_TORCH_ADDMM = 1,
-    SONIC_TORCH_GELU = 2,
-    SONIC_TORCH_OPTIONAL_COUNT = 3
+    SONIC_TORCH_OPTIONAL_COUNT = 2
 } sonic_torch_optional;
 
 /* The function's address in the libtorch of this process, or NULL. */

@@ -228,6 +228,7 @@ sonic_tensor *st_indices(sonic_scope *scope, const int64_t *values, int64_t coun
 sonic_tensor *st_view(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
 sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x);
+sonic_tensor *st_gelu_by_operator(sonic_scope *scope, sonic_tensor *x); /* as on Windows and macOS (gelu.cpp) */
 sonic_tensor *st_mul_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);
 /* x += y */
 sonic_tensor *st_add_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y);

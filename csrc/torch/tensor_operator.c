@@ -88,6 +88,7 @@ FUNCTION(copy_in_place, st_copy_in_place(s, x, at(c, 1)))
 FUNCTION(empty_images, st_empty_images(s, x, number(c, 0)))
 FUNCTION(silu_in_place, st_silu_in_place(s, x))
 FUNCTION(gelu_in_place, st_gelu_in_place(s, x))
+FUNCTION(gelu_by_operator, st_gelu_by_operator(s, x))
 FUNCTION(mul_in_place, st_mul_in_place(s, x, at(c, 1)))
 FUNCTION(add_in_place, st_add_in_place(s, x, at(c, 1)))
 FUNCTION(add_scaled_in_place, st_add_scaled_in_place(s, x, at(c, 1), real(c, 0)))
@@ -198,6 +199,7 @@ static const struct {
     ENTRY(empty_images),
     ENTRY(silu_in_place),
     ENTRY(gelu_in_place),
+    ENTRY(gelu_by_operator),
     ENTRY(mul_in_place),
     ENTRY(add_in_place),
     ENTRY(add_scaled_in_place),

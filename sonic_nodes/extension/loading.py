@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InstallError, is_out_of_memory, shortage
-from . import binary, places, versions
+from . import binary, gelu, places, versions
 from .causes import EXTENSION, MODULE_NOT_FOUND, PACKAGE, Missing, Unfit, explain
 from .places import PACK
 
@@ -103,6 +103,7 @@ def register(extension):
     stat = os.stat(path)
     space = "sonic_" + hashlib.sha256(f"{path}\n{stat.st_mtime_ns}\n{stat.st_size}".encode()).hexdigest()[:16]
     extension.register_operators(space)
+    gelu.define(sys.modules["torch"], space)
     operators = getattr(sys.modules["torch"].ops, space)
     if not hasattr(operators, AN_OPERATOR):
         raise RuntimeError(f"libtorch has another library under the names {space}::*, and none of {path}")
