@@ -179,14 +179,17 @@ def read(
     before_each() is called before every tensor and may raise to cancel. stream: as in Models.tensors; the bytes are
     those on the device."""
     tensors, held = {}, 0
-    for native, name in checked.names.items():
-        before_each()
-        mapped = checked.file.tensor(name)
-        if stream and is_streamed(native, tuple(mapped.shape)):
-            tensors[native] = in_host_memory(to_device(mapped, dtype, torch.device("cpu")))
-            continue
-        tensors[native] = to_device(mapped, dtype, device)
-        held += 0 if tensors[native].data_ptr() == mapped.data_ptr() else tensors[native].nbytes
+    try:
+        for native, name in checked.names.items():
+            before_each()
+            mapped = checked.file.tensor(name)
+            if stream and is_streamed(native, tuple(mapped.shape)):
+                tensors[native] = in_host_memory(to_device(mapped, dtype, torch.device("cpu")))
+                continue
+            tensors[native] = to_device(mapped, dtype, device)
+            held += 0 if tensors[native].data_ptr() == mapped.data_ptr() else tensors[native].nbytes
+    finally:
+        checked.file.unmap()
     return tensors, held
 
 

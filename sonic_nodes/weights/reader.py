@@ -17,24 +17,31 @@ ZIP, PICKLE = b"PK\x03\x04", (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"
 
 class WeightFile:
     """`entries`: {name: Entry}. Tensors are views of the mapped file: the system reads pages on first access and can
-    drop them again."""
+    drop them again. modified_ns: of the file whose header was read; None: not compared."""
 
-    def __init__(self, path, entries: dict[str, Entry], size: int):
-        self.path, self.entries, self.size = Path(path), entries, size
+    def __init__(self, path, entries: dict[str, Entry], size: int, modified_ns: int | None = None):
+        self.path, self.entries, self.size, self.modified_ns = Path(path), entries, size, modified_ns
 
     @functools.cached_property
     def _bytes(self) -> torch.UntypedStorage:
         try:
+            if self.modified_ns not in (None, _modified_ns(self.path)):
+                raise InputError(f"Run again: {self.path} was replaced while it was read.")
             return torch.UntypedStorage.from_file(system_path(self.path), False, self.size)
         except UnicodeError as error:
             raise InputError(
                 f"Rename {self.path} and its folders to names in UTF-8: PyTorch cannot map a file under this one."
             ) from error
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0][:200]
+        except (OSError, RuntimeError) as error:
+            reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0][:200]
             raise InputError(
                 f"Leave {self.path} in place while it is in use: it cannot be mapped ({reason})."
             ) from error
+
+    def unmap(self) -> None:
+        """The file stays mapped for as long as views of it exist, and no longer. Windows lets nobody replace or delete
+        a mapped file. The next tensor() maps it again."""
+        vars(self).pop("_bytes", None)
 
     def tensor(self, name: str) -> torch.Tensor:
         """A view of the mapped file; a copy where the tensor is not aligned to its dtype or not contiguous."""
@@ -60,8 +67,8 @@ def open_weights(path, limit: TimeLimit | None = None) -> WeightFile:
     path = Path(path)
     try:
         with open_regular(path) as stream:
-            size = os.fstat(stream.fileno()).st_size
-            return WeightFile(path, read_table(stream, size, limit or TimeLimit()), size)
+            size, modified_ns = os.fstat(stream.fileno()).st_size, _modified_ns(path)
+            return WeightFile(path, read_table(stream, size, limit or TimeLimit()), size, modified_ns)
     except DamagedFile as error:
         raise InputError(
             f"Download {path.name} again from its source: {path} is not a valid weight file: {error.damage}."
@@ -72,6 +79,10 @@ def open_weights(path, limit: TimeLimit | None = None) -> WeightFile:
         raise InputError(
             f"Choose a readable weight file: {path} is not readable ({getattr(error, 'strerror', None) or error})."
         ) from error
+
+
+def _modified_ns(path: Path) -> int:
+    return os.stat(system_path(path)).st_mtime_ns
 
 
 def read_table(stream, size: int, limit: TimeLimit) -> dict[str, Entry]:

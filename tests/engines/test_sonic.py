@@ -13,6 +13,7 @@ from sonic_nodes.errors import InputError, ResourceError, UsageError
 from sonic_nodes.memory.plan import Budget
 from sonic_nodes.weights.models import Models
 from tests.oracles.engine_runs import FAST, SIDE, clip_data, pictures
+from tests.oracles.system import put_in_place, take_away
 
 
 @pytest.mark.parametrize("seconds", [0.04, 0.2, 1, 2.04])
@@ -267,7 +268,7 @@ def rewrite(path, name, change):
     weights = torch.load(path, weights_only=True) if pickled else load_file(path)
     weights[name] = change(weights[name])
     (torch.save if pickled else save_file)(weights, fresh)
-    fresh.replace(path)
+    put_in_place(fresh, path)
 
 
 def test_weights_that_change_on_disk_are_read_again(small_models, tmp_path):
@@ -287,7 +288,7 @@ def test_weights_that_vanish_or_break(small_models, tmp_path):
     engine, data = SonicEngine(Models.in_folder(folder)), clip_data(0.2)
     engine.infer(data, 1, FAST)
     whole = (folder / "sonic/unet.pth").read_bytes()
-    (folder / "sonic/unet.pth").unlink()
+    take_away(folder / "sonic/unet.pth")
     with pytest.raises(InputError, match="^Put the weight file back at .*unet.pth"):
         engine.infer(data, 1, FAST)
     (folder / "sonic/unet.pth").write_bytes(whole[: len(whole) // 2])

@@ -1,10 +1,18 @@
-"""What tests ask of the system in other words on Windows: peak memory, links, pipes in a folder."""
+"""What tests ask of the system in other words on Windows: peak memory, links, pipes in a folder, mapped files."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 WINDOWS = sys.platform == "win32"
+
+
+def is_wine() -> bool:
+    """Whether this Windows is Wine, which says so by a function of its own."""
+    import ctypes
+
+    return WINDOWS and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
 def peak_memory() -> int:
@@ -45,3 +53,32 @@ def make_pipe(path: Path) -> bool:
         return False
     os.mkfifo(path)
     return True
+
+
+def is_mapped(path: Path) -> bool:
+    """Whether the file is mapped into this process: Linux lists it, Windows does not let it be replaced."""
+    if not WINDOWS:
+        return str(path.resolve()) in Path("/proc/self/maps").read_text()
+    copy = path.with_suffix(".copy")
+    shutil.copy2(path, copy)
+    try:
+        os.replace(copy, path)
+    except PermissionError:
+        copy.unlink()
+        return True
+    return False
+
+
+def take_away(path: Path) -> None:
+    """Deletes a file that may be mapped. Windows has it renamed at most."""
+    if WINDOWS:
+        path.rename(next(name for i in range(1000) if not (name := path.with_suffix(f".old{i}")).exists()))
+    else:
+        path.unlink()
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Renames `new` to the name of a file that may be mapped."""
+    if WINDOWS:
+        take_away(path)
+    os.replace(new, path)

@@ -1,5 +1,6 @@
 """The whole model: found, checked together, loaded network by network."""
 
+import os
 import shutil
 
 import pytest
@@ -10,7 +11,9 @@ from sonic_nodes.weights import sizes
 from sonic_nodes.weights.convert import write_safetensors
 from sonic_nodes.weights.key_maps import NETWORKS
 from sonic_nodes.weights.models import Models
+from sonic_nodes.weights.reader import open_weights
 from sonic_nodes.weights.shapes import clip_transformers
+from tests.oracles.system import is_mapped
 from tests.tools.make_models import SMALL, values
 
 FULL = {
@@ -73,6 +76,32 @@ def test_views_of_the_file_are_not_counted_as_held(small_models):
     assert models.held_bytes("cpu") == sum(t.nbytes // 2 for t in whisper.values())
     models.release("whisper")
     assert models.held_bytes("cpu") == 0
+
+
+def test_a_file_is_mapped_for_as_long_as_its_tensors_are_views_of_it(small_models, tmp_path):
+    """So on Windows a user can replace it once the weights are on the graphics card, or unloaded."""
+    folder = shutil.copytree(small_models, tmp_path / "models")
+    models, path = Models.in_folder(folder), folder / "sonic/audio2token.pth"
+    assert not is_mapped(path)
+    tensors = models.tensors("audio2token", torch.float32)
+    assert is_mapped(path) and sum(float(t.sum()) for t in tensors.values())
+    del tensors
+    models.release("audio2token")
+    assert not is_mapped(path)
+    assert models.tensors("audio2token", torch.float64)
+    assert not is_mapped(path)
+
+
+def test_a_file_that_was_replaced_or_taken_away_since_it_was_checked(small_models, tmp_path):
+    path = tmp_path / "unet.pth"
+    shutil.copy(small_models / "sonic/unet.pth", path)
+    file = open_weights(path)
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(InputError, match="^Run again: .*unet.pth was replaced while it was read.$"):
+        file.tensor("conv_in.weight")
+    path.unlink()
+    with pytest.raises(InputError, match="^Leave .*unet.pth in place while it is in use: it cannot be mapped"):
+        file.tensor("conv_in.weight")
 
 
 def test_found_in_the_folder_of_sonic_too(small_models, folder):
