@@ -1,9 +1,17 @@
 """Tests a wheel for Windows in Windows' own Python under Wine: its commands, then the tests, folder by folder.
 
     python -m tools.wine.suite [--wheel dist/*.whl] [--python 3.13] [--torch 2.13.0] [--only commands] [TESTS...]
+    python -m tools.wine.suite --only share      sums up the logs of runs of some folders, the latest of each
 
-`make test-windows` builds the wheel and calls this. Exits 0 when every command did its work, every test passed or
-carries its reason, and at most 4 % are marked as not for Windows. Logs are build/wine/logs/*.log.
+`make test-windows` builds the wheel and calls this. Logs are build/wine/logs/*.log. At the end it prints:
+
+- the tests that Linux collects (where the extension is built; else the share is of what Windows collects);
+- those among them that ask the sources or the machine that builds (share.NOT_THE_PRODUCT), which are not run;
+- those of the rest that ran under Wine, and those that were skipped there, by reason, whatever the reason;
+- the share of the rest that did not run.
+
+Exits 0 when every command did its work, every test passed or was skipped with its reason, and at most 4 % of the rest
+did not run.
 """
 
 import re
@@ -12,23 +20,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from . import environment, installed, machine
+from . import environment, installed, machine, share
 
 LOGS = installed.PLACE / "logs"
-# What does not ask the installed product, and why. tools/matrix.sh leaves out the like on Linux.
-NOT_THE_PRODUCT = {
-    "tests/e2e": "starts a ComfyUI, which is no part of this environment",
-    "tests/packaging": "the build, on the Linux machine that builds",
-    "tests/test_*.py": "the text of the sources, which is the same on every system",
-    "tests/core/test_arena.py": "compiles a part of csrc/ with GCC",
-    "tests/core/test_headers.py": "compiles each header of csrc/ with GCC",
-    "tests/core/test_thread_pool.py": "compiles a part of csrc/ with GCC",
-    "tests/models/test_constants.py": "compares with the text of csrc/",
-    "tests/torch/test_example.py": "compiles an example in a header with GCC",
-}
-PRODUCT = ("tests/test_errors.py",)  # of the files that a pattern above leaves out
-MOST_MARKED = 0.04
-FOLDER_SECONDS = 1800
+FOLDER_SECONDS = 5400
 TEST_SECONDS = 300
 RESULT = re.compile(r"^(tests[\w/\\.-]+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b *(.*?)\s*(?:\[ *\d+%\])?$")
 # "1 failed, 2 passed, 3 skipped in 4.56s", the last line of a whole run
@@ -66,34 +61,40 @@ def run_commands(windows: machine.Machine, folder: Path) -> list[str]:
 
 def parts(folder: Path) -> list[str]:
     """The folders and files of tests/ that ask the product."""
-    left_out = {path for pattern in NOT_THE_PRODUCT for path in folder.glob(pattern)}
-    found = {path.parent for path in folder.glob("tests/*/test_*.py")} - left_out
-    return [*PRODUCT, *sorted(path.relative_to(folder).as_posix() for path in found)]
+    left_out = {folder / name for name in share.files_left_out(folder)}
+    found = {path.parent for path in folder.glob("tests/*/test_*.py") if path not in left_out}
+    return [*share.PRODUCT, *sorted(path.relative_to(folder).as_posix() for path in found)]
 
 
 def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tuple[str, str]]:
-    """{test: (result, reason)}; a run that ended before pytest's last line is an ERROR, whatever its exit status."""
-    results: dict[str, tuple[str, str]] = {}
+    """{test: (result, reason)}."""
     log = LOGS / (part.replace("/", "-").removesuffix(".py") + ".log")
     log.write_bytes(b"")
-    last = [""]
 
     def read(line: str) -> None:
         with log.open("a", encoding="utf-8") as file:
             file.write(line)
-        last[0] = line.strip() or last[0]
-        if match := RESULT.match(line.rstrip()):
-            results[match[1].replace("\\", "/")] = (match[2], match[3])
 
     options = ["-vv", "-rs", "--tb=short", "-p", "no:cacheprovider", "-o", f"faulthandler_timeout={TEST_SECONDS}"]
     options += ["-o", "faulthandler_exit_on_timeout=true", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]
-    options += [f"--ignore={name}" for name in NOT_THE_PRODUCT if name.startswith(f"{part}/")]
+    options += [f"--ignore={name}" for name in share.files_left_out(folder) if name.startswith(f"{part}/")]
     temporary = machine.windows_path(installed.PLACE / "tmp" / part.replace("/", "-"))
-    status = installed.run(
-        windows, folder, ["-m", "pytest", *options, f"--basetemp={temporary}", part], FOLDER_SECONDS, each_line=read
-    )
-    if status not in (0, 1, 5) or not SUMMARY.search(last[0]):
-        results[f"{part} (ended early, status {status}; the end of {log.name} says where)"] = ("ERROR", "")
+    pytest = ["-m", "pytest", *options, f"--basetemp={temporary}", part]
+    status = installed.run(windows, folder, pytest, FOLDER_SECONDS, each_line=read)
+    if status not in (0, 1, 5):
+        read(f"ended with status {status}\n")
+    return results_in(log)
+
+
+def results_in(log: Path) -> dict[str, tuple[str, str]]:
+    """{test: (result, reason)}; a run that ended before pytest's last line is an ERROR, whatever its exit status."""
+    results, last = {}, ""
+    for line in log.read_text("utf-8").splitlines():
+        last = line.strip() or last
+        if match := RESULT.match(line.rstrip()):
+            results[match[1].replace("\\", "/")] = (match[2], match[3])
+    if not SUMMARY.search(last):
+        results[f"{log.stem} (ended early; the end of {log.name} says where)"] = ("ERROR", "")
     return results
 
 
@@ -112,9 +113,12 @@ def line(name: str, kinds: Counter, seconds: float) -> str:
 def main() -> int:
     parser = environment.options(__doc__.splitlines()[0])
     parser.add_argument("--wheel", type=Path, help="the newest for Windows in dist/")
-    parser.add_argument("--only", choices=("commands", "tests"))
+    parser.add_argument("--only", choices=("commands", "tests", "share"))
     parser.add_argument("tests", nargs="*", help="folders and files; all of them")
     chosen = parser.parse_args()
+    if chosen.only == "share":
+        logs = LOGS.glob("tests-*.log")
+        return not summed_up({name: result for log in logs for name, result in results_in(log).items()})
     wheel = (chosen.wheel or installed.newest_wheel()).resolve()
     windows = machine.started(chosen.python, chosen.torch)
     folder = installed.lay_out(wheel, chosen.python)
@@ -132,12 +136,16 @@ def main() -> int:
             if result in ("FAILED", "ERROR"):
                 print(f"    {result} {name}", flush=True)
     kinds = count(results)
-    if results:
-        print(line("all", kinds, 0))
-    too_many = not chosen.tests and kinds["marked"] > MOST_MARKED * sum(kinds[k] for k in kinds if k != "marked")
-    if too_many:
-        print(f"More than {MOST_MARKED:.0%} of the tests are marked as not for Windows.", file=sys.stderr)
+    too_many = bool(results) and not chosen.tests and not summed_up(results)
     return bool(failed or kinds["FAILED"] or kinds["ERROR"] or too_many)
+
+
+def summed_up(results: dict[str, tuple[str, str]]) -> bool:
+    """Prints what the whole suite's results are of; whether enough of it ran."""
+    print(line("all", count(results), 0))
+    found = share.Share(share.collected_here(), results)
+    print(*found.lines(), sep="\n", flush=True)
+    return found.left_out <= share.MOST_LEFT_OUT
 
 
 if __name__ == "__main__":
