@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from sonic_nodes.commands.cli import main
+from tests.oracles.system import file_names
 
 FAST = ["--min-resolution", "128"]
 
@@ -247,7 +248,7 @@ def test_swapped_and_missing_inputs(capsys, tmp_path, portrait, speech):
 
 
 @pytest.mark.parametrize(
-    "name", ["with spaces.png", 'it\'s "quoted".png', "人像 照片.png", "-dash.png", "percent%20d.png"]
+    "name", file_names("with spaces.png", 'it\'s "quoted".png', "人像 照片.png", "-dash.png", "percent%20d.png")
 )
 def test_names_with_spaces_quotes_and_chinese(capsys, tmp_path, picture, speech, name):
     folder = tmp_path / "文件夹 'a' b"

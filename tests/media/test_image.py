@@ -15,6 +15,7 @@ from PIL import Image, ImageCms
 
 from sonic_nodes.errors import InputError
 from sonic_nodes.media.image import MAX_SIDE_PX, read_picture, read_picture_and_alpha
+from tests.oracles.system import file_names
 
 # A picture with a corner that tells every turn and mirror: 40 wide, 30 high, red left top, blue right bottom.
 SCENE = np.full((30, 40, 3), 128, np.uint8)
@@ -258,7 +259,7 @@ def test_unreadable(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["with space.png", 'it\'s "quoted".png', "肖像 画.png", "-o.png", "no_ending", "wrong.jpg", "line\nbreak.png"],
+    file_names("a b.png", 'it\'s "quoted".png', "肖像 画.png", "-o.png", "no_ending", "wrong.jpg", "line\nbreak.png"),
 )
 def test_odd_names(tmp_path, name):
     (tmp_path / name).write_bytes(encoded(Image.fromarray(SCENE)))

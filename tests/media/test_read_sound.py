@@ -12,7 +12,7 @@ from sonic_nodes.media import sound_limits
 from sonic_nodes.media.audio import read_sound
 from sonic_nodes.media.sound_reader import Section
 from tests.media import clips
-from tests.oracles.system import make_pipe
+from tests.oracles.system import file_names, make_pipe
 
 RATE = 48000
 # FFmpeg before 8.1 rounds the ends of MP4 and Matroska to their time bases.
@@ -101,7 +101,8 @@ def test_cover_picture_is_no_video(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["a b.wav", 'it\'s "quoted".wav', "说话 录音.wav", "http:not.wav", "-x.wav", "%d.wav", "concat:a|b.wav"]
+    "name",
+    file_names("a b.wav", 'it\'s "quoted".wav', "说话 录音.wav", "http:not.wav", "-x.wav", "%d.wav", "concat:a|b.wav"),
 )
 def test_file_names(tmp_path, name):
     clips.write_pcm(tmp_path / name, bytes(8000), 16000)

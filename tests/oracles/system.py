@@ -15,17 +15,35 @@ def is_wine() -> bool:
     return WINDOWS and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
+def file_names(*names: str) -> list[str]:
+    """Those of the names that this system can give to a file: Windows forbids some characters."""
+    return [name for name in names if not (WINDOWS and set(name) & set('<>:"/\\|?*\n'))]
+
+
 def peak_memory() -> int:
     """The largest resident size of this process so far, in bytes."""
-    if not WINDOWS:
-        import resource
+    if WINDOWS:
+        return _memory_counters()[1]
+    if sys.platform == "linux":  # where ru_maxrss begins with the peak of the process that started this one
+        return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
+    import resource
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def resident_memory() -> int:
+    """The resident size of this process now, in bytes; on Linux and Windows."""
+    if WINDOWS:
+        return _memory_counters()[2]
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _memory_counters():
     import ctypes
     from ctypes import wintypes
 
     # https://learn.microsoft.com/windows/win32/api/psapi/ns-psapi-process_memory_counters: two numbers of 32 bits,
-    # then eight of the size of a pointer, of which the first is PeakWorkingSetSize
+    # then eight of the size of a pointer, of which the first two are PeakWorkingSetSize and WorkingSetSize
     counters = (ctypes.c_size_t * 9)()
     process = ctypes.WinDLL("kernel32").GetCurrentProcess
     process.restype = wintypes.HANDLE
@@ -33,7 +51,7 @@ def peak_memory() -> int:
     ask.argtypes = [wintypes.HANDLE, ctypes.c_void_p, wintypes.DWORD]
     if not ask(process(), counters, ctypes.sizeof(counters)):
         raise OSError("GetProcessMemoryInfo failed")
-    return counters[1]
+    return counters
 
 
 def make_link(path: Path, target) -> bool:
