@@ -103,8 +103,8 @@ def register(extension):
     stat = os.stat(path)
     space = "sonic_" + hashlib.sha256(f"{path}\n{stat.st_mtime_ns}\n{stat.st_size}".encode()).hexdigest()[:16]
     extension.register_operators(space)
-    gelu.define(sys.modules["torch"], space)
     operators = getattr(sys.modules["torch"].ops, space)
     if not hasattr(operators, AN_OPERATOR):
         raise RuntimeError(f"libtorch has another library under the names {space}::*, and none of {path}")
+    gelu.define(sys.modules["torch"], space)
     return operators

@@ -11,7 +11,8 @@ from sonic_nodes.extension import loading
 from sonic_nodes.extension.native import _sonic
 
 PACKAGE = Path(loading.__file__).absolute().parents[1]
-FILE = "_sonic.abi3.so"
+WINDOWS = sys.platform == "win32"
+FILE = "_sonic.pyd" if WINDOWS else "_sonic.abi3.so"
 
 
 def imported(folder):
@@ -38,3 +39,10 @@ def message(folder):
 
 def real():
     return Path(_sonic.__file__).read_bytes()
+
+
+def gone_library() -> bytes:
+    """On Windows: the extension, which needs a DLL that is nowhere."""
+    name = b"torch_cpu.dll\0"
+    assert real().count(name) == 1
+    return real().replace(name, b"torch_gon.dll\0")

@@ -15,13 +15,17 @@ import torch
 from sonic_nodes.errors import InstallError
 from sonic_nodes.extension import binary, causes, loading, places, targets, versions
 from sonic_nodes.extension.native import _sonic
-from tests.extension.pack_copy import FILE, PACKAGE, imported, message, real
+from tests.extension.pack_copy import FILE, PACKAGE, WINDOWS, gone_library, imported, message, real
 
-REBUILD = "Run `make -C"
-E_MACHINE = 18
-WINDOWS_FILE = b"MZ" + bytes(58) + b"\x40\0\0\0" + b"PE\0\0\x64\x86" + bytes(500)
+HERE, OTHER = ("Windows", "Linux") if WINDOWS else ("Linux", "Windows")
+REBUILD = "Unpack sonic-talking-portrait-" if WINDOWS else "Run `make -C"
+FILES = {
+    "Windows": b"MZ" + bytes(58) + b"\x40\0\0\0" + b"PE\0\0\x64\x86" + bytes(500),
+    "Linux": b"\x7fELF" + bytes(500),
+}
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the files made here are ELF files")
+pytestmark = pytest.mark.skipif(sys.platform not in ("linux", "win32"), reason="files of macOS are not made here")
+compiled = pytest.mark.skipif(sys.platform != "linux", reason="a compiler makes the ELF files of this test")
 
 
 def linked(target, source, *flags):
@@ -44,7 +48,8 @@ def test_it_loads(copy):
 
 def test_no_file(copy):
     text = message(copy)
-    assert text.startswith(f'{REBUILD} "{copy.parent}" build PYTHON="{sys.executable}"`')
+    assert text.startswith(REBUILD)
+    assert f'"{copy.parent}"' in text.splitlines()[0] and f'"{sys.executable}"' in text.splitlines()[0]
     assert f"the compiled part is not in {copy}" in text
     assert "Original error" not in text
 
@@ -57,6 +62,7 @@ def test_a_file_cut_short_is_not_loaded(copy, part):
     assert f"is cut short: it has {int(len(whole) * part):,} of {len(whole):,} bytes" in message(copy)
 
 
+@pytest.mark.skipif(WINDOWS, reason="ELF has segments")
 def test_every_segment_must_be_in_the_file():
     """Also if the section table comes first, where patchelf may put it."""
     head = bytearray(real()[: binary.HEAD_BYTES])
@@ -71,8 +77,8 @@ def test_every_segment_must_be_in_the_file():
         (b"<!DOCTYPE html><html>Not Found</html>", "not a shared library (37 bytes)"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
         (b"MZ" + bytes(500), "not a shared library (502 bytes)"),
-        (WINDOWS_FILE, "made for Windows, and this is Linux"),
-        (b"\xcf\xfa\xed\xfe" + bytes(500), "made for macOS, and this is Linux"),
+        (FILES[OTHER], f"made for {OTHER}, and this is {HERE}"),
+        (b"\xcf\xfa\xed\xfe" + bytes(500), f"made for macOS, and this is {HERE}"),
     ],
 )
 def test_a_file_of_another_kind(copy, content, reason):
@@ -82,23 +88,26 @@ def test_a_file_of_another_kind(copy, content, reason):
 
 
 def test_a_file_of_another_system_under_its_own_name(copy):
-    (copy / "_sonic.pyd").write_bytes(WINDOWS_FILE)
-    assert "made for Windows, and this is Linux" in message(copy)
+    (copy / ("_sonic.abi3.so" if WINDOWS else "_sonic.pyd")).write_bytes(FILES[OTHER])
+    assert f"made for {OTHER}, and this is {HERE}" in message(copy)
 
 
 def test_a_file_for_another_processor(copy):
-    other, number = ("aarch64", 183) if targets.processor() == "x86_64" else ("x86_64", 62)
+    other = "aarch64" if targets.processor() == "x86_64" else "x86_64"
+    numbers = binary.PE_MACHINES if WINDOWS else binary.ELF_MACHINES
     content = bytearray(real())
-    content[E_MACHINE : E_MACHINE + 2] = number.to_bytes(2, "little")
+    at = int.from_bytes(content[0x3C:0x40], "little") + 4 if WINDOWS else 18  # of Machine, of e_machine
+    content[at : at + 2] = next(number for number, name in numbers.items() if name == other).to_bytes(2, "little")
     (copy / FILE).write_bytes(content)
     assert f"made for {other} processors, and this Python is for {targets.processor()}" in message(copy)
 
 
 def test_this_machine_has_the_name_that_its_file_has():
-    assert binary.kind_of(real()[: binary.HEAD_BYTES])[:2] == ("Linux", targets.processor()), platform.machine()
+    assert binary.kind_of(real()[: binary.HEAD_BYTES])[:2] == (HERE, targets.processor()), platform.machine()
     assert binary.flaw(Path(_sonic.__file__)) is None
 
 
+@compiled
 def test_a_function_that_this_pytorch_lacks(copy):
     linked(copy / FILE, "void torch_of_tomorrow(void); void *PyInit__sonic(void) { torch_of_tomorrow(); return 0; }")
     text = message(copy)
@@ -148,11 +157,13 @@ def test_pytorch_that_does_not_load(copy, monkeypatch, tmp_path):
     )
 
 
+@compiled
 def test_a_function_that_this_python_lacks(copy):
     linked(copy / FILE, "void PyTomorrow_New(void); void *PyInit__sonic(void) { PyTomorrow_New(); return 0; }")
     assert message(copy).startswith("Use Python 3.10 or newer, ")
 
 
+@compiled
 def test_a_function_that_another_library_lacks(copy):
     linked(copy / FILE, "void _ZN2cv6resizeEv(void); void *PyInit__sonic(void) { _ZN2cv6resizeEv(); return 0; }")
     text = message(copy)
@@ -162,6 +173,7 @@ def test_a_function_that_another_library_lacks(copy):
     )
 
 
+@compiled
 def test_a_newer_c_library(copy, tmp_path):
     """Linked to a newer libc that is built here; at load time it finds this system's."""
     names = tmp_path / "names.map"
@@ -183,6 +195,15 @@ def test_a_newer_c_library(copy, tmp_path):
     assert text.startswith(REBUILD) and "the file needs GLIBC_2.99 and this system is older" in text
 
 
+@pytest.mark.skipif(not WINDOWS, reason="Windows' loader")
+def test_a_dll_that_is_gone(copy):
+    (copy / FILE).write_bytes(gone_library())
+    text = message(copy)
+    assert text.startswith("Install the Microsoft Visual C++ Redistributable (https://aka.ms/") and REBUILD in text
+    assert "Original error: ImportError: DLL load failed" in text
+
+
+@compiled
 def test_a_library_that_is_gone(copy, tmp_path):
     linked(tmp_path / "libopencv_gone.so", "void gone(void) {}", "-Wl,-soname,libopencv_gone.so.406")
     linked(
@@ -276,6 +297,7 @@ def test_an_installed_wheel_is_installed_again(monkeypatch, tmp_path):
     )
 
 
+@compiled
 def test_building_again_replaces_a_bad_file(tmp_path):
     """The command in the message helps although the file is newer than all of its sources."""
     root = PACKAGE.parent
