@@ -26,7 +26,7 @@ class WeightFile:
     def _bytes(self) -> torch.UntypedStorage:
         try:
             if self.modified_ns not in (None, _modified_ns(self.path)):
-                raise InputError(f"Run again: {self.path} was replaced while it was read.")
+                raise InputError(f"Leave {self.path} in place while it is in use, and run again: it was replaced.")
             return torch.UntypedStorage.from_file(system_path(self.path), False, self.size)
         except UnicodeError as error:
             raise InputError(
