@@ -1,8 +1,8 @@
 """Fixtures that all tests share."""
 
+import itertools
 import os
 import signal
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.oracles.jpegs import decoded, jpeg
+from tests.oracles.system import WINDOWS, is_wine
 
 # A process started in the background ignores Ctrl-C, and so would what the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,13 +38,15 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The one way in which a test is left out on Windows: @pytest.mark.posix("why")."""
-    for item in items:
-        mark = item.get_closest_marker("posix")
+    """How a test is left out on Windows, @pytest.mark.posix("why"), or on a Windows that is Wine alone,
+    @pytest.mark.not_wine("why")."""
+    systems = {"posix": (WINDOWS, "not for Windows"), "not_wine": (is_wine(), "not under Wine")}
+    for item, name in itertools.product(items, systems):
+        mark, (applies, text) = item.get_closest_marker(name), systems[name]
         if mark and not (len(mark.args) == 1 and len(str(mark.args[0])) > 10):
-            raise pytest.UsageError(f"{item.nodeid}: say why in the mark, @pytest.mark.posix(reason)")
-        if mark and sys.platform == "win32":
-            item.add_marker(pytest.mark.skip(reason=f"not for Windows: {mark.args[0]}"))
+            raise pytest.UsageError(f"{item.nodeid}: say why in the mark, @pytest.mark.{name}(reason)")
+        if mark and applies:
+            item.add_marker(pytest.mark.skip(reason=f"{text}: {mark.args[0]}"))
 
 
 def pytest_generate_tests(metafunc):

@@ -19,6 +19,7 @@ from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError, InstallError, SonicError
 from sonic_nodes.gate.reports import csv_cell
 from sonic_nodes.printable import printable, printable_lines
+from tests.oracles.system import WINDOWS, file_names
 
 ROOT = str(Path(__file__).resolve().parents[2])
 NAMES = {
@@ -35,7 +36,7 @@ NAMES = {
     "invisible": "a\u200b\u2060\ufeffb.png",
     "line separator": "a\u2028b\u2029.png",
     "tag characters": "a\U000e0041.png",
-    "not UTF-8": os.fsdecode(b"a\xff\xfe\x1b.png"),
+    "not UTF-8": "a\udcff\udcfe\x1b.png",  # as os.fsdecode has it
     "backslash": "a\\x1b\\udcff.png",
     "backslash and letter": "a\\tb\\n\\\\x.png",
     "a tab and a formula": "\t=1.png",
@@ -67,7 +68,7 @@ ORDINARY = [
 def folder(tmp_path, monkeypatch):
     """A folder of files that are no pictures, with such names; the working directory."""
     monkeypatch.chdir(tmp_path)
-    for name in [*NAMES.values(), *ORDINARY]:
+    for name in file_names(*NAMES.values(), *ORDINARY):
         (tmp_path / name).write_bytes(b"no picture")
     return tmp_path
 
@@ -107,7 +108,7 @@ def test_check_json_gives_the_names_back(folder, capsysbinary):
     assert main(["check", "--json", "--", *sorted(os.listdir())]) == 3
     out = capsysbinary.readouterr().out
     assert out.isascii() and sorted(row["path"] for row in json.loads(out)) == sorted(os.listdir())
-    assert b"\\udcff" in out
+    assert b"\\udcff" in out or WINDOWS
 
 
 def restored(cell: str) -> str:
@@ -172,7 +173,7 @@ def test_names_of_tensors_are_shown_escaped(tmp_path, capsys):
     assert is_safe(str(raised.value))
 
 
-@pytest.mark.parametrize("name", [NAMES["colour"], NAMES["line"], NAMES["not UTF-8"]])
+@pytest.mark.parametrize("name", file_names(*(NAMES[kind] for kind in ("colour", "line", "not UTF-8", "bidi"))))
 def test_every_command_reports_such_files_in_one_line(tmp_path, capsys, name):
     path = str(tmp_path / name)
     with open(path, "wb") as out:
@@ -197,8 +198,9 @@ def test_what_a_run_says_is_escaped(capsys):
 
 
 def test_the_path_of_the_result_is_escaped(tmp_path, capsys):
-    name = tmp_path / "a\x1b[31m.png"
+    sign = "\u202e" if WINDOWS else "\x1b"
+    name = tmp_path / f"a{sign}[31m.png"
     Image.new("RGB", (200, 200), (200, 100, 50)).save(name)
-    main(["check", str(name), "--heat-map", str(tmp_path / "heat\x1b.png")])
+    main(["check", str(name), "--heat-map", str(tmp_path / f"heat{sign}.png")])
     out, _ = capsys.readouterr()
-    assert is_safe(out) and (tmp_path / "heat\x1b.png").exists()
+    assert is_safe(out) and (tmp_path / f"heat{sign}.png").exists()

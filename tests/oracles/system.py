@@ -17,7 +17,7 @@ def is_wine() -> bool:
 
 def file_names(*names: str) -> list[str]:
     """Those of the names that this system can give to a file: Windows forbids some characters."""
-    return [name for name in names if not (WINDOWS and set(name) & set('<>:"/\\|?*\n'))]
+    return [name for name in names if not (WINDOWS and any(c < " " or c in '<>:"/\\|?*' for c in name))]
 
 
 def peak_memory() -> int:
@@ -55,12 +55,16 @@ def _memory_counters():
 
 
 def make_link(path: Path, target) -> bool:
-    """A symbolic link, where the system lets this user make one: on Windows in developer mode."""
+    """A symbolic link, where the system lets this user make one: on Windows in developer mode. Wine's may lead
+    nowhere."""
     try:
         path.symlink_to(target, target_is_directory=os.path.isdir(target))
     except (OSError, NotImplementedError):
         if not WINDOWS:
             raise
+        return False
+    if WINDOWS and os.path.exists(target) and not os.path.exists(path):
+        os.unlink(path)
         return False
     return True
 

@@ -25,7 +25,8 @@ MAKE = "type make test-windows once: it installs and makes all that this needs"
 
 def test_marks_give_their_reason(pytester_like):
     """A mark without a reason stops the run."""
-    for mark, status in (('posix("pipes in a folder")', 0), ("posix", 4), ('posix("")', 4)):
+    good, bad = ('posix("pipes in a folder")', 'not_wine("a bug of it")'), ("posix", 'posix("")', "not_wine")
+    for mark, status in [*((mark, 0) for mark in good), *((mark, 4) for mark in bad)]:
         assert pytester_like(mark) == status, mark
 
 
@@ -33,7 +34,15 @@ def test_marks_give_their_reason(pytester_like):
 def pytester_like(tmp_path):
     """pytester_like(mark) -> pytest's exit status for one test with it, under our conftest.py."""
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "conftest.py")
-    options = ["-p", "no:cacheprovider", "-q", "--strict-markers", "-o", "markers=posix(reason): x", str(tmp_path)]
+    options = [
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "--strict-markers",
+        "-o",
+        "markers=posix(reason): x\nnot_wine(reason): x",
+        str(tmp_path),
+    ]
 
     def run(mark: str) -> int:
         text = f"import pytest\n\n@pytest.mark.{mark}\ndef test_one():\n    pass\n"

@@ -57,6 +57,17 @@ def test_counts_of_pytest_are_read():
     assert dict(share.COUNT.findall(printed)) == {"tests/face/test_find.py": "12", "tests/nodes/test_nodes.py": "3"}
 
 
+def test_the_test_that_ended_the_process_is_known(tmp_path):
+    log = tmp_path / "tests-nodes.log"
+    for end in ("Windows fatal exception: access violation\n", "\n", "Timeout (0:05:00)!\n"):
+        log.write_text(f"tests/nodes/test_a.py::test_one[a b] PASSED [ 1%]\ntests/nodes/test_a.py::test_two[c d] {end}")
+        assert suite.running_test(log) == "tests/nodes/test_a.py::test_two[c d]"
+        log.write_text(f"{log.read_text()}tests/nodes/test_a.py::test_two[c d] ERROR (it ended the process)\n")
+        assert suite.results_in(log)["tests/nodes/test_a.py::test_two[c d]"][0] == "ERROR"
+    log.write_text("collecting ... collected 3 items\n")
+    assert suite.running_test(log) is None
+
+
 def test_logs_of_several_runs_are_read_and_a_run_that_ended_early_is_an_error(tmp_path):
     whole, cut = tmp_path / "tests-face.log", tmp_path / "tests-core.log"
     whole.write_text("tests/face/test_find.py::test_one PASSED [ 50%]\n== 1 passed in 2.00s ==\n", "utf-8")

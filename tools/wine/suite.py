@@ -25,7 +25,9 @@ from . import environment, installed, machine, share
 LOGS = installed.PLACE / "logs"
 FOLDER_SECONDS = 5400
 TEST_SECONDS = 300
+MOST_STARTS = 6  # of a folder's run, when tests end the process
 RESULT = re.compile(r"^(tests[\w/\\.-]+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b *(.*?)\s*(?:\[ *\d+%\])?$")
+STARTED = re.compile(r"^(tests[\w/\\.-]+::.+?)\s*(?:$|Windows fatal exception|wine: |Fatal Python error|Timeout \()")
 # "1 failed, 2 passed, 3 skipped in 4.56s", the last line of a whole run
 SUMMARY = re.compile(r"\b(passed|failed|skipped|deselected|no tests ran|error|errors)\b.* in [\d.]+s")
 MARK = "not for Windows: "  # tests/conftest.py begins the reason of a marked test with it
@@ -79,11 +81,26 @@ def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tup
     options += ["-o", "faulthandler_exit_on_timeout=true", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]
     options += [f"--ignore={name}" for name in share.files_left_out(folder) if name.startswith(f"{part}/")]
     temporary = machine.windows_path(installed.PLACE / "tmp" / part.replace("/", "-"))
-    pytest = ["-m", "pytest", *options, f"--basetemp={temporary}", part]
-    status = installed.run(windows, folder, pytest, FOLDER_SECONDS, each_line=read)
-    if status not in (0, 1, 5):
-        read(f"ended with status {status}\n")
+    pytest = ["-m", "pytest", *options, f"--basetemp={temporary}", part, "@done.txt"]
+    for _ in range(MOST_STARTS):
+        done = results_in(log) if log.stat().st_size else {}
+        (folder / "done.txt").write_text("".join(f"--deselect={name}\n" for name in done if "::" in name), "utf-8")
+        status = installed.run(windows, folder, pytest, FOLDER_SECONDS, each_line=read)
+        if status in (0, 1, 5):
+            break
+        read(f"\nended with status {status}\n")
+        name = running_test(log)
+        if name is None:
+            break
+        read(f"{name} ERROR (it ended the process)\n")
     return results_in(log)
+
+
+def running_test(log: Path) -> str | None:
+    """The test that the process ended in."""
+    lines = log.read_text("utf-8").splitlines()
+    found = [match[1] for line in lines if not RESULT.match(line.rstrip()) and (match := STARTED.match(line))]
+    return found[-1] if found else None
 
 
 def results_in(log: Path) -> dict[str, tuple[str, str]]:
