@@ -81,10 +81,11 @@ def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tup
     options += ["-o", "faulthandler_exit_on_timeout=true", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]
     options += [f"--ignore={name}" for name in share.files_left_out(folder) if name.startswith(f"{part}/")]
     temporary = machine.windows_path(installed.PLACE / "tmp" / part.replace("/", "-"))
-    pytest = ["-m", "pytest", *options, f"--basetemp={temporary}", part, "@done.txt"]
+    over = folder / f"done-{log.stem}.txt"
+    pytest = ["-m", "pytest", *options, f"--basetemp={temporary}", part, f"@{over.name}"]
     for _ in range(MOST_STARTS):
         done = results_in(log) if log.stat().st_size else {}
-        (folder / "done.txt").write_text("".join(f"--deselect={name}\n" for name in done if "::" in name), "utf-8")
+        over.write_text("".join(f"--deselect={name}\n" for name in done if "::" in name), "utf-8")
         status = installed.run(windows, folder, pytest, FOLDER_SECONDS, each_line=read)
         if status in (0, 1, 5):
             break
