@@ -20,6 +20,11 @@ NOT_THE_PRODUCT = {
 }
 PRODUCT = ("tests/test_errors.py",)  # of the files that a pattern above leaves out
 MOST_LEFT_OUT = 0.04
+# Reasons of skipped tests that a Linux with the same packages, rights and an installed wheel has, too.
+ANYWHERE = re.compile(
+    r"^(diffusers|transformers)\b.* not installed|^torchvision is not installed|this Pillow|^JPEG has no alpha"
+    r"|superuser|the sources are not here"
+)
 COUNT = re.compile(r"^(tests/\S+\.py): (\d+)$", re.MULTILINE)  # of `pytest --collect-only`, doubly quiet
 
 
@@ -60,9 +65,14 @@ class Share:
         )
 
     @property
+    def skipped_anywhere(self) -> int:
+        return sum(count for reason, count in self.skipped.items() if ANYWHERE.search(reason))
+
+    @property
     def whole(self) -> int:
-        """Tests that could be about Windows: all that Linux collects but for those of NOT_THE_PRODUCT."""
-        return sum(self.collected.values()) - self.not_the_product.total() or len(self.results)
+        """Tests that could be about Windows: what Linux collects, but for NOT_THE_PRODUCT and what skips anywhere."""
+        counted = sum(self.collected.values()) - self.not_the_product.total() or len(self.results)
+        return counted - self.skipped_anywhere
 
     @property
     def ran(self) -> int:
@@ -77,8 +87,10 @@ class Share:
         made = [f"{sum(self.collected.values())} tests on Linux (0: type make build to have them counted)"]
         made += [f"{-n:6} {name}: {NOT_THE_PRODUCT[name]}" for name, n in self.not_the_product.items()]
         made += [f"{self.whole:6} are left, {self.ran} of them ran under Wine"]
-        made += [f"{n:6} skipped: {reason}" for reason, n in self.skipped.most_common()]
-        other = self.whole - len(self.results)
+        for reason, n in self.skipped.most_common():
+            is_anywhere = ANYWHERE.search(reason)
+            made.append(f"{-n if is_anywhere else n:6} skipped{' anywhere' if is_anywhere else ''}: {reason}")
+        other = self.whole + self.skipped_anywhere - len(self.results)
         made += [f"{other:6} that Windows has no such cases for, or more of"] if other else []
         return [*made, f"{self.left_out:6.1%} did not run, {MOST_LEFT_OUT:.0%} may"]
 
