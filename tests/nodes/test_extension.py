@@ -1,6 +1,7 @@
 """Registration: ComfyUI imports the folder once, twice, beside another pack, and without the compiled extension."""
 
 import asyncio
+import importlib.metadata
 import importlib.util
 import json
 import logging
@@ -12,8 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from sonic_nodes import __version__ as VERSION
 from sonic_nodes.extension.native import _sonic
-from tests.oracles.system import make_link
+from tests.oracles.system import WINDOWS, make_link
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = len(json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8")))
@@ -121,17 +123,24 @@ def test_a_pytorch_that_is_too_old_is_reported(nodes, monkeypatch):
 
 COMPILED = Path(_sonic.__file__)
 PE_FILE = b"MZ" + bytes(58) + struct.pack("<I4sH", 64, b"PE\0\0", 0x8664) + bytes(900)  # for x86-64
+HERE, OTHER, OTHER_FILE = ("Windows", "Linux", b"\x7fELF" + bytes(900)) if WINDOWS else ("Linux", "Windows", PE_FILE)
 UNUSABLE_FILES = {
     "absent": (None, "the source code alone does not contain it"),
     "cut short": (lambda: COMPILED.read_bytes()[:5000], "is cut short: it has 5,000 of"),
-    "of another system": (lambda: PE_FILE, "is made for Windows, and this is Linux"),
+    "of another system": (lambda: OTHER_FILE, f"is made for {OTHER}, and this is {HERE}"),
 }
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the file that is cut short is an ELF file")
+def no_distribution(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+
+
+@pytest.mark.skipif(sys.platform not in ("linux", "win32"), reason="files of macOS are not made here")
 @pytest.mark.parametrize("case", UNUSABLE_FILES)
-def test_without_the_compiled_extension_every_node_reports_the_build_command(comfy, tmp_path, caplog, case):
-    """A clone, an interrupted download, a file for another system: the nodes register, and each reports the remedy."""
+def test_without_the_compiled_extension_every_node_reports_the_remedy(comfy, tmp_path, monkeypatch, caplog, case):
+    """A clone, an interrupted download, a file for another system: the nodes register, and each reports the remedy. No
+    installed wheel stands in."""
+    monkeypatch.setattr(importlib.metadata, "distribution", no_distribution)
     content, reason = UNUSABLE_FILES[case]
     folder = tmp_path / "custom_nodes" / "a clone"
     for name in ("__init__.py", "Makefile", "requirements.txt", "sonic_nodes"):
@@ -147,6 +156,8 @@ def test_without_the_compiled_extension_every_node_reports_the_build_command(com
     with caplog.at_level(logging.WARNING):
         listed = register(import_as_comfy_does(folder, str(folder)))
     command = f'Run `make -C "{folder}" build PYTHON="{sys.executable}"`, then start again'
+    if WINDOWS:
+        command = f'Unpack sonic-talking-portrait-{VERSION}.zip over "{folder}", or run `"{sys.executable}" -m pip '
     assert len(listed) == COUNT and f"Sonic nodes: {command}" in caplog.text
     for node in listed:
         node.define_schema()

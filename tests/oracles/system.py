@@ -55,16 +55,15 @@ def _memory_counters():
 
 
 def make_link(path: Path, target) -> bool:
-    """A symbolic link, where the system lets this user make one: on Windows in developer mode. Wine's may lead
-    nowhere."""
+    """A symbolic link, where the system lets this user make one: on Windows in developer mode. Wine's links to folders
+    lead nowhere."""
+    if is_wine() and os.path.isdir(target):
+        return False
     try:
         path.symlink_to(target, target_is_directory=os.path.isdir(target))
     except (OSError, NotImplementedError):
         if not WINDOWS:
             raise
-        return False
-    if WINDOWS and os.path.exists(target) and not os.path.exists(path):
-        os.unlink(path)
         return False
     return True
 
