@@ -17,6 +17,8 @@ NOT_THE_PRODUCT = {
     "tests/test_*.py": "the text of the sources",
     "tests/core/test_headers.py": "whether each header of csrc/ compiles alone",
     "tests/models/test_constants.py": "compares with the text of csrc/",
+    "tests/kernels/test_*.py": "compiles the card's kernels for the CPU, with this machine's compiler",
+    "tests/gpu/test_*.py": "compiles a GPU for this machine's PyTorch",
 }
 PRODUCT = ("tests/test_errors.py",)  # of the files that a pattern above leaves out
 MOST_LEFT_OUT = 0.04
