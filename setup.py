@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))  # pip runs this file from elsewhere
 
 from tools import kernel_texts  # noqa: E402
-from tools.cross import headers, stubs, targets, zig  # noqa: E402
+from tools.cross import headers, mach, stubs, targets, zig  # noqa: E402
 from tools.cross.compiling import default_jobs, in_parallel, is_stale, read  # noqa: E402
 
 TARGET = targets.chosen()
@@ -144,6 +144,8 @@ class BuildExt(build_ext):
         self.force = self.force or read(linked) != inputs
         self.compiler.compile = self.compile_stale
         super().build_extensions()
+        if TARGET.system == "macos" and TARGET.zig_triple:
+            mach.correct(Path(self.get_ext_fullpath(self.extensions[0].name)))
         linked.write_text(inputs)
 
     def choose_target(self):

@@ -105,11 +105,11 @@ def mach(file) -> Facts:
     loaded = [library.name for library in file.libraries if name(library.command) != "ID_DYLIB"]
     exported = file.dyld_info.exports if file.has_dyld_info else file.dyld_exports_trie.exports
     oldest = tuple(file.build_version.minos)[:2] if file.has_build_version else tuple(file.version_min.version)[:2]
-    needed = set()
-    for symbol in file.imported_symbols:
-        flat = not symbol.has_binding_info or symbol.binding_info.library_ordinal == FLAT_LOOKUP
-        library = "" if flat or not symbol.binding_info.has_library else symbol.binding_info.library.name
-        needed.add((library, symbol.name.removeprefix("_")))
+    weak = {name(flag) for flag in file.header.flags_list} & {"WEAK_DEFINES", "BINDS_TO_WEAK"}
+    needed = set()  # what the loader looks up; the table of symbols has also what only removed code needed
+    for binding in file.bindings:
+        named = binding.has_library and binding.library_ordinal != FLAT_LOOKUP
+        needed.add((binding.library.name if named else "", binding.symbol.name.removeprefix("_")))
     return Facts(
         target("macos", file.header.cpu_type),
         frozenset(entry.symbol.name.removeprefix("_") for entry in exported),
@@ -118,5 +118,8 @@ def mach(file) -> Facts:
         tuple(rpath.path for rpath in file.rpaths),
         {"macOS": {oldest}},
         any(segment.max_protection & WRITE and segment.max_protection & EXECUTE for segment in file.segments),
-        () if file.has_code_signature else ("it has no signature, which Apple's processors demand",),
+        (
+            *(() if file.has_code_signature else ("it has no signature, which Apple's processors demand",)),
+            *(["other libraries' functions may take the place of its own (weak symbols)"] if weak else []),
+        ),
     )

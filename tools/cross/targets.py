@@ -116,7 +116,9 @@ MACOS = Target(
     "arm64",
     "macosx_11_0_arm64",
     zig_triple="aarch64-macos.11.0",
-    compile_flags=PIC,
+    # OpenCV's headers make its functions exports there, and Zig's linker knows no list of what to export
+    # (csrc/core/hidden_new.c hides the rest).
+    compile_flags=(*PIC, "-DCV_EXPORTS="),
     links_torch=False,
     # Python is the program itself there, PyTorch is loaded before. Without a name the file has its folder in it.
     link_flags=("-Wl,-undefined,dynamic_lookup", "-Wl,-install_name,@rpath/_sonic.abi3.so"),
