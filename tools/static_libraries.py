@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 from tools.cross import cache, targets, zig
@@ -95,7 +96,9 @@ def check_tools(target):
 def compiler_version(target):
     own = target.compilers()
     command = own[1] if own else [shutil.which(os.environ.get("CXX", "c++")) or "c++"]
-    return subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
+    with tempfile.TemporaryDirectory() as place:  # Zig leaves an empty a.o where it is asked
+        done = subprocess.run([*command, "--version"], cwd=place, capture_output=True, text=True, check=False)
+    return done.stdout
 
 
 def key(target):

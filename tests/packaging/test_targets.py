@@ -225,6 +225,18 @@ def test_static_libraries_are_named_after_all_that_they_depend_on(no_zig, monkey
     assert key("windows-x86_64") != before["windows-x86_64"]
 
 
+def test_asking_for_the_compilers_version_leaves_nothing(monkeypatch, tmp_path):
+    """Zig writes an a.o into the folder that it is called in."""
+    compiler = tmp_path / "zig"
+    compiler.write_text("#!/bin/sh\n: >a.o\necho zig 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SONIC_TARGET", raising=False)
+    assert static_libraries.compiler_version(targets.chosen()) == "zig 1\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["zig"]
+
+
 def test_opencv_is_linked_as_far_as_it_is_used(monkeypatch):
     """Modules whose headers csrc/ includes, in each list: what is linked, built and installed."""
     included = {
