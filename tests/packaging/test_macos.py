@@ -5,7 +5,6 @@ delocate asks otool, of Apple's; LLVM's answers the same questions on Linux."""
 
 import hashlib
 import os
-import re
 import shutil
 import struct
 import subprocess
@@ -28,12 +27,11 @@ exec {otool} "$@"
 
 def llvm_otool() -> str:
     """The newest of this machine: "llvm-otool" or Debian's "llvm-otool-14"."""
-    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep)]
-    found = {path.name for folder in folders for path in folder.glob("llvm-otool*")}
-    names = sorted((name for name in found if re.fullmatch(r"llvm-otool(-\d+)?", name)), key=lambda name: name[11:])
-    if not names:
+    names = ["llvm-otool", *(f"llvm-otool-{version}" for version in range(40, 12, -1))]
+    found = [path for path in map(shutil.which, names) if path]
+    if not found:
         pytest.skip("install llvm (apt-get install llvm) for this test: delocate asks its otool")
-    return shutil.which(names[-1])
+    return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +40,7 @@ def dependencies(tmp_path_factory):
     tools = tmp_path_factory.mktemp("tools")
     (tools / "otool").write_text(OTOOL.format(otool=llvm_otool()))
     (tools / "otool").chmod(0o755)
-    found = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    found = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.defpath}"}
 
     def run(path: Path) -> set[str]:
         command = [sys.executable, "-m", "delocate.cmd.delocate_listdeps", "--all", str(path)]
