@@ -8,11 +8,14 @@ import socket
 import pytest
 
 from sonic_nodes.commands.cli import main
+from tests.oracles.system import WINDOWS
 
 NO_FILE = pytest.mark.posix("a folder of Windows holds files and folders alone")
 KINDS = [
     "folder",
-    *(pytest.param(k, marks=NO_FILE) for k in ("pipe", "device", "socket", "link to a device", "shell's pipe")),
+    "pipe",
+    "device",
+    *(pytest.param(k, marks=NO_FILE) for k in ("socket", "link to a device", "shell's pipe")),
 ]
 
 
@@ -26,10 +29,10 @@ def special(request, tmp_path, monkeypatch):
     """A path of each kind. The pipes have a writer or none; both would block or give bytes without an end."""
     monkeypatch.chdir(tmp_path)
     with contextlib.ExitStack() as stack:
-        if request.param == "pipe":
+        if request.param == "pipe" and not WINDOWS:
             os.mkfifo("special")
-        elif request.param == "device":
-            yield "/dev/zero"
+        elif request.param in ("device", "pipe"):
+            yield {"device": "NUL", "pipe": r"\\.\pipe\special"}[request.param] if WINDOWS else "/dev/zero"
             return
         elif request.param == "socket":
             stack.enter_context(socket.socket(socket.AF_UNIX)).bind("special")

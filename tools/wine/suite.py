@@ -87,7 +87,7 @@ def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tup
         done = results_in(log) if log.stat().st_size else {}
         over.write_text("".join(f"--deselect={name}\n" for name in done if "::" in name), "utf-8")
         status = installed.run(windows, folder, pytest, FOLDER_SECONDS, each_line=read)
-        if status in (0, 1, 5):
+        if is_whole(log):
             break
         read(f"\nended with status {status}\n")
         name = running_test(log)
@@ -95,6 +95,12 @@ def run_part(windows: machine.Machine, folder: Path, part: str) -> dict[str, tup
             break
         read(f"{name} ERROR (it ended the process)\n")
     return results_in(log)
+
+
+def is_whole(log: Path) -> bool:
+    """Whether it ends with pytest's last line. The exit status does not tell: that of a crash is one of pytest's."""
+    lines = [line for line in log.read_text("utf-8").splitlines() if line.strip()]
+    return bool(lines and SUMMARY.search(lines[-1]))
 
 
 def running_test(log: Path) -> str | None:
@@ -106,12 +112,11 @@ def running_test(log: Path) -> str | None:
 
 def results_in(log: Path) -> dict[str, tuple[str, str]]:
     """{test: (result, reason)}; a run that ended before pytest's last line is an ERROR, whatever its exit status."""
-    results, last = {}, ""
+    results = {}
     for line in log.read_text("utf-8").splitlines():
-        last = line.strip() or last
         if match := RESULT.match(line.rstrip()):
             results[match[1].replace("\\", "/")] = (match[2], match[3])
-    if not SUMMARY.search(last):
+    if not is_whole(log):
         results[f"{log.stem} (ended early; the end of {log.name} says where)"] = ("ERROR", "")
     return results
 
