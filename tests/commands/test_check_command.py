@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -85,7 +86,7 @@ def test_detect_jpeg_artifacts_keeps_its_meaning(folder):
 def test_repair_writes_what_could_be_repaired_and_reports_it(folder, tmp_path, capsys):
     out, before = tmp_path / "out", {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(["check", str(folder), "--repair", str(out), "--json"]) == 1
-    rows = {row["path"].rpartition("/")[2]: row for row in json.loads(capsys.readouterr().out)}
+    rows = {os.path.basename(row["path"]): row for row in json.loads(capsys.readouterr().out)}
     assert sorted(path.name for path in out.iterdir()) == ["b_q40_repaired.png", "c_q40_repaired.png"]
     assert [rows[name]["repaired"] for name in ("a_clean.png", "b_q40.jpg", "c_q40.png")] == [False, True, True]
     repair = rows["b_q40.jpg"]["repair"]

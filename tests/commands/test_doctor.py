@@ -110,7 +110,8 @@ def test_optional_functions_are_those_that_this_pytorch_has():
 def test_it_works_without_the_extension_and_without_libraries(tmp_path, how):
     """A clone and a bare Python, without torch and numpy: exit code 7, one finding each, and only JSON is printed. By
     the folder's path it runs where Python looks for modules nowhere else, as in ComfyUI portable."""
-    shutil.copytree(PACKAGE, tmp_path / "sonic_nodes", ignore=shutil.ignore_patterns("__pycache__", "*.so", "assets"))
+    leave_out = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "assets")
+    shutil.copytree(PACKAGE, tmp_path / "sonic_nodes", ignore=leave_out)
     done = subprocess.run(
         [sys.executable, *how, "doctor", "--json"], check=False, capture_output=True, text=True, cwd=tmp_path
     )

@@ -150,12 +150,9 @@ def odd_calls(node, good: dict):
             yield slot, name, {**good, slot.id: value}
 
 
-# ends the process at one of the next errors
-UNWOUND = pytest.mark.not_wine("Wine 8 damages its heap when libtorch throws some of its exceptions")
-
-
+@pytest.mark.not_wine("Wine 8 damages its heap when libtorch throws some of its exceptions, and ends after a while")
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("node_id", [pytest.param(n, marks=UNWOUND) if n == "SONIC_PreData" else n for n in NODES])
+@pytest.mark.parametrize("node_id", NODES)
 def test_every_value_ends_in_a_result_or_one_sentence(nodes, good_calls, one_thread, node_id):
     node, good = nodes[node_id], good_calls[node_id]
     usual = ending(node, good)

@@ -104,10 +104,12 @@ def is_whole(log: Path) -> bool:
 
 
 def running_test(log: Path) -> str | None:
-    """The test that the process ended in."""
-    lines = log.read_text("utf-8").splitlines()
-    found = [match[1] for line in lines if not RESULT.match(line.rstrip()) and (match := STARTED.match(line))]
-    return found[-1] if found else None
+    """The test that the process ended in, or after."""
+    found = None
+    for line in log.read_text("utf-8").splitlines():
+        if match := RESULT.match(line.rstrip()) or STARTED.match(line):
+            found = match[1].replace("\\", "/")
+    return found
 
 
 def results_in(log: Path) -> dict[str, tuple[str, str]]:
