@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
+from ..media.file_names import is_device
 from .check import match_names
 from .files import advice, file_of, find
 from .identify import identify
@@ -33,6 +34,8 @@ class Stamp:
         if isinstance(place, WeightFile):
             return cls(place.path, place.size, getattr(place, "identity", id(place)))
         path = place
+        if is_device(path):  # asking for its state would open it
+            raise InputError(f"Choose a weight file on disk: {path} is a device or pipe.")
         try:
             state = path.stat()
         except OSError as error:

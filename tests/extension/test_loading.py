@@ -3,6 +3,7 @@
 import ctypes
 import importlib
 import importlib.util
+import os
 import platform
 import shutil
 import subprocess
@@ -327,6 +328,7 @@ def test_the_command_line_says_the_same(copy):
     done = subprocess.run(
         [sys.executable, "-m", "sonic_copy", "render", "a.jpg", "b.wav", "-o", "c.mp4"],
         cwd=copy.parent,
+        env={**os.environ, "PYTHONPATH": ""},  # an installed wheel there would stand in
         check=False,
         capture_output=True,
         text=True,
