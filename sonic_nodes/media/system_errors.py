@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -37,11 +38,24 @@ def is_broken_pipe(error: BaseException, windows: bool = WINDOWS) -> bool:
     there, what is printed must still be refused."""
     if not windows or getattr(error, "errno", None) != errno.EINVAL:
         return isinstance(error, BrokenPipeError)
+    return not _takes_more(sys.stdout)
+
+
+def _takes_more(stream) -> bool:
+    """Whether the stream can be written. It may have dropped what was refused: a pipe is tried with a line end."""
     try:
-        sys.stdout.flush()
-        return False
+        stream.flush()
     except (OSError, ValueError):
+        return False
+    try:
+        descriptor = stream.fileno()
+        is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    except (OSError, ValueError, AttributeError):  # no file of the system
         return True
+    try:
+        return not is_pipe or os.write(descriptor, b"\n") == 1
+    except OSError:
+        return False
 
 
 def reason_of(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from sonic_nodes.gate import result, workers
 from sonic_nodes.media import video_reader
 from sonic_nodes.media.image import read_picture
 from sonic_nodes.media.sound_reader import Reader
+from tests.oracles.system import WINDOWS
 
 SHORTAGES = [
     MemoryError(),
@@ -56,7 +57,15 @@ def test_a_failure_of_another_kind_is_the_pictures(tmp_path, sample_dir, monkeyp
     assert "Save the picture again" in json.loads(capsys.readouterr().out)[0]["reasons"][0]["advice"]
 
 
-@pytest.mark.parametrize(("code", "is_shortage"), [(-9, True), (-6, True), (-11, False), (1, False)])
+NO_MEMORY, ACCESS_VIOLATION = 0xC0000017, 0xC0000005  # ntstatus.h
+
+
+@pytest.mark.parametrize(
+    ("code", "is_shortage"),
+    [(3, True), (NO_MEMORY, True), (ACCESS_VIOLATION, False), (1, False)]
+    if WINDOWS
+    else [(-9, True), (-6, True), (-11, False), (1, False)],
+)
 def test_a_process_that_the_system_ended(code, is_shortage):
     """The system ends processes with SIGKILL when memory is short; C++ calls abort()."""
     assert workers._was_killed(code) is is_shortage

@@ -294,6 +294,16 @@ def test_a_pipe_whose_reader_is_gone(monkeypatch):
     assert not is_broken_pipe(windows_error(32), windows=True)
 
 
+def test_a_pipe_whose_reader_is_gone_and_whose_stream_has_nothing_left(monkeypatch):
+    """Its flush succeeds; a write shows the state of the pipe."""
+    invalid, (reading, writing) = OSError(errno.EINVAL, "Invalid argument"), os.pipe()
+    with open(writing, "wb", buffering=0) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert not is_broken_pipe(invalid, windows=True) and os.read(reading, 9) == b"\n"
+        os.close(reading)
+        assert is_broken_pipe(invalid, windows=True)
+
+
 def test_shutil_is_used_by_path(windows):
     """rmtree of the rules deletes like Windows: what is open stays."""
     (windows / "folder").mkdir()
