@@ -13,6 +13,7 @@ import torch
 from sonic_nodes.errors import InputError
 from tests.nodes.odd_values import SCALARS, odd_networks
 from tests.nodes.stub_engine import SETTINGS, Engine
+from tests.oracles.system import WINDOWS
 
 
 @pytest.fixture
@@ -141,7 +142,10 @@ def test_a_linked_file_name_is_not_judged_before_the_run(nodes, node):
     assert first != second, "ComfyUI would keep the result of another file"
 
 
-@pytest.mark.parametrize("value", [5, 1.5, True, ["a"], {"a": 1}, "", "a\0b", "\ud800", "x" * 5000])
+HALF = [] if WINDOWS else ["\ud800"]  # half a character, which Windows can have in a name
+
+
+@pytest.mark.parametrize("value", [5, 1.5, True, ["a"], {"a": 1}, "", "a\0b", *HALF, "x" * 5000])
 def test_a_constant_of_an_api_file_that_is_no_file_name(nodes, value):
     for node, name in (("SonicLoadImage", "image"), ("SonicLoader", "model"), ("SONICTLoader", "sonic_unet")):
         assert nodes[node].validate_inputs(**{name: value}).startswith("Choose ")

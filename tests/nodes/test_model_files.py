@@ -1,5 +1,6 @@
 """What the loaders list, and where they find the other files that a choice needs."""
 
+import os
 import shutil
 import sys
 from types import SimpleNamespace
@@ -29,11 +30,12 @@ def options(node, name):
 def test_files_are_listed_by_content(nodes, models):
     (models / "sonic/more").mkdir()
     shutil.copy(models / "sonic/unet.pth", models / "sonic/more/renamed.pth")
+    renamed = os.path.join("more", "renamed.pth")
     (models / "sonic/broken.pth").write_bytes(b"PK\x03\x04 broken")
     shutil.copy(models / "checkpoints/svd_xt.safetensors", models / "checkpoints/another.safetensors")
-    assert options(nodes["SonicLoader"], "model") == ["built-in draft", "more/renamed.pth", "unet.pth"]
+    assert options(nodes["SonicLoader"], "model") == ["built-in draft", renamed, "unet.pth"]
     assert options(nodes["SonicLoader"], "checkpoint") == ["automatic", "another.safetensors", "svd_xt.safetensors"]
-    assert options(nodes["SONICTLoader"], "sonic_unet") == ["none", "more/renamed.pth", "unet.pth"]
+    assert options(nodes["SONICTLoader"], "sonic_unet") == ["none", renamed, "unet.pth"]
 
 
 def test_the_draft_is_listed_without_a_model_folder(nodes):
@@ -89,7 +91,7 @@ def test_missing_files_are_listed_with_folder_size_and_source(nodes, models):
     )
     assert "Put svd_xt.safetensors at models/checkpoints/svd_xt.safetensors (9.56 GB, from" in text
     assert text.endswith(
-        f"2 of the files that unet.pth needs are missing; looked in {models}/sonic, {models}/checkpoints."
+        f"2 of the files that unet.pth needs are missing; looked in {models / 'sonic'}, {models / 'checkpoints'}."
     )
 
 
