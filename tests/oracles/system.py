@@ -55,9 +55,8 @@ def _memory_counters():
 
 
 def make_link(path: Path, target) -> bool:
-    """A symbolic link, where the system lets this user make one: on Windows in developer mode. Wine's links to folders
-    lead nowhere."""
-    if is_wine() and os.path.isdir(target):
+    """A symbolic link, where the system lets this user make one: on Windows in developer mode. Wine's lead nowhere."""
+    if is_wine():
         return False
     try:
         path.symlink_to(target, target_is_directory=os.path.isdir(target))

@@ -42,7 +42,7 @@ def test_other_files_hold_no_network(folder):
     (others / "cut.pth").write_bytes((folder / "sonic/unet.pth").read_bytes()[:5000])
     save_file({"lora_unet.weight": torch.zeros(2, 2)}, others / "lora.safetensors")
     make_pipe(others / "pipe.pth")
-    make_link(others / "link.pth", others / "nowhere")  # which Wine makes and does not list
+    make_link(others / "link.pth", others / "nowhere")
     tensors = load_file(folder / "checkpoints/svd_xt.safetensors")
     save_file(
         {name: value for name, value in tensors.items() if "decoder.up.0" not in name},
