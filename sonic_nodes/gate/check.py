@@ -97,7 +97,7 @@ def read_bytes(path: str) -> bytes:
             raise InputError(
                 f"Choose a smaller file: {name} has {size >> 20} MB, and the limit is {MAX_FILE_BYTES >> 20} MB."
             )
-        data = file.read(MAX_FILE_BYTES)
+        data = file.read(size)  # not the limit: _read_file in media/image.py
     if not data:
         raise InputError(f"Choose a picture, for example PNG or JPEG: {name} is empty.")
     return data

@@ -131,7 +131,7 @@ def _read_file(path, name: str) -> bytes:
                 f"Choose a smaller file: {name} has {size >> 20} MB, and a picture may have {MAX_FILE_BYTES >> 20}."
             )
         try:
-            return file.read(MAX_FILE_BYTES)
+            return file.read(size)  # Python takes the memory that is asked for, and Windows counts it as used
         except OSError as error:
             raise unreadable(name, error) from None
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from sonic_nodes.errors import InputError
+from sonic_nodes.gate.check import check_file
+from sonic_nodes.media import files
 from sonic_nodes.media.image import MAX_SIDE_PX, read_picture, read_picture_and_alpha
 from tests.oracles.system import file_names
 
@@ -278,3 +280,28 @@ def test_several_threads():
     for thread in threads:
         thread.join()
     assert found == [True] * 8
+
+
+def test_reading_asks_for_no_more_memory_than_the_file_has(tmp_path, monkeypatch):
+    """Windows counts what is asked for, not what is used: a small paging file would refuse a small picture."""
+    path, asked = tmp_path / "a.png", []
+    path.write_bytes(encoded(Image.fromarray(SCENE)))
+    real = files.open_regular
+
+    class Counted:
+        def __init__(self, file):
+            self.file = file
+
+        def read(self, count=-1):
+            asked.append(count)
+            return self.file.read(count)
+
+        fileno, __enter__ = (lambda self: self.file.fileno()), (lambda self: self)
+
+        def __exit__(self, *error):
+            self.file.close()
+
+    monkeypatch.setattr(files, "open_regular", lambda name: Counted(real(name)))
+    assert np.array_equal(read_picture(path), SCENE)
+    assert check_file(path)["verdict"] != "unreadable"
+    assert len(asked) >= 2 and all(0 <= count <= path.stat().st_size for count in asked)

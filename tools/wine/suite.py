@@ -1,7 +1,7 @@
 """Tests a wheel for Windows in Windows' own Python under Wine: its commands, then the tests, folder by folder.
 
     python -m tools.wine.suite [--wheel dist/*.whl] [--python 3.13] [--torch 2.13.0] [--only commands] [TESTS...]
-    python -m tools.wine.suite --only share      sums up the logs of runs of some folders, the latest of each
+    python -m tools.wine.suite --only share      sums up the logs of runs of some folders and files; later ones replace
 
 `make test-windows` builds the wheel and calls this. Logs are build/wine/logs/*.log. At the end it prints:
 
@@ -142,7 +142,7 @@ def main() -> int:
     parser.add_argument("tests", nargs="*", help="folders and files; all of them")
     chosen = parser.parse_args()
     if chosen.only == "share":
-        logs = LOGS.glob("tests-*.log")
+        logs = sorted(LOGS.glob("tests-*.log"), key=lambda log: log.stat().st_mtime)
         return not summed_up({name: result for log in logs for name, result in results_in(log).items()})
     wheel = (chosen.wheel or installed.newest_wheel()).resolve()
     windows = machine.started(chosen.python, chosen.torch)
