@@ -97,13 +97,20 @@ def named_values(signature: inspect.Signature, arguments: dict) -> dict:
 
 class Progress:
     """Called by the engines as progress(done, total, frame uint8 [H,W,3] or None). node_id: the node under which the
-    time left is shown.
+    time left is shown. previews: whether frames are shown in it; a node that shows a video afterwards cannot.
 
     Every call raises ComfyUI's own exception when Cancel was pressed. The bar, the preview and the text under the node
     are updated a few times a second only, because each update redraws the page."""
 
-    def __init__(self, node_id: str | None, title: str) -> None:
-        self.node_id, self.title, self.bar, self.done, self.headline = node_id, title, None, -1, ""
+    def __init__(self, node_id: str | None, title: str, previews: bool = True) -> None:
+        self.node_id, self.title, self.previews, self.bar, self.done, self.headline = (
+            node_id,
+            title,
+            previews,
+            None,
+            -1,
+            "",
+        )
         self.bar_at = self.preview_at = self.text_at = -math.inf
         self.started = self.logged_at = time.monotonic()
 
@@ -114,7 +121,7 @@ class Progress:
     def __call__(self, done: int, total: int, frame=None) -> None:
         self.check()
         now = time.monotonic()
-        show = frame is not None and (now - self.preview_at >= PREVIEW_INTERVAL_S or done == total)
+        show = self.previews and frame is not None and (now - self.preview_at >= PREVIEW_INTERVAL_S or done == total)
         if not show and (done == self.done or (done < total and now - self.bar_at < BAR_INTERVAL_S)):
             return
         preview = ("JPEG", Image.fromarray(frame), PREVIEW_SIDE_PX) if show else None

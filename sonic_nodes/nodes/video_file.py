@@ -20,7 +20,7 @@ def is_plain(format, codec, encoding: dict) -> bool:
 def write_file(video, path: str, metadata: dict, crf: float | None) -> None:
     """video: SonicVideo. metadata: {name: value}; values that are not text are stored as JSON, as ComfyUI does. Shows
     under the node that saves what was done to the frames, and that the file is labelled."""
-    frames, progress = video.frames, Progress(executing_node(), TITLE)
+    frames, progress = video.frames, Progress(executing_node(), TITLE, previews=False)
     given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
     writer = lazy_import("media.video_writer").VideoWriter(
         path,
@@ -32,7 +32,6 @@ def write_file(video, path: str, metadata: dict, crf: float | None) -> None:
         any_tag=True,
         crf=crf,
     )
-    # Before the first preview: the page draws text that arrives after a preview on top of it.
     progress.set_headline(f"{frames.count} frames of {frames.width}x{frames.height}")
     with writer, closing(video.chunks(progress)) as chunks:
         for chunk in chunks:

@@ -45,7 +45,7 @@ CASES = {
     "fails_corrupt_picture": ({LOAD: {"image": "corrupt.jpg"}}, "Save the picture again"),
     "fails_absent_picture": ({LOAD: {"image": "absent.jpg"}}, "Choose another picture or upload it again"),
     "fails_face_index": ({PRE: {"face_index": 7}}, "Choose"),
-    "fails_duration_refused": ({PRE: {"duration": 2.0}}, "Set duration to 0"),
+    "fails_duration_refused": ({PRE: {"duration": 60.0}}, "Set duration to 0"),
     "fails_crop": ({PRE: {"crop": "head"}}, "Set crop to one of face, off"),
     "fails_resolution": ({PRE: {"min_resolution": 64}}, "smaller than min of 128"),
     "cancel": ({SOUND: {"audio": "long.wav"}, PRE: {"min_resolution": 1024}}, None),

@@ -67,6 +67,7 @@ def test_the_file_has_all_frames_the_sound_the_label_and_the_workflow(video_of, 
     assert (found["engine"], found["seed"]) == ("draft", 7) and found["xmp_digital_source_type"]
     assert abs(sound_s - FRAMES / 25) < 0.15, "the sound ends with the frames"
     assert comfy.progress[0][:2] == (0, FRAMES) and comfy.progress[-1][:2] == (FRAMES, FRAMES)
+    assert not any(preview for _, _, preview in comfy.progress), "Save Video would show it in place of the video"
     assert comfy.texts[-1] == (
         "saving",
         f"{FRAMES} frames of {WIDTH}x{HEIGHT}\nThe file says that it is AI-generated: engine draft, seed 7.",
