@@ -5,9 +5,9 @@ space; 6 the output cannot be written; 7 the installation is incomplete; 130 sto
 and SIGTERM (128 plus the signal's number), 149 by Ctrl-Break or a closed console of Windows; 141 standard output was
 closed (SIGPIPE).
 
-Unless the code is 0, no new output file is left, with three exceptions: `check` keeps the pictures that it has
-finished, a video stays when it was complete and only the report could not be printed, and an output that was complete
-but whose target another program has open stays under the name that the error tells.
+Unless the code is 0, no new output file is left, with four exceptions: `check` keeps the pictures that it has finished,
+`models get` what it has downloaded, a video stays when it was complete and only the report could not be printed, and an
+output that was complete but whose target another program has open stays under the name that the error tells.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from .sync_options import add_parser as add_sync
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
 STOPPED, STOPPED_CHECK = "Stopped; nothing was written.", "Stopped; outputs of pictures that were finished stay."
+STOPPED_GET = "Stopped; what was downloaded is kept, and the same command goes on from there."
 
 
 class Parser(argparse.ArgumentParser):
@@ -95,11 +96,17 @@ def command(argv):
         try:
             return outcome(argv)
         except KeyboardInterrupt as error:
-            is_check = (sys.argv[1:] if argv is None else argv)[:1] == ["check"]
-            return print_error(STOPPED_CHECK if is_check else STOPPED, getattr(error, "exit_code", EXIT_INTERRUPTED))
+            stopped = stopped_message(sys.argv[1:] if argv is None else argv)
+            return print_error(stopped, getattr(error, "exit_code", EXIT_INTERRUPTED))
         finally:
             temporary.remove_all()
             streams.abandon()
+
+
+def stopped_message(arguments) -> str:
+    if arguments[:1] == ["check"]:
+        return STOPPED_CHECK
+    return STOPPED_GET if arguments[:1] == ["models"] and "get" in arguments else STOPPED
 
 
 def outcome(argv) -> int:

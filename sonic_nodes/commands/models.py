@@ -1,4 +1,4 @@
-"""The command `sonic models`: checks the weight files, or converts them."""
+"""The command `sonic models`: checks the weight files, downloads or converts them."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ from ..weights.check import check_finite, match_names
 from ..weights.convert import atomic_folder, size_of, write_safetensors
 from ..weights.files import TERMS, Found, advice, find, size_text
 from ..weights.reader import open_weights
+from .models_get import get
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 SHORT = {dtype: name for name, dtype in DTYPES.items()}
@@ -22,6 +23,10 @@ def run(options) -> int:
     """Returns the exit code: 0 when every file is present and valid, else 7."""
     if options.action == "convert":
         print(printable(str(convert(options.models, options.output, DTYPES.get(options.dtype)))))
+        return 0
+    if options.action == "get":
+        for path in get(options.models, options.names):
+            print(printable(str(path)))
         return 0
     findings = examine(options.models, options.thorough)
     if options.json:
@@ -35,7 +40,7 @@ def print_findings(findings):
     for item in findings:
         print(f"{'ok ' if item['ok'] else 'NO '} {item['name']}: {printable(item['detail'])}")
     if not all(item["ok"] for item in findings):
-        print(f"\n{TERMS}")
+        print(f"\n`sonic models get` downloads what is missing.\n\n{TERMS}")
 
 
 def examine(folder, thorough: bool = False) -> list[dict]:

@@ -9,7 +9,7 @@ from ..weights.files import FILES, TERMS, size_text
 def add_parser(commands):
     models = commands.add_parser(
         "models",
-        help="check Sonic's weight files, or convert them",
+        help="check Sonic's weight files, download or convert them",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Check which of Sonic's weight files are present and valid. Nothing in them is executed.",
         epilog=TERMS
@@ -24,7 +24,9 @@ def add_parser(commands):
     models.add_argument(
         "--thorough", action="store_true", help="read whole files: check for NaN and infinity, compare SHA-256"
     )
-    convert = models.add_subparsers(dest="action", metavar="[convert]").add_parser(
+    actions = models.add_subparsers(dest="action", metavar="[get|convert]")
+    add_get(actions)
+    convert = actions.add_parser(
         "convert",
         help="write all networks as safetensors into one folder",
         description="Write all networks as safetensors into one folder. On an error nothing is left behind.",
@@ -36,3 +38,17 @@ def add_parser(commands):
     convert.add_argument(
         "--dtype", choices=["keep", "fp32", "fp16", "bf16"], default="keep", help="data type to write (default: keep)"
     )
+
+
+def add_get(actions):
+    get = actions.add_parser(
+        "get",
+        help="download the files that are missing",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Download the files that are missing to their places in the models folder. A download that stopped "
+        "goes on\nwhere it was; size and SHA-256 are checked.",
+        epilog="HF_ENDPOINT: the address of a mirror of huggingface.co. HF_TOKEN: a token of huggingface.co, for files "
+        "behind terms.\n\n" + TERMS,
+    )
+    get.add_argument("--models", default=argparse.SUPPRESS, metavar="DIR", help="ComfyUI's models folder")
+    get.add_argument("names", nargs="*", metavar="FILE", help="only these, such as unet.pth (default: all six)")

@@ -26,6 +26,7 @@ class ModelFile:
     bytes: int
     source: str
     sha256: tuple[str, ...]  # of the published versions, as huggingface.co states them
+    path: str  # of the first of them, below the address of huggingface.co or a mirror
 
     @property
     def name(self) -> str:
@@ -39,6 +40,7 @@ FILES = (
         6_303_636_358,
         SONIC,
         ("2fb0b0b8fe07232f9c4e8af4ce64fc3b33593bf6dfd7c840b60585dc6017128b",),
+        "LeonJoe13/Sonic/resolve/main/Sonic/unet.pth",
     ),
     ModelFile(
         ("audio2token",),
@@ -46,6 +48,7 @@ FILES = (
         217_206_084,
         SONIC,
         ("68cf305813bf5e4682c4f6a80955233cfad6a5e194fd4a6963f27e4e8ee490d8",),
+        "LeonJoe13/Sonic/resolve/main/Sonic/audio2token.pth",
     ),
     ModelFile(
         ("audio2bucket",),
@@ -53,6 +56,7 @@ FILES = (
         87_050_998,
         SONIC,
         ("4af942fded37b70d0a0a7993b8c0f46b5b1e104bcf7b6316f7b509900db69d26",),
+        "LeonJoe13/Sonic/resolve/main/Sonic/audio2bucket.pth",
     ),
     ModelFile(
         ("whisper",),
@@ -60,6 +64,7 @@ FILES = (
         151_061_672,
         WHISPER,
         ("7ebd0e69e78190ffe1438491fa05cc1f5c1aa3a4c4db3bc1723adbb551ea2395",),
+        "openai/whisper-tiny/resolve/main/model.safetensors",
     ),
     ModelFile(
         ("rife",),
@@ -67,6 +72,7 @@ FILES = (
         12_186_817,
         SONIC,
         ("fe854fc8996547c953f732aaa3b78cae76cc0a12833ae856ea0749c4c570d7d8",),
+        "LeonJoe13/Sonic/resolve/main/RIFE/flownet.pkl",
     ),
     ModelFile(
         ("vae", "clip_vision"),
@@ -77,6 +83,7 @@ FILES = (
             "b2652c23d64a1da5f14d55011b9b6dce55f2e72e395719f1cd1f8a079b00a451",
             "69ccfea1bb45dd63b3ba8b6cfe8b0d45d780995dfdde590aeaa97cc567018d33",
         ),
+        "stabilityai/stable-video-diffusion-img2vid-xt/resolve/main/svd_xt.safetensors",
     ),
 )
 

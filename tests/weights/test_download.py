@@ -1,0 +1,270 @@
+"""Downloads of the model's files, from a server of this machine: whole, resumed, damaged, refused."""
+
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from sonic_nodes.commands.cli import command
+from sonic_nodes.errors import InputError, ResourceError, UsageError
+from sonic_nodes.weights import download as module
+from sonic_nodes.weights.download import download
+from sonic_nodes.weights.files import ModelFile
+
+CONTENT = bytes(range(256)) * 4099  # more than one block
+PATH = "maker/model/resolve/main/net.pth"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        state = self.server
+        state.seen.append((self.path, dict(self.headers)))
+        if self.path.startswith("/moved"):
+            return self.answer(CONTENT)
+        if state.behaviour == "redirect":
+            return self.head(302, 0, Location=f"http://localhost:{state.server_port}/moved")
+        if state.behaviour.isdigit():
+            return self.head(int(state.behaviour), 0)
+        if state.behaviour == "unsized":
+            self.send_response(200)
+            self.end_headers()
+            self.close_connection = True
+            return self.wfile.write(CONTENT)
+        return self.answer(b"\1" * len(CONTENT) if state.behaviour == "other" else CONTENT)
+
+    def head(self, status, length, **headers):
+        self.send_response(status)
+        for name, value in {"Content-Length": length, **headers}.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+    def answer(self, content):
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        if self.server.behaviour == "whole only":
+            start = 0
+        if start >= len(content):
+            return self.head(416, 0)
+        end = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        self.head(206 if start else 200, len(content) - start, **({"Content_Range": end} if start else {}))
+        limit = self.server.breaks.pop(0) if self.server.breaks else len(content)
+        self.wfile.write(content[start : start + limit])
+        self.close_connection = limit < len(content)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.daemon_threads, made.behaviour, made.breaks, made.seen = True, "", [], []
+    threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{made.server_port}/")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(module, "PAUSE_S", 0)
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def model_file(content=CONTENT, **changes):
+    facts = {
+        "networks": ("unet",),
+        "places": ("sonic/net.pth",),
+        "bytes": len(content),
+        "source": "https://huggingface.co/maker/model",
+        "sha256": (hashlib.sha256(content).hexdigest(),),
+        "path": PATH,
+    }
+    return ModelFile(**(facts | changes))
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "sonic/net.pth"
+
+
+def test_a_file_is_loaded_with_progress(server, target):
+    reports = []
+    download(model_file(), target, lambda done, total: reports.append((done, total)))
+    assert target.read_bytes() == CONTENT and [path.name for path in target.parent.iterdir()] == ["net.pth"]
+    assert reports[-1] == (len(CONTENT), len(CONTENT)) and reports == sorted(reports) and len(reports) > 1
+    assert server.seen[0][0] == f"/{PATH}" and "Authorization" not in server.seen[0][1]
+
+
+def test_a_connection_that_breaks_is_continued(server, target):
+    server.breaks = [300_000, 0, 500_000]
+    download(model_file(), target)
+    assert target.read_bytes() == CONTENT
+    assert [headers.get("Range") for _, headers in server.seen] == [
+        None,
+        "bytes=300000-",
+        "bytes=300000-",
+        "bytes=800000-",
+    ]
+
+
+def test_a_stopped_download_goes_on_in_the_next_call(server, target):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        download(model_file(), target, stop)
+    part = target.with_name("net.pth.part")
+    kept = part.stat().st_size
+    assert 0 < kept < len(CONTENT) and not target.exists()
+    download(model_file(), target)
+    assert server.seen[-1][1]["Range"] == f"bytes={kept}-" and target.read_bytes() == CONTENT and not part.exists()
+
+
+@pytest.mark.parametrize("behaviour", ["whole only", ""])
+def test_a_part_of_another_version_is_not_taken_for_the_file(server, target, behaviour):
+    """A server that cannot continue sends the whole file; one that can makes a mixture, which its hash reveals."""
+    server.behaviour = behaviour
+    target.parent.mkdir()
+    target.with_name("net.pth.part").write_bytes(b"\2" * 1000)
+    if behaviour:
+        download(model_file(), target)
+    else:
+        with pytest.raises(InputError, match="^Run the same command again, .* SHA-256 differs"):
+            download(model_file(), target)
+        assert target.with_name("net.pth.part").stat().st_size == 0
+        download(model_file(), target)
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("extra", [0, 1000])
+def test_a_part_that_has_all_bytes_is_checked(server, target, extra):
+    target.parent.mkdir()
+    target.with_name("net.pth.part").write_bytes(CONTENT + bytes(extra))
+    if extra:
+        with pytest.raises(InputError, match="SHA-256 differs"):
+            download(model_file(), target)
+    else:
+        download(model_file(), target)
+        assert target.read_bytes() == CONTENT
+
+
+def test_another_file_of_the_same_size_is_deleted(server, target):
+    server.behaviour = "other"
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        download(model_file(), target)
+    assert not target.exists()
+
+
+def test_another_size_is_refused_before_it_is_loaded(server, target):
+    with pytest.raises(InputError, match="^Choose another mirror with HF_ENDPOINT: "):
+        download(model_file(bytes=2 * len(CONTENT)), target)
+    assert not target.exists() and target.with_name("net.pth.part").stat().st_size == 0
+
+
+REFUSALS = {
+    "401": "^Accept the terms at https://huggingface.co/maker/model, .* set HF_TOKEN",
+    "403": "^Accept the terms at https://huggingface.co/maker/model, .* set HF_TOKEN",
+    "404": "^Run the same command again, or choose a mirror .*it answered 404",
+    "503": "^Run the same command again, or choose a mirror .*it answered 503",
+    "unsized": "^Run the same command again, .* how large the file is",
+}
+
+
+@pytest.mark.parametrize("behaviour", REFUSALS)
+def test_what_a_server_answers_is_named(server, target, behaviour):
+    server.behaviour = behaviour
+    with pytest.raises(InputError, match=REFUSALS[behaviour]):
+        download(model_file(), target)
+    assert not target.exists()
+
+
+def test_the_token_goes_to_the_mirror_alone(server, target, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    server.behaviour = "redirect"
+    download(model_file(), target)
+    (_, first), (path, second) = server.seen
+    assert first["Authorization"] == "Bearer hf_secret" and path == "/moved" and "Authorization" not in second
+
+
+def test_a_server_that_is_absent_is_named(target, monkeypatch):
+    monkeypatch.setattr(module, "PAUSE_S", 0)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="^Run the same command again, or choose a mirror"):
+        download(model_file(), target)
+
+
+@pytest.mark.parametrize("given", ["ftp://mirror", "mirror.example", "file:///tmp"])
+def test_an_endpoint_that_is_no_address(target, monkeypatch, given):
+    monkeypatch.setenv("HF_ENDPOINT", given)
+    with pytest.raises(UsageError, match="^Set HF_ENDPOINT to the address of a mirror"):
+        download(model_file(), target)
+
+
+def test_a_full_disk_is_found_before_the_download(server, target, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000})())
+    with pytest.raises(ResourceError, match="^Free 68.2 MB more on the disk of "):
+        download(model_file(), target)
+
+
+def test_two_downloads_of_one_file(server, target):
+    from sonic_nodes.media.file_lock import try_lock
+
+    target.parent.mkdir()
+    with open(target.with_name("net.pth.part"), "ab") as other:
+        if not try_lock(other.fileno()):
+            pytest.skip("this file system has no locks")
+        with pytest.raises(UsageError, match="^Wait for the other download of net.pth"):
+            download(model_file(), target)
+
+
+# The command
+
+
+@pytest.fixture
+def two_files(monkeypatch):
+    files = (model_file(), model_file(places=("checkpoints/b.safetensors",), networks=("vae",)))
+    monkeypatch.setattr("sonic_nodes.weights.files.FILES", files)
+    monkeypatch.setattr("sonic_nodes.commands.models_get.FILES", files)
+
+
+def test_the_command_loads_what_is_missing(server, two_files, tmp_path, capsys):
+    (tmp_path / "sonic").mkdir()
+    (tmp_path / "sonic/net.pth").write_bytes(b"mine")
+    assert command(["models", "get", "--models", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(tmp_path / "sonic/net.pth"), str(tmp_path / "checkpoints/b.safetensors")]
+    assert "non-commercial use only" in err and "1 of 2 files are missing, 1.0 MB in all" in err
+    assert (tmp_path / "sonic/net.pth").read_bytes() == b"mine", "what is there stays"
+    assert (tmp_path / "checkpoints/b.safetensors").read_bytes() == CONTENT and len(server.seen) == 1
+
+
+def test_the_command_loads_the_files_that_are_named(server, two_files, tmp_path, capsys):
+    assert command(["models", "get", "--models", str(tmp_path), "net.pth"]) == 0
+    assert len(server.seen) == 1 and not (tmp_path / "checkpoints").exists()
+    assert command(["models", "get", "--models", str(tmp_path), "other.pth"]) == 2
+    assert "Choose among net.pth, b.safetensors" in capsys.readouterr().err
+
+
+def test_nothing_is_loaded_without_the_command(server, two_files, tmp_path, capsys):
+    assert command(["models", "--models", str(tmp_path)]) == 7
+    assert "`sonic models get` downloads what is missing" in capsys.readouterr().out and server.seen == []
+
+
+def test_a_stop_says_that_it_goes_on(server, two_files, tmp_path, capsys, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sonic_nodes.commands.models_get.fetch", stop)
+    assert command(["models", "get", "--models", str(tmp_path)]) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+
+
+def test_every_file_has_an_address_of_its_name():
+    from pathlib import PurePosixPath
+
+    from sonic_nodes.weights.files import FILES
+
+    for file in FILES:
+        assert PurePosixPath(file.path).name == PurePosixPath(file.places[0]).name
+        assert f"https://huggingface.co/{'/'.join(file.path.split('/')[:2])}" in file.source
