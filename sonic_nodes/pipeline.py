@@ -18,6 +18,14 @@ MISMATCH_S = 0.1
 FEATHER = limits(SharedSettings, "feather")
 
 
+class RecordingTooShort(InputError):
+    """`fact`: both lengths, as a clause. The remedy is that of the node; the command has its own."""
+
+    def __init__(self, fact: str):
+        super().__init__(f"Set duration to 0, or on_mismatch to 'use shorter': {fact}.")
+        self.fact = fact
+
+
 def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None, **settings):
     """Find the face, crop, mask and resize; trim the sound. Returns SONIC_PREDATA, a dict:
 
@@ -69,10 +77,7 @@ def trim(sound, chosen):
     left = whole - start
     after = f" after start, {start:.2f} s" if start else ""
     if chosen.on_mismatch == "refuse" and wanted - left >= MISMATCH_S:
-        raise InputError(
-            f"Set duration to 0, or on_mismatch to 'use shorter': the recording has {left:.2f} s{after}, and duration "
-            f"asks for {wanted:.2f} s."
-        )
+        raise RecordingTooShort(f"the recording has {left:.2f} s{after}, and duration asks for {wanted:.2f} s")
     used = min(max(wanted, 1 / FPS), left) if wanted else left
     speech = sound.part(start, used)
     if wanted > left + 1e-9:

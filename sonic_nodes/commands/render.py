@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from .. import pipeline
 from ..engines import engine_class
-from ..errors import UsageError
+from ..errors import InputError, UsageError
 from ..media.audio import read_sound
 from ..media.channels import output_note
 from ..media.files import check_video_path, is_same_file
@@ -91,7 +91,10 @@ def prepared(request: RenderRequest) -> dict:
     """SONIC_PREDATA of the files."""
     picture, sound = load_picture(request.portrait), read_sound(request.speech)
     mask = read_mask(request.face_mask)
-    data = pipeline.prepare(picture.pixels, sound, face_mask=mask, **asdict(request.prepare))
+    try:
+        data = pipeline.prepare(picture.pixels, sound, face_mask=mask, **asdict(request.prepare))
+    except pipeline.RecordingTooShort as error:
+        raise InputError(f"Lower --duration, or leave it out to use all that there is: {error.fact}.") from None
     return data | {"notes": [*picture.notes, *data["notes"]]}
 
 

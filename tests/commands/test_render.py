@@ -137,3 +137,12 @@ def test_wrong_options_end_with_code_2(capsys):
     assert "usage: sonic" in capsys.readouterr().err
     assert main(["render", "a", "b", "-o", "c.mp4", "--sway", "3"]) == 2
     assert capsys.readouterr().err == "sonic: Choose --sway between 0 and 2: it is 3.0.\n"
+
+
+@pytest.mark.parametrize("start", [[], ["--start", "0.5"]])
+def test_a_duration_beyond_the_recording_is_refused_in_the_command_s_words(sample_dir, tmp_path, capsys, start):
+    out = tmp_path / "a.mp4"
+    assert main([*command(sample_dir), "-o", str(out), "--duration", "60", *start, *FAST]) == 3
+    told = capsys.readouterr().err
+    assert "sonic: Lower --duration, or leave it out to use all that there is: the recording has " in told
+    assert "on_mismatch" not in told and ("after start, 0.50 s" in told) == bool(start) and not out.exists()
