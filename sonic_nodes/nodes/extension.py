@@ -20,6 +20,7 @@ from .inference import SonicInference
 from .load_image import SonicLoadImage
 from .loader import SonicLoader
 from .model_files import register_folder
+from .model_list import register_route
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
 from .smooth import SonicMotionSmooth
@@ -55,6 +56,7 @@ class SonicExtension(ComfyExtension):
             return []
         warn_of_foreign_nodes()
         register_folder()
+        register_route()
         copy_samples(Path(folder_paths.get_input_directory()))
         problem = install_problem()
         if problem:

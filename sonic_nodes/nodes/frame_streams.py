@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from ..errors import InputError, UsageError
-from .comfy_types import even_size, frames_at_once, uint8_chunks
 from .lazy import lazy_import
 
 Report = Callable[..., None]  # report(done, total, preview or None): called while a chunk is made; may raise to end it
@@ -49,7 +48,7 @@ class ImageFrames(FrameStream):
         self.images = images
 
     def chunks(self, report):
-        return uint8_chunks(self.images)
+        return lazy_import("nodes.comfy_types").uint8_chunks(self.images)
 
 
 class DecodedFrames(FrameStream):
@@ -96,7 +95,9 @@ class PastedFrames(FrameStream):
     than the crop; their size may differ, for example after an upscaler."""
 
     def __init__(self, source: FrameStream, data: dict, feather: float):
-        super().__init__(source.count, *even_size(*data["source"].shape[:2]), source.fps)
+        super().__init__(
+            source.count, *lazy_import("nodes.comfy_types").even_size(*data["source"].shape[:2]), source.fps
+        )
         self.source, self.data, self.feather = source, data, feather
         image_height, image_width = data["image"].shape[:2]
         if abs(source.width * image_height - source.height * image_width) > SHAPE_ERROR * source.width * image_height:
@@ -110,7 +111,7 @@ class PastedFrames(FrameStream):
         return whole[:, : self.height, : self.width]
 
     def chunks(self, report):
-        step = frames_at_once(self.frame_bytes)
+        step = lazy_import("nodes.comfy_types").frames_at_once(self.frame_bytes)
         with closing(self.source.chunks(report)) as chunks:
             for chunk in chunks:
                 for start in range(0, len(chunk), step):
