@@ -56,6 +56,7 @@ extern PyMethodDef sonic_py_draft_voice_methods[];
 extern PyMethodDef sonic_py_draft_render_methods[];
 extern PyMethodDef sonic_py_sampler_methods[];
 extern PyMethodDef sonic_py_progress_methods[];
+extern PyMethodDef sonic_py_event_methods[];
 extern PyMethodDef sonic_py_gate_methods[];
 extern PyMethodDef sonic_py_lipsync_methods[];
 extern PyMethodDef sonic_py_smooth_methods[];

@@ -124,38 +124,59 @@ static estimate refine(sonic_scope *outer, const sonic_network *block, sonic_ten
     return next;
 }
 
-/* The coordinates of each pixel for grid_sample, [1, rows, columns, (x, y)]: -1 is the centre of the first pixel, 1 of
- * the last. */
-static sonic_tensor *pixel_grid(sonic_scope *scope, int64_t rows, int64_t columns)
+/* Where grid_sample finds the pixels: -1 is the centre of the first one of a row or column, 1 of the last. */
+typedef struct sampling_grid {
+    sonic_tensor *pixels; /* [1, rows, columns, (x, y)] */
+    sonic_tensor *unit;   /* [2]: of one pixel */
+} sampling_grid;
+
+/* out [count] */
+static void coordinates(float *out, int64_t count)
 {
-    float *grid = malloc((size_t)(rows * columns * 2) * sizeof *grid);
-    if (!grid) {
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (float)(2.0 * (double)i / (double)(count - 1) - 1.0);
+}
+
+/* The coordinates of columns, of rows, then both units: on the device of `like`, in one copy. */
+static sonic_tensor *coordinate_table(sonic_scope *scope, int64_t rows, int64_t columns, sonic_tensor *like)
+{
+    float *table = malloc((size_t)(columns + rows + 2) * sizeof *table);
+    if (!table) {
         sonic_scope_fail(scope, sonic_fail(SONIC_ERROR_MEMORY,
                                            "Choose a smaller resolution: no memory for a grid of %lld x %lld.",
                                            (long long)columns, (long long)rows));
         return NULL;
     }
-    for (int64_t y = 0; y < rows; y++)
-        for (int64_t x = 0; x < columns; x++) {
-            grid[2 * (y * columns + x)] = (float)(2.0 * (double)x / (double)(columns - 1) - 1.0);
-            grid[2 * (y * columns + x) + 1] = (float)(2.0 * (double)y / (double)(rows - 1) - 1.0);
-        }
-    sonic_tensor *out = st_from_host(scope, grid, st_shape4(1, rows, columns, 2));
-    free(grid);
-    return out;
+    coordinates(table, columns);
+    coordinates(table + columns, rows);
+    table[columns + rows] = 2.0f / (float)(columns - 1);
+    table[columns + rows + 1] = 2.0f / (float)(rows - 1);
+    sonic_tensor *out = st_from_host(scope, table, st_shape1(columns + rows + 2));
+    free(table);
+    return st_to_device_of(scope, st_take(out), like);
+}
+
+static sampling_grid sampling_grid_on(sonic_scope *scope, int64_t rows, int64_t columns, sonic_tensor *like)
+{
+    sonic_shape all = st_shape4(1, rows, columns, 1);
+    sonic_tensor *table = coordinate_table(scope, rows, columns, like);
+    sonic_tensor *x = st_reshape(scope, st_take(st_slice(scope, table, 0, 0, columns)), st_shape4(1, 1, columns, 1));
+    sonic_tensor *y = st_reshape(scope, st_take(st_slice(scope, table, 0, columns, rows)), st_shape4(1, rows, 1, 1));
+    sonic_tensor *parts[2] = {st_take(st_expand(scope, st_take(x), all)), st_take(st_expand(scope, st_take(y), all))};
+    sampling_grid grid = {st_cat(scope, parts, 2, 3), st_slice(scope, table, 0, columns + rows, 2)};
+    st_release(table);
+    return grid;
 }
 
 /* The image sampled at (x + flow x, y + flow y), border pixels repeated. flow [b, 2, rows, columns] in pixels is taken.
  */
-static sonic_tensor *warp(sonic_scope *outer, sonic_tensor *image, sonic_tensor *flow, sonic_tensor *grid)
+static sonic_tensor *warp(sonic_scope *outer, sonic_tensor *image, sonic_tensor *flow, const sampling_grid *grid)
 {
     static const int64_t channels_last[4] = {0, 2, 3, 1};
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    float per_pixel[2] = {2.0f / (float)(st_size(image, 3) - 1), 2.0f / (float)(st_size(image, 2) - 1)};
-    sonic_tensor *unit = st_cast_like(&s, st_from_host(&s, per_pixel, st_shape1(2)), grid);
-    sonic_tensor *at = st_mul(&s, st_take(st_permute(&s, st_take(flow), channels_last, 4)), st_take(unit));
-    at = st_add(&s, st_take(at), grid);
+    sonic_tensor *at = st_mul(&s, st_take(st_permute(&s, st_take(flow), channels_last, 4)), grid->unit);
+    at = st_add(&s, st_take(at), grid->pixels);
     sonic_tensor *y = st_return(&s, st_grid_sample(&s, image, st_take(at)));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;
 }
@@ -180,10 +201,10 @@ static sonic_tensor *interpolate(sonic_scope *scope, sonic_operator_call *call, 
 {
     static const int64_t scales[BLOCKS] = {4, 2, 1};
     int64_t batch = st_size(frames[0], 0), rows = st_size(frames[0], 2), columns = st_size(frames[0], 3);
-    sonic_tensor *grid = st_to_device_of(scope, st_take(pixel_grid(scope, rows, columns)), frames[0]);
+    sampling_grid grid = sampling_grid_on(scope, rows, columns, frames[0]);
     sonic_tensor *warped[2] = {frames[0], frames[1]}, *merged = NULL;
-    estimate now = {st_to_device_of(scope, st_take(st_zeros(scope, st_shape4(batch, 4, rows, columns))), frames[0]),
-                    st_to_device_of(scope, st_take(st_zeros(scope, st_shape4(batch, 1, rows, columns))), frames[0])};
+    estimate now = {st_zeros_on(scope, st_shape4(batch, 4, rows, columns), frames[0]),
+                    st_zeros_on(scope, st_shape4(batch, 1, rows, columns), frames[0])};
     for (int i = 0; i < BLOCKS && !scope->status; i++) {
         sonic_network block = sonic_network_part(net, "block%d", i);
         now = refine(scope, &block, warped, now, scales[i]);
@@ -191,7 +212,7 @@ static sonic_tensor *interpolate(sonic_scope *scope, sonic_operator_call *call, 
         for (int k = 0; k < 2; k++) {
             if (i > 0)
                 st_release(warped[k]);
-            warped[k] = warp(scope, frames[k], channels(scope, now.flow, 2 * k, 2), grid);
+            warped[k] = warp(scope, frames[k], channels(scope, now.flow, 2 * k, 2), &grid);
         }
         if (i == BLOCKS - 1 || call->probe_count > 0)
             merged = merge(scope, call, warped, now.mask, i);

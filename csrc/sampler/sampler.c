@@ -6,9 +6,14 @@
 #include "core/progress.h"
 #include "sampler/guidance.h"
 #include "sampler/preview.h"
+#include "sampler/readout.h"
 #include "sampler/schedule.h"
 #include "sampler/windows.h"
 #include "torch/device.h"
+
+/* Calls of the network that a device has been given and has not done, at most: enough to keep it busy, and so few that
+ * progress and Cancel are never two steps behind. */
+enum { CALLS_AHEAD = 2 };
 
 typedef struct job {
     sonic_operator_call *call;
@@ -26,36 +31,83 @@ typedef struct job {
     float *buckets, *pixels;            /* [frames, 2]; [4, rows, columns] */
     sonic_image preview;
     bool has_preview;
+    sonic_event *queued[CALLS_AHEAD + 1]; /* the end of each call that a device has still to do, the first one first */
+    int32_t queued_count;
+    bool is_late;                         /* a device computes while the host goes on: readouts are a step late */
+    sonic_readout readouts[2];            /* of even and of odd steps */
     int64_t order[SONIC_UNET_FRAMES_MAX]; /* the frames of the window in progress */
     float sigmas[SONIC_SCHEDULE_STEPS_MAX + 1];
 } job;
 
 /* Progress */
 
+/* Counts the calls that the device has done. */
+static void count_done(job *j)
+{
+    while (j->queued_count > 0 && sonic_event_is_past(j->queued[0])) {
+        sonic_event_free(j->queued[0]);
+        for (int32_t i = 1; i < j->queued_count; i++)
+            j->queued[i - 1] = j->queued[i];
+        j->queued_count--, j->done++;
+    }
+}
+
+/* Waits until no more than `count` calls are queued. */
+static void wait_for_calls(job *j, sonic_scope *scope, int32_t count)
+{
+    for (; !scope->status && j->queued_count > count; count_done(j))
+        sonic_scope_fail(scope, sonic_event_wait(j->queued[0]));
+}
+
+/* A call was made whose result is `out`: on the CPU it is done, a device will do it. */
+static void note_call(job *j, sonic_scope *scope, const sonic_tensor *out)
+{
+    sonic_event *end = j->is_late ? sonic_event_record(out) : NULL;
+    if (!end) {
+        j->done++;
+        return;
+    }
+    j->queued[j->queued_count++] = end;
+    wait_for_calls(j, scope, CALLS_AHEAD);
+}
+
 static void report(job *j, sonic_scope *scope)
 {
     if (scope->status)
         return;
+    count_done(j);
     sonic_scope_fail(scope, sonic_progress_report(j->done, j->total, j->has_preview ? &j->preview : NULL));
     j->has_preview = false;
 }
 
-/* Of the middle frame, denoised: (next - stay x) / (1 - stay). */
-static void draw_preview(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, double stay)
+static int64_t pixel_count(const job *j) { return SONIC_LATENT_CHANNELS * j->rows * j->columns; }
+
+/* The middle frame, denoised: (next - stay x) / (1 - stay). NULL where no preview is wanted. */
+static sonic_tensor *preview_frame(const job *j, sonic_scope *scope, sonic_tensor *x, sonic_tensor *next, double stay)
 {
     const sonic_progress *progress = sonic_progress_current();
-    if (!progress || !progress->wants_preview || outer->status || !st_has_values(outer, next))
-        return;
+    if (!progress || !progress->wants_preview || scope->status || !st_has_values(scope, next))
+        return NULL;
+    int64_t middle = j->windows.frames / 2;
+    sonic_tensor *clean = st_add_scaled(scope, st_take(st_slice(scope, next, 0, middle, 1)),
+                                        st_take(st_slice(scope, x, 0, middle, 1)), -stay);
+    return st_mul_scalar(scope, st_take(clean), 1.0 / (1.0 - stay));
+}
+
+static void draw_preview(job *j)
+{
+    sonic_preview_draw(j->preview.data, j->pixels, j->rows, j->columns);
+    j->has_preview = true;
+}
+
+static void draw_preview_now(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, double stay)
+{
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    int64_t middle = j->windows.frames / 2;
-    sonic_tensor *clean =
-        st_add_scaled(&s, st_take(st_slice(&s, next, 0, middle, 1)), st_take(st_slice(&s, x, 0, middle, 1)), -stay);
-    st_to_host(&s, j->pixels, SONIC_LATENT_CHANNELS * j->rows * j->columns,
-               st_take(st_mul_scalar(&s, st_take(clean), 1.0 / (1.0 - stay))));
-    if (!s.status)
-        sonic_preview_draw(j->preview.data, j->pixels, j->rows, j->columns);
-    j->has_preview = sonic_scope_close(&s) == SONIC_OK;
+    sonic_tensor *frame = preview_frame(j, &s, x, next, stay);
+    bool is_read = frame && st_to_host(&s, j->pixels, pixel_count(j), frame) == SONIC_OK;
+    if (sonic_scope_close(&s) == SONIC_OK && is_read)
+        draw_preview(j);
 }
 
 /* One window */
@@ -166,8 +218,8 @@ static sonic_tensor *direction(job *j, sonic_scope *outer, int64_t index, const 
         sonic_scope_fail(&s, j->call->scope->status); /* a layer that is not finite fails the call as a whole */
         for (int32_t b = 0; b < step.branches; b++)
             v = add_branch(&s, v, out, b, guidance->weights[step.first_branch + b]);
+        note_call(j, &s, out);
         st_release(out);
-        j->done++;
     }
     v = st_return(&s, v);
     return sonic_scope_close(&s) == SONIC_OK ? v : NULL;
@@ -208,16 +260,44 @@ static void run_window(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor
 
 /* The loop */
 
-static void check_latents(job *j, sonic_scope *scope, sonic_tensor *x)
+static void check_latents(const job *j, sonic_scope *scope, int32_t step, bool is_finite)
 {
-    if (scope->status || st_is_finite(scope, x) || scope->status)
+    if (!scope->status && !is_finite)
+        sonic_scope_fail(
+            scope,
+            sonic_fail(
+                SONIC_ERROR_FORMAT,
+                "Choose precision fp32 or bf16, or other weight files: after step %d of %d the latents are not finite.",
+                (int)step + 1, (int)j->settings->steps));
+}
+
+/* What was queued of an earlier step. */
+static void finish_readout(job *j, sonic_scope *scope, sonic_readout *readout)
+{
+    bool is_finite, draws = readout->has_frame;
+    int32_t step = readout->step;
+    if (scope->status || !readout->is_queued)
         return;
-    sonic_scope_fail(
-        scope,
-        sonic_fail(
-            SONIC_ERROR_FORMAT,
-            "Choose precision fp32 or bf16, or other weight files: after step %d of %d the latents are not finite.",
-            (int)j->step + 1, (int)j->settings->steps));
+    sonic_scope_fail(scope, sonic_readout_finish(readout, &is_finite, j->pixels, pixel_count(j)));
+    check_latents(j, scope, step, is_finite);
+    if (!scope->status && draws)
+        draw_preview(j);
+}
+
+/* Checks a step's latents and draws its preview: at once, or on a device those of the step before. `run` outlives the
+ * step. */
+static void read_out(job *j, sonic_scope *run, sonic_scope *scope, sonic_tensor *x, sonic_tensor *next, double stay)
+{
+    if (scope->status)
+        return;
+    if (!j->is_late) {
+        check_latents(j, scope, j->step, st_is_finite(scope, next));
+        draw_preview_now(j, scope, x, next, stay);
+        return;
+    }
+    sonic_readout_start(&j->readouts[j->step & 1], run, next, preview_frame(j, run, x, next, stay), j->step);
+    finish_readout(j, run, &j->readouts[(j->step + 1) & 1]);
+    sonic_scope_fail(scope, run->status);
 }
 
 /* One step of all windows. x is released. */
@@ -230,8 +310,7 @@ static sonic_tensor *run_step(job *j, sonic_scope *outer, sonic_tensor *x)
     sonic_tensor *next = st_mul_scalar(&s, x, step.keep);
     for (int64_t i = 0, count = sonic_windows_count(&j->windows); i < count && !s.status; i++)
         run_window(j, &s, x, next, i, &step);
-    check_latents(j, &s, next);
-    draw_preview(j, &s, x, next, step.stay);
+    read_out(j, outer, &s, x, next, step.stay);
     sonic_operator_probe(j->call, next, "latents.%d", (int)j->step);
     st_release(x);
     next = st_return(&s, next);
@@ -256,6 +335,36 @@ static sonic_tensor *initial_latents(job *j, sonic_scope *outer, const sonic_sam
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 
+static bool has_events(const sonic_scope *scope, const sonic_tensor *x)
+{
+    sonic_event *event = scope->status || !st_has_values(scope, x) ? NULL : sonic_event_record(x);
+    sonic_event_free(event);
+    return event != NULL;
+}
+
+/* What a device has still to do after the last step was queued. */
+static void finish_queued(job *j, sonic_scope *scope)
+{
+    while (!scope->status && j->queued_count > 1) {
+        wait_for_calls(j, scope, j->queued_count - 1);
+        report(j, scope);
+    }
+    if (j->has_preview)
+        report(j, scope);
+    for (int32_t i = 0; i < 2; i++)
+        finish_readout(j, scope, &j->readouts[i]); /* one of them is queued at most */
+    wait_for_calls(j, scope, 0);
+}
+
+/* What a run that failed has left. */
+static void drop_queued(job *j)
+{
+    for (int32_t i = 0; i < j->queued_count; i++)
+        sonic_event_free(j->queued[i]);
+    for (int32_t i = 0; i < 2; i++)
+        sonic_readout_drop(&j->readouts[i]);
+}
+
 static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sampler_inputs *in)
 {
     sonic_scope s;
@@ -263,11 +372,14 @@ static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sampler_inputs 
     st_to_host(&s, j->buckets, j->windows.frames * 2, in->buckets);
     sonic_tensor *x = initial_latents(j, &s, in);
     j->run = &s;
+    j->is_late = has_events(&s, x);
     for (j->step = 0; j->step < j->settings->steps && !s.status; j->step++)
         x = run_step(j, &s, x);
+    finish_queued(j, &s);
     report(j, &s);
     x = st_to_device_of(&s, st_take(st_mul_scalar(&s, st_take(x), 1.0 / SONIC_LATENT_SCALE)), in->noise);
     x = st_return(&s, x);
+    drop_queued(j);
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 

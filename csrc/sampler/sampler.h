@@ -6,7 +6,10 @@
  * bits on the same device.
  *
  * The progress callback (core/progress.h) gets the number of finished calls of the network before each of them, and
- * once a step a preview of the clip's middle frame. It can cancel the run. */
+ * once a step a preview of the clip's middle frame. It can cancel the run.
+ *
+ * A device is given work ahead of what it has done, two calls of the network at most: the host waits for events, never
+ * for a copy, and what it reads of a step it looks at after the next one was queued (readout.h). */
 #ifndef SONIC_SAMPLER_SAMPLER_H
 #define SONIC_SAMPLER_SAMPLER_H
 

@@ -14,11 +14,14 @@ namespace sonic
 
 bool may_run(sonic_scope *scope) { return !scope->status && !sonic_scope_fail(scope, sonic_progress_poll()); }
 
-// Texts of libtorch's allocators for CPU and GPU (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp), and
-// of C++'s.
+// Texts of libtorch's allocators (c10/core/impl/alloc_cpu.cpp, c10/cuda/CUDACachingAllocator.cpp; the text of
+// CUDAMallocAsyncAllocator.cpp ends at the number of the device, an int8_t that it prints as a character, where that is
+// 0), of C++'s, of cuBLAS and cuDNN, and of Level Zero's on Intel's cards.
 static bool is_out_of_memory(const char *message)
 {
-    for (const char *phrase : {"out of memory", "allocate memory", "not enough memory", "bad_alloc"})
+    for (const char *phrase :
+         {"out of memory", "allocate memory", "not enough memory", "bad_alloc", "Allocation on device", "_ALLOC_FAILED",
+          "OUT_OF_DEVICE_MEMORY", "OUT_OF_HOST_MEMORY", "CUDACachingAllocator"})
         if (strstr(message, phrase))
             return true;
     return false;
@@ -41,6 +44,27 @@ void fail_with_text(sonic_scope *scope, const char *what, const char *message)
 }
 
 void fail_with_exception(sonic_scope *scope, const char *what) { fail_with_text(scope, what, torch_message()); }
+
+// Whether the device of `like` has no room for so many bytes.
+static bool is_device_full(const sonic_tensor *like, int64_t bytes)
+{
+    const int64_t stride = 1;
+    int32_t type = 0, index = 0;
+    AtenTensorHandle room = nullptr;
+    if (!like || st_is_on_host(like) || aoti_torch_get_device_type(like->handle, &type) ||
+        aoti_torch_get_device_index(like->handle, &index))
+        return false;
+    if (aoti_torch_empty_strided(1, &bytes, &stride, aoti_torch_dtype_uint8(), type, index, &room))
+        return true;
+    aoti_torch_delete_tensor_object(room);
+    return false;
+}
+
+void fail_with_exception(sonic_scope *scope, const char *what, const sonic_tensor *like, int64_t bytes)
+{
+    const char *text = torch_message();
+    fail_with_text(scope, what, *text || !is_device_full(like, bytes) ? text : "the device is out of memory");
+}
 
 const char *torch_message()
 {
@@ -248,10 +272,23 @@ bool Call::dispatch(StableIValue *stack)
         return false;
     }
     if (torch_call_dispatcher(op_, overload_, stack, TORCH_ABI_VERSION)) {
-        fail_with_exception(scope_, title().text);
+        fail_with_exception(scope_, title().text, first_operand(), likely_bytes());
         return false;
     }
     return true;
+}
+
+// What an operator may have asked for: no network's result is larger, a layer that widens by the weight's first size
+// included.
+int64_t Call::likely_bytes() const
+{
+    enum { WORST = 4 };
+    Operands operands;
+    each_operand([&](sonic_tensor *x) { return operands.add(x), true; });
+    int64_t channels =
+        st_size(operands.first, strcmp(op_, "aten::linear") == 0 ? st_shape(operands.first).dims - 1 : 1);
+    int64_t wider = operands.second && channels > 0 ? st_size(operands.second, 0) / channels : 0;
+    return operands.bytes * (WORST + (wider < WORST * WORST ? wider : WORST * WORST));
 }
 
 sonic_tensor *Call::run()

@@ -58,6 +58,24 @@ sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape)
     return handle ? sonic::adopt(scope, handle) : nullptr;
 }
 
+sonic_tensor *st_zeros_on(sonic_scope *scope, sonic_shape shape, const sonic_tensor *like)
+{
+    int64_t strides[SONIC_TENSOR_MAX_DIMS] = {}, step = 1;
+    int32_t type = 0, index = 0;
+    AtenTensorHandle handle = nullptr;
+    if (!like || !sonic::may_run(scope) || aoti_torch_get_device_type(like->handle, &type) ||
+        aoti_torch_get_device_index(like->handle, &index))
+        return nullptr;
+    for (int32_t i = shape.dims - 1; i >= 0; step *= shape.size[i--])
+        strides[i] = step;
+    if (aoti_torch_empty_strided(shape.dims, shape.size, strides, aoti_torch_dtype_float32(), type, index, &handle)) {
+        sonic::fail_with_exception(scope, "a tensor of zeros", like, step * (int64_t)sizeof(float));
+        return nullptr;
+    }
+    aoti_torch_zero_(handle);
+    return sonic::adopt(scope, handle);
+}
+
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x)
 {
     sonic_scope inner;
@@ -77,18 +95,25 @@ sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_ten
 
 bool st_has_values(const sonic_scope *scope, const sonic_tensor *x) { return x && !sonic::is_dry_run(scope, x); }
 
-// By the largest and the smallest value: NaN propagates through both, and neither can overflow as a sum can.
+// NaN propagates through both, and neither can overflow as a sum can.
+sonic_tensor *st_extremes(sonic_scope *scope, sonic_tensor *x)
+{
+    sonic_tensor *parts[2] = {nullptr, nullptr};
+    const char *const names[2] = {"aten::amax", "aten::amin"};
+    for (int i = 0; i < 2; i++) {
+        sonic_tensor *extreme = Call(scope, names[i]).tensor(x).ints({}).boolean(false).run();
+        parts[i] = st_take(st_reshape(scope, st_take(extreme), st_shape1(1)));
+    }
+    return st_to_dtype(scope, st_take(st_cat(scope, parts, 2, 0)), SONIC_DTYPE_FLOAT32);
+}
+
 bool st_is_finite(sonic_scope *scope, sonic_tensor *x)
 {
     if (st_count(x) == 0 || !st_has_values(scope, x))
         return true;
-    for (const char *extreme : {"aten::amax", "aten::amin"}) {
-        float value = 0;
-        sonic_tensor *result = Call(scope, extreme).tensor(x).ints({}).boolean(false).run();
-        sonic_status status = st_to_host(scope, &value, 1, result);
-        st_release(result);
-        if (status == SONIC_OK && !std::isfinite(value))
-            return false;
-    }
-    return true;
+    float values[2] = {0, 0};
+    sonic_tensor *extremes = st_extremes(scope, x);
+    sonic_status status = st_to_host(scope, values, 2, extremes);
+    st_release(extremes);
+    return status != SONIC_OK || (std::isfinite(values[0]) && std::isfinite(values[1]));
 }

@@ -106,6 +106,9 @@ bool may_run(sonic_scope *scope);
 // Fails the scope with libtorch's last exception: SONIC_ERROR_MEMORY when its text says that memory ran out, else
 // SONIC_ERROR_TORCH. `what`: the operator and the shapes of its operands.
 void fail_with_exception(sonic_scope *scope, const char *what);
+// The same for an operator on `like`. Before torch 2.13 exceptions have no text; on a device memory is then said to
+// have run out if there is no room for `bytes`.
+void fail_with_exception(sonic_scope *scope, const char *what, const sonic_tensor *like, int64_t bytes);
 // The same with the text of an exception that was caught here; "": unknown.
 void fail_with_text(sonic_scope *scope, const char *what, const char *message);
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
@@ -165,6 +168,7 @@ class Call
     Title title() const;
     bool has_operands() const;
     const sonic_tensor *first_operand() const;
+    int64_t likely_bytes() const;
     bool fill(StableIValue *stack) const;
     bool dispatch(StableIValue *stack);
     void count(const sonic_tensor *result) const;
@@ -181,7 +185,8 @@ class Call
 sonic_tensor *scalar(sonic_scope *scope, double value);
 // 0-dim, of x's dtype and device: for operators that do not mix types.
 sonic_tensor *scalar_like(sonic_scope *scope, double value, const sonic_tensor *x);
-// The same for 1; on the CPU one shared tensor of no scope, which the caller must not release.
+// The same for 1, shared, so that the caller must not release it: on the CPU one of no scope, on a device one of the
+// root scope.
 sonic_tensor *one_like(sonic_scope *scope, const sonic_tensor *x);
 // float64 [1] on the CPU; shared for 1.
 sonic_tensor *scalar_list(sonic_scope *scope, double value);
@@ -191,9 +196,9 @@ sonic_tensor *scalar_list(sonic_scope *scope, double value);
 // GELU's operator is in this namespace of the dispatcher.
 void gelu_name_operator(const char *space);
 
-// ops.cpp
+// transfer.cpp
 
-// x on that device in that dtype: x itself or a new tensor.
+// x on that device in that dtype: x itself or a new tensor. The host waits when it is a copy.
 sonic_tensor *to(sonic_scope *scope, sonic_tensor *x, int32_t device_type, int32_t device_index, int32_t dtype);
 
 } // namespace sonic

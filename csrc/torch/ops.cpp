@@ -48,7 +48,7 @@ sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, 
         return nullptr;
     AtenTensorHandle padded = nullptr;
     if (aoti_torch_aten_pad(x->handle, sides, count, "constant", nullptr, &padded)) {
-        sonic::fail_with_exception(scope, "pad");
+        sonic::fail_with_exception(scope, "pad", x, st_count(x) * (int64_t)sizeof(float));
         return nullptr;
     }
     sonic_tensor *y = sonic::adopt(scope, padded);
@@ -74,7 +74,7 @@ static sonic_tensor *subtract(sonic_scope *scope, const char *name, sonic_tensor
         return nullptr;
     AtenTensorHandle result = sonic::is_dry_run(scope, a) ? sonic::meta_elementwise(a, b) : nullptr;
     if (!result && aoti_torch_aten_subtract_Tensor(a->handle, b->handle, alpha, &result)) {
-        sonic::fail_with_exception(scope, name);
+        sonic::fail_with_exception(scope, name, a, st_count(a) * (int64_t)sizeof(float));
         return nullptr;
     }
     sonic_tensor *sum = sonic::adopt(scope, result);
@@ -138,44 +138,4 @@ sonic_tensor *st_to_dtype(sonic_scope *scope, sonic_tensor *x, sonic_dtype dtype
         .boolean(false)
         .none()
         .run();
-}
-
-sonic_tensor *sonic::to(sonic_scope *scope, sonic_tensor *x, int32_t device_type, int32_t device_index, int32_t dtype)
-{
-    // A Device is passed as its index in the low and its type in the high half (stableivalue_conversions.h).
-    uint64_t device = (uint64_t)(uint32_t)device_index | (uint64_t)(uint32_t)device_type << 32;
-    return Call(scope, "aten::to", "device")
-        .tensor(x)
-        .integer((int64_t)device)
-        .integer(dtype)
-        .boolean(false)
-        .boolean(false)
-        .none()
-        .run();
-}
-
-static sonic_tensor *to_device_of(sonic_scope *scope, sonic_tensor *x, const sonic_tensor *like, int32_t dtype)
-{
-    int32_t type = 0, index = 0;
-    if (scope->status || !x || !like)
-        return nullptr;
-    aoti_torch_get_device_type(like->handle, &type);
-    aoti_torch_get_device_index(like->handle, &index);
-    return sonic::to(scope, x, type, index, dtype);
-}
-
-sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)
-{
-    int32_t dtype = 0;
-    if (x)
-        aoti_torch_get_dtype(x->handle, &dtype);
-    return to_device_of(scope, x, like, dtype);
-}
-
-sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)
-{
-    int32_t dtype = 0;
-    if (like)
-        aoti_torch_get_dtype(like->handle, &dtype);
-    return to_device_of(scope, x, like, dtype);
 }

@@ -44,7 +44,7 @@ sonic_tensor *st_empty_images(sonic_scope *scope, sonic_tensor *x, int64_t count
     strides[0] = shape.size[0] ? st_count(x) / shape.size[0] : 0;
     shape.size[0] = count;
     if (aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, device, index, &handle)) {
-        sonic::fail_with_exception(scope, "a tensor for the parts of a video");
+        sonic::fail_with_exception(scope, "a tensor for the parts of a video", x, st_count(x) * (int64_t)sizeof(float));
         return nullptr;
     }
     return sonic::adopt(scope, handle);
@@ -99,7 +99,7 @@ static void fail_in_addmm(sonic_scope *scope, const sonic_tensor *y, const sonic
     char what[96];
     snprintf(what, sizeof what, "addmm on [%lld,%lld] [%lld,%lld]", (long long)st_size(y, 0), (long long)st_size(y, 1),
              (long long)st_size(weight, 0), (long long)st_size(weight, 1));
-    sonic::fail_with_exception(scope, what);
+    sonic::fail_with_exception(scope, what, y, st_count(y) * (int64_t)sizeof(float));
 }
 
 sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor *y, sonic_tensor *weight)

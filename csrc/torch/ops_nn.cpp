@@ -135,11 +135,54 @@ sonic_tensor *st_softmax(sonic_scope *scope, sonic_tensor *x, int64_t dim)
     return Call(scope, "aten::softmax", "int").tensor(x).integer(dim).none().run();
 }
 
-sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale)
+static sonic_tensor *attend(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale)
 {
     Call call(scope, "aten::scaled_dot_product_attention");
     call.tensor(q).tensor(k).tensor(v).none().real(0.0).boolean(false);
     return (scale > 0 ? call.optional_real(scale) : call.none()).boolean(false).run();
+}
+
+// Kernels of CUDA have a row of their grid for each sequence: gridDim.y and .z end at 65535 ("CUDA C++ Programming
+// Guide", Technical Specifications). Slices of this many each:
+enum { SEQUENCES_MAX = 65535, SEQUENCES = 32768 };
+
+static bool exceeds_a_grid(const sonic_scope *scope, const sonic_tensor *q)
+{
+    bool on_gpu = sonic::is_dry_run(scope, q) ? sonic::cost_meter_is_for_gpu(scope->meter) : !st_is_on_host(q);
+    return on_gpu && st_size(q, 0) > SEQUENCES_MAX;
+}
+
+static sonic_tensor *attend_in_slices(sonic_scope *outer, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v,
+                                      double scale)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    sonic_tensor *operands[3] = {q, k, v}, *y = nullptr;
+    bool taken[3];
+    for (int i = 0; i < 3; i++)
+        taken[i] = operands[i] && operands[i]->taken;
+    for (sonic_tensor *x : operands)
+        if (x)
+            x->taken = false; // still read after the first operator
+    y = Call(&s, "aten::empty_like").tensor(q).none().none().none().none().none().run();
+    for (int64_t at = 0, all = st_size(q, 0); at < all && !s.status; at += SEQUENCES) {
+        int64_t count = all - at < SEQUENCES ? all - at : (int64_t)SEQUENCES;
+        sonic_tensor *part = attend(&s, st_take(st_slice(&s, q, 0, at, count)), st_take(st_slice(&s, k, 0, at, count)),
+                                    st_take(st_slice(&s, v, 0, at, count)), scale);
+        sonic_tensor *target = st_take(st_slice(&s, y, 0, at, count));
+        st_release(Call(&s, "aten::copy_").tensor(target).tensor(st_take(part)).boolean(false).run());
+    }
+    y = st_return(&s, y);
+    sonic_status status = sonic_scope_close(&s);
+    for (int i = 0; i < 3; i++)
+        if (taken[i])
+            st_release(operands[i]);
+    return status == SONIC_OK ? y : nullptr;
+}
+
+sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale)
+{
+    return exceeds_a_grid(scope, q) ? attend_in_slices(scope, q, k, v, scale) : attend(scope, q, k, v, scale);
 }
 
 sonic_tensor *st_div(sonic_scope *scope, sonic_tensor *a, sonic_tensor *b)

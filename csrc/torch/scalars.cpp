@@ -85,12 +85,40 @@ static sonic_tensor *one_in_host_memory(int32_t dtype)
     return nullptr;
 }
 
+static bool on_same_device(const sonic_tensor *a, const sonic_tensor *b)
+{
+    int32_t type[2] = {0, 0}, index[2] = {0, 0};
+    aoti_torch_get_device_type(a->handle, &type[0]), aoti_torch_get_device_type(b->handle, &type[1]);
+    aoti_torch_get_device_index(a->handle, &index[0]), aoti_torch_get_device_index(b->handle, &index[1]);
+    return type[0] == type[1] && index[0] == index[1];
+}
+
+// The number 1 on x's device: created once in a call of an operator, whose root scope keeps it; no meter counts it.
+// nullptr: create one.
+static sonic_tensor *one_of_root(sonic_scope *scope, const sonic_tensor *x)
+{
+    sonic_dtype dtype = st_dtype(x);
+    sonic_scope *root = scope->root;
+    if (scope->status || sonic::is_dry_run(scope, x) || dtype > SONIC_DTYPE_BFLOAT16)
+        return nullptr;
+    if (!root->ones[dtype]) {
+        sonic_cost_meter *meter = root->meter;
+        root->meter = nullptr;
+        root->ones[dtype] = sonic::scalar_like(root, 1.0, x);
+        root->meter = meter;
+        if (root->ones[dtype])
+            root->ones[dtype]->taken = false;
+    }
+    sonic_tensor *one = root->ones[dtype];
+    return one && on_same_device(one, x) ? one : nullptr;
+}
+
 sonic_tensor *sonic::one_like(sonic_scope *scope, const sonic_tensor *x)
 {
-    int32_t dtype = 0, device = -1;
-    if (!x || aoti_torch_get_dtype(x->handle, &dtype) || aoti_torch_get_device_type(x->handle, &device))
+    int32_t dtype = 0;
+    if (!x || aoti_torch_get_dtype(x->handle, &dtype))
         return nullptr;
-    sonic_tensor *one = device == aoti_torch_device_type_cpu() ? one_in_host_memory(dtype) : nullptr;
+    sonic_tensor *one = st_is_on_host(x) ? one_in_host_memory(dtype) : one_of_root(scope, x);
     return one ? one : scalar_like(scope, 1.0, x);
 }
 

@@ -58,7 +58,10 @@ sonic_tensor *sonic::share(sonic_scope *scope, const sonic_tensor *x)
 void sonic_scope_open(sonic_scope *scope, sonic_scope *parent)
 {
     scope->parent = parent;
+    scope->root = parent ? parent->root : scope;
     scope->first = nullptr;
+    for (sonic_tensor *&one : scope->ones)
+        one = nullptr;
     scope->status = parent ? parent->status : SONIC_OK;
     scope->meter = parent ? parent->meter : nullptr;
 }

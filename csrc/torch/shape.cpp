@@ -17,14 +17,19 @@ int32_t sonic::torch_dtype(sonic_dtype dtype)
     }
 }
 
-void *st_data(const sonic_tensor *x)
+bool st_is_on_host(const sonic_tensor *x)
 {
     int32_t device = -1;
+    return x && aoti_torch_get_device_type(x->handle, &device) == AOTI_TORCH_SUCCESS &&
+           device == aoti_torch_device_type_cpu();
+}
+
+void *st_data(const sonic_tensor *x)
+{
     bool contiguous = false;
     void *data = nullptr;
-    if (!x || aoti_torch_get_device_type(x->handle, &device) || aoti_torch_is_contiguous(x->handle, &contiguous))
-        return nullptr;
-    if (device != aoti_torch_device_type_cpu() || !contiguous || aoti_torch_get_data_ptr(x->handle, &data))
+    if (!st_is_on_host(x) || aoti_torch_is_contiguous(x->handle, &contiguous) || !contiguous ||
+        aoti_torch_get_data_ptr(x->handle, &data))
         return nullptr;
     return data;
 }

@@ -59,10 +59,11 @@ struct sonic_generator; /* random.h */
 
 /* Public so that it can be a local variable and opening it cannot fail; the fields are private to csrc/torch. */
 typedef struct sonic_scope {
-    struct sonic_scope *parent;
+    struct sonic_scope *parent, *root;
     sonic_tensor *first;
     sonic_status status;
     struct sonic_cost_meter *meter; /* cost_meter.h; NULL: nothing is counted */
+    sonic_tensor *ones[3];          /* of a root: the number 1 on a device, in each dtype that networks compute in */
 } sonic_scope;
 
 #define SONIC_TENSOR_MAX_DIMS 8
@@ -94,6 +95,10 @@ void st_release(sonic_tensor *x);
 /* Creating and reading tensors. Host copies are float32, C order. */
 sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape);
 sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
+/* The same on the device of `like` */
+sonic_tensor *st_zeros_on(sonic_scope *scope, sonic_shape shape, const sonic_tensor *like);
+/* Whether x is in host memory, which the CPU computes on. */
+bool st_is_on_host(const sonic_tensor *x);
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x);
 /* Normal noise in host memory: what torch.randn draws for that dtype (float32, float16 or bfloat16). */
 sonic_tensor *st_normal(sonic_scope *scope, struct sonic_generator *generator, sonic_shape shape, sonic_dtype dtype);
@@ -124,6 +129,8 @@ static inline sonic_shape st_shape4(int64_t a, int64_t b, int64_t c, int64_t d)
     return s;
 }
 
+/* The largest and the smallest value, float32 [2] on x's device; NaN where x has one */
+sonic_tensor *st_extremes(sonic_scope *scope, sonic_tensor *x);
 /* True when no value is NaN or infinite. Synchronises with the device: for debugging, not for every run. */
 bool st_is_finite(sonic_scope *scope, sonic_tensor *x);
 /* False in a dry run on the meta device (cost_meter.h), whose tensors have no values. */
@@ -217,6 +224,7 @@ sonic_tensor *st_gather(sonic_scope *scope, sonic_tensor *x, int64_t dim, sonic_
 sonic_tensor *st_expand(sonic_scope *scope, sonic_tensor *x, sonic_shape shape);
 sonic_tensor *st_transpose(sonic_scope *scope, sonic_tensor *x, int64_t a, int64_t b);
 sonic_tensor *st_channels_last(sonic_scope *scope, sonic_tensor *x); /* [b, c, h, w] stored as [b, h, w, c] */
+/* From host memory to a device, without waiting for what the device has still to do. */
 sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like);
 sonic_tensor *st_cast_like(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like); /* dtype and device */
 /* int64 values from host memory, on the CPU. */

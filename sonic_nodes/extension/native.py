@@ -3,11 +3,14 @@
 import os
 
 from ..errors import ResourceError
+from . import events
 from .loading import load
+from .precision import ExactFloat32
 
 __all__ = ["_sonic", "call"]
 
 torch, _sonic, _OPERATORS = load()
+_sonic.provide_events(events.record, events.query)
 _LOADED_IN = os.getpid()
 
 
@@ -23,7 +26,7 @@ def call(name: str, tensors, names="", numbers=()):
     if os.getpid() != _LOADED_IN and torch.get_num_threads() > 1:
         torch.set_num_threads(1)  # a forked child has no OpenMP threads and would wait for them forever
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), ExactFloat32(torch):
             operator = getattr(_OPERATORS, name)
             return _sonic.run_operator(operator, list(tensors), names, [float(n) for n in numbers])
     except MemoryError as error:

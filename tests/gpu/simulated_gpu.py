@@ -63,11 +63,11 @@ class Module:
 
     @staticmethod
     def device_count() -> int:
-        return torch.accelerator.device_count()
+        return start().library.simulated_device_count()
 
     @staticmethod
     def is_available() -> bool:
-        return torch.accelerator.is_available()
+        return Module.device_count() > 0
 
     @staticmethod
     def current_device() -> int:

@@ -64,10 +64,12 @@ at::Tensor unfold(const at::Tensor &x, int64_t dim, int64_t size, int64_t step)
 
 // Copies
 
-// Counts a copy between host memory and a device; whether it is asynchronous.
-bool count_copy(const at::Tensor &host, bool to_device, bool asynchronous)
+// Counts a copy between host memory and a device; whether it is asynchronous. A copy that converts or reorders goes
+// through memory that is not pinned.
+bool count_copy(const at::Tensor &host, const at::Tensor &there, bool to_device, bool asynchronous)
 {
-    bool late = asynchronous && is_pinned(host.const_data_ptr());
+    bool plain = host.scalar_type() == there.scalar_type() && host.is_contiguous() && there.is_contiguous();
+    bool late = asynchronous && plain && is_pinned(host.const_data_ptr());
     if (to_device)
         late ? counters.async_to_device++ : counters.blocking_to_device++;
     else
@@ -80,7 +82,8 @@ at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool asynchro
     bool device_to_device = on_device(from) && on_device(to);
     at::Device device = on_device(to) ? to.device() : from.device();
     c10::DeviceGuard guard(device);
-    bool late = !device_to_device && count_copy(on_device(to) ? from : to, on_device(to), asynchronous);
+    bool late = !device_to_device &&
+                count_copy(on_device(to) ? from : to, on_device(to) ? to : from, on_device(to), asynchronous);
     std::string name = !device_to_device                        ? on_device(to) ? "copy to device" : "copy to host"
                        : from.device() != to.device()           ? "copy between devices"
                        : from.scalar_type() != to.scalar_type() ? "copy cast"

@@ -36,7 +36,8 @@ void arrive(Clock::time_point now)
 {
     for (size_t i = 0; i < arrivals.size();)
         if (arrivals[i].due <= now) {
-            arrivals[i].target.copy_(arrivals[i].values);
+            memcpy(arrivals[i].target.mutable_data_ptr(), arrivals[i].values.const_data_ptr(),
+                   arrivals[i].values.nbytes());
             arrivals.erase(arrivals.begin() + (long)i);
         } else
             i++;
@@ -152,7 +153,7 @@ void wait_for(int device) { wait_until(end_of_work(device)); }
 
 void copy_later(int device, const at::Tensor &source, const at::Tensor &target)
 {
-    at::Tensor values = source.to(target.scalar_type()).clone();
+    at::Tensor values = source.to(target.scalar_type()).clone(at::MemoryFormat::Contiguous);
     memset(target.mutable_data_ptr(), 0xff, target.nbytes());
     std::lock_guard<std::mutex> lock(clock_lock);
     arrivals.push_back({device, busy_until[device], values, target});
@@ -177,6 +178,8 @@ void simulated_types(int float16, int bfloat16)
 }
 
 void simulated_devices(int count) { simulated::device_count = count; }
+
+int simulated_device_count() { return simulated::device_count; }
 
 int simulated_current() { return simulated::current; }
 
