@@ -11,7 +11,8 @@ from .printable import printable, printable_lines
 
 # What says that memory or address space ran out where no MemoryError does: libtorch's allocators, C++, the C library's
 # ENOMEM in any wrapper, OpenCV's error -4, codecs under Pillow (libImaging/codec_fd.c, libwebp, libavif), the dynamic
-# loader, oneDNN, Python's and libtorch's threads (pthread_create: EAGAIN), CUDA.
+# loader, oneDNN, Python's and libtorch's threads (pthread_create: EAGAIN), CUDA with its libraries, Level Zero. The
+# text of CUDA's second allocator ends at the number of the device, a zero byte on device 0: "Allocation on device ".
 _MEMORY_TEXTS = (
     "out of memory",
     "not enough memory",
@@ -19,6 +20,11 @@ _MEMORY_TEXTS = (
     "no memory",
     "insufficient memory",
     "allocate memory",
+    "allocation on device",
+    "_alloc_failed",
+    "out_of_device_memory",
+    "out_of_host_memory",
+    "cudacachingallocator",
     "memory allocation",
     "memory error",
     "bad_alloc",
@@ -115,6 +121,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         if isinstance(error, (MemoryError, ResourceError)) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):  # torch's, whatever its text
             return True
         if getattr(error, "winerror", None) in _MEMORY_WINERRORS:
             return True

@@ -62,6 +62,13 @@ def test_errors_that_libraries_raise():
         OSError(errno.ENOMEM, "Cannot allocate memory", "picture.png"),
         RuntimeError("conv2d on [1,3,193,193] failed: could not create a primitive"),
         torch.OutOfMemoryError("CUDA out of memory."),
+        torch.OutOfMemoryError("Allocation on device "),
+        torch.OutOfMemoryError(),
+        RuntimeError("linear on [2,3] [4,3] failed: Allocation on device 1 would exceed allowed memory."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"),
+        torch.AcceleratorError("CUDA error: out of memory"),
     ],
 )
 def test_errors_that_need_luck_to_be_raised(error):

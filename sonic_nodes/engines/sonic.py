@@ -19,13 +19,13 @@ from ..models.sampler import SPEEDS, Settings, frame_count
 from ..weights.models import Models
 from .base import Description, Engine, Notify, description_in
 from .clip_spec import ClipSpec
+from .devices import DTYPES, check_operators, computable, device_of, dtype_on, usual_dtype
 from .lru_cache import LruCache
 from .progress import Progress, Report, chunks_with_progress
 from .resources import budget_of, plan_for
 from .settings import LENGTHS, SharedSettings, SonicOptions, SonicSettings, limits
 from .stages import Stages, noise_of
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 CACHE_BYTES = 256 << 20
 PROGRESS_UNIT_FLOP = 10**6  # fine enough for the smallest networks; an hour's clip stays below 2^53
 TERMS = (
@@ -70,7 +70,8 @@ class SonicEngine(Engine):
     ):
         SonicOptions(precision=precision, audio_strength=audio_strength, plan=plan)  # raises UsageError
         self.models, self.audio_strength, self.kind, self.speed = models, audio_strength, plan, speed
-        self.device, self.dtype = torch.device(device), DTYPES.get(precision)
+        self.device = torch.device(device)
+        self.dtype = dtype_on(self.device, precision)
         self.budget = budget or (lambda: budget_of(self))
         self.cache, self.notify = LruCache(CACHE_BYTES), notify
         self.offload = False
@@ -99,8 +100,7 @@ class SonicEngine(Engine):
         return plan_for(ClipSpec.of(data, settings.length), sampler_settings(settings), self)
 
     def calibrate(self, dtype: torch.dtype | None = None):
-        usual = torch.float32 if self.device.type == "cpu" else torch.float16
-        self.speed = self.speed or speed_of(self.device, dtype or self.dtype or usual)
+        self.speed = self.speed or speed_of(self.device, dtype or self.dtype or usual_dtype(self.device))
 
     def infer(
         self, data: dict, seed: int, settings: SonicSettings | None = None, progress: Report | None = None
@@ -110,6 +110,7 @@ class SonicEngine(Engine):
         settings = settings or SonicSettings()
         clip = ClipSpec.of(data, settings.length)
         clip.check_mask()
+        check_operators(self.device, self.dtype or usual_dtype(self.device))
         self.models.refresh()
         plan = plan_for(clip, sampler_settings(settings), self)
         self._prepare_kernels(plan.dtype)
@@ -154,7 +155,9 @@ class SonicEngine(Engine):
     ) -> Iterator[np.ndarray]:
         samples, clip, described = checked_latent(latent, data)
         self.models.refresh()
-        stages = self._stages(self.dtype or DTYPES[described["precision"]], self.offload)
+        dtype = self.dtype or computable(self.device, DTYPES[described["precision"]])
+        check_operators(self.device, dtype)
+        stages = self._stages(dtype, self.offload)
         chunks = video.decode_chunks(samples, lambda part: stages.decoding(part, data.get("vae")))
         if interpolate:
             chunks = video.interpolate(chunks, stages.in_between)
@@ -200,20 +203,6 @@ class SonicEngine(Engine):
         with run_progress.during(Stage.SOUND) as advance:
             tokens = self.cache.get(speech, lambda: stages.sound(clip, embedding, advance), lambda tokens: tokens.bytes)
         return embedding, mean, tokens, run_progress
-
-
-def device_of(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-        return device
-    except (RuntimeError, AssertionError) as error:
-        why = str(error).splitlines()[0]
-        raise UsageError(
-            f"Choose the device cpu, or cuda on a machine that has it: {name!r} cannot be used ({why})."
-        ) from None
 
 
 def sampler_settings(settings: SonicSettings) -> Settings:

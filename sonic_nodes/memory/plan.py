@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-from ..errors import ResourceError, UsageError, says_out_of_memory
+from ..errors import ResourceError, UsageError, is_out_of_memory
 from ..models.constants import CHUNK, LATENT_FPS, WINDOW
 from ..models.sampler import Settings
 from . import KINDS, estimate
@@ -400,13 +400,6 @@ def more_memory(least: Plan) -> list[str]:
     return [
         f"free {size(count)} more: close other programs that use {what}" for what, count in missing.items() if count > 0
     ]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch's allocators raised it, or our C code, which passes their text on."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError, ResourceError)):
-        return True
-    return isinstance(error, RuntimeError) and says_out_of_memory(str(error))
 
 
 def nothing(*_):

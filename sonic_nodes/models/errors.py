@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from ..errors import InputError, OutOfMemoryError, ResourceError, says_out_of_memory
+from ..errors import InputError, OutOfMemoryError, ResourceError, is_out_of_memory, says_out_of_memory
 
 OUT_OF_MEMORY = "memory ran out while"
 
@@ -21,7 +21,9 @@ def user_errors(stage: str):
             raise
         raise out_of_memory(stage, str(error).split("\n")[0]) from None
     except RuntimeError as error:
-        if type(error) is not RuntimeError:  # raised by the caller's progress callback, not by an operator
+        if type(error) is not RuntimeError:  # the device's (torch.AcceleratorError), or of the progress callback
+            if isinstance(error, torch.AcceleratorError) and is_out_of_memory(error):
+                raise out_of_memory(stage, str(error).split("\n")[0]) from None
             raise
         text = str(error).split("\nException raised from")[0].strip()
         raise (

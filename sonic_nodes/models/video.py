@@ -11,6 +11,8 @@ from .constants import CHUNK
 from .errors import require_finite, user_errors
 from .picture import match_weights
 
+DECODING, INTERPOLATING = "decoding frames", "interpolating frames"
+
 
 def decode_chunk(latents: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
     """latents [n, 4, h, w], already divided by 0.18215 -> [n, 3, 8 h, 8 w] in -1..1. Temporal layers see these frames
@@ -20,9 +22,8 @@ def decode_chunk(latents: torch.Tensor, weights: dict[str, torch.Tensor]) -> tor
         inputs = {"latents": match_weights(latents, weights)}
         return run_network("vae_decoder", inputs, weights, [len(latents)], check_finite=check_finite)[0]
 
-    stage = "decoding frames"
-    with user_errors(stage):
-        return require_finite(decode(), stage, lambda: decode(True))
+    with user_errors(DECODING):
+        return require_finite(decode(), DECODING, lambda: decode(True))
 
 
 def decode_chunks(
@@ -31,7 +32,9 @@ def decode_chunks(
     """latents [frames, 4, h, w] -> float32 [up to `chunk`, 3, 8 h, 8 w] in 0..1. `decode`: decode_chunk with its
     weights."""
     for part in latents.split(chunk):
-        yield decode(part).float().mul(0.5).add_(0.5).clamp_(0, 1)
+        with user_errors(DECODING):
+            frames = decode(part).float().mul(0.5).add_(0.5).clamp_(0, 1)
+        yield frames
 
 
 def between(before: torch.Tensor, after: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -41,9 +44,8 @@ def between(before: torch.Tensor, after: torch.Tensor, weights: dict[str, torch.
         inputs = {"before": match_weights(before, weights), "after": match_weights(after, weights)}
         return run_network("rife", inputs, weights, check_finite=check_finite)[0]
 
-    stage = "interpolating frames"
-    with user_errors(stage):
-        return require_finite(interpolate_pair(), stage, lambda: interpolate_pair(True)).to(after.device)
+    with user_errors(INTERPOLATING):
+        return require_finite(interpolate_pair(), INTERPOLATING, lambda: interpolate_pair(True)).to(after.device)
 
 
 def interpolate(
@@ -56,14 +58,18 @@ def interpolate(
         for frame in chunk.split(1):
             frames += [frame] if last is None else [halfway(last, frame), frame]
             last = frame
-        yield torch.cat(frames)
+        with user_errors(INTERPOLATING):
+            joined = torch.cat(frames)
+        yield joined
 
 
 def uint8_frames(chunks: Iterable[torch.Tensor], count: int) -> Iterator[np.ndarray]:
     """The first `count` frames of `chunks`, float32 [n, 3, H, W] in 0..1 -> uint8 [n, H, W, 3], rounded to nearest."""
     for chunk in chunks:
         kept = chunk[:count]
-        yield kept.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        with user_errors(DECODING):
+            frames = kept.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        yield frames
         count -= len(kept)
         if count <= 0:
             return

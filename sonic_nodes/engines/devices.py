@@ -1,0 +1,122 @@
+"""Where the networks run: the device that a user named, the types it computes in, the operators it has."""
+
+import functools
+
+import torch
+
+from ..errors import ResourceError, UsageError
+from ..extension.native import call
+from ..memory.device import computes_in, name_of
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+# One call of each kind of operator that the networks make, with the shapes of its operands and its numbers: kernels
+# that some devices lack, in PyTorch or in their driver (csrc/torch/tensor_operator.h).
+OPERATORS = (
+    ("conv1d", ((1, 4, 8), (4, 4, 3), (4,)), (1, 1, 1)),
+    ("conv2d", ((1, 4, 8, 8), (4, 4, 3, 3), (4,)), (1, 1, 1)),
+    ("conv3d", ((1, 4, 3, 4, 4), (4, 4, 3, 1, 1), (4,)), (1, 0, 0)),
+    ("conv_transpose2d", ((1, 4, 8, 8), (4, 4, 4, 4), (4,)), (2, 1)),
+    ("linear", ((2, 8), (4, 8), (4,)), ()),
+    ("matmul", ((2, 4, 8), (2, 8, 4)), ()),
+    ("group_norm", ((1, 4, 8, 8), (4,), (4,)), (2, 1e-6)),
+    ("layer_norm", ((2, 8), (8,), (8,)), (1e-5,)),
+    ("attention", ((1, 2, 4, 8),) * 3, (0,)),
+    ("softmax", ((2, 8),), (1,)),
+    ("silu_in_place", ((2, 8),), ()),
+    ("gelu_in_place", ((2, 8),), ()),
+    ("sigmoid", ((2, 8),), ()),
+    ("prelu", ((1, 4, 8, 8), (4,)), ()),
+    ("add_product_in_place", ((2, 8),) * 3, (0.5,)),
+    ("lerp_in_place", ((2, 8),) * 2, (0.5,)),
+    ("add_linear_in_place", ((2, 4), (2, 8), (4, 8)), ()),
+    ("sub", ((2, 8),) * 2, ()),
+    ("clamp", ((2, 8),), (0, 1)),
+    ("cat", ((2, 8),) * 2, (0,)),
+    ("mean", ((2, 8),), (0,)),
+    ("resize_nearest", ((1, 4, 8, 8),), (2,)),
+    ("resize_bilinear", ((1, 4, 8, 8),), (4, 4)),
+    ("grid_sample", ((1, 4, 8, 8), (1, 8, 8, 2)), ()),
+)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0].rstrip(".")
+
+
+def device_of(name: str) -> torch.device:
+    """Raises UsageError for a device that cannot be used. "auto": the graphics card if it has the operators."""
+    if name == "auto":
+        return best_device()
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+        return device
+    except (RuntimeError, AssertionError) as error:
+        kind, count = accelerators()
+        there = " or ".join(["cpu", *(f"{kind}:{i}" for i in range(count))])
+        raise UsageError(f"Choose the device {there}: {name!r} cannot be used ({first_line(error)}).") from None
+
+
+def accelerators() -> tuple[str, int]:
+    """(kind, number) of the graphics cards that PyTorch sees."""
+    kind = torch.accelerator.current_accelerator(check_available=True)
+    return (kind.type, torch.accelerator.device_count()) if kind else ("cuda", 0)
+
+
+def best_device() -> torch.device:
+    kind, count = accelerators()
+    if not count or (kind != "cuda" and lacking_operators(torch.device(kind), torch.float16)):
+        return torch.device("cpu")
+    return torch.device(kind)
+
+
+def usual_dtype(device: torch.device) -> torch.dtype:
+    """Of precision "auto", where memory does not decide."""
+    return torch.float32 if device.type == "cpu" else computable(device, torch.float16)
+
+
+def computable(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+    """`dtype`, or what comes next to it on this device: float16, else float32."""
+    return next(kind for kind in (dtype, torch.float16, torch.float32) if computes_in(device, kind))
+
+
+def dtype_on(device: torch.device, precision: str) -> torch.dtype | None:
+    """The type of "fp32", "fp16" or "bf16"; None where the plan chooses ("auto"). Raises UsageError for one that the
+    device does not compute in."""
+    dtype = DTYPES.get(precision)
+    if dtype is None:
+        return None if computable(device, torch.float16) == torch.float16 else torch.float32
+    if not computes_in(device, dtype):
+        others = " or ".join(name for name, kind in DTYPES.items() if computes_in(device, kind))
+        raise UsageError(f"Choose precision {others}: {name_of(device)} does not compute in {precision}.")
+    return dtype
+
+
+@functools.lru_cache(maxsize=16)
+def lacking_operators(device: torch.device, dtype: torch.dtype) -> tuple[str, ...]:
+    """What the networks call and the device cannot do, with its reasons; in float32 and in `dtype`. Milliseconds."""
+    lacking = []
+    for name, shapes, numbers in OPERATORS:
+        try:
+            for kind in {torch.float32, dtype}:
+                call(
+                    "tensor_operator", [torch.ones(s, dtype=kind, device=device) for s in shapes], f"op={name}", numbers
+                )
+        except ResourceError:
+            raise
+        except RuntimeError as error:
+            lacking.append(f"{name} ({first_line(error)})")
+    return tuple(lacking)
+
+
+def check_operators(device: torch.device, dtype: torch.dtype):
+    """Raises UsageError where the device lacks operators of the networks."""
+    if device.type == "cpu":
+        return
+    lacking = lacking_operators(device, dtype)
+    if lacking:
+        more = f" and {len(lacking) - 1} more operators" if len(lacking) > 1 else ""
+        raise UsageError(
+            f"Choose the device cpu, or another graphics card: {name_of(device)} cannot run the networks, it lacks "
+            f"{lacking[0]}{more}."
+        )
