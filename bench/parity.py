@@ -6,6 +6,8 @@ diffusers' autoencoder in bf16 differs by 2e-2 from itself in float32 (tests/mod
 that). Clips in bf16 may reach 7e-2: rounding the weights alone changes them by 1.9e-2.
 
     python -m bench.parity [--golden DIR] [--device cuda] [--dtype fp16] [--check-finite]
+
+The device simulated:0 or simulated:1 is that of tests/gpu.
 """
 
 import argparse
@@ -347,6 +349,10 @@ def main(argv=None) -> int:
     parser.add_argument("--dtype", choices=DTYPES, default="fp32")
     parser.add_argument("--check-finite", action="store_true", help="also check every layer for NaN and infinity")
     options = parser.parse_args(argv)
+    if options.device.startswith("simulated"):
+        from tests.gpu import simulated_gpu
+
+        simulated_gpu.start()
     parity = Parity(options.golden, options.device, DTYPES[options.dtype], options.check_finite)
     for stage in STAGES:
         stage(parity)
