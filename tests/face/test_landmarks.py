@@ -96,5 +96,6 @@ def test_points_lie_on_the_image_s_sides(sample_dir):
 
 def test_the_independent_pipeline_numbers_the_points_alike():
     pytest.importorskip("cv2", reason="OpenCV for Python is not installed (pip install opencv-python-headless)")
-    face_oracle = pytest.importorskip("bench.face_oracle")
+    from tests.oracles import face_oracle
+
     assert face_oracle.POINTS == {name: LANDMARKS[name] for name in face_oracle.POINTS}

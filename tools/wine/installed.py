@@ -57,9 +57,12 @@ def lay_out(wheel: Path, python: str) -> Path:
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """What programs on the machine need to find the folder, and the photos of ../shared where there are some."""
+    """What programs on the machine need to find the folder, the photos of ../shared and MediaPipe's models, which this
+    Linux downloads into .cache, where there are some."""
+    models = ROOT / ".cache" / "face_models"
     shared = Path(os.environ.get("SONIC_SHARED") or ROOT.parent / "shared")
     found = {"SONIC_SHARED": windows_path(shared.resolve())} if shared.is_dir() else {}
+    found |= {"FACE_MODELS": windows_path(models)} if models.is_dir() else {}
     return {"PYTHONPATH": windows_path(folder), "COLUMNS": "400", **found}
 
 

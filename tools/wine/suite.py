@@ -15,10 +15,14 @@ did not run.
 """
 
 import re
+import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+
+from tools import convert_face_models
 
 from . import environment, installed, machine, share
 
@@ -147,6 +151,8 @@ def main() -> int:
     wheel = (chosen.wheel or installed.newest_wheel()).resolve()
     windows = machine.started(chosen.python, chosen.torch)
     folder = installed.lay_out(wheel, chosen.python)
+    with suppress(subprocess.SubprocessError, SystemExit):  # then the tests that compare with them are skipped
+        convert_face_models.lay_models(installed.ROOT / ".cache" / "face_models")
     LOGS.mkdir(exist_ok=True)
     (installed.PLACE / "tmp").mkdir(exist_ok=True)
     print(f"{wheel.name} in Python {chosen.python} with PyTorch {chosen.torch}", flush=True)
