@@ -13,7 +13,7 @@ from ..errors import InputError, UsageError
 from .lazy import lazy_import
 
 Report = Callable[..., None]  # report(done, total, preview or None): called while a chunk is made; may raise to end it
-KEPT_BYTES = 1 << 30
+CACHE_BYTES = 1 << 30
 SHAPE_ERROR = 0.02  # of frames relative to their crop: upscalers round sides
 
 
@@ -73,7 +73,7 @@ class KeptFrames(FrameStream):
 
     @classmethod
     def fit(cls, source: FrameStream, free_bytes: int) -> bool:
-        return source.count * source.frame_bytes <= min(KEPT_BYTES, free_bytes // 4)
+        return source.count * source.frame_bytes <= min(CACHE_BYTES, free_bytes // 4)
 
     def chunks(self, report):
         if self.kept is not None:
