@@ -32,7 +32,7 @@ def test_images_pass_through_and_late_sound_is_shifted(nodes, images, mode, requ
     audio = audio_from_sound(fix.shifted(speech(), 160.0))
     given = audio["waveform"].clone()
     out = nodes["SonicLipSyncCalibrate"].execute(images, audio, 25.0, mode, 200.0)
-    pictures, sound, offset_ms, confidence, plot = out.args
+    pictures, sound, offset_ms, confidence, plot, _ = out.args
     assert pictures is images
     assert offset_ms == pytest.approx(160, abs=25) and confidence >= 0.9
     assert plot.shape == (1, 540, 960, 3)

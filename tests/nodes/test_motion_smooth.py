@@ -17,7 +17,7 @@ def faulty():
 def test_the_output_equals_the_smoother_and_is_reported(nodes, faulty, comfy):
     given = faulty.clone()
     out = nodes["SonicMotionSmooth"].execute(faulty, 0.5, False)
-    images, report = out.args
+    images, report, _ = out.args
     expected = np.stack(list(Smoother(0.5, False).run(uint8_from_image(faulty))))
     assert np.array_equal(uint8_from_image(images), expected) and not torch.equal(images, faulty)
     assert torch.equal(faulty, given), "other nodes use the input too"
@@ -28,7 +28,7 @@ def test_the_output_equals_the_smoother_and_is_reported(nodes, faulty, comfy):
 @pytest.mark.parametrize("strength", [0.0, 0.5])
 def test_a_clean_clip_is_returned_as_the_same_tensor(nodes, strength):
     images = image_from_uint8(np.stack(clip(np.random.default_rng(2), drift=0.3)))
-    out, report = nodes["SonicMotionSmooth"].execute(images, strength, True).args
+    out, report, _ = nodes["SonicMotionSmooth"].execute(images, strength, True).args
     assert out is images and report.startswith("Nothing was changed: ")
 
 
@@ -42,7 +42,7 @@ def test_unchanged_frames_keep_levels_finer_than_8_bits_and_alpha(nodes):
     plain, faults = clip(random), clip(random, noise=2.5)
     levels = torch.from_numpy(np.stack(plain + [255 - frame for frame in faults])).float()
     images = torch.cat([(levels + 0.3) / 255, torch.full_like(levels[..., :1], 0.25)], dim=-1)
-    out, report = nodes["SonicMotionSmooth"].execute(images, 0.5, False).args
+    out, report, _ = nodes["SonicMotionSmooth"].execute(images, 0.5, False).args
     assert "noise of" in report and out.shape == images.shape
     assert torch.equal(out[:FRAMES], images[:FRAMES]) and torch.equal(out[..., 3], images[..., 3])
     assert not torch.equal(out[FRAMES:], images[FRAMES:])
@@ -50,7 +50,7 @@ def test_unchanged_frames_keep_levels_finer_than_8_bits_and_alpha(nodes):
 
 def test_nan_passes_through_with_a_reason(nodes, faulty):
     faulty[20, 5, 5, 0] = float("nan")
-    out, report = nodes["SonicMotionSmooth"].execute(faulty, 0.5, False).args
+    out, report, _ = nodes["SonicMotionSmooth"].execute(faulty, 0.5, False).args
     assert out is faulty and report.startswith("Nothing was changed: Check the node that made the images")
 
 
@@ -97,7 +97,7 @@ def test_short_clips_keep_their_shape(nodes, faulty, count):
     ],
 )
 def test_an_invalid_clip_is_returned_with_a_reason(nodes, images):
-    out, report = nodes["SonicMotionSmooth"].execute(images, 0.5, True).args
+    out, report, _ = nodes["SonicMotionSmooth"].execute(images, 0.5, True).args
     assert out is images and report.startswith("Nothing was changed: ")
 
 
@@ -114,7 +114,7 @@ def test_an_invalid_clip_is_returned_with_a_reason(nodes, images):
 def test_images_of_any_layout_are_corrected(nodes, faulty, change):
     given = change(faulty)
     kept = given.detach().clone()
-    out, report = nodes["SonicMotionSmooth"].execute(given, 0.5, False).args
+    out, report, _ = nodes["SonicMotionSmooth"].execute(given, 0.5, False).args
     expected = np.stack(list(Smoother(0.5, False).run(uint8_from_image(kept))))
     assert report.startswith("Corrected: ") and out.shape == given.shape and out.dtype == given.dtype
     assert torch.equal(given.detach(), kept) and torch.equal(out[..., 3:], kept[..., 3:])
