@@ -118,48 +118,45 @@ def usual(request, small_models):
 
 
 class FailsIn:
-    """In one stage, from the time when its networks are loaded: `count` allocations in a row fail."""
+    """In one stage, once its networks are loaded: an allocation fails, or with `forever` all of them."""
 
-    def __init__(self, monkeypatch, gpu, stage: str, count: int):
-        self.gpu, self.count, self.active = gpu, count, False
+    def __init__(self, monkeypatch, gpu, stage: str, forever: bool):
+        self.gpu, self.forever, self.active = gpu, forever, False
         original, weights = getattr(Stages, stage), Stages._weights
 
         def within(stages, *arguments, **options):
             self.active = True
+            if stage == "sampling":  # its network was loaded by the stage before
+                self.arm()
             try:
                 return original(stages, *arguments, **options)
             finally:
                 self.active = False
-                gpu.library.simulated_fail_allocations(1, 0, 0, False)
+                self.disarm()
 
         def loaded(stages, *arguments):
-            gpu.library.simulated_fail_allocations(1, 0, 0, False)
+            self.disarm()
             found = weights(stages, *arguments)
-            if self.active and self.count:
-                gpu.library.simulated_fail_allocations(1, 3, self.count, True)
-                self.count = 0 if self.count == 1 else self.count
+            if self.active:
+                self.arm()
             return found
 
         monkeypatch.setattr(Stages, stage, within)
         monkeypatch.setattr(Stages, "_weights", loaded)
-        if stage == "sampling":  # its network is loaded by the stage before
-            self.start_at_once(monkeypatch, stage, within)
 
-    def start_at_once(self, monkeypatch, stage, within):
-        def begin(stages, *arguments, **options):
-            if self.count:
-                self.gpu.library.simulated_fail_allocations(1, 3, self.count, True)
-                self.count = 0 if self.count == 1 else self.count
-            return within(stages, *arguments, **options)
+    def arm(self):
+        if self.forever or self.gpu.counter("refused") == 0:
+            self.gpu.library.simulated_fail_allocations(1, 3, 1 << 30 if self.forever else 1, True)
 
-        monkeypatch.setattr(Stages, stage, begin)
+    def disarm(self):
+        self.gpu.library.simulated_fail_allocations(1, 0, 0, False)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_once_in_any_stage_costs_time_alone(gpu, models, usual, monkeypatch, stage):
-    fails = FailsIn(monkeypatch, gpu, stage, 1)
+    FailsIn(monkeypatch, gpu, stage, forever=False)
     samples, made, _ = run(models)
-    assert fails.count == 0 and gpu.counter("refused") == 1 and gpu.counter("cache_clearings") == 1
+    assert gpu.counter("refused") == 1 and gpu.counter("cache_clearings") == 1
     assert (samples - usual[0]).norm() <= 1e-5 * usual[0].norm()
     assert np.abs(made.astype(int) - usual[1]).max() <= 1
 
@@ -169,7 +166,7 @@ def test_twice_in_any_stage_ends_in_the_sentence(gpu, models, monkeypatch, stage
     models.release()
     gc.collect()
     before = gpu.live(1)
-    FailsIn(monkeypatch, gpu, stage, 1 << 30)
+    FailsIn(monkeypatch, gpu, stage, forever=True)
     with pytest.raises(
         ResourceError, match="^Close other programs, choose a lower min_resolution or fp16: memory ran "
     ) as e:

@@ -34,4 +34,4 @@ def test_the_quick_part_on_the_simulated_gpu():
         [*command, *QUICK], cwd=on_device.ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 120, done.stdout[-500:]
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 200, done.stdout[-500:]
