@@ -143,7 +143,10 @@ def clip(slot, value):
 
 def is_video(value) -> bool:
     """Whether a value has the calls of ComfyUI's VIDEO: packs need not derive theirs from its class."""
-    return all(callable(getattr(value, name, None)) for name in ("get_components", "get_stream_source", "save_to"))
+    try:
+        return all(callable(getattr(value, name, None)) for name in ("get_components", "get_stream_source", "save_to"))
+    except Exception:  # an object of another pack may answer any question with an error of its own
+        return False
 
 
 def mask(slot, value):

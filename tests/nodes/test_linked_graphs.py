@@ -82,7 +82,7 @@ def test_the_rate_of_a_video_is_taken_as_its_reader_gives_it(nodes, clip, fps):
 
 @pytest.mark.parametrize("value", [True, 1, np.bool_(True), np.int64(1)])
 def test_truth_values_of_other_nodes(nodes, data, value):
-    images, fps = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, value).args
+    images, fps, _ = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, value).args
     assert len(images) == data["frames"] and fps == 25.0
 
 

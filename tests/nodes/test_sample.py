@@ -50,7 +50,7 @@ def chain(nodes, prepare):
 
 def test_the_draft_engine_animates_the_sample(nodes, chain):
     model, latent, data, prepared = chain()
-    images, fps = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
+    images, fps, _ = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
     assert images.shape == (25, 128, 128, 3) and fps == 25.0
     assert float((images[1:] - images[:-1]).abs().max()) > 0.2, "the frames are all alike"
     _, preview, speech, duration = prepared.args
@@ -97,8 +97,8 @@ def test_a_start_behind_the_recording(prepare):
 
 def test_paste_back_returns_the_whole_portrait(nodes, chain):
     model, latent, data, _ = chain()
-    images, _ = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
-    (whole,) = nodes["SonicPasteBack"].execute(images, data, 0.1).args
+    images, _, _ = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
+    whole, _ = nodes["SonicPasteBack"].execute(images, data, 0.1).args
     source = torch.from_numpy(data["source"]).float() / 255
     assert whole.shape == (25, *source.shape)
     assert torch.equal(whole[0, :8, :8], source[:8, :8]), "outside the crop nothing changes"
@@ -152,7 +152,7 @@ def test_the_small_model_runs_with_plan_progress_and_preview(nodes, comfy, small
     assert comfy.texts[0][1] == out.ui["text"][0].split("\n")[0]
     assert model.models.work_bytes > 1 << 20 and comfy.loaded[-1][1]["memory_required"] == model.models.work_bytes
     assert comfy.progress[-1][0] == comfy.progress[-1][1] and any(preview for _, _, preview in comfy.progress)
-    images, fps = nodes["SonicLatentDecoder"].execute(model, out.args[0], data, True).args
+    images, fps, _ = nodes["SonicLatentDecoder"].execute(model, out.args[0], data, True).args
     assert images.shape == (10, 128, 128, 3) and fps == 25
 
 
