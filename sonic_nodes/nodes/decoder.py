@@ -100,7 +100,7 @@ def decoded(model, latent, data, interpolate: bool) -> SonicVideo:
     frames, speech = DecodedFrames(model, latent, data, interpolate, fps), data.get("speech")
     if not model.redraws and KeptFrames.fit(frames, free_memory_bytes()):
         frames = KeptFrames(frames)
-    if speech is not None and not isinstance(speech, lazy_import("media.audio").Sound):
+    if speech is not None and not issubclass(type(speech), lazy_import("media.audio").Sound):
         raise UsageError("Connect the data of SONIC_PreData, unchanged: its entry 'speech' is not as it was made.")
     audio = lazy_import("nodes.comfy_types").audio_from_sound(speech) if speech is not None else None
     return SonicVideo(frames, audio, lazy_import("engines.label").tags_from_latent(model, latent))

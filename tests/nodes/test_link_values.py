@@ -80,6 +80,14 @@ def good_calls(nodes, inputs, comfy, extension):
         "SonicPasteBack": {"images": clip, "data": data, "feather": 0.1},
         "SonicLipSyncCalibrate": {"images": clip, "audio": audio, "fps": 25.0, "mode": "fix", "max_offset_ms": 200.0},
         "SonicMotionSmooth": {"images": clip, "strength": 0.5, "protect_mouth": True},
+        "SonicCreateVideo": {
+            "images": clip,
+            "model": model,
+            "latent": latent,
+            "data": data,
+            "fps": 25.0,
+            "audio": audio,
+        },
         "SONICTLoader": {
             "model": None,
             "sonic_unet": "x",
@@ -138,6 +146,7 @@ NODES = (
     "SonicPasteBack",
     "SonicLipSyncCalibrate",
     "SonicMotionSmooth",
+    "SonicCreateVideo",
     "SONICTLoader",
     "SONICSampler",
 )
