@@ -254,7 +254,9 @@ def test_cancel_stops_inside_of_a_picture(nodes, files, comfy, monkeypatch, node
     real = _sonic.gate_evidence
     monkeypatch.setattr("sonic_nodes.gate.check._sonic", SimpleNamespace(**{**vars(_sonic), "gate_evidence": evidence}))
     monkeypatch.setattr("sonic_nodes.nodes.gate.Gate.step", lambda self: None)
-    picture = "clean.png" if node == "SonicLoadImage" else torch.rand(1, 600, 600, 3)
+    large = torch.rand(1, 900, 900, 3)  # takes longer than the time between two questions
+    Image.fromarray(uint8_from_image(large)[0]).save(files / "large.png")
+    picture = "large.png" if node == "SonicLoadImage" else large
     with pytest.raises(Exception) as raised:
         nodes[node].execute(picture, "warn", 60.0)
     assert type(raised.value).__name__ == "Cancelled" and measured
