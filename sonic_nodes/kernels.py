@@ -1,5 +1,5 @@
 """Kernels of our own for graphics cards (csrc/kernels): finds the compiler and the driver, keeps what was compiled, and
-loads it.
+loads it. Before a run is trusted to them they are compared with PyTorch's operators on that very card.
 
 The compiler is NVRTC, which PyTorch for CUDA brings; the driver is the system's. A compiled image is kept in the user's
 cache, under a name made of everything it depends on, and checked when it is read. Where any of this fails PyTorch's own
@@ -17,13 +17,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
-from .extension.native import _sonic
+from .extension.native import _sonic, call
 from .media.temporary import TemporaryFolder
 
 VALUES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}  # as sonic_dtype of csrc/torch/tensor.h
 DEVICE_TYPES = {"cpu": 0, "cuda": 1, "privateuseone": 20}  # PyTorch's numbers (c10/core/DeviceType.h)
 OLDEST = (7, 5)  # of the cards that the kernels are compiled for
+CHECKED_WITHIN = {torch.float32: 1e-4, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 MAGIC = b"sonic kernels 1\n"
 MAX_IMAGE_BYTES = 16 << 20
 DISABLED = "SONIC_KERNELS"  # an environment variable: 0 leaves everything to PyTorch
@@ -53,8 +55,13 @@ def _prepare(device: torch.device, dtype: torch.dtype) -> str:
         return reason
     try:
         load(device, dtype, architecture(device), find_compiler(), find_driver())
+        wrong = differing(device, dtype)
     except (OSError, RuntimeError, ValueError) as error:
+        _sonic.kernels_unload()
         return str(error).split("\n")[0]
+    if wrong:
+        _sonic.kernels_unload()
+        return f"on this card {', '.join(wrong)} gave other numbers than PyTorch's operators"
     return ""
 
 
@@ -104,6 +111,42 @@ def unload() -> None:
     _sonic.kernels_unload()
     _use_driver.cache_clear()
     _outcomes.clear()
+
+
+# The check on the card: a few numbers through each kernel, before any clip is trusted to it
+
+
+def differing(device: torch.device, dtype: torch.dtype) -> list[str]:
+    """The kernels whose results on the device are further from PyTorch's, in float32, than rounding explains."""
+    return [name for name, error in errors(device, dtype).items() if not error <= CHECKED_WITHIN[dtype]]
+
+
+def errors(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+    """{kernel: largest error, as a share of the largest number}."""
+
+    def numbers(*shape: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(sum(shape))
+        return torch.randn(shape, generator=generator).to(device, dtype)
+
+    def compared(name: str, tensors: dict[str, torch.Tensor], settings, expected: torch.Tensor) -> float:
+        ours = call(name, list(tensors.values()), "\n".join(tensors), settings)[0].float()
+        return float((ours - expected).abs().max() / expected.abs().max())
+
+    images, rows, width = numbers(3, 1, 300, 64), numbers(19, 66), 66
+    norms = {"x": images, "before": numbers(64), "weight": numbers(64), "bias": numbers(64)}
+    x, before, weight, bias = (t.float() for t in norms.values())
+    grouped = F.silu(F.group_norm((x + before).movedim(-1, 1), 32, weight, bias, 1e-5).movedim(1, -1))
+    lines = {"x": rows, "before": numbers(width), "weight": numbers(width), "bias": numbers(width)}
+    y = F.layer_norm((rows + lines["before"]).float(), [width], *(lines[n].float() for n in ("weight", "bias")), 1e-5)
+    a, gate = numbers(9, 132).float().chunk(2, 1)
+    added = {"x": rows, "y": numbers(19, 66).flip(0), "bias": numbers(width)}
+    total = added["x"].float() + 0.5 * added["y"].float() + added["bias"].float()
+    return {
+        "group_norm": compared("fused_group_norm", norms, [32, 1e-5, 1], grouped),
+        "layer_norm": compared("fused_layer_norm", lines, [1e-5], y),
+        "geglu": compared("fused_geglu", {"both": numbers(9, 132)}, [], a * F.gelu(gate)),
+        "add_scaled": compared("fused_add_scaled", added, [0.5], total),
+    }
 
 
 # Images

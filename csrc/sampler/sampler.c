@@ -4,12 +4,12 @@
 #include <stdlib.h>
 
 #include "core/progress.h"
+#include "sampler/deep_features.h"
 #include "sampler/guidance.h"
 #include "sampler/preview.h"
 #include "sampler/readout.h"
 #include "sampler/schedule.h"
 #include "sampler/windows.h"
-#include "torch/device.h"
 
 /* Calls of the network that a device has been given and has not done, at most: enough to keep it busy, and so few that
  * progress and Cancel are never two steps behind. */
@@ -22,8 +22,8 @@ typedef struct job {
     const sonic_sampler_settings *settings;
     sonic_guidance guidance, conditional; /* of steps with guidance, and of the others */
     sonic_step_work work[SONIC_SCHEDULE_STEPS_MAX];
-    sonic_tensor *deep[SONIC_GUIDANCE_BRANCHES]; /* [frames, tokens, channels], of the last step that kept them */
-    sonic_windows windows;                       /* of the step in progress */
+    sonic_deep_features deep;
+    sonic_windows windows; /* of the step in progress */
     int32_t step;
     int64_t rows, columns, done, total; /* calls of the network */
     sonic_tensor *like;                 /* a weight: where the network computes */
@@ -144,60 +144,17 @@ static const sonic_guidance *guidance_now(const job *j)
     return j->work[j->step].guided ? &j->guidance : &j->conditional;
 }
 
-/* Keeps features [branches, window, tokens, channels] by the frames of the clip. Of a frame that occurs twice in a
- * step, the last remain. */
-static void keep_deep(job *j, sonic_scope *scope, int64_t index, const sonic_unet_step *step, sonic_tensor *features)
-{
-    for (int32_t b = 0; b < step->branches && !scope->status; b++) {
-        sonic_tensor *all = j->deep[step->first_branch + b];
-        for (int64_t place = 0; place < j->windows.window && !scope->status;) {
-            int64_t run = sonic_windows_run_length(&j->windows, index, place);
-            sonic_tensor *part = st_slice(scope, st_take(st_slice(scope, features, 0, b, 1)), 1, place, run);
-            part = st_view(scope, st_take(part), st_shape3(run, st_size(features, 2), st_size(features, 3)));
-            sonic_tensor *target = st_slice(scope, all, 0, j->order[place], run);
-            st_copy_in_place(scope, target, st_take(part));
-            st_release(target);
-            place += run;
-        }
-    }
-}
-
-/* Memory for them, in the scope of the run. */
-static void make_deep(job *j, sonic_scope *run, const sonic_unet_step *step, const sonic_tensor *features)
-{
-    sonic_shape shape = st_shape3(j->windows.frames, st_size(features, 2), st_size(features, 3));
-    for (int32_t b = step->first_branch; b < step->first_branch + step->branches; b++)
-        if (!j->deep[b] && features)
-            j->deep[b] = st_empty(run, shape, st_dtype(features), features);
-}
-
-/* The kept features of the window in progress: [branches, window, tokens, channels] */
-static sonic_tensor *window_deep(job *j, sonic_scope *scope, const sonic_unet_step *step, sonic_tensor *order)
-{
-    sonic_tensor *parts[SONIC_GUIDANCE_BRANCHES];
-    for (int32_t b = 0; b < step->branches; b++) {
-        sonic_tensor *all = j->deep[step->first_branch + b], *part = st_gather(scope, all, 0, order);
-        sonic_shape shape = st_shape4(1, j->windows.window, st_size(all, 1), st_size(all, 2));
-        parts[b] = st_take(st_view(scope, st_take(part), shape));
-    }
-    return st_cat(scope, parts, step->branches, 0);
-}
-
 /* One call of the network, whole or of its last layer. */
 static sonic_tensor *evaluate(job *j, sonic_scope *scope, int64_t index, sonic_unet_step *step, sonic_tensor *order)
 {
     const sonic_step_work *work = &j->work[j->step];
     sonic_tensor *features = NULL;
     if (work->shallow)
-        step->deep = window_deep(j, scope, step, order);
+        step->deep = sonic_deep_window(&j->deep, scope, j->windows.window, step, order);
     step->deep_out = work->keep ? &features : NULL;
     sonic_tensor *out = scope->status ? NULL : sonic_unet_run(scope, j->unet, j->constants, step);
     st_release(step->deep);
-    if (features && !scope->status) {
-        make_deep(j, j->run, step, features);
-        sonic_scope_fail(scope, j->run->status);
-        keep_deep(j, scope, index, step, features);
-    }
+    sonic_deep_keep(&j->deep, j->run, scope, &j->windows, index, j->order, step, features);
     st_release(features);
     return out;
 }

@@ -157,6 +157,7 @@ def test_prepare_loads_and_says_nothing(fake_cuda, tmp_path, monkeypatch):
     monkeypatch.setenv("SONIC_CACHE", str(tmp_path))
     monkeypatch.setattr(kernels, "find_compiler", lambda: fake_cuda)
     monkeypatch.setattr(kernels, "find_driver", lambda: fake_cuda)
+    monkeypatch.setattr(kernels, "differing", lambda device, dtype: [])
     assert kernels.prepare("cuda", HALF) == ""
     assert _sonic.kernels_are_loaded(1, 0, 1) and not is_loaded()
     monkeypatch.setattr(kernels, "find_compiler", lambda: pytest.fail("it was loaded already"))
@@ -179,6 +180,30 @@ def test_prepare_says_why_not(fake_cuda, monkeypatch, name, dtype, capability, h
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels, "find_compiler", lambda: pytest.fail("nothing is looked for"))
         assert re.search(words, kernels.prepare(name, dtype))
+
+
+@pytest.mark.parametrize("dtype", list(kernels.VALUES))
+def test_kernels_are_compared_on_the_card(card, dtype):
+    assert kernels.differing(CPU, dtype) == []
+    assert max(kernels.errors(CPU, dtype).values()) > 0, "they ran: PyTorch's operators round otherwise"
+
+
+def test_a_card_that_computes_something_else_is_found(card):
+    card.fake_only_logs(1)  # launches succeed and write nothing
+    try:
+        assert "add_scaled" in kernels.differing(CPU, HALF)
+    finally:
+        card.fake_only_logs(0)
+
+
+def test_prepare_names_a_card_that_computes_something_else(fake_cuda, tmp_path, monkeypatch):
+    Card(monkeypatch)
+    monkeypatch.setenv("SONIC_CACHE", str(tmp_path))
+    monkeypatch.setattr(kernels, "find_compiler", lambda: fake_cuda)
+    monkeypatch.setattr(kernels, "find_driver", lambda: fake_cuda)
+    monkeypatch.setattr(kernels, "differing", lambda device, dtype: ["geglu"])
+    assert kernels.prepare("cuda", HALF) == "on this card geglu gave other numbers than PyTorch's operators"
+    assert not _sonic.kernels_are_loaded(1, 0, 1), "PyTorch's operators compute"
 
 
 @pytest.mark.parametrize("missing", ["find_compiler", "find_driver"])
