@@ -306,7 +306,7 @@ static void finish_queued(job *j, sonic_scope *scope)
         wait_for_calls(j, scope, j->queued_count - 1);
         report(j, scope);
     }
-    if (j->has_preview)
+    if (j->is_late && j->has_preview)
         report(j, scope);
     for (int32_t i = 0; i < 2; i++)
         finish_readout(j, scope, &j->readouts[i]); /* one of them is queued at most */
