@@ -48,6 +48,12 @@ bool write_by_function(sonic_scope *scope, const sonic_tensor *out, const sonic_
 
 bool write_by_operator(sonic_scope *scope, sonic_tensor *out, sonic_tensor *x)
 {
+    // Found here, since what Python raises travels through libtorch as an exception, which Wine does not survive.
+    if (st_dtype(x) == SONIC_DTYPE_INT64 || st_dtype(x) == SONIC_DTYPE_UINT8) {
+        if (sonic::may_run(scope))
+            sonic::fail_with_text(scope, "gelu", "it needs floating-point numbers, not Long or Int");
+        return false;
+    }
     return Call(scope, operator_name).tensor(x).tensor(out).run_for_effect();
 }
 
