@@ -19,7 +19,7 @@ help:
 	@echo "make test-windows    that wheel in Windows' own Python under Wine: commands and tests (ARGS=tests/face)"
 	@echo "make wheel-aarch64   the same for Linux on 64-bit Arm, built here with Debian's cross compiler"
 	@echo "make test-aarch64    tests that wheel in an emulator, qemu-user   (ARGS=\"parity frames\")"
-	@echo "make wheel-macos     the same for macOS on Apple silicon; nobody has run it there yet"
+	@echo "make wheel-macos     the same for macOS on Apple silicon; it has not been run there yet"
 	@echo "make pack    dist/*.zip: the archive for ComfyUI's registry, with the compiled parts of the wheels in dist/"
 	@echo "make bench   measure what the README claims"
 	@echo "make lint    ruff and clang-format; prints the longest functions and files, fails on those over the limits"

@@ -93,12 +93,12 @@ def load(
     image = read_image(kept)
     if image is not None:
         with suppress(RuntimeError):  # a driver that refuses what an older one took: compile again
-            return _sonic.kernels_load(*place, image)
+            _sonic.kernels_load(*place, image)
+            return
     image, _log = _sonic.kernels_compile(compiler._handle, card, VALUES[dtype])
     _sonic.kernels_load(*place, image)
     with suppress(OSError):  # a cache that cannot be written costs two seconds the next time
         write_image(kept, image)
-    return None
 
 
 @lru_cache(maxsize=1)

@@ -31,8 +31,8 @@ const char *sonic_kernel_name(sonic_kernel kernel);
  * it lacks a function or does not start. Loaded kernels are forgotten. */
 sonic_status sonic_kernels_use_driver(void *library);
 
-/* Loads an image for one type of number. device.index is below SONIC_KERNEL_DEVICES. The image of an earlier call is
- * unloaded. */
+/* Loads an image for one type of number. device.index is -1, which stands for 0, or below SONIC_KERNEL_DEVICES. The
+ * image of an earlier call is unloaded. */
 sonic_status sonic_kernels_load(sonic_device device, sonic_dtype dtype, const void *image);
 
 /* Forgets the kernels of all devices: PyTorch's operators compute from now on. */

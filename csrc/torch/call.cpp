@@ -49,12 +49,11 @@ void fail_with_exception(sonic_scope *scope, const char *what) { fail_with_text(
 static bool is_device_full(const sonic_tensor *like, int64_t bytes)
 {
     const int64_t stride = 1;
-    int32_t type = 0, index = 0;
     AtenTensorHandle room = nullptr;
-    if (!like || st_is_on_host(like) || aoti_torch_get_device_type(like->handle, &type) ||
-        aoti_torch_get_device_index(like->handle, &index))
+    sonic_device device = st_device(like);
+    if (device.type < 0 || device.type == aoti_torch_device_type_cpu())
         return false;
-    if (aoti_torch_empty_strided(1, &bytes, &stride, aoti_torch_dtype_uint8(), type, index, &room))
+    if (aoti_torch_empty_strided(1, &bytes, &stride, aoti_torch_dtype_uint8(), device.type, device.index, &room))
         return true;
     aoti_torch_delete_tensor_object(room);
     return false;

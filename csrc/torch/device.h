@@ -9,15 +9,6 @@
 extern "C" {
 #endif
 
-typedef struct sonic_device {
-    int32_t type, index; /* PyTorch's number of the kind of device; index 0 where a kind has one device */
-} sonic_device;
-
-/* The device of x; type -1 for NULL. */
-sonic_device st_device(const sonic_tensor *x);
-/* PyTorch's number for CUDA devices, which is that of ROCm's, too. */
-int32_t st_device_type_cuda(void);
-
 /* Whether operators on x run on the CPU; in a dry run, whether they are counted as if they did. */
 bool st_computes_on_host(const sonic_scope *scope, const sonic_tensor *x);
 
@@ -33,9 +24,6 @@ sonic_tensor *st_empty(sonic_scope *scope, sonic_shape shape, sonic_dtype dtype,
 
 /* A copy of x, with its strides, on the device of `like`. The host does not wait where x lies in pinned memory. */
 sonic_tensor *st_copy_to_device_of(sonic_scope *scope, sonic_tensor *x, const sonic_tensor *like);
-
-/* Releases x if it was taken: for functions that read their operand more than once. */
-void st_release_taken(sonic_tensor *x);
 
 /* The stream in which PyTorch's operators run on that device in this thread, in *stream; NULL for devices that have
  * none. SONIC_ERROR_TORCH when this PyTorch does not say. */

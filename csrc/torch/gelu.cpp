@@ -71,14 +71,9 @@ void sonic::gelu_name_operator(const char *space) { snprintf(operator_name, size
 
 sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x)
 {
-    bool taken = x && x->taken;
-    if (taken)
-        x->taken = false; // still read after the first operator
+    sonic::Kept kept(x);
     sonic_tensor *y = Call(scope, "aten::empty_like").tensor(x).none().none().none().none().none().run();
-    bool written = y && write_gelu(scope, y, x);
-    if (taken)
-        st_release(x);
-    return written ? y : nullptr;
+    return y && write_gelu(scope, y, x) ? y : nullptr;
 }
 
 sonic_tensor *st_gelu_in_place(sonic_scope *scope, sonic_tensor *x)

@@ -8,18 +8,13 @@ using sonic::Call;
 
 static AtenTensorHandle allocate(sonic_scope *scope, sonic_shape shape, int32_t dtype)
 {
-    int64_t strides[SONIC_TENSOR_MAX_DIMS];
-    int64_t step = 1;
-    for (int32_t i = shape.dims - 1; i >= 0; i--) {
-        strides[i] = step;
-        step *= shape.size[i];
-    }
+    int64_t strides[SONIC_TENSOR_MAX_DIMS], count = sonic::contiguous_strides(shape, strides);
     AtenTensorHandle handle = nullptr;
     if (aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, aoti_torch_device_type_cpu(), 0, &handle)) {
         sonic_scope_fail(
             scope, sonic_fail(SONIC_ERROR_MEMORY,
                               "Use a smaller picture or close other programs: %lld numbers do not fit in memory. %s",
-                              (long long)step, sonic::torch_message()));
+                              (long long)count, sonic::torch_message()));
         return nullptr;
     }
     return handle;
@@ -60,20 +55,13 @@ sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape)
 
 sonic_tensor *st_zeros_on(sonic_scope *scope, sonic_shape shape, const sonic_tensor *like)
 {
-    int64_t strides[SONIC_TENSOR_MAX_DIMS] = {}, step = 1;
-    int32_t type = 0, index = 0;
-    AtenTensorHandle handle = nullptr;
-    if (!like || !sonic::may_run(scope) || aoti_torch_get_device_type(like->handle, &type) ||
-        aoti_torch_get_device_index(like->handle, &index))
-        return nullptr;
-    for (int32_t i = shape.dims - 1; i >= 0; step *= shape.size[i--])
-        strides[i] = step;
-    if (aoti_torch_empty_strided(shape.dims, shape.size, strides, aoti_torch_dtype_float32(), type, index, &handle)) {
-        sonic::fail_with_exception(scope, "a tensor of zeros", like, step * (int64_t)sizeof(float));
-        return nullptr;
-    }
-    aoti_torch_zero_(handle);
-    return sonic::adopt(scope, handle);
+    int64_t strides[SONIC_TENSOR_MAX_DIMS];
+    sonic::contiguous_strides(shape, strides);
+    sonic_tensor *x =
+        sonic::empty_strided(scope, "a tensor of zeros", shape, strides, aoti_torch_dtype_float32(), like);
+    if (x)
+        aoti_torch_zero_(x->handle);
+    return x;
 }
 
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x)

@@ -114,6 +114,14 @@ void fail_with_text(sonic_scope *scope, const char *what, const char *message);
 // Text of libtorch's last exception on this thread, or "" before torch 2.13, which has no call for it.
 const char *torch_message();
 
+// device.cpp
+
+// Strides of a contiguous tensor; returns its number of elements.
+int64_t contiguous_strides(sonic_shape shape, int64_t *strides);
+// Uninitialised, on the device of `like`. `what`: its name in the message when it does not fit.
+sonic_tensor *empty_strided(sonic_scope *scope, const char *what, sonic_shape shape, const int64_t *strides,
+                            int32_t dtype, const sonic_tensor *like);
+
 // An operator and the shapes of its operands, cut off when it is long.
 class Title
 {
@@ -177,6 +185,23 @@ class Call
     const char *op_, *overload_;
     Argument arguments_[MAX_ARGUMENTS]; // the first count_ are set
     int32_t count_ = 0;
+};
+
+// Keeps a taken operand for a function that reads it more than once, and releases it when the function ends.
+class Kept
+{
+  public:
+    explicit Kept(sonic_tensor *x) : taken_(x && x->taken ? x : nullptr)
+    {
+        if (taken_)
+            taken_->taken = false;
+    }
+    ~Kept() { st_release(taken_); }
+    Kept(const Kept &) = delete;
+    Kept &operator=(const Kept &) = delete;
+
+  private:
+    sonic_tensor *taken_;
 };
 
 // scalars.cpp: one number as a tensor, taken

@@ -11,8 +11,8 @@
  *         ... outcome.text says why; the result is to be thrown away ...
  *
  * Outcomes nest: what an operator's progress callback, a signal handler or Python's collector calls meanwhile reports
- * into an outcome of its own. An operator that nobody collects (torch.ops called directly) reports into one that its
- * thread keeps until the next. */
+ * into an outcome of its own. An operator whose outcome is not collected (torch.ops called directly) reports
+ * into one that its thread keeps until the next. */
 #ifndef SONIC_TORCH_OPERATOR_OUTCOME_H
 #define SONIC_TORCH_OPERATOR_OUTCOME_H
 
@@ -36,7 +36,7 @@ sonic_status sonic_operator_outcome_end(sonic_operator_outcome *outcome);
 sonic_operator_outcome *sonic_operator_outcome_claim(void);
 void sonic_operator_outcome_report(sonic_operator_outcome *outcome, sonic_status status);
 
-/* The outcome of the last operator of this thread that nobody collected. */
+/* The outcome of the last operator of this thread that was not collected. */
 const sonic_operator_outcome *sonic_operator_outcome_uncollected(void);
 
 #ifdef __cplusplus

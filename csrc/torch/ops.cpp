@@ -53,8 +53,7 @@ sonic_tensor *st_pad(sonic_scope *scope, sonic_tensor *x, const int64_t *sides, 
     }
     sonic_tensor *y = sonic::adopt(scope, padded);
     sonic::cost_meter_moved(scope, {x, y});
-    if (x->taken)
-        st_release(x);
+    st_release_taken(x);
     return y;
 }
 
@@ -79,11 +78,9 @@ static sonic_tensor *subtract(sonic_scope *scope, const char *name, sonic_tensor
     }
     sonic_tensor *sum = sonic::adopt(scope, result);
     sonic::cost_meter_moved(scope, {a, b, sum});
-    bool same = a == b;
-    if (a->taken)
-        st_release(a);
-    if (!same && b->taken)
-        st_release(b);
+    if (a != b)
+        st_release_taken(b);
+    st_release_taken(a);
     return sum;
 }
 

@@ -32,22 +32,15 @@ sonic_tensor *st_copy_in_place(sonic_scope *scope, sonic_tensor *x, sonic_tensor
 sonic_tensor *st_empty_images(sonic_scope *scope, sonic_tensor *x, int64_t count)
 {
     int64_t strides[SONIC_TENSOR_MAX_DIMS] = {}, *x_strides = nullptr;
-    int32_t dtype = 0, device = 0, index = 0;
-    AtenTensorHandle handle = nullptr;
     sonic_shape shape = st_shape(x);
-    if (!x || !may_run(scope) || aoti_torch_get_strides(x->handle, &x_strides) ||
-        aoti_torch_get_dtype(x->handle, &dtype) || aoti_torch_get_device_type(x->handle, &device) ||
-        aoti_torch_get_device_index(x->handle, &index))
+    if (!x || aoti_torch_get_strides(x->handle, &x_strides))
         return nullptr;
     for (int32_t i = 1; i < shape.dims; i++)
         strides[i] = x_strides[i];
     strides[0] = shape.size[0] ? st_count(x) / shape.size[0] : 0;
     shape.size[0] = count;
-    if (aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, device, index, &handle)) {
-        sonic::fail_with_exception(scope, "a tensor for the parts of a video", x, st_count(x) * (int64_t)sizeof(float));
-        return nullptr;
-    }
-    return sonic::adopt(scope, handle);
+    int32_t dtype = sonic::torch_dtype(st_dtype(x));
+    return sonic::empty_strided(scope, "a tensor for the parts of a video", shape, strides, dtype, x);
 }
 
 sonic_tensor *st_silu_in_place(sonic_scope *scope, sonic_tensor *x)
@@ -117,8 +110,7 @@ sonic_tensor *st_add_linear_in_place(sonic_scope *scope, sonic_tensor *x, sonic_
         sonic::cost_meter_operator(scope->meter, "addmm", operands, x);
     st_release(columns);
     for (sonic_tensor *operand : {y, weight})
-        if (operand->taken)
-            st_release(operand);
+        st_release_taken(operand);
     return scope->status ? nullptr : x;
 }
 

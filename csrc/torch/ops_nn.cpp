@@ -1,5 +1,6 @@
 // Operators of tensor.h for neural networks: convolutions, norms, activations, attention, reductions, resampling.
 #include "torch/group_norm.h"
+#include "torch/device.h"
 #include "torch/internal.h"
 
 using sonic::Call;
@@ -78,8 +79,7 @@ static sonic_tensor *group_norm_in_double(sonic_scope *scope, sonic_tensor *x, i
     sonic_shape shape = st_shape(x);
     int64_t channels = shape.size[shape.dims - 1],
             tokens = shape.size[0] && channels ? st_count(x) / shape.size[0] / channels : 0;
-    bool taken = x->taken;
-    x->taken = false; // still read after the first operator
+    sonic::Kept kept(x);
     sonic_tensor *y = Call(scope, "aten::empty_like").tensor(x).none().none().none().none().none().run();
     if (y && (st_count(weight) != channels || st_count(bias) != channels))
         sonic_scope_fail(
@@ -93,8 +93,6 @@ static sonic_tensor *group_norm_in_double(sonic_scope *scope, sonic_tensor *x, i
                                                  channels, groups, (const float *)st_data(weight),
                                                  (const float *)st_data(bias), epsilon));
     sonic::cost_meter_moved(scope, {x, y});
-    if (taken)
-        st_release(x);
     return y;
 }
 
@@ -148,23 +146,16 @@ enum { SEQUENCES_MAX = 65535, SEQUENCES = 32768 };
 
 static bool exceeds_a_grid(const sonic_scope *scope, const sonic_tensor *q)
 {
-    bool on_gpu = sonic::is_dry_run(scope, q) ? sonic::cost_meter_is_for_gpu(scope->meter) : !st_is_on_host(q);
-    return on_gpu && st_size(q, 0) > SEQUENCES_MAX;
+    return !st_computes_on_host(scope, q) && st_size(q, 0) > SEQUENCES_MAX;
 }
 
 static sonic_tensor *attend_in_slices(sonic_scope *outer, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v,
                                       double scale)
 {
+    sonic::Kept kept_q(q), kept_k(k), kept_v(v);
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_tensor *operands[3] = {q, k, v}, *y = nullptr;
-    bool taken[3];
-    for (int i = 0; i < 3; i++)
-        taken[i] = operands[i] && operands[i]->taken;
-    for (sonic_tensor *x : operands)
-        if (x)
-            x->taken = false; // still read after the first operator
-    y = Call(&s, "aten::empty_like").tensor(q).none().none().none().none().none().run();
+    sonic_tensor *y = Call(&s, "aten::empty_like").tensor(q).none().none().none().none().none().run();
     for (int64_t at = 0, all = st_size(q, 0); at < all && !s.status; at += SEQUENCES) {
         int64_t count = all - at < SEQUENCES ? all - at : (int64_t)SEQUENCES;
         sonic_tensor *part = attend(&s, st_take(st_slice(&s, q, 0, at, count)), st_take(st_slice(&s, k, 0, at, count)),
@@ -173,11 +164,7 @@ static sonic_tensor *attend_in_slices(sonic_scope *outer, sonic_tensor *q, sonic
         st_release(Call(&s, "aten::copy_").tensor(target).tensor(st_take(part)).boolean(false).run());
     }
     y = st_return(&s, y);
-    sonic_status status = sonic_scope_close(&s);
-    for (int i = 0; i < 3; i++)
-        if (taken[i])
-            st_release(operands[i]);
-    return status == SONIC_OK ? y : nullptr;
+    return sonic_scope_close(&s) == SONIC_OK ? y : nullptr;
 }
 
 sonic_tensor *st_attention(sonic_scope *scope, sonic_tensor *q, sonic_tensor *k, sonic_tensor *v, double scale)

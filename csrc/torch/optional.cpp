@@ -1,10 +1,12 @@
 #include "torch/optional.h"
 
-#if defined(_WIN32)
-#include <windows.h> // GetProcAddress
-#else
-#include <dlfcn.h> // dlsym
+#include <torch/csrc/stable/c/shim.h> // torch_get_num_threads
+
+#if !defined(_WIN32)
+#include <dlfcn.h> // dladdr
 #endif
+
+#include "core/library.h"
 
 namespace
 {
@@ -24,13 +26,16 @@ extern "C" const char *sonic_torch_optional_name(sonic_torch_optional which) { r
 
 extern "C" const char *sonic_torch_optional_use(sonic_torch_optional which) { return entries[which].use; }
 
+// A process may hold several libraries of OpenMP: libtorch's own is asked for.
 extern "C" void *sonic_torch_symbol(const char *name)
 {
 #if defined(_WIN32)
-    HMODULE library = GetModuleHandleA("torch_cpu.dll");
-    return library ? (void *)GetProcAddress(library, name) : nullptr;
+    void *found = sonic_loaded_symbol("torch_cpu.dll", name);
+    return found ? found : sonic_loaded_symbol("libiomp5md.dll", name);
 #else
-    return dlsym(RTLD_DEFAULT, name);
+    Dl_info torch;
+    bool known = dladdr(reinterpret_cast<void *>(&torch_get_num_threads), &torch) && torch.dli_fname;
+    return known ? sonic_loaded_symbol(torch.dli_fname, name) : nullptr;
 #endif
 }
 

@@ -18,7 +18,7 @@ typedef enum sonic_torch_optional {
 /* The function's address in the libtorch of this process, or NULL. */
 void *sonic_torch_find(sonic_torch_optional which);
 
-/* Any other function of libtorch, also one whose absence costs nothing. */
+/* Any other function of libtorch, or of the OpenMP and MKL that it computes with; NULL: absent. */
 void *sonic_torch_symbol(const char *name);
 
 /* Its name, and what it is used for. */

@@ -47,14 +47,14 @@ sonic_tensor *sonic::scalar(sonic_scope *scope, double value)
 sonic_tensor *sonic::scalar_like(sonic_scope *scope, double value, const sonic_tensor *x)
 {
     AtenTensorHandle handle = nullptr;
-    int32_t dtype = 0, device = 0, index = 0;
+    int32_t dtype = 0;
     float single = (float)value;
-    if (scope->status || !x || aoti_torch_get_dtype(x->handle, &dtype) ||
-        aoti_torch_get_device_type(x->handle, &device) || aoti_torch_get_device_index(x->handle, &index))
+    sonic_device device = st_device(x);
+    if (scope->status || device.type < 0 || aoti_torch_get_dtype(x->handle, &dtype))
         return nullptr;
-    if (device == aoti_torch_device_type_cpu() && dtype == aoti_torch_dtype_float32())
+    if (device.type == aoti_torch_device_type_cpu() && dtype == aoti_torch_dtype_float32())
         return host_number(scope, 0, dtype, &single);
-    if (aoti_torch_aten_full(nullptr, 0, value, &dtype, nullptr, &device, index, nullptr, &handle)) {
+    if (aoti_torch_aten_full(nullptr, 0, value, &dtype, nullptr, &device.type, device.index, nullptr, &handle)) {
         fail_with_exception(scope, "a number as a tensor");
         return nullptr;
     }
@@ -87,10 +87,8 @@ static sonic_tensor *one_in_host_memory(int32_t dtype)
 
 static bool on_same_device(const sonic_tensor *a, const sonic_tensor *b)
 {
-    int32_t type[2] = {0, 0}, index[2] = {0, 0};
-    aoti_torch_get_device_type(a->handle, &type[0]), aoti_torch_get_device_type(b->handle, &type[1]);
-    aoti_torch_get_device_index(a->handle, &index[0]), aoti_torch_get_device_index(b->handle, &index[1]);
-    return type[0] == type[1] && index[0] == index[1];
+    sonic_device of_a = st_device(a), of_b = st_device(b);
+    return of_a.type == of_b.type && of_a.index == of_b.index;
 }
 
 // The number 1 on x's device: created once in a call of an operator, whose root scope keeps it; no meter counts it.

@@ -109,3 +109,9 @@ void st_release(sonic_tensor *x)
     aoti_torch_delete_tensor_object(x->handle);
     free(x);
 }
+
+void st_release_taken(sonic_tensor *x)
+{
+    if (x && x->taken)
+        st_release(x);
+}

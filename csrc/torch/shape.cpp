@@ -17,12 +17,16 @@ int32_t sonic::torch_dtype(sonic_dtype dtype)
     }
 }
 
-bool st_is_on_host(const sonic_tensor *x)
+sonic_device st_device(const sonic_tensor *x)
 {
-    int32_t device = -1;
-    return x && aoti_torch_get_device_type(x->handle, &device) == AOTI_TORCH_SUCCESS &&
-           device == aoti_torch_device_type_cpu();
+    sonic_device device = {-1, 0};
+    if (!x || aoti_torch_get_device_type(x->handle, &device.type) ||
+        aoti_torch_get_device_index(x->handle, &device.index))
+        device.type = -1;
+    return device;
 }
+
+bool st_is_on_host(const sonic_tensor *x) { return st_device(x).type == aoti_torch_device_type_cpu(); }
 
 void *st_data(const sonic_tensor *x)
 {

@@ -91,12 +91,20 @@ sonic_status sonic_scope_fail(sonic_scope *scope, sonic_status status);
 sonic_tensor *st_take(sonic_tensor *x);
 sonic_tensor *st_return(sonic_scope *scope, sonic_tensor *x); /* moves x to the parent of `scope` */
 void st_release(sonic_tensor *x);
+/* Releases x if it was taken: for functions that read their operand more than once. NULL is accepted. */
+void st_release_taken(sonic_tensor *x);
 
 /* Creating and reading tensors. Host copies are float32, C order. */
 sonic_tensor *st_from_host(sonic_scope *scope, const float *data, sonic_shape shape);
 sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
 /* The same on the device of `like` */
 sonic_tensor *st_zeros_on(sonic_scope *scope, sonic_shape shape, const sonic_tensor *like);
+typedef struct sonic_device {
+    int32_t type, index; /* PyTorch's number of the kind of device; index -1 where a kind has one device */
+} sonic_device;
+
+/* The device of x; type -1 for NULL. */
+sonic_device st_device(const sonic_tensor *x);
 /* Whether x is in host memory, which the CPU computes on. */
 bool st_is_on_host(const sonic_tensor *x);
 sonic_status st_to_host(sonic_scope *scope, float *out, int64_t count, sonic_tensor *x);

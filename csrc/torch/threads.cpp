@@ -2,48 +2,16 @@
 
 #include <torch/csrc/stable/c/shim.h> // torch_get_num_threads
 
-#if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
+#include "torch/optional.h"
 
 namespace
 {
 
-// A function of the OpenMP or MKL library that libtorch uses: a process may hold several.
-#if defined(_WIN32)
-void *torch_symbol(const char *name)
-{
-    for (const char *library : {"libiomp5md.dll", "torch_cpu.dll"}) {
-        HMODULE module = GetModuleHandleA(library);
-        FARPROC found = module ? GetProcAddress(module, name) : nullptr;
-        if (found)
-            return reinterpret_cast<void *>(found);
-    }
-    return nullptr;
-}
-#else
-void *torch_symbol(const char *name)
-{
-    Dl_info torch;
-    if (!dladdr(reinterpret_cast<void *>(&torch_get_num_threads), &torch) || !torch.dli_fname)
-        return nullptr;
-    void *library = dlopen(torch.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-    if (!library)
-        return nullptr;
-    void *symbol = dlsym(library, name); // looks in the libraries that libtorch needs, too
-    dlclose(library);
-    return symbol;
-}
-#endif
-
 struct Functions {
-    int (*openmp_get)() = reinterpret_cast<int (*)()>(torch_symbol("omp_get_max_threads"));
-    void (*openmp_set)(int) = reinterpret_cast<void (*)(int)>(torch_symbol("omp_set_num_threads"));
+    int (*openmp_get)() = reinterpret_cast<int (*)()>(sonic_torch_symbol("omp_get_max_threads"));
+    void (*openmp_set)(int) = reinterpret_cast<void (*)(int)>(sonic_torch_symbol("omp_set_num_threads"));
     // Returns the number before; 0 follows OpenMP. torch.set_num_threads sets it, too.
-    int (*mkl_set)(int) = reinterpret_cast<int (*)(int)>(torch_symbol("MKL_Set_Num_Threads_Local"));
+    int (*mkl_set)(int) = reinterpret_cast<int (*)(int)>(sonic_torch_symbol("MKL_Set_Num_Threads_Local"));
 };
 
 const Functions &functions()

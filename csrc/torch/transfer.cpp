@@ -34,15 +34,13 @@ enum { PINNED_BYTES_MAX = 16 << 20 }; // PyTorch keeps pinned memory, and the sy
 // Uninitialised; nullptr where there is none to be had.
 static AtenTensorHandle pinned_memory(const sonic_tensor *like, int32_t dtype)
 {
-    int64_t dims = 0, *sizes = nullptr, strides[SONIC_TENSOR_MAX_DIMS] = {}, step = 1;
+    int64_t strides[SONIC_TENSOR_MAX_DIMS];
     AtenTensorHandle handle = nullptr;
-    if (st_count(like) * (int64_t)aoti_torch_dtype_element_size(dtype) > PINNED_BYTES_MAX ||
-        aoti_torch_get_dim(like->handle, &dims) || dims > SONIC_TENSOR_MAX_DIMS ||
-        aoti_torch_get_sizes(like->handle, &sizes))
+    sonic_shape shape = st_shape(like);
+    if (sonic::contiguous_strides(shape, strides) * (int64_t)aoti_torch_dtype_element_size(dtype) > PINNED_BYTES_MAX)
         return nullptr;
-    for (int64_t i = dims - 1; i >= 0; step *= sizes[i--])
-        strides[i] = step;
-    return aoti_torch_empty_strided_pinned(dims, sizes, strides, dtype, aoti_torch_device_type_cpu(), 0, &handle)
+    return aoti_torch_empty_strided_pinned(shape.dims, shape.size, strides, dtype, aoti_torch_device_type_cpu(), 0,
+                                           &handle)
                ? nullptr
                : handle;
 }
@@ -78,13 +76,11 @@ static sonic_tensor *upload(sonic_scope *outer, sonic_tensor *x, int32_t type, i
 
 static sonic_tensor *to_device_of(sonic_scope *scope, sonic_tensor *x, const sonic_tensor *like, int32_t dtype)
 {
-    int32_t type = 0, index = 0;
     if (scope->status || !x || !like)
         return nullptr;
-    aoti_torch_get_device_type(like->handle, &type);
-    aoti_torch_get_device_index(like->handle, &index);
-    bool up = st_is_on_host(x) && !st_is_on_host(like) && type != aoti_torch_device_type_meta();
-    return up ? upload(scope, x, type, index, dtype) : sonic::to(scope, x, type, index, dtype);
+    sonic_device device = st_device(like);
+    bool up = st_is_on_host(x) && !st_is_on_host(like) && device.type != aoti_torch_device_type_meta();
+    return (up ? upload : sonic::to)(scope, x, device.type, device.index, dtype);
 }
 
 sonic_tensor *st_to_device_of(sonic_scope *scope, sonic_tensor *x, sonic_tensor *like)

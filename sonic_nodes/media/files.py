@@ -133,8 +133,8 @@ def output_path(path: str | os.PathLike) -> str:
 
 
 def check_replaceable(path: str) -> None:
-    """OutputError when the existing file at `path` is open in another program that lets nobody replace it, as Windows
-    has it: this shows before the work. A rename to its own name changes nothing."""
+    """OutputError when the existing file at `path` is open in another program that does not let it be replaced, as
+    on Windows: this shows before the work. A rename to its own name changes nothing."""
     target = system_path(path)
     try:
         if os.path.lexists(target):

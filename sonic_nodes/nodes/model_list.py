@@ -11,7 +11,7 @@ from ..errors import SonicError
 from .common import lazy_import, log
 from .model_files import CHECKPOINTS, FOLDER, catalogue, full_path
 
-BUDGET_S = 60.0  # for the headers of files that are new, nobody waits for a page
+BUDGET_S = 60.0  # for the headers of new files; the page is not waiting
 ROUTE = "/sonic-talking-portrait/model-files"
 
 

@@ -39,8 +39,8 @@ class WeightFile:
             ) from error
 
     def unmap(self) -> None:
-        """The file stays mapped for as long as views of it exist, and no longer. Windows lets nobody replace or delete
-        a mapped file. The next tensor() maps it again."""
+        """The file stays mapped for as long as views of it exist, and no longer. On Windows a mapped file cannot be
+        replaced or deleted. The next tensor() maps it again."""
         vars(self).pop("_bytes", None)
 
     def tensor(self, name: str) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The wheel for macOS, which nobody here can run: what macOS's own tool for wheels, delocate, says of it, and what is
+"""The wheel for macOS, which Linux cannot run: what macOS's own tool for wheels, delocate, says of it, and what is
 corrected in the linker's file.
 
 delocate asks otool, of Apple's; LLVM's answers the same questions on Linux."""

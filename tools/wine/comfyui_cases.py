@@ -22,7 +22,7 @@ LOAD, SOUND, PRE, SAVE = "1", "2", "3", "8"  # nodes of the draft workflow
 SHORT = {PRE: {"duration": 1.0, "on_mismatch": "use shorter", "min_resolution": 256}}
 FPS = 25
 CANCEL_SECONDS = 15  # a tenth of a second on an idle machine; this one is emulated and shared
-# Opens a file as a media player does: nobody may replace or delete it.
+# Opens a file as a media player does: it cannot be replaced or deleted.
 HOLDER = "import sys, time; file = open(sys.argv[1], 'rb'); print('open', flush=True); time.sleep(3600)"
 
 

@@ -19,7 +19,7 @@ void sonic_unet_add_output(sonic_scope *scope, const sonic_network *attn, sonic_
     st_add_in_place(scope, sonic_unet_rows(scope, x), sonic_layer_weight(scope, attn, "to_out.0.bias"));
 }
 
-/* Whether a bias may wait for the normalisation of the next part: nobody looks at x before. */
+/* Whether a bias may wait for the normalisation of the next part: x is not read before. */
 static bool may_wait(const sonic_scope *scope, const sonic_network *block, const sonic_tensor *x)
 {
     return sonic_fused_on_device(scope, x) && !sonic_unet_is_probed(block);
