@@ -7,8 +7,8 @@ What stands in the way of CPython and PyTorch in Debian's Wine 8, and what is do
 - _wmi.pyd waits for a service that does not answer: removed, and platform.py then asks the registry;
 - CopyFile2 is a stub that fails: `sitecustomize` hides it, and shutil copies as on older Windows;
 - LLVM's OpenMP asks for the processors' groups and ends: KMP_AFFINITY=disabled;
-- products of matrices in NumPy, in OpenBLAS's code for Haswell, which AMD's processors get too, end in an access
-  violation: OPENBLAS_CORETYPE=Sandybridge;
+- products of matrices in NumPy end in an access violation in OpenBLAS's code for Haswell, which the processor or
+  OPENBLAS_CORETYPE outside may choose: OPENBLAS_CORETYPE=Sandybridge;
 - a new prefix is Windows 7, which CPython refuses: winecfg sets Windows 10.
 """
 
@@ -54,7 +54,7 @@ def variables(prefix: Path) -> dict[str, str]:
         # our ucrtbase.dll; no .NET, no browser, no window with a backtrace
         "WINEDLLOVERRIDES": "ucrtbase=n,b;mscoree=;mshtml=;winedbg.exe=",
         "KMP_AFFINITY": "disabled",
-        "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE", "Sandybridge"),
+        "OPENBLAS_CORETYPE": "Sandybridge",
     }
 
 
