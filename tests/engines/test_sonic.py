@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sonic_nodes.engines import devices
 from sonic_nodes.engines.draft import DraftEngine
 from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
 from sonic_nodes.errors import InputError, ResourceError, UsageError
@@ -223,6 +224,8 @@ def test_clip_and_autoencoder_of_the_user_replace_the_models(engine):
 
 
 def test_bf16_is_near_fp32(small_models, engine):
+    if not devices.computes_in(engine.device, torch.bfloat16):
+        pytest.skip(f"{engine.device} does not compute in bf16; tests/gpu/test_devices.py has what is said of it")
     data = clip_data(0.6)
     exact = engine.infer(data, 1, FAST)
     rough = SonicEngine(Models.in_folder(small_models), precision="bf16").infer(data, 1, FAST)

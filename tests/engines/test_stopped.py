@@ -3,6 +3,7 @@ the next run gives the usual result."""
 
 import os
 import tempfile
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -25,12 +26,18 @@ def run(engine, data, infer_progress=None, decode_progress=None):
     return latent["samples"], pictures(engine, latent, data, progress=decode_progress)
 
 
-@pytest.fixture(scope="module")
-def usual(small_models):
-    """The results of an undisturbed run, and how often its progress is called."""
+@lru_cache(maxsize=1)
+def undisturbed(models):
     infer, decode = StopAt(), StopAt()
-    samples, made = run(SonicEngine(Models.in_folder(small_models)), clip_data(0.4), infer, decode)
+    samples, made = run(SonicEngine(Models.in_folder(models)), clip_data(0.4), infer, decode)
     return samples, made, infer.calls, decode.calls
+
+
+@pytest.fixture
+def usual(small_models):
+    """The results of an undisturbed run on the device of the tests, and how often its progress is called. A fixture of
+    the module would run before --device takes effect."""
+    return undisturbed(small_models)
 
 
 @pytest.fixture
