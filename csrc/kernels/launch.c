@@ -30,7 +30,7 @@ static struct {
     bool ready;
 } driver;
 
-static image images[SONIC_KERNEL_DEVICES][TYPES];
+static image images[SONIC_DEVICES_MAX][TYPES];
 static int64_t launches[SONIC_KERNEL_COUNT]; /* counted for tests and reports; threads may lose one another's counts */
 
 static const char *const names[SONIC_KERNEL_COUNT] = {"group_norm_sums", "group_norm_apply", "geglu", "layer_norm",
@@ -78,7 +78,7 @@ sonic_status sonic_kernels_use_driver(void *library)
 static image *image_of(sonic_device device, sonic_dtype dtype)
 {
     int32_t index = device.index == -1 ? 0 : device.index; /* a kind with one device does not number it */
-    if (device.type < 0 || index < 0 || index >= SONIC_KERNEL_DEVICES || (int)dtype < 0 || (int)dtype >= TYPES)
+    if (device.type < 0 || index < 0 || index >= SONIC_DEVICES_MAX || (int)dtype < 0 || (int)dtype >= TYPES)
         return NULL;
     return &images[index][dtype];
 }
@@ -95,7 +95,7 @@ static void unload(image *i)
 
 void sonic_kernels_unload(void)
 {
-    for (int d = 0; d < SONIC_KERNEL_DEVICES; d++)
+    for (int d = 0; d < SONIC_DEVICES_MAX; d++)
         for (int t = 0; t < TYPES; t++)
             unload(&images[d][t]);
 }
@@ -125,7 +125,7 @@ sonic_status sonic_kernels_load(sonic_device device, sonic_dtype dtype, const vo
         return sonic_fail(SONIC_ERROR_ARGUMENT,
                           "Load kernels after the driver, for one of %d devices in float32, "
                           "float16 or bfloat16.",
-                          SONIC_KERNEL_DEVICES);
+                          SONIC_DEVICES_MAX);
     unload(i);
     code = CALL(device_get_function, device_get)(&card, device.index);
     code = code ? code : CALL(retain_function, retain)(&i->context, card);

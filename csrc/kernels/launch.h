@@ -22,7 +22,7 @@ typedef enum sonic_kernel {
     SONIC_KERNEL_COUNT = 5
 } sonic_kernel;
 
-enum { SONIC_KERNEL_DEVICES = 16, SONIC_KERNEL_GRID_Y = 65535 };
+enum { SONIC_KERNEL_GRID_Y = 65535 };
 
 /* The name of the function in its source. */
 const char *sonic_kernel_name(sonic_kernel kernel);
@@ -31,7 +31,7 @@ const char *sonic_kernel_name(sonic_kernel kernel);
  * it lacks a function or does not start. Loaded kernels are forgotten. */
 sonic_status sonic_kernels_use_driver(void *library);
 
-/* Loads an image for one type of number. device.index is -1, which stands for 0, or below SONIC_KERNEL_DEVICES. The
+/* Loads an image for one type of number. device.index is -1, which stands for 0, or below SONIC_DEVICES_MAX. The
  * image of an earlier call is unloaded. */
 sonic_status sonic_kernels_load(sonic_device device, sonic_dtype dtype, const void *image);
 

@@ -1,82 +1,103 @@
 #include "sampler/sampler.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/progress.h"
+#include "sampler/calls.h"
 #include "sampler/deep_features.h"
-#include "sampler/guidance.h"
 #include "sampler/preview.h"
 #include "sampler/readout.h"
+#include "sampler/sampler_check.h"
 #include "sampler/schedule.h"
+#include "sampler/sharing.h"
 #include "sampler/windows.h"
+#include "torch/device.h"
 
-/* Calls of the network that a device has been given and has not done, at most: enough to keep it busy, and so few that
- * progress and Cancel are never two steps behind. */
-enum { CALLS_AHEAD = 2 };
+/* Of one branch, for sharing.h: all of the network takes about five times as long as its last layer
+ * (bench/shortcuts.py). */
+enum { SHALLOW_WORK = 1, WHOLE_WORK = 5 };
+
+/* One call of the network: some branches of one window. */
+typedef struct task {
+    int64_t window;
+    sonic_guidance_call branches;
+    int32_t device;
+    bool is_last;                 /* of its window */
+    sonic_tensor *sample, *deep;  /* on its device; deep: or NULL */
+    sonic_tensor *out, *features; /* features: or NULL */
+} task;
 
 typedef struct job {
     sonic_operator_call *call;
-    const sonic_unet *unet;
-    const sonic_unet_constants *constants;
+    const sonic_sampler_device *devices;
     const sonic_sampler_settings *settings;
     sonic_guidance guidance, conditional; /* of steps with guidance, and of the others */
     sonic_step_work work[SONIC_SCHEDULE_STEPS_MAX];
+    sonic_sharing sharing;
     sonic_deep_features deep;
     sonic_windows windows; /* of the step in progress */
-    int32_t step;
-    int64_t rows, columns, done, total; /* calls of the network */
-    sonic_tensor *like;                 /* a weight: where the network computes */
-    sonic_scope *run;                   /* as long as the loop */
-    float *buckets, *pixels;            /* [frames, 2]; [4, rows, columns] */
+    sonic_step step;       /* the same */
+    int32_t step_index;
+    int64_t rows, columns, total; /* total: calls of the network */
+    sonic_tensor *like;           /* a weight on the first device */
+    sonic_scope *run;             /* as long as the loop */
+    float *buckets, *pixels;      /* [frames, 2]; [4, rows, columns] */
     sonic_image preview;
     bool has_preview;
-    sonic_event *queued[CALLS_AHEAD + 1]; /* the end of each call that a device has still to do, the first one first */
-    int32_t queued_count;
+    sonic_calls calls;
     bool is_late;                         /* a device computes while the host goes on: readouts are a step late */
+    bool names_device;                    /* the failure's text already does */
     sonic_readout readouts[2];            /* of even and of odd steps */
+    task tasks[SONIC_DEVICES_MAX];        /* of the group in progress */
+    sonic_tensor *sample, *direction;     /* of the last window that was sent, and of the one that is collected */
     int64_t order[SONIC_UNET_FRAMES_MAX]; /* the frames of the window in progress */
     float sigmas[SONIC_SCHEDULE_STEPS_MAX + 1];
 } job;
 
-/* Progress */
+/* Failures and progress */
 
-/* Counts the calls that the device has done. */
-static void count_done(job *j)
+/* Adds to a failure's text which of several devices it happened on. */
+static void name_device(job *j, sonic_scope *scope, int32_t device)
 {
-    while (j->queued_count > 0 && sonic_event_is_past(j->queued[0])) {
-        sonic_event_free(j->queued[0]);
-        for (int32_t i = 1; i < j->queued_count; i++)
-            j->queued[i - 1] = j->queued[i];
-        j->queued_count--, j->done++;
-    }
+    char text[1024];
+    if (j->sharing.devices < 2 || j->names_device || !scope->status || scope->status == SONIC_ERROR_CANCELLED ||
+        scope->status == SONIC_ERROR_FORMAT)
+        return;
+    snprintf(text, sizeof text, "%s", sonic_last_error());
+    size_t length = strlen(text);
+    if (length > 0 && text[length - 1] == '.')
+        text[length - 1] = 0;
+    sonic_fail(scope->status, "%s (on device %d).", text, (int)st_device(j->devices[device].like).index);
+    j->names_device = true;
 }
 
 /* Waits until no more than `count` calls are queued. */
 static void wait_for_calls(job *j, sonic_scope *scope, int32_t count)
 {
-    for (; !scope->status && j->queued_count > count; count_done(j))
-        sonic_scope_fail(scope, sonic_event_wait(j->queued[0]));
+    if (scope->status || !sonic_scope_fail(scope, sonic_calls_wait(&j->calls, count)))
+        return;
+    name_device(j, scope, j->calls.failed);
 }
 
 /* A call was made whose result is `out`: on the CPU it is done, a device will do it. */
-static void note_call(job *j, sonic_scope *scope, const sonic_tensor *out)
+static void note_call(job *j, sonic_scope *scope, const sonic_tensor *out, int32_t device)
 {
-    sonic_event *end = j->is_late ? sonic_event_record(out) : NULL;
-    if (!end) {
-        j->done++;
+    if (scope->status)
         return;
-    }
-    j->queued[j->queued_count++] = end;
-    wait_for_calls(j, scope, CALLS_AHEAD);
+    sonic_event *end = j->is_late ? sonic_event_record(out) : NULL;
+    if (sonic_scope_fail(scope, sonic_calls_add(&j->calls, end, device)))
+        name_device(j, scope, j->calls.failed);
 }
 
 static void report(job *j, sonic_scope *scope)
 {
     if (scope->status)
         return;
-    count_done(j);
-    sonic_scope_fail(scope, sonic_progress_report(j->done, j->total, j->has_preview ? &j->preview : NULL));
+    sonic_calls_count_done(&j->calls);
+    sonic_scope_fail(scope, sonic_progress_report(j->calls.done, j->total, j->has_preview ? &j->preview : NULL));
     j->has_preview = false;
 }
 
@@ -110,7 +131,13 @@ static void draw_preview_now(job *j, sonic_scope *outer, sonic_tensor *x, sonic_
         draw_preview(j);
 }
 
-/* One window */
+/* One call of the network, on the device that computes it */
+
+static void set_order(job *j, int64_t window)
+{
+    for (int64_t i = 0; i < j->windows.window; i++)
+        j->order[i] = sonic_windows_frame(&j->windows, window, i);
+}
 
 /* Frame rate id, and the scaled mean of the motion buckets over the window's frames. */
 static sonic_status window_ids(double ids[SONIC_UNET_IDS], const job *j)
@@ -129,6 +156,100 @@ static sonic_status window_ids(double ids[SONIC_UNET_IDS], const job *j)
     return SONIC_OK;
 }
 
+static const sonic_guidance *guidance_now(const job *j)
+{
+    return j->work[j->step_index].guided ? &j->guidance : &j->conditional;
+}
+
+/* Call `index` of the step, and the device that computes it. */
+static task task_of(job *j, int64_t index)
+{
+    const sonic_guidance *guidance = guidance_now(j);
+    int32_t call = (int32_t)(index % guidance->call_count);
+    task t = {0};
+    t.window = index / guidance->call_count, t.branches = guidance->calls[call];
+    t.is_last = call + 1 == guidance->call_count;
+    int32_t work = j->work[j->step_index].shallow ? SHALLOW_WORK : WHOLE_WORK;
+    t.device = sonic_sharing_choose(&j->sharing, (int64_t)work * t.branches.branches);
+    return t;
+}
+
+/* The call's arguments, without its tensors. The frames are those of set_order. */
+static sonic_unet_step arguments_of(const job *j, const task *t)
+{
+    sonic_unet_step step = {0};
+    step.first_branch = t->branches.first_branch, step.branches = t->branches.branches;
+    step.frames = j->order, step.frame_count = (int32_t)j->windows.window;
+    step.timestep = sonic_schedule_timestep(j->sigmas[j->step_index]);
+    return step;
+}
+
+/* x on the task's device; on the first device x itself. x is released if it is another. */
+static sonic_tensor *sent(job *j, sonic_scope *scope, const task *t, sonic_tensor *x)
+{
+    if (t->device == 0 || scope->status)
+        return x;
+    sonic_tensor *there = st_to_device_of(scope, st_take(x), j->devices[t->device].like);
+    name_device(j, scope, t->device);
+    return there;
+}
+
+/* Sends the window's sample to the device, and the deep features that the call takes. All are sent before the first
+ * device gets a call of its own, which they would otherwise wait for. */
+static void send(job *j, sonic_scope *scope, task *t, sonic_tensor *x)
+{
+    bool is_first = t->branches.first_branch == guidance_now(j)->calls[0].first_branch;
+    bool shallow = j->work[j->step_index].shallow;
+    set_order(j, t->window);
+    sonic_tensor *order =
+        is_first || shallow ? st_to_device_of(scope, st_take(st_indices(scope, j->order, j->windows.window)), x) : NULL;
+    if (is_first) {
+        st_release(j->sample);
+        j->sample = st_mul_scalar(scope, st_take(st_gather(scope, x, 0, order)), j->step.input);
+    }
+    t->sample = sent(j, scope, t, st_view(scope, j->sample, st_shape(j->sample)));
+    if (shallow) {
+        sonic_unet_step step = arguments_of(j, t);
+        t->deep = sent(j, scope, t, sonic_deep_window(&j->deep, scope, j->windows.window, &step, order));
+    }
+    st_release(order);
+}
+
+static void compute(job *j, sonic_scope *outer, task *t)
+{
+    sonic_scope s;
+    sonic_scope_open(&s, outer);
+    const sonic_sampler_device *device = &j->devices[t->device];
+    set_order(j, t->window);
+    sonic_unet_step step = arguments_of(j, t);
+    step.sample = t->sample, step.deep = t->deep;
+    step.deep_out = j->work[j->step_index].keep ? &t->features : NULL;
+    sonic_scope_fail(&s, s.status ? s.status : window_ids(step.ids, j));
+    report(j, &s);
+    if (!s.status) {
+        t->out = st_return(&s, sonic_unet_run(&s, device->unet, device->constants, &step));
+        t->features = st_return(&s, t->features);
+        name_device(j, &s, t->device);
+    }
+    sonic_scope_fail(&s, j->call->scope->status); /* a layer that is not finite fails the call as a whole */
+    note_call(j, &s, t->out, t->device);
+    st_release(t->sample);
+    st_release(t->deep);
+    sonic_scope_close(&s);
+}
+
+/* What a call has made, on the first device */
+
+/* x of the task's device on the first one. x is released if it is another. */
+static sonic_tensor *brought(job *j, sonic_scope *scope, const task *t, sonic_tensor *x)
+{
+    if (t->device == 0 || !x || scope->status)
+        return x;
+    sonic_tensor *here = st_to_device_of(scope, st_take(x), j->like);
+    name_device(j, scope, t->device);
+    return here;
+}
+
 /* v + weight * out[branch], in place; a new tensor where v is NULL. out [branches, frames, 4, rows, columns] */
 static sonic_tensor *add_branch(sonic_scope *scope, sonic_tensor *v, sonic_tensor *out, int32_t branch, double weight)
 {
@@ -137,49 +258,6 @@ static sonic_tensor *add_branch(sonic_scope *scope, sonic_tensor *v, sonic_tenso
         st_reshape(scope, st_take(part), st_shape4(st_size(out, 1), st_size(out, 2), st_size(out, 3), st_size(out, 4)));
     part = st_to_dtype(scope, st_take(part), SONIC_DTYPE_FLOAT32);
     return v ? st_add_scaled_in_place(scope, v, st_take(part), weight) : st_mul_scalar(scope, st_take(part), weight);
-}
-
-static const sonic_guidance *guidance_now(const job *j)
-{
-    return j->work[j->step].guided ? &j->guidance : &j->conditional;
-}
-
-/* One call of the network, whole or of its last layer. */
-static sonic_tensor *evaluate(job *j, sonic_scope *scope, int64_t index, sonic_unet_step *step, sonic_tensor *order)
-{
-    const sonic_step_work *work = &j->work[j->step];
-    sonic_tensor *features = NULL;
-    if (work->shallow)
-        step->deep = sonic_deep_window(&j->deep, scope, j->windows.window, step, order);
-    step->deep_out = work->keep ? &features : NULL;
-    sonic_tensor *out = scope->status ? NULL : sonic_unet_run(scope, j->unet, j->constants, step);
-    st_release(step->deep);
-    sonic_deep_keep(&j->deep, j->run, scope, &j->windows, index, j->order, step, features);
-    st_release(features);
-    return out;
-}
-
-/* The guided output of the network: float32 [window, 4, rows, columns] */
-static sonic_tensor *direction(job *j, sonic_scope *outer, int64_t index, const sonic_unet_step *window,
-                               sonic_tensor *order)
-{
-    sonic_scope s;
-    sonic_scope_open(&s, outer);
-    const sonic_guidance *guidance = guidance_now(j);
-    sonic_tensor *v = NULL;
-    for (int32_t i = 0; i < guidance->call_count; i++) {
-        sonic_unet_step step = *window;
-        step.first_branch = guidance->calls[i].first_branch, step.branches = guidance->calls[i].branches;
-        report(j, &s);
-        sonic_tensor *out = evaluate(j, &s, index, &step, order);
-        sonic_scope_fail(&s, j->call->scope->status); /* a layer that is not finite fails the call as a whole */
-        for (int32_t b = 0; b < step.branches; b++)
-            v = add_branch(&s, v, out, b, guidance->weights[step.first_branch + b]);
-        note_call(j, &s, out);
-        st_release(out);
-    }
-    v = st_return(&s, v);
-    return sonic_scope_close(&s) == SONIC_OK ? v : NULL;
 }
 
 /* next += move v, divided by how often the frame occurs */
@@ -196,23 +274,24 @@ static void add_window(job *j, sonic_scope *scope, sonic_tensor *next, sonic_ten
     }
 }
 
-static void run_window(job *j, sonic_scope *outer, sonic_tensor *x, sonic_tensor *next, int64_t index,
-                       const sonic_step *step)
+/* Adds a call's result to the guided output of its window, float32 [window, 4, rows, columns], and that to `next` when
+ * it is complete. */
+static void collect(job *j, sonic_scope *scope, task *t, sonic_tensor *next)
 {
-    sonic_scope s;
-    sonic_scope_open(&s, outer);
-    sonic_unet_step window = {0};
-    for (int64_t i = 0; i < j->windows.window; i++)
-        j->order[i] = sonic_windows_frame(&j->windows, index, i);
-    sonic_scope_fail(&s, s.status ? s.status : window_ids(window.ids, j));
-    sonic_tensor *order = st_to_device_of(&s, st_take(st_indices(&s, j->order, j->windows.window)), x);
-    window.sample = st_mul_scalar(&s, st_take(st_gather(&s, x, 0, order)), step->input);
-    window.frames = j->order, window.frame_count = (int32_t)j->windows.window;
-    window.timestep = sonic_schedule_timestep(j->sigmas[j->step]);
-    sonic_tensor *v = direction(j, &s, index, &window, order);
-    sonic_operator_probe(j->call, v, "direction.%d.%d", (int)j->step, (int)index);
-    add_window(j, &s, next, v, index, step->move);
-    sonic_scope_close(&s);
+    set_order(j, t->window);
+    sonic_unet_step step = arguments_of(j, t);
+    sonic_tensor *features = brought(j, scope, t, t->features), *out = brought(j, scope, t, t->out);
+    sonic_deep_keep(&j->deep, j->run, scope, &j->windows, t->window, j->order, &step, features);
+    st_release(features);
+    for (int32_t b = 0; b < step.branches; b++)
+        j->direction = add_branch(scope, j->direction, out, b, guidance_now(j)->weights[step.first_branch + b]);
+    st_release(out);
+    if (!t->is_last)
+        return;
+    sonic_operator_probe(j->call, j->direction, "direction.%d.%d", (int)j->step_index, (int)t->window);
+    add_window(j, scope, next, j->direction, t->window, j->step.move);
+    st_release(j->direction);
+    j->direction = NULL;
 }
 
 /* The loop */
@@ -248,13 +327,32 @@ static void read_out(job *j, sonic_scope *run, sonic_scope *scope, sonic_tensor 
     if (scope->status)
         return;
     if (!j->is_late) {
-        check_latents(j, scope, j->step, st_is_finite(scope, next));
+        check_latents(j, scope, j->step_index, st_is_finite(scope, next));
         draw_preview_now(j, scope, x, next, stay);
         return;
     }
-    sonic_readout_start(&j->readouts[j->step & 1], run, next, preview_frame(j, run, x, next, stay), j->step);
-    finish_readout(j, run, &j->readouts[(j->step + 1) & 1]);
+    sonic_readout_start(&j->readouts[j->step_index & 1], run, next, preview_frame(j, run, x, next, stay),
+                        j->step_index);
+    finish_readout(j, run, &j->readouts[(j->step_index + 1) & 1]);
     sonic_scope_fail(scope, run->status);
+}
+
+/* The calls of the step, a group of one for each device at a time. */
+static void run_calls(job *j, sonic_scope *scope, sonic_tensor *x, sonic_tensor *next)
+{
+    int64_t count = sonic_windows_count(&j->windows) * guidance_now(j)->call_count;
+    for (int64_t first = 0; first < count && !scope->status; first += j->sharing.devices) {
+        int32_t group = (int32_t)(count - first < j->sharing.devices ? count - first : j->sharing.devices);
+        sonic_sharing_begin_group(&j->sharing);
+        for (int32_t i = 0; i < group; i++) {
+            j->tasks[i] = task_of(j, first + i);
+            send(j, scope, &j->tasks[i], x);
+        }
+        for (int32_t i = 0; i < group && !scope->status; i++)
+            compute(j, scope, &j->tasks[i]);
+        for (int32_t i = 0; i < group && !scope->status; i++)
+            collect(j, scope, &j->tasks[i], next);
+    }
 }
 
 /* One step of all windows. x is released. */
@@ -262,13 +360,15 @@ static sonic_tensor *run_step(job *j, sonic_scope *outer, sonic_tensor *x)
 {
     sonic_scope s;
     sonic_scope_open(&s, outer);
-    sonic_step step = sonic_schedule_step(j->sigmas[j->step], j->sigmas[j->step + 1]);
-    j->windows.offset = j->settings->shift * j->step;
-    sonic_tensor *next = st_mul_scalar(&s, x, step.keep);
-    for (int64_t i = 0, count = sonic_windows_count(&j->windows); i < count && !s.status; i++)
-        run_window(j, &s, x, next, i, &step);
-    read_out(j, outer, &s, x, next, step.stay);
-    sonic_operator_probe(j->call, next, "latents.%d", (int)j->step);
+    j->step = sonic_schedule_step(j->sigmas[j->step_index], j->sigmas[j->step_index + 1]);
+    j->windows.offset = j->settings->shift * j->step_index;
+    j->sample = j->direction = NULL;
+    sonic_tensor *next = st_mul_scalar(&s, x, j->step.keep);
+    run_calls(j, &s, x, next);
+    name_device(j, &s, 0); /* where all else is done */
+    st_release(j->sample);
+    read_out(j, outer, &s, x, next, j->step.stay);
+    sonic_operator_probe(j->call, next, "latents.%d", (int)j->step_index);
     st_release(x);
     next = st_return(&s, next);
     return sonic_scope_close(&s) == SONIC_OK ? next : NULL;
@@ -302,8 +402,8 @@ static bool has_events(const sonic_scope *scope, const sonic_tensor *x)
 /* What a device has still to do after the last step was queued. */
 static void finish_queued(job *j, sonic_scope *scope)
 {
-    while (!scope->status && j->queued_count > 1) {
-        wait_for_calls(j, scope, j->queued_count - 1);
+    while (!scope->status && j->calls.count > 1) {
+        wait_for_calls(j, scope, j->calls.count - 1);
         report(j, scope);
     }
     if (j->is_late && j->has_preview)
@@ -316,8 +416,7 @@ static void finish_queued(job *j, sonic_scope *scope)
 /* What a run that failed has left. */
 static void drop_queued(job *j)
 {
-    for (int32_t i = 0; i < j->queued_count; i++)
-        sonic_event_free(j->queued[i]);
+    sonic_calls_drop(&j->calls);
     for (int32_t i = 0; i < 2; i++)
         sonic_readout_drop(&j->readouts[i]);
 }
@@ -330,7 +429,7 @@ static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sampler_inputs 
     sonic_tensor *x = initial_latents(j, &s, in);
     j->run = &s;
     j->is_late = has_events(&s, x);
-    for (j->step = 0; j->step < j->settings->steps && !s.status; j->step++)
+    for (j->step_index = 0; j->step_index < j->settings->steps && !s.status; j->step_index++)
         x = run_step(j, &s, x);
     finish_queued(j, &s);
     report(j, &s);
@@ -340,82 +439,11 @@ static sonic_tensor *run(job *j, sonic_scope *outer, const sonic_sampler_inputs 
     return sonic_scope_close(&s) == SONIC_OK ? x : NULL;
 }
 
-/* Checks */
-
-/* False for NaN */
-static bool in_range(double value, double low, double high) { return value >= low && value <= high; }
-
-static sonic_status check_settings(const sonic_sampler_settings *s)
-{
-    const double scales[] = {s->dynamic_scale, s->motion_scale, s->appearance_guidance, s->audio_guidance};
-    if (s->window < 1 || s->window > SONIC_UNET_FRAMES_MAX || s->shift < 0 || s->shift > SONIC_UNET_FRAMES_MAX)
-        return sonic_fail(SONIC_ERROR_ARGUMENT,
-                          "Choose windows of 1 to %d frames that move by 0 to %d: got %lld and %lld.",
-                          SONIC_UNET_FRAMES_MAX, SONIC_UNET_FRAMES_MAX, (long long)s->window, (long long)s->shift);
-    if (s->branches_at_once < 1 || s->branches_at_once > SONIC_GUIDANCE_BRANCHES)
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose 1 to %d branches at once: got %d.", SONIC_GUIDANCE_BRANCHES,
-                          (int)s->branches_at_once);
-    sonic_status status = sonic_shortcuts_check(&s->shortcuts, SONIC_SCHEDULE_STEPS_MAX);
-    if (status)
-        return status;
-    if (!in_range(s->frame_rate_id, 0, SONIC_SAMPLER_FRAME_RATE_ID_MAX))
-        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a frame rate id from 0 to %d: it is %g.",
-                          SONIC_SAMPLER_FRAME_RATE_ID_MAX, s->frame_rate_id);
-    for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
-        if (!in_range(scales[i], -SONIC_SAMPLER_SCALE_MAX, SONIC_SAMPLER_SCALE_MAX))
-            return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose scales and guidance up to %d: one is %g.",
-                              SONIC_SAMPLER_SCALE_MAX, scales[i]);
-    return SONIC_OK;
-}
-
-static sonic_status check_inputs(const sonic_sampler_inputs *in)
-{
-    sonic_shape noise = st_shape(in->noise), image = st_shape(in->image_latents), buckets = st_shape(in->buckets);
-    if (noise.dims != 4 || noise.size[1] != SONIC_LATENT_CHANNELS || noise.size[0] < 1 ||
-        noise.size[0] > SONIC_SAMPLER_FRAMES_MAX || st_dtype(in->noise) != SONIC_DTYPE_FLOAT32)
-        return sonic_fail(SONIC_ERROR_SHAPE,
-                          "Give the noise as float32 [frames, 4, rows, columns] with 1 to %d frames.",
-                          SONIC_SAMPLER_FRAMES_MAX);
-    if (image.dims != 4 || image.size[0] != 1 || image.size[1] != SONIC_LATENT_CHANNELS ||
-        image.size[2] != noise.size[2] || image.size[3] != noise.size[3])
-        return sonic_fail(SONIC_ERROR_SHAPE,
-                          "Give the portrait's latents as [1, 4, %lld, %lld], the size of the noise.",
-                          (long long)noise.size[2], (long long)noise.size[3]);
-    if (buckets.dims != 2 || buckets.size[0] != noise.size[0] || buckets.size[1] != 2)
-        return sonic_fail(SONIC_ERROR_SHAPE,
-                          "Give the motion buckets as [%lld, 2], one row for each frame of the noise.",
-                          (long long)noise.size[0]);
-    return SONIC_OK;
-}
-
-/* Whether the network was prepared for this clip: `layout` is [branches, 4] (unet_types.h). libtorch checks the others.
- */
-static sonic_status check_constants(const sonic_unet_constants *c, int64_t frames)
-{
-    const int64_t *layout = st_data(c->layout);
-    if (!layout || st_dtype(c->layout) != SONIC_DTYPE_INT64 || st_size(c->layout, 0) != SONIC_GUIDANCE_BRANCHES ||
-        st_size(c->layout, 1) != 4 || !c->latents)
-        return sonic_fail(SONIC_ERROR_ARGUMENT,
-                          "Give the constants that unet_prepare made for %d branches with image latents.",
-                          SONIC_GUIDANCE_BRANCHES);
-    for (int32_t i = 0; i < SONIC_GUIDANCE_BRANCHES; i++)
-        for (int32_t rows = 1; rows < 4; rows += 2)
-            if (layout[i * 4 + rows] != 1 && layout[i * 4 + rows] != frames)
-                return sonic_fail(SONIC_ERROR_SHAPE,
-                                  "Give noise for the %lld frames that the network was prepared for: there are %lld.",
-                                  (long long)layout[i * 4 + rows], (long long)frames);
-    return SONIC_OK;
-}
-
 static sonic_status prepare(job *j, const sonic_sampler_inputs *in)
 {
-    sonic_status status = check_settings(j->settings);
+    sonic_status status = sonic_sampler_check(j->settings, in, j->devices, j->sharing.devices);
     if (!status)
         status = sonic_schedule_karras(j->sigmas, j->settings->steps);
-    if (!status)
-        status = check_inputs(in);
-    if (!status)
-        status = check_constants(j->constants, st_size(in->noise, 0));
     if (status)
         return status;
     j->windows = (sonic_windows){st_size(in->noise, 0), j->settings->window, 0};
@@ -423,7 +451,7 @@ static sonic_status prepare(job *j, const sonic_sampler_inputs *in)
                                       j->settings->branches_at_once);
     j->conditional = sonic_guidance_plan(1.0, 1.0, 1);
     sonic_shortcuts_plan(j->work, j->sigmas, j->settings->steps, &j->settings->shortcuts);
-    for (j->step = 0; j->step < j->settings->steps; j->step++)
+    for (j->step_index = 0; j->step_index < j->settings->steps; j->step_index++)
         j->total += sonic_windows_count(&j->windows) * guidance_now(j)->call_count;
     j->rows = st_size(in->noise, 2), j->columns = st_size(in->noise, 3);
     j->buckets = calloc((size_t)j->windows.frames * 2, sizeof *j->buckets);
@@ -436,8 +464,8 @@ static sonic_status prepare(job *j, const sonic_sampler_inputs *in)
                             (long long)j->windows.frames);
 }
 
-sonic_tensor *sonic_sampler_run(sonic_scope *outer, sonic_operator_call *call, const sonic_unet *unet,
-                                const sonic_unet_constants *constants, const sonic_sampler_inputs *inputs,
+sonic_tensor *sonic_sampler_run(sonic_scope *outer, sonic_operator_call *call, const sonic_sampler_device *devices,
+                                int32_t device_count, const sonic_sampler_inputs *inputs,
                                 const sonic_sampler_settings *settings)
 {
     sonic_scope s;
@@ -445,8 +473,8 @@ sonic_tensor *sonic_sampler_run(sonic_scope *outer, sonic_operator_call *call, c
     job *j = s.status ? NULL : calloc(1, sizeof *j);
     sonic_tensor *x = NULL;
     if (j) {
-        j->call = call, j->unet = unet, j->constants = constants, j->settings = settings;
-        j->like = sonic_weights_get(&s, call->weights, "conv_in.weight");
+        j->call = call, j->devices = devices, j->settings = settings, j->like = devices[0].like;
+        j->sharing.devices = j->calls.devices = device_count;
         if (!sonic_scope_fail(&s, s.status ? s.status : prepare(j, inputs)))
             x = st_return(&s, run(j, &s, inputs));
         free(j->buckets);

@@ -3,6 +3,7 @@
 
 #include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h> // aoti_torch_aten_full
 
+#include "torch/device.h"
 #include "torch/internal.h"
 
 using sonic::may_run;
@@ -97,18 +98,19 @@ static sonic_tensor *one_of_root(sonic_scope *scope, const sonic_tensor *x)
 {
     sonic_dtype dtype = st_dtype(x);
     sonic_scope *root = scope->root;
-    if (scope->status || sonic::is_dry_run(scope, x) || dtype > SONIC_DTYPE_BFLOAT16)
+    int32_t device = st_device(x).index;
+    if (scope->status || sonic::is_dry_run(scope, x) || dtype > SONIC_DTYPE_BFLOAT16 || device >= SONIC_DEVICES_MAX)
         return nullptr;
-    if (!root->ones[dtype]) {
+    sonic_tensor **kept = &root->ones[device][dtype];
+    if (!*kept) {
         sonic_cost_meter *meter = root->meter;
         root->meter = nullptr;
-        root->ones[dtype] = sonic::scalar_like(root, 1.0, x);
+        *kept = sonic::scalar_like(root, 1.0, x);
         root->meter = meter;
-        if (root->ones[dtype])
-            root->ones[dtype]->taken = false;
+        if (*kept)
+            (*kept)->taken = false;
     }
-    sonic_tensor *one = root->ones[dtype];
-    return one && on_same_device(one, x) ? one : nullptr;
+    return *kept && on_same_device(*kept, x) ? *kept : nullptr;
 }
 
 sonic_tensor *sonic::one_like(sonic_scope *scope, const sonic_tensor *x)

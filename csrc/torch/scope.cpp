@@ -1,5 +1,6 @@
 // Scopes and the lifetime of tensors.
 #include <cstdlib> // calloc, free
+#include <cstring> // memset
 
 #include "torch/internal.h"
 
@@ -60,8 +61,8 @@ void sonic_scope_open(sonic_scope *scope, sonic_scope *parent)
     scope->parent = parent;
     scope->root = parent ? parent->root : scope;
     scope->first = nullptr;
-    for (sonic_tensor *&one : scope->ones)
-        one = nullptr;
+    if (!parent)
+        memset(scope->ones, 0, sizeof scope->ones);
     scope->status = parent ? parent->status : SONIC_OK;
     scope->meter = parent ? parent->meter : nullptr;
 }

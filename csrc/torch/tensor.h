@@ -57,13 +57,17 @@ extern "C" {
 typedef struct sonic_tensor sonic_tensor;
 struct sonic_generator; /* random.h */
 
+/* Devices that take part in one call of an operator, and their numbers, are below this. */
+enum { SONIC_DEVICES_MAX = 16 };
+
 /* Public so that it can be a local variable and opening it cannot fail; the fields are private to csrc/torch. */
 typedef struct sonic_scope {
     struct sonic_scope *parent, *root;
     sonic_tensor *first;
     sonic_status status;
     struct sonic_cost_meter *meter; /* cost_meter.h; NULL: nothing is counted */
-    sonic_tensor *ones[3];          /* of a root: the number 1 on a device, in each dtype that networks compute in */
+    /* Of a root: the number 1 on each device, in each dtype that networks compute in */
+    sonic_tensor *ones[SONIC_DEVICES_MAX][3];
 } sonic_scope;
 
 #define SONIC_TENSOR_MAX_DIMS 8

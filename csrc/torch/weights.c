@@ -44,19 +44,26 @@ static size_t slots_for(int32_t count)
     return slots;
 }
 
-sonic_status sonic_weights_create(sonic_weights **out, sonic_tensor *const *tensors, int32_t count, const char *names)
+sonic_status sonic_weights_create_part(sonic_weights **out, sonic_tensor *const *tensors, int32_t count,
+                                       const char *names, const char *prefix)
 {
-    size_t slots = slots_for(count);
+    size_t slots = slots_for(count), skipped = strlen(prefix);
     sonic_weights *weights = *out = calloc(1, sizeof *weights + slots * sizeof(entry));
     if (!weights)
         return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: no memory for the names of %d tensors.", count);
     weights->slots = slots;
     for (int32_t i = 0; i < count && *names; i++) {
         size_t length = strcspn(names, "\n");
-        *slot(weights, names, length) = (entry){names, length, tensors[i]};
+        if (length >= skipped && memcmp(names, prefix, skipped) == 0)
+            *slot(weights, names + skipped, length - skipped) = (entry){names + skipped, length - skipped, tensors[i]};
         names += length + (names[length] == '\n');
     }
     return SONIC_OK;
+}
+
+sonic_status sonic_weights_create(sonic_weights **out, sonic_tensor *const *tensors, int32_t count, const char *names)
+{
+    return sonic_weights_create_part(out, tensors, count, names, "");
 }
 
 void sonic_weights_free(sonic_weights *weights) { free(weights); }

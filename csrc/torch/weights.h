@@ -13,6 +13,9 @@ typedef struct sonic_weights sonic_weights;
 
 /* `names`: one a line, in the order of `tensors`; borrowed like the tensors, until sonic_weights_free. */
 sonic_status sonic_weights_create(sonic_weights **out, sonic_tensor *const *tensors, int32_t count, const char *names);
+/* Those whose name begins with `prefix`, by the rest of it. */
+sonic_status sonic_weights_create_part(sonic_weights **out, sonic_tensor *const *tensors, int32_t count,
+                                       const char *names, const char *prefix);
 void sonic_weights_free(sonic_weights *weights);
 
 /* The tensor called `name` (printf format, at most 159 bytes), or NULL. */

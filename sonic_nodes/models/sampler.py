@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,6 +49,7 @@ def sample(
     buckets: torch.Tensor,
     settings: Settings,
     branches_at_once: int = 3,
+    others: Sequence[UNet] = (),
     **options,
 ) -> list[torch.Tensor]:
     """Latents float32 [frames, 4, rows, columns] in the autoencoder's space, on the device of the noise; then the
@@ -59,13 +61,17 @@ def sample(
     image_latents  [1, 4, rows, columns], the mean of the autoencoder
     buckets        [frames, 2], motion buckets
     branches_at_once  1 (least memory) to 3 (fastest); results are equal up to rounding
+    others         copies of `net` on further devices (UNet.on), which share the calls of the network: the bits are those
+                   of one such device
     options        probes, check_finite and meter, as in run_network
     Raises ResourceError, RuntimeError with the message from C, and what the progress callback raises (progress.py),
     which is called before every call of the network.
     """
     s = settings
     tensors = {"noise": noise.float(), "image_latents": image_latents, "buckets": buckets}
-    constants = {f"constants.{name}": t for name, t in net.constants.items()}
+    for prefix, copied in [("", net), *((f"device.{i}.", other) for i, other in enumerate(others, 1))]:
+        tensors |= {f"{prefix}constants.{name}": t for name, t in copied.constants.items()}
+        tensors |= {f"{prefix}{name}": w for name, w in copied.weights.items()} if prefix else {}
     numbers = [
         net.head_dim,
         s.steps,
@@ -80,8 +86,9 @@ def sample(
         s.guidance_low,
         s.guidance_high,
         s.reuse,
+        1 + len(others),
     ]
-    return run_network("sample", tensors | constants, net.weights, numbers, **options)
+    return run_network("sample", tensors, net.weights, numbers, **options)
 
 
 def latent_count(frames: int, length: str = "exact") -> int:

@@ -1,5 +1,6 @@
 """The spatio-temporal UNet with audio attention (csrc/models/unet/unet.h)."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,14 @@ class UNet:
         names = CONSTANTS if c.image_latents else CONSTANTS[:-1]
         self.constants = dict(zip(names, out, strict=False))
         return out[len(names) :]
+
+    def on(self, device: torch.device, weights: Mapping[str, torch.Tensor]) -> "UNet":
+        """A copy for another device, whose weights are there: constants that lie on a card are copied from there, those
+        in host memory are shared."""
+        other = copy.copy(self)
+        other.weights = pack(weights)
+        other.constants = {name: t if t.device.type == "cpu" else t.to(device) for name, t in self.constants.items()}
+        return other
 
     def step(
         self,
