@@ -88,6 +88,12 @@ class OutOfMemoryError(ResourceError):
     """Memory ran out during a run that was estimated to fit."""
 
 
+class DeviceError(SonicError):
+    """A graphics card failed during a run."""
+
+    exit_code = 5
+
+
 class OutputError(SonicError):
     """The result could not be written."""
 

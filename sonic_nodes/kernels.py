@@ -12,6 +12,7 @@ import ctypes
 import hashlib
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +44,17 @@ def prepare(device: torch.device | str, dtype: torch.dtype) -> str:
     return _outcomes[key]
 
 
+def prepare_all(devices: Sequence[torch.device], dtype: torch.dtype) -> str:
+    """prepare() for cards that share a run. When one cannot use the kernels none does: all give the same bits."""
+    for device in devices:
+        reason = prepare(device, dtype)
+        if reason and len(devices) > 1:
+            unload()
+        if reason:
+            return reason
+    return ""
+
+
 def _with_index(device: torch.device) -> torch.device:
     if device.type == "cuda" and device.index is None and torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
@@ -57,10 +69,10 @@ def _prepare(device: torch.device, dtype: torch.dtype) -> str:
         load(device, dtype, architecture(device), find_compiler(), find_driver())
         wrong = differing(device, dtype)
     except (OSError, RuntimeError, ValueError) as error:
-        _sonic.kernels_unload()
+        unload()
         return str(error).split("\n")[0]
     if wrong:
-        _sonic.kernels_unload()
+        unload()
         return f"on this card {', '.join(wrong)} gave other numbers than PyTorch's operators"
     return ""
 

@@ -1,13 +1,17 @@
 """Where the networks run: the device that a user named, the types it computes in, the operators it has."""
 
+import contextlib
 import functools
+from collections.abc import Callable, Sequence
 
 import torch
 
-from ..errors import ResourceError, UsageError
+from ..errors import DeviceError, ResourceError, SonicError, UsageError, is_out_of_memory
 from ..extension.native import call
 from ..memory.device import computes_in, name_of
 
+ALL = "all"  # the name of all cards
+DEVICES_MAX = 16  # SONIC_DEVICES_MAX of csrc/torch/tensor.h
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 # One call of each kind of operator that the networks make, with the shapes of its operands and its numbers: kernels
 # that some devices lack, in PyTorch or in their driver (csrc/torch/tensor_operator.h).
@@ -57,6 +61,50 @@ def device_of(name: str) -> torch.device:
         raise UsageError(f"Choose the device {there}: {name!r} cannot be used ({first_line(error)}).") from None
 
 
+def devices_of(name: str) -> tuple[torch.device, ...]:
+    """The cards of "cuda:0,cuda:1" or of "all", which share the windows of a step while the first does all else; or the
+    one device of any other name. Raises UsageError for a device that cannot be used, and for devices that cannot
+    share."""
+    if name == ALL:
+        main = best_device()
+        return (main,) if main.type == "cpu" else (with_index(main), *other_cards(main))
+    if "," not in name:
+        return (device_of(name),)
+    found = tuple(with_index(device_of(part.strip())) for part in name.split(","))
+    check_list(found, name)
+    return found
+
+
+def check_list(devices: Sequence[torch.device], name: str):
+    kinds = sorted({device.type for device in devices})
+    if len(kinds) > 1 or "cpu" in kinds:
+        raise UsageError(
+            f"Choose graphics cards of one kind, such as cuda:0,cuda:1, or one device: {name!r} lists "
+            f"{' and '.join(kinds)}."
+        )
+    twice = next((str(device) for device in devices if devices.count(device) > 1), None)
+    if twice:
+        raise UsageError(f"Name each graphics card once: {name!r} lists {twice} twice.")
+    if len(devices) > DEVICES_MAX:
+        raise UsageError(f"Choose up to {DEVICES_MAX} graphics cards: there are {len(devices)}.")
+
+
+def with_index(device: torch.device) -> torch.device:
+    """A card with its number: the current one where it has none."""
+    if device.type == "cpu" or device.index is not None:
+        return device
+    return torch.device(device.type, torch.accelerator.current_device_index())
+
+
+def other_cards(main: torch.device) -> tuple[torch.device, ...]:
+    """All others of its kind that PyTorch sees, up to DEVICES_MAX with it."""
+    kind, count = accelerators()
+    if kind != main.type:
+        return ()
+    others = [torch.device(kind, i) for i in range(count) if i != with_index(main).index]
+    return tuple(others[: DEVICES_MAX - 1])
+
+
 def accelerators() -> tuple[str, int]:
     """(kind, number) of the graphics cards that PyTorch sees."""
     kind = torch.accelerator.current_accelerator(check_available=True)
@@ -78,6 +126,12 @@ def usual_dtype(device: torch.device) -> torch.dtype:
 def computable(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     """`dtype`, or what comes next to it on this device: float16, else float32."""
     return next(kind for kind in (dtype, torch.float16, torch.float32) if computes_in(device, kind))
+
+
+def dtype_on_all(devices: Sequence[torch.device], precision: str) -> torch.dtype | None:
+    """dtype_on of each; where one of them has float32 alone, that."""
+    found = [dtype_on(device, precision) for device in devices]
+    return torch.float32 if torch.float32 in found else found[0]
 
 
 def dtype_on(device: torch.device, precision: str) -> torch.dtype | None:
@@ -107,6 +161,35 @@ def lacking_operators(device: torch.device, dtype: torch.dtype) -> tuple[str, ..
         except RuntimeError as error:
             lacking.append(f"{name} ({first_line(error)})")
     return tuple(lacking)
+
+
+def failed_device(devices: Sequence[torch.device]) -> tuple[torch.device, str] | None:
+    """The first card that does not answer, as one that was taken away or whose driver gave up, and what it says."""
+    for device in devices:
+        try:
+            float(torch.ones(2, device=device).sum())
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                return device, first_line(error)
+    return None
+
+
+@contextlib.contextmanager
+def device_errors(devices: Sequence[torch.device], free: Callable[[], None]):
+    """Raises DeviceError in place of what failed because a card was lost, after free()."""
+    try:
+        yield
+    except (RuntimeError, SonicError) as error:
+        lost = None if is_out_of_memory(error) else failed_device([d for d in devices if d.type != "cpu"])
+        if lost is None:
+            raise
+        device, reason = lost
+    else:
+        return
+    with contextlib.suppress(RuntimeError):  # the card that failed has no memory to give back
+        free()
+    use = f"Leave out the device {device}" if len(devices) > 1 else "Choose the device cpu"
+    raise DeviceError(f"{use}, or restart the computer: the graphics card {device} failed during the run ({reason}).")
 
 
 def check_operators(device: torch.device, dtype: torch.dtype):

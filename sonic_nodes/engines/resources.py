@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from ..memory import plan
+from ..memory.cards import Card
+from ..memory.device import free_bytes
 from ..memory.estimate import Shortcuts
 from ..memory.plan import Budget, Plan
 from ..models.sampler import Settings
@@ -15,7 +17,9 @@ def budget_of(engine) -> Budget:
     free = Budget.of(engine.device)
     if free.gpu is None:
         return replace(free, host=free.host + engine.models.held_bytes("cpu"))
-    return replace(free, gpu=free.gpu + engine.models.held_bytes(engine.device))
+    others = tuple(Card(str(d), free_bytes(d) + engine.models.held_bytes(d)) for d in engine.others)
+    name = str(engine.device) if others else free.name
+    return replace(free, gpu=free.gpu + engine.models.held_bytes(engine.device), others=others, name=name)
 
 
 def plan_for(clip: ClipSpec, settings: Settings, engine) -> Plan:

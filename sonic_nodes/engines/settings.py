@@ -173,7 +173,12 @@ class SonicOptions(Checked):
     precision: str = choice(
         "auto", PRECISIONS, "auto: fp16 on a graphics card; on the CPU fp32, or bf16 where fp32 does not fit"
     )
-    device: str = text("auto", "DEVICE", "cpu, cuda, cuda:1 ... (auto: the graphics card, if there is one that can)")
+    device: str = text(
+        "auto",
+        "DEVICE",
+        "cpu, cuda, cuda:1 ... (auto: the graphics card, if there is one that can); cuda:0,cuda:1 or all: these cards "
+        "share the windows of each step",
+    )
     plan: str = choice(
         "auto",
         KINDS,

@@ -1,8 +1,9 @@
 """The Sonic engine: portrait and voice through the diffusion model (sonic_nodes/models)."""
 
+import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from .. import kernels
 from ..errors import UsageError
 from ..memory.benchmark import Speed, speed_of
+from ..memory.estimate import longest_share
 from ..memory.plan import Budget, Plan, dtype_text, with_retry
 from ..memory.stage import Stage
 from ..models import video
@@ -19,7 +21,7 @@ from ..models.sampler import SPEEDS, Settings, frame_count
 from ..weights.models import Models
 from .base import Description, Engine, Notify, description_in
 from .clip_spec import ClipSpec
-from .devices import DTYPES, check_operators, computable, device_of, dtype_on, usual_dtype
+from .devices import DTYPES, check_operators, computable, device_errors, devices_of, dtype_on_all, usual_dtype
 from .lru_cache import LruCache
 from .progress import Progress, Report, chunks_with_progress
 from .resources import budget_of, plan_for
@@ -38,12 +40,13 @@ class SonicEngine(Engine):
     """MODEL_SONIC of the diffusion model.
 
     models          weights.models.Models, or an object with its refresh, sizes, stamp, heads, head_dim, tensors,
-                    release and held_bytes
+                    copy, release and held_bytes
     precision       "fp32", "fp16", "bf16", or "auto": fp16 on a graphics card; on the CPU fp32, or bf16 where fp32 does
                     not fit. It applies to CLIP, the UNet and the decoder; Whisper, the adapters, the encoder and RIFE
                     are always float32
     audio_strength  how strongly the voice acts: 1 as trained, 0 not at all
     device          where the networks run
+    others          further cards of that kind, which share the calls of the UNet: the bits are those of one card
     plan            "auto", or one of memory.KINDS to restrict the choice
     budget          returns the plan.Budget; None: all that is free on the machine
     speed           benchmark.Speed of the machine, for times in the plan; calibrate() measures it
@@ -63,6 +66,7 @@ class SonicEngine(Engine):
         precision: str = SonicOptions.precision,
         audio_strength: float = SonicOptions.audio_strength,
         device="cpu",
+        others: Sequence = (),
         plan: str = SonicOptions.plan,
         budget: Callable[[], Budget] | None = None,
         speed: Speed | None = None,
@@ -70,8 +74,8 @@ class SonicEngine(Engine):
     ):
         SonicOptions(precision=precision, audio_strength=audio_strength, plan=plan)  # raises UsageError
         self.models, self.audio_strength, self.kind, self.speed = models, audio_strength, plan, speed
-        self.device = torch.device(device)
-        self.dtype = dtype_on(self.device, precision)
+        self.device, self.others = torch.device(device), tuple(torch.device(other) for other in others)
+        self.dtype = dtype_on_all(self.devices, precision)
         self.budget = budget or (lambda: budget_of(self))
         self.cache, self.notify = LruCache(CACHE_BYTES), notify
         self.offload = False
@@ -81,14 +85,20 @@ class SonicEngine(Engine):
         models = Models.in_folder(
             options.models or os.environ.get("SONIC_MODELS", "models"), options.unet, options.checkpoint
         )
+        device, *others = devices_of(options.device)
         return cls(
             models,
             precision=options.precision,
             audio_strength=options.audio_strength,
-            device=device_of(options.device),
+            device=device,
+            others=others,
             plan=options.plan,
             notify=notify,
         )
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        return self.device, *self.others
 
     @staticmethod
     def settings(inference_steps=SonicSettings.steps, **inputs) -> SonicSettings:
@@ -100,7 +110,9 @@ class SonicEngine(Engine):
         return plan_for(ClipSpec.of(data, settings.length), sampler_settings(settings), self)
 
     def calibrate(self, dtype: torch.dtype | None = None):
-        self.speed = self.speed or speed_of(self.device, dtype or self.dtype or usual_dtype(self.device))
+        if self.speed is None:
+            dtype = dtype or self.dtype or usual_dtype(self.device)
+            self.speed = functools.reduce(Speed.at_most, (speed_of(device, dtype) for device in self.devices))
 
     def infer(
         self, data: dict, seed: int, settings: SonicSettings | None = None, progress: Report | None = None
@@ -110,11 +122,14 @@ class SonicEngine(Engine):
         settings = settings or SonicSettings()
         clip = ClipSpec.of(data, settings.length)
         clip.check_mask()
-        check_operators(self.device, self.dtype or usual_dtype(self.device))
+        for device in self.devices:
+            check_operators(device, self.dtype or usual_dtype(device))
         self.models.refresh()
         plan = plan_for(clip, sampler_settings(settings), self)
         self._prepare_kernels(plan.dtype)
-        embedding, mean, tokens, run_progress = self._conditions(clip, plan, progress)
+        free_memory = self._stages(plan.dtype, plan.offload, plan.stream).free_memory
+        with device_errors(self.devices, free_memory):
+            embedding, mean, tokens, run_progress = self._conditions(clip, plan, progress)
         noise = noise_of(clip, seed)
 
         def attempt(plan: Plan) -> torch.Tensor:
@@ -127,9 +142,8 @@ class SonicEngine(Engine):
                 )
 
         try:
-            latents = with_retry(
-                plan, attempt, self._stages(plan.dtype, plan.offload, plan.stream).free_memory, self.notify
-            )
+            with device_errors(self.devices, free_memory):
+                latents = with_retry(plan, attempt, free_memory, self.notify)
         finally:
             if plan.offload:
                 self.models.release("unet")
@@ -143,7 +157,7 @@ class SonicEngine(Engine):
         return {"samples": latents, "sonic": described | {"precision": dtype_text(plan.dtype), "notes": clip.notes()}}
 
     def _prepare_kernels(self, dtype: torch.dtype) -> None:
-        reason = kernels.prepare(self.device, dtype) if self.device.type == "cuda" else ""
+        reason = kernels.prepare_all(self.devices, dtype) if self.device.type == "cuda" else ""
         if reason:
             self.notify(f"PyTorch's own kernels are used, which takes longer: {reason}.")
 
@@ -163,7 +177,8 @@ class SonicEngine(Engine):
             chunks = video.interpolate(chunks, stages.in_between)
         count = frame_count(clip.sound_frames, described["settings"]["length"], interpolate)
         try:
-            yield from chunks_with_progress(video.uint8_frames(chunks, count), count, progress)
+            with device_errors((self.device,), stages.free_memory):
+                yield from chunks_with_progress(video.uint8_frames(chunks, count), count, progress)
         finally:
             stages.release("vae", "rife")
 
@@ -174,7 +189,7 @@ class SonicEngine(Engine):
 
     def _stages(self, dtype: torch.dtype, offload: bool, stream: bool = False) -> Stages:
         self.offload = offload
-        return Stages(self.models, self.device, dtype, offload, self.notify, stream)
+        return Stages(self.models, self.device, dtype, offload, self.notify, stream, self.others)
 
     def _conditions(self, clip: ClipSpec, plan: Plan, progress: Report | None) -> tuple:
         """(CLIP's embedding, the autoencoder's mean, the speech tokens, the Progress of the run). Computed, or kept
@@ -221,9 +236,13 @@ def progress_costs(plan: Plan, is_portrait_cached: bool, is_speech_cached: bool)
         Stage.CONSTANTS: False,
         Stage.SAMPLING: False,
     }
+    shared = longest_share(
+        plan.latent_frames, plan.steps, plan.branches_at_once, plan.shortcuts, devices=1 + len(plan.others)
+    )
     return {
-        stage: 0 if is_cached else round(plan.stage(stage).flops / PROGRESS_UNIT_FLOP)
+        stage: 0 if is_cached else round(part * plan.stage(stage).flops / PROGRESS_UNIT_FLOP)
         for stage, is_cached in cached.items()
+        for part in [shared if stage == Stage.SAMPLING else 1]
     }
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -34,11 +34,13 @@ class Stages:
         offload: bool,
         notify: Callable[[str], None] = lambda _: None,
         stream: bool = False,
+        others: Sequence[torch.device] = (),
     ):
         """dtype: of CLIP, the UNet and the decoder; the other networks are float32. offload: drop each network after
-        its stage. notify: called with sentences for the user. stream: the UNet's weights stay in host memory."""
+        its stage. notify: called with sentences for the user. stream: the UNet's weights stay in host memory. others:
+        further cards, which share the calls of the UNet."""
         self.models, self.device, self.dtype, self.offload, self.notify = models, device, dtype, offload, notify
-        self.decoder_dtype, self.stream = dtype, stream
+        self.decoder_dtype, self.stream, self.others = dtype, stream, others
 
     def picture(self, data: dict) -> torch.Tensor:
         """CLIP's embedding [1, context] of the portrait; float32 in host memory. data["clip_vision"] replaces the
@@ -97,14 +99,15 @@ class Stages:
         branches: int,
     ) -> torch.Tensor:
         """Latents float32 [N, 4, h, w], already divided by 0.18215."""
+        others = [self._copy(net, device) for device in self.others]
         with user_errors("sampling"):
             try:
-                return sample(net, noise, mean, buckets, settings, branches)[0].cpu()
+                return sample(net, noise, mean, buckets, settings, branches, others=others)[0].cpu()
             except RuntimeError as error:
                 if "not finite" not in str(error) or "after step 1 " not in str(error):
                     raise
             # fails at the first layer whose output is not finite, with its name
-            sample(net, noise, mean, buckets, settings, branches, check_finite=True)
+            sample(net, noise, mean, buckets, settings, branches, others=others, check_finite=True)
             raise InputError(
                 "Choose precision fp32 or bf16, or other weight files: the latents are not finite (sampling)."
             )
@@ -142,6 +145,10 @@ class Stages:
     def _weights(self, key: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         with user_errors("loading weights"):
             return self.models.tensors(key, dtype, self.device, **({"stream": True} if self._streams(key) else {}))
+
+    def _copy(self, net: UNet, device: torch.device) -> UNet:
+        with user_errors(f"copying the UNet to {device}"):
+            return net.on(device, self.models.copy("unet", device))
 
     def _streams(self, key: str) -> bool:
         return self.stream and key == "unet"

@@ -5,7 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,11 @@ class Speed:
     @classmethod
     def of(cls, speed: "float | Speed") -> "Speed":
         return speed if isinstance(speed, Speed) else cls(*[float(speed)] * 3)
+
+    def at_most(self, other: "Speed") -> "Speed":
+        """Of two machines that wait for each other."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Speed(*(min(pair) for pair in pairs))
 
     def seconds(self, cost: Cost) -> float:
         rates = self.convolution, self.product, self.attention, self.moved

@@ -350,6 +350,17 @@ def whole_calls(latent_frames: int, steps: int, branches: int, shortcuts: "Short
     return calls * math.ceil(latent_frames / WINDOW)
 
 
+def longest_share(latent_frames: int, steps: int, branches: int, shortcuts: "Shortcuts", devices: int) -> float:
+    """Of the loop's calls of the network, those that follow one another when devices share each step's: 1 for one
+    device, 1 / devices where the calls of a step divide among them."""
+    windows, calls, longest = math.ceil(latent_frames / WINDOW), 0, 0
+    for (guided, _), count in Settings(steps=steps, **asdict(shortcuts)).step_work().items():
+        in_step = windows * (BRANCHES // branches if guided else 1)
+        calls += count * in_step
+        longest += count * math.ceil(in_step / devices)
+    return longest / calls
+
+
 def host_bytes(m: Model, rows: int, columns: int, latent_frames: int) -> int:
     """Host memory that grows with a clip: tokens in float32 and in the UNet's type, noise, latents."""
     tokens = math.prod(token_shape(m)) * (4 + m["unet"].dtype.itemsize)

@@ -20,6 +20,7 @@ from ..models.constants import CHUNK, LATENT_FPS, WINDOW
 from ..models.sampler import Settings
 from . import KINDS, estimate
 from .benchmark import Speed
+from .cards import Card, CardEstimate
 from .device import free_bytes
 from .estimate import NETWORKS_OF, Model, Shortcuts
 from .host import available_bytes
@@ -46,6 +47,8 @@ class Budget:
 
     gpu: int | None  # None: it runs on the CPU
     host: int
+    others: tuple[Card, ...] = ()
+    name: str = "GPU"  # of the card whose bytes are `gpu`
 
     @classmethod
     def of(cls, device="cpu") -> "Budget":
@@ -110,6 +113,8 @@ class Plan:
     chunk: int = CHUNK
     shortcuts: Shortcuts = EXACT
     stream: bool = False  # the UNet's weights wait in pinned memory and are brought to the card layer by layer
+    others: tuple[CardEstimate, ...] = ()  # cards that share the calls of the UNet with the first
+    name: str = "GPU"  # of the first card
 
     @property
     def peak(self) -> int:
@@ -122,7 +127,12 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        return self.peak <= self.budget and self.host <= self.host_budget
+        return self.peak <= self.budget and self.host <= self.host_budget and all(card.fits for card in self.others)
+
+    def takes_less_than(self, other: "Plan") -> bool:
+        """On every card."""
+        pairs = zip(self.others, other.others, strict=True)
+        return self.peak < other.peak and all(mine.peak < its.peak for mine, its in pairs)
 
     def stage(self, stage: Stage) -> StageEstimate:
         return next(found for found in self.stages if found.stage == stage)
@@ -136,8 +146,9 @@ class Plan:
     def title(self) -> str:
         """One line."""
         facts = f"{8 * self.columns}x{8 * self.rows}, {self.latent_frames / LATENT_FPS:.1f} s, {dtype_text(self.dtype)}"
-        where = "GPU" if self.device == "gpu" else "system memory"
+        where = self.name if self.device == "gpu" else "system memory"
         memory = f"{size(self.peak)} of {size(self.budget)} free ({where})"
+        memory += "".join(f", {size(card.peak)} of {size(card.budget)} free ({card.name})" for card in self.others)
         if self.host > self.host_budget:
             memory += f" and {size(self.host)} of {size(self.host_budget)} free (system memory)"
         time = f", about {duration(self.seconds)}" if self.seconds is not None else ""
@@ -153,11 +164,15 @@ class Plan:
             + f"{duration(s.seconds) if s.seconds is not None else '?':>12}"
             for s in self.stages
         ]
-        return [self.title, head, *rows, *self.notes]
+        others = [
+            f"{c.name:<12}" + "".join(f"{size(v):>10}" for v in (c.weights, c.held, c.results, c.margin, c.peak))
+            for c in self.others
+        ]
+        return [self.title, head, *rows, *others, *self.notes]
 
     def as_dict(self) -> dict:
         """For JSON."""
-        apart = ("stages", "dtype", "smaller", "shortcuts")
+        apart = ("stages", "dtype", "smaller", "shortcuts", "others")
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         return {
             **plain,
@@ -166,6 +181,7 @@ class Plan:
             "seconds": self.seconds,
             "fits": self.fits,
             "stages": [stage.as_dict() for stage in self.stages],
+            "others": [card.as_dict() for card in self.others],
         }
 
 
@@ -253,7 +269,7 @@ def plans(
 
 def variants(m: Model, rows, columns, latent_frames, steps, shortcuts, dtype, budget, speed) -> list[Plan]:
     """The plans in one dtype, the fastest first. Each knows the next one that takes less memory."""
-    on_gpu = budget.gpu is not None
+    on_gpu, others = budget.gpu is not None, budget.others
     clip_host = estimate.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
     found: list[Plan] = []
     for branches, offload, stream in reversed(VARIANTS):
@@ -270,22 +286,37 @@ def variants(m: Model, rows, columns, latent_frames, steps, shortcuts, dtype, bu
             branches,
             offload,
             stage_estimates(
-                m, rows, columns, latent_frames, steps, shortcuts, branches, offload, stream, on_gpu, speed
+                m, rows, columns, latent_frames, steps, shortcuts, branches, offload, stream, speed, 1 + len(others)
             ),
             budget.gpu if on_gpu else budget.host,
             host,
             budget.host,
             shortcuts=shortcuts,
             stream=stream,
+            others=tuple(card_estimate(m, rows, columns, steps, shortcuts, branches, stream, card) for card in others),
+            name=budget.name,
         )
-        found.insert(0, replace(plan, smaller=next((other for other in found if other.peak < plan.peak), None)))
+        found.insert(0, replace(plan, smaller=next((p for p in found if p.takes_less_than(plan)), None)))
     return found
 
 
+def card_estimate(m: Model, rows, columns, steps, shortcuts, branches, stream, card: Card) -> CardEstimate:
+    """What of the clip grows with its length is on the first card alone."""
+    cost = estimate.sampling(m, rows, columns, estimate.SHORT_CLIP, steps, branches, shortcuts)
+    return CardEstimate(
+        card.name,
+        weight_bytes(m, Stage.SAMPLING, True, stream),
+        estimate.constants_bytes(m, rows, columns),
+        cost.peak_bytes,
+        MARGIN_BYTES + round(MARGIN_SHARE * cost.peak_bytes),
+        card.bytes,
+    )
+
+
 def stage_estimates(
-    m: Model, rows, columns, latent_frames, steps, shortcuts, branches, offload, stream, on_gpu, speed
+    m: Model, rows, columns, latent_frames, steps, shortcuts, branches, offload, stream, speed, cards
 ) -> tuple[StageEstimate, ...]:
-    constants = estimate.constants_bytes(m, rows, columns)
+    on_gpu, constants = m.gpu, estimate.constants_bytes(m, rows, columns)
     latents = 4 * latent_frames * estimate.latent_channels(m) * rows * columns
     costs = {  # stage: (cost, bytes held)
         Stage.PICTURE: (estimate.picture(m), 0),
@@ -299,6 +330,7 @@ def stage_estimates(
     host = 0 if on_gpu else estimate.host_bytes(m, rows, columns, latent_frames)
     calls = estimate.whole_calls(latent_frames, steps, branches, shortcuts)
     waits = {Stage.SAMPLING: calls * estimate.streamed_bytes(m) / PCIE_BYTES_PER_S} if stream else {}
+    longest = {Stage.SAMPLING: estimate.longest_share(latent_frames, steps, branches, shortcuts, cards)}
     share, least = (MARGIN_SHARE, MARGIN_BYTES) if on_gpu else (HOST_MARGIN_SHARE, HOST_MARGIN_BYTES)
     return tuple(
         StageEstimate(
@@ -308,7 +340,7 @@ def stage_estimates(
             cost.peak_bytes,
             least + round(share * cost.peak_bytes),
             cost.flops,
-            Speed.of(speed).seconds(cost) + waits.get(stage, 0) if speed else None,
+            longest.get(stage, 1) * (Speed.of(speed).seconds(cost) + waits.get(stage, 0)) if speed else None,
         )
         for stage, (cost, held) in costs.items()
     )
@@ -324,14 +356,23 @@ def weight_bytes(m: Model, stage: Stage, offload: bool, stream: bool) -> int:
 def refuse(found: Sequence[Plan], budget: Budget, sizes, heads):
     """Raises ResourceError. It lists the changes that would make the run fit, each verified by a plan."""
     least = min(found, key=lambda plan: plan.peak)
-    worst = max(least.stages, key=lambda stage: stage.peak)
-    finders = (whole_steps, smaller_picture, another_type, shorter_clip, on_the_cpu)
+    finders = (fewer_cards, whole_steps, smaller_picture, another_type, shorter_clip, on_the_cpu)
     remedies = [find(least, budget, sizes, heads) for find in finders] + more_memory(least)
     first, *others = filter(None, remedies)
     raise ResourceError(
         f"{first[0].upper()}{first[1:]}{''.join(f', or {other}' for other in others)}. "
-        f"{least.title}: {worst.stage.value} alone takes {size(worst.peak)}."
+        f"{least.title}: {what_is_too_much(least)}."
     )
+
+
+def what_is_too_much(plan: Plan) -> str:
+    """Names the stage, and where there are several cards the one that is too small."""
+    worst = max(plan.stages, key=lambda stage: stage.peak)
+    small = next((card for card in plan.others if not card.fits), None) if plan.peak <= plan.budget else None
+    if small:
+        return f"{Stage.SAMPLING.value} alone takes {size(small.peak)} on {small.name}"
+    where = f" on {plan.name}" if plan.others else ""
+    return f"{worst.stage.value} alone takes {size(worst.peak)}{where}"
 
 
 def fitting(least: Plan, budget: Budget, sizes, heads, **changes) -> Plan | None:
@@ -346,6 +387,16 @@ def fitting(least: Plan, budget: Budget, sizes, heads, **changes) -> Plan | None
     }
     found = plans(budget=budget, steps=least.steps, sizes=sizes, **facts, **heads)
     return next((plan for plan in found if plan.fits), None)
+
+
+def fewer_cards(least: Plan, budget, sizes, heads) -> str | None:
+    """Without the further cards that are too small."""
+    small = [card.name for card in least.others if not card.fits]
+    if not small:
+        return None
+    kept = tuple(card for card in budget.others if card.name not in small)
+    plan = fitting(least, replace(budget, others=kept), sizes, heads)
+    return f"leave out the device {' and '.join(small)} ({size(plan.peak)} on {plan.name})" if plan else None
 
 
 def whole_steps(least: Plan, budget, sizes, heads) -> str | None:
@@ -395,8 +446,10 @@ def on_the_cpu(least: Plan, budget, sizes, heads) -> str | None:
 
 def more_memory(least: Plan) -> list[str]:
     """How much memory to free for the smallest plan."""
-    used_by = "the GPU" if least.device == "gpu" else "much memory"
+    on_gpu = least.device == "gpu"
+    used_by = (least.name if least.others else "the GPU") if on_gpu else "much memory"
     missing = {used_by: least.peak - least.budget, "much system memory": least.host - least.host_budget}
+    missing |= {card.name: card.peak - card.budget for card in least.others}
     return [
         f"free {size(count)} more: close other programs that use {what}" for what, count in missing.items() if count > 0
     ]

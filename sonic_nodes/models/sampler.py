@@ -61,8 +61,7 @@ def sample(
     image_latents  [1, 4, rows, columns], the mean of the autoencoder
     buckets        [frames, 2], motion buckets
     branches_at_once  1 (least memory) to 3 (fastest); results are equal up to rounding
-    others         copies of `net` on further devices (UNet.on), which share the calls of the network: the bits are those
-                   of one such device
+    others         copies of `net` on further devices (UNet.on), which share its calls: the bits are those of one device
     options        probes, check_finite and meter, as in run_network
     Raises ResourceError, RuntimeError with the message from C, and what the progress callback raises (progress.py),
     which is called before every call of the network.

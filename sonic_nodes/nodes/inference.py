@@ -145,6 +145,7 @@ def show_plan(model, data, settings, progress: Progress) -> list[str]:
     log.info("Sonic Inference: %s", "\n".join(plan.text))
     progress.set_headline(plan.title)
     model.models.work_bytes = max(stage.held + stage.results + stage.margin for stage in plan.stages)
+    model.models.other_work_bytes = max((card.peak - card.weights for card in plan.others), default=0)
     return [plan.title, *plan.notes, *decoder_memory_notes(data)]
 
 

@@ -9,7 +9,7 @@ from .common import CATEGORY, ModelSonic, advanced, lazy_import, names_or_empty,
 from .link_values import listing_files
 from .model_files import AUTOMATIC
 
-DRAFT = "built-in draft"
+DRAFT, ALL_DEVICES = "built-in draft", "all"
 
 
 class SonicLoader(io.ComfyNode):
@@ -24,7 +24,7 @@ class SonicLoader(io.ComfyNode):
             description="Chooses the engine. The built-in draft needs no model file and no graphics card: it moves the "
             "portrait's own mouth to the voice, faster than real time, to check framing, timing and sound first. The "
             "Sonic model needs its weight files, which are for non-commercial use only.",
-            inputs=[model_input(), checkpoint_input(), precision_input(), audio_strength_input()],
+            inputs=[model_input(), checkpoint_input(), precision_input(), audio_strength_input(), devices_input()],
             outputs=[
                 ModelSonic.Output(
                     "engine",
@@ -47,11 +47,11 @@ class SonicLoader(io.ComfyNode):
 
     @classmethod
     @plain_errors
-    def execute(cls, model, checkpoint=AUTOMATIC, precision="auto", audio_strength=1.0):
+    def execute(cls, model, checkpoint=AUTOMATIC, precision="auto", audio_strength=1.0, devices=AUTOMATIC):
         if model == DRAFT:
             return io.NodeOutput(lazy_import("engines.draft").DraftEngine())
         paths = model_files.paths_for(model, checkpoint)
-        engine = make_engine(paths, precision, audio_strength)
+        engine = make_engine(paths, precision, audio_strength, devices == ALL_DEVICES)
         return io.NodeOutput(engine, ui=notes_ui(model_files.notes_for(paths)))
 
 
@@ -105,13 +105,32 @@ def audio_strength_input():
     )
 
 
-def make_engine(paths: dict, precision: str, audio_strength: float):
+def devices_input():
+    """Appended: workflow files keep their values by position."""
+    return advanced(
+        io.Combo.Input(
+            "devices",
+            options=[AUTOMATIC, ALL_DEVICES],
+            default=AUTOMATIC,
+            optional=True,
+            tooltip="automatic: the device that ComfyUI computes on. all: all graphics cards of its kind share the "
+            "sampling of clips longer than 2 s, with the same result; the smallest card decides what fits. No effect "
+            "on the draft engine.",
+        )
+    )
+
+
+def make_engine(paths: dict, precision: str, audio_strength: float, all_devices: bool = False):
     patching, device = lazy_import("nodes.model_patcher"), comfy.model_management.get_torch_device()
-    models = patching.PatcherBackedModels(paths)
+    models, others = patching.PatcherBackedModels(paths), ()
+    if all_devices and device.type != "cpu":
+        listing = lazy_import("engines.devices")
+        device, others = listing.with_index(device), listing.other_cards(device)
     return lazy_import("engines.sonic").SonicEngine(
         models,
         precision=precision,
         audio_strength=audio_strength,
         device=device,
-        budget=lambda: patching.budget(device, models.held_bytes(device)),
+        others=others,
+        budget=lambda: patching.budget(device, models.held_bytes(device), others),
     )

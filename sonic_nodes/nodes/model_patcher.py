@@ -2,14 +2,16 @@
 the next use reads them again from their memory-mapped files, which are mostly still in the page cache."""
 
 import copy
+from collections.abc import Sequence
 from functools import partial
 
 import comfy.model_management
 import comfy.model_patcher
 import torch
 
+from ..memory.cards import Card
 from ..memory.plan import Budget
-from ..weights.models import Models, read
+from ..weights.models import Models, bytes_on, copied, read
 from .common import Progress
 
 DOT_SUBSTITUTE = "|"  # names of buffers may not contain a dot
@@ -58,8 +60,11 @@ class PatcherBackedModels(Models):
 
     work_bytes = 0  # memory that the networks need beside their weights, from the plan
 
+    other_work_bytes = 0  # the same on further cards
+
     def __init__(self, paths):
         self._patchers: dict[str, tuple] = {}  # network: ((stamp, dtype, device), patcher)
+        self._copies: dict[tuple, SonicPatcher] = {}  # (network, device): of its patcher's tensors on a further card
         super().__init__(paths)
 
     def tensors(self, key: str, dtype: torch.dtype, device="cpu", stream: bool = False) -> dict[str, torch.Tensor]:
@@ -75,13 +80,28 @@ class PatcherBackedModels(Models):
             self._patchers[key] = version, make_patcher(key, checked, dtype, device)
         return load_tensors(self._patchers[key][1], self.work_bytes)
 
+    def copy(self, key: str, device) -> dict[str, torch.Tensor]:
+        """ComfyUI loads and unloads the copy, too. Of streamed weights only what stays on a card is copied."""
+        device = torch.device(device)
+        if key not in self._patchers:
+            comfy.model_management.free_memory(self.other_work_bytes, device)
+            return super().copy(key, device)
+        if (key, device) not in self._copies:
+            first = self._patchers[key][1]
+            read_copy = partial(read_from_card, first.model, device)
+            self._copies[key, device] = patcher_of(key, read_copy, first.size, device)
+        return load_tensors(self._copies[key, device], self.other_work_bytes)
+
     def release(self, *keys: str):
         for key in keys or list(self._patchers):
             self._patchers.pop(key, None)
+            for copy_of in [found for found in self._copies if found[0] == key]:
+                del self._copies[copy_of]
         super().release(*keys)
 
     def held_bytes(self, device) -> int:
-        here = (patcher for _, patcher in self._patchers.values() if patcher.load_device == torch.device(device))
+        patchers = [*(patcher for _, patcher in self._patchers.values()), *self._copies.values()]
+        here = (patcher for patcher in patchers if patcher.load_device == torch.device(device))
         return sum(patcher.model.held_bytes for patcher in here) + super().held_bytes(device)
 
     def with_replacements(self, weights: dict) -> "PatcherBackedModels":
@@ -95,8 +115,18 @@ class PatcherBackedModels(Models):
 
 def make_patcher(key: str, checked, dtype: torch.dtype, device: torch.device) -> SonicPatcher:
     size = dtype.itemsize * sum(checked.file.entries[name].count for name in checked.names.values())
+    return patcher_of(key, partial(read, checked, dtype, device, Progress.check), size, device)
+
+
+def read_from_card(first: SonicWeights, device: torch.device) -> tuple[dict[str, torch.Tensor], int]:
+    """The tensors that `first` has loaded, on another card, and their bytes there."""
+    tensors = copied(first.tensors(), device)
+    return tensors, bytes_on(device, tensors)
+
+
+def patcher_of(key: str, read_weights, size: int, device: torch.device) -> SonicPatcher:
     module_class = type(f"Sonic_{key}", (SonicWeights,), {})  # ComfyUI's log shows the class name
-    module = module_class(device, partial(read, checked, dtype, device, Progress.check))
+    module = module_class(device, read_weights)
     return SonicPatcher(module, device, comfy.model_management.unet_offload_device(), size=size)
 
 
@@ -106,12 +136,18 @@ def load_tensors(patcher: SonicPatcher, work_bytes: int) -> dict[str, torch.Tens
     return patcher.model.to(patcher.load_device).tensors()  # --novram leaves modules on the offload device
 
 
-def budget(device: torch.device, own_bytes: int) -> Budget:
-    """Memory that a run may use: what is free, what ComfyUI can unload, and `own_bytes` that the engine holds."""
+def budget(device: torch.device, own_bytes: int, others: Sequence[torch.device] = ()) -> Budget:
+    """Memory that a run may use: what is free, what ComfyUI can unload, and on the CPU `own_bytes` that the engine
+    holds."""
     free = Budget.of(device)
     if free.gpu is None:
         return Budget(None, free.host + own_bytes)
-    unloadable = sum(
-        model.loaded_size() for model in comfy.model_management.loaded_models() if model and model.load_device == device
-    )
-    return Budget(comfy.model_management.get_free_memory(device) + unloadable, free.host)
+    if not others:
+        return Budget(free_or_unloadable(device), free.host)
+    cards = tuple(Card(str(other), free_or_unloadable(other)) for other in others)
+    return Budget(free_or_unloadable(device), free.host, cards, str(device))
+
+
+def free_or_unloadable(device: torch.device) -> int:
+    loaded = (model for model in comfy.model_management.loaded_models() if model and model.load_device == device)
+    return comfy.model_management.get_free_memory(device) + sum(model.loaded_size() for model in loaded)

@@ -1,7 +1,7 @@
 """The weights of the whole model: files found, checked before any large read, loaded network by network on demand."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -64,6 +64,7 @@ class Loaded:
     tensors: dict[str, torch.Tensor]
     held_bytes: int
     stream: bool = False
+    copies: dict[torch.device, dict[str, torch.Tensor]] = field(default_factory=dict)  # on further devices
 
 
 class Models:
@@ -157,6 +158,14 @@ class Models:
         self._loaded[key] = Loaded(dtype, device, tensors, held, stream)
         return tensors
 
+    def copy(self, key: str, device) -> dict[str, torch.Tensor]:
+        """The tensors of the last tensors(key, ...) on another device, copied from the first one; those that wait in
+        host memory are shared. Kept until release()."""
+        loaded, device = self._loaded[key], torch.device(device)
+        if device not in loaded.copies:
+            loaded.copies[device] = copied(loaded.tensors, device)
+        return loaded.copies[device]
+
     def release(self, *keys: str):
         """Drop these networks' tensors, or all."""
         for key in keys or list(self._loaded):
@@ -164,7 +173,10 @@ class Models:
 
     def held_bytes(self, device) -> int:
         """Of the tensors on `device`, without views of mapped files."""
-        return sum(kept.held_bytes for kept in self._loaded.values() if kept.device == torch.device(device))
+        device = torch.device(device)
+        copies = (kept.copies.get(device, {}) for kept in self._loaded.values())
+        own = sum(kept.held_bytes for kept in self._loaded.values() if kept.device == device)
+        return own + sum(bytes_on(device, copy) for copy in copies)
 
 
 def open_place(place: Place) -> WeightFile:
@@ -200,6 +212,15 @@ def to_device(tensor: torch.Tensor, dtype: torch.dtype, device: torch.device) ->
     """On `device`, as `dtype`; convolutions in channels-last order."""
     moved = tensor.to(device, dtype)
     return moved.contiguous(memory_format=MEMORY_FORMATS[moved.dim()]) if moved.dim() in MEMORY_FORMATS else moved
+
+
+def copied(tensors: Mapping[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    """On another card; what is in host memory is shared."""
+    return {name: t if t.device.type == "cpu" else t.to(device) for name, t in tensors.items()}
+
+
+def bytes_on(device: torch.device, tensors: Mapping[str, torch.Tensor]) -> int:
+    return sum(t.nbytes for t in tensors.values() if t.device == device)
 
 
 def check_together(sizes: dict[str, dict], checked: dict[str, Checked]):

@@ -21,11 +21,13 @@ from tools.cross import cache
 
 SOURCES = Path(__file__).with_name("device")
 LIBRARY = "simulated_gpu.so"
+DEVICES = 2
 COUNTERS = (
     "blocking_to_device",
     "async_to_device",
     "blocking_to_host",
     "async_to_host",
+    "between_devices",
     "waits",
     "tf32",
     "cache_clearings",
@@ -97,6 +99,7 @@ class SimulatedGpu:
         library.simulated_counter.restype = library.simulated_allocations.restype = ctypes.c_long
         library.simulated_limit.argtypes = [ctypes.c_int, ctypes.c_longlong, ctypes.c_int]
         library.simulated_fail_allocations.argtypes = [ctypes.c_int, ctypes.c_long, ctypes.c_long, ctypes.c_int]
+        library.simulated_lose.argtypes = [ctypes.c_int, ctypes.c_long]
         library.simulated_read_device.argtypes = [ctypes.c_void_p]
         library.simulated_start()
         torch.utils.rename_privateuse1_backend("simulated")
@@ -113,10 +116,15 @@ class SimulatedGpu:
     def counters(self) -> dict[str, int]:
         return {name: self.counter(name) for name in COUNTERS}
 
-    def operators(self) -> dict[str, tuple[int, int]]:
-        """{operator: (calls, bytes read and written)}"""
-        rows = (line.split("\t") for line in self.library.simulated_operators().decode().splitlines())
-        return {name: (int(calls), int(count)) for name, calls, count in rows}
+    def operators(self, *devices: int) -> dict[str, tuple[int, int]]:
+        """{operator: (calls, bytes read and written)}, of these devices or of all."""
+        total: dict[str, tuple[int, int]] = {}
+        for device in devices or range(DEVICES):
+            for line in self.library.simulated_operators(device).decode().splitlines():
+                name, calls, count = line.split("\t")
+                before = total.get(name, (0, 0))
+                total[name] = before[0] + int(calls), before[1] + int(count)
+        return total
 
     def live(self, device: int) -> int:
         """Bytes that tensors hold on the device."""
@@ -178,6 +186,15 @@ class SimulatedGpu:
             yield
         finally:
             self.library.simulated_delay(0)
+
+    @contextlib.contextmanager
+    def lost(self, device: int, after: int = 0) -> Iterator[None]:
+        """In the block, the device is lost after so many more operators: whatever asks it for anything fails."""
+        self.library.simulated_lose(device, after)
+        try:
+            yield
+        finally:
+            self.library.simulated_lose(device, -1)
 
     @contextlib.contextmanager
     def types(self, float16: bool = True, bfloat16: bool = True) -> Iterator[None]:

@@ -84,12 +84,17 @@ at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool asynchro
     c10::DeviceGuard guard(device);
     bool late = !device_to_device &&
                 count_copy(on_device(to) ? from : to, on_device(to) ? to : from, on_device(to), asynchronous);
+    bool between = device_to_device && from.device() != to.device();
+    if (between)
+        check_not_lost(from.device().index()), meet(from.device().index(), to.device().index());
     std::string name = !device_to_device                        ? on_device(to) ? "copy to device" : "copy to host"
-                       : from.device() != to.device()           ? "copy between devices"
+                       : between                                ? "copy between devices"
                        : from.scalar_type() != to.scalar_type() ? "copy cast"
                                                                 : "copy";
     record(name + (device_to_device || late ? "" : " (blocking)"), 2ll * (long long)to.nbytes(),
            is_logging() ? shape_text(from) + " ->" + shape_text(to) : "");
+    if (between)
+        counters.between_devices++, meet(from.device().index(), to.device().index());
     if (count_only && device_to_device)
         return to;
     if (late && !on_device(to))

@@ -18,7 +18,7 @@ struct Tally {
 };
 
 std::mutex records_lock;
-std::map<std::string, Tally> tallies;
+std::map<std::string, Tally> tallies[DEVICES]; // of each device
 std::vector<std::string> lines;
 std::set<std::string> refused;
 std::atomic<bool> logging{false};
@@ -30,6 +30,7 @@ const struct {
                {"async_to_device", &counters.async_to_device},
                {"blocking_to_host", &counters.blocking_to_host},
                {"async_to_host", &counters.async_to_host},
+               {"between_devices", &counters.between_devices},
                {"waits", &counters.waits},
                {"tf32", &counters.tf32},
                {"cache_clearings", &counters.cache_clearings},
@@ -44,7 +45,7 @@ void record(const std::string &name, long long bytes, const std::string &operand
 {
     begin_work(current_device());
     std::lock_guard<std::mutex> lock(records_lock);
-    Tally &tally = tallies[name];
+    Tally &tally = tallies[current_device()][name];
     tally.calls++, tally.bytes += bytes;
     if (logging)
         lines.push_back(name + operands);
@@ -79,7 +80,8 @@ extern "C" {
 void simulated_reset()
 {
     std::lock_guard<std::mutex> lock(simulated::records_lock);
-    simulated::tallies.clear();
+    for (auto &tallies : simulated::tallies)
+        tallies.clear();
     simulated::lines.clear();
     for (const auto &number : simulated::numbers)
         *number.value = 0;
@@ -105,13 +107,13 @@ long simulated_counter(const char *name)
     return -1;
 }
 
-// "name\tcalls\tbytes" of each operator, one a line; valid until the next call.
-const char *simulated_operators()
+// "name\tcalls\tbytes" of each operator on the device, one a line; valid until the next call.
+const char *simulated_operators(int device)
 {
     static std::string text;
     std::lock_guard<std::mutex> lock(simulated::records_lock);
     text.clear();
-    for (const auto &entry : simulated::tallies)
+    for (const auto &entry : simulated::tallies[device])
         text +=
             entry.first + "\t" + std::to_string(entry.second.calls) + "\t" + std::to_string(entry.second.bytes) + "\n";
     return text.c_str();

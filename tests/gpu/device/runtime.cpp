@@ -21,6 +21,7 @@ thread_local int current = 0;
 std::atomic<long> delay_us{0}; // of one operator
 std::atomic<bool> has_bfloat16{true}, has_float16{true};
 std::atomic<int> device_count{DEVICES};
+std::atomic<long> works_left[DEVICES] = {{-1}, {-1}}; // operators until the device is lost; below 0: it is not
 
 struct Arrival {
     int device;
@@ -67,6 +68,7 @@ Clock::time_point end_of_work(int device)
 
 struct Event {
     Clock::time_point due;
+    int device = 0;
 };
 
 struct Guard final : c10::impl::DeviceGuardImplInterface {
@@ -106,10 +108,15 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     {
         if (!*event)
             *event = new Event{};
-        ((Event *)*event)->due = end_of_work(stream.device_index());
+        *(Event *)*event = {end_of_work(stream.device_index()), stream.device_index()};
     }
     void block(void *, const c10::Stream &) const override {} // one stream a device: in order already
-    bool queryEvent(void *event) const override { return !event || is_past(((Event *)event)->due); }
+    bool queryEvent(void *event) const override
+    {
+        if (event)
+            check_not_lost(((Event *)event)->device);
+        return !event || is_past(((Event *)event)->due);
+    }
     void synchronizeEvent(void *event) const override { wait_until(((Event *)event)->due); }
     bool queryStream(const c10::Stream &stream) const override { return is_past(end_of_work(stream.device_index())); }
     void synchronizeStream(const c10::Stream &stream) const override { wait_for(stream.device_index()); }
@@ -140,8 +147,19 @@ void register_hooks()
     at::RegisterPrivateUse1HooksInterface(&hooks);
 }
 
+void check_not_lost(int device) { TORCH_CHECK(works_left[device] != 0, "CUDA error: unspecified launch failure"); }
+
+void meet(int device, int other)
+{
+    std::lock_guard<std::mutex> lock(clock_lock);
+    busy_until[device] = busy_until[other] = std::max(busy_until[device], busy_until[other]);
+}
+
 void begin_work(int device)
 {
+    check_not_lost(device);
+    if (works_left[device] > 0)
+        works_left[device]--;
     long us = delay_us;
     if (!us)
         return;
@@ -149,7 +167,11 @@ void begin_work(int device)
     busy_until[device] = std::max(busy_until[device], Clock::now()) + std::chrono::microseconds(us);
 }
 
-void wait_for(int device) { wait_until(end_of_work(device)); }
+void wait_for(int device)
+{
+    check_not_lost(device);
+    wait_until(end_of_work(device));
+}
 
 void copy_later(int device, const at::Tensor &source, const at::Tensor &target)
 {
@@ -168,7 +190,7 @@ void simulated_delay(long us)
     simulated::delay_us = us;
     if (!us)
         for (int i = 0; i < simulated::DEVICES; i++)
-            simulated::wait_for(i);
+            simulated::wait_until(simulated::end_of_work(i));
 }
 
 void simulated_types(int float16, int bfloat16)
@@ -178,6 +200,9 @@ void simulated_types(int float16, int bfloat16)
 }
 
 void simulated_devices(int count) { simulated::device_count = count; }
+
+// The device is lost after so many more operators; below 0: it is there again.
+void simulated_lose(int device, long operators) { simulated::works_left[device] = operators; }
 
 int simulated_device_count() { return simulated::device_count; }
 

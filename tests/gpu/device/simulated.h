@@ -35,6 +35,10 @@ int current_device();
 void register_hooks();
 // Work of one operator begins on the device: with a delay set, it ends that much later.
 void begin_work(int device);
+// As a copy between CUDA devices: it begins when both have done their work, and both go on when it ends.
+void meet(int device, int other);
+// Fails as CUDA does on a card that was lost.
+void check_not_lost(int device);
 // Waits until the device has done all work; what was copied asynchronously has then arrived.
 void wait_for(int device);
 // The bytes of `source` (of the readable twin) arrive in the pinned `target` when the device gets there; until then
@@ -47,6 +51,7 @@ void copy_later(int device, const at::Tensor &source, const at::Tensor &target);
 // the host memory is pinned.
 struct Counters {
     std::atomic<long> blocking_to_device{0}, async_to_device{0}, blocking_to_host{0}, async_to_host{0};
+    std::atomic<long> between_devices{0}; // copies from one device to another
     std::atomic<long> waits{0};           // for an event, a stream or a device
     std::atomic<long> tf32{0};            // convolutions and products in float32 that TF32 was allowed for
     std::atomic<long> cache_clearings{0}; // emptyCache
