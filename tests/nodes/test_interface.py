@@ -40,6 +40,7 @@ INPUTS = {
         ("checkpoint", "COMBO", True, "automatic"),
         ("precision", "COMBO", True, "auto"),
         ("audio_strength", "FLOAT", True, 1.0),
+        ("devices", "COMBO", True, "automatic"),
     ],
     "SonicInference": [
         ("model", "MODEL_SONIC", False, None),

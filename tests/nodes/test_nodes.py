@@ -234,6 +234,7 @@ class PlannedEngine(Engine):
             SimpleNamespace(weights=100, held=1, results=20, margin=3),
             SimpleNamespace(weights=900, held=5, results=2, margin=3),
         ],
+        others=(SimpleNamespace(weights=900, peak=912),),
     )
 
     def __init__(self):
@@ -253,7 +254,7 @@ def test_the_plan_is_shown_before_the_work_and_sets_the_work_memory(nodes, data,
         out = nodes["SonicInference"].execute(engine, data, 7, **SETTINGS)
     assert order[0] == ("7", "fits, about 4 min") and order[1] == "work"
     assert out.ui["text"][0].startswith("fits, about 4 min\na note\n") and "stage ..." in caplog.text
-    assert engine.models.work_bytes == 24
+    assert (engine.models.work_bytes, engine.models.other_work_bytes) == (24, 12)
 
 
 def test_a_run_that_does_not_fit_is_refused_before_the_work(nodes, data, comfy):
