@@ -3,7 +3,6 @@
 
 #include <torch/csrc/inductor/aoti_torch/generated/c_shim_aten.h> // aoti_torch_aten_full
 
-#include "torch/device.h"
 #include "torch/internal.h"
 
 using sonic::may_run;
