@@ -14,7 +14,6 @@
 #include "sampler/schedule.h"
 #include "sampler/sharing.h"
 #include "sampler/windows.h"
-#include "torch/device.h"
 
 /* Of one branch, for sharing.h: all of the network takes about five times as long as its last layer
  * (bench/shortcuts.py). */
@@ -70,7 +69,8 @@ static void name_device(job *j, sonic_scope *scope, int32_t device)
     size_t length = strlen(text);
     if (length > 0 && text[length - 1] == '.')
         text[length - 1] = 0;
-    sonic_fail(scope->status, "%s (on device %d).", text, (int)st_device(j->devices[device].like).index);
+    int32_t index = st_device(j->devices[device].like).index; /* -1 where a kind has one device */
+    sonic_fail(scope->status, "%s (on device %d).", text, (int)(index < 0 ? 0 : index));
     j->names_device = true;
 }
 
