@@ -25,7 +25,7 @@ def run(options) -> int:
         print(printable(str(convert(options.models, options.output, DTYPES.get(options.dtype)))))
         return 0
     if options.action == "get":
-        for path in get(options.models, options.names):
+        for path in get(options.models, options.names, options.accept_licence):
             print(printable(str(path)))
         return 0
     findings = examine(options.models, options.thorough)

@@ -51,4 +51,9 @@ def add_get(actions):
         "behind terms.\n\n" + TERMS,
     )
     get.add_argument("--models", default=argparse.SUPPRESS, metavar="DIR", help="ComfyUI's models folder")
+    get.add_argument(
+        "--accept-licence",
+        action="store_true",
+        help="accept the licences that are printed before a download; without it the command asks",
+    )
     get.add_argument("names", nargs="*", metavar="FILE", help="only these, such as unet.pth (default: all six)")

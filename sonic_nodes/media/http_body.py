@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 CHUNK_HEAD = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\r\n]*)?\r\n")  # size and extensions, which are ignored
 LENGTH = re.compile(r"[0-9]{1,18}")
@@ -48,7 +48,8 @@ class Metered(io.RawIOBase):
 
 
 class Response(http.client.HTTPResponse):
-    """An http.client response that reads `most` bytes from its connection at most, and whose body is read with body().
+    """An http.client response that reads `most` bytes from its connection at most, and whose body is read with body()
+    or pieces().
 
     TooLarge and Malformed are raised besides what http.client raises.
     """
@@ -59,37 +60,48 @@ class Response(http.client.HTTPResponse):
 
     def body(self, most: int, check: Callable[[], object]) -> bytes:
         """The whole body, `most` bytes at most. check() is called before every read and may raise."""
-        codings = [value.strip().lower() for value in self.headers.get_all("Transfer-Encoding", [])]
-        lengths = {value.strip() for value in self.headers.get_all("Content-Length", [])}
         content = bytearray()
+        for piece in self.pieces(most, check):
+            content += piece
+        return bytes(content)
+
+    def pieces(self, most: int, check: Callable[[], object]) -> Iterator[bytes]:
+        """The body as it arrives, `most` bytes at most. check() is called before every read and may raise."""
+        codings = [value.strip().lower() for value in self.headers.get_all("Transfer-Encoding", [])]
         if codings:
             if codings != ["chunked"]:
                 raise Malformed(f"it has the transfer coding {', '.join(codings)[:100]!r}")
-            self._read_chunks(content, most, check)
-        elif lengths:
-            self._read_exactly(content, length_of(lengths), most, check)
-        else:
-            while self._read_piece(content, most + 1 - len(content), check):
-                pass
-        if len(content) > most:
-            raise TooLarge
-        return bytes(content)
+            return self._chunks(most, check)
+        length = self.stated_length()
+        return self._to_the_end(most, check) if length is None else self._exactly(length, most, check)
 
-    def _read_piece(self, content: bytearray, count: int, check: Callable[[], object]) -> int:
-        check()
-        piece = self.fp.read1(min(count, PIECE_BYTES)) if count > 0 else b""
-        content += piece
-        return len(piece)
+    def stated_length(self) -> int | None:
+        """That of the header Content-Length, None where there is none."""
+        lengths = {value.strip() for value in self.headers.get_all("Content-Length", [])}
+        return length_of(lengths) if lengths else None
 
-    def _read_exactly(self, content: bytearray, count: int, most: int, check: Callable[[], object]) -> None:
-        if len(content) + count > most:
+    def _to_the_end(self, most: int, check: Callable[[], object]) -> Iterator[bytes]:
+        while piece := self._read_piece(most + 1, check):
+            most -= len(piece)
+            if most < 0:
+                raise TooLarge
+            yield piece
+
+    def _exactly(self, count: int, most: int, check: Callable[[], object]) -> Iterator[bytes]:
+        if count > most:
             raise TooLarge
-        end = len(content) + count
-        while len(content) < end:
-            if not self._read_piece(content, end - len(content), check):
+        while count:
+            piece = self._read_piece(count, check)
+            if not piece:
                 raise Malformed("it ends early")
+            count -= len(piece)
+            yield piece
 
-    def _read_chunks(self, content: bytearray, most: int, check: Callable[[], object]) -> None:
+    def _read_piece(self, count: int, check: Callable[[], object]) -> bytes:
+        check()
+        return self.fp.read1(min(count, PIECE_BYTES))
+
+    def _chunks(self, most: int, check: Callable[[], object]) -> Iterator[bytes]:
         while True:
             head = CHUNK_HEAD.fullmatch(self._line())
             if head is None:
@@ -97,7 +109,8 @@ class Response(http.client.HTTPResponse):
             size = int(head[1], 16)
             if size == 0:
                 break
-            self._read_exactly(content, size, most, check)
+            yield from self._exactly(size, most, check)
+            most -= size
             if self._line() != b"\r\n":
                 raise Malformed("a chunk is longer than its size")
         for _ in range(MAX_TRAILERS + 1):

@@ -17,6 +17,11 @@ non-commercial use only. Stable Video Diffusion has Stability AI's own licences,
 and RIFE may be used freely. Read the terms at each source before you use the results commercially."""
 
 
+SONIC_LICENCE = "CC BY-NC-SA 4.0: not for commercial use"
+SVD_LICENCE = "Stability AI's licence: commercial use is limited"
+FREE = ("Apache-2.0", "MIT")
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """`places`: relative to ComfyUI's `models` folder, the published name first. `bytes`: of the published file."""
@@ -27,10 +32,21 @@ class ModelFile:
     source: str
     sha256: tuple[str, ...]  # of the published versions, as huggingface.co states them
     path: str  # of the first of them, below the address of huggingface.co or a mirror
+    licence: str
 
     @property
     def name(self) -> str:
         return self.places[0].split("/", 1)[1]
+
+    @property
+    def key(self) -> str:
+        """What names the file in requests of the page."""
+        return self.networks[0]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody has to accept terms before it is downloaded."""
+        return self.licence in FREE
 
 
 FILES = (
@@ -41,6 +57,7 @@ FILES = (
         SONIC,
         ("2fb0b0b8fe07232f9c4e8af4ce64fc3b33593bf6dfd7c840b60585dc6017128b",),
         "LeonJoe13/Sonic/resolve/main/Sonic/unet.pth",
+        SONIC_LICENCE,
     ),
     ModelFile(
         ("audio2token",),
@@ -49,6 +66,7 @@ FILES = (
         SONIC,
         ("68cf305813bf5e4682c4f6a80955233cfad6a5e194fd4a6963f27e4e8ee490d8",),
         "LeonJoe13/Sonic/resolve/main/Sonic/audio2token.pth",
+        SONIC_LICENCE,
     ),
     ModelFile(
         ("audio2bucket",),
@@ -57,6 +75,7 @@ FILES = (
         SONIC,
         ("4af942fded37b70d0a0a7993b8c0f46b5b1e104bcf7b6316f7b509900db69d26",),
         "LeonJoe13/Sonic/resolve/main/Sonic/audio2bucket.pth",
+        SONIC_LICENCE,
     ),
     ModelFile(
         ("whisper",),
@@ -65,6 +84,7 @@ FILES = (
         WHISPER,
         ("7ebd0e69e78190ffe1438491fa05cc1f5c1aa3a4c4db3bc1723adbb551ea2395",),
         "openai/whisper-tiny/resolve/main/model.safetensors",
+        "Apache-2.0",
     ),
     ModelFile(
         ("rife",),
@@ -73,17 +93,19 @@ FILES = (
         SONIC,
         ("fe854fc8996547c953f732aaa3b78cae76cc0a12833ae856ea0749c4c570d7d8",),
         "LeonJoe13/Sonic/resolve/main/RIFE/flownet.pkl",
+        "MIT",
     ),
     ModelFile(
         ("vae", "clip_vision"),
         ("checkpoints/svd_xt.safetensors", "checkpoints/svd_xt_1_1.safetensors", "sonic/svd.safetensors"),
-        9_560_000_000,
+        9_559_625_980,
         f"{SVD} or, half as large, {SVD_1_1}",
         (
             "b2652c23d64a1da5f14d55011b9b6dce55f2e72e395719f1cd1f8a079b00a451",
             "69ccfea1bb45dd63b3ba8b6cfe8b0d45d780995dfdde590aeaa97cc567018d33",
         ),
         "stabilityai/stable-video-diffusion-img2vid-xt/resolve/main/svd_xt.safetensors",
+        SVD_LICENCE,
     ),
 )
 

@@ -1,8 +1,12 @@
 """Downloads of the model's files, from a server of this machine: whole, resumed, damaged, refused."""
 
+import errno
 import hashlib
 import http.server
+import io
+import ssl
 import threading
+import time
 
 import pytest
 
@@ -10,7 +14,8 @@ from sonic_nodes.commands.cli import command
 from sonic_nodes.errors import InputError, ResourceError, UsageError
 from sonic_nodes.weights import download as module
 from sonic_nodes.weights.download import download
-from sonic_nodes.weights.files import ModelFile
+from sonic_nodes.weights.files import SONIC_LICENCE, ModelFile
+from sonic_nodes.weights.hub import Connections, Network
 
 CONTENT = bytes(range(256)) * 4099  # more than one block
 PATH = "maker/model/resolve/main/net.pth"
@@ -26,7 +31,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         state = self.server
         state.seen.append((self.path, dict(self.headers)))
         if self.path.startswith("/moved"):
-            return self.answer(CONTENT)
+            return self.answer(state.content)
+        if state.behaviour == "silent":
+            self.head(200, len(CONTENT))
+            self.wfile.write(CONTENT[:1000])
+            return state.stop.wait(20)
+        if state.behaviour in ("429", "503") and state.busy:
+            state.busy -= 1
+            return self.head(int(state.behaviour), 0, Retry_After=1)
+        if state.behaviour == "endless chunks":
+            return self.chunks()
+        if state.behaviour == "another part":
+            return self.head(206, 0, Content_Range=f"bytes 900000-900009/{len(CONTENT)}")
         if state.behaviour == "redirect":
             return self.head(302, 0, Location=f"http://localhost:{state.server_port}/moved")
         if state.behaviour.isdigit():
@@ -36,7 +52,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.close_connection = True
             return self.wfile.write(CONTENT)
-        return self.answer(b"\1" * len(CONTENT) if state.behaviour == "other" else CONTENT)
+        return self.answer(b"\1" * len(CONTENT) if state.behaviour == "other" else state.content)
+
+    def chunks(self):
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for _ in range(1000):
+                self.wfile.write(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
+        except OSError:
+            self.close_connection = True
 
     def head(self, status, length, **headers):
         self.send_response(status)
@@ -45,28 +72,44 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def answer(self, content):
-        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
-        if self.server.behaviour == "whole only":
+        start, etag = int(self.headers.get("Range", "bytes=0-")[6:-1]), self.server.etag
+        if self.server.behaviour == "whole only" or self.headers.get("If-Range", etag) != etag:
             start = 0
         if start >= len(content):
-            return self.head(416, 0)
+            return self.head(416, 0, **({"Content_Range": f"bytes */{len(content)}"} if etag else {}))
         end = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        self.head(206 if start else 200, len(content) - start, **({"Content_Range": end} if start else {}))
+        more = {"Content_Range": end} if start else {}
+        more |= {"ETag": etag} if etag else {}
+        self.head(206 if start else 200, len(content) - start, **more)
         limit = self.server.breaks.pop(0) if self.server.breaks else len(content)
         self.wfile.write(content[start : start + limit])
         self.close_connection = limit < len(content)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """etag: sent with each file, and compared with If-Range. busy: so many answers are 429 or 503."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behaviour, self.breaks, self.seen, self.content, self.etag, self.busy = "", [], [], CONTENT, "", 0
+        self.stop = threading.Event()
+
+    def handle_error(self, request, client_address):
+        """Some tests drop connections on purpose."""
+
+
 @pytest.fixture
 def server(monkeypatch):
-    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.daemon_threads, made.behaviour, made.breaks, made.seen = True, "", [], []
+    made = Server()
     threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{made.server_port}/")
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(module, "PAUSE_S", 0)
     yield made
+    made.stop.set()
     made.shutdown()
     made.server_close()
 
@@ -79,6 +122,7 @@ def model_file(content=CONTENT, **changes):
         "source": "https://huggingface.co/maker/model",
         "sha256": (hashlib.sha256(content).hexdigest(),),
         "path": PATH,
+        "licence": SONIC_LICENCE,
     }
     return ModelFile(**(facts | changes))
 
@@ -110,7 +154,8 @@ def test_a_connection_that_breaks_is_continued(server, target):
 
 def test_a_stopped_download_goes_on_in_the_next_call(server, target):
     def stop(done, total):
-        raise KeyboardInterrupt
+        if done:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         download(model_file(), target, stop)
@@ -130,7 +175,7 @@ def test_a_part_of_another_version_is_not_taken_for_the_file(server, target, beh
     if behaviour:
         download(model_file(), target)
     else:
-        with pytest.raises(InputError, match="^Run the same command again, .* SHA-256 differs"):
+        with pytest.raises(InputError, match="^Try again, .* SHA-256 differs"):
             download(model_file(), target)
         assert target.with_name("net.pth.part").stat().st_size == 0
         download(model_file(), target)
@@ -165,9 +210,9 @@ def test_another_size_is_refused_before_it_is_loaded(server, target):
 REFUSALS = {
     "401": "^Accept the terms at https://huggingface.co/maker/model, .* set HF_TOKEN",
     "403": "^Accept the terms at https://huggingface.co/maker/model, .* set HF_TOKEN",
-    "404": "^Run the same command again, or choose a mirror .*it answered 404",
-    "503": "^Run the same command again, or choose a mirror .*it answered 503",
-    "unsized": "^Run the same command again, .* how large the file is",
+    "404": "^Try again, or choose a mirror .*it answered 404",
+    "503": "^Try again, or choose a mirror .*it answered 503",
+    "unsized": "^Try again, .* how large the file is",
 }
 
 
@@ -182,15 +227,161 @@ def test_what_a_server_answers_is_named(server, target, behaviour):
 def test_the_token_goes_to_the_mirror_alone(server, target, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     server.behaviour = "redirect"
-    download(model_file(), target)
+    download(model_file(), target, network=Network(allowed=lambda address: True))
     (_, first), (path, second) = server.seen
     assert first["Authorization"] == "Bearer hf_secret" and path == "/moved" and "Authorization" not in second
+
+
+def test_a_redirect_into_the_local_network_is_not_followed(server, target):
+    """Neither by an address nor by a name that has one; the mirror itself may have any."""
+    server.behaviour = "redirect"
+    network = Network(resolve=lambda host, port: ["172.16.0.1"])
+    with pytest.raises(InputError, match="^Choose a mirror with HF_ENDPOINT: .* 'localhost', which is 172.16.0.1"):
+        download(model_file(), target, network=network)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://localhost/x", "http://user:word@localhost/"])
+def test_a_redirect_to_what_is_no_web_server(server, target, location, monkeypatch):
+    server.behaviour = "302"
+    monkeypatch.setattr(Handler, "head", lambda self, *given, **more: send_location(self, location))
+    with pytest.raises(InputError, match="^Choose a mirror with HF_ENDPOINT"):
+        download(model_file(), target)
+    assert len(server.seen) == 1
+
+
+def send_location(handler, location):
+    handler.send_response(302)
+    handler.send_header("Location", location)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def test_a_read_that_waits_is_stopped_from_another_thread(server, target):
+    server.behaviour, connections, stopped = "silent", Connections(), []
+
+    class Stopped(Exception):
+        pass
+
+    def report(done, total):
+        if connections.is_closed:
+            raise Stopped
+
+    def work():
+        try:
+            download(model_file(), target, report, connections=connections)
+        except Stopped:
+            stopped.append(time.monotonic())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    part = target.with_name("net.pth.part")
+    deadline = time.monotonic() + 10
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    began = time.monotonic()
+    connections.close()
+    thread.join(5)
+    assert stopped and stopped[0] - began < 0.5
+    assert part.read_bytes() == CONTENT[:1000]
+
+
+def test_a_busy_server_is_asked_again_when_it_says(server, target):
+    server.behaviour, server.busy = "429", 1
+    began = time.monotonic()
+
+    def report(done, total):
+        server.behaviour = server.behaviour if server.busy else ""
+
+    download(model_file(), target, report)
+    assert time.monotonic() - began >= 1 and target.read_bytes() == CONTENT and len(server.seen) == 2
+
+
+def test_a_file_that_changed_between_two_runs_is_loaded_anew(server, target):
+    """If-Range: the old part is compared with the new file instead of being continued to a mixture."""
+    server.etag, server.content, server.breaks = '"one"', b"\5" * len(CONTENT), [300_000] + [0] * 9
+    with pytest.raises(InputError, match="^Try again"):
+        download(model_file(), target)
+    assert target.with_name("net.pth.part.etag").read_text() == '"one"'
+    server.etag, server.content, server.breaks = '"two"', CONTENT, []
+    download(model_file(), target)
+    assert server.seen[-1][1]["If-Range"] == '"one"' and target.read_bytes() == CONTENT
+    assert [path.name for path in target.parent.iterdir()] == ["net.pth"]
+
+
+def test_a_server_without_ranges_takes_nothing_away(server, target):
+    """It sends the file from the start and breaks off before the place that was reached."""
+    server.behaviour, server.breaks = "whole only", [700_000, *[100_000] * 5]
+    with pytest.raises(InputError, match="^Try again"):
+        download(model_file(), target)
+    assert target.with_name("net.pth.part").stat().st_size == 700_000
+    download(model_file(), target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_more_than_the_file_is_not_read(server, target):
+    server.behaviour = "endless chunks"
+    with pytest.raises(InputError, match="^Try again, .*it sends more than the file has"):
+        download(model_file(), target)
+    assert target.with_name("net.pth.part").stat().st_size <= len(CONTENT) and not target.exists()
+
+
+def test_another_part_than_was_asked_for(server, target):
+    server.behaviour = "another part"
+    with pytest.raises(InputError, match="^Try again, .*another part of the file"):
+        download(model_file(), target)
+
+
+def test_a_part_that_is_too_long_is_cut_to_the_file(server, target):
+    server.etag = '"one"'
+    target.parent.mkdir()
+    target.with_name("net.pth.part").write_bytes(CONTENT + bytes(1000))
+    download(model_file(), target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_disk_that_fills_up_keeps_what_is_there(server, target, monkeypatch):
+    take, left = module._Transfer._take, [5]
+
+    class Full:
+        def __init__(self, file):
+            self.file = file
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def filling(self, piece, position):
+        left[0] -= 1
+        self.out = self.out if left[0] else Full(self.out)
+        take(self, piece, position)
+
+    monkeypatch.setattr(module._Transfer, "_take", filling)
+    with pytest.raises(ResourceError, match="^Free disk space and try again: .*net.pth.part cannot grow"):
+        download(model_file(), target)
+    kept = target.with_name("net.pth.part").read_bytes()
+    assert kept and CONTENT.startswith(kept) and not target.exists()
+
+
+def test_a_certificate_that_is_not_trusted(server, target, monkeypatch):
+    def failing(*arguments, **options):
+        error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+        error.verify_message = "self-signed certificate"
+        raise error
+
+    monkeypatch.setenv("HF_ENDPOINT", f"https://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", failing)
+    with pytest.raises(InputError, match="^Set this machine's clock, or .* not valid .self-signed certificate"):
+        download(model_file(), target)
+    assert server.seen == []
 
 
 def test_a_server_that_is_absent_is_named(target, monkeypatch):
     monkeypatch.setattr(module, "PAUSE_S", 0)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(InputError, match="^Run the same command again, or choose a mirror"):
+    with pytest.raises(InputError, match="^Try again, or choose a mirror"):
         download(model_file(), target)
 
 
@@ -220,6 +411,8 @@ def test_two_downloads_of_one_file(server, target):
 
 # The command
 
+GET = ["models", "get", "--accept-licence", "--models"]
+
 
 @pytest.fixture
 def two_files(monkeypatch):
@@ -231,7 +424,7 @@ def two_files(monkeypatch):
 def test_the_command_loads_what_is_missing(server, two_files, tmp_path, capsys):
     (tmp_path / "sonic").mkdir()
     (tmp_path / "sonic/net.pth").write_bytes(b"mine")
-    assert command(["models", "get", "--models", str(tmp_path)]) == 0
+    assert command([*GET, str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [str(tmp_path / "sonic/net.pth"), str(tmp_path / "checkpoints/b.safetensors")]
     assert "non-commercial use only" in err and "1 of 2 files are missing, 1.0 MB in all" in err
@@ -240,7 +433,7 @@ def test_the_command_loads_what_is_missing(server, two_files, tmp_path, capsys):
 
 
 def test_the_command_loads_the_files_that_are_named(server, two_files, tmp_path, capsys):
-    assert command(["models", "get", "--models", str(tmp_path), "net.pth"]) == 0
+    assert command([*GET, str(tmp_path), "net.pth"]) == 0
     assert len(server.seen) == 1 and not (tmp_path / "checkpoints").exists()
     assert command(["models", "get", "--models", str(tmp_path), "other.pth"]) == 2
     assert "Choose among net.pth, b.safetensors" in capsys.readouterr().err
@@ -251,12 +444,34 @@ def test_nothing_is_loaded_without_the_command(server, two_files, tmp_path, caps
     assert "`sonic models get` downloads what is missing" in capsys.readouterr().out and server.seen == []
 
 
+def test_nothing_is_loaded_before_the_licences_are_accepted(server, two_files, tmp_path, capsys):
+    assert command(["models", "get", "--models", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert err.endswith("sonic: Accept these licences with --accept-licence: nothing was downloaded.\n")
+    assert f"net.pth, 1.0 MB, {SONIC_LICENCE}, https://huggingface.co/maker/model" in err and server.seen == []
+
+
+@pytest.mark.parametrize(("typed", "code"), [("yes\n", 0), ("no\n", 2), ("", 2)])
+def test_a_terminal_is_asked(server, two_files, tmp_path, monkeypatch, typed, code):
+    terminal = io.StringIO(typed)
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert command(["models", "get", "--models", str(tmp_path)]) == code
+    assert len(server.seen) == (2 if code == 0 else 0)
+
+
+def test_a_free_file_needs_no_licence(server, monkeypatch, tmp_path):
+    monkeypatch.setattr("sonic_nodes.commands.models_get.FILES", (model_file(licence="MIT"),))
+    assert command(["models", "get", "--models", str(tmp_path)]) == 0
+    assert (tmp_path / "sonic/net.pth").read_bytes() == CONTENT
+
+
 def test_a_stop_says_that_it_goes_on(server, two_files, tmp_path, capsys, monkeypatch):
     def stop(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sonic_nodes.commands.models_get.fetch", stop)
-    assert command(["models", "get", "--models", str(tmp_path)]) == 130
+    assert command([*GET, str(tmp_path)]) == 130
     assert "the same command goes on from there" in capsys.readouterr().err
 
 
