@@ -1,7 +1,7 @@
 // Shows the notes of a node's last run ("2 faces: the largest was chosen") below its widgets, and repairs the values of
-// Load Image in older workflow files. Adds the button that checks the model's files.
+// Load Image in older workflow files. models.js has the list of the model's files.
 import { app } from "../../scripts/app.js";
-import { api } from "../../scripts/api.js";
+import { addModelFiles, dropPresentModels } from "./models.js";
 
 const NODES = new Set([
   "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate",
@@ -10,8 +10,6 @@ const NODES = new Set([
 const NOTES_WIDGET = "sonic_notes";
 const PROGRESS_WIDGET = "$$node-text-preview"; // the page's own widget for text while a node runs
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
-const MODEL_FILES = "/sonic-talking-portrait/model-files"; // sonic_nodes/nodes/model_list.py
-const CHECK_FILES = { en: "Check files", zh: "检查文件" };
 const DEFAULT_MIN_SCORE = 60;
 const LINE_PX = 16;
 const CHARACTER_PX = 7; // upper estimate for 11 px type
@@ -64,21 +62,6 @@ function showNotes(node, text) {
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
 }
 
-// The button of the Sonic Loader: the model's files and their state, also before the first run.
-function addCheckButton(node) {
-  const language = (app.ui?.settings?.getSettingValue?.("Comfy.Locale") ?? "en").split("-")[0];
-  const button = node.addWidget("button", CHECK_FILES[language] ?? CHECK_FILES.en, null, async () => {
-    try {
-      const answer = await api.fetchApi(MODEL_FILES);
-      showNotes(node, answer.ok ? (await answer.json()).text : `The server answered ${answer.status}.`);
-    } catch (error) {
-      showNotes(node, `The server does not answer: ${error.message}`);
-    }
-    node.setDirtyCanvas?.(true, true);
-  });
-  button.serialize = false; // the workflow file keeps the values of the other widgets in their places
-}
-
 // Workflow files store widget values by position. The position of the upload button's value depends on the page's
 // version and on the inputs at that time, so it may land in min_score, which is the only number among them.
 function restoreMinScore(node, saved) {
@@ -91,6 +74,7 @@ if (!window[REGISTERED]) {
   window[REGISTERED] = true;
   app.registerExtension({
     name: "SonicTalkingPortrait.Notes",
+    beforeConfigureGraph: dropPresentModels,
     beforeRegisterNodeDef(nodeType, nodeData) {
       if (!NODES.has(nodeData.name)) return;
       const onExecuted = nodeType.prototype.onExecuted;
@@ -102,7 +86,7 @@ if (!window[REGISTERED]) {
         const onNodeCreated = nodeType.prototype.onNodeCreated;
         nodeType.prototype.onNodeCreated = function () {
           onNodeCreated?.apply(this, arguments);
-          addCheckButton(this);
+          addModelFiles(this);
         };
       }
       if (nodeData.name !== "SonicLoadImage") return;

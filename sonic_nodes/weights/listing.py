@@ -16,12 +16,16 @@ def lines(found: Sequence[Found], catalogue: Catalogue) -> list[str]:
 
 
 def line(item: Found, catalogue: Catalogue) -> str:
+    return ": ".join(state(item, catalogue))
+
+
+def state(item: Found, catalogue: Catalogue) -> tuple[str, str]:
     """ok with the path and size, missing with what to put where, or unusable with the reason."""
     if item.path is None:
-        return f"missing: {advice(item.file.networks[0])}"
+        return "missing", advice(item.file.key)
     if catalogue.networks(item.path).issuperset(item.file.networks):
-        return f"ok: {item.file.name}, {size_text(item.path.stat().st_size)}, {item.path}"
-    return f"unusable: {why_unusable(item)[:SHOWN]}"
+        return "ok", f"{item.file.name}, {size_text(item.path.stat().st_size)}, {item.path}"
+    return "unusable", why_unusable(item)[:SHOWN]
 
 
 def why_unusable(item: Found) -> str:
@@ -33,7 +37,7 @@ def why_unusable(item: Found) -> str:
         if is_out_of_memory(error):
             raise shortage(error) from None
         return str(error)
-    return f"{advice(item.file.networks[0])} {item.path} holds another network."
+    return f"{advice(item.file.key)} {item.path} holds another network."
 
 
 def headline(found: Sequence[Found]) -> str:
