@@ -67,14 +67,16 @@ class Panel {
     this.message = "";
     this.buttons = new Map();
     this.status = make("p", { role: "status", "aria-live": "polite", class: "sonic-headline" });
-    this.table = make("tbody");
     this.confirm = make("div", { class: "sonic-confirm", hidden: true });
     const t = words();
     const head = [t.file, t.size, t.state, t.action].map((text) => make("th", { scope: "col" }, text));
+    this.head = make("thead", {}, make("tr", {}, ...head));
+    this.table = make("table", { "aria-label": t.title });
     this.inner = make(
       "div", { class: "sonic-models", role: "region", "aria-label": t.title }, this.status,
-      make("table", { "aria-label": t.title }, make("thead", {}, make("tr", {}, ...head)), this.table), this.confirm,
+      this.table, this.confirm,
     );
+    this.leastHeight = node.size[1];
     this.element = make("div", {}, this.inner);
     this.widget = node.addDOMWidget(WIDGET, "sonic_model_files", this.element, {
       serialize: false, hideOnZoom: false, getMinHeight: () => this.height(), getMaxHeight: () => this.height(),
@@ -135,24 +137,32 @@ class Panel {
     const focused = [...this.buttons].find(([, button]) => button === document.activeElement)?.[0];
     this.status.textContent = this.message || this.list.headline;
     this.buttons.clear();
-    this.table.replaceChildren(...this.list.files.map((file) => this.row(file)));
+    this.table.replaceChildren(this.head, ...this.list.files.map((file) => this.row(file)));
     this.drawConfirm();
     if (focused) this.buttons.get(focused)?.focus();
-    const [width, height] = this.node.computeSize();
-    this.node.setSize([Math.max(this.node.size[0], width, 420), Math.max(this.node.size[1], height)]);
-    this.node.setDirtyCanvas?.(true, true);
+    this.node.setSize([Math.max(this.node.size[0], this.node.computeSize()[0], 420), this.node.size[1]]);
+    this.fit();
   }
 
+  // The text breaks into its lines when the page has given the element its width: one frame later.
+  fit(frames = 2) {
+    this.node.setSize([this.node.size[0], Math.max(this.leastHeight, this.node.computeSize()[1])]);
+    this.node.setDirtyCanvas?.(true, true);
+    if (frames > 0) requestAnimationFrame(() => this.fit(frames - 1));
+  }
+
+  // A group of two rows: the facts, then where the file is and how its download goes.
   row(file) {
     const t = words(), download = this.list.downloads[file.key];
-    const name = make("th", { scope: "row" },
-      make("a", { href: file.source, target: "_blank", rel: "noopener noreferrer" }, file.name),
-      make("div", { class: "sonic-small" }, `${t.in} ${file.folder}`),
-      make("div", { class: "sonic-small" }, `${t.licence}: ${file.licence}`));
-    const state = make("td", { title: file.detail, class: `sonic-${file.state}` }, t[file.state]);
-    if (file.state === "unusable") state.append(make("div", { class: "sonic-small" }, file.detail));
-    if (download && file.state !== "ok") state.append(...this.progress(file, download));
-    return make("tr", {}, name, make("td", {}, file.size), state, make("td", {}, ...this.action(file, download)));
+    const link = make("a", { href: file.source, target: "_blank", rel: "noopener noreferrer" }, file.name);
+    const details = make("td", { colspan: 4, class: "sonic-small" },
+      `${t.in} ${file.folder}`, make("br"), `${t.licence}: ${file.licence}`);
+    if (file.state === "unusable") details.append(make("br"), file.detail);
+    if (download && file.state !== "ok") details.append(...this.progress(file, download));
+    return make("tbody", {},
+      make("tr", {}, make("th", { scope: "row" }, link), make("td", {}, file.size),
+        make("td", { title: file.detail }, t[file.state]), make("td", {}, ...this.action(file, download))),
+      make("tr", {}, details));
   }
 
   progress(file, download) {
@@ -161,7 +171,7 @@ class Panel {
       ? `${t[download.state]}: ${percent} %${leftText(download.left_s)}`
       : `${t[download.state]}${download.message ? `: ${download.message}` : ""}`;
     const bar = make("progress", { max: download.total, value: download.done, "aria-label": file.name });
-    return [...(ACTIVE.has(download.state) ? [bar] : []), make("div", { class: "sonic-small" }, text)];
+    return [make("br"), ...(ACTIVE.has(download.state) ? [bar] : []), make("div", {}, text)];
   }
 
   action(file, download) {
@@ -203,9 +213,9 @@ const STYLE = `
   color: var(--input-text, #ddd); background: var(--comfy-input-bg, #222); }
 .sonic-models p { margin: 0 0 6px; }
 .sonic-models table { width: 100%; border-collapse: collapse; text-align: left; }
-.sonic-models th, .sonic-models td { padding: 3px 4px; vertical-align: top; font-weight: normal;
-  border-top: 1px solid var(--border-color, #444); }
-.sonic-models thead th { border: 0; opacity: .8; }
+.sonic-models th, .sonic-models td { padding: 2px 4px; vertical-align: top; font-weight: normal; }
+.sonic-models tbody { border-top: 1px solid var(--border-color, #444); }
+.sonic-models thead th { opacity: .8; }
 .sonic-models td:nth-child(2) { white-space: nowrap; }
 .sonic-models a { color: inherit; text-decoration: underline; }
 .sonic-models .sonic-small { opacity: .8; font-size: 10px; line-height: 13px; overflow-wrap: anywhere; }
@@ -238,9 +248,7 @@ export function addModelFiles(node) {
 // the converted one (.safetensors), would be called missing.
 export async function dropPresentModels(graphData) {
   const models = graphData?.models;
-  if (!Array.isArray(models) || !models.some((each) => /\/(LeonJoe13\/Sonic|stabilityai\/stable-video)/.test(each?.url))) {
-    return;
-  }
+  if (!Array.isArray(models) || !models.some((each) => String(each?.url).includes("/LeonJoe13/Sonic/"))) return;
   const late = new Promise((resolve) => setTimeout(() => resolve({ files: [] }), PATIENCE_MS));
   const { files } = await Promise.race([ask(FILES), late]).catch(() => ({ files: [] }));
   const present = new Set((files ?? []).filter((file) => file.state === "ok").map((file) => file.url));

@@ -5,6 +5,7 @@ import io
 import ssl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -369,6 +370,17 @@ def test_a_stop_says_that_it_goes_on(server, two_files, tmp_path, capsys, monkey
     monkeypatch.setattr("sonic_nodes.commands.models_get.fetch", stop)
     assert command([*GET, str(tmp_path)]) == 130
     assert "the same command goes on from there" in capsys.readouterr().err
+
+
+def test_the_readme_has_the_facts_of_every_file():
+    """Name, size, source and licence of each."""
+    from sonic_nodes.weights.files import FILES, size_text
+
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    for file in FILES:
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{file.places[0]}` |"))
+        assert f"| {size_text(file.bytes)} |" in row and "/".join(file.path.split("/")[:2]) in row
+        assert file.licence.split(" licence")[0] in row
 
 
 def test_every_file_has_an_address_of_its_name():
