@@ -33,7 +33,7 @@ C_LAYERS["bindings"] = {"", *C_LAYERS}
 
 # Packages and modules of sonic_nodes from the ground up: each may import those above it in this list, and its own.
 PYTHON_LAYERS = (
-    ("", "printable"),
+    ("", "printable", "translation"),
     ("errors", "interrupts"),
     ("extension",),
     ("progress",),

@@ -20,6 +20,7 @@ from ..media.system_errors import is_broken_pipe
 from ..printable import printable
 from . import streams, supervisor
 from .check_options import add_parser as add_check
+from .help_text import formatter_of
 from .models_options import add_parser as add_models
 from .render_options import add_parser as add_render
 from .smooth_options import add_parser as add_smooth
@@ -34,6 +35,9 @@ STOPPED_GET = "Stopped; what was downloaded is kept, and the same command goes o
 class Parser(argparse.ArgumentParser):
     """Also of the subcommands. argparse drops the error when help cannot be written, and shows arguments as they are: a
     shell's `*` can pass file names that begin with a hyphen."""
+
+    def __init__(self, *, formatter_class=argparse.HelpFormatter, **options):
+        super().__init__(formatter_class=formatter_of(formatter_class), **options)
 
     def error(self, message: str):
         super().error(printable(message))

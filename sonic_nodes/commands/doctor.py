@@ -17,6 +17,7 @@ from ..extension import places, targets, versions
 from ..extension.loading import PACK
 from ..memory.host import available_bytes
 from ..printable import printable, printable_lines
+from .streams import in_terminal_language, show
 
 LEAST_MEMORY_BYTES = 2 << 30
 LEAST_DISK_BYTES = 1 << 30
@@ -40,11 +41,11 @@ def report_label(path: str, as_json: bool) -> int:
     if as_json:
         print(json.dumps(found))
         return 0
-    print("ok  label: AI-generated, {software} {version}, engine {engine}, seed {seed}".format(**made))
+    show("ok  label: AI-generated, {software} {version}, engine {engine}, seed {seed}".format(**made))
     source = found["xmp_digital_source_type"]
-    print(f"ok  for platforms (XMP): {printable(source)}" if source else " -  for platforms (XMP): none")
+    show(f"ok  for platforms (XMP): {printable(source)}" if source else " -  for platforms (XMP): none")
     stored = [name for name in WORKFLOW_TAGS if name in tags]
-    print(f"{'ok ' if stored else ' - '} ComfyUI: {', '.join(stored) or 'no workflow'}")
+    show(f"{'ok ' if stored else ' - '} ComfyUI: {', '.join(stored) or 'no workflow'}")
     return 0
 
 
@@ -56,7 +57,8 @@ def report(as_json: bool = False) -> int:
     else:
         for item in findings:
             mark = "ok " if item["ok"] else "NO " if item["required"] else " - "
-            print(f"{mark} {item['name']}: " + printable_lines(item["detail"]).replace("\n", "\n    "))
+            name, detail = (in_terminal_language(printable_lines(item[key])) for key in ("name", "detail"))
+            print(f"{mark} {name}: " + detail.replace("\n", "\n    "))
     return 0 if all(item["ok"] for item in findings if item["required"]) else 7
 
 

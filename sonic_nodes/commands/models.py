@@ -14,6 +14,7 @@ from ..weights.convert import atomic_folder, size_of, write_safetensors
 from ..weights.files import TERMS, Found, advice, find, size_text
 from ..weights.reader import open_weights
 from .models_get import get
+from .streams import in_terminal_language, show
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 SHORT = {dtype: name for name, dtype in DTYPES.items()}
@@ -38,9 +39,9 @@ def run(options) -> int:
 
 def print_findings(findings):
     for item in findings:
-        print(f"{'ok ' if item['ok'] else 'NO '} {item['name']}: {printable(item['detail'])}")
+        print(f"{'ok ' if item['ok'] else 'NO '} {item['name']}: {in_terminal_language(printable(item['detail']))}")
     if not all(item["ok"] for item in findings):
-        print(f"\n`sonic models get` downloads what is missing.\n\n{TERMS}")
+        show(f"\n`sonic models get` downloads what is missing.\n\n{TERMS}")
 
 
 def examine(folder, thorough: bool = False) -> list[dict]:

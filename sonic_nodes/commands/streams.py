@@ -9,6 +9,9 @@ from contextlib import suppress
 from ..errors import OutputError
 from ..media.system_errors import reason_of
 from ..printable import printable_lines
+from ..translation import ENGLISH, terminal_language, translated
+
+NAME = "sonic: "  # before what is no result
 
 
 def prepare() -> None:
@@ -38,7 +41,29 @@ def _take_numbers() -> None:
 def say(text: str) -> None:
     """Lines for the user on standard error, escaped. A full disk or a closed pipe there stops no run."""
     with suppress(OSError):
-        print(printable_lines(text), file=sys.stderr)
+        print(in_terminal_language(printable_lines(text)), file=sys.stderr)
+
+
+def show(text: str) -> None:
+    """Prints a result for people on standard output. JSON and paths, which programs read, are printed as they are."""
+    print(in_terminal_language(text))
+
+
+def in_terminal_language(text: str) -> str:
+    """A message, which may have the command's name before it, in the language of the terminal."""
+    is_named = text.startswith(NAME) and not text.startswith(f"{NAME}error: ")
+    return (NAME if is_named else "") + translated(text.removeprefix(NAME) if is_named else text, language())
+
+
+def language() -> str:
+    """As the environment says; English where the terminal cannot show another."""
+    found = terminal_language()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            "\u4e2d\u6587".encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return ENGLISH
+    return found
 
 
 def finish() -> None:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from ..errors import ResourceError, is_address_space_limited
 from ..interrupts import STOP_SIGNALS
 from ..media import temporary
+from .streams import say
 
 try:
     import resource
@@ -60,7 +61,7 @@ def supervised(run: Callable[[], int]) -> int:
         temporary.sweep_again(folder)
     if _stopped:
         return 128 + _stopped[0][0]
-    print(f"sonic: {SENTENCE}", file=sys.stderr)
+    say(f"sonic: {SENTENCE}")
     return ResourceError.exit_code
 
 

@@ -13,7 +13,7 @@ from ..lipsync.estimate import AudioFeatures, Estimate, estimate, mouth_tracker
 from ..media.audio import read_sound_at, read_speech_at
 from ..media.video_reader import timed_frames
 from ..printable import printable
-from .streams import say
+from .streams import say, show
 
 
 def run(options) -> int:
@@ -37,8 +37,8 @@ def run(options) -> int:
     if options.json:
         print(json.dumps(result))
     else:
-        print(f"offset {result['offset_ms']:+.0f} ms, confidence {result['confidence']:.2f}")
-        print(printable(result["reason"]))
+        show(f"offset {result['offset_ms']:+.0f} ms, confidence {result['confidence']:.2f}")
+        show(printable(result["reason"]))
     return 0
 
 

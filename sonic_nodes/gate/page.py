@@ -7,6 +7,7 @@ import hashlib
 from html import escape
 
 from ..printable import printable
+from ..translation import terminal_language, translated
 from .result import Result
 
 VERDICTS = ("ok", "warn", "reject", "unreadable")
@@ -50,30 +51,67 @@ POLICY = (
 )
 
 
+HEAD = """<!DOCTYPE html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width">
+<title>sonic check</title>
+<style>{style}</style>
+</head>
+<body>
+<header><h1>sonic check</h1>{legend}</header>
+<main><table>
+<thead><tr>{columns}<th scope="col">{pictures}</th></tr></thead>
+<tbody>
+"""
+ROW = """<tr class="{kind}"><td>{path}</td><td data-sort="{rank}"><b>{verdict}</b>{failed}</td>\
+<td class="number" data-sort="{score:.2f}">{score:.0f}</td><td class="number" data-sort="{rank_quality}">{quality}</td>\
+<td data-sort="{reasons}">{advice}</td><td>{pictures}</td></tr>
+"""
+TAIL = """</tbody>
+</table></main>
+<footer>{summary}</footer>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def said(message: str) -> str:
+    """A message of ours in the reader's language, without markup."""
+    return text(translated(message, terminal_language()))
+
+
 def head(profile: str) -> str:
-    columns = "".join(f'<th scope="col"><button type="button">{name}</button></th>' for name in COLUMNS)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="viewport" content="width=device-width">\n<title>sonic check</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<header><h1>sonic check</h1>Profile {escape(profile)}. Red to yellow: traces of JPEG compression.</header>\n"
-        f'<main><table>\n<thead><tr>{columns}<th scope="col">Picture, heat map</th></tr></thead>\n<tbody>\n'
+    columns = "".join(f'<th scope="col"><button type="button">{said(name)}</button></th>' for name in COLUMNS)
+    return HEAD.format(
+        language=terminal_language(),
+        policy=POLICY,
+        style=STYLE,
+        legend=said(f"Profile {profile}. Red to yellow: traces of JPEG compression."),
+        columns=columns,
+        pictures=said("Picture, heat map"),
     )
 
 
 def table_row(result: Result) -> str:
     verdict = result.verdict
     kind, quality = verdict["verdict"], verdict["jpeg_quality"]
-    advice = "".join(f"<p>{text(reason['advice'])}</p>" for reason in verdict["reasons"])
-    failed = " (below the minimum score)" if kind in ("ok", "warn") and not verdict["passed"] else ""
-    pictures = image(result.thumbnail, "picture") + image(result.heat, "heat map")
-    return (
-        f'<tr class="{escape(kind)}"><td>{text(verdict["path"])}</td>'
-        f'<td data-sort="{VERDICTS.index(kind)}"><b>{escape(kind)}</b>{failed}</td>'
-        f'<td class="number" data-sort="{verdict["score"]:.2f}">{verdict["score"]:.0f}</td>'
-        f'<td class="number" data-sort="{quality or 101}">{quality or ""}</td>'
-        f'<td data-sort="{len(verdict["reasons"])}">{advice}</td><td>{pictures}</td></tr>\n'
+    is_below = kind in ("ok", "warn") and not verdict["passed"]
+    return ROW.format(
+        kind=escape(kind),
+        path=text(verdict["path"]),
+        rank=VERDICTS.index(kind),
+        verdict=said(kind),
+        failed=" " + said("(below the minimum score)") if is_below else "",
+        score=verdict["score"],
+        rank_quality=quality or 101,
+        quality=quality or "",
+        reasons=len(verdict["reasons"]),
+        advice="".join(f"<p>{said(reason['advice'])}</p>" for reason in verdict["reasons"]),
+        pictures=image(result.thumbnail, said("picture")) + image(result.heat, said("heat map")),
     )
 
 
@@ -88,6 +126,6 @@ def image(data: bytes | None, name: str) -> str:
 
 def tail(counts: dict[str, int]) -> str:
     total = sum(counts.values())
-    parts = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    parts = ", ".join(f"{count} {said(kind)}" for kind, count in counts.items() if count)
     summary = f"{total} picture{'s' if total != 1 else ''}: {parts}."
-    return f"</tbody>\n</table></main>\n<footer>{summary}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    return TAIL.format(summary=said(summary), script=SCRIPT)

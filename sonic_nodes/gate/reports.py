@@ -20,6 +20,7 @@ from typing import TextIO
 from ..errors import OutputError
 from ..media.files import atomic_write, unwritable
 from ..printable import printable
+from ..translation import terminal_language, translated
 from . import page
 from .result import Result
 
@@ -53,9 +54,9 @@ class TextReport(_Printed):
         verdict = result.verdict
         print(f"{verdict['verdict']:<10} {verdict['score']:5.1f}  {printable(verdict['path'])}", file=self.out)
         for reason in verdict["reasons"]:
-            print(f"{'':18}{printable(reason['advice'])}", file=self.out)
+            print(f"{'':18}{translated(printable(reason['advice']), terminal_language())}", file=self.out)
         if "repair" in verdict:
-            print(f"{'':18}{repair_line(verdict['repair'])}", file=self.out)
+            print(f"{'':18}{translated(repair_line(verdict['repair']), terminal_language())}", file=self.out)
 
 
 def repair_line(repair: dict) -> str:

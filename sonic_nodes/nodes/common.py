@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..errors import OutOfMemoryError, SonicError
 from ..printable import printable, printable_lines
+from .language import in_page_language, server
 from .lazy import lazy_import
 from .link_values import checked, taking_clips
 
@@ -76,7 +77,7 @@ def shown_plainly(function):
             with lazy_import("progress").progress_callback(lambda *_: Progress.check(), preview=False):
                 return function(*args, **kwargs)
         except SonicError as error:
-            kind, message = type(error), str(error)
+            kind, message = type(error), in_page_language(str(error))
         # On this exception ComfyUI unloads all models, which leaves more room for the next run.
         if issubclass(kind, OutOfMemoryError):
             raise comfy.model_management.OOM_EXCEPTION(message)
@@ -158,9 +159,8 @@ def duration_text(seconds: float) -> str:
 
 def send_text(node_id: str | None, text: str) -> None:
     """Shows text under a node while it runs. Older ComfyUI versions cannot show it; their progress bar still moves."""
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
-    if node_id is not None and hasattr(server, "send_progress_text"):
-        server.send_progress_text(text, node_id)
+    if node_id is not None and hasattr(server(), "send_progress_text"):
+        server().send_progress_text(in_page_language(text), node_id)
 
 
 def executing_node() -> str | None:
@@ -172,7 +172,7 @@ def executing_node() -> str | None:
 
 def blocked(message: str):
     """The value of an output that this run does not make: a node that takes it is not run and shows the message."""
-    return ExecutionBlocker(message)
+    return ExecutionBlocker(in_page_language(message))
 
 
 def images_blocked(title: str):
@@ -205,4 +205,5 @@ def free_memory_bytes() -> int:
 
 def notes_ui(lines: list[str]) -> dict:
     """The `ui` entry that web/sonic.js shows under the node."""
-    return {"text": ("\n".join(map(printable_lines, lines)),)} if lines else {}
+    shown = [in_page_language(printable_lines(line)) for line in lines]
+    return {"text": ("\n".join(shown),)} if lines else {}

@@ -30,6 +30,7 @@ from .common import (
 from .decoder import decoded
 from .frame_streams import ImageFrames
 from .inference import infer
+from .language import in_page_language
 from .link_values import allowing, listing_files
 from .loader import make_engine
 
@@ -102,8 +103,9 @@ class SonicTLoader(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, sonic_unet):
         if sonic_unet == NONE:
-            return "Choose Sonic's UNet (unet.pth) as sonic_unet: it is 'none'."
-        return model_files.problem_with("sonic_unet", sonic_unet, model_files.FOLDER, "unet") or True
+            return in_page_language("Choose Sonic's UNet (unet.pth) as sonic_unet: it is 'none'.")
+        problem = model_files.problem_with("sonic_unet", sonic_unet, model_files.FOLDER, "unet")
+        return in_page_language(problem) if problem else True
 
     @classmethod
     def fingerprint_inputs(cls, sonic_unet, **others):

@@ -17,6 +17,7 @@ from .create_video import SonicCreateVideo
 from .decoder import SonicLatentDecoder
 from .gate import SonicImageGate
 from .inference import SonicInference
+from .language import register_language
 from .load_image import SonicLoadImage
 from .loader import SonicLoader
 from .model_files import register_folder
@@ -57,6 +58,7 @@ class SonicExtension(ComfyExtension):
         warn_of_foreign_nodes()
         register_folder()
         register_route()
+        register_language()
         copy_samples(Path(folder_paths.get_input_directory()))
         problem = install_problem()
         if problem:

@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 
 from ..errors import InputError, ResourceError
 from .common import CATEGORY, Progress, free_memory_bytes, lazy_import, notes_ui, plain_errors
+from .language import in_page_language
 from .link_values import choice_problem, unless_linked
 
 OFF, WARN, REPAIR, STRICT = POLICIES = ["off", "warn", "repair", "strict"]
@@ -190,7 +191,12 @@ class Gate:
     def outputs(self):
         """(score, passed, report, heat_map)."""
         passed = all(verdict["passed"] for verdict in self.verdicts)
-        return self.verdicts[self.worst()]["score"], passed, "\n".join(self.report_lines()), self.heat_maps
+        return (
+            self.verdicts[self.worst()]["score"],
+            passed,
+            in_page_language("\n".join(self.report_lines())),
+            self.heat_maps,
+        )
 
     def ui_entry(self, cls, files: list[dict], notes: Sequence[str] = ()) -> dict:
         """The `ui` entry: the given files, the report and notes, and the heat map of the worst picture unless it was
@@ -204,4 +210,5 @@ class Gate:
 
 def policy_problem(policy) -> bool | str:
     """True, or the remedy. A linked value is None until the run."""
-    return unless_linked(choice_problem, "policy", POLICIES, policy) or True
+    problem = unless_linked(choice_problem, "policy", POLICIES, policy)
+    return in_page_language(problem) if problem else True

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..errors import InputError, SonicError
 from .common import CATEGORY, Progress, lazy_import, plain_errors
 from .gate import MIN_SCORE, WARN, Gate, gate_outputs, min_score_input, policy_input
+from .language import in_page_language
 from .link_values import listing_files
 from .model_files import LINKED
 
@@ -66,7 +67,7 @@ class SonicLoadImage(io.ComfyNode):
             if image is not None:  # a link, whose value execute checks
                 path_of(image)
         except SonicError as error:
-            return str(error)
+            return in_page_language(str(error))
         return True
 
     @classmethod

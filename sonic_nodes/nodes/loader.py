@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..engines.settings import PRECISIONS, SonicOptions, limits
 from . import model_files
 from .common import CATEGORY, ModelSonic, advanced, lazy_import, names_or_empty, notes_ui, plain_errors
+from .language import in_page_language
 from .link_values import listing_files
 from .model_files import AUTOMATIC
 
@@ -39,7 +40,7 @@ class SonicLoader(io.ComfyNode):
         if model == DRAFT:
             return True
         problem = model_files.problem_with("model", model, model_files.FOLDER, "unet")
-        return f"{problem} Or choose '{DRAFT}'." if problem else True
+        return in_page_language(f"{problem} Or choose '{DRAFT}'.") if problem else True
 
     @classmethod
     def fingerprint_inputs(cls, model, checkpoint=AUTOMATIC, **others):

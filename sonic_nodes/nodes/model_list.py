@@ -10,14 +10,15 @@ import asyncio
 import functools
 import ipaddress
 import json
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import folder_paths
 
 from ..errors import SonicError, UsageError
+from ..translation import language_of, translated
 from .common import lazy_import, log
+from .language import server
 from .model_downloads import Downloads
 from .model_files import CHECKPOINTS, FOLDER, catalogue, full_path
 
@@ -25,6 +26,7 @@ BUDGET_S = 60.0  # for the headers of new files; the page is not waiting
 ROUTE = "/sonic-talking-portrait/model-files"
 DOWNLOADS_ROUTE = "/sonic-talking-portrait/model-downloads"
 MAX_BODY_BYTES = 1000
+MESSAGES = {"headline", "text", "terms", "detail", "message", "error", "licence_text"}  # keys of a reply
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 downloads = Downloads()
@@ -32,20 +34,19 @@ downloads = Downloads()
 
 def register_route() -> None:
     """Adds the routes to ComfyUI's server, where there is one."""
-    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
-    if hasattr(server, "routes"):
-        server.routes.get(ROUTE)(answer)
-        server.routes.get(DOWNLOADS_ROUTE)(answer_downloads)
-        server.routes.post(DOWNLOADS_ROUTE)(take_order)
+    if hasattr(server(), "routes"):
+        server().routes.get(ROUTE)(answer)
+        server().routes.get(DOWNLOADS_ROUTE)(answer_downloads)
+        server().routes.post(DOWNLOADS_ROUTE)(take_order)
 
 
 async def answer(request):
     # Headers of many files may be read: not in the thread that serves the page.
-    return reply(await asyncio.get_running_loop().run_in_executor(None, listing))
+    return reply(request, await asyncio.get_running_loop().run_in_executor(None, listing))
 
 
 async def answer_downloads(request):
-    return reply({"downloads": downloads.states()})
+    return reply(request, {"downloads": downloads.states()})
 
 
 async def take_order(request):
@@ -59,14 +60,26 @@ async def take_order(request):
         work = functools.partial(carry_out, **order)
         await asyncio.get_running_loop().run_in_executor(None, work)
     except SonicError as error:
-        return reply({"error": str(error), "downloads": downloads.states()}, 400)
-    return reply({"downloads": downloads.states()})
+        return reply(request, {"error": str(error), "downloads": downloads.states()}, 400)
+    return reply(request, {"downloads": downloads.states()})
 
 
-def reply(content: dict, status: int = 200):
+def reply(request, content: dict, status: int = 200):
     from aiohttp import web  # ComfyUI's server; tests run without it
 
-    return web.json_response(content, status=status)
+    text = in_language(content, language_of(request.query.get("language")))
+    return web.json_response(text, status=status)
+
+
+def in_language(content, language: str):
+    """The content with its messages in that language."""
+    if isinstance(content, list):
+        return [in_language(item, language) for item in content]
+    if isinstance(content, dict):
+        return {
+            key: (translated if key in MESSAGES else in_language)(value, language) for key, value in content.items()
+        }
+    return content
 
 
 def refusal(remote: str | None, headers) -> str | None:
@@ -147,7 +160,8 @@ def entry(item, state: str, detail: str) -> dict:
         "key": file.key,
         "name": file.name,
         "size": lazy_import("weights.files").size_text(count),
-        "licence": file.licence,
+        "licence": file.licence,  # as it comes back when it is accepted
+        "licence_text": file.licence,
         "free": file.is_free,
         "source": file.source.split(" ")[0],
         "url": f"{endpoint}/{file.path}",

@@ -6,6 +6,7 @@ from comfy_api.latest import io, ui
 from ..engines.settings import CROPS, MISMATCHES, PrepareSettings, limits
 from .comfy_models import weights_of_object
 from .common import CATEGORY, DType, PreData, Progress, advanced, lazy_import, notes_ui, plain_errors
+from .language import in_page_language
 from .link_values import choice_problem, unless_linked
 
 
@@ -41,7 +42,8 @@ class SonicPreData(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, crop="face"):
-        return unless_linked(choice_problem, "crop", CROPS, crop) or True
+        problem = unless_linked(choice_problem, "crop", CROPS, crop)
+        return in_page_language(problem) if problem else True
 
     @classmethod
     @plain_errors

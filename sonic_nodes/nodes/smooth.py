@@ -17,6 +17,7 @@ from .common import (
     video_blocked,
 )
 from .frame_streams import SmoothedFrames
+from .language import in_page_language
 from .link_values import is_video
 from .video import opened
 
@@ -81,7 +82,7 @@ class SonicMotionSmooth(io.ComfyNode):
     def execute(cls, images, strength=0.5, protect_mouth=True):
         if is_video(images):
             video, report = smooth_video(opened(images), strength, protect_mouth)
-            return io.NodeOutput(images_blocked(cls.TITLE), report, video, ui=notes_ui([report]))
+            return io.NodeOutput(images_blocked(cls.TITLE), in_page_language(report), video, ui=notes_ui([report]))
         smoother = lazy_import("smooth.frames").Smoother(strength, protect_mouth)
         progress = Progress(cls.hidden.unique_id, cls.TITLE)
         try:
@@ -90,7 +91,7 @@ class SonicMotionSmooth(io.ComfyNode):
             report = smoother.summary()
         except InputError as error:
             out, report = images, f"Nothing was changed: {error}"
-        return io.NodeOutput(out, report, video_blocked(cls.TITLE), ui=notes_ui([report]))
+        return io.NodeOutput(out, in_page_language(report), video_blocked(cls.TITLE), ui=notes_ui([report]))
 
 
 def smooth_video(video, strength: float, protect_mouth: bool):

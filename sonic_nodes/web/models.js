@@ -2,6 +2,7 @@
 // begin only when a licence is accepted here. Also keeps files that are there out of the page's "Missing Models".
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { inPageLanguage, pageLanguage } from "./language.js";
 
 const FILES = "/sonic-talking-portrait/model-files"; // sonic_nodes/nodes/model_list.py
 const DOWNLOADS = "/sonic-talking-portrait/model-downloads";
@@ -29,8 +30,7 @@ const TEXT = {
 };
 
 function words() {
-  const language = String(app.ui?.settings?.getSettingValue?.("Comfy.Locale") ?? "en").split("-")[0];
-  return TEXT[language] ?? TEXT.en;
+  return inPageLanguage(TEXT);
 }
 
 function make(tag, attributes = {}, ...children) {
@@ -47,7 +47,7 @@ async function ask(path, order) {
   const options = order && {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(order),
   };
-  const answer = await api.fetchApi(path, options);
+  const answer = await api.fetchApi(`${path}?language=${encodeURIComponent(pageLanguage())}`, options);
   const content = await answer.json().catch(() => ({}));
   if (!answer.ok && !content.error) throw new Error(`HTTP ${answer.status}`);
   return content;
@@ -156,7 +156,7 @@ class Panel {
     const t = words(), download = this.list.downloads[file.key];
     const link = make("a", { href: file.source, target: "_blank", rel: "noopener noreferrer" }, file.name);
     const details = make("td", { colspan: 4, class: "sonic-small" },
-      `${t.in} ${file.folder}`, make("br"), `${t.licence}: ${file.licence}`);
+      `${t.in} ${file.folder}`, make("br"), `${t.licence}: ${file.licence_text}`);
     if (file.state === "unusable") details.append(make("br"), file.detail);
     if (download && file.state !== "ok") details.append(...this.progress(file, download));
     return make("tbody", {},
@@ -199,7 +199,7 @@ class Panel {
     const close = () => { this.asked = null; this.draw(); this.buttons.get(file.key)?.focus(); };
     this.confirm.onkeydown = (event) => { if (event.key === "Escape") close(); };
     this.confirm.replaceChildren(
-      make("p", {}, `${file.name}: ${file.licence}. `,
+      make("p", {}, `${file.name}: ${file.licence_text}. `,
         make("a", { href: file.source, target: "_blank", rel: "noopener noreferrer" }, file.source)),
       make("p", {}, file.free ? "" : this.list.terms),
       make("button", { type: "button", click: () => this.order(file, "download") }, t.accept(file)), " ",

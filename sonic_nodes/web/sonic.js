@@ -1,6 +1,9 @@
 // Shows the notes of a node's last run ("2 faces: the largest was chosen") below its widgets, and repairs the values of
-// Load Image in older workflow files. models.js has the list of the model's files.
+// Load Image in older workflow files. Tells the server the page's language, in which it then writes notes and errors
+// (sonic_nodes/nodes/language.py). models.js has the list of the model's files.
 import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
+import { pageLanguage } from "./language.js";
 import { addModelFiles, dropPresentModels } from "./models.js";
 
 const NODES = new Set([
@@ -10,15 +13,36 @@ const NODES = new Set([
 const NOTES_WIDGET = "sonic_notes";
 const PROGRESS_WIDGET = "$$node-text-preview"; // the page's own widget for text while a node runs
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
+const LANGUAGE = "/sonic-talking-portrait/language"; // sonic_nodes/nodes/language.py
 const DEFAULT_MIN_SCORE = 60;
 const LINE_PX = 16;
 const CHARACTER_PX = 7; // upper estimate for 11 px type
+const WIDE_PX = 11.5; // of Chinese characters and their punctuation
+const WIDE = /[\u2e80-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60]/g;
 const PADDING_PX = 34; // the page leaves 10 px above and below a DOM widget
 
+function textWidth(line) {
+  const wide = line.match(WIDE)?.length ?? 0;
+  return wide * WIDE_PX + (line.length - wide) * CHARACTER_PX;
+}
+
 function textHeight(text, width) {
-  const perLine = Math.max(16, Math.floor((width - 40) / CHARACTER_PX));
-  const lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / perLine)), 0);
+  const room = Math.max(16 * CHARACTER_PX, width - 40);
+  const lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(textWidth(line) / room)), 0);
   return lines * LINE_PX + PADDING_PX;
+}
+
+let told = "";
+
+async function tellLanguage() {
+  const now = JSON.stringify({ client_id: api.clientId, language: pageLanguage() });
+  if (!api.clientId || now === told) return;
+  told = now;
+  try {
+    await api.fetchApi(LANGUAGE, { method: "POST", headers: { "Content-Type": "application/json" }, body: now });
+  } catch {
+    told = ""; // the next status of the server tries again
+  }
 }
 
 function makeNotesWidget(node) {
@@ -75,6 +99,13 @@ if (!window[REGISTERED]) {
   app.registerExtension({
     name: "SonicTalkingPortrait.Notes",
     beforeConfigureGraph: dropPresentModels,
+    setup() {
+      // The server's first status brings this page's id, and a restarted server has forgotten it.
+      api.addEventListener("status", tellLanguage);
+      api.addEventListener("reconnected", () => { told = ""; tellLanguage(); });
+      app.ui?.settings?.addEventListener?.("Comfy.Locale.change", () => setTimeout(tellLanguage));
+      tellLanguage();
+    },
     beforeRegisterNodeDef(nodeType, nodeData) {
       if (!NODES.has(nodeData.name)) return;
       const onExecuted = nodeType.prototype.onExecuted;

@@ -133,6 +133,7 @@ def fake_folder_paths(comfy, module):
 
     paths.__dict__.update(
         get_input_directory=lambda: str(comfy.input_folder),
+        get_user_directory=lambda: str(comfy.input_folder.parent / "user"),
         get_temp_directory=lambda: str(comfy.input_folder.parent / "temp"),
         get_annotated_filepath=lambda name: str(comfy.input_folder / annotated(name)[0]),
         annotated_filepath=annotated,
