@@ -15,6 +15,8 @@ from .extension.native import _sonic, call
 ASSETS = Path(__file__).resolve().parent / "assets"
 # Points of a mesh by name: csrc/face/landmarks.h
 LANDMARKS: dict[str, int | tuple[int, ...]] = _sonic.face_landmarks()
+WIDE_FACE_PX = 128  # SONIC_WIDE_FACE_PX of csrc/face/geometry.h
+LARGEST_FIRST = "largest-first"  # the other order is left-to-right
 WEIGHTS = {"detector": "face_detector.safetensors", "mesh": "face_mesh.safetensors"}
 
 
@@ -94,34 +96,43 @@ def _translated_error(error: RuntimeError) -> Exception:
     return InputError(text)
 
 
-def choose(image: np.ndarray, face_index: int = 0, face_mask: np.ndarray | None = None) -> tuple[Face, list[str]]:
+def choose(
+    image: np.ndarray, face_index: int = 0, face_mask: np.ndarray | None = None, order: str = LARGEST_FIRST
+) -> tuple[Face, list[str]]:
     """(the face to animate, messages for the user).
 
-    face_index  0 is the largest face
+    face_index  0 is the first face in `order`
     face_mask   [H, W], marked by the user (statues, animals, drawings, profiles): its box replaces the hull, and the
                 mesh is fitted into it when no face is found there
     Raises NoFaceError and InputError.
     """
     if face_mask is not None:
         return _marked_face(image, face_mask)
-    return pick(find_faces(image), face_index, (image.shape[1], image.shape[0]))
+    return pick(find_faces(image), face_index, (image.shape[1], image.shape[0]), order)
 
 
-def pick(faces: list[Face], face_index: int, size: tuple[int, int]) -> tuple[Face, list[str]]:
-    """Face number `face_index` of `faces`, largest first, in an image of `size` (width, height), and messages."""
+def pick(
+    faces: list[Face], face_index: int, size: tuple[int, int], order: str = LARGEST_FIRST
+) -> tuple[Face, list[str]]:
+    """Face number `face_index` of `faces`, given largest first and counted in `order`, in an image of `size` (width,
+    height), and messages."""
     if not faces:
         raise NoFaceError(
             "Choose a picture that shows a face from the front, or mark the face yourself (face_mask of "
             f"SONIC_PreData): no face was found in the picture of {size[0]} x {size[1]} pixels."
         )
     if not 0 <= face_index < len(faces):
+        first = "largest" if order == LARGEST_FIRST else "leftmost"
         raise InputError(
-            f"Choose a face_index from 0 to {len(faces) - 1} (0 is the largest): it is {face_index}, "
+            f"Choose a face_index from 0 to {len(faces) - 1} (0 is the {first}): it is {face_index}, "
             f"and the picture shows {len(faces)} face{'s' if len(faces) > 1 else ''}."
         )
     if len(faces) == 1:
         return faces[0], []
     which = "the largest was chosen" if face_index == 0 else f"number {face_index} by size was chosen"
+    if order != LARGEST_FIRST:
+        faces = sorted(faces, key=lambda found: float(found.hull_xyxy[0] + found.hull_xyxy[2]))
+        which = f"number {face_index} from the left was chosen"
     return faces[face_index], [
         f"The picture shows {len(faces)} faces: {which}. Set face_index (0 to {len(faces) - 1}) for another."
     ]
@@ -181,6 +192,19 @@ def crop_square(shape: tuple[int, ...], face_xyxy, expand_ratio: float) -> tuple
     )
 
 
+def crop_wide(shape: tuple[int, ...], face_xyxy, expand_ratio: float, min_resolution: int) -> tuple[int, int, int, int]:
+    """The widest crop of an image of `shape` [H, W, ...] whose face is WIDE_FACE_PX wide once it is prepared: x0, y0,
+    x1, y1, the whole image where that is enough (csrc/face/geometry.h)."""
+    return _checked(
+        _sonic.crop_wide,
+        tuple(float(v) for v in face_xyxy),
+        float(expand_ratio),
+        int(shape[1]),
+        int(shape[0]),
+        int(min_resolution),
+    )
+
+
 def prepared_size(shape: tuple[int, ...], min_resolution: int) -> tuple[int, int]:
     """(height, width) that an image of `shape` [H, W, ...] is resized to: multiples of 64, the shorter side about
     min_resolution."""
@@ -218,6 +242,14 @@ def paste_back(frames: np.ndarray, source: np.ndarray, crop_xyxy, feather: float
     _checked(
         _sonic.paste_back, out, source, np.ascontiguousarray(frames), tuple(int(v) for v in crop_xyxy), float(feather)
     )
+    return out
+
+
+def paste_onto(frames: np.ndarray, below: np.ndarray, crop_xyxy, feather: float = 0.1) -> np.ndarray:
+    """frames u8 [n, h, w, 3], each pasted at `crop_xyxy` of its picture in below u8 [n, H, W, 3] -> u8 [n, H, W, 3]."""
+    out = np.array(below, order="C")
+    crop = tuple(int(v) for v in crop_xyxy)
+    _checked(_sonic.paste_onto, out, np.ascontiguousarray(frames), crop, float(feather))
     return out
 
 

@@ -5,6 +5,7 @@
 #include "audio/log_mel.h"
 #include "audio/resample.h"
 #include "audio/speech_activity.h"
+#include "audio/sum.h"
 #include "bindings/binding.h"
 
 /* Borrows a float32 [n] array; the array must outlive it. */
@@ -54,6 +55,30 @@ static PyObject *resample(PyObject *self, PyObject *args)
     status = sonic_resample(PyArray_DATA(out), sound, rate_out);
     Py_END_ALLOW_THREADS
     return finish(in, out, status);
+}
+
+/* (a float32 [n], b float32 [m]) -> (float32 [max(n, m)], its largest absolute value). */
+static PyObject *sound_sum(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *a_object, *b_object;
+    if (!PyArg_ParseTuple(args, "OO:sound_sum", &a_object, &b_object))
+        return NULL;
+    PyArrayObject *a = sonic_py_array(a_object, NPY_FLOAT32, 1, "a");
+    PyArrayObject *b = a ? sonic_py_array(b_object, NPY_FLOAT32, 1, "b") : NULL;
+    PyArrayObject *out = NULL;
+    float peak = 0;
+    if (b)
+        out = new_vector(PyArray_SIZE(a) > PyArray_SIZE(b) ? PyArray_SIZE(a) : PyArray_SIZE(b));
+    if (out) {
+        sonic_sound first = sound_view(a, 0), second = sound_view(b, 0);
+        Py_BEGIN_ALLOW_THREADS
+        peak = sonic_sound_sum(PyArray_DATA(out), first, second);
+        Py_END_ALLOW_THREADS
+    }
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    return out ? Py_BuildValue("(Nd)", out, (double)peak) : NULL;
 }
 
 /* x float32 [n] at 16000 Hz -> float32 [80, 3000 pieces]. */
@@ -202,6 +227,8 @@ PyMethodDef sonic_py_audio_methods[] = {
     {"channels_choose", channels_choose, METH_VARARGS,
      "channels_choose(powers, channels, centre, bass) -> (weights float32 [channels], whether they are the mean): the "
      "mixture that keeps the speech; centre and bass are channels, or -1"},
+    {"sound_sum", sound_sum, METH_VARARGS,
+     "sound_sum(a, b) -> (a + b, the largest absolute value): mono audio; the shorter one is followed by silence"},
     {"speech_activity", speech_activity, METH_VARARGS,
      "speech_activity(x, rate) -> (peak, loud, range in dB) of mono audio: whether it can hold speech"},
     {NULL, NULL, 0, NULL},

@@ -22,6 +22,21 @@ static PyObject *crop_square(PyObject *self, PyObject *args)
                   : Py_BuildValue("(iiii)", (int)crop[0], (int)crop[1], (int)crop[2], (int)crop[3]);
 }
 
+/* Box of 4 numbers, ratio, width, height, min_resolution -> 4 ints. */
+static PyObject *crop_wide(PyObject *self, PyObject *args)
+{
+    (void)self;
+    double face[4], ratio;
+    int width, height, min_resolution;
+    int32_t crop[4];
+    if (!PyArg_ParseTuple(args, "(dddd)diii", &face[0], &face[1], &face[2], &face[3], &ratio, &width, &height,
+                          &min_resolution))
+        return NULL;
+    sonic_status status = sonic_crop_wide(crop, face, ratio, width, height, min_resolution);
+    return status ? sonic_py_raise(status)
+                  : Py_BuildValue("(iiii)", (int)crop[0], (int)crop[1], (int)crop[2], (int)crop[3]);
+}
+
 /* 3 ints -> (width, height). */
 static PyObject *prepared_size(PyObject *self, PyObject *args)
 {
@@ -113,6 +128,47 @@ static PyObject *paste_back(PyObject *self, PyObject *args)
     }
     Py_XDECREF(out);
     Py_XDECREF(source);
+    Py_XDECREF(frames);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Each frame [n, h, w, 3] pasted onto its picture of below [n, H, W, 3]. */
+static sonic_status paste_onto_all(PyArrayObject *below, PyArrayObject *frames, const int32_t crop[4], double feather)
+{
+    sonic_paste *paste;
+    sonic_status status = sonic_paste_create(&paste, frame_view(below, 0), crop, feather);
+    for (npy_intp i = 0; status == SONIC_OK && i < PyArray_DIM(frames, 0); i++)
+        status = sonic_paste_onto(frame_view(below, i), paste, frame_view(frames, i));
+    sonic_paste_free(paste);
+    return status;
+}
+
+/* below, frames, crop of 4 ints, feather -> None; without the GIL. */
+static PyObject *paste_onto(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *below_object, *frames_object;
+    int crop[4];
+    double feather;
+    if (!PyArg_ParseTuple(args, "OO(iiii)d", &below_object, &frames_object, &crop[0], &crop[1], &crop[2], &crop[3],
+                          &feather))
+        return NULL;
+    PyArrayObject *below = sonic_py_output(below_object, NPY_UINT8, 4, "below");
+    PyArrayObject *frames = below ? sonic_py_array(frames_object, NPY_UINT8, 4, "frames") : NULL;
+    if (frames && (PyArray_DIM(below, 0) != PyArray_DIM(frames, 0) || !PyArray_SIZE(frames) || !PyArray_SIZE(below))) {
+        PyErr_SetString(PyExc_ValueError, "Give as many pictures as frames, and one at least.");
+    } else if (frames) {
+        int32_t crop_xyxy[4] = {crop[0], crop[1], crop[2], crop[3]};
+        sonic_status status;
+        Py_BEGIN_ALLOW_THREADS
+        status = paste_onto_all(below, frames, crop_xyxy, feather);
+        Py_END_ALLOW_THREADS
+        if (status)
+            sonic_py_raise(status);
+    }
+    Py_XDECREF(below);
     Py_XDECREF(frames);
     if (PyErr_Occurred())
         return NULL;
@@ -309,6 +365,9 @@ PyMethodDef sonic_py_face_methods[] = {
      "face_mouth(image u8[H,W,3], mesh f32[468,3]) -> list of floats (csrc/face/mouth.h), or None when the mouth "
      "cannot "
      "be judged"},
+    {"crop_wide", crop_wide, METH_VARARGS,
+     "crop_wide((x0, y0, x1, y1), expand_ratio, width, height, min_resolution) -> (x0, y0, x1, y1): the widest crop "
+     "whose face is large enough once resized"},
     {"crop_square", crop_square, METH_VARARGS,
      "crop_square((x0, y0, x1, y1), expand_ratio, width, height) -> (x0, y0, x1, y1): the square around a face box in "
      "an image of that size, pixels"},
@@ -319,5 +378,8 @@ PyMethodDef sonic_py_face_methods[] = {
     {"paste_back", paste_back, METH_VARARGS,
      "paste_back(out u8[n,H,W,3], source u8[H,W,3], frames u8[n,h,w,3], (x0, y0, x1, y1), feather): each frame scaled "
      "to the square in a copy of source"},
+    {"paste_onto", paste_onto, METH_VARARGS,
+     "paste_onto(below u8[n,H,W,3], frames u8[n,h,w,3], (x0, y0, x1, y1), feather): each frame scaled to the square in "
+     "its picture of below"},
     {NULL, NULL, 0, NULL},
 };

@@ -55,6 +55,48 @@ sonic_status sonic_crop_square(int32_t crop[4], const double face[4], double rat
     return SONIC_OK;
 }
 
+/* Start of an interval of `length` within 0..limit, its middle as near to `middle` as that allows. */
+static int32_t placed(double middle, int32_t length, int32_t limit)
+{
+    return (int32_t)sonic_clamp(nearbyint(middle - length / 2.0), 0, limit - length);
+}
+
+/* The longer side of a crop with the shorter side `shorter`, at most `longer`: the prepared sides, multiples of 64,
+ * have the same proportions. */
+static int32_t undistorted(int32_t shorter, double longer, double prepared_px)
+{
+    double tiles = floor(longer / shorter * prepared_px / 64 + 1e-9);
+    return (int32_t)fmin(nearbyint(tiles * 64 / prepared_px * shorter), floor(longer));
+}
+
+sonic_status sonic_crop_wide(int32_t crop[4], const double face[4], double ratio, int32_t width_px, int32_t height_px,
+                             int32_t min_resolution_px)
+{
+    int32_t square[4];
+    sonic_status status = sonic_crop_square(square, face, ratio, width_px, height_px);
+    if (status != SONIC_OK)
+        return status;
+    if (min_resolution_px < 64 || min_resolution_px > 2048)
+        return sonic_fail(SONIC_ERROR_ARGUMENT, "Choose a min_resolution from 64 to 2048: it is %d.",
+                          (int)min_resolution_px);
+    double x0 = sonic_clamp(face[0], 0, width_px), x1 = sonic_clamp(face[2], 0, width_px);
+    double y0 = sonic_clamp(face[1], 0, height_px), y1 = sonic_clamp(face[3], 0, height_px);
+    double prepared = nearbyint(min_resolution_px / 64.0) * 64;
+    double most = fmin(face[2] - face[0], face[3] - face[1]) * prepared / SONIC_WIDE_FACE_PX;
+    int32_t shorter = width_px < height_px ? width_px : height_px, longer = width_px + height_px - shorter;
+    crop[0] = 0, crop[1] = 0, crop[2] = width_px, crop[3] = height_px;
+    if (shorter <= most && longer <= (double)SONIC_ASPECT_MAX * shorter)
+        return SONIC_OK;
+    double least = fmax(fmax(x1 - x0, y1 - y0), square[2] - square[0]);
+    int32_t side = (int32_t)sonic_clamp(floor(fmax(most, ceil(least))), 1, shorter);
+    double aspect = fmin((double)longer / shorter, SONIC_ASPECT_MAX);
+    int32_t length = undistorted(side, fmin(side * aspect, longer), prepared);
+    int32_t width = width_px < height_px ? side : length, height = width_px < height_px ? length : side;
+    crop[0] = placed((x0 + x1) / 2, width, width_px), crop[1] = placed((y0 + y1) / 2, height, height_px);
+    crop[2] = crop[0] + width, crop[3] = crop[1] + height;
+    return SONIC_OK;
+}
+
 sonic_status sonic_prepared_size(int32_t *out_width_px, int32_t *out_height_px, int32_t width_px, int32_t height_px,
                                  int32_t min_resolution_px)
 {

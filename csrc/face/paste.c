@@ -93,6 +93,7 @@ void sonic_paste_free(sonic_paste *paste)
 typedef struct blend_job {
     const sonic_paste *paste;
     sonic_image out;
+    int is_in_place; /* out holds what lies below the frame; else it is a copy of the source */
 } blend_job;
 
 static uint8_t mix(uint8_t below, uint8_t above, uint32_t weight)
@@ -100,7 +101,7 @@ static uint8_t mix(uint8_t below, uint8_t above, uint32_t weight)
     return (uint8_t)((below * (WEIGHT_ONE - weight) + above * weight + WEIGHT_ONE / 2) / WEIGHT_ONE);
 }
 
-/* One row of the image that crosses the square; `out` already holds the source. */
+/* One row of the image that crosses the square; `out` already holds what lies below. */
 static void blend_row(const sonic_paste *paste, uint8_t *out, int32_t y)
 {
     int32_t row = y - paste->y0_px;
@@ -121,13 +122,14 @@ static void blend_rows(int64_t begin, int64_t end, void *context)
     const sonic_paste *paste = job->paste;
     for (int32_t y = (int32_t)begin; y < end; y++) {
         uint8_t *out = job->out.data + y * job->out.stride;
-        memcpy(out, paste->source.data + y * paste->source.stride, (size_t)paste->source.width_px * 3);
+        if (!job->is_in_place)
+            memcpy(out, paste->source.data + y * paste->source.stride, (size_t)paste->source.width_px * 3);
         if (y >= paste->y0_px && y < paste->y0_px + paste->height_px)
             blend_row(paste, out, y);
     }
 }
 
-sonic_status sonic_paste_frame(sonic_image out, sonic_paste *paste, sonic_image frame)
+static sonic_status blend(sonic_image out, sonic_paste *paste, sonic_image frame, int is_in_place)
 {
     if (out.width_px != paste->source.width_px || out.height_px != paste->source.height_px || out.channels != 3 ||
         frame.channels != 3)
@@ -141,7 +143,17 @@ sonic_status sonic_paste_frame(sonic_image out, sonic_paste *paste, sonic_image 
     sonic_status status = sonic_vision_resize(resized, frame, how);
     if (status != SONIC_OK)
         return status;
-    blend_job job = {paste, out};
+    blend_job job = {paste, out, is_in_place};
     sonic_parallel_for(out.height_px, 32, blend_rows, &job);
     return SONIC_OK;
+}
+
+sonic_status sonic_paste_frame(sonic_image out, sonic_paste *paste, sonic_image frame)
+{
+    return blend(out, paste, frame, 0);
+}
+
+sonic_status sonic_paste_onto(sonic_image below, sonic_paste *paste, sonic_image frame)
+{
+    return blend(below, paste, frame, 1);
 }

@@ -17,4 +17,7 @@ void sonic_paste_free(sonic_paste *paste);
  * is the source, byte for byte; inside the fade it is the resized frame, byte for byte. */
 sonic_status sonic_paste_frame(sonic_image out, sonic_paste *paste, sonic_image frame);
 
+/* The same onto `below` [height, width, 3], of the source's size, in place of the source. */
+sonic_status sonic_paste_onto(sonic_image below, sonic_paste *paste, sonic_image frame);
+
 #endif

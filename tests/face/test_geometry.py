@@ -66,6 +66,56 @@ def test_crop_is_a_square_inside_the_picture(box, ratio, width, height):
     assert abs((x1 - x0) - (y1 - y0)) <= 1
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    width=st.integers(40, 3000),
+    height=st.integers(40, 3000),
+    middle=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    share=st.floats(0.02, 0.9),
+    resolution=st.integers(2, 32),
+)
+def test_wide_crop_is_the_widest_whose_face_is_large_enough(width, height, middle, share, resolution):
+    resolution, side = 64 * resolution, max(8, share * min(width, height))
+    x0, y0 = middle[0] * (width - side), middle[1] * (height - side)
+    box = (x0, y0, x0 + side, y0 + side)
+    crop = face.crop_wide((height, width), box, 0.18, resolution)
+    x, y = crop[2] - crop[0], crop[3] - crop[1]
+    assert 0 <= crop[0] < crop[2] <= width and 0 <= crop[1] < crop[3] <= height
+    assert crop[0] <= x0 + 0.5 and crop[1] <= y0 + 0.5 and crop[2] >= x0 + side - 0.5 and crop[3] >= y0 + side - 0.5
+    assert max(x, y) <= 4 * min(x, y) + 1
+    prepared = face.prepared_size((y, x), resolution)
+    shown = side * min(prepared) / min(x, y)
+    square = face.crop_square((height, width), box, 0.18)
+    assert shown >= face.WIDE_FACE_PX - 1e-6 or min(x, y) <= max(square[2] - square[0], square[3] - square[1], side) + 1
+    if (x, y) != (width, height):
+        one_wider = side * min(prepared) / (min(x, y) + 1)
+        is_full = min(x, y) == min(width, height)
+        assert one_wider <= face.WIDE_FACE_PX + 1e-6 or is_full and max(width, height) > 4 * min(width, height)
+        assert abs(x * prepared[0] - y * prepared[1]) <= 1.01 * max(prepared), "no proportions are changed"
+
+
+@pytest.mark.parametrize(
+    ("shape", "box", "crop"),
+    [
+        ((2000, 3000), (1400, 900, 1500, 1030), (1150, 765, 1750, 1165)),
+        ((4000, 200), (50, 300, 150, 430), (0, 0, 200, 800)),
+        ((200, 4000), (3850, 30, 3950, 160), (3200, 0, 4000, 200)),
+        ((600, 512), (150, 100, 350, 360), (0, 0, 512, 600)),
+    ],
+)
+def test_wide_crops_by_hand(shape, box, crop):
+    """A face 100 pixels wide has 128 where 400 pixels become 512; strips are cut to 4 to 1."""
+    assert face.crop_wide(shape, box, 0.18, 512) == crop
+
+
+@pytest.mark.parametrize("box", [(5, 5, 5, 9), (float("nan"), 0, 5, 5), (900, 0, 950, 50), (0, 0, float("inf"), 4)])
+def test_wide_crops_of_impossible_boxes_are_refused(box):
+    with pytest.raises(InputError, match="^Give"):
+        face.crop_wide((480, 640), box, 0.2, 512)
+    with pytest.raises(InputError, match="^Choose a min_resolution"):
+        face.crop_wide((480, 640), (10, 10, 50, 50), 0.2, 1 << 20)
+
+
 @pytest.mark.parametrize(
     "size, resolution, text",
     [
@@ -157,3 +207,26 @@ def test_paste_refuses_arrays_that_do_not_fit(scene):
         face.paste_back(scene[1][:0], scene[0], (0, 0, 50, 50))
     with pytest.raises(InputError):
         face.paste_back(scene[1][..., :2], scene[0], (0, 0, 50, 50))
+
+
+def test_paste_onto_a_still_picture_is_paste_back(scene):
+    source, frames = scene
+    for crop in CROPS:
+        below = np.broadcast_to(source, (3, *source.shape))
+        assert np.array_equal(face.paste_onto(frames, below, crop, 0.2), face.paste_back(frames, source, crop, 0.2))
+
+
+def test_paste_onto_keeps_what_is_around_in_each_picture(scene):
+    below = np.random.default_rng(2).integers(0, 256, (3, 90, 120, 3), np.uint8)
+    kept = below.copy()
+    out = face.paste_onto(scene[1], below, (20, 10, 84, 74), 0)
+    assert np.array_equal(below, kept) and np.array_equal(out[:, 10:74, 20:84], scene[1])
+    out[:, 10:74, 20:84] = below[:, 10:74, 20:84]
+    assert np.array_equal(out, below)
+
+
+def test_paste_onto_refuses_arrays_that_do_not_fit(scene):
+    source, frames = scene
+    for below in (source[None], np.zeros((3, 0, 5, 3), np.uint8), np.zeros((3, 90, 120, 4), np.uint8)):
+        with pytest.raises(InputError):
+            face.paste_onto(frames, below, (20, 10, 84, 74))
