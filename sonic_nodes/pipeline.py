@@ -31,7 +31,8 @@ def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None
 
     version 1; image uint8 [H, W, 3], sides multiples of 64; source uint8, the picture as given; crop_xyxy and face_xyxy
     in source pixels; mesh float32 [468, 3] in image pixels; mask float32 [H, W]; audio float32 mono 16 kHz; speech, the
-    trimmed Sound; duration_s; frames = round(25 x duration_s); notes, sentences for the user.
+    trimmed Sound; duration_s; frames = round(25 x duration_s); paste_back, whether the frames of the image are to be
+    pasted into the source; notes, sentences for the user.
 
     picture      uint8 [H, W, 3] RGB
     sound        media.audio.Sound
@@ -45,12 +46,9 @@ def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None
     speech, notes = trim(sound, chosen)
     mono = speech.mono_16k()
     progress(1, STEPS)
-    found, notes_on_face = face.choose(picture, chosen.face_index, face_mask)
+    found, notes_on_face = face.choose(picture, chosen.face_index, face_mask, chosen.face_order)
     progress(2, STEPS)
-    height, width = picture.shape[:2]
-    box = (0, 0, width, height)
-    if chosen.crop == "face":
-        box = face.crop_square(picture.shape, found.hull_xyxy, chosen.expand_ratio)
+    box = crop_box(picture.shape, found.hull_xyxy, chosen)
     image = prepared_image(picture, box, chosen.min_resolution)
     progress(STEPS, STEPS)
     return {
@@ -65,8 +63,65 @@ def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None
         "speech": speech,
         "duration_s": speech.duration_s,
         "frames": max(1, round(FPS * speech.duration_s)),
-        "notes": [*sound.notes, *notes, *speech_notes(speech, mono), *notes_on_face, *portrait.notes(picture, found)],
+        "paste_back": chosen.crop == "wide" and box != whole_box(picture.shape),
+        "notes": [
+            *sound.notes,
+            *notes,
+            *speech_notes(speech, mono),
+            *notes_on_face,
+            *wide_notes(picture.shape, found.hull_xyxy, box, image.shape, chosen),
+            *portrait.notes(picture, found),
+        ],
     }
+
+
+def whole_box(shape):
+    return 0, 0, shape[1], shape[0]
+
+
+def crop_box(shape, face_xyxy, chosen):
+    """What PrepareSettings show of a picture of `shape`: x0, y0, x1, y1."""
+    if chosen.crop == "face":
+        return face.crop_square(shape, face_xyxy, chosen.expand_ratio)
+    if chosen.crop == "wide":
+        return face.crop_wide(shape, face_xyxy, chosen.expand_ratio, chosen.min_resolution)
+    return whole_box(shape)
+
+
+def wide_notes(shape, face_xyxy, box, image_shape, chosen):
+    """What crop 'wide' chose in a picture of `shape`, and why: sentences."""
+    if chosen.crop != "wide":
+        return []
+    width, height = box[2] - box[0], box[3] - box[1]
+    face_px = min(face_xyxy[2] - face_xyxy[0], face_xyxy[3] - face_xyxy[1])
+    shown_px = round(face_px * min(image_shape[:2]) / min(width, height))
+    if box == whole_box(shape):
+        return [
+            f"The whole picture is animated: its face is {shown_px} pixels wide, and {face.WIDE_FACE_PX} are needed."
+        ]
+    whole_px = round(face_px * min(image_shape[:2]) / min(shape[:2]))
+    reason = f"in the whole picture the face would be {whole_px} pixels wide, and {face.WIDE_FACE_PX} are needed"
+    if whole_px >= face.WIDE_FACE_PX:
+        reason = f"the model's pictures are at most {MAX_ASPECT:.0f} times as long as they are wide"
+    which = f"{width}x{height} pixels around the face are animated and pasted into the picture of {shape[1]}x{shape[0]}"
+    return [f"{which}: {reason}.", *small_face_notes(face_px, shown_px, chosen.min_resolution)]
+
+
+def small_face_notes(face_px, shown_px, min_resolution):
+    """face_px: the face's width in the picture; shown_px: in the prepared image."""
+    if shown_px < face.WIDE_FACE_PX - 1:
+        return [f"Raise min_resolution: at {min_resolution} the face is {shown_px} pixels wide, so the mouth is soft."]
+    if face_px < face.WIDE_FACE_PX / 2:
+        return [f"Choose a picture that shows the face larger: it is {face_px:.0f} pixels wide, so the video is soft."]
+    return []
+
+
+def frames_note(data):
+    """Length and size of the clip that an engine makes of SONIC_PREDATA, as a sentence."""
+    height, width = data["image"].shape[:2]
+    pasted = "{1}x{0} pixels, pasted into {3}x{2}" if data["paste_back"] else "{1}x{0} pixels"
+    size = pasted.format(height, width, *data["source"].shape[:2])
+    return f"{data['duration_s']:.3f} s, {data['frames']} frames at {FPS} a second, {size}."
 
 
 def trim(sound, chosen):
@@ -121,3 +176,10 @@ def paste_back(frames, data, feather=FEATHER.default):
     """Frames [n, h, w, 3] pasted into the whole portrait with a soft edge: uint8 [n, H, W, 3]."""
     FEATHER.check("feather", feather)
     return face.paste_back(frames, data["source"], data["crop_xyxy"], feather)
+
+
+def paste_onto(frames, below, data, feather=FEATHER.default):
+    """Frames [n, h, w, 3] pasted into as many pictures of the whole portrait, uint8 [n, H, W, 3], which may have lost a
+    last row or column."""
+    FEATHER.check("feather", feather)
+    return face.paste_onto(frames, below, data["crop_xyxy"], feather)

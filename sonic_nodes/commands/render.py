@@ -145,7 +145,8 @@ def check_output(request: RenderRequest):
 
 def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: dict) -> tuple[int, float]:
     """Streams frames from the engine to the encoder. Returns their number and the seconds spent in the engine."""
-    size = data["source"].shape if request.paste_back else data["image"].shape
+    pasted = request.paste_back or data["paste_back"]
+    size = data["source"].shape if pasted else data["image"].shape
     spent, count = 0.0, 0
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(FrameFolder(request.frames)) if request.frames else None
@@ -172,7 +173,7 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
             if frames is None:
                 return count, spent
             count += len(frames)
-            if request.paste_back:
+            if pasted:
                 frames = pipeline.paste_back(frames, data)
             writer.write(frames)
             if folder:

@@ -41,6 +41,8 @@ def add_parser(commands):
         ("--expand-ratio", PrepareSettings, "expand_ratio"),
         ("--start", PrepareSettings, "start"),
         ("--duration", PrepareSettings, "duration"),
+        ("--crop", PrepareSettings, "crop"),
+        ("--face-order", PrepareSettings, "face_order"),
     ):
         limit = limits(settings, name)
         add(option, default=limit.default, **facts_of(option, limit))
@@ -152,6 +154,8 @@ class RenderRequest:
                 on_mismatch="refuse",
                 start=options.start,
                 duration=options.duration,
+                crop=options.crop,
+                face_order=options.face_order,
             ),
             seed=options.seed,
             face_mask=options.face_mask,

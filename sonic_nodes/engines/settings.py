@@ -13,7 +13,8 @@ from ..memory import KINDS
 PRECISIONS = ("auto", "fp16", "bf16", "fp32")
 LENGTHS = ("exact", "upstream")
 SPEEDS = ("exact", "balanced", "fast")
-CROPS = ("face", "off")
+CROPS = ("face", "off", "wide")
+FACE_ORDERS = ("largest-first", "left-to-right")
 MISMATCHES = ("use shorter", "refuse")
 
 
@@ -114,10 +115,16 @@ class PrepareSettings(Checked):
     min_resolution: int = number(512, 128, 2048, 64, "shorter side of the video in pixels")
     duration: float = number(0.0, 0.0, 1e11, 0.1, "seconds of the recording to use; 0 is all of it")
     expand_ratio: float = number(0.18, 0.0, 1.0, 0.01, "margin around the face, as a share of its size")
-    face_index: int = number(0, 0, 99, None, "which face speaks; 0 is the largest")
-    crop: str = choice("face", CROPS, "face: a square around the face; off: the whole picture")
+    face_index: int = number(0, 0, 99, None, "which face speaks; 0 is the first in face_order")
+    crop: str = choice(
+        "face",
+        CROPS,
+        "face: a square around the face; wide: as much of the picture as keeps the face large enough, pasted back into "
+        "the whole; off: the whole picture",
+    )
     on_mismatch: str = choice("use shorter", MISMATCHES, "when duration asks for more than the recording has")
     start: float = number(0.0, 0.0, 1e11, 0.1, "seconds of the recording to skip")
+    face_order: str = choice("largest-first", FACE_ORDERS, "how faces are counted")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from comfy_api.latest import io
 
+from ..engines.settings import SharedSettings, limits
 from ..errors import UsageError
 from ..models.constants import FPS
 from .comfy_models import with_comfy_models
@@ -20,6 +21,7 @@ from .common import (
     plain_errors,
 )
 from .frame_streams import DecodedFrames, KeptFrames
+from .pasted_frames import PastedFrames
 from .video import SonicVideo
 
 IMAGES, VIDEO = OUTPUTS = ["images", "video"]
@@ -93,13 +95,15 @@ class SonicLatentDecoder(io.ComfyNode):
 
 
 def decoded(model, latent, data, interpolate: bool) -> SonicVideo:
-    """The clip of a LATENT, with the speech and the label."""
+    """The clip of a LATENT, with the speech and the label; of a wide crop, in the whole portrait."""
     model, data = with_comfy_models(model, data)
     model.check(latent, data)
     fps = Fraction(FPS) if interpolate else Fraction(FPS, 2)
     frames, speech = DecodedFrames(model, latent, data, interpolate, fps), data.get("speech")
     if not model.redraws and KeptFrames.fit(frames, free_memory_bytes()):
         frames = KeptFrames(frames)
+    if data["paste_back"]:
+        frames = PastedFrames(frames, data, limits(SharedSettings, "feather").default)
     if speech is not None and not issubclass(type(speech), lazy_import("media.audio").Sound):
         raise UsageError("Connect the data of SONIC_PreData, unchanged: its entry 'speech' is not as it was made.")
     audio = lazy_import("nodes.comfy_types").audio_from_sound(speech) if speech is not None else None

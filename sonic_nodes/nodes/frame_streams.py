@@ -9,12 +9,11 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from ..errors import InputError, UsageError
+from ..errors import InputError
 from .lazy import lazy_import
 
 Report = Callable[..., None]  # report(done, total, preview or None): called while a chunk is made; may raise to end it
 CACHE_BYTES = 1 << 30
-SHAPE_ERROR = 0.02  # of frames relative to their crop: upscalers round sides
 
 
 class FrameStream(ABC):
@@ -90,37 +89,6 @@ class KeptFrames(FrameStream):
         return self.source.notes()
 
 
-class PastedFrames(FrameStream):
-    """The speaking crop in the whole portrait, cut to even sides. Raises UsageError for frames of another shape
-    than the crop; their size may differ, for example after an upscaler."""
-
-    def __init__(self, source: FrameStream, data: dict, feather: float):
-        super().__init__(
-            source.count, *lazy_import("nodes.comfy_types").even_size(*data["source"].shape[:2]), source.fps
-        )
-        self.source, self.data, self.feather = source, data, feather
-        image_height, image_width = data["image"].shape[:2]
-        if abs(source.width * image_height - source.height * image_width) > SHAPE_ERROR * source.width * image_height:
-            raise UsageError(
-                "Connect the frames that were made from this data: they have the shape of another crop, "
-                f"{source.width}x{source.height} instead of {image_width}x{image_height}."
-            )
-
-    def pasted(self, frames: np.ndarray) -> np.ndarray:
-        whole = lazy_import("pipeline").paste_back(frames, self.data, self.feather)
-        return whole[:, : self.height, : self.width]
-
-    def chunks(self, report):
-        step = lazy_import("nodes.comfy_types").frames_at_once(self.frame_bytes)
-        with closing(self.source.chunks(report)) as chunks:
-            for chunk in chunks:
-                for start in range(0, len(chunk), step):
-                    yield self.pasted(chunk[start : start + step])
-
-    def notes(self):
-        return self.source.notes()
-
-
 class SmoothedFrames(FrameStream):
     """Without flicker, shake and noise. Raises InputError for frames that cannot be smoothed."""
 
@@ -168,3 +136,32 @@ class FileFrames(FrameStream):
     def time_of(self, index: int) -> float:
         """The middle of a frame's time, on the file's clock."""
         return self.clip.first_s + float((index + Fraction(1, 2)) / self.fps)
+
+
+class HeldFrames(FrameStream):
+    """Those of another stream at a rate and in a number of this one's own: each is shown in its time, the last one to
+    the end."""
+
+    def __init__(self, source: FrameStream, count: int, fps: Fraction):
+        super().__init__(count, source.height, source.width, fps)
+        self.source = source
+
+    def index_of(self, index: int) -> int:
+        """The source's frame in the middle of the time of a frame."""
+        return min(self.source.count - 1, int((index + Fraction(1, 2)) / self.fps * self.source.fps))
+
+    def chunks(self, report):
+        step = lazy_import("nodes.comfy_types").frames_at_once(self.frame_bytes)
+        first = done = 0
+        with closing(self.source.chunks(report)) as chunks:
+            for chunk in chunks:
+                while done < self.count and self.index_of(done) < first + len(chunk):
+                    end = min(done + step, self.count)
+                    order = [self.index_of(i) - first for i in range(done, end)]
+                    order = [i for i in order if i < len(chunk)]
+                    done += len(order)
+                    yield chunk[order]
+                first += len(chunk)
+
+    def notes(self):
+        return self.source.notes()

@@ -3,7 +3,7 @@ inputs are those of the pack smthemex/ComfyUI_Sonic, so that its workflow files 
 
 from comfy_api.latest import io, ui
 
-from ..engines.settings import CROPS, MISMATCHES, PrepareSettings, limits
+from ..engines.settings import CROPS, FACE_ORDERS, MISMATCHES, PrepareSettings, limits
 from .comfy_models import weights_of_object
 from .common import CATEGORY, DType, PreData, Progress, advanced, lazy_import, notes_ui, plain_errors
 from .language import in_page_language
@@ -62,6 +62,7 @@ class SonicPreData(io.ComfyNode):
         face_index=0,
         on_mismatch="use shorter",
         start=0.0,
+        face_order=PrepareSettings.face_order,
     ):
         types = lazy_import("nodes.comfy_types")
         objects = {"clip_vision": clip_vision, "vae": vae}
@@ -70,7 +71,8 @@ class SonicPreData(io.ComfyNode):
             weights_of_object(network, comfy_object)
         picture, picture_notes = types.first_picture(image)
         sound, sound_notes = types.sound_from_audio(audio)
-        data = lazy_import("pipeline").prepare(
+        pipeline, framing = lazy_import("pipeline"), lazy_import("nodes.framing")
+        data = pipeline.prepare(
             picture,
             sound,
             min_resolution=min_resolution,
@@ -81,12 +83,14 @@ class SonicPreData(io.ComfyNode):
             face_mask=types.array_from_mask(face_mask, *picture.shape[:2]),
             on_mismatch=on_mismatch,
             start=start,
+            face_order=face_order,
             progress=Progress(cls.hidden.unique_id, "SONIC_PreData"),
         )
         data.update(connected)
         preview = types.image_from_uint8(data["image"][None])
-        notes = picture_notes + sound_notes + list(data.get("notes", []))
-        ui_entry = ui.PreviewImage(preview, cls=cls).as_dict() | notes_ui(notes)
+        notes = [pipeline.frames_note(data), *picture_notes, *sound_notes, *data["notes"], framing.KEY]
+        drawing = types.image_from_uint8(framing.drawn(data)[None])
+        ui_entry = ui.PreviewImage(drawing, cls=cls).as_dict() | notes_ui(notes)
         speech = types.audio_from_sound(data["speech"])
         return io.NodeOutput(data, preview, speech, float(data["duration_s"]), ui=ui_entry)
 
@@ -157,7 +161,9 @@ def face_inputs():
                 options=list(CROPS),
                 default=PrepareSettings.crop,
                 optional=True,
-                tooltip="face: frame the head. off: keep the whole picture; its face may be too small to be sharp.",
+                tooltip="face: frame the head. wide: as much of the picture as keeps the face large enough; the "
+                "Latent Decoder pastes it back, so the video shows the whole picture. off: the whole picture, "
+                "however small its face.",
             )
         ),
         advanced(
@@ -165,8 +171,8 @@ def face_inputs():
                 "face_index",
                 **limits(PrepareSettings, "face_index").widget(),
                 optional=True,
-                tooltip="Which face speaks: 0 is the largest, 1 the next. If there is no such face, the run stops and "
-                "reports how many there are.",
+                tooltip="Which face speaks: 0 is the first in face_order, 1 the next. If there is no such face, the "
+                "run stops and reports how many there are.",
             )
         ),
         advanced(
@@ -186,6 +192,16 @@ def face_inputs():
                 optional=True,
                 tooltip="Seconds of the recording to skip: where the video starts in it. If it is not below the "
                 "recording's length, the run stops.",
+            )
+        ),
+        advanced(
+            io.Combo.Input(
+                "face_order",
+                options=list(FACE_ORDERS),
+                default=PrepareSettings.face_order,
+                optional=True,
+                tooltip="How face_index counts. left-to-right suits several speakers of similar size: which of them is "
+                "the largest changes with the picture.",
             )
         ),
     ]

@@ -99,6 +99,10 @@ def is_frame_count(value, data) -> bool:
     return is_count and value == max(1, round(FPS * data["duration_s"]))
 
 
+def is_flag(value, data) -> bool:
+    return isinstance(value, bool)
+
+
 KEYS: Mapping[str, Callable] = MappingProxyType(
     {
         "image": is_prepared_picture,
@@ -110,5 +114,6 @@ KEYS: Mapping[str, Callable] = MappingProxyType(
         "duration_s": is_duration,
         "audio": is_speech,
         "frames": is_frame_count,
+        "paste_back": is_flag,
     }
 )

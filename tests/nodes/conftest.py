@@ -295,4 +295,5 @@ def data():
         "duration_s": seconds,
         "audio": np.zeros(round(16000 * seconds), np.float32),
         "frames": FRAMES,
+        "paste_back": False,
     }

@@ -153,7 +153,7 @@ def test_a_constant_of_an_api_file_that_is_no_file_name(nodes, value):
 
 @pytest.mark.parametrize("value", [5, True, [], {}, "odd"])
 def test_a_constant_of_an_api_file_that_is_no_choice(nodes, value):
-    assert nodes["SONIC_PreData"].validate_inputs(crop=value).startswith("Set crop to one of face, off: it is ")
+    assert nodes["SONIC_PreData"].validate_inputs(crop=value).startswith("Set crop to one of face, off, wide: it is ")
     assert nodes["SonicImageGate"].validate_inputs(policy=value).startswith("Set policy to one of off, warn")
     with pytest.raises(ValueError, match="^Set precision to one of auto"):
         nodes["SonicLoader"].execute("built-in draft", precision=value)

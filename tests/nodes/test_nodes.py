@@ -122,7 +122,7 @@ def test_errors_show_their_message_alone(nodes, monkeypatch):
         ),
         ("SONICTLoader", {"sonic_unet": "none"}, "Choose Sonic's UNet (unet.pth) as sonic_unet"),
         ("SONICTLoader", {"sonic_unet": "u.pth"}, "Put unet.pth at models/sonic/unet.pth"),
-        ("SONIC_PreData", {"crop": "head"}, "Set crop to one of face, off"),
+        ("SONIC_PreData", {"crop": "head"}, "Set crop to one of face, off, wide"),
     ],
 )
 def test_wrong_values_are_refused_before_the_run(nodes, node, values, start):

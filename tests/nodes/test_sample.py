@@ -1,5 +1,6 @@
 """The nodes with the real pipeline, on a small and short version of the sample."""
 
+import importlib
 import shutil
 
 import numpy as np
@@ -60,7 +61,9 @@ def test_the_draft_engine_animates_the_sample(nodes, chain):
 
 
 def test_trimming_is_reported_under_the_node(chain):
-    assert chain()[3].ui["text"][0].startswith("The first 1.00 s of the recording are used")
+    length, trimmed, *_ = chain()[3].ui["text"][0].split("\n")
+    assert length == "1.000 s, 25 frames at 25 a second, 128x128 pixels."
+    assert trimmed.startswith("The first 1.00 s of the recording are used")
 
 
 def test_the_seed_determines_the_video(nodes, chain):
@@ -86,7 +89,7 @@ def test_start_skips_what_is_before(prepare, sample_dir):
     samples = torch.from_numpy(read_sound(sample_dir / "speech.wav").waveform)
     done = prepare(start=2.5)
     assert torch.equal(done.args[2]["waveform"][0], samples[:, 40000:56000])
-    assert done.ui["text"][0].startswith("2.50 s to 3.50 s of the recording are used")
+    assert done.ui["text"][0].split("\n")[1].startswith("2.50 s to 3.50 s of the recording are used")
     assert torch.equal(prepare(start=9, duration=0).args[2]["waveform"][0], samples[:, 144000:])
 
 
@@ -102,6 +105,74 @@ def test_paste_back_returns_the_whole_portrait(nodes, chain):
     source = torch.from_numpy(data["source"]).float() / 255
     assert whole.shape == (25, *source.shape)
     assert torch.equal(whole[0, :8, :8], source[:8, :8]), "outside the crop nothing changes"
+
+
+def test_a_wide_crop_of_the_sample_is_the_whole_picture(nodes, chain):
+    model, latent, data, prepared = chain(crop="wide", min_resolution=512, duration=0.2)
+    assert data["crop_xyxy"] == (0, 0, 512, 600) and not data["paste_back"]
+    assert "The whole picture is animated: its face is " in prepared.ui["text"][0]
+    images = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args[0]
+    assert images.shape == (5, *data["image"].shape) and data["image"].shape == (576, 512, 3)
+
+
+def test_a_wide_crop_is_pasted_back_by_the_decoder(nodes, chain):
+    """At 256 pixels the sample's face is too small in the whole picture."""
+    model, latent, data, prepared = chain(crop="wide", min_resolution=256)
+    left, top, right, bottom = data["crop_xyxy"]
+    assert data["paste_back"] and "pixels around the face are animated and pasted into" in prepared.ui["text"][0]
+    assert prepared.ui["text"][0].startswith("1.000 s, 25 frames at 25 a second, 256x256 pixels, pasted into 512x600.")
+    images, _, video = nodes["SonicLatentDecoder"].execute(model, latent, data, True).args
+    source = torch.from_numpy(data["source"]).float() / 255
+    assert images.shape == (25, 600, 512, 3) and video.get_dimensions() == (512, 600)
+    outside = torch.ones(600, 512, dtype=torch.bool)
+    outside[top:bottom, left:right] = False
+    assert outside.any() and torch.equal(images[7][outside], source[outside])
+    assert float((images[1:] - images[:-1]).abs().max()) > 0.2, "the face speaks"
+    passed_on = nodes["SonicPasteBack"].execute(images, data, 0.1).args[0]
+    assert torch.equal(passed_on, images), "Paste Back has nothing left to do"
+
+
+def test_the_preview_shows_crop_face_and_mask(prepare):
+    framing = importlib.import_module("sonic_nodes.nodes.framing")
+    data = prepare(crop="wide", min_resolution=256).args[0]
+    drawn, source = framing.drawn(data), data["source"]
+    left, top, right, bottom = data["crop_xyxy"]
+    assert drawn.shape == source.shape
+    assert np.array_equal(drawn[0, 0], np.round(source[0, 0] * framing.DIMMED).astype(np.uint8)), "dimmed outside"
+    assert np.array_equal(drawn[top, (left + right) // 2], framing.CROP_COLOUR)
+    x0, y0, x1, y1 = (round(edge) for edge in data["face_xyxy"])
+    assert np.array_equal(drawn[(y0 + y1) // 2, x0], framing.FACE_COLOUR)
+    middle = slice(y0 + 20, y1 - 20), slice(x0 + 20, x1 - 20)
+    change = drawn[middle].astype(int) - source[middle]
+    assert change[..., 2].mean() > change[..., 0].mean() + 30, "blue where the mask is 1"
+
+
+def test_a_large_portrait_is_drawn_small(prepare):
+    framing = importlib.import_module("sonic_nodes.nodes.framing")
+    data = prepare().args[0]
+    scale = np.array([6, 6, 6, 6])
+    large = data | {
+        "source": np.repeat(np.repeat(data["source"], 6, 0), 6, 1),
+        "crop_xyxy": tuple(data["crop_xyxy"] * scale),
+        "face_xyxy": tuple(data["face_xyxy"] * scale),
+    }
+    assert framing.drawn(large).shape == (1024, 874, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"start": float("nan")}, "Set start|Choose start"),
+        ({"start": -1.0}, "Set start|Choose start"),
+        ({"start": 1e10}, r"Set start below 9\.\d\d s"),
+        ({"face_order": "tallest"}, "Set face_order"),
+        ({"crop": "widest"}, "Set crop"),
+        ({"face_index": 1, "face_order": "left-to-right"}, r"Choose a face_index from 0 to 0 \(0 is the leftmost\)"),
+    ],
+)
+def test_values_that_cannot_be_used(prepare, changes, remedy):
+    with pytest.raises(ValueError, match=f"^({remedy})"):
+        prepare(**changes)
 
 
 def test_cancel_stops_the_renderer(nodes, chain, comfy):
