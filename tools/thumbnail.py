@@ -1,9 +1,9 @@
 """Draws the templates' thumbnails, workflows/*.jpg: the sample portrait above the loudness of the sample speech.
 
-    python -m tools.thumbnail draft|fast|high_quality [-o FILE.jpg]
+    python -m tools.thumbnail draft|fast|high_quality|two_speakers [-o FILE.jpg]
 
-draft shows a speaking frame of the draft engine with the template's settings. The others show the portrait itself and
-the template's resolution, because the weights of the Sonic model are not part of this repository.
+draft and two_speakers show a speaking frame of the draft engine with the template's settings. The others show the
+portrait itself and the template's resolution, because the weights of the Sonic model are not part of this repository.
 """
 
 import argparse
@@ -22,7 +22,8 @@ SIDE_PX = 512
 BAND_PX = 96
 BARS = 64
 LABEL_PX = 64
-LABELS = {"draft": None, "fast": "512", "high_quality": "1024"}
+LABELS = {"draft": None, "fast": "512", "high_quality": "1024", "two_speakers": None}
+SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 PLAYED_COLOUR, AHEAD_COLOUR, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
 
 
@@ -40,6 +41,30 @@ def speaking_frame(data):
             return chunk[index - start], index / data["frames"]
         start += len(chunk)
     raise AssertionError("the engine returned too few frames")
+
+
+def two_speakers():
+    """(uint8 [H,W,3], audio float32, position): the sample of two faces while the right one speaks, and the speech."""
+    picture, sound = read_picture(SAMPLE / "two_speakers.jpg"), read_sound(SAMPLE / "speaker_2.wav")
+    data = pipeline.prepare(picture, sound, face_index=1, face_order="left-to-right")
+    frame, played = speaking_frame(data)
+    return pipeline.paste_back(frame[None], data)[0], read_sound(SAMPLE / "speech.wav").mono_16k(), played
+
+
+def one_speaker(label):
+    sound = read_sound(SAMPLE / "speech.wav")
+    data = pipeline.prepare(read_picture(SAMPLE / "portrait.jpg"), sound, expand_ratio=0.18 if label else 0.5)
+    picture, played = (data["image"], 0.0) if label else speaking_frame(data)
+    return picture, data["audio"], played
+
+
+def card_of(picture):
+    """The picture as wide as the card, above the place for the bars when it is not square."""
+    size = SIDE_PX, round(SIDE_PX * picture.shape[0] / picture.shape[1])
+    card = Image.new("RGB", (SIDE_PX, SIDE_PX), BACKGROUND)
+    top = max(0, (SIDE_PX - BAND_PX - size[1]) // 2)
+    card.paste(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS), (0, top))
+    return card
 
 
 def draw_loudness(card, audio, played):
@@ -71,12 +96,10 @@ def main():
     parser.add_argument("-o", "--output", type=Path, help="workflows/TEMPLATE.jpg unless given")
     options = parser.parse_args()
     output = options.output or ROOT / "workflows" / f"{options.template}.jpg"
-    sample = ROOT / "sonic_nodes" / "assets" / "sample"
-    label, sound = LABELS[options.template], read_sound(sample / "speech.wav")
-    data = pipeline.prepare(read_picture(sample / "portrait.jpg"), sound, expand_ratio=0.18 if label else 0.5)
-    picture, played = (data["image"], 0.0) if label else speaking_frame(data)
-    card = Image.fromarray(picture).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
-    draw_loudness(card, data["audio"], played)
+    label = LABELS[options.template]
+    picture, audio, played = two_speakers() if options.template == "two_speakers" else one_speaker(label)
+    card = card_of(picture)
+    draw_loudness(card, audio, played)
     if label:
         draw_label(card, label)
     card.save(output, quality=88, optimize=True)

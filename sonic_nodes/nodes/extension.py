@@ -43,7 +43,10 @@ NODES = [
     SonicTSampler,
 ]
 
-SAMPLES = {"portrait.jpg": "sonic_sample_portrait.jpg", "speech.wav": "sonic_sample_speech.wav"}
+SAMPLES = {
+    name: f"sonic_sample_{name}"
+    for name in ("portrait.jpg", "speech.wav", "two_speakers.jpg", "speaker_1.wav", "speaker_2.wav")
+}
 
 # Set on every node class, so that a second copy of this pack can tell the first copy from another author's pack.
 COPY_MARK = "SONIC_PACK_FOLDER"

@@ -146,3 +146,33 @@ def test_a_duration_beyond_the_recording_is_refused_in_the_command_s_words(sampl
     told = capsys.readouterr().err
     assert "sonic: Lower --duration, or leave it out to use all that there is: the recording has " in told
     assert "on_mismatch" not in told and ("after start, 0.50 s" in told) == bool(start) and not out.exists()
+
+
+def test_a_wide_crop_is_pasted_into_the_whole_picture(sample_dir, tmp_path, capsys):
+    """At 192 pixels the sample's face is too small in the whole picture of 512x600."""
+    out = tmp_path / "wide.mp4"
+    wide = ["--crop", "wide", "--min-resolution", "192", "--start", "0.4", "--duration", "0.2", "--lossless", "--json"]
+    assert main([*command(sample_dir), "-o", str(out), *wide]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["frames"] == 5 and any(
+        "are animated and pasted into the picture of 512x600" in n for n in report["notes"]
+    )
+    with Image.open(sample_dir / "portrait.jpg") as portrait:
+        source = np.asarray(portrait.convert("RGB"))
+    for frame in decoded(out):
+        assert frame.shape == source.shape and np.array_equal(frame[:8, :8], source[:8, :8])
+
+
+def test_faces_are_counted_from_the_left(sample_dir, tmp_path, capsys):
+    both = [
+        "render",
+        str(sample_dir / "two_speakers.jpg"),
+        str(sample_dir / "lips.wav"),
+        "--face-order",
+        "left-to-right",
+    ]
+    short = ["--duration", "0.2", "--min-resolution", "128", "--json", "-o", str(tmp_path / "a.mp4")]
+    assert main([*both, "--face", "1", *short]) == 0
+    assert "number 1 from the left was chosen" in " ".join(json.loads(capsys.readouterr().out)["notes"])
+    assert main([*both, "--face", "2", *short]) != 0
+    assert "from 0 to 1 (0 is the leftmost)" in capsys.readouterr().err

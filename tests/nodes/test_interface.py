@@ -233,7 +233,7 @@ def widget_values(schema, values):
     return dict(zip(ids, values, strict=True))
 
 
-@pytest.fixture(scope="session", params=["draft", "fast", "high_quality"])
+@pytest.fixture(scope="session", params=["draft", "fast", "high_quality", "two_speakers"])
 def template_name(request):
     return request.param
 
