@@ -1,9 +1,9 @@
 """The command `sonic`.
 
 Exit codes: 0 done; 2 wrong options; 3 a picture or recording that cannot be used; 4 no face; 5 out of memory or disk
-space; 6 the output cannot be written; 7 the installation is incomplete; 130 stopped with Ctrl-C, 129 and 143 by SIGHUP
-and SIGTERM (128 plus the signal's number), 149 by Ctrl-Break or a closed console of Windows; 141 standard output was
-closed (SIGPIPE).
+space, or a graphics card that failed; 6 the output cannot be written; 7 the installation is incomplete; 130 stopped
+with Ctrl-C, 129 and 143 by SIGHUP and SIGTERM (128 plus the signal's number), 149 by Ctrl-Break or a closed console of
+Windows; 141 standard output was closed (SIGPIPE).
 
 Unless the code is 0, no new output file is left, with four exceptions: `check` keeps the pictures that it has finished,
 `models get` what it has downloaded, a video stays when it was complete and only the report could not be printed, and an

@@ -198,6 +198,7 @@ def check_operators(device: torch.device, dtype: torch.dtype):
         return
     lacking = lacking_operators(device, dtype)
     if lacking:
+        lacking_operators.cache_clear()  # a card that failed may be back the next time
         more = f" and {len(lacking) - 1} more operators" if len(lacking) > 1 else ""
         raise UsageError(
             f"Choose the device cpu, or another graphics card: {name_of(device)} cannot run the networks, it lacks "

@@ -107,7 +107,8 @@ class SonicEngine(Engine):
 
     def plan(self, data: dict, settings: SonicSettings | None = None) -> Plan:
         settings = settings or SonicSettings()
-        return plan_for(ClipSpec.of(data, settings.length), sampler_settings(settings), self)
+        with device_errors(self.devices, self.models.release):
+            return plan_for(ClipSpec.of(data, settings.length), sampler_settings(settings), self)
 
     def calibrate(self, dtype: torch.dtype | None = None):
         if self.speed is None:
@@ -122,11 +123,12 @@ class SonicEngine(Engine):
         settings = settings or SonicSettings()
         clip = ClipSpec.of(data, settings.length)
         clip.check_mask()
-        for device in self.devices:
-            check_operators(device, self.dtype or usual_dtype(device))
-        self.models.refresh()
-        plan = plan_for(clip, sampler_settings(settings), self)
-        self._prepare_kernels(plan.dtype)
+        with device_errors(self.devices, self.models.release):
+            for device in self.devices:
+                check_operators(device, self.dtype or usual_dtype(device))
+            self.models.refresh()
+            plan = plan_for(clip, sampler_settings(settings), self)
+            self._prepare_kernels(plan.dtype)
         free_memory = self._stages(plan.dtype, plan.offload, plan.stream).free_memory
         with device_errors(self.devices, free_memory):
             embedding, mean, tokens, run_progress = self._conditions(clip, plan, progress)

@@ -175,8 +175,7 @@ def test_a_clip_is_the_same_with_every_plan(gpu, small_models, data, kind):
     shared = engine(small_models, plan=kind)
     assert torch.equal(shared.infer(data, 1, SETTINGS)["samples"], alone)
     assert gpu.operators(1)["convolution and bias"][0] > 0
-    copied = shared.models.held_bytes(SECOND)
-    assert copied == (0 if kind == "offload" or shared.offload else shared.models.held_bytes(FIRST)) or copied > 0
+    assert (shared.models.held_bytes(SECOND) == 0) == shared.offload, "an offloaded copy is dropped"
 
 
 def test_weights_go_from_card_to_card_once(gpu, small_models, data):
@@ -221,7 +220,7 @@ def test_the_smallest_card_decides(gpu, small_models, data, small):
     with gpu.memory_limit(small, gpu.live(small) + (100 << 20)), pytest.raises(ResourceError) as refused:
         shared.plan(data, SETTINGS)
     text = str(refused.value)
-    assert f"alone takes 0.29 GB on simulated:{small}." in text or f"on simulated:{small}." in text
+    assert f" GB on simulated:{small}." in text
     assert text.startswith(f"Leave out the device {SECOND} (") == (small == 1)
     assert f"close other programs that use simulated:{small}" in text
     assert free_bytes(torch.device(FIRST)) > 1 << 30
@@ -267,27 +266,26 @@ def test_memory_that_runs_out_twice_names_the_card(gpu, small_models, data, monk
         ResourceError, match="^Close other programs, choose a lower min_resolution or fp16: memory"
     ) as e:
         shared.infer(data, 1, SETTINGS)
-    assert str(e.value).endswith(f"(on device {card})).")
+    assert f"(on device {card})" in str(e.value) or f"copying the UNet to simulated:{card} " in str(e.value)
 
 
 @pytest.mark.parametrize("card", [0, 1])
-@pytest.mark.parametrize("after", [0, 30, 3000])
+@pytest.mark.parametrize("after", [0, 120, 3000])
 def test_a_lost_card_is_named_and_everything_is_freed(gpu, small_models, data, card, after):
-    """Before the run, while the weights are copied or other networks run, and in the loop."""
-    shared = engine(small_models)
-    held = [gpu.live(i) for i in range(2)]
-    shared.infer(data, 1, SETTINGS) if after == 3000 else None
+    """Before the run; while networks run on the first card, or weights are copied to the second; in the loop."""
+    gc.collect()
+    shared, held = engine(small_models), [gpu.live(i) for i in range(2)]
+    if after == 3000:
+        shared.infer(data, 1, SETTINGS)
     sentence = f"^Leave out the device simulated:{card}, or restart the computer: the graphics card simulated:{card} f"
-    with gpu.lost(card, after), pytest.raises((DeviceError, UsageError)) as raised:
-        shared.infer(data, 2, SETTINGS)
-    if after:
-        assert raised.match(sentence) and raised.value.exit_code == 5
-    else:  # found by the check of its operators
-        assert raised.match("^Choose the device cpu, or another graphics card: ")
     devices.lacking_operators.cache_clear()
+    with gpu.lost(card, after), pytest.raises(DeviceError, match=sentence) as raised:
+        shared.infer(data, 2, SETTINGS)
+    assert raised.value.exit_code == 5
     del raised
     gc.collect()
     assert [gpu.live(i) for i in range(2)] == held
+    shared.infer(data, 2, SETTINGS)
 
 
 def test_a_lost_card_of_one(gpu, small_models, data):

@@ -10,6 +10,7 @@ import torch
 
 from sonic_nodes.errors import ResourceError, UsageError
 from sonic_nodes.memory import host, plan
+from sonic_nodes.memory.cards import Card
 from sonic_nodes.memory.estimate import Shortcuts
 from sonic_nodes.memory.plan import GIB, VARIANTS, Budget, Speed, make, plans, with_retry
 from sonic_nodes.memory.stage import Stage
@@ -237,3 +238,71 @@ def test_the_smallest_plan_and_other_errors_are_not_tried_again():
         with pytest.raises(type(error)):
             with_retry(p, work)
         assert len(work.seen) == 1
+
+
+# Several cards
+
+
+def with_cards(*gib, first=24.0):
+    cards = tuple(Card(f"cuda:{i}", round(g * GIB)) for i, g in enumerate(gib, 1))
+    return Budget(round(first * GIB), PLENTY, cards, "cuda:0")
+
+
+def test_the_smallest_card_decides():
+    assert make(64, 64, TEN_SECONDS, with_cards(24)).kind == "batched"
+    assert make(64, 64, TEN_SECONDS, with_cards(5)).kind == "sequential"
+    assert make(64, 64, TEN_SECONDS, with_cards(24, 3)).kind == "batched, streamed"
+    assert make(64, 64, TEN_SECONDS, with_cards(24, first=6)).kind == "batched, offload"
+
+
+def test_a_refusal_names_the_card_and_remedies_that_work():
+    with pytest.raises(ResourceError) as refused:
+        make(128, 128, TEN_SECONDS, with_cards(24, 2))
+    text = str(refused.value)
+    assert text.startswith("Leave out the device cuda:2 (") and " on cuda:2." in text
+    assert make(128, 128, TEN_SECONDS, with_cards(24)).fits
+    (side,) = map(int, re.findall(r"min_resolution to (\d+)", text))
+    assert make(side // 8, side // 8, TEN_SECONDS, with_cards(24, 2)).fits
+    (more,) = map(float, re.findall(r"free ([\d.]+) GB more: close other programs that use cuda:2", text))
+    assert make(128, 128, TEN_SECONDS, with_cards(24, 2 + (more + 0.01) * 1e9 / GIB)).fits
+
+
+def test_a_first_card_that_is_too_small_is_named():
+    with pytest.raises(ResourceError, match=r"^Set min_resolution .* use cuda:0\..* on cuda:0\.$"):
+        make(128, 128, TEN_SECONDS, with_cards(24, first=2))
+
+
+def test_the_rest_of_a_clip_is_on_the_first_card():
+    (card,) = make(64, 64, TEN_SECONDS, with_cards(24)).others
+    long = make(64, 64, 7500, with_cards(24))
+    assert long.others[0].peak == card.peak < long.stage(Stage.SAMPLING).peak
+    assert card.weights == pytest.approx(3.05e9, rel=0.05), "the UNet alone"
+
+
+def test_time_is_that_of_the_calls_that_follow_one_another():
+    def seconds(latents, cards, kind="batched"):
+        return (
+            make(64, 64, latents, with_cards(*[24] * (cards - 1)), speed=SPEED, kind=kind).stage(Stage.SAMPLING).seconds
+        )
+
+    one = seconds(8 * plan.WINDOW, 1)
+    assert seconds(8 * plan.WINDOW, 2) == pytest.approx(one / 2)
+    assert seconds(9 * plan.WINDOW, 2) == pytest.approx(seconds(9 * plan.WINDOW, 1) * 5 / 9)
+    assert seconds(plan.WINDOW, 2) == seconds(plan.WINDOW, 1)
+
+
+def test_the_smaller_plan_is_smaller_on_every_card():
+    for p in plans(64, 64, TEN_SECONDS, with_cards(24)):
+        assert p.smaller is None or p.smaller.others[0].peak < p.others[0].peak and p.smaller.peak < p.peak
+
+
+def test_cards_are_in_text_and_json():
+    p = make(64, 64, TEN_SECONDS, with_cards(24))
+    assert "(cuda:0), " in p.title and "(cuda:1)" in p.title
+    assert [line.split()[0] for line in p.text if line.startswith("cuda")] == ["cuda:1"]
+    described = json.loads(json.dumps(p.as_dict()))
+    assert [card["name"] for card in described["others"]] == ["cuda:1"] and described["others"][0]["peak"] > 3e9
+
+
+def test_the_slower_of_two_machines():
+    assert Speed(4, 2, 3, 9).at_most(Speed(1, 5, 3)) == Speed(1, 2, 3, 9)

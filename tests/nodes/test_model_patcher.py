@@ -125,3 +125,41 @@ def test_memory_that_comfyui_can_unload_counts_as_free(models, comfy, monkeypatc
     monkeypatch.setattr("comfy.model_management.loaded_models", lambda: others, raising=False)
     assert module.budget(cuda, 7) == module.Budget(1030, 100)
     assert module.budget(torch.device("cpu"), 7) == module.Budget(None, 107)
+    both = module.Budget(1030, 100, (module.Card("cuda:1", 1000),), "cuda:0")
+    assert module.budget(cuda, 7, [torch.device("cuda", 1)]) == both
+
+
+def test_a_copy_on_a_further_card_is_comfyuis_to_unload(models, comfy):
+    """The meta device stands for the card."""
+    models.work_bytes, models.other_work_bytes = 12345, 678
+    first = models.tensors("unet", torch.float32)
+    copy = models.copy("unet", "meta")
+    (patcher,), options = comfy.loaded[-1]
+    assert options == {"memory_required": 678, "force_full_load": True}
+    assert patcher.load_device == torch.device("meta") and patcher.size == sum(t.nbytes for t in first.values())
+    assert copy.keys() == first.keys() and models.copy("unet", "meta").keys() == first.keys()
+    assert len({id(patchers[0]) for patchers, _ in comfy.loaded}) == 2, "there is one copy"
+    models.release("unet")
+    assert models._copies == {}
+
+
+@pytest.mark.parametrize(
+    ("devices", "main", "expected"),
+    [
+        ("automatic", "cuda:1", ["cuda:1"]),
+        ("all", "cuda:1", ["cuda:1", "cuda:0", "cuda:2"]),
+        ("all", "cuda", ["cuda:2", "cuda:0", "cuda:1"]),
+        ("all", "cpu", ["cpu"]),
+        ("all", "xpu:0", ["xpu:0"]),
+    ],
+)
+def test_the_loader_takes_all_cards_when_asked(models, nodes, comfy, monkeypatch, devices, main, expected):
+    from sonic_nodes.engines import devices as listing
+    from sonic_nodes.engines import sonic
+
+    monkeypatch.setattr(listing, "accelerators", lambda: ("cuda", 3))
+    monkeypatch.setattr(torch.accelerator, "current_device_index", lambda: 2)
+    monkeypatch.setattr("comfy.model_management.get_torch_device", lambda: torch.device(main))
+    monkeypatch.setattr(sonic, "SonicEngine", lambda _, **options: SimpleNamespace(**options))
+    engine = nodes["SonicLoader"].execute("unet.pth", devices=devices).args[0]
+    assert [str(d) for d in (engine.device, *engine.others)] == expected
