@@ -1,11 +1,14 @@
 """The help of the command in the reader's language: argparse's own words and ours."""
 
 import argparse
+import re
 import textwrap
 import unicodedata
 
 from ..translation import ENGLISH
 from .streams import in_terminal_language, language
+
+DEFAULT = re.compile(r" \(([^()]*)\)$")  # after a setting's help
 
 
 class TranslatedHelp(argparse.HelpFormatter):
@@ -21,7 +24,12 @@ class TranslatedHelp(argparse.HelpFormatter):
         super().add_text(text if text in (None, argparse.SUPPRESS) else in_terminal_language(text))
 
     def _get_help_string(self, action):
-        return in_terminal_language(super()._get_help_string(action) or "")
+        text = super()._get_help_string(action) or ""
+        shown, ending = in_terminal_language(text), DEFAULT.search(text)
+        if shown != text or not ending:
+            return shown
+        said = in_terminal_language(text[: ending.start()])
+        return f"{said}（{ending[1]}）" if language() != ENGLISH else text
 
     def _split_lines(self, text, width):
         return super()._split_lines(text, width) if language() == ENGLISH else wrapped(text, width)

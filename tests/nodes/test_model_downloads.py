@@ -48,7 +48,7 @@ def page(extension, files, server, monkeypatch):
             return body
 
         given = {name: value for name, value in (PAGE | headers).items() if value}
-        request = SimpleNamespace(remote=remote, headers=given, content_length=len(body), read=read)
+        request = SimpleNamespace(remote=remote, headers=given, query={}, content_length=len(body), read=read)
         return asyncio.run(listed.take_order(request))
 
     return ask

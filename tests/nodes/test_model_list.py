@@ -42,13 +42,18 @@ def test_the_route_is_added_once_to_comfyuis_server(extension, model_list, monke
         get=lambda path: lambda handler: added.update({path: handler}),
         post=lambda path: lambda handler: added.update({f"POST {path}": handler}),
     )
+    asked = SimpleNamespace(query={"language": "zh-CN"})
     monkeypatch.setattr(sys.modules["server"].PromptServer, "instance", SimpleNamespace(routes=routes))
     asyncio.run(extension.SonicExtension().get_node_list())
     assert list(added) == [model_list.ROUTE, model_list.DOWNLOADS_ROUTE, f"POST {model_list.DOWNLOADS_ROUTE}"]
     fake = ModuleType("aiohttp")
     fake.web = SimpleNamespace(json_response=lambda content, status: json.dumps(content))
     monkeypatch.setitem(sys.modules, "aiohttp", fake)
-    assert json.loads(asyncio.run(added[model_list.ROUTE](None)))["text"].startswith("0 of 6 files")
+    assert json.loads(asyncio.run(added[model_list.ROUTE](asked)))["text"].startswith(
+        "Sonic 模型的 6 个文件中有 0 个。"
+    )
+    asked.query.clear()
+    assert json.loads(asyncio.run(added[model_list.ROUTE](asked)))["text"].startswith("0 of 6 files")
 
 
 def test_the_page_asks_for_the_same_route(model_list):
