@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..errors import InputError
 from .common import CATEGORY, Progress, clip_input, images_blocked, lazy_import, notes_ui, plain_errors, video_blocked
@@ -105,8 +105,9 @@ class SonicLipSyncCalibrate(io.ComfyNode):
         clip, shown = (
             (images_blocked(cls.TITLE), video.with_audio(out)) if video else (images, video_blocked(cls.TITLE))
         )
-        ui = notes_ui([message, *notes])
-        return io.NodeOutput(clip, out, found.offset_ms, found.confidence, plot_image, shown, ui=ui)
+        preview = ui.PreviewImage(plot_image, cls=cls).as_dict() if rate else {}  # nothing was measured without a rate
+        texts = notes_ui([message, *notes])
+        return io.NodeOutput(clip, out, found.offset_ms, found.confidence, plot_image, shown, ui=preview | texts)
 
     @classmethod
     def measure(cls, clip, audio, fps):

@@ -203,9 +203,15 @@ class Gate:
         fine."""
         worst, lines = self.worst(), [*([OFF_NOTE] if self.policy == OFF else self.report_lines()), *notes]
         if self.policy == OFF or self.was_ok[worst]:
-            return notes_ui(lines) | ({"images": files} if files else {})
+            return notes_ui(lines) | self.badge_ui(False) | ({"images": files} if files else {})
         preview = ui.PreviewImage(self.heat_maps[worst : worst + 1], cls=cls).as_dict()
-        return preview | {"images": [*files, *preview["images"]]} | notes_ui(lines)
+        return preview | {"images": [*files, *preview["images"]]} | notes_ui(lines) | self.badge_ui(True)
+
+    def badge_ui(self, has_heat_map: bool) -> dict:
+        """The `ui` entry that web/results.js draws as a badge; none with the policy off."""
+        verdict = self.verdicts[self.worst()]
+        fields = {"verdict": verdict["verdict"], "score": round(verdict["score"]), "passed": verdict["passed"]}
+        return {} if self.policy == OFF else {"sonic_verdict": (fields | {"heat_map": has_heat_map},)}
 
 
 def policy_problem(policy) -> bool | str:

@@ -5,6 +5,7 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { pageLanguage } from "./language.js";
 import { addModelFiles, dropPresentModels } from "./models.js";
+import { BADGE_PX, badge, restoreResults } from "./results.js";
 
 const NODES = new Set([
   "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate",
@@ -50,16 +51,19 @@ function makeNotesWidget(node) {
   element.style.cssText =
     `box-sizing:border-box;padding:5px 8px;font-size:11px;line-height:${LINE_PX}px;white-space:pre-wrap;` +
     "overflow:auto;color:var(--input-text,#ddd);background:var(--comfy-input-bg,#222);border-radius:4px;";
-  const height = () => textHeight(element.textContent, node.size[0]);
+  const text = document.createElement("div"), above = document.createElement("div");
+  element.append(above, text);
+  const height = () => textHeight(text.textContent, node.size[0]) + BADGE_PX * above.childElementCount;
   const widget = node.addDOMWidget(NOTES_WIDGET, "sonic_notes", element, {
     serialize: false,
     hideOnZoom: false,
-    getValue: () => element.textContent,
-    setValue: (text) => { element.textContent = text; },
+    getValue: () => text.textContent,
+    setValue: (value) => { text.textContent = value; },
     getMinHeight: height,
     getMaxHeight: height,
   });
   widget.serialize = false;
+  widget.sonicBadge = above;
   // A preview image takes all the room below it, so the notes go above it.
   const preview = node.widgets.findIndex((other) => other.name?.startsWith("$$"));
   if (preview >= 0) {
@@ -77,11 +81,13 @@ function removeProgressText(node) {
   node.widgets.splice(index, 1);
 }
 
-function showNotes(node, text) {
+function showNotes(node, text, verdict) {
   removeProgressText(node);
-  const widget = node.widgets?.find((other) => other.name === NOTES_WIDGET);
-  if (!widget && !text) return;
-  (widget ?? makeNotesWidget(node)).value = text;
+  const known = node.widgets?.find((other) => other.name === NOTES_WIDGET);
+  if (!known && !text) return;
+  const widget = known ?? makeNotesWidget(node);
+  widget.value = text;
+  widget.sonicBadge.replaceChildren(...badge(verdict));
   const [width, height] = node.computeSize();
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
 }
@@ -99,6 +105,7 @@ if (!window[REGISTERED]) {
   app.registerExtension({
     name: "SonicTalkingPortrait.Notes",
     beforeConfigureGraph: dropPresentModels,
+    afterConfigureGraph: () => restoreResults(NODES),
     setup() {
       // The server's first status brings this page's id, and a restarted server has forgotten it.
       api.addEventListener("status", tellLanguage);
@@ -111,7 +118,7 @@ if (!window[REGISTERED]) {
       const onExecuted = nodeType.prototype.onExecuted;
       nodeType.prototype.onExecuted = function (message) {
         onExecuted?.apply(this, arguments);
-        showNotes(this, (message?.text ?? []).join("\n"));
+        showNotes(this, (message?.text ?? []).join("\n"), message?.sonic_verdict?.[0]);
       };
       if (nodeData.name === "SonicLoader") {
         const onNodeCreated = nodeType.prototype.onNodeCreated;

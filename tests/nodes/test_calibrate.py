@@ -224,6 +224,12 @@ def test_what_cannot_be_measured_is_found_before_the_work(nodes, images, monkeyp
     assert reason in out.ui["text"][0] and out.args[3] == 0
 
 
+def test_the_plot_of_a_measurement_is_shown_under_the_node(nodes, images, tracked_once):
+    measured = nodes["SonicLipSyncCalibrate"].execute(images[:50], late(), 25.0, "measure", 200.0)
+    assert len(measured.ui["images"]) == 1 and measured.ui["text"]
+    assert "images" not in nodes["SonicLipSyncCalibrate"].execute(images[:4], late(), 25.0, "measure", 200.0).ui
+
+
 def test_the_time_left_is_shown_under_the_node(nodes, images, tracked_once, comfy, monkeypatch):
     import sys
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sonic_nodes.gate import messages
 from sonic_nodes.nodes.comfy_types import image_from_uint8, uint8_from_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -260,3 +261,16 @@ def test_cancel_stops_inside_of_a_picture(nodes, files, comfy, monkeypatch, node
     with pytest.raises(Exception) as raised:
         nodes[node].execute(picture, "warn", 60.0)
     assert type(raised.value).__name__ == "Cancelled" and measured
+
+
+@pytest.mark.parametrize(("policy", "quality"), [("warn", "q40.jpg"), ("warn", "clean.png"), ("off", "q40.jpg")])
+def test_the_page_gets_what_the_badge_shows(nodes, files, policy, quality):
+    out = nodes["SonicLoadImage"].execute(quality, policy, 60.0)
+    if policy == "off":
+        assert "sonic_verdict" not in out.ui
+        return
+    (shown,) = out.ui["sonic_verdict"]
+    assert shown["score"] == round(out.args[2]) and shown["passed"] == out.args[3]
+    assert shown["heat_map"] == (len(out.ui["images"]) == 2) == (quality == "q40.jpg")
+    kinds = re.findall(r"^  (\w+): \{ colour", (ROOT / "sonic_nodes/web/results.js").read_text("utf-8"), re.MULTILINE)
+    assert shown["verdict"] in kinds and set(kinds) == set(messages.NAMES)

@@ -1,0 +1,72 @@
+// What a run has left under the nodes: the quality gate's badge, and all results again after the page was reloaded.
+import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
+
+export const BADGE_PX = 24;
+const RUNS = 20; // of the history that are searched
+const KINDS = {
+  ok: { colour: "#2e7d32", sign: "✓", en: "fine", zh: "合格" },
+  warn: { colour: "#b26a00", sign: "!", en: "warning", zh: "警告" },
+  reject: { colour: "#b3261e", sign: "✗", en: "rejected", zh: "不合格" },
+  unreadable: { colour: "#555555", sign: "?", en: "not judged", zh: "无法评估" },
+};
+const TEXT = {
+  en: { gate: "Quality gate", of: "of 100", none: "no trace", strong: "strong traces of compression" },
+  zh: { gate: "画质检查", of: "/ 100", none: "无痕迹", strong: "压缩痕迹明显" },
+};
+
+function language() {
+  const found = String(app.ui?.settings?.getSettingValue?.("Comfy.Locale") ?? "en").split("-")[0];
+  return TEXT[found] ? found : "en";
+}
+
+function line(style, ...children) {
+  const element = document.createElement("div");
+  element.style.cssText = `height:${BADGE_PX}px;display:flex;align-items:center;gap:6px;white-space:nowrap;${style}`;
+  element.append(...children);
+  return element;
+}
+
+function span(text, style = "") {
+  const element = document.createElement("span");
+  element.textContent = text;
+  element.style.cssText = style;
+  return element;
+}
+
+// Lines of BADGE_PX above the notes, whose text has the reasons: the verdict, and the legend of the heat map.
+export function badge(verdict) {
+  const kind = KINDS[verdict?.verdict], t = TEXT[language()];
+  if (!kind) return [];
+  const score = verdict.verdict === "unreadable" ? "" : `, ${verdict.score} ${t.of}`;
+  const pill = span(`${kind.sign} ${kind[language()]}${score}`,
+    `background:${kind.colour};color:#fff;border-radius:9px;padding:1px 9px;font-weight:600;`);
+  pill.setAttribute("role", "status");
+  pill.setAttribute("aria-label", `${t.gate}: ${kind[language()]}${score}`);
+  if (!verdict.heat_map) return [line("", pill)];
+  const scale = span("", "flex:0 1 90px;height:10px;border-radius:3px;" +
+    "background:linear-gradient(90deg,#555,#a02a00 40%,#ff6600 70%,#ffcc00);");
+  scale.setAttribute("aria-hidden", "true");
+  return [line("", pill), line("font-size:10px;", span(t.none), scale, span(t.strong))];
+}
+
+// The results of the newest run of this workflow, for each node whose values are still those of that run.
+export async function restoreResults(types) {
+  const id = app.graph?.id;
+  const nodes = (app.graph?._nodes ?? []).filter((node) => types.has(node.comfyClass ?? node.type));
+  if (!id || !nodes.length) return;
+  const history = await api.fetchApi(`/history?max_items=${RUNS}`).then((answer) => answer.json()).catch(() => ({}));
+  for (const run of Object.values(history).reverse()) {
+    const saved = run?.prompt?.[3]?.extra_pnginfo?.workflow;
+    if (saved?.id !== id) continue;
+    for (const node of nodes) {
+      const output = run.outputs?.[node.id], then = saved.nodes?.find((each) => String(each.id) === String(node.id));
+      if (!output || then?.type !== node.type) continue;
+      if (JSON.stringify(then.widgets_values) !== JSON.stringify(node.serialize().widgets_values)) continue;
+      if (app.nodeOutputs) app.nodeOutputs[String(node.id)] = output;
+      node.onExecuted?.(output);
+    }
+    app.graph.setDirtyCanvas?.(true, true);
+    return;
+  }
+}
