@@ -1,6 +1,7 @@
 // What a run has left under the nodes: the quality gate's badge, and all results again after the page was reloaded.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { inPageLanguage } from "./language.js";
 
 export const BADGE_PX = 24;
 const RUNS = 20; // of the history that are searched
@@ -14,11 +15,6 @@ const TEXT = {
   en: { gate: "Quality gate", of: "of 100", none: "no trace", strong: "strong traces of compression" },
   zh: { gate: "画质检查", of: "/ 100", none: "无痕迹", strong: "压缩痕迹明显" },
 };
-
-function language() {
-  const found = String(app.ui?.settings?.getSettingValue?.("Comfy.Locale") ?? "en").split("-")[0];
-  return TEXT[found] ? found : "en";
-}
 
 function line(style, ...children) {
   const element = document.createElement("div");
@@ -36,13 +32,13 @@ function span(text, style = "") {
 
 // Lines of BADGE_PX above the notes, whose text has the reasons: the verdict, and the legend of the heat map.
 export function badge(verdict) {
-  const kind = KINDS[verdict?.verdict], t = TEXT[language()];
+  const kind = KINDS[verdict?.verdict], t = inPageLanguage(TEXT);
   if (!kind) return [];
   const score = verdict.verdict === "unreadable" ? "" : `, ${verdict.score} ${t.of}`;
-  const pill = span(`${kind.sign} ${kind[language()]}${score}`,
+  const pill = span(`${kind.sign} ${inPageLanguage(kind)}${score}`,
     `background:${kind.colour};color:#fff;border-radius:9px;padding:1px 9px;font-weight:600;`);
   pill.setAttribute("role", "status");
-  pill.setAttribute("aria-label", `${t.gate}: ${kind[language()]}${score}`);
+  pill.setAttribute("aria-label", `${t.gate}: ${inPageLanguage(kind)}${score}`);
   if (!verdict.heat_map) return [line("", pill)];
   const scale = span("", "flex:0 1 90px;height:10px;border-radius:3px;" +
     "background:linear-gradient(90deg,#555,#a02a00 40%,#ff6600 70%,#ffcc00);");

@@ -75,14 +75,15 @@ def test_the_page_posts_to_the_same_route(language):
     assert f'"{language.module.ROUTE}"' in (ROOT / "sonic_nodes/web/sonic.js").read_text("utf-8")
 
 
-def test_the_texts_of_the_page_are_in_both_languages():
+@pytest.mark.parametrize("name", ["models.js", "results.js"])
+def test_the_texts_of_the_page_are_in_both_languages(name):
     from tests.nodes.test_help_pages import ROOT
 
-    script = (ROOT / "sonic_nodes/web/sonic.js").read_text("utf-8")
-    table = re.search(r"const TEXTS = \{(.*?)\n\};", script, re.DOTALL)[1]
-    english, chinese = (set(re.findall(r"^    (\w+):", part, re.M)) for part in table.split("\n  zh: {"))
+    script = (ROOT / "sonic_nodes/web" / name).read_text("utf-8")
+    tables = re.search(r"\n  en: \{(.*?)\},\n  zh: \{(.*?)\},\n\};", script, re.DOTALL)
+    english, chinese = (set(re.findall(r"(\w+): [\"`(]", table)) for table in tables.groups())
     assert english == chinese and len(english) >= 3
-    rest = script.replace(table, "")
+    rest = script.replace(tables[0], "")
     assert not re.findall(r'"[A-Z][a-z]+ [a-z]+ [^"]*"', re.sub(r"//.*", "", rest))
 
 
