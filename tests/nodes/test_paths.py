@@ -31,8 +31,9 @@ def pictures(nodes, comfy, tmp_path):
 
 
 @pytest.fixture
-def unopened(monkeypatch):
-    """Fails when anything is opened for reading."""
+def unopened(nodes, monkeypatch):
+    """Fails when anything is opened for reading, but for ComfyUI's settings, which no workflow names."""
+    monkeypatch.setattr("sonic_nodes.nodes.language.saved_language", lambda: "en")
     monkeypatch.setattr("builtins.open", lambda *a, **k: pytest.fail(f"opened {a}"))
     monkeypatch.setattr("os.open", lambda *a, **k: pytest.fail(f"opened {a}"))
 

@@ -53,6 +53,7 @@ def test_what_a_user_needs_is_inside(archive):
         "CHANGELOG.md",
         "docs/nodes.md",
         "locales/zh/nodeDefs.json",
+        "locales/zh/messages.json",
         "workflows/draft.json",
         "workflows/draft.jpg",
         "sonic_nodes/web/sonic.js",
