@@ -70,7 +70,7 @@ class PatcherBackedModels(Models):
     def tensors(self, key: str, dtype: torch.dtype, device="cpu", stream: bool = False) -> dict[str, torch.Tensor]:
         """Streamed weights are not ComfyUI's to load: it makes room for what the run needs on the card."""
         if stream:
-            self._patchers.pop(key, None)
+            self._drop(key)
             comfy.model_management.free_memory(self.work_bytes, torch.device(device))
             return super().tensors(key, dtype, device, stream)
         checked, device = self._get(key), torch.device(device)
@@ -94,10 +94,13 @@ class PatcherBackedModels(Models):
 
     def release(self, *keys: str):
         for key in keys or list(self._patchers):
-            self._patchers.pop(key, None)
-            for copy_of in [found for found in self._copies if found[0] == key]:
-                del self._copies[copy_of]
+            self._drop(key)
         super().release(*keys)
+
+    def _drop(self, key: str):
+        self._patchers.pop(key, None)
+        for copy_of in [found for found in self._copies if found[0] == key]:
+            del self._copies[copy_of]
 
     def held_bytes(self, device) -> int:
         patchers = [*(patcher for _, patcher in self._patchers.values()), *self._copies.values()]
