@@ -82,7 +82,8 @@ def ask(address: str, headers: dict[str, str], most: int, network: Network, conn
     redirects that are not followed."""
     headers = {"User-Agent": "sonic", "Accept-Encoding": "identity", **headers}
     if token := os.environ.get("HF_TOKEN", "").strip():
-        headers["Authorization"] = f"Bearer {token}"
+        authorization = f"Bearer {token}"
+        headers["Authorization"] = authorization
     own = urlsplit(address)
     for _ in range(MAX_REDIRECTS + 1):
         is_own = urlsplit(address).hostname == own.hostname

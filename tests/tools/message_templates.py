@@ -42,6 +42,7 @@ NOT_SHOWN = {
     "media/provenance.py": {"_XMP", "metadata", "xmp_box"},  # written into files
     "media/video_writer.py": {"write"},  # for callers
     "weights/download.py": {"CONTENT_RANGE", "_request"},
+    "weights/hub.py": {"authorization"},  # of HTTP
 }
 
 
