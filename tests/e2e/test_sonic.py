@@ -34,19 +34,8 @@ def graph(*changes, probes=None):
 
 def second_run(first_data):
     """A second run on the same data after ComfyUI unloaded the weights; its latent must be equal."""
-    again = {
-        "class_type": "SonicInference",
-        "inputs": {
-            "model": [LOADER, 0],
-            "data": first_data,
-            "seed": 0,
-            "inference_steps": STEPS,
-            "dynamic_scale": 1.1,
-            "motion_scale": 1.05,
-            "appearance_guidance": 2.0,
-            "audio_guidance": 7.5,
-        },
-    }
+    again = graph()[INFER]
+    again["inputs"]["data"] = first_data
     return {
         "20": {"class_type": "ProbeEvict", "inputs": {"after": [INFER, 0], "data": [PRE, 0]}},
         "21": again,
