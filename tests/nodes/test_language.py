@@ -81,7 +81,7 @@ def test_the_texts_of_the_page_are_in_both_languages(name):
 
     script = (ROOT / "sonic_nodes/web" / name).read_text("utf-8")
     tables = re.search(r"\n  en: \{(.*?)\},\n  zh: \{(.*?)\},\n\};", script, re.DOTALL)
-    english, chinese = (set(re.findall(r"(\w+): [\"`(]", table)) for table in tables.groups())
+    english, chinese = (set(re.findall(r"(?:^ *|, )(\w+): [\"`(]", table, re.M)) for table in tables.groups())
     assert english == chinese and len(english) >= 3
     rest = script.replace(tables[0], "")
     assert not re.findall(r'"[A-Z][a-z]+ [a-z]+ [^"]*"', re.sub(r"//.*", "", rest))
