@@ -330,8 +330,8 @@ def test_lists_that_are_taken(gpu):
 
 
 def test_cards_that_differ_in_what_they_compute(gpu):
-    pair = [torch.device(FIRST), torch.device("cpu")]
-    devices.lacking_operators.cache_clear()  # what a test without an operator has left
+    """The second card: PyTorch asks each once, and tests/gpu/test_devices.py takes float16 from the first."""
+    pair = [torch.device(SECOND), torch.device("cpu")]
     assert devices.dtype_on_all(pair[:1], "auto") is None
     assert devices.dtype_on_all(pair, "fp32") == torch.float32
 
