@@ -77,10 +77,10 @@ sonic_status sonic_kernels_use_driver(void *library)
 
 static image *image_of(sonic_device device, sonic_dtype dtype)
 {
-    int32_t index = device.index == -1 ? 0 : device.index; /* a kind with one device does not number it */
-    if (device.type < 0 || index < 0 || index >= SONIC_DEVICES_MAX || (int)dtype < 0 || (int)dtype >= TYPES)
+    if (device.type < 0 || device.index < 0 || device.index >= SONIC_DEVICES_MAX || (int)dtype < 0 ||
+        (int)dtype >= TYPES)
         return NULL;
-    return &images[index][dtype];
+    return &images[device.index][dtype];
 }
 
 static void unload(image *i)

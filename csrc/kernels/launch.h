@@ -31,7 +31,7 @@ const char *sonic_kernel_name(sonic_kernel kernel);
  * it lacks a function or does not start. Loaded kernels are forgotten. */
 sonic_status sonic_kernels_use_driver(void *library);
 
-/* Loads an image for one type of number. device.index is -1, which stands for 0, or below SONIC_DEVICES_MAX. The
+/* Loads an image for one type of number. device.index is below SONIC_DEVICES_MAX. The
  * image of an earlier call is unloaded. */
 sonic_status sonic_kernels_load(sonic_device device, sonic_dtype dtype, const void *image);
 

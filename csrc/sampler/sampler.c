@@ -69,8 +69,7 @@ static void name_device(job *j, sonic_scope *scope, int32_t device)
     size_t length = strlen(text);
     if (length > 0 && text[length - 1] == '.')
         text[length - 1] = 0;
-    int32_t index = st_device(j->devices[device].like).index; /* -1 where a kind has one device */
-    sonic_fail(scope->status, "%s (on device %d).", text, (int)(index < 0 ? 0 : index));
+    sonic_fail(scope->status, "%s (on device %d).", text, (int)st_device(j->devices[device].like).index);
     j->names_device = true;
 }
 

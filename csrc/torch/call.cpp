@@ -50,7 +50,7 @@ static bool is_device_full(const sonic_tensor *like, int64_t bytes)
 {
     const int64_t stride = 1;
     AtenTensorHandle room = nullptr;
-    sonic_device device = st_device(like);
+    sonic_device device = torch_device(like);
     if (device.type < 0 || device.type == aoti_torch_device_type_cpu())
         return false;
     if (aoti_torch_empty_strided(1, &bytes, &stride, aoti_torch_dtype_uint8(), device.type, device.index, &room))

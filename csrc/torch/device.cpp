@@ -56,7 +56,7 @@ sonic_tensor *sonic::empty_strided(sonic_scope *scope, const char *what, sonic_s
                                    int32_t dtype, const sonic_tensor *like)
 {
     AtenTensorHandle handle = nullptr;
-    sonic_device device = st_device(like);
+    sonic_device device = sonic::torch_device(like);
     if (device.type < 0 || !may_run(scope))
         return nullptr;
     if (aoti_torch_empty_strided(shape.dims, shape.size, strides, dtype, device.type, device.index, &handle)) {

@@ -48,6 +48,8 @@ struct Argument {
 // shape.cpp
 
 int32_t torch_dtype(sonic_dtype dtype);
+// As st_device, but with PyTorch's index, -1 where a kind has one device: "cpu" is not "cpu:0" to its operators.
+sonic_device torch_device(const sonic_tensor *x);
 
 // cost_meter.cpp (cost_meter.h)
 

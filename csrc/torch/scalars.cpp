@@ -49,7 +49,7 @@ sonic_tensor *sonic::scalar_like(sonic_scope *scope, double value, const sonic_t
     AtenTensorHandle handle = nullptr;
     int32_t dtype = 0;
     float single = (float)value;
-    sonic_device device = st_device(x);
+    sonic_device device = torch_device(x);
     if (scope->status || device.type < 0 || aoti_torch_get_dtype(x->handle, &dtype))
         return nullptr;
     if (device.type == aoti_torch_device_type_cpu() && dtype == aoti_torch_dtype_float32())

@@ -17,12 +17,20 @@ int32_t sonic::torch_dtype(sonic_dtype dtype)
     }
 }
 
-sonic_device st_device(const sonic_tensor *x)
+sonic_device sonic::torch_device(const sonic_tensor *x)
 {
     sonic_device device = {-1, 0};
     if (!x || aoti_torch_get_device_type(x->handle, &device.type) ||
         aoti_torch_get_device_index(x->handle, &device.index))
         device.type = -1;
+    return device;
+}
+
+sonic_device st_device(const sonic_tensor *x)
+{
+    sonic_device device = sonic::torch_device(x);
+    if (device.index < 0)
+        device.index = 0;
     return device;
 }
 

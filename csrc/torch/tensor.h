@@ -104,7 +104,7 @@ sonic_tensor *st_zeros(sonic_scope *scope, sonic_shape shape);
 /* The same on the device of `like` */
 sonic_tensor *st_zeros_on(sonic_scope *scope, sonic_shape shape, const sonic_tensor *like);
 typedef struct sonic_device {
-    int32_t type, index; /* PyTorch's number of the kind of device; index -1 where a kind has one device */
+    int32_t type, index; /* PyTorch's number of the kind of device; index 0 where a kind has one device */
 } sonic_device;
 
 /* The device of x; type -1 for NULL. */

@@ -78,7 +78,7 @@ static sonic_tensor *to_device_of(sonic_scope *scope, sonic_tensor *x, const son
 {
     if (scope->status || !x || !like)
         return nullptr;
-    sonic_device device = st_device(like);
+    sonic_device device = sonic::torch_device(like);
     bool up = st_is_on_host(x) && !st_is_on_host(like) && device.type != aoti_torch_device_type_meta();
     return (up ? upload : sonic::to)(scope, x, device.type, device.index, dtype);
 }

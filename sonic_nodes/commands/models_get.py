@@ -37,7 +37,7 @@ def get(folder: str, names: list[str], is_accepted: bool) -> list[Path]:
 
 
 def answers_yes() -> bool:
-    """Asks in a terminal. Elsewhere nobody can answer."""
+    """Asks in a terminal. Elsewhere there is no answer."""
     if sys.stdin is None or not sys.stdin.isatty():
         return False
     say("Type yes to accept these licences:")

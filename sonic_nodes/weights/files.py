@@ -45,7 +45,7 @@ class ModelFile:
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody has to accept terms before it is downloaded."""
+        """Whether it may be downloaded without accepting terms."""
         return self.licence in FREE
 
 

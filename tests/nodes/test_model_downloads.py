@@ -70,7 +70,7 @@ def state(page):
     return wait
 
 
-STOP_S = 3.0  # milliseconds on an idle machine; a read that nobody ends waits for 30 s
+STOP_S = 3.0  # milliseconds on an idle machine; a read that is not ended waits for 30 s
 DOWNLOAD = {"file": "unet", "action": "download", "licence": SONIC_LICENCE}
 
 

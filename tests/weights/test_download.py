@@ -179,7 +179,7 @@ def test_a_read_that_waits_is_stopped_from_another_thread(server, target):
     began = time.monotonic()
     connections.close()
     thread.join(5)
-    assert stopped and stopped[0] - began < 3  # a read that nobody ends waits for 30 s
+    assert stopped and stopped[0] - began < 3  # a read that is not ended waits for 30 s
     assert part.read_bytes() == CONTENT[:1000]
 
 
