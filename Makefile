@@ -68,11 +68,11 @@ TARGET_windows := windows-x86_64
 TARGET_aarch64 := linux-aarch64
 TARGET_macos := macos-arm64
 wheel-windows wheel-aarch64 wheel-macos: wheel-%:
-	@bash tools/bootstrap.sh wheel
+	@SONIC_TARGET=$(TARGET_$*) bash tools/bootstrap.sh wheel
 	@SONIC_TARGET=$(TARGET_$*) bash tools/wheel.sh
 
-test-aarch64:
-	@bash tools/bootstrap.sh test
+test-aarch64: wheel-aarch64
+	@bash tools/bootstrap.sh aarch64
 	@.venv/bin/python -m tools.qemu.check $(ARGS)
 
 pack:

@@ -6,7 +6,9 @@
 #   tools/bootstrap.sh test    that, and what the tests need
 #   tools/bootstrap.sh wheel   what tools/wheel.sh needs: no OpenCV of the system, no extension in the checkout
 #   tools/bootstrap.sh windows   what tools/wine needs: Debian's wine64 and the packages of the tests
+#   tools/bootstrap.sh aarch64   what tools/qemu needs: Debian's qemu-user-static, and all that `test` sets up
 #
+# SONIC_TARGET=linux-aarch64   for wheel: also Debian's cross compiler
 # PYTHON=python3.12   the Python to build .venv from (the first python3 that is 3.10 or newer)
 # TORCH=...           the PyTorch to install, as a pip requirement or the path of a wheel
 # LOCK=no             for test and wheel: take what the index has instead of the files that the lock names
@@ -218,8 +220,12 @@ missing_libraries() {
     if [ "$goal" = wheel ]; then
         if ! command -v g++ >/dev/null || ! command -v gcc >/dev/null; then echo g++; fi
         if [ "$(uname -m)" = x86_64 ] && ! command -v nasm >/dev/null; then echo nasm; fi
+        if [ "${SONIC_TARGET:-}" = linux-aarch64 ] && ! command -v aarch64-linux-gnu-g++ >/dev/null; then
+            echo g++-aarch64-linux-gnu
+        fi
         return
     fi
+    if [ "$goal" = aarch64 ] && ! command -v qemu-aarch64-static >/dev/null; then echo qemu-user-static; fi
     local headers=(opencv2/core.hpp libopencv-core-dev opencv2/imgproc.hpp libopencv-imgproc-dev
         jpeglib.h libjpeg-dev)
     # The compiler fails where a header is absent, and that is the answer asked for: it must not end the script.
@@ -358,7 +364,7 @@ list_of_packages() {
     if [ "${LOCK:-yes}" = no ]; then lock=in; fi
     case $1 in
     run) echo requirements.txt ;;
-    test | windows) echo requirements-dev.$lock ;;
+    test | windows | aarch64) echo requirements-dev.$lock ;;
     wheel) echo tools/requirements-wheel.$lock ;;
     esac
 }
@@ -418,8 +424,8 @@ build_extension() {
 prepare_folder() {
     local problem
     case $goal in
-    run | test | wheel | windows) ;;
-    *) stop "Type tools/bootstrap.sh run, test, wheel or windows: $goal is none of them." ;;
+    run | test | wheel | windows | aarch64) ;;
+    *) stop "Type tools/bootstrap.sh run, test, wheel, windows or aarch64: $goal is none of them." ;;
     esac
     case $PWD in
     *:* | *$'\n'*) stop "Move this folder to a path without colons: Python makes no virtual environment in $PWD." ;;
@@ -437,4 +443,4 @@ prepare_folder
 prepare_system
 prepare_venv
 prepare_packages
-case $goal in run | test) build_extension ;; esac
+case $goal in run | test | aarch64) build_extension ;; esac

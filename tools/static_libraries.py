@@ -14,6 +14,7 @@ processor). SONIC_STATIC_SOURCE names a local sdist. SONIC_TARGET chooses anothe
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -95,7 +96,10 @@ def check_tools(target):
 
 def compiler_version(target):
     own = target.compilers()
-    command = own[1] if own else [shutil.which(os.environ.get("CXX", "c++")) or "c++"]
+    command = own[1] if own else shlex.split(os.environ.get("CXX", "c++"))
+    if shutil.which(command[0]) is None:
+        package = target.compiler_package
+        sys.exit(f"Install {package} (Debian: apt-get install {package}): the compiler {command[0]} is not there.")
     with tempfile.TemporaryDirectory() as place:  # Zig leaves an empty a.o where it is asked
         done = subprocess.run([*command, "--version"], cwd=place, capture_output=True, text=True, check=False)
     return done.stdout

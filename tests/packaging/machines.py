@@ -73,7 +73,8 @@ class Machine:
         self.folder, self.checkout, self.bin = folder, folder / checkout, folder / "bin"
         (self.checkout / "tools").mkdir(parents=True)
         shutil.copy(ROOT / "tools" / "bootstrap.sh", self.checkout / "tools")
-        for name in ("requirements.txt", "requirements-dev.txt", "requirements-dev.in", "setup.py", "pyproject.toml"):
+        lists = ("requirements.txt", "requirements-dev.txt", "requirements-dev.in", "tools/requirements-wheel.txt")
+        for name in (*lists, "setup.py", "pyproject.toml"):
             (self.checkout / name).touch()
         self.bin.mkdir()
         for name in PROGRAMS:

@@ -242,7 +242,27 @@ def test_a_name_that_python_refuses(tmp_path):
 
 
 def test_an_unknown_goal(machine):
-    assert last_message(machine.set_up("everything")).startswith("Type tools/bootstrap.sh run, test, wheel or windows:")
+    assert last_message(machine.set_up("everything")).startswith("Type tools/bootstrap.sh run, test, wheel, windows or")
+
+
+CROSS, EMULATOR = ("g++-aarch64-linux-gnu", "aarch64-linux-gnu-g++"), ("qemu-user-static", "qemu-aarch64-static")
+
+
+@pytest.mark.parametrize(
+    "goal, target, package, program",
+    [("wheel", "linux-aarch64", *CROSS), ("wheel", "windows-x86_64", None, None), ("aarch64", "", *EMULATOR)],
+)
+def test_what_another_system_needs_is_installed_too(machine, goal, target, package, program):
+    """Only for the goal that needs it, and only where it is not there."""
+    machine.write("lists")
+    machine.add("nasm", "g++")
+    assert outcome(machine.set_up(goal, SONIC_TARGET=target)) == "done"
+    assert machine.read("installed") == ([package] if package else [])
+    if program:
+        machine.add(program, "g++")
+        (machine.folder / "installed").unlink()
+        assert outcome(machine.set_up(goal, SONIC_TARGET=target)) == "done"
+        assert machine.read("installed") == []
 
 
 def wait_until(condition):

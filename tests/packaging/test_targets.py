@@ -206,6 +206,12 @@ def test_inputs_have_names_of_their_own():
     assert len({cache.digest(*each) for each in parts}) == len(parts)
 
 
+def test_a_compiler_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SystemExit, match=r"^Install g\+\+-aarch64-linux-gnu \(Debian: apt-get install g"):
+        static_libraries.key(targets.LINUX_AARCH64)
+
+
 def test_static_libraries_are_named_after_all_that_they_depend_on(no_zig, monkeypatch, tmp_path):
     """A change of an input gives another folder, the place of the cache does not."""
     monkeypatch.setattr(static_libraries, "compiler_version", lambda target: "clang 1")
