@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from tools.comfyui_client import Failed
 from tools.wine import comfyui, comfyui_cases, comfyui_server
-from tools.wine.comfyui_server import Failed
 
 RATE = 16000
 

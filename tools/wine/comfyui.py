@@ -14,8 +14,10 @@ import sys
 import time
 from pathlib import Path
 
+from tools.comfyui_client import Failed
+
 from . import comfyui_cases
-from .comfyui_server import PACK, PYTHON, ROOT, SERVER_LOG, TORCH, Failed, Server, lay_out
+from .comfyui_server import PACK, PYTHON, ROOT, SERVER_LOG, TORCH, Server, lay_out
 from .machine import started
 
 

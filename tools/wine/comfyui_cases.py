@@ -11,7 +11,9 @@ from pathlib import Path
 import av
 from PIL import Image
 
-from .comfyui_server import PACK, ROOT, Failed, Server
+from tools.comfyui_client import Failed, errors_of
+
+from .comfyui_server import PACK, ROOT, Server
 from .machine import windows_path
 
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
@@ -43,12 +45,6 @@ def expect(condition: bool, text: str) -> None:
 def speech_seconds() -> float:
     with wave.open(str(SPEECH)) as file:
         return file.getnframes() / file.getframerate()
-
-
-def errors_of(history: dict) -> list[dict]:
-    """The data of the messages that say how a prompt ended badly."""
-    messages = history["status"]["messages"]
-    return [data for kind, data in messages if kind in ("execution_error", "execution_interrupted")]
 
 
 def video_of(server: Server, history: dict) -> Path:

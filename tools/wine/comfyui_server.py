@@ -1,19 +1,15 @@
 """A ComfyUI server, on the CPU, in the Windows Python under Wine, with an archive of the pack in its custom_nodes."""
 
-import http.client
-import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 import zipfile
 from pathlib import Path
 
+from tools.comfyui_client import READY, Client, Failed, free_port
 from tools.cross import cache
 
 from . import environment, packages
@@ -26,13 +22,8 @@ PACK = "sonic-talking-portrait"
 BASE = ROOT / "build" / "wine" / "ComfyUI 测试 1"  # as users' folders are named
 BYTECODE = ROOT / "build" / "wine" / "bytecode"
 SERVER_LOG = ROOT / "build" / "wine" / "comfyui.log"
-READY = "To see the GUI go to"  # the server's last line before it takes requests
 START_SECONDS = 1200  # one minute on an idle machine
 FOLDERS = ("custom_nodes", "models", "input", "output", "temp", "user")
-
-
-class Failed(Exception):
-    """A case did not end as expected."""
 
 
 def site_packages() -> Path:
@@ -60,19 +51,12 @@ def lay_out(archive: Path) -> None:
         files.extractall(BASE / "custom_nodes" / PACK)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-class Server:
+class Server(Client):
     """A ComfyUI server under Wine. `with` starts it, waits until it is ready and stops it."""
 
     def __init__(self, windows: Machine, comfyui: Path) -> None:
-        self.windows, self.comfyui = windows, comfyui
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self.base, self.lines = BASE, []
+        super().__init__(f"http://127.0.0.1:{free_port()}")
+        self.windows, self.comfyui, self.base = windows, comfyui, BASE
         self.ready = threading.Event()  # or ended
 
     def __enter__(self) -> "Server":
@@ -115,33 +99,3 @@ class Server:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
-
-    def request(self, path: str, data: dict | None = None, timeout: float = 120) -> dict:
-        """The answer to a GET, or to a POST of `data`; an HTTP error's text is an answer, too."""
-        body = None if data is None else json.dumps(data).encode()
-        request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            text = error.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise Failed(f"The server did not answer ({error!r}):\n{''.join(self.lines[-30:])}") from error
-        return json.loads(text) if text else {}
-
-    def queue(self, graph: dict) -> str:
-        """The number of a prompt that was accepted; Failed with the server's words if it was not."""
-        answer = self.request("/prompt", {"prompt": graph})
-        if "prompt_id" not in answer:
-            raise Failed(f"The server refused the workflow: {json.dumps(answer, ensure_ascii=False)}")
-        return answer["prompt_id"]
-
-    def wait(self, prompt: str, timeout: float = 1200) -> dict:
-        """The history of a prompt that ended, however it did."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            history = self.request(f"/history/{prompt}").get(prompt)
-            if history:
-                return history
-            time.sleep(0.5)
-        raise Failed(f"The workflow did not end in {timeout:g} s.")
