@@ -54,9 +54,10 @@ class Response(http.client.HTTPResponse):
     TooLarge and Malformed are raised besides what http.client raises.
     """
 
-    def __init__(self, sock, most: int, **options):
+    def __init__(self, sock, most: int, wrapped: Callable[[io.RawIOBase], io.RawIOBase] = lambda raw: raw, **options):
+        """wrapped(raw stream of the connection) -> the one to read from."""
         super().__init__(sock, **options)
-        self.fp = io.BufferedReader(Metered(self.fp.detach(), most))
+        self.fp = io.BufferedReader(Metered(wrapped(self.fp.detach()), most))
 
     def body(self, most: int, check: Callable[[], object]) -> bytes:
         """The whole body, `most` bytes at most. check() is called before every read and may raise."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import functools
 import http.client
+import io
 import os
 import socket
 import ssl
-import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -27,6 +27,7 @@ from ..media.http_body import Response
 
 ENDPOINT = "https://huggingface.co"
 TIMEOUT_S = 30.0  # for one network operation
+POLL_S = 0.2  # a read that waits looks this often whether it shall end
 OVERHEAD_BYTES = 1 << 20  # of headers and chunk sizes, besides as many bytes as the body may have
 
 
@@ -43,22 +44,51 @@ PUBLIC = Network()
 
 
 class Connections:
-    """The connection that a download waits on, for another thread that ends the download."""
+    """Those of a download, for another thread that ends it."""
 
     def __init__(self) -> None:
-        self._lock, self._socket, self.is_closed = threading.Lock(), None, False
-
-    def opened(self, made: socket.socket) -> None:
-        with self._lock:
-            self._socket = made
-        if self.is_closed:
-            self.close()
+        self.is_closed = False
 
     def close(self) -> None:
-        """The read that waits, and all further ones, end at once."""
+        """The read that waits ends within POLL_S, and all further ones at once."""
         self.is_closed = True
-        with self._lock, suppress(OSError, AttributeError):
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # below TLS, which the other thread uses
+
+
+class _Interruptible(io.RawIOBase):
+    """The raw stream of an answer, whose reads end when its Connections are closed.
+
+    It looks every POLL_S. Shutting the socket down from the other thread would end the read at once on Linux; on
+    Windows it need not.
+    """
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, connections: Connections):
+        self.raw, self.sock, self.connections = raw, sock, connections
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int | None:
+        seconds, end = self.sock.gettimeout(), time.monotonic() + TIMEOUT_S
+        try:
+            self.sock.settimeout(POLL_S)
+            while not self.connections.is_closed:
+                try:
+                    return self.sock.recv_into(buffer)
+                except TimeoutError:
+                    if time.monotonic() >= end:
+                        raise
+        finally:
+            self.sock.settimeout(seconds)  # a proxy's answer comes before the TLS handshake
+        raise ConnectionAbortedError
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+class _Answer(Response):
+    def __init__(self, sock, most: int, connections: Connections, **options):
+        super().__init__(sock, most, wrapped=lambda raw: _Interruptible(raw, sock, connections), **options)
 
 
 def endpoint() -> str:
@@ -146,14 +176,10 @@ class _Checked:
 
     def __init__(self, host, options: dict, is_checked: bool, **more):
         super().__init__(host, **more)
-        self.response_class = functools.partial(Response, most=2 * options["most"] + OVERHEAD_BYTES)
-        self.connections = options["connections"]
+        most = 2 * options["most"] + OVERHEAD_BYTES
+        self.response_class = functools.partial(_Answer, most=most, connections=options["connections"])
         if is_checked:
             self._create_connection = functools.partial(_connect_checked, network=options["network"])
-
-    def connect(self) -> None:
-        super().connect()
-        self.connections.opened(self.sock)
 
 
 class _Plain(_Checked, http.client.HTTPConnection):
