@@ -38,6 +38,7 @@ PYTHON_LAYERS = (
     ("extension",),
     ("progress",),
     ("media",),
+    ("provenance",),
     ("kernels",),
     ("face",),
     ("portrait_limits",),

@@ -26,6 +26,7 @@ from ..media.video_writer import VideoWriter
 from ..memory.host import peak_resident_bytes
 from ..models.constants import FPS, LATENT_FPS
 from ..printable import printable
+from ..provenance.marks import marked
 from .render_options import RenderRequest
 from .streams import say
 
@@ -63,6 +64,7 @@ def render_file(options: argparse.Namespace) -> dict:
         notes.append(note)
     description = engine.describe(latent)
     tags = metadata(engine=engine.name, seed=request.seed, **description.metadata)
+    tags = marked(tags, data, request.marks, is_pasted(request, data))
     frames, render_seconds = write_video(engine, latent, data, request, tags)
     return {
         "output": os.path.abspath(request.output),
@@ -145,7 +147,7 @@ def check_output(request: RenderRequest):
 
 def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: dict) -> tuple[int, float]:
     """Streams frames from the engine to the encoder. Returns their number and the seconds spent in the engine."""
-    pasted = request.paste_back or data["paste_back"]
+    pasted = is_pasted(request, data)
     size = data["source"].shape if pasted else data["image"].shape
     spent, count = 0.0, 0
     with contextlib.ExitStack() as stack:
@@ -178,6 +180,10 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
             writer.write(frames)
             if folder:
                 folder.write(frames)
+
+
+def is_pasted(request: RenderRequest, data: dict) -> bool:
+    return request.paste_back or data["paste_back"]
 
 
 def peak_memory_mb():

@@ -4,13 +4,20 @@ Limits and defaults are those of engines/settings.py. An engine's options have n
 of the other engine are noticed and refused.
 """
 
+from __future__ import annotations
+
 import argparse
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..engines import ENGINES
 from ..engines.settings import Choice, Limits, PrepareSettings, Range, SharedSettings, all_limits, limits, plain
 from ..errors import UsageError
 from ..weights.files import TERMS
+from .mark_options import add_marks
+
+if TYPE_CHECKING:
+    from ..provenance.marks import Marks
 
 DEFAULT_ENGINE = "draft"
 UNBOUNDED = 1e10  # upper limits that only keep numbers finite: help does not print them
@@ -56,6 +63,7 @@ def add_parser(commands):
     add("--frames", metavar="DIR", help="also write every frame as PNG into DIR, which must hold none")
     add("--lossless", action="store_true", help="encode without loss: a large file that not every player opens")
     add("--json", action="store_true", help="print a report as JSON on standard output")
+    add_marks(render)
     for name, entry in ENGINES.items():
         add_engine(render.add_argument_group(f"{name} engine"), entry)
 
@@ -131,10 +139,13 @@ class RenderRequest:
     frames: str | None  # folder for PNG files
     lossless: bool
     plan_only: bool
+    marks: Marks
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> "RenderRequest":
+    def of(cls, options: argparse.Namespace) -> RenderRequest:
         """Raises UsageError for options of another engine: a run of an hour must not ignore them."""
+        from .chosen_marks import marks_of
+
         entry = ENGINES[options.engine]
         refuse_foreign(options)
         plan_only = bool(entry.has_plan and options.plan_only)
@@ -164,6 +175,7 @@ class RenderRequest:
             frames=options.frames,
             lossless=options.lossless,
             plan_only=plan_only,
+            marks=marks_of(options),
         )
 
 

@@ -15,7 +15,7 @@ from ..media.aac import AacTrack
 from ..media.audio import Sound
 from ..media.channels import output_note
 from ..media.files import atomic_video, check_video_path, copy_video, is_same_file, regular_file
-from ..media.provenance import xmp_box
+from ..media.provenance import movflags_for, packet_of, xmp_box
 from ..media.tags import ANY_ENCODING, copyable_tags
 from ..media.tracks import CarriedTracks, played_audio
 from ..media.video_reader import clock_origin_s, open_video, shift_timestamps, video_stream
@@ -77,9 +77,10 @@ def write_shifted(source: str, target: str, sound: Sound, start_s: float) -> str
     fails. Returns a sentence about tracks that the copy lacks, or nothing."""
     name = repr(os.path.basename(source))
     with regular_file(source, name) as file, atomic_video(target) as temporary:
+        packet = packet_of(file)
         with open_video(file, name) as old:
             carried = _remux(old, temporary, sound, start_s, name)
-            label, note = xmp_box(copyable_tags(old)), carried.lost("copy")
+            label, note = xmp_box(copyable_tags(old), packet), carried.lost("copy")
         with open(temporary, "ab") as end:
             end.write(label)
     others = carried.copied["audio"]
@@ -95,7 +96,7 @@ def write_copy(source: str, target: str) -> None:
 
 
 def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> CarriedTracks:
-    video, audio, options = video_stream(old, name), played_audio(old), {"movflags": "+faststart"}
+    video, audio, options = video_stream(old, name), played_audio(old), {"movflags": movflags_for(old.metadata)}
     origin_s = clock_origin_s([video, *([] if audio is None else [audio])])
     carried = CarriedTracks(old, video, audio, origin_s)
     with closing(av.open("file:" + temporary, "w", format="mp4", options=options, **ANY_ENCODING)) as new:

@@ -8,6 +8,9 @@ from typing import BinaryIO
 
 from ..errors import InputError
 
+MAX_METADATA_BYTES = 16 << 20  # a workflow of ComfyUI with a mask painted into it has a few
+MAX_BOXES = 1_000_000  # ten hours of fragments of a second have 72,000
+
 
 def box(kind: bytes, content: bytes) -> bytes:
     return (8 + len(content)).to_bytes(4, "big") + kind + content
@@ -16,9 +19,38 @@ def box(kind: bytes, content: bytes) -> bytes:
 def walk(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """(type, offset of the payload, its bytes) of each top-level box. InputError when a box extends past the end of the
     file."""
-    end = file.seek(0, os.SEEK_END)
-    at = 0
-    while at < end:
+    yield from _boxes(file, 0, file.seek(0, os.SEEK_END))
+
+
+def check_metadata(file: BinaryIO, name: str) -> None:
+    """InputError when the tags of an MP4 take more than MAX_METADATA_BYTES, which FFmpeg would read into memory. The
+    file is at its beginning afterwards. Files of other formats pass: FFmpeg has limits of its own for their tags."""
+    total = 0
+    try:
+        for size in _metadata_sizes(file, 0, file.seek(0, os.SEEK_END)):
+            total += size
+    except InputError:
+        pass  # another format, or cut short: what stands before the end counts
+    file.seek(0)
+    if total > MAX_METADATA_BYTES:
+        raise InputError(
+            f"Choose another video: the metadata of {name} take {total / 1e6:.0f} MB, and at most "
+            f"{MAX_METADATA_BYTES / 1e6:.0f} MB are read."
+        )
+
+
+def _metadata_sizes(file: BinaryIO, at: int, end: int) -> Iterator[int]:
+    for kind, payload, size in _boxes(file, at, end):
+        if kind in (b"moov", b"trak"):
+            yield from _metadata_sizes(file, payload, payload + size)
+        elif kind in (b"udta", b"meta"):
+            yield size
+
+
+def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    for _ in range(MAX_BOXES):
+        if at >= end:
+            return
         file.seek(at)
         head = file.read(16)
         size, header = int.from_bytes(head[:4], "big"), 8
@@ -30,3 +62,4 @@ def walk(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
             raise InputError("Choose an intact MP4 file: this one is truncated.")
         yield head[4:8], at + header, size - header
         at += size
+    raise InputError(f"Choose another MP4 file: this one consists of more than {MAX_BOXES} parts.")

@@ -11,6 +11,7 @@ import numpy as np
 
 from .audio import Sound, read_sound_at
 from .files import regular_file
+from .provenance import packet_of
 from .tags import copyable_tags
 from .tracks import played_audio
 from .video_reader import Orientations, decode, open_video, video_stream
@@ -20,7 +21,8 @@ FALLBACK_FPS = 25
 
 @dataclass(frozen=True)
 class ClipFile:
-    """first_s: when the first frame is shown, on the file's clock. count: frames at `fps`, the mean rate."""
+    """first_s: when the first frame is shown, on the file's clock. count: frames at `fps`, the mean rate. packet:
+    XMP's, empty where there is none."""
 
     path: str
     first_s: float
@@ -30,6 +32,7 @@ class ClipFile:
     fps: Fraction
     tags: dict[str, str]
     has_sound: bool
+    packet: bytes = b""
 
     def sound(self) -> Sound | None:
         """From the first frame on; None for a file without sound."""
@@ -62,6 +65,7 @@ def open_clip(path: str | os.PathLike) -> ClipFile:
             fps,
             copyable_tags(container),
             audio is not None and audio.codec_context is not None,
+            packet_of(file),
         )
 
 

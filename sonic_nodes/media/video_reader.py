@@ -14,6 +14,7 @@ from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 
 from ..errors import InputError, is_out_of_memory
+from . import boxes
 from .files import regular_file
 from .tags import ANY_ENCODING
 
@@ -36,6 +37,7 @@ def timed_frames(path: str | os.PathLike) -> Iterator[tuple[float, np.ndarray]]:
 
 def open_video(file, name: str):
     """An open file as PyAV container. Playlists are refused: no protocol is allowed for the files they refer to."""
+    boxes.check_metadata(file, name)
     try:
         return av.open(file, mode="r", options={"protocol_whitelist": "none"}, **ANY_ENCODING)
     except (OSError, av.error.FFmpegError) as error:

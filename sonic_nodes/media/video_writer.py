@@ -26,7 +26,7 @@ from .aac import AacTrack
 from .audio import Sound
 from .channels import positions_of
 from .files import create_temporary, output_errors, output_path
-from .provenance import xmp_box
+from .provenance import movflags_for, xmp_box
 from .tags import ANY_ENCODING
 from .tracks import CarriedTracks
 from .video_reader import MAX_SIDE_PX
@@ -78,7 +78,8 @@ class VideoWriter:
     pixel_aspect: width of a pixel by its height, where it is not 1.
     carried: what comes from the source as it is; packets of its tracks are passed to `write_packet`.
     any_tag: stores tags of any name, such as ComfyUI's `workflow`, as QuickTime's metadata keys; else MP4 keeps only
-        those of iTunes' list.
+        those of iTunes' list. Where `metadata` has AIGC, it is so in any case.
+    packet: the XMP packet of the file that the frames come from; without it one is made of `metadata`.
     crf: x264's quality, 0 to 51, where it is not the usual one.
     """
 
@@ -99,6 +100,7 @@ class VideoWriter:
         carried: CarriedTracks | None = None,
         any_tag: bool = False,
         crf: float | None = None,
+        packet: bytes = b"",
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             raise OutputError(
@@ -115,9 +117,9 @@ class VideoWriter:
         self._coding = _LOSSLESS if lossless else _STANDARD
         if crf is not None and not lossless:
             self._coding = replace(_STANDARD, options={**_STANDARD.options, "crf": f"{crf:g}"})
-        self._movflags = "+faststart+use_metadata_tags" if any_tag else "+faststart"
+        self._movflags = movflags_for(self._metadata, any_tag)
         self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
-        self._before_rename = before_rename
+        self._before_rename, self._packet = before_rename, packet
         self._error: BaseException | None = None
         self._cancelled = False
         self._thread: threading.Thread | None = None
@@ -198,7 +200,7 @@ class VideoWriter:
         if self.frames == 0:
             raise OutputError(f"Render at least one frame: {self.path!r} would be an empty video.")
         self._encoder.close()
-        _append(self._temporary, xmp_box(self._metadata))
+        _append(self._temporary, xmp_box(self._metadata, self._packet))
         _check_complete(self._temporary, self.frames)
         with deferred():
             self._before_rename()

@@ -107,4 +107,5 @@ def decoded(model, latent, data, interpolate: bool) -> SonicVideo:
     if speech is not None and not issubclass(type(speech), lazy_import("media.audio").Sound):
         raise UsageError("Connect the data of SONIC_PreData, unchanged: its entry 'speech' is not as it was made.")
     audio = lazy_import("nodes.comfy_types").audio_from_sound(speech) if speech is not None else None
-    return SonicVideo(frames, audio, lazy_import("engines.label").tags_from_latent(model, latent))
+    tags = lazy_import("engines.label").tags_from_latent(model, latent, data, pasted=data["paste_back"])
+    return SonicVideo(frames, audio, tags)

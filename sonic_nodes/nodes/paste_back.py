@@ -115,10 +115,13 @@ def held_notes(above: FrameStream, below: FrameStream) -> list[str]:
 
 def together(video: SonicVideo, below: SonicVideo | None, frames: FrameStream) -> SonicVideo:
     """The frames with the sound of both clips; the tags of the upper one count."""
+    provenance = lazy_import("media.provenance")
     if below is None:
-        return video.with_frames(frames)
+        return video.with_tags(provenance.as_pasted(video.tags)).with_frames(frames)
     types, sounds = lazy_import("nodes.comfy_types"), [v.audio for v in (video, below) if v.audio is not None]
     if len(sounds) == 2:
         first, second = (types.sound_from_audio(audio)[0] for audio in sounds)
         sounds = [types.audio_from_sound(lazy_import("media.mixed").mixed(first, second))]
-    return SonicVideo(frames, sounds[0] if sounds else None, {**below.tags, **video.tags})
+    tags = provenance.layered(video.tags, below.tags)
+    packet = b"" if provenance.record_of(tags) else video.packet or below.packet
+    return SonicVideo(frames, sounds[0] if sounds else None, tags, packet)

@@ -20,20 +20,24 @@ PYAV_FORMAT = "mov,mp4,m4a,3gp,3g2,mj2"  # as PyAV names the container of such a
 
 class SonicVideo(Input.Video):
     """frames: FrameStream. audio: AUDIO, or None for a silent video. tags: of the file, such as its label
-    (media/provenance.py)."""
+    (media/provenance.py). packet: the XMP packet of the file that it comes from; without one it is made of the tags."""
 
-    def __init__(self, frames: FrameStream, audio: dict | None, tags: dict[str, str]):
-        self.frames, self.audio, self.tags, self._saved = frames, audio, tags, None
+    def __init__(self, frames: FrameStream, audio: dict | None, tags: dict[str, str], packet: bytes = b""):
+        self.frames, self.audio, self.tags, self.packet, self._saved = frames, audio, tags, packet, None
 
     def with_frames(self, frames: FrameStream) -> "SonicVideo":
-        return SonicVideo(frames, self.audio, self.tags)
+        return SonicVideo(frames, self.audio, self.tags, self.packet)
+
+    def with_tags(self, tags: dict[str, str]) -> "SonicVideo":
+        """Other tags also say what the packet says."""
+        return self if tags == self.tags else SonicVideo(self.frames, self.audio, tags)
 
     def of_images(self, images) -> "SonicVideo":
         """The same clip, its frames in an IMAGE."""
         return self.with_frames(ImageFrames(images, self.frames.fps))
 
     def with_audio(self, audio: dict | None) -> "SonicVideo":
-        return SonicVideo(self.frames, audio, self.tags)
+        return SonicVideo(self.frames, audio, self.tags, self.packet)
 
     def chunks(self, progress: Progress):
         """The frames, uint8 [n, H, W, 3]. progress: told after each chunk, and asked to stop while one is made."""
@@ -127,7 +131,7 @@ def opened(value) -> SonicVideo:
     if clip.count > types.MAX_FRAMES:
         raise InputError(f"Shorten the video: it has {clip.count} frames, and the limit is {types.MAX_FRAMES}.")
     sound = clip.sound()
-    return SonicVideo(FileFrames(clip), sound and types.audio_from_sound(sound), clip.tags)
+    return SonicVideo(FileFrames(clip), sound and types.audio_from_sound(sound), clip.tags, clip.packet)
 
 
 def file_of(value) -> str:

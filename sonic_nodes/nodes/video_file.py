@@ -31,6 +31,7 @@ def write_file(video, path: str, metadata: dict, crf: float | None) -> None:
         metadata={**given, **video.tags},
         any_tag=True,
         crf=crf,
+        packet=video.packet,
     )
     progress.set_headline(f"{frames.count} frames of {frames.width}x{frames.height}")
     with writer, closing(video.chunks(progress)) as chunks:

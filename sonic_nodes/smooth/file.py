@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..media.files import copy_video, regular_file
+from ..media.provenance import packet_of
 from ..media.tags import copyable_tags
 from ..media.tracks import CarriedTracks, fits_mp4, played_audio
 from ..media.video_reader import Orientation, Orientations, clock_origin_s, decode, open_video, to_rgb, video_stream
@@ -81,6 +82,7 @@ def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: b
             colours=source.colours(),
             pixel_aspect=source.pixel_aspect(),
             carried=source.carried,
+            packet=source.packet,
         ) as writer,
         tqdm(desc="smoothing", total=source.video.frames or None, file=sys.stderr, disable=None, leave=False) as bar,
     ):
@@ -105,7 +107,8 @@ class _SourceVideo:
     """Upright RGB frames with their times, and the packets of other tracks between them."""
 
     def __init__(self, file, name: str):
-        self.name = name
+        self.name, self.packet = name, packet_of(file)
+        file.seek(0)
         self.container = open_video(file, name)
         try:
             self.video = video_stream(self.container, name)

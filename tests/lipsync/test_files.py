@@ -13,7 +13,9 @@ from sonic_nodes.commands import cli
 from sonic_nodes.lipsync import fix
 from sonic_nodes.media import provenance
 from sonic_nodes.media.audio import read_sound_at
+from sonic_nodes.media.video_writer import VideoWriter
 from tests.lipsync.speaking import RecordedTracker, frames, speech
+from tests.provenance.marked_clip import marked_tags, tags_in
 
 LATE_MS = 180.0
 
@@ -100,6 +102,17 @@ def test_the_label_is_copied(capsys, tmp_path, recorded):
     label = provenance.read_back(tmp_path / "out.mp4")
     assert label["ai_generated"] and label["tags"]["title"] == tags["title"]
     assert label["xmp_digital_source_type"].endswith("compositeSynthetic")
+
+
+def test_the_marks_are_copied(tmp_path):
+    """The XMP packet byte for byte, also one that this program did not write."""
+    with VideoWriter(tmp_path / "b.mp4", *frames().shape[2:0:-1], 25, metadata=marked_tags(), packet=b"<x/>") as writer:
+        writer.write(frames()[:75])
+    target = tmp_path / "out.mp4"
+    fix.write_shifted(str(tmp_path / "b.mp4"), str(target), speech(), 0.0)
+    assert tags_in(target)["AIGC"] == marked_tags()["AIGC"] and tags_in(target)["title"] == marked_tags()["title"]
+    with open(target, "rb") as file:
+        assert provenance.xmp_packet(file) == b"<x/>"
 
 
 def test_further_audio_tracks_are_copied_and_reported(capsys, tmp_path, recorded):

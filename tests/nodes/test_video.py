@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from sonic_nodes.media.audio import Sound
-from sonic_nodes.media.provenance import metadata, read_back
+from sonic_nodes.media.provenance import metadata, read_back, xmp_packet
+from sonic_nodes.media.video_writer import VideoWriter
 from tests.nodes.fake_video import ExecutionBlocker, VideoFromComponents, VideoFromFile
 from tests.nodes.stub_engine import FRAMES, HEIGHT, WIDTH, Engine
 
@@ -251,6 +252,28 @@ def test_a_video_of_other_nodes_is_read_from_its_file(nodes, video_of, tmp_path)
     video.save_to(str(tmp_path / "b.mp4"))
     assert read_back(tmp_path / "b.mp4")["seed"] == 7, "the label stays"
     assert abs(written(tmp_path / "b.mp4")[2] - FRAMES / 25) < 0.15
+
+
+def test_the_marks_of_a_file_stay(nodes, tmp_path):
+    """Those of another program too: its XMP packet as it is."""
+    with VideoWriter(tmp_path / "a.mp4", 16, 16, metadata={"AIGC": '{"Label":"1"}'}, packet=b"<x/>") as writer:
+        writer.write(np.zeros((50, 16, 16, 3), np.uint8))
+    given = VideoFromFile(str(tmp_path / "a.mp4"))
+    for video in (
+        nodes["SonicMotionSmooth"].execute(given, 0.5, False).args[2],
+        nodes["SonicLipSyncCalibrate"].execute(given, TONE, 25.0, "measure", 200.0).args[5],
+    ):
+        video.save_to(str(tmp_path / "b.mp4"), metadata={"prompt": {}})
+        assert written(tmp_path / "b.mp4")[1]["AIGC"] == '{"Label":"1"}'
+        with open(tmp_path / "b.mp4", "rb") as file:
+            assert xmp_packet(file) == b"<x/>"
+
+
+def test_the_decoder_marks_its_clip(nodes, data, comfy, monkeypatch):
+    monkeypatch.setenv("SONIC_AIGC", "ContentProducer=0011")
+    video = nodes["SonicLatentDecoder"].execute(Engine(), {}, data, True, "video").args[2]
+    fields = json.loads(video.tags["AIGC"])
+    assert (fields["Label"], fields["ContentProducer"], len(fields["ProduceID"])) == ("1", "0011", 32)
 
 
 def test_a_trimmed_video_is_read_as_it_is_shown(nodes, tmp_path, monkeypatch):

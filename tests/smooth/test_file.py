@@ -15,8 +15,10 @@ import pytest
 from sonic_nodes.commands.cli import main
 from sonic_nodes.extension.loading import PACK
 from sonic_nodes.media.audio import read_sound_at
+from sonic_nodes.media.provenance import xmp_packet
 from sonic_nodes.media.video_writer import VideoWriter
 from tests.media.clips import write_sound
+from tests.provenance.marked_clip import marked_tags, tags_in
 from tests.smooth.test_smooth import clip
 
 FAULTS = {"shake": 0.5, "flicker": 0.015, "noise": 2.0}
@@ -48,6 +50,18 @@ def run(capsys, *arguments):
 def faulty(tmp_path_factory):
     """Never written to."""
     return write_clip(tmp_path_factory.mktemp("clips") / "faulty.mp4", clip(np.random.default_rng(1), **FAULTS))
+
+
+def test_the_marks_stay(capsys, tmp_path):
+    """AIGC tag and XMP packet, in a clip that is corrected."""
+    images = clip(np.random.default_rng(1), **FAULTS)
+    height, width = images[0].shape[:2]
+    with VideoWriter(tmp_path / "a.mp4", width, height, metadata=marked_tags(), packet=b"<x/>") as writer:
+        writer.write(np.stack(images))
+    assert run(capsys, tmp_path / "a.mp4", "-o", tmp_path / "out.mp4")[1]["changed"]
+    assert tags_in(tmp_path / "out.mp4")["AIGC"] == marked_tags()["AIGC"]
+    with open(tmp_path / "out.mp4", "rb") as file:
+        assert xmp_packet(file) == b"<x/>"
 
 
 def test_the_file_holds_the_smoothed_frames(capsys, tmp_path, faulty):
