@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import argparse
 
+from ..errors import UsageError
 from ..provenance.aigc import fields_of
+from ..provenance.caption import Caption
 from ..provenance.marks import Marks
 
 
 def marks_of(options: argparse.Namespace) -> Marks:
     """Of a parser with `add_marks`. UsageError, InputError."""
-    return Marks(fields_of(options.aigc))
+    return Marks(fields_of(options.aigc), caption_of(options))
+
+
+def caption_of(options: argparse.Namespace) -> Caption | None:
+    given = {
+        "corner": options.label_corner,
+        "size": options.label_size,
+        "always": options.label_always or None,
+        "font": options.label_font,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.label is not None:
+        return Caption(options.label, **given)
+    if given:
+        raise UsageError(f"Add --label TEXT, or leave out --label-{next(iter(given))}: there is no label to draw.")
+    return None

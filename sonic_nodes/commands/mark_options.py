@@ -3,7 +3,7 @@ fast. chosen_marks.py reads them."""
 
 import argparse
 
-from ..provenance.limits import SETTABLE
+from ..provenance.limits import CORNERS, DEFAULT_SIZE, MAX_SIZE, MIN_SIZE, SETTABLE
 
 
 def add_marks(parser: argparse.ArgumentParser) -> None:
@@ -16,3 +16,13 @@ def add_marks(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help=f"a field of the AIGC label (GB 45438-2025): {', '.join(SETTABLE)}; without it that of $SONIC_AIGC",
     )
+    add("--label", metavar="TEXT", help='draw TEXT on the video, for example "AI-generated"')
+    add("--label-corner", choices=CORNERS, help=f"where it stands ({CORNERS[0]})")
+    add(
+        "--label-size",
+        type=float,
+        metavar=f"{MIN_SIZE}-{MAX_SIZE}",
+        help=f"height of its capital letters, as a share of the shorter side ({DEFAULT_SIZE})",
+    )
+    add("--label-always", action="store_true", help="show it all the time, not for the first two seconds alone")
+    add("--label-font", metavar="FILE", help="draw it with this font file")

@@ -26,6 +26,7 @@ from ..media.video_writer import VideoWriter
 from ..memory.host import peak_resident_bytes
 from ..models.constants import FPS, LATENT_FPS
 from ..printable import printable
+from ..provenance.caption import CaptionDrawer
 from ..provenance.marks import marked
 from .render_options import RenderRequest
 from .streams import say
@@ -50,6 +51,7 @@ def render_file(options: argparse.Namespace) -> dict:
         check_output(request)
     engine = engine_class(request.engine).open(request.options, notify)
     data = prepared(request)
+    caption_of(request, frame_shape(request, data))  # shows before the work whether it can be drawn
     plan = timed_plan(engine, data, request.settings)
     if request.plan_only:
         say("\n".join(plan.text))
@@ -147,8 +149,8 @@ def check_output(request: RenderRequest):
 
 def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: dict) -> tuple[int, float]:
     """Streams frames from the engine to the encoder. Returns their number and the seconds spent in the engine."""
-    pasted = is_pasted(request, data)
-    size = data["source"].shape if pasted else data["image"].shape
+    size, pasted = frame_shape(request, data), is_pasted(request, data)
+    caption = caption_of(request, size)
     spent, count = 0.0, 0
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(FrameFolder(request.frames)) if request.frames else None
@@ -174,9 +176,11 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
             spent += time.perf_counter() - before
             if frames is None:
                 return count, spent
-            count += len(frames)
             if pasted:
                 frames = pipeline.paste_back(frames, data)
+            if caption:
+                frames = caption.drawn(frames, count)
+            count += len(frames)
             writer.write(frames)
             if folder:
                 folder.write(frames)
@@ -184,6 +188,16 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
 
 def is_pasted(request: RenderRequest, data: dict) -> bool:
     return request.paste_back or data["paste_back"]
+
+
+def frame_shape(request: RenderRequest, data: dict) -> tuple[int, ...]:
+    return data["source"].shape if is_pasted(request, data) else data["image"].shape
+
+
+def caption_of(request: RenderRequest, size) -> CaptionDrawer | None:
+    """size: the shape of the frames."""
+    caption = request.marks.caption
+    return caption and CaptionDrawer(caption, size[1], size[0], fps_of(request))
 
 
 def peak_memory_mb():

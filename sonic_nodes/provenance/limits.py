@@ -10,3 +10,5 @@ FIELDS = (  # of AIGC, in the order of the standard
     "ReservedCode2",
 )
 SETTABLE = FIELDS[1:]
+CORNERS = ("bottom-right", "bottom-left", "top-right", "top-left")
+MIN_SIZE, MAX_SIZE, DEFAULT_SIZE = 0.05, 0.2, 0.06  # of letters, by the picture's shorter side

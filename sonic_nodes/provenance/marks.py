@@ -1,4 +1,4 @@
-"""What a run adds to the label of its video: AIGC fields."""
+"""What a run adds to the label of its video: AIGC fields, a visible label."""
 
 from __future__ import annotations
 
@@ -8,22 +8,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .. import __version__
-from ..media.provenance import as_pasted, record_of
+from ..media.provenance import as_pasted, record_of, with_record
 from .aigc import fields_of, tag_of
+from .caption import Caption
 
 ID_CHARS = 32
 
 
 @dataclass(frozen=True)
 class Marks:
-    """aigc: fields that the studio has set."""
+    """aigc: fields that the studio has set. caption: the visible label, drawn by CaptionDrawer."""
 
     aigc: Mapping[str, str] = field(default_factory=dict)
+    caption: Caption | None = None
 
     @classmethod
     def of_environment(cls) -> Marks:
         """Those that are set for all runs. UsageError where the variable cannot be used."""
         return cls(fields_of())
+
+    def record(self) -> dict[str, object]:
+        """For the comment of a video."""
+        return {"visible_label": self.caption.record()} if self.caption else {}
 
 
 def marked(tags: dict[str, str], data: Mapping, marks: Marks | None = None, pasted: bool = False) -> dict[str, str]:
@@ -31,7 +37,7 @@ def marked(tags: dict[str, str], data: Mapping, marks: Marks | None = None, past
     environment where None. pasted: its frames are put back into the portrait."""
     marks = Marks.of_environment() if marks is None else marks
     tags = as_pasted(tags) if pasted else tags
-    return tags | tag_of(marks.aigc, produce_id(tags, data))
+    return with_record(tags, **marks.record()) | tag_of(marks.aigc, produce_id(tags, data))
 
 
 def produce_id(tags: Mapping[str, str], data: Mapping) -> str:

@@ -115,6 +115,36 @@ def test_paste_back_keeps_the_picture_around_the_face(tmp_path, sample_dir):
     assert np.abs(video[0].astype(int) - video[len(video) // 3]).max() > 30
 
 
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (["--label-corner", "top-left"], "Add --label TEXT, or leave out --label-corner"),
+        (["--label-always"], "Add --label TEXT, or leave out --label-always"),
+        (["--label", ""], "Give the label 1 to 100 characters"),
+        (["--label", "AI-generated " * 7, *FAST], "Shorten the label"),
+        (["--aigc", "Label=2"], "Write --aigc as FIELD=VALUE"),
+    ],
+)
+def test_marks_that_cannot_be_made_end_before_the_work(capsys, tmp_path, sample_dir, options, remedy):
+    assert main([*command(sample_dir), "-o", str(tmp_path / "a.mp4"), *options]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"sonic: {remedy}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_visible_label_is_drawn_on_the_first_two_seconds(tmp_path, sample_dir):
+    """Also on a pasted picture, whose size it is measured by; the record says so."""
+    out, plain = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    options = ["--lossless", "--paste-back", *FAST, "--duration", "2.4"]
+    label = ["--label", "AI生成", "--label-corner", "top-left"]
+    assert main([*command(sample_dir), "-o", str(out), *label, *options]) == 0
+    assert main([*command(sample_dir), "-o", str(plain), *options]) == 0
+    with_label, without = decoded(out), decoded(plain)
+    different = [not np.array_equal(*pair) for pair in zip(with_label, without, strict=True)]
+    assert different == [True] * 50 + [False] * (len(without) - 50) and len(without) == 60
+    assert read_back(out)["visible_label"] == {"text": "AI生成", "corner": "top-left", "size": 0.06, "always": False}
+    assert "visible_label" not in read_back(plain)
+
+
 def test_doctor(capsys):
     assert main(["doctor", "--json"]) == 0
     findings = {item["name"]: item for item in json.loads(capsys.readouterr().out)}
