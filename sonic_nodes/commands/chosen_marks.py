@@ -7,12 +7,13 @@ import argparse
 from ..errors import UsageError
 from ..provenance.aigc import fields_of
 from ..provenance.caption import Caption
+from ..provenance.consent import consents_of
 from ..provenance.marks import Marks
 
 
 def marks_of(options: argparse.Namespace) -> Marks:
     """Of a parser with `add_marks`. UsageError, InputError."""
-    return Marks(fields_of(options.aigc), caption_of(options))
+    return Marks(fields_of(options.aigc), caption_of(options), consents_of(options.consent))
 
 
 def caption_of(options: argparse.Namespace) -> Caption | None:

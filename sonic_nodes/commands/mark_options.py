@@ -16,6 +16,13 @@ def add_marks(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help=f"a field of the AIGC label (GB 45438-2025): {', '.join(SETTABLE)}; without it that of $SONIC_AIGC",
     )
+    add(
+        "--consent",
+        action="append",
+        default=[],
+        metavar="FILE|TEXT",
+        help="who agrees, to what and until when: stored in the video, with its SHA-256; once for each person",
+    )
     add("--label", metavar="TEXT", help='draw TEXT on the video, for example "AI-generated"')
     add("--label-corner", choices=CORNERS, help=f"where it stands ({CORNERS[0]})")
     add(

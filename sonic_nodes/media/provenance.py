@@ -96,6 +96,12 @@ def with_record(tags: dict[str, str], **changes) -> dict[str, str]:
     return tags if record is None else tags | {"comment": json.dumps(record | changes, ensure_ascii=False)}
 
 
+def consents_in(record: Mapping | None) -> list:
+    """The entries of a record, each a dict, as provenance/consent.py makes them; not checked further."""
+    found = (record or {}).get("consent")
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
 def as_pasted(tags: dict[str, str]) -> dict[str, str]:
     """The tags of a clip whose frames were pasted into a picture."""
     source = (record_of(tags) or {}).get("digital_source_type")
@@ -105,14 +111,19 @@ def as_pasted(tags: dict[str, str]) -> dict[str, str]:
 
 def layered(upper: dict[str, str], lower: dict[str, str]) -> dict[str, str]:
     """The tags of a clip whose frames were pasted into another one's, `lower`. The label of one of the two stays, where
-    both have one the upper clip's."""
+    both have one the upper clip's; the consents of both do."""
     upper, lower = as_pasted(upper), as_pasted(lower)
     above, below = record_of(upper), record_of(lower)
     if not above:
         return upper | lower if below else lower | upper
-    source = (below or {}).get("digital_source_type")
-    is_trained = source in [IPTC_TERMS + term for term in PASTED_TYPES.values()]
-    return lower | (with_record(upper, digital_source_type=source) if is_trained else upper)
+    below = below or {}
+    changes, source = {}, below.get("digital_source_type")
+    if source in [IPTC_TERMS + term for term in PASTED_TYPES.values()]:
+        changes["digital_source_type"] = source
+    if consents := consents_in(below):
+        own = consents_in(above)
+        changes["consent"] = own + [consent for consent in consents if consent not in own]
+    return lower | with_record(upper, **changes)
 
 
 def xmp_box(tags: dict[str, str], packet: bytes = b"") -> bytes:

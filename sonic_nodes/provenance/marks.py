@@ -1,4 +1,4 @@
-"""What a run adds to the label of its video: AIGC fields, a visible label."""
+"""What a run adds to the label of its video: AIGC fields, consents, a visible label."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from .. import __version__
 from ..media.provenance import as_pasted, record_of, with_record
 from .aigc import fields_of, tag_of
 from .caption import Caption
+from .consent import Consent
 
 ID_CHARS = 32
 
 
 @dataclass(frozen=True)
 class Marks:
-    """aigc: fields that the studio has set. caption: the visible label, drawn by CaptionDrawer."""
+    """aigc: fields that the studio has set. caption: the visible label, drawn by CaptionDrawer. consents: of
+    those who are shown or heard."""
 
     aigc: Mapping[str, str] = field(default_factory=dict)
     caption: Caption | None = None
+    consents: tuple[Consent, ...] = ()
 
     @classmethod
     def of_environment(cls) -> Marks:
@@ -29,7 +32,8 @@ class Marks:
 
     def record(self) -> dict[str, object]:
         """For the comment of a video."""
-        return {"visible_label": self.caption.record()} if self.caption else {}
+        label = {"visible_label": self.caption.record()} if self.caption else {}
+        return label | ({"consent": [consent.record() for consent in self.consents]} if self.consents else {})
 
 
 def marked(tags: dict[str, str], data: Mapping, marks: Marks | None = None, pasted: bool = False) -> dict[str, str]:
