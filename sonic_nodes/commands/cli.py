@@ -21,6 +21,7 @@ from ..printable import printable
 from . import streams, supervisor
 from .check_options import add_parser as add_check
 from .help_text import formatter_of
+from .inspect_options import add_parser as add_inspect
 from .models_options import add_parser as add_models
 from .render_options import add_parser as add_render
 from .smooth_options import add_parser as add_smooth
@@ -60,6 +61,7 @@ def build_parser():
     add_check(commands)
     add_sync(commands)
     add_smooth(commands)
+    add_inspect(commands)
     add_models(commands)
     return parser
 
@@ -80,6 +82,8 @@ def runner(name: str):
             from .sync import run as chosen
         elif name == "smooth":
             from .smooth import run as chosen
+        elif name == "inspect":
+            from .inspect import run as chosen
         elif name == "doctor":
             from .doctor import run as chosen
         else:

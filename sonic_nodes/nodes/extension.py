@@ -17,6 +17,7 @@ from .create_video import SonicCreateVideo
 from .decoder import SonicLatentDecoder
 from .gate import SonicImageGate
 from .inference import SonicInference
+from .inspect import SonicInspect
 from .language import register_language
 from .load_image import SonicLoadImage
 from .loader import SonicLoader
@@ -39,6 +40,7 @@ NODES = [
     SonicLipSyncCalibrate,
     SonicMotionSmooth,
     SonicCreateVideo,
+    SonicInspect,
     SonicTLoader,
     SonicTSampler,
 ]

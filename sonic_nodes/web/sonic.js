@@ -9,7 +9,7 @@ import { BADGE_PX, badge, restoreResults } from "./results.js";
 
 const NODES = new Set([
   "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate",
-  "SonicMotionSmooth", "SONICTLoader", "SONICSampler",
+  "SonicMotionSmooth", "SonicInspect", "SONICTLoader", "SONICSampler",
 ]);
 const NOTES_WIDGET = "sonic_notes";
 const PROGRESS_WIDGET = "$$node-text-preview"; // the page's own widget for text while a node runs

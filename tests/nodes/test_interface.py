@@ -88,6 +88,7 @@ INPUTS = {
         ("audio", "AUDIO", True, None),
     ],
     # As in smthemex/ComfyUI_Sonic.
+    "SonicInspect": [("video", "VIDEO", False, None)],
     "SONICTLoader": [
         ("model", "MODEL", False, None),
         ("sonic_unet", "COMBO", False, None),
@@ -136,6 +137,7 @@ OUTPUTS = {
     ],
     "SonicMotionSmooth": [("images", "IMAGE"), ("report", "STRING"), ("video", "VIDEO")],
     "SonicCreateVideo": [("video", "VIDEO")],
+    "SonicInspect": [("report", "STRING"), ("ai_generated", "BOOLEAN"), ("json", "STRING")],
     "SONICTLoader": [("model", "MODEL_SONIC"), ("weight_dtype", "DTYPE")],
     "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT"), ("video", "VIDEO")],
 }
