@@ -21,7 +21,7 @@ from ..printable import printable
 from . import streams, supervisor
 from .check_options import add_parser as add_check
 from .help_text import formatter_of
-from .inspect_options import add_parser as add_inspect
+from .inspect_options import add_inspect, add_sign
 from .models_options import add_parser as add_models
 from .render_options import add_parser as add_render
 from .smooth_options import add_parser as add_smooth
@@ -62,6 +62,7 @@ def build_parser():
     add_sync(commands)
     add_smooth(commands)
     add_inspect(commands)
+    add_sign(commands)
     add_models(commands)
     return parser
 
@@ -84,6 +85,8 @@ def runner(name: str):
             from .smooth import run as chosen
         elif name == "inspect":
             from .inspect import run as chosen
+        elif name == "sign":
+            from .sign import run as chosen
         elif name == "doctor":
             from .doctor import run as chosen
         else:

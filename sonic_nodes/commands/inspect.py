@@ -8,7 +8,7 @@ from .streams import show
 
 
 def run(options) -> int:
-    found = inspected(options.file)
+    found = inspected(options.file, options.trust)
     if options.json:
         print(json.dumps(found))
     else:

@@ -33,3 +33,15 @@ def add_marks(parser: argparse.ArgumentParser) -> None:
     )
     add("--label-always", action="store_true", help="show it all the time, not for the first two seconds alone")
     add("--label-font", metavar="FILE", help="draw it with this font file")
+    add_signing(add)
+
+
+def add_signing(add) -> None:
+    """Options of a command that writes videos. add: add_argument of a parser or a group."""
+    add("--sign", action="store_true", help="sign the video (C2PA), with --cert and --key; needs c2pa-python")
+    add_credentials(add)
+
+
+def add_credentials(add) -> None:
+    add("--cert", metavar="PEM", help="certificate chain, the signer's own first ($SONIC_CERT)")
+    add("--key", metavar="PEM", help="its private key ($SONIC_KEY); $SONIC_KEY_PASSPHRASE opens it")

@@ -21,13 +21,14 @@ from ..media.channels import output_note
 from ..media.files import check_video_path, is_same_file
 from ..media.frame_folder import FrameFolder
 from ..media.image import load_picture, read_picture
-from ..media.provenance import metadata
+from ..media.provenance import metadata, record_of
 from ..media.video_writer import VideoWriter
 from ..memory.host import peak_resident_bytes
 from ..models.constants import FPS, LATENT_FPS
 from ..printable import printable
 from ..provenance.caption import CaptionDrawer
 from ..provenance.marks import marked
+from ..provenance.signed_copy import finisher
 from .render_options import RenderRequest
 from .streams import say
 
@@ -164,6 +165,7 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
                 data["speech"],
                 lossless=request.lossless,
                 metadata=tags,
+                finish=finisher(request.signer, request.output, record_of(tags)["digital_source_type"]),
                 **publish,
             )
         )

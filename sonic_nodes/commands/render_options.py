@@ -18,6 +18,7 @@ from .mark_options import add_marks
 
 if TYPE_CHECKING:
     from ..provenance.marks import Marks
+    from ..provenance.signing import Signer
 
 DEFAULT_ENGINE = "draft"
 UNBOUNDED = 1e10  # upper limits that only keep numbers finite: help does not print them
@@ -140,11 +141,12 @@ class RenderRequest:
     lossless: bool
     plan_only: bool
     marks: Marks
+    signer: Signer | None
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> RenderRequest:
         """Raises UsageError for options of another engine: a run of an hour must not ignore them."""
-        from .chosen_marks import marks_of
+        from .chosen_marks import marks_of, signer_of_options
 
         entry = ENGINES[options.engine]
         refuse_foreign(options)
@@ -176,6 +178,7 @@ class RenderRequest:
             lossless=options.lossless,
             plan_only=plan_only,
             marks=marks_of(options),
+            signer=signer_of_options(options),
         )
 
 

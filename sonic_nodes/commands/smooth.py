@@ -6,6 +6,7 @@ from ..errors import UsageError
 from ..media.files import is_same_file
 from ..printable import printable
 from ..smooth.file import smooth_file
+from .chosen_marks import signer_of_options
 from .streams import say
 
 
@@ -15,7 +16,12 @@ def run(arguments) -> int:
     if is_same_file(arguments.output, arguments.video):
         raise UsageError(f"Choose another --output: {arguments.output!r} is the input video.")
     result = smooth_file(
-        arguments.video, arguments.output, arguments.strength, not arguments.no_protect_mouth, arguments.lossless
+        arguments.video,
+        arguments.output,
+        arguments.strength,
+        not arguments.no_protect_mouth,
+        arguments.lossless,
+        signer_of_options(arguments),
     )
     say(f"sonic: {printable(result['reason'])}")
     print(json.dumps(result) if arguments.json else printable(result["output"]))

@@ -1,5 +1,7 @@
 """The options of `sonic smooth`, without its imports so that `sonic --help` is fast."""
 
+from .mark_options import add_signing
+
 
 def add_parser(commands) -> None:
     smooth = commands.add_parser(
@@ -26,3 +28,4 @@ def add_parser(commands) -> None:
         "--lossless", action="store_true", help="encode losslessly (large file, not every player opens it)"
     )
     smooth.add_argument("--json", action="store_true", help="print the report as JSON on standard output")
+    add_signing(smooth.add_argument)

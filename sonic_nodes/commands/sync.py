@@ -7,19 +7,23 @@ import sys
 
 from tqdm import tqdm
 
-from ..errors import InputError, is_out_of_memory
+from ..errors import InputError, UsageError, is_out_of_memory
 from ..lipsync import fix
 from ..lipsync.estimate import AudioFeatures, Estimate, estimate, mouth_tracker
 from ..media.audio import read_sound_at, read_speech_at
 from ..media.video_reader import timed_frames
 from ..printable import printable
+from .chosen_marks import signer_of_options
 from .streams import say, show
 
 
 def run(options) -> int:
     max_offset_ms = fix.check_max_offset(options.max_offset_ms)
+    signer = signer_of_options(options)
     if options.fix is not None:
         fix.check_target(options.video, options.fix)
+    elif signer is not None:
+        raise UsageError("Add --fix OUT.mp4, or leave out --sign: nothing is written without it.")
     found = measure(options.video)
     for note in found.notes:
         say(f"sonic: {printable(note)}")
@@ -30,9 +34,10 @@ def run(options) -> int:
         result["moved_ms"] = round(delay_ms, 1)
         if delay_ms:
             sound, start_s = read_sound_at(options.video)
-            result["reason"] += fix.write_shifted(options.video, options.fix, fix.shifted(sound, delay_ms), start_s)
+            moved = fix.shifted(sound, delay_ms)
+            result["reason"] += fix.write_shifted(options.video, options.fix, moved, start_s, signer)
         else:
-            fix.write_copy(options.video, options.fix)
+            result["reason"] += fix.write_copy(options.video, options.fix, signer)
         result["output"] = options.fix
     if options.json:
         print(json.dumps(result))

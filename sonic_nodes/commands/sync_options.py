@@ -1,5 +1,7 @@
 """The options of `sonic sync`, without its imports so that `sonic --help` is fast."""
 
+from .mark_options import add_signing
+
 
 def add_parser(commands) -> None:
     sync = commands.add_parser(
@@ -20,3 +22,4 @@ def add_parser(commands) -> None:
         metavar="0-600",
         help="report larger shifts without applying them (200)",
     )
+    add_signing(sync.add_argument)

@@ -14,11 +14,13 @@ from ..extension.native import _sonic
 from ..media.aac import AacTrack
 from ..media.audio import Sound
 from ..media.channels import output_note
-from ..media.files import atomic_video, check_video_path, copy_video, is_same_file, regular_file
+from ..media.files import atomic_video, check_video_path, is_same_file, regular_file
 from ..media.provenance import movflags_for, packet_of, xmp_box
 from ..media.tags import ANY_ENCODING, copyable_tags
 from ..media.tracks import CarriedTracks, played_audio
 from ..media.video_reader import clock_origin_s, open_video, shift_timestamps, video_stream
+from ..provenance.signed_copy import copied, ending_note, finisher
+from ..provenance.signing import Signer
 from .estimate import MAX_OFFSET_MS, Estimate
 
 FADE_S = 0.005
@@ -72,27 +74,31 @@ def check_target(source: str, target: str) -> None:
     check_video_path(target)
 
 
-def write_shifted(source: str, target: str, sound: Sound, start_s: float) -> str:
+def write_shifted(source: str, target: str, sound: Sound, start_s: float, signer: Signer | None = None) -> str:
     """Writes a copy of the video `source` with `sound`, which starts at `start_s`, atomically. OutputError when that
-    fails. Returns a sentence about tracks that the copy lacks, or nothing."""
+    fails. signer: the copy is signed. Returns sentences about tracks that the copy lacks and about the signature of the
+    source, or nothing."""
     name = repr(os.path.basename(source))
     with regular_file(source, name) as file, atomic_video(target) as temporary:
-        packet = packet_of(file)
+        packet, ending = packet_of(file), ending_note(file, name, signer)
         with open_video(file, name) as old:
             carried = _remux(old, temporary, sound, start_s, name)
             label, note = xmp_box(copyable_tags(old), packet), carried.lost("copy")
         with open(temporary, "ab") as end:
             end.write(label)
+        finisher(signer, target, parent=source)(temporary)
     others = carried.copied["audio"]
     if mixed := output_note(sound.positions, len(sound.waveform)):
         note = f" {mixed}{note}"
-    return note + (f" Further audio tracks, copied without a shift: {others}." if others else "")
+    further = f" Further audio tracks, copied without a shift: {others}." if others else ""
+    return "".join((note, further, ending))
 
 
-def write_copy(source: str, target: str) -> None:
-    """The file as it is, so that scripts find the file that `--fix` names."""
+def write_copy(source: str, target: str, signer: Signer | None = None) -> str:
+    """The file as it is, with its signature, so that scripts find the file that `--fix` names. signer: sign it where it
+    is not signed. Returns a sentence about that, or nothing."""
     with regular_file(source, repr(os.path.basename(source))) as file:
-        copy_video(file, target)
+        return copied(file, source, target, signer)
 
 
 def _remux(old, temporary: str, sound: Sound, start_s: float, name: str) -> CarriedTracks:

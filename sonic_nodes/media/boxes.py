@@ -16,6 +16,12 @@ def box(kind: bytes, content: bytes) -> bytes:
     return (8 + len(content)).to_bytes(4, "big") + kind + content
 
 
+def is_mp4(file: BinaryIO) -> bool:
+    """Whether an open file begins as an MP4 or QuickTime file does."""
+    file.seek(4)
+    return file.read(4) == b"ftyp"
+
+
 def walk(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """(type, offset of the payload, its bytes) of each top-level box. InputError when a box extends past the end of the
     file."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from .audio import Sound, read_sound_at
 from .files import regular_file
-from .provenance import packet_of
+from .provenance import manifest_bytes, packet_of
 from .tags import copyable_tags
 from .tracks import played_audio
 from .video_reader import Orientations, decode, open_video, video_stream
@@ -22,7 +22,7 @@ FALLBACK_FPS = 25
 @dataclass(frozen=True)
 class ClipFile:
     """first_s: when the first frame is shown, on the file's clock. count: frames at `fps`, the mean rate. packet:
-    XMP's, empty where there is none."""
+    XMP's, empty where there is none. is_signed: by C2PA."""
 
     path: str
     first_s: float
@@ -33,6 +33,7 @@ class ClipFile:
     tags: dict[str, str]
     has_sound: bool
     packet: bytes = b""
+    is_signed: bool = False
 
     def sound(self) -> Sound | None:
         """From the first frame on; None for a file without sound."""
@@ -66,6 +67,7 @@ def open_clip(path: str | os.PathLike) -> ClipFile:
             copyable_tags(container),
             audio is not None and audio.codec_context is not None,
             packet_of(file),
+            manifest_bytes(file) > 0,
         )
 
 

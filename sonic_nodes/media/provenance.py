@@ -36,6 +36,7 @@ SOURCE_TYPES = {"draft": "compositeSynthetic", "sonic": "trainedAlgorithmicMedia
 PASTED_TYPES = {"trainedAlgorithmicMedia": "compositeWithTrainedAlgorithmicMedia"}
 IPTC_TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA Technical Specification, "Embedding in BMFF"
 MAX_PACKET_BYTES = 1 << 20
 MAX_RECORD_CHARS = 1 << 18  # of the comment, as JSON
 AIGC_TAG = "AIGC"
@@ -191,6 +192,15 @@ def xmp_packet(file) -> bytes:
             file.seek(payload)
             return file.read(size)
     return b""
+
+
+def manifest_bytes(file) -> int:
+    """The size of the C2PA manifests in an open file: 0 where it is not signed, or no MP4. Whether they are valid is
+    another question."""
+    try:
+        return sum(size for _, size in _of_uuid(file, C2PA_UUID))
+    except InputError:
+        return 0
 
 
 def _of_uuid(file, uuid: bytes):

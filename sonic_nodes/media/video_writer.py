@@ -80,6 +80,8 @@ class VideoWriter:
     any_tag: stores tags of any name, such as ComfyUI's `workflow`, as QuickTime's metadata keys; else MP4 keeps only
         those of iTunes' list. Where `metadata` has AIGC, it is so in any case.
     packet: the XMP packet of the file that the frames come from; without it one is made of `metadata`.
+    finish: called with the path of the complete file before it is renamed, to sign it; what it raises keeps the target
+        as it was.
     crf: x264's quality, 0 to 51, where it is not the usual one.
     """
 
@@ -101,6 +103,7 @@ class VideoWriter:
         any_tag: bool = False,
         crf: float | None = None,
         packet: bytes = b"",
+        finish: Callable[[str], object] = lambda path: None,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             raise OutputError(
@@ -119,7 +122,7 @@ class VideoWriter:
             self._coding = replace(_STANDARD, options={**_STANDARD.options, "crf": f"{crf:g}"})
         self._movflags = movflags_for(self._metadata, any_tag)
         self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
-        self._before_rename, self._packet = before_rename, packet
+        self._before_rename, self._packet, self._finish = before_rename, packet, finish
         self._error: BaseException | None = None
         self._cancelled = False
         self._thread: threading.Thread | None = None
@@ -202,6 +205,7 @@ class VideoWriter:
         self._encoder.close()
         _append(self._temporary, xmp_box(self._metadata, self._packet))
         _check_complete(self._temporary, self.frames)
+        self._finish(self._temporary)
         with deferred():
             self._before_rename()
             self._folder.publish(self.path)

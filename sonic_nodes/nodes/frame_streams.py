@@ -14,6 +14,7 @@ from .lazy import lazy_import
 
 Report = Callable[..., None]  # report(done, total, preview or None): called while a chunk is made; may raise to end it
 CACHE_BYTES = 1 << 30
+SIGNATURE_ENDS = "The signature of the video (C2PA) ends here: sign the file with `sonic sign`, as the last step."
 
 
 class FrameStream(ABC):
@@ -132,6 +133,9 @@ class FileFrames(FrameStream):
                 shown = frame
         for _ in range(done, self.count):
             yield shown[None]
+
+    def notes(self):
+        return [SIGNATURE_ENDS] if self.clip.is_signed else []
 
     def time_of(self, index: int) -> float:
         """The middle of a frame's time, on the file's clock."""

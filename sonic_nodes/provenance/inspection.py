@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
+from ..errors import InstallError
 from ..media.files import regular_file
-from ..media.provenance import AIGC_TAG, IPTC_TERMS, consents_in, packet_of, record_of
+from ..media.provenance import AIGC_TAG, IPTC_TERMS, consents_in, manifest_bytes, packet_of, record_of
 from ..media.video_reader import open_video, video_stream
-from . import xmp
+from . import signing, xmp
 from .aigc import ASKED_FOR, IS_GENERATED, parsed
 
+MAX_MANIFEST_BYTES = 64 << 20
 SYNTHETIC = (
     "trainedAlgorithmicMedia",
     "compositeWithTrainedAlgorithmicMedia",
@@ -18,19 +20,21 @@ SYNTHETIC = (
 )
 
 
-def inspected(path: str) -> dict:
-    """{"file", "ai_generated", "label", "digital_source_type", "aigc", "consent", "visible_label", "xmp"}.
+def inspected(path: str, anchors: str | None = None) -> dict:
+    """{"file", "ai_generated", "label", "digital_source_type", "aigc", "consent", "visible_label", "xmp", "signature"}.
 
     ai_generated: whether anything in the file says so; that nothing does is no proof of the contrary. label: what this
     program wrote, else None. aigc: {"mp4": fields, "xmp": fields, "agree", "missing"}, or None. xmp: "read", "absent",
-    or why it was refused. InputError: the file is no video, or cannot be read.
+    or why it was refused. signature: what signing.verified says, with the state "unverified" where c2pa-python is not
+    installed, or None. anchors: a PEM file of certificates that are trusted. InputError: the file is no video, or
+    cannot be read.
     """
     name = repr(os.path.basename(path) or path)
     with regular_file(path, name) as file:
         with open_video(file, name) as container:
             video_stream(container, name)
             tags = dict(container.metadata)
-        packet = _packet(file)
+        packet, signature = _packet(file), _signature(file, anchors)
     record = record_of(tags) or {}
     source = packet["digital_source_type"] or record.get("digital_source_type")
     found = {
@@ -41,12 +45,14 @@ def inspected(path: str) -> dict:
         "consent": [entry for entry in map(_consent, consents_in(record)) if entry],
         "visible_label": _visible(record.get("visible_label")),
         "xmp": packet["state"],
+        "signature": signature,
     }
     return {"ai_generated": _says_generated(found)} | found
 
 
 def _says_generated(found: dict) -> bool:
-    terms = [str(url).removeprefix(IPTC_TERMS) for url in (found["digital_source_type"],) if url]
+    signed = (found["signature"] or {}).get("digital_source_type")
+    terms = [url.removeprefix(IPTC_TERMS) for url in (found["digital_source_type"], signed) if url]
     aigc = found["aigc"] or {}
     labels = [(aigc.get(place) or {}).get("Label") for place in ("mp4", "xmp")]
     return bool(found["label"] or IS_GENERATED in labels or set(terms) & set(SYNTHETIC))
@@ -88,3 +94,15 @@ def _visible(value) -> dict | None:
     if not isinstance(value, dict) or not isinstance(value.get("text"), str):
         return None
     return {key: value.get(key) for key in ("text", "corner", "size", "always")}
+
+
+def _signature(file, anchors: str | None) -> dict | None:
+    size = manifest_bytes(file)
+    if not size:
+        return None
+    if size > MAX_MANIFEST_BYTES:
+        return {"state": "invalid", "problems": [f"the manifest has {size} bytes"]}
+    try:
+        return signing.verified(file, anchors)
+    except InstallError as error:
+        return {"state": "unverified", "problems": [str(error)]}

@@ -29,6 +29,7 @@ def lines_of(found: dict) -> list[str]:
         *_consents(found["consent"]),
         *_visible(found["visible_label"]),
         *([f"XMP: {_cut(found['xmp'])}"] if found["xmp"].startswith("refused") else []),
+        *_signature(found["signature"]),
     ]
 
 
@@ -88,3 +89,21 @@ def _consent(consent: dict) -> list[str]:
 
 def _visible(visible: dict | None) -> list[str]:
     return [f"Visible label: {_cut(visible['text'])}, {_cut(visible['corner'])}"] if visible else []
+
+
+def _signature(signature: dict | None) -> list[str]:
+    if signature is None:
+        return ["Signature (C2PA): none"]
+    problems = ", ".join(map(_cut, signature["problems"]))
+    state = signature["state"]
+    if state == "unverified":
+        return ["Signature (C2PA): present, not verified", f"    {problems}"]
+    if state == "invalid":
+        return [f"Signature (C2PA): INVALID, the file or its manifest was changed ({problems})"]
+    by = f"{_cut(signature['signer'])}, {_cut(signature['issuer'])}"
+    lines = [
+        f"Signature (C2PA): whole and trusted, by {by}"
+        if state == "trusted"
+        else f"Signature (C2PA): whole, by {by}; not among the trusted authorities"
+    ]
+    return lines + [f"    made from: {_cut(title)}" for title in signature["ingredients"]]

@@ -13,12 +13,14 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..media.files import copy_video, regular_file
+from ..media.files import regular_file
 from ..media.provenance import packet_of
 from ..media.tags import copyable_tags
 from ..media.tracks import CarriedTracks, fits_mp4, played_audio
 from ..media.video_reader import Orientation, Orientations, clock_origin_s, decode, open_video, to_rgb, video_stream
 from ..media.video_writer import VideoWriter
+from ..provenance.signed_copy import copied, ending_note, finisher
+from ..provenance.signing import Signer
 from .frames import Smoother
 from .sound import PcmDecoder
 
@@ -32,24 +34,31 @@ class _Unchanged(Exception):
 
 
 def smooth_file(
-    path: str, output: str, strength: float = 0.5, protect_mouth: bool = True, lossless: bool = False
+    path: str,
+    output: str,
+    strength: float = 0.5,
+    protect_mouth: bool = True,
+    lossless: bool = False,
+    signer: Signer | None = None,
 ) -> dict:
     """Writes `output`. Returns {"output", "changed", "reason", "frames", ...}.
 
-    An MP4 in which nothing is corrected is copied byte for byte, unless `lossless` asks for its exact pixels.
+    An MP4 in which nothing is corrected is copied byte for byte, unless `lossless` asks for its exact pixels. signer:
+    signs what is written, except such a copy of a file that is signed.
     """
     name = repr(os.path.basename(path) or path)
     with regular_file(path, name) as file:
+        ending = ending_note(file, name, signer)
+        file.seek(0)
         try:
             with _SourceVideo(file, name) as source:
                 too_slow = source.fps < MIN_FPS
                 smoother = Smoother(0.0 if too_slow else strength, protect_mouth)
-                note, fps = "", float(source.fps)
-                _transfer(source, smoother, output, lossless)
-                note = source.note + source.angle_note()
+                fps = float(source.fps)
+                _transfer(source, smoother, output, lossless, finisher(signer, output, parent=path))
+                note = source.note + source.angle_note() + ending
         except _Unchanged:
-            file.seek(0)
-            copy_video(file, output)
+            note = copied(file, path, output, signer)
     report = smoother.report()
     changed = any(report[kind] for kind in ("shaken", "flickering", "noisy"))
     reason = smoother.summary()
@@ -61,7 +70,7 @@ def smooth_file(
     return {"output": os.path.abspath(output), "changed": changed, "reason": reason + note, **report}
 
 
-def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: bool) -> None:
+def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: bool, finish: Callable) -> None:
     first = source.first()
     height, width = first.shape[:2]
     decoder = None
@@ -83,6 +92,7 @@ def _transfer(source: _SourceVideo, smoother: Smoother, output: str, lossless: b
             pixel_aspect=source.pixel_aspect(),
             carried=source.carried,
             packet=source.packet,
+            finish=finish,
         ) as writer,
         tqdm(desc="smoothing", total=source.video.frames or None, file=sys.stderr, disable=None, leave=False) as bar,
     ):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from sonic_nodes.media import boxes
 from sonic_nodes.media.audio import Sound
-from sonic_nodes.media.provenance import metadata, read_back, xmp_packet
+from sonic_nodes.media.provenance import C2PA_UUID, metadata, read_back, xmp_packet
 from sonic_nodes.media.video_writer import VideoWriter
 from tests.nodes.fake_video import ExecutionBlocker, VideoFromComponents, VideoFromFile
 from tests.nodes.stub_engine import FRAMES, HEIGHT, WIDTH, Engine
@@ -267,6 +268,16 @@ def test_the_marks_of_a_file_stay(nodes, tmp_path):
         assert written(tmp_path / "b.mp4")[1]["AIGC"] == '{"Label":"1"}'
         with open(tmp_path / "b.mp4", "rb") as file:
             assert xmp_packet(file) == b"<x/>"
+
+
+def test_the_end_of_a_signature_is_said(nodes, tmp_path, comfy):
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 16, 16, metadata=TAGS) as writer:
+        writer.write(np.zeros((50, 16, 16, 3), np.uint8))
+    path.write_bytes(path.read_bytes() + boxes.box(b"uuid", C2PA_UUID + b"x"))
+    video = nodes["SonicLipSyncCalibrate"].execute(VideoFromFile(str(path)), TONE, 25.0, "measure", 200.0).args[5]
+    video.save_to(str(tmp_path / "b.mp4"))
+    assert "The signature of the video (C2PA) ends here" in comfy.texts[-1][1]
 
 
 def test_the_decoder_marks_its_clip(nodes, data, comfy, monkeypatch):
