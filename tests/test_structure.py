@@ -28,6 +28,7 @@ C_LAYERS: dict[str, set[str]] = {
     "repair": {"", "core", "gate"},
     "lipsync": {"", "core", "audio", "face"},
     "smooth": {"", "core", "face", "opencv"},
+    "watermark": {"", "core", "face"},
 }
 C_LAYERS["bindings"] = {"", *C_LAYERS}
 
@@ -43,6 +44,7 @@ PYTHON_LAYERS = (
     ("face",),
     ("portrait_limits",),
     ("portrait",),
+    ("watermark",),
     ("weights",),
     ("models",),
     ("memory",),

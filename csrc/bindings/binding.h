@@ -62,5 +62,6 @@ extern PyMethodDef sonic_py_lipsync_methods[];
 extern PyMethodDef sonic_py_smooth_methods[];
 extern PyMethodDef sonic_py_repair_methods[];
 extern PyMethodDef sonic_py_kernels_methods[];
+extern PyMethodDef sonic_py_watermark_methods[];
 
 #endif
