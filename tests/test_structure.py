@@ -28,6 +28,7 @@ C_LAYERS: dict[str, set[str]] = {
     "repair": {"", "core", "gate"},
     "lipsync": {"", "core", "audio", "face"},
     "smooth": {"", "core", "face", "opencv"},
+    "matting": {"", "core", "torch", "face"},
     "watermark": {"", "core", "face"},
 }
 C_LAYERS["bindings"] = {"", *C_LAYERS}
@@ -50,7 +51,7 @@ PYTHON_LAYERS = (
     ("memory",),
     ("engines",),
     ("pipeline",),
-    ("gate", "lipsync", "smooth"),
+    ("gate", "lipsync", "matting", "smooth"),
     ("commands", "nodes"),
     ("__main__",),
 )

@@ -2,6 +2,7 @@
 #include "bindings/binding.h"
 #include "face/face_operators.h"
 #include "kernels/kernel_operators.h"
+#include "matting/matting_operators.h"
 #include "models/block_operators.h"
 #include "models/network_operators.h"
 #include "models/unet/unet_operators.h"
@@ -12,9 +13,9 @@
 /* Registers every stage's table under the dispatcher namespace `space`. */
 static sonic_status register_all(const char *space)
 {
-    const sonic_operator *const tables[] = {sonic_tensor_operators, sonic_face_operators,  sonic_network_operators,
-                                            sonic_unet_operators,   sonic_block_operators, sonic_sampler_operators,
-                                            sonic_kernel_operators};
+    const sonic_operator *const tables[] = {sonic_tensor_operators, sonic_face_operators,   sonic_network_operators,
+                                            sonic_unet_operators,   sonic_block_operators,  sonic_sampler_operators,
+                                            sonic_kernel_operators, sonic_matting_operators};
     return sonic_operators_register(space, tables, sizeof tables / sizeof *tables);
 }
 

@@ -199,7 +199,7 @@ AtenTensorHandle sonic::meta_kernel(const char *op, const Argument *arguments, b
     if (x && op[strlen(op) - 1] == '_')
         return aoti_torch_new_tensor_handle(x->handle, &same) ? nullptr : same;
     if (is_one_of(op, {"aten::silu", "aten::gelu", "aten::relu", "aten::prelu", "aten::sigmoid", "aten::exp",
-                       "aten::sqrt", "aten::neg", "aten::clamp", "aten::empty_like"}))
+                       "aten::sqrt", "aten::neg", "aten::clamp", "aten::empty_like", "aten::hardswish"}))
         return like(x, st_shape(x));
     if (is_one_of(op, {"aten::mul", "aten::div", "aten::lerp"}))
         return meta_elementwise(x, y);

@@ -122,6 +122,11 @@ sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *w
 
 sonic_tensor *st_silu(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::silu").tensor(x).run(); }
 
+sonic_tensor *st_hard_swish(sonic_scope *scope, sonic_tensor *x)
+{
+    return Call(scope, "aten::hardswish").tensor(x).run();
+}
+
 sonic_tensor *st_exp(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::exp").tensor(x).run(); }
 
 sonic_tensor *st_sqrt(sonic_scope *scope, sonic_tensor *x) { return Call(scope, "aten::sqrt").tensor(x).run(); }

@@ -44,6 +44,7 @@ FUNCTION(relu, st_relu(s, x))
 FUNCTION(prelu, st_prelu(s, x, at(c, 1)))
 FUNCTION(sigmoid, st_sigmoid(s, x))
 FUNCTION(silu, st_silu(s, x))
+FUNCTION(hard_swish, st_hard_swish(s, x))
 FUNCTION(gelu, st_gelu(s, x))
 FUNCTION(exp_, st_exp(s, x))
 FUNCTION(sqrt_, st_sqrt(s, x))
@@ -147,6 +148,7 @@ static const struct {
     ENTRY(prelu),
     ENTRY(sigmoid),
     ENTRY(silu),
+    ENTRY(hard_swish),
     ENTRY(gelu),
     {"op=exp", exp_},
     {"op=sqrt", sqrt_},

@@ -107,6 +107,7 @@ def elementwise_cases():
     x, y = random(2, 6, 9, 11), random(2, 6, 1, 11)
     return {
         "silu": ((x,), (), F.silu),
+        "hard_swish": ((x * 4,), (), F.hardswish),
         "gelu": ((x,), (), F.gelu),
         "gelu of a permuted view": ((x.permute(0, 2, 3, 1),), (), F.gelu),
         "gelu of a part": ((x[:, 1:3],), (), F.gelu),
