@@ -2,6 +2,7 @@
 the next use reads them again from their memory-mapped files, which are mostly still in the page cache."""
 
 import copy
+import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -46,7 +47,20 @@ class SonicWeights(torch.nn.Module):
 
 
 class SonicPatcher(comfy.model_patcher.ModelPatcher):
-    """Frees the weights when it is detached, also where ComfyUI computes on the CPU and has no device to offload to."""
+    """Frees the weights when it is detached, also where ComfyUI computes on the CPU and has no device to offload to.
+
+    Newer versions of ComfyUI have dynamic VRAM: the weights of other models leave the card when an allocation needs
+    their room, so nothing has to be unloaded before ours are read. `is_dynamic` says so, but only while they are read:
+    ours do not leave by themselves, and whoever needs their room later has to unload them."""
+
+    being_read = False  # while these weights are loaded
+
+    def is_dynamic(self) -> bool:
+        return self.being_read and dynamic_vram()
+
+    def loaded_ram_size(self) -> int:
+        """For ComfyUI's log: bytes that a dynamic model keeps in system memory."""
+        return 0
 
     def detach(self, unpatch_all=True):
         model = super().detach(unpatch_all)
@@ -71,7 +85,7 @@ class PatcherBackedModels(Models):
         """Streamed weights are not ComfyUI's to load: it makes room for what the run needs on the card."""
         if stream:
             self._drop(key)
-            comfy.model_management.free_memory(self.work_bytes, torch.device(device))
+            free_for(self.work_bytes, torch.device(device))
             return super().tensors(key, dtype, device, stream)
         checked, device = self._get(key), torch.device(device)
         version = checked.stamp, dtype, device
@@ -84,7 +98,7 @@ class PatcherBackedModels(Models):
         """ComfyUI loads and unloads the copy, too. Of streamed weights only what stays on a card is copied."""
         device = torch.device(device)
         if key not in self._patchers:
-            comfy.model_management.free_memory(self.other_work_bytes, device)
+            free_for(self.other_work_bytes, device)
             return super().copy(key, device)
         if (key, device) not in self._copies:
             first = self._patchers[key][1]
@@ -135,8 +149,23 @@ def patcher_of(key: str, read_weights, size: int, device: torch.device) -> Sonic
 
 def load_tensors(patcher: SonicPatcher, work_bytes: int) -> dict[str, torch.Tensor]:
     """The patcher's tensors, after ComfyUI made room for them and for `work_bytes` more."""
-    comfy.model_management.load_models_gpu([patcher], memory_required=work_bytes, force_full_load=True)
+    patcher.being_read = True
+    try:
+        comfy.model_management.load_models_gpu([patcher], memory_required=work_bytes, force_full_load=True)
+    finally:
+        patcher.being_read = False
     return patcher.model.to(patcher.load_device).tensors()  # --novram leaves modules on the offload device
+
+
+def dynamic_vram() -> bool:
+    """Whether ComfyUI's weights leave the card on demand. Versions before 0.12 do not have the module."""
+    return getattr(sys.modules.get("comfy.memory_management"), "aimdo_enabled", False)
+
+
+def free_for(size: int, device: torch.device) -> None:
+    """ComfyUI unloads models until `size` bytes are free; those that leave on demand may stay."""
+    options = {"for_dynamic": True} if dynamic_vram() else {}
+    comfy.model_management.free_memory(size, device, **options)
 
 
 def budget(device: torch.device, own_bytes: int, others: Sequence[torch.device] = ()) -> Budget:
