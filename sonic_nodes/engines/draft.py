@@ -1,6 +1,7 @@
 """The built-in engine that needs no weights: speech -> mouth poses -> the portrait warped on its face mesh
 (csrc/draft)."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -10,6 +11,7 @@ import torch
 from ..errors import InputError, UsageError
 from ..extension.native import _sonic
 from ..models.constants import CHUNK, FPS
+from ..progress import progress_callback
 from .base import Description, Engine, Notify, description_in
 from .progress import Report
 from .settings import DraftOptions, DraftSettings, SharedSettings, limits
@@ -45,9 +47,7 @@ class DraftEngine(Engine):
         limits(SharedSettings, "seed").check("seed", seed)
         settings = settings or DraftSettings()
         frames = data["frames"]
-        codes = poses_of(data, seed, settings)
-        if progress:
-            progress(frames, frames)
+        codes = poses_of(data, seed, settings, progress)
         height, width = data["image"].shape[:2]
         # One zero, expanded: the shape that core nodes expect without the memory of a real latent.
         samples = torch.zeros(1).expand(frames, 4, height // 8, width // 8)
@@ -85,12 +85,22 @@ class DraftEngine(Engine):
         return Description(summary={"commanded": commanded})
 
 
-def poses_of(data: dict, seed: int, settings: DraftSettings) -> np.ndarray:
-    """float32 [frames, 8]. Raises InputError for sound far outside -1 to 1."""
-    try:
-        return _sonic.draft_poses(data["audio"], data["frames"], seed, settings.opening, settings.sway, settings.blink)
-    except ValueError as error:
-        raise InputError(str(error)) from None
+def poses_of(data: dict, seed: int, settings: DraftSettings, progress: Report | None = None) -> np.ndarray:
+    """float32 [frames, 8]. progress: told of the frames whose sound is analysed. Raises InputError for sound far
+    outside -1 to 1."""
+    frames = data["frames"]
+
+    def report(done, total, _):
+        progress(frames * done // max(total, 1), frames)
+
+    with progress_callback(report) if progress else contextlib.nullcontext():
+        try:
+            codes = _sonic.draft_poses(data["audio"], frames, seed, settings.opening, settings.sway, settings.blink)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    if progress:
+        progress(frames, frames)
+    return codes
 
 
 def rig_of(data: dict):

@@ -11,6 +11,7 @@ import pytest
 
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.media.audio import read_sound
+from sonic_nodes.progress import progress_callback
 
 RATE, FPS = 16000, 25
 OPENING, WIDTH, ROUNDING, PRESS, BLINK, SWAY_X, SWAY_Y, ROLL = range(8)
@@ -335,3 +336,38 @@ def test_ten_minutes_take_seconds(speech):
     poses = poses_of(sound)
     assert time.process_time() - started < 30  # processor time; 0.4 s on an idle machine, more under sanitizers
     assert abs(np.percentile(poses[:, OPENING], 95) - np.percentile(poses_of(speech)[:, OPENING], 95)) < 0.01
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_cancel_at_every_report_ends_the_work():
+    """A recording of 12 s reports twice in its bands and once or more in each of the seven steps after them."""
+    sound = 0.1 * np.sin(np.arange(12 * RATE, dtype=np.float32))
+    reports = []
+    with progress_callback(lambda done, total, _: reports.append((done, total)), interval_ms=0):
+        whole = poses_of(sound)
+    assert len(reports) >= 9 and reports[:2] == [(0, 2400), (2000, 2400)]
+    for last in range(1, len(reports) + 1):
+        seen = []
+
+        def stop(*report, seen=seen, last=last):
+            seen.append(report)
+            if len(seen) == last:
+                raise Stopped
+
+        with pytest.raises(Stopped), progress_callback(stop, interval_ms=0):
+            poses_of(sound)
+        assert len(seen) == last
+    assert np.array_equal(poses_of(sound), whole)
+
+
+def test_cancel_is_asked_for_often():
+    """In an hour of sound, by this thread's processor time."""
+    sound = np.resize(0.1 * np.sin(np.arange(RATE, dtype=np.float32)), 3600 * RATE)
+    times = [time.thread_time()]
+    with progress_callback(lambda *_: times.append(time.thread_time())):
+        poses_of(sound)
+    times.append(time.thread_time())
+    assert len(times) > 100 and np.diff(times).max() < 0.25

@@ -1,5 +1,6 @@
 """Every node that works long: progress and the time left under its own id, and its end soon after Cancel. Sonic
-Inference takes 0.25 s for 11 minutes with the draft engine; tests/engines/test_stopped.py has the Sonic engine.
+Inference is tried below the nodes: tests/draft/test_voice.py has the draft engine, tests/engines/test_stopped.py the
+other.
 """
 
 import sys

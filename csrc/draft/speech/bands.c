@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/progress.h"
+
 const float sonic_bands_edges_hz[SONIC_BANDS + 1] = {80,   200,  300,  400,  510,  630,  770,  920, 1080,
                                                      1270, 1480, 1720, 2000, 2320, 3150, 4400, 7500};
 
@@ -85,14 +87,19 @@ static float mean_of(const float *samples, int64_t count)
     return count ? (float)(sum / (double)count) : 0.0f;
 }
 
-void sonic_bands_measure(float *energies, int64_t hops, const float *samples, int64_t count)
+enum { REPORT_HOPS = 2000 }; /* 10 s of sound, about 10 ms of work */
+
+sonic_status sonic_bands_measure(float *energies, int64_t hops, const float *samples, int64_t count)
 {
+    sonic_status status;
     section sections[SECTIONS];
     float padded[SONIC_BANDS_HOP_SAMPLES], scale[SONIC_BANDS], offset = mean_of(samples, count);
     create_sections(sections);
     for (int b = 0; b < SONIC_BANDS; b++)
         scale[b] = 1.0f / (SONIC_BANDS_HOP_SAMPLES * centre_gain(b));
     for (int64_t hop = 0; hop < hops; hop++, energies += SONIC_BANDS) {
+        if (hop % REPORT_HOPS == 0 && (status = sonic_progress_report(hop, hops, NULL)) != SONIC_OK)
+            return status;
         int64_t start = hop * SONIC_BANDS_HOP_SAMPLES, left = count - start;
         int64_t valid = left < 0 ? 0 : left < SONIC_BANDS_HOP_SAMPLES ? left : SONIC_BANDS_HOP_SAMPLES;
         memset(padded, 0, sizeof padded);
@@ -102,4 +109,5 @@ void sonic_bands_measure(float *energies, int64_t hops, const float *samples, in
         for (int b = 0; b < SONIC_BANDS; b++)
             energies[b] *= scale[b];
     }
+    return SONIC_OK;
 }

@@ -17,7 +17,7 @@ extern const float sonic_bands_edges_hz[SONIC_BANDS + 1];
 
 /* energies [hops, SONIC_BANDS]: mean square per hop and band of samples [count], mono at SONIC_BANDS_RATE_HZ; samples
  * past `count` are zeros. Each band is a fourth-order Linkwitz-Riley high-pass and low-pass pair, scaled to gain 1 at
- * the band's centre; its delay (some ms) is not corrected. */
-void sonic_bands_measure(float *energies, int64_t hops, const float *samples, int64_t count);
+ * the band's centre; its delay (some ms) is not corrected. Reports progress in hops; SONIC_ERROR_CANCELLED. */
+sonic_status sonic_bands_measure(float *energies, int64_t hops, const float *samples, int64_t count);
 
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/progress.h"
 #include "core/scalar.h"
 enum {
     EDGE_HOPS = 16,      /* 80 ms: the share of a long gap that belongs to the consonant at its end */
@@ -34,9 +35,10 @@ static float smooth_sum(const float *energies, int64_t hops, int64_t hop, int fi
     return sum;
 }
 
-void sonic_bilabials_measure(sonic_bilabial_cues *cues, const float *energies, int64_t hops)
+sonic_status sonic_bilabials_measure(sonic_bilabial_cues *cues, const float *energies, int64_t hops)
 {
-    for (int64_t i = 0; i < hops; i++) {
+    sonic_status status = SONIC_OK;
+    for (int64_t i = 0; i < hops && (status = sonic_progress_poll_item(i)) == SONIC_OK; i++) {
         float dark = smooth_sum(energies, hops, i, 8, 10), bright = smooth_sum(energies, hops, i, 11, 13);
         cues[i].low = decibels(smooth_sum(energies, hops, i, 0, 2));
         cues[i].first = decibels(smooth_sum(energies, hops, i, 3, 7));
@@ -45,6 +47,7 @@ void sonic_bilabials_measure(sonic_bilabial_cues *cues, const float *energies, i
         cues[i].middle = decibels(dark + bright);
         cues[i].hiss = decibels(smooth_sum(energies, hops, i, 14, 15));
     }
+    return status;
 }
 
 /* A member of sonic_bilabial_cues. */
@@ -256,15 +259,18 @@ static float loud_middle(track t)
     return (float)bin - 140.0f + 0.5f;
 }
 
-void sonic_bilabials_find(float *shut, const sonic_bilabial_cues *cues, int64_t hops)
+sonic_status sonic_bilabials_find(float *shut, const sonic_bilabial_cues *cues, int64_t hops)
 {
     memset(shut, 0, (size_t)hops * sizeof *shut);
     if (!hops)
-        return;
+        return SONIC_OK;
     track t = {cues, hops};
     float loud = loud_middle(t);
     walk w = {shut, t, loud - faintest_peak_db, loud - floor_db, -1, 0, 0, 0};
     for (int64_t hop = 1; hop < hops; hop++) {
+        sonic_status status = sonic_progress_poll_item(hop - 1);
+        if (status != SONIC_OK)
+            return status;
         if (w.rising)
             step_rising(&w, hop);
         else
@@ -274,6 +280,7 @@ void sonic_bilabials_find(float *shut, const sonic_bilabial_cues *cues, int64_t 
         end_sound(&w);
     if (w.peak >= 0)
         mark_gap(&w, w.peak, -1, hops - 1);
+    return SONIC_OK;
 }
 
 enum { REACH_HOPS = 15 }; /* 75 ms to either side */

@@ -30,11 +30,11 @@ typedef struct sonic_bilabial_cues {
     float hiss;   /* 3150-7500 Hz */
 } sonic_bilabial_cues;
 
-/* cues [hops] from energies [hops, SONIC_BANDS]. */
-void sonic_bilabials_measure(sonic_bilabial_cues *cues, const float *energies, int64_t hops);
+/* cues [hops] from energies [hops, SONIC_BANDS]. SONIC_ERROR_CANCELLED. */
+sonic_status sonic_bilabials_measure(sonic_bilabial_cues *cues, const float *energies, int64_t hops);
 
-/* shut [hops]: likelihood that the lips are closed, 0 .. 1. */
-void sonic_bilabials_find(float *shut, const sonic_bilabial_cues *cues, int64_t hops);
+/* shut [hops]: likelihood that the lips are closed, 0 .. 1. SONIC_ERROR_CANCELLED. */
+sonic_status sonic_bilabials_find(float *shut, const sonic_bilabial_cues *cues, int64_t hops);
 
 /* How far the lips are shut in the middle of a video frame (SONIC_POSE_FPS), 0 .. 1: `shut` smoothed over 150 ms, in
  * which lips close and part (Loefqvist and Gracco 1997, J Speech Lang Hear Res 40: 877-893), scaled so that a closure

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "core/progress.h"
 #include "core/scalar.h"
+
 /* Weight of each band's energy in the opening: F1 of open vowels in full, the voice bar and F1 of closed vowels (below
  * 400 Hz) little, F2 half, frication hardly. */
 static const float vowel_weights[SONIC_BANDS] = {0.0f, 0.1f, 0.25f, 0.6f, 0.9f, 1.0f, 1.0f, 1.0f,
@@ -85,18 +87,22 @@ static void measure_one(sonic_mouth_pose *mouth, const float energy[SONIC_BANDS]
     mouth->width = spread_db(energy);
 }
 
-void sonic_mouth_pose_measure(sonic_mouth_pose *mouths, const float *energies, const float *amplitudes, int64_t hops,
-                              sonic_level level, const float *local)
+sonic_status sonic_mouth_pose_measure(sonic_mouth_pose *mouths, const float *energies, const float *amplitudes,
+                                      int64_t hops, sonic_level level, const float *local)
 {
     int64_t blocks = sonic_level_blocks(hops);
-    for (int64_t i = 0; i < hops; i++)
+    sonic_status status = SONIC_OK;
+    for (int64_t i = 0; i < hops && (status = sonic_progress_poll_item(i)) == SONIC_OK; i++)
         measure_one(&mouths[i], energies + i * SONIC_BANDS, amplitudes[i], level, sonic_level_at(local, blocks, i));
+    if (status != SONIC_OK)
+        return status;
     line usual = usual_spread(mouths, hops);
     for (int64_t i = 0; i < hops; i++) {
         float spread = (mouths[i].width - usual.at_rest - usual.per_opening * mouths[i].opening) / 12.0f;
         mouths[i].width = sonic_clampf(spread, -1.0f, 1.0f);
         mouths[i].rounding = sonic_clampf(-1.5f * spread - 0.5f, 0.0f, 1.0f);
     }
+    return SONIC_OK;
 }
 
 enum { BRIDGE_HOPS = 24 }; /* 120 ms */

@@ -16,9 +16,9 @@ typedef struct sonic_mouth_pose {
 /* amplitudes [hops]: amplitude in the vowel band over 15 ms windows, from energies [hops, SONIC_BANDS]. */
 void sonic_mouth_pose_amplitude(float *amplitudes, const float *energies, int64_t hops);
 
-/* mouths [hops]; local [sonic_level_blocks(hops)] from sonic_level_follow. */
-void sonic_mouth_pose_measure(sonic_mouth_pose *mouths, const float *energies, const float *amplitudes, int64_t hops,
-                              sonic_level level, const float *local);
+/* mouths [hops]; local [sonic_level_blocks(hops)] from sonic_level_follow. SONIC_ERROR_CANCELLED. */
+sonic_status sonic_mouth_pose_measure(sonic_mouth_pose *mouths, const float *energies, const float *amplitudes,
+                                      int64_t hops, sonic_level level, const float *local);
 
 /* openings [hops]: the mouths' openings with gaps filled. In a t, k or s between two vowels, up to 240 ms long, the jaw
  * does not return to rest: the mouth stays open by 30 % of the smaller neighbour. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "core/progress.h"
 #include "draft/speech/blink.h"
 #include "draft/speech/bilabials.h"
 #include "draft/speech/sway.h"
@@ -80,19 +81,51 @@ static sonic_status create_analysis(analysis *a, sonic_arena **arena, int64_t ho
     return SONIC_OK;
 }
 
-static void analyse(analysis *a, const float *samples, int64_t count)
+static sonic_status measure_level(analysis *a)
 {
-    sonic_bands_measure(a->energies, a->hops, samples, count);
     sonic_level_normalise(a->energies, a->hops);
     sonic_mouth_pose_amplitude(a->amplitudes, a->energies, a->hops);
     a->level = sonic_level_measure(a->amplitudes, a->hops);
+    return sonic_progress_poll();
+}
+
+static sonic_status subtract_noise(analysis *a)
+{
     sonic_level_subtract_noise(a->energies, a->hops);
+    return sonic_progress_poll();
+}
+
+static sonic_status follow_level(analysis *a)
+{
     sonic_mouth_pose_amplitude(a->amplitudes, a->energies, a->hops);
     sonic_level_follow(a->local, a->scratch, a->amplitudes, a->hops, a->level);
-    sonic_mouth_pose_measure(a->mouths, a->energies, a->amplitudes, a->hops, a->level, a->local);
+    return sonic_progress_poll();
+}
+
+static sonic_status measure_mouths(analysis *a)
+{
+    return sonic_mouth_pose_measure(a->mouths, a->energies, a->amplitudes, a->hops, a->level, a->local);
+}
+
+static sonic_status bridge_gaps(analysis *a)
+{
     sonic_mouth_pose_bridge(a->openings, a->mouths, a->hops);
-    sonic_bilabials_measure(a->cues, a->energies, a->hops);
-    sonic_bilabials_find(a->shut, a->cues, a->hops);
+    return sonic_progress_poll();
+}
+
+static sonic_status measure_bilabials(analysis *a) { return sonic_bilabials_measure(a->cues, a->energies, a->hops); }
+
+static sonic_status find_bilabials(analysis *a) { return sonic_bilabials_find(a->shut, a->cues, a->hops); }
+
+/* The bands take most of the time, so they alone report progress. */
+static sonic_status analyse(analysis *a, const float *samples, int64_t count)
+{
+    static sonic_status (*const steps[])(analysis *) = {measure_level, subtract_noise,    follow_level,  measure_mouths,
+                                                        bridge_gaps,   measure_bilabials, find_bilabials};
+    sonic_status status = sonic_bands_measure(a->energies, a->hops, samples, count);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && status == SONIC_OK; i++)
+        status = steps[i](a);
+    return status;
 }
 
 /* Openings above the natural one approach the widest that a pose allows. */
@@ -147,9 +180,11 @@ sonic_status sonic_voice_poses(float *poses, int64_t frames, const float *sample
     if (status != SONIC_OK)
         return status;
     memset(poses, 0, (size_t)frames * SONIC_POSE_COUNT * sizeof *poses);
-    analyse(&a, samples, count);
-    pose_mouth(poses, frames, &a);
+    if ((status = analyse(&a, samples, count)) == SONIC_OK)
+        pose_mouth(poses, frames, &a);
     sonic_arena_free(arena);
+    if (status != SONIC_OK)
+        return status;
     sonic_sway_add(poses, frames, params.seed, params.sway);
     sonic_blink_add(poses, frames, params.seed, params.blink);
     for (float *pose = poses; pose < poses + frames * SONIC_POSE_COUNT; pose += SONIC_POSE_COUNT)

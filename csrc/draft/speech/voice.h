@@ -35,7 +35,8 @@ sonic_voice_params sonic_voice_default_params(void);
 /* poses [frames, SONIC_POSE_COUNT] from samples [count], mono at 16 kHz (SONIC_BANDS_RATE_HZ). Frame i covers the sound
  * from i to i + 1 over SONIC_POSE_FPS seconds; frames past the end of the sound have the mouth at rest.
  * SONIC_ERROR_ARGUMENT for parameters outside their ranges and for samples that are not finite; SONIC_ERROR_MEMORY
- * before the work starts. */
+ * before the work starts. SONIC_ERROR_CANCELLED when the thread's progress callback (core/progress.h) asks for it; it
+ * is told of the hops of 5 ms that are analysed. */
 sonic_status sonic_voice_poses(float *poses, int64_t frames, const float *samples, int64_t count,
                                sonic_voice_params params);
 
