@@ -19,9 +19,9 @@ import numpy as np
 
 from sonic_nodes.errors import InputError
 from sonic_nodes.extension.native import _sonic
+from sonic_nodes.face_tracker import FaceTrack
 from sonic_nodes.lipsync import fix
 from sonic_nodes.lipsync.estimate import FIX_CONFIDENCE, estimate, mouth_tracker
-from sonic_nodes.lipsync.track import FaceTrack
 from sonic_nodes.media.audio import read_sound_at
 from sonic_nodes.media.video_reader import timed_frames
 

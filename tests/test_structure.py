@@ -43,6 +43,7 @@ PYTHON_LAYERS = (
     ("provenance",),
     ("kernels",),
     ("face",),
+    ("face_tracker",),
     ("portrait_limits",),
     ("portrait",),
     ("watermark",),

@@ -30,8 +30,8 @@ from sonic_nodes import pipeline
 from sonic_nodes.engines.draft import DraftEngine
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.face import LANDMARKS
+from sonic_nodes.face_tracker import FaceTracker
 from sonic_nodes.lipsync import estimate, fix
-from sonic_nodes.lipsync.track import FaceTracker
 from sonic_nodes.media.audio import read_sound, read_sound_at
 from sonic_nodes.media.image import read_picture
 from sonic_nodes.media.video_reader import timed_frames

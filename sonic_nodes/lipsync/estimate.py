@@ -12,9 +12,9 @@ from safetensors.numpy import load_file
 from ..errors import InstallError, is_out_of_memory, shortage
 from ..extension.native import _sonic
 from ..face import ASSETS
+from ..face_tracker import FaceTrack, FaceTracker
 from ..media.audio import Sound
 from ..media.voice import speech_notes
-from .track import FaceTrack, FaceTracker
 
 TICKS_PER_S = 100
 MOUTH_STEP, SOUND_STEP = 3, 4  # ticks between the taps of the weights: tools/fit_sync.py

@@ -9,8 +9,8 @@ from scipy.interpolate import LinearNDInterpolator
 from sonic_nodes import pipeline
 from sonic_nodes.engines.draft import DraftEngine
 from sonic_nodes.face import find_faces
+from sonic_nodes.face_tracker import FaceTrack
 from sonic_nodes.lipsync import estimate
-from sonic_nodes.lipsync.track import FaceTrack
 from sonic_nodes.media.audio import Sound, read_sound
 from sonic_nodes.media.image import read_picture
 

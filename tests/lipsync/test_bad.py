@@ -5,8 +5,8 @@ import functools
 import numpy as np
 import pytest
 
+from sonic_nodes.face_tracker import FaceTrack
 from sonic_nodes.lipsync import estimate, fix
-from sonic_nodes.lipsync.track import FaceTrack
 from sonic_nodes.media.audio import Sound
 from tests.lipsync.speaking import frames, rotated_head, speech, track, track_frames, with_samples
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from sonic_nodes.commands import cli
 from sonic_nodes.commands.sync import read_features
+from sonic_nodes.face_tracker import FaceTrack
 from sonic_nodes.lipsync import estimate, fix, plot
-from sonic_nodes.lipsync.track import FaceTrack
 from sonic_nodes.media.audio import Sound, read_sound_at, read_speech_at
 from sonic_nodes.media.video_reader import timed_frames
 from tests.lipsync import speaking

@@ -191,7 +191,7 @@ def test_a_wrong_frame_rate_shifts_nothing(nodes, images, fps):
 
 
 def test_cancel_stops_at_the_next_frame(nodes, images, comfy, monkeypatch):
-    from sonic_nodes.lipsync.track import FaceTracker
+    from sonic_nodes.face_tracker import FaceTracker
 
     seen = []
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from .. import face
+from . import face
 
 # the detector sees the frame at this size; faces large enough for lip sync are still found
 SEARCH_SIDE_PX = 640
@@ -35,11 +35,18 @@ class FaceTrack:
 
 
 class FaceTracker:
-    """Takes the frames of a clip in order. Of each it keeps features(mesh), the mesh being float32 [468, 3] in px."""
+    """Takes the frames of a clip in order. Of each it keeps features(mesh), the mesh being float32 [468, 3] in px.
 
-    def __init__(self, features: Callable[[np.ndarray], np.ndarray]) -> None:
+    choose(faces, hulls): which face of a frame is tracked. faces: largest first, in pixels of a reduced frame; hulls:
+    f32 [2, 2] each, in pixels of the frame."""
+
+    def __init__(
+        self,
+        features: Callable[[np.ndarray], np.ndarray],
+        choose: Callable[[list[face.Face], list[np.ndarray]], face.Face] = lambda faces, hulls: faces[0],
+    ) -> None:
         self.track = FaceTrack()
-        self._features = features
+        self._features, self._choose = features, choose
         self._missing = np.full_like(features(np.eye(MESH_POINTS, 3, dtype=np.float32)), np.nan)
         self._scene = 0
         self._mesh: np.ndarray | None = None
@@ -91,7 +98,7 @@ class FaceTracker:
         return _enlarged(found.mesh, factor) + origin if found.presence >= 0.5 else None
 
     def _detect(self, image: Image.Image, time_s: float) -> None:
-        """Detects faces in the whole frame; the largest is tracked unless the track already follows one of them."""
+        """Detects faces in the whole frame; the chosen one is tracked unless the track already follows one of them."""
         factor = max(1, round(max(image.size) / SEARCH_SIDE_PX))
         faces = face.find_faces(np.array(image.reduce(factor) if factor > 1 else image), thorough=False)
         self._checked_s = time_s
@@ -102,7 +109,7 @@ class FaceTracker:
         hulls = [_enlarged(found.hull_xyxy.reshape(2, 2), factor) for found in faces]
         if self._mesh is None or max(_overlap(hull, self._mesh) for hull in hulls) < SAME_FACE_IOU:
             self._scene += self._mesh is not None
-            self._mesh = _enlarged(faces[0].mesh, factor)
+            self._mesh = _enlarged(self._choose(faces, hulls).mesh, factor)
             self._mesh = self._track_mesh(image)  # at the resolution of every other frame
 
 
