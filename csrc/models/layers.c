@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "torch/device.h"
+#include "torch/streamed_weights.h"
 
 sonic_network sonic_network_at(sonic_operator_call *call, const char *prefix, ...)
 {
@@ -57,12 +58,14 @@ sonic_tensor *sonic_layer_find(const sonic_network *network, const char *name, .
     return sonic_weights_find(network->call->weights, "%s", full);
 }
 
-/* A matrix or convolution that waits in host memory while the network computes on a card: a copy there, which ends with
- * the scope. */
-static sonic_tensor *brought(sonic_scope *scope, const sonic_network *network, sonic_tensor *weight)
+/* A matrix or convolution that waits in host memory while the network computes on a card, there: in a buffer of the
+ * call, or a copy that ends with the scope. */
+static sonic_tensor *brought(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *weight)
 {
     if (st_shape(weight).dims < 2 || !st_computes_on_host(scope, weight))
         return weight;
+    if (network->call->streamed)
+        return sonic_streamed_weights_bring(network->call->streamed, scope, name, weight);
     const sonic_tensor *first = sonic_weights_find(network->call->weights, "conv_in.weight");
     return !first || st_computes_on_host(scope, first) ? weight : st_copy_to_device_of(scope, weight, first);
 }
@@ -74,7 +77,7 @@ sonic_tensor *sonic_layer_weight(sonic_scope *scope, const sonic_network *networ
     va_start(arguments, name);
     join(full, network, name, arguments);
     va_end(arguments);
-    return brought(scope, network, sonic_weights_get(scope, network->call->weights, "%s", full));
+    return brought(scope, network, full, sonic_weights_get(scope, network->call->weights, "%s", full));
 }
 
 void sonic_layer_probe(const sonic_network *network, sonic_tensor *x)

@@ -29,8 +29,9 @@ sonic_network sonic_network_part(const sonic_network *network, const char *name,
 /* Whether there is a weight of that name. */
 bool sonic_network_has(const sonic_network *network, const char *name, ...) SONIC_PRINTF(2, 3);
 /* The weight of that name. Where it is missing, sonic_layer_weight fails `scope` and sonic_layer_find returns NULL. A
- * weight in host memory of a UNet that computes on a card is copied there by sonic_layer_weight, for as long as the
- * scope: so the card holds the weights of a few layers at a time. */
+ * weight in host memory of a UNet that computes on a card is brought there by sonic_layer_weight: into a buffer, valid
+ * until another part's weights are asked for (torch/streamed_weights.h), or for as long as the scope. So the card holds
+ * the weights of a few layers at a time. */
 sonic_tensor *sonic_layer_weight(sonic_scope *scope, const sonic_network *network, const char *name, ...)
     SONIC_PRINTF(3, 4);
 sonic_tensor *sonic_layer_find(const sonic_network *network, const char *name, ...) SONIC_PRINTF(2, 3);

@@ -4,6 +4,7 @@
 #include "models/unet/unet_constants.h"
 #include "sampler/sampler.h"
 #include "sampler/sampler_operators.h"
+#include "torch/streamed_weights.h"
 
 enum { NUMBERS = 14 };
 
@@ -48,12 +49,14 @@ static sonic_status open_copy(copy *c, sonic_sampler_device *device, sonic_opera
     if (status)
         return status;
     sonic_unet_constants_each(&c->constants, find_constant, &c->call);
-    *device = (sonic_sampler_device){c->unet, &c->constants, sonic_weights_find(c->call.weights, "conv_in.weight")};
-    return SONIC_OK;
+    sonic_tensor *like = sonic_weights_find(c->call.weights, "conv_in.weight");
+    *device = (sonic_sampler_device){c->unet, &c->constants, like};
+    return sonic_streamed_weights_create(&c->call.streamed, call, prefix, like);
 }
 
 static void close_copy(copy *c)
 {
+    sonic_streamed_weights_free(c->call.streamed);
     sonic_unet_free(c->unet);
     sonic_weights_free(c->weights);
 }

@@ -87,6 +87,49 @@ sonic_tensor *st_copy_to_device_of(sonic_scope *scope, sonic_tensor *x, const so
     return scope->status ? nullptr : copy;
 }
 
+bool st_is_dense(const sonic_tensor *x)
+{
+    int64_t *strides = nullptr, last = 0;
+    sonic_shape shape = st_shape(x);
+    if (!x || st_count(x) == 0 || aoti_torch_get_strides(x->handle, &strides))
+        return false;
+    for (int32_t i = 0; i < shape.dims; i++)
+        last += (shape.size[i] - 1) * strides[i];
+    return last + 1 == st_count(x);
+}
+
+// `count` dimensions of x's memory, from `offset` values after its first one on.
+static sonic_tensor *shown(sonic_scope *scope, sonic_tensor *x, int64_t offset, int64_t count, const int64_t *sizes,
+                           const int64_t *strides)
+{
+    AtenTensorHandle handle = nullptr;
+    if (!x || !sonic::may_run(scope))
+        return nullptr;
+    if (aoti_torch__reinterpret_tensor(x->handle, count, sizes, strides, offset, &handle)) {
+        sonic::fail_with_exception(scope, "a view");
+        return nullptr;
+    }
+    return sonic::adopt(scope, handle, x);
+}
+
+void st_put(sonic_scope *scope, sonic_tensor *memory, int64_t offset, sonic_tensor *x)
+{
+    int64_t count = st_count(x), step = 1;
+    sonic_tensor *to = shown(scope, memory, offset, 1, &count, &step), *from = shown(scope, x, 0, 1, &count, &step);
+    st_release(sonic::Call(scope, "aten::copy_").tensor(to).tensor(from).boolean(true).run());
+    st_release(from);
+    st_release(to);
+}
+
+sonic_tensor *st_at(sonic_scope *scope, sonic_tensor *memory, int64_t offset, const sonic_tensor *x)
+{
+    int64_t *strides = nullptr;
+    sonic_shape shape = st_shape(x);
+    if (!x || aoti_torch_get_strides(x->handle, &strides))
+        return nullptr;
+    return shown(scope, memory, offset, shape.dims, shape.size, strides);
+}
+
 sonic_status st_current_stream(sonic_device device, void **stream)
 {
     using Function = int32_t (*)(int32_t device_index, void **stream);

@@ -25,6 +25,8 @@ extern "C" {
 
 #define SONIC_OPERATOR_MAX_OUTPUTS 16
 
+typedef struct sonic_streamed_weights sonic_streamed_weights; /* streamed_weights.h */
+
 typedef struct sonic_operator_call {
     sonic_scope *scope;
     sonic_tensor **tensors; /* [count], owned by `scope` */
@@ -39,6 +41,7 @@ typedef struct sonic_operator_call {
     const char *probe_names;
     int32_t probe_count;
     bool check_finite;
+    sonic_streamed_weights *streamed; /* NULL: each weight in host memory is copied when it is asked for */
 } sonic_operator_call;
 
 /* The tensor called `name` (printf format); NULL and a failed scope when there is none. */

@@ -1,4 +1,5 @@
-"""Marks in a device's work, for csrc/torch/event.h. PyTorch is loaded by then (loading.py)."""
+"""Marks in a device's work, for csrc/torch/event.h, and a second queue of work, for csrc/torch/copy_stream.h.
+PyTorch is loaded by then (loading.py)."""
 
 import sys
 import time
@@ -19,3 +20,29 @@ def query(event, wait: bool) -> bool:
         return past
     time.sleep(WAIT_S)
     return event.query()
+
+
+def new_stream(device_index: int):
+    """A torch.Stream beside the one that operators run on. Raises where the device has none."""
+    torch = sys.modules["torch"]
+    return torch.Stream(device=torch.device(torch.accelerator.current_accelerator().type, device_index))
+
+
+def enter(stream):
+    """This thread's operators on the stream's device run in it from now on. Returns what leave() takes."""
+    accelerator = sys.modules["torch"].accelerator
+    before = accelerator.current_device_index(), accelerator.current_stream(stream.device)
+    accelerator.set_stream(stream)
+    return before
+
+
+def leave(before) -> None:
+    device_index, stream = before
+    accelerator = sys.modules["torch"].accelerator
+    accelerator.set_stream(stream)
+    accelerator.set_device_index(device_index)  # set_stream has changed it, too
+
+
+def hold(device_index: int, event) -> None:
+    """What is queued from now on in the device's current stream begins after the event; the host goes on."""
+    sys.modules["torch"].accelerator.current_stream(device_index).wait_event(event)

@@ -11,6 +11,7 @@ __all__ = ["_sonic", "call"]
 
 torch, _sonic, _OPERATORS = load()
 _sonic.provide_events(events.record, events.query)
+_sonic.provide_streams(events.new_stream, events.enter, events.leave, events.hold)
 _LOADED_IN = os.getpid()
 
 

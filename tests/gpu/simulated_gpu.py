@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -33,6 +33,7 @@ COUNTERS = (
     "cache_clearings",
     "refused",
     "pinned",
+    "unordered",
 )
 
 
@@ -97,6 +98,8 @@ class SimulatedGpu:
         library.simulated_operators.restype = library.simulated_lines.restype = ctypes.c_char_p
         library.simulated_live.restype = library.simulated_peak.restype = ctypes.c_longlong
         library.simulated_counter.restype = library.simulated_allocations.restype = ctypes.c_long
+        library.simulated_clock.argtypes = [ctypes.c_long, ctypes.c_long]
+        library.simulated_clock_ns.restype = ctypes.c_long
         library.simulated_limit.argtypes = [ctypes.c_int, ctypes.c_longlong, ctypes.c_int]
         library.simulated_fail_allocations.argtypes = [ctypes.c_int, ctypes.c_long, ctypes.c_long, ctypes.c_int]
         library.simulated_lose.argtypes = [ctypes.c_int, ctypes.c_long]
@@ -186,6 +189,17 @@ class SimulatedGpu:
             yield
         finally:
             self.library.simulated_delay(0)
+
+    @contextlib.contextmanager
+    def clock(self, operator_us: float, mb_us: float) -> Iterator[Callable[[int], float]]:
+        """In the block, a clock for each stream of a device: seconds(device) until the device has done all that it was
+        given since the beginning of the block, if an operator and a MiB between it and host memory take so long and the
+        host is never late. It delays nothing."""
+        self.library.simulated_clock(round(1000 * operator_us), round(1000 * mb_us))
+        try:
+            yield lambda device: self.library.simulated_clock_ns(device) / 1e9
+        finally:
+            self.library.simulated_clock(0, 0)
 
     @contextlib.contextmanager
     def lost(self, device: int, after: int = 0) -> Iterator[None]:

@@ -39,6 +39,7 @@ at::Tensor to_device(const at::Tensor &x, at::Device device, bool with_values)
 {
     c10::DeviceGuard guard(device);
     at::Tensor made = at::empty_strided(x.sizes(), x.strides(), x.options().device(device));
+    use(made);
     if (with_values && x.numel())
         host_view(made).copy_(x);
     return made;
@@ -52,6 +53,7 @@ void check_same_device(const char *name, std::initializer_list<std::optional<at:
             TORCH_CHECK(on_device(*x) && (!first || *first == x->device()), "Expected all tensors to be on the same ",
                         "device, but got one on ", x->device(), " (simulated GPU, ", name, ")");
             first = x->device();
+            use(*x);
         }
 }
 
@@ -126,6 +128,7 @@ struct Boxed {
             TORCH_CHECK(!device || *device == x.device(), "Expected all tensors to be on the same device, but found ",
                         *device, " and ", x.device(), " (simulated GPU, ", name, ")");
             device = x.device();
+            use(x);
         } else
             TORCH_CHECK(takes_host_lists.count(name) || (x.dim() == 0 && takes_host_scalars.count(name)),
                         "Expected all tensors to be on the same device, but found a tensor on the CPU", shape_text(x),

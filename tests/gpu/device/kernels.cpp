@@ -91,8 +91,10 @@ at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool asynchro
                        : between                                ? "copy between devices"
                        : from.scalar_type() != to.scalar_type() ? "copy cast"
                                                                 : "copy";
+    use(from), use(to);
     record(name + (device_to_device || late ? "" : " (blocking)"), 2ll * (long long)to.nbytes(),
-           is_logging() ? shape_text(from) + " ->" + shape_text(to) : "");
+           is_logging() ? shape_text(from) + " ->" + shape_text(to) : "",
+           device_to_device ? 0 : (long long)to.nbytes());
     if (between)
         counters.between_devices++, meet(from.device().index(), to.device().index());
     if (count_only && device_to_device)

@@ -35,15 +35,16 @@ const struct {
                {"tf32", &counters.tf32},
                {"cache_clearings", &counters.cache_clearings},
                {"refused", &counters.refused},
-               {"pinned", &counters.pinned}};
+               {"pinned", &counters.pinned},
+               {"unordered", &counters.unordered}};
 
 } // namespace
 
 bool is_logging() { return logging; }
 
-void record(const std::string &name, long long bytes, const std::string &operands)
+void record(const std::string &name, long long bytes, const std::string &operands, long long copied)
 {
-    begin_work(current_device());
+    copied ? begin_copy(current_device(), copied) : begin_work(current_device());
     std::lock_guard<std::mutex> lock(records_lock);
     Tally &tally = tallies[current_device()][name];
     tally.calls++, tally.bytes += bytes;

@@ -1,6 +1,7 @@
 // The device's clock and events, device guard, and the hooks through which PyTorch knows it.
 #include "simulated.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -18,20 +19,40 @@ namespace
 using Clock = std::chrono::steady_clock;
 
 thread_local int current = 0;
+thread_local int stream_of[DEVICES] = {}; // the current one
+std::atomic<int> streams_made{0};
 std::atomic<long> delay_us{0}; // of one operator
+// Of the clock that runs beside, for a host that is never late: an operator, and a MiB between device and host.
+std::atomic<long> operator_ns{0}, mb_ns{0};
 std::atomic<bool> has_bfloat16{true}, has_float16{true};
 std::atomic<int> device_count{DEVICES};
 std::atomic<long> works_left[DEVICES] = {{-1}, {-1}}; // operators until the device is lost; below 0: it is not
 
 struct Arrival {
-    int device;
     Clock::time_point due;
     at::Tensor values, target;
 };
 
 std::mutex clock_lock;
-Clock::time_point busy_until[DEVICES];
+Clock::time_point busy_until[DEVICES][STREAMS];
+long clock_ns[DEVICES][STREAMS];
 std::vector<Arrival> arrivals;
+
+// Vector clocks (Mattern 1989). Of a stream: how much of each stream's work comes before what it is given next. The
+// last row of a device is the host's: what it knows to be done.
+struct Order {
+    long after[STREAMS] = {};
+
+    void join(const Order &other)
+    {
+        for (int i = 0; i < STREAMS; i++)
+            after[i] = std::max(after[i], other.after[i]);
+    }
+};
+
+constexpr int HOST = STREAMS;
+Order orders[DEVICES][STREAMS + 1];
+std::map<const void *, Order> uses; // of each block of memory, freed ones included: the last work of each stream on it
 
 void arrive(Clock::time_point now)
 {
@@ -60,16 +81,55 @@ void wait_until(Clock::time_point point)
     is_past(point);
 }
 
-Clock::time_point end_of_work(int device)
+// All that was queued on the device, and its streams' clocks.
+Clock::time_point end_of_work(int device, Order *order)
 {
     std::lock_guard<std::mutex> lock(clock_lock);
-    return busy_until[device];
+    Clock::time_point end = busy_until[device][0];
+    for (int i = 0; i < STREAMS; i++) {
+        end = std::max(end, busy_until[device][i]);
+        order->join(orders[device][i]);
+    }
+    return end;
+}
+
+// The host has seen the end of that work.
+void host_knows(int device, const Order &order)
+{
+    std::lock_guard<std::mutex> lock(clock_lock);
+    orders[device][HOST].join(order);
 }
 
 struct Event {
     Clock::time_point due;
     int device = 0;
+    Order order;
+    long ns = 0;
 };
+
+Event mark(const c10::Stream &stream)
+{
+    std::lock_guard<std::mutex> lock(clock_lock);
+    int device = stream.device_index(), number = (int)stream.id();
+    return {busy_until[device][number], device, orders[device][number], clock_ns[device][number]};
+}
+
+// What the stream is given from now on begins after the event.
+void hold(const Event &event, const c10::Stream &stream)
+{
+    std::lock_guard<std::mutex> lock(clock_lock);
+    int device = stream.device_index(), number = (int)stream.id();
+    busy_until[device][number] = std::max(busy_until[device][number], event.due);
+    if (event.device != device)
+        return;
+    orders[device][number].join(event.order);
+    clock_ns[device][number] = std::max(clock_ns[device][number], event.ns);
+}
+
+c10::Stream numbered(int device, int number)
+{
+    return c10::Stream(c10::Stream::UNSAFE, c10::Device(KIND, (c10::DeviceIndex)device), number);
+}
 
 struct Guard final : c10::impl::DeviceGuardImplInterface {
     static constexpr c10::DeviceType static_type = KIND;
@@ -92,9 +152,22 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     {
         current = device.index() >= 0 ? device.index() : current;
     }
-    c10::Stream getStream(c10::Device device) const override { return c10::Stream(c10::Stream::DEFAULT, device); }
-    c10::Stream getDefaultStream(c10::Device device) const override { return getStream(device); }
-    c10::Stream exchangeStream(c10::Stream stream) const override { return getStream(stream.device()); }
+    c10::Stream getStream(c10::Device device) const override
+    {
+        int index = device.has_index() ? device.index() : current;
+        return numbered(index, stream_of[index]);
+    }
+    c10::Stream getDefaultStream(c10::Device device) const override { return numbered(device.index(), 0); }
+    c10::Stream getNewStream(c10::Device device, int) const override
+    {
+        return numbered(device.has_index() ? device.index() : current, 1 + streams_made++ % (STREAMS - 1));
+    }
+    c10::Stream exchangeStream(c10::Stream stream) const override
+    {
+        c10::Stream before = getStream(stream.device());
+        stream_of[stream.device_index()] = (int)stream.id();
+        return before;
+    }
     c10::DeviceIndex deviceCount() const noexcept override { return (c10::DeviceIndex)device_count.load(); }
     c10::DeviceCapability getDeviceCapability(c10::Device) const override
     {
@@ -108,17 +181,34 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     {
         if (!*event)
             *event = new Event{};
-        *(Event *)*event = {end_of_work(stream.device_index()), stream.device_index()};
+        *(Event *)*event = mark(stream);
     }
-    void block(void *, const c10::Stream &) const override {} // one stream a device: in order already
-    bool queryEvent(void *event) const override
+    void block(void *event, const c10::Stream &stream) const override
     {
         if (event)
-            check_not_lost(((Event *)event)->device);
-        return !event || is_past(((Event *)event)->due);
+            check_not_lost(stream.device_index()), hold(*(Event *)event, stream);
     }
-    void synchronizeEvent(void *event) const override { wait_until(((Event *)event)->due); }
-    bool queryStream(const c10::Stream &stream) const override { return is_past(end_of_work(stream.device_index())); }
+    bool queryEvent(void *event) const override
+    {
+        if (!event)
+            return true;
+        const Event &asked = *(Event *)event;
+        check_not_lost(asked.device);
+        bool past = is_past(asked.due);
+        if (past)
+            host_knows(asked.device, asked.order);
+        return past;
+    }
+    void synchronizeEvent(void *event) const override
+    {
+        wait_until(((Event *)event)->due);
+        host_knows(((Event *)event)->device, ((Event *)event)->order);
+    }
+    bool queryStream(const c10::Stream &stream) const override
+    {
+        Event end = mark(stream);
+        return queryEvent(&end);
+    }
     void synchronizeStream(const c10::Stream &stream) const override { wait_for(stream.device_index()); }
     void synchronizeDevice(c10::DeviceIndex device) const override { wait_for(device); }
 };
@@ -152,25 +242,53 @@ void check_not_lost(int device) { TORCH_CHECK(works_left[device] != 0, "CUDA err
 void meet(int device, int other)
 {
     std::lock_guard<std::mutex> lock(clock_lock);
-    busy_until[device] = busy_until[other] = std::max(busy_until[device], busy_until[other]);
+    Clock::time_point &here = busy_until[device][stream_of[device]], &there = busy_until[other][stream_of[other]];
+    here = there = std::max(here, there);
 }
 
-void begin_work(int device)
+static void work(int device, long ns)
 {
     check_not_lost(device);
     if (works_left[device] > 0)
         works_left[device]--;
-    long us = delay_us;
-    if (!us)
-        return;
     std::lock_guard<std::mutex> lock(clock_lock);
-    busy_until[device] = std::max(busy_until[device], Clock::now()) + std::chrono::microseconds(us);
+    int stream = stream_of[device];
+    clock_ns[device][stream] += ns;
+    if (long us = delay_us)
+        busy_until[device][stream] = std::max(busy_until[device][stream], Clock::now()) + std::chrono::microseconds(us);
+}
+
+void begin_work(int device) { work(device, operator_ns); }
+
+void begin_copy(int device, long long bytes) { work(device, (long)(bytes * mb_ns >> 20)); }
+
+void use(const at::Tensor &x)
+{
+    if (!on_device(x) || !x.numel())
+        return;
+    int device = x.device().index(), stream = stream_of[device];
+    std::lock_guard<std::mutex> lock(clock_lock);
+    Order &last = uses[x.storage().data()], &now = orders[device][stream];
+    now.join(orders[device][HOST]);
+    for (int i = 0; i < STREAMS; i++)
+        if (i != stream && last.after[i] > now.after[i]) {
+            counters.unordered++;
+            break;
+        }
+    last.after[stream] = ++now.after[stream];
+}
+
+static void finish(int device)
+{
+    Order order;
+    wait_until(end_of_work(device, &order));
+    host_knows(device, order);
 }
 
 void wait_for(int device)
 {
     check_not_lost(device);
-    wait_until(end_of_work(device));
+    finish(device);
 }
 
 void copy_later(int device, const at::Tensor &source, const at::Tensor &target)
@@ -178,7 +296,7 @@ void copy_later(int device, const at::Tensor &source, const at::Tensor &target)
     at::Tensor values = source.to(target.scalar_type()).clone(at::MemoryFormat::Contiguous);
     memset(target.mutable_data_ptr(), 0xff, target.nbytes());
     std::lock_guard<std::mutex> lock(clock_lock);
-    arrivals.push_back({device, busy_until[device], values, target});
+    arrivals.push_back({busy_until[device][stream_of[device]], values, target});
 }
 
 } // namespace simulated
@@ -190,7 +308,24 @@ void simulated_delay(long us)
     simulated::delay_us = us;
     if (!us)
         for (int i = 0; i < simulated::DEVICES; i++)
-            simulated::wait_until(simulated::end_of_work(i));
+            simulated::finish(i);
+}
+
+// Sets the clock to 0 on all devices.
+void simulated_clock(long ns_of_operator, long ns_of_mb)
+{
+    std::lock_guard<std::mutex> lock(simulated::clock_lock);
+    simulated::operator_ns = ns_of_operator, simulated::mb_ns = ns_of_mb;
+    for (auto &device : simulated::clock_ns)
+        for (long &ns : device)
+            ns = 0;
+}
+
+// When the device has done all that it was given.
+long simulated_clock_ns(int device)
+{
+    std::lock_guard<std::mutex> lock(simulated::clock_lock);
+    return *std::max_element(simulated::clock_ns[device], simulated::clock_ns[device] + simulated::STREAMS);
 }
 
 void simulated_types(int float16, int bfloat16)

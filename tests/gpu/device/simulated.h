@@ -18,6 +18,7 @@ namespace simulated
 {
 
 constexpr int DEVICES = 2;
+constexpr int STREAMS = 4; // of a device; number 0 is the default one
 constexpr auto KIND = c10::DeviceType::PrivateUse1;
 
 // memory.cpp
@@ -33,8 +34,14 @@ c10::Allocator *pinned_allocator();
 
 int current_device();
 void register_hooks();
-// Work of one operator begins on the device: with a delay set, it ends that much later.
+// Work of one operator begins in the device's current stream: with a delay set, it ends that much later. The clock goes
+// on by what an operator takes there.
 void begin_work(int device);
+// The same for a copy of so many bytes between the device and host memory.
+void begin_copy(int device, long long bytes);
+// The current stream uses x's memory. Counts unordered uses: of memory that another stream has used last, and neither
+// an event nor the host has put that before what this stream does.
+void use(const at::Tensor &x);
 // As a copy between CUDA devices: it begins when both have done their work, and both go on when it ends.
 void meet(int device, int other);
 // Fails as CUDA does on a card that was lost.
@@ -57,12 +64,14 @@ struct Counters {
     std::atomic<long> cache_clearings{0}; // emptyCache
     std::atomic<long> refused{0};         // allocations
     std::atomic<long> pinned{0};          // allocations of pinned memory
+    std::atomic<long> unordered{0};       // uses of memory by two streams that nothing has put in order
 };
 extern Counters counters;
 // Whether operators are counted and not computed: results have shapes and no values.
 extern std::atomic<int> count_only;
-// One operator: its name, the bytes that it reads and writes, and its operands for the log.
-void record(const std::string &name, long long bytes, const std::string &operands);
+// One operator: its name, the bytes that it reads and writes, and its operands for the log. copied: of these bytes, the
+// ones that cross between the device and host memory.
+void record(const std::string &name, long long bytes, const std::string &operands, long long copied = 0);
 bool is_logging();
 // " [2,3]", with the strides where it is not contiguous.
 std::string shape_text(const at::Tensor &x);
