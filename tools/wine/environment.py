@@ -51,8 +51,9 @@ def variables(prefix: Path) -> dict[str, str]:
         **os.environ,
         "WINEPREFIX": str(prefix),
         "WINEDEBUG": os.environ.get("WINEDEBUG", "-all"),
-        # our ucrtbase.dll; no .NET, no browser, no window with a backtrace
-        "WINEDLLOVERRIDES": "ucrtbase=n,b;mscoree=;mshtml=;winedbg.exe=",
+        # our ucrtbase.dll; no .NET, no browser, no window with a backtrace; and no desktop, which FFmpeg's libavdevice
+        # would start and which would hold the pipes of that process after its end
+        "WINEDLLOVERRIDES": "ucrtbase=n,b;mscoree=;mshtml=;winedbg.exe=;explorer.exe=",
         "KMP_AFFINITY": "disabled",
         "OPENBLAS_CORETYPE": "Sandybridge",
     }
