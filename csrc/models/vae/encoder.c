@@ -12,7 +12,7 @@ static sonic_tensor *down_level(sonic_scope *scope, const sonic_network *level, 
 {
     for (int j = 0; sonic_network_has(level, "block.%d.conv1.weight", j); j++) {
         sonic_network block = sonic_network_part(level, "block.%d", j);
-        x = sonic_vae_res_block(scope, &block, x);
+        x = sonic_vae_res_block(scope, &block, x, SONIC_VAE_PART_VALUES);
         sonic_layer_probe(&block, x);
     }
     return sonic_network_has(level, "downsample.conv.weight") ? downsample(scope, level, x) : x;
@@ -22,9 +22,9 @@ static sonic_tensor *middle(sonic_scope *scope, const sonic_network *net, sonic_
 {
     sonic_network first = sonic_network_part(net, "mid.block_1"), attention = sonic_network_part(net, "mid.attn_1"),
                   second = sonic_network_part(net, "mid.block_2");
-    x = sonic_vae_res_block(scope, &first, x);
+    x = sonic_vae_res_block(scope, &first, x, SONIC_VAE_PART_VALUES);
     x = sonic_vae_attention(scope, &attention, x);
-    x = sonic_vae_res_block(scope, &second, x);
+    x = sonic_vae_res_block(scope, &second, x, SONIC_VAE_PART_VALUES);
     sonic_layer_probe(&second, x);
     return x;
 }

@@ -1,6 +1,5 @@
 #include "models/vae/video.h"
 
-enum { GROUPS = 32 };
 static const double temporal_epsilon = 1e-5;
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -9,12 +8,12 @@ static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* x [frames, c, h, w] is released. */
 static sonic_tensor *spatial_block(sonic_scope *scope, const sonic_network *upsample, const sonic_network *block,
-                                   sonic_tensor *x)
+                                   sonic_tensor *x, int64_t part_values)
 {
     if (upsample)
         x = sonic_layer_conv2d(scope, upsample, "upsample.conv", st_take(st_resize_nearest(scope, st_take(x), 2)), 1,
                                1);
-    return sonic_vae_res_block(scope, block, x);
+    return sonic_vae_res_block(scope, block, x, part_values);
 }
 
 /* How many frames of the block's input or output, whichever is larger, have at most `part_values` values; 1 at least.
@@ -33,14 +32,14 @@ static sonic_tensor *spatial_blocks(sonic_scope *outer, const sonic_network *ups
 {
     int64_t frames = st_size(x, 0), step = frames_per_part(upsample, block, x, part_values);
     if (step >= frames)
-        return spatial_block(outer, upsample, block, x);
+        return spatial_block(outer, upsample, block, x, part_values);
     sonic_scope s;
     sonic_scope_open(&s, outer);
     bool in_place = !upsample && !sonic_network_has(block, "nin_shortcut.weight");
     sonic_tensor *out = in_place ? x : NULL;
     for (int64_t at = 0; at < frames && !s.status; at += step) {
         int64_t count = min64(step, frames - at);
-        sonic_tensor *y = spatial_block(&s, upsample, block, st_slice(&s, x, 0, at, count));
+        sonic_tensor *y = spatial_block(&s, upsample, block, st_slice(&s, x, 0, at, count), part_values);
         out = out ? out : st_empty_images(&s, y, frames);
         sonic_tensor *target = st_slice(&s, out, 0, at, count);
         st_copy_in_place(&s, target, st_take(y));
@@ -115,57 +114,26 @@ static sonic_tensor *temporal_whole(sonic_scope *scope, const time_stack *stack,
     return as_frames(scope, st_take(t), rows, columns);
 }
 
-static void copy_to(sonic_scope *scope, sonic_tensor *video, int64_t dim, int64_t at, sonic_tensor *part)
-{
-    sonic_tensor *target = st_slice(scope, video, dim, at, st_size(part, (int32_t)dim));
-    st_copy_in_place(scope, target, st_take(part));
-    st_release(target);
-}
-
-/* to = SiLU(GN(from)), in place where both are the same; each part holds whole groups of channels. */
-static void normalise(sonic_scope *scope, const sonic_network *network, const char *name, sonic_tensor *to,
-                      sonic_tensor *from, int64_t parts)
-{
-    sonic_tensor *weight = sonic_layer_weight(scope, network, "%s.weight", name),
-                 *bias = sonic_layer_weight(scope, network, "%s.bias", name);
-    int64_t count = st_size(from, 1) / parts;
-    for (int64_t i = 0; i < parts && !scope->status; i++) {
-        sonic_tensor *w = st_slice(scope, weight, 0, i * count, count), *b = st_slice(scope, bias, 0, i * count, count);
-        sonic_tensor *n = st_group_norm(scope, st_take(st_slice(scope, from, 1, i * count, count)), GROUPS / parts,
-                                        st_take(w), st_take(b), temporal_epsilon);
-        copy_to(scope, to, 1, i * count, st_silu_in_place(scope, n));
-    }
-}
-
 /* In place, a range of positions at a time. */
 static void convolve(sonic_scope *scope, sonic_tensor *video, sonic_tensor *weight, sonic_tensor *bias, int64_t parts)
 {
     int64_t positions = st_size(video, 3), count = (positions + parts - 1) / parts;
     for (int64_t at = 0; at < positions && !scope->status; at += count) {
         sonic_tensor *part = st_slice(scope, video, 3, at, min64(count, positions - at));
-        copy_to(scope, video, 3, at, convolve_video(scope, st_take(part), weight, bias));
+        sonic_vae_copy_to(scope, video, 3, at, convolve_video(scope, st_take(part), weight, bias));
     }
 }
 
 static sonic_tensor *temporal_in_parts(sonic_scope *scope, const time_stack *stack, sonic_tensor *y, int64_t parts)
 {
     sonic_tensor *t = st_empty_images(scope, y, st_size(y, 0)), *video = as_video(scope, t), *from = as_video(scope, y);
-    normalise(scope, &stack->network, "in_layers.0", video, from, parts);
+    sonic_vae_norm_silu(scope, &stack->network, "in_layers.0", video, from, parts, temporal_epsilon);
     convolve(scope, video, stack->weight[0], stack->bias[0], parts);
-    normalise(scope, &stack->network, "out_layers.0", video, video, parts);
+    sonic_vae_norm_silu(scope, &stack->network, "out_layers.0", video, video, parts, temporal_epsilon);
     convolve(scope, video, stack->weight[1], stack->bias[1], parts);
     st_release(from);
     st_release(video);
     return t;
-}
-
-/* A power of two, so that it divides the number of groups. */
-static int64_t part_count(const sonic_tensor *y, int64_t part_values)
-{
-    int64_t parts = 1;
-    while (parts < GROUPS && st_count(y) > parts * part_values)
-        parts *= 2;
-    return parts;
 }
 
 /* y += s t(y). y [f, c, h, w] is taken; group normalisation spans all frames. */
@@ -175,7 +143,7 @@ static sonic_tensor *temporal_block(sonic_scope *outer, const sonic_network *blo
     sonic_scope s;
     sonic_scope_open(&s, outer);
     time_stack stack = time_stack_open(&s, block);
-    int64_t parts = part_count(y, part_values);
+    int64_t parts = sonic_vae_norm_parts(y, part_values);
     sonic_tensor *t = parts == 1 ? temporal_whole(&s, &stack, y) : temporal_in_parts(&s, &stack, y, parts);
     y = st_return(&s, st_add_in_place(&s, y, st_take(t)));
     return sonic_scope_close(&s) == SONIC_OK ? y : NULL;

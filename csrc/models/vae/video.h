@@ -1,16 +1,14 @@
 /* video.h - the blocks of the temporal decoder of Stable Video Diffusion (Blattmann et al. 2023): a spatial res block
  * in each frame, then a temporal one over the frames of a chunk.
  *
- * Large videos are processed in parts, so peak memory is two videos and a few parts. Spatial parts are frames. Temporal
- * parts are groups of channels for group normalisation and ranges of positions for convolution, whose spatial kernel is
- * 1 x 1: the result is mathematically the same. The split depends on shapes alone, so pixels do not depend on free
- * memory. */
+ * Large videos are processed in parts, so peak memory is two videos and a few parts. Spatial parts are frames (block.h
+ * has the parts of a frame). Temporal parts are groups of channels for group normalisation and ranges of positions for
+ * convolution, whose spatial kernel is 1 x 1: the result is mathematically the same. The split depends on shapes alone,
+ * so pixels do not depend on free memory. */
 #ifndef SONIC_MODELS_VAE_VIDEO_H
 #define SONIC_MODELS_VAE_VIDEO_H
 
 #include "models/vae/block.h"
-
-#define SONIC_VAE_PART_VALUES (1 << 25) /* values in a part; a part holds one frame at least */
 
 /* A spatial res block, then a temporal one. x [f, c, h, w] is released -> [f, out, h, w], or [f, out, 2 h, 2 w] with
  * `upsample`, the level whose upsampling comes first, or NULL. `part_values`: SONIC_VAE_PART_VALUES except in tests. */

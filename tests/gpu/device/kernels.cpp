@@ -97,12 +97,12 @@ at::Tensor copy_from(const at::Tensor &from, const at::Tensor &to, bool asynchro
            device_to_device ? 0 : (long long)to.nbytes());
     if (between)
         counters.between_devices++, meet(from.device().index(), to.device().index());
-    if (count_only && device_to_device)
-        return to;
     if (late && !on_device(to))
         return copy_later(device.index(), host_view(from), to), to;
     if (!device_to_device && !late)
         wait_for(device.index());
+    if (count_only && on_device(to))
+        return to;
     host_view(to).copy_(host_view(from));
     return to;
 }

@@ -80,7 +80,7 @@ size_t take_offset(Arena &arena, size_t *size)
 
 struct Block {
     int device;
-    size_t offset, size;
+    size_t offset, size, asked; // size: of its addresses, which may be those of a larger one before
 };
 
 void release(void *context)
@@ -89,7 +89,7 @@ void release(void *context)
     std::lock_guard<std::mutex> lock(memory_lock);
     Arena &arena = arenas[block->device];
     arena.freed.emplace(block->size, block->offset);
-    arena.live -= block->size;
+    arena.live -= block->asked;
     if (block->size > LARGE)
         madvise(arena.host + block->offset, block->size, MADV_DONTNEED);
     delete block;
@@ -103,10 +103,10 @@ struct DeviceMemory final : c10::DeviceAllocator {
         Arena &arena = arenas[device];
         size_t size = (bytes + PAGE - 1) / PAGE * PAGE + PAGE; // an address behind each block belongs to none
         check_room(arena, device, size);
-        size_t offset = take_offset(arena, &size);
-        arena.live += size;
+        size_t asked = size, offset = take_offset(arena, &size);
+        arena.live += asked;
         arena.peak = std::max(arena.peak, arena.live);
-        return {arena.device + offset, new Block{device, offset, size}, &release,
+        return {arena.device + offset, new Block{device, offset, size, asked}, &release,
                 at::Device(KIND, (c10::DeviceIndex)device)};
     }
     at::DeleterFnPtr raw_deleter() const override { return nullptr; }
