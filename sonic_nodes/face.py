@@ -171,6 +171,12 @@ def fit_face(image: np.ndarray, box_xyxy) -> Face:
     return _faces("face_fit", image, [float(v) for v in box_xyxy])[0]
 
 
+def of_mesh(mesh: np.ndarray) -> Face:
+    """A face of which only the mesh [468, 3] is known."""
+    hull = np.concatenate([mesh[:, :2].min(0), mesh[:, :2].max(0)])
+    return Face(0.0, 1.0, hull, np.zeros((6, 2), np.float32), mesh, hull)
+
+
 def track_face(image: np.ndarray, before: np.ndarray) -> Face:
     """The face whose mesh was `before` [468, 3] in the previous frame of a video: one run of the mesh network. A
     `presence` below 0.5 means that it is lost."""

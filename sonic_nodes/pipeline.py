@@ -3,11 +3,14 @@
 Used by the nodes and the command line; knows neither ComfyUI nor files.
 """
 
+from functools import partial
+
 import numpy as np
 
 from . import face, portrait
+from .dub.portrait import follow
 from .engines.settings import PrepareSettings, SharedSettings, limits
-from .errors import InputError
+from .errors import InputError, UsageError
 from .media.voice import speech_notes
 from .models.constants import FPS
 
@@ -32,7 +35,7 @@ def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None
     version 1; image uint8 [H, W, 3], sides multiples of 64; source uint8, the picture as given; crop_xyxy and face_xyxy
     in source pixels; mesh float32 [468, 3] in image pixels; mask float32 [H, W]; audio float32 mono 16 kHz; speech, the
     trimmed Sound; duration_s; frames = round(25 x duration_s); paste_back, whether the frames of the image are to be
-    pasted into the source; notes, sentences for the user.
+    pasted into the source; notes, sentences for the user. `clip` is that of prepare_clip.
 
     picture      uint8 [H, W, 3] RGB
     sound        media.audio.Sound
@@ -48,9 +51,39 @@ def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None
     progress(1, STEPS)
     found, notes_on_face = face.choose(picture, chosen.face_index, face_mask, chosen.face_order)
     progress(2, STEPS)
+    data = framed(picture, found, chosen) | spoken(speech, mono)
+    progress(STEPS, STEPS)
+    wide = wide_notes(picture.shape, found.hull_xyxy, data["crop_xyxy"], data["image"].shape, chosen)
+    notes = [*sound.notes, *notes, *speech_notes(speech, mono), *notes_on_face, *wide, *portrait.notes(picture, found)]
+    return data | {"notes": notes}
+
+
+def prepare_clip(clip, sound, *, face_mask=None, progress=lambda done, total: None, **settings):
+    """The same for a clip (dub.clip.Clip) in place of the picture: its frames keep their size, whatever the settings
+    say, and only the draft engine draws them. `clip` is the ClipPortrait; image, source, mesh and boxes are those of
+    its first frame. progress counts frames. Raises NoFaceError where the face is lost for too long."""
+    chosen = PrepareSettings(**settings)
+    if face_mask is not None:
+        raise UsageError("Leave out face_mask, or give a picture instead of a clip: a mask does not follow the face.")
+    speech, notes = trim(sound, chosen)
+    mono, told = speech.mono_16k(), spoken(speech, None)
+    choose = partial(picked, index=chosen.face_index, order=chosen.face_order)
+    followed = follow(clip, told["frames"], chosen.clip_end, choose, progress)
+    picture = followed.first_frame()
+    found = face.of_mesh(followed.meshes[0])
+    data = framed(picture, found, chosen) | spoken(speech, mono) | {"clip": followed, "paste_back": True}
+    about = [*followed.notes, *portrait.notes(picture, found)]
+    return data | {"notes": [*sound.notes, *notes, *speech_notes(speech, mono), *about]}
+
+
+def picked(faces, size, index, order):
+    return face.pick(faces, index, size, order)
+
+
+def framed(picture, found, chosen):
+    """The entries of SONIC_PREDATA that come from a picture and its face."""
     box = crop_box(picture.shape, found.hull_xyxy, chosen)
     image = prepared_image(picture, box, chosen.min_resolution)
-    progress(STEPS, STEPS)
     return {
         "version": PREDATA_VERSION,
         "image": image,
@@ -59,20 +92,24 @@ def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None
         "face_xyxy": tuple(float(v) for v in found.hull_xyxy),
         "mesh": mesh_in_image(found.mesh, box, image.shape),
         "mask": face.soft_mask(picture.shape, found.hull_xyxy, box, image.shape),
-        "audio": mono,
-        "speech": speech,
-        "duration_s": speech.duration_s,
-        "frames": max(1, round(FPS * speech.duration_s)),
         "paste_back": chosen.crop == "wide" and box != whole_box(picture.shape),
-        "notes": [
-            *sound.notes,
-            *notes,
-            *speech_notes(speech, mono),
-            *notes_on_face,
-            *wide_notes(picture.shape, found.hull_xyxy, box, image.shape, chosen),
-            *portrait.notes(picture, found),
-        ],
     }
+
+
+def spoken(speech, mono):
+    """Those that come from the trimmed recording."""
+    frames = max(1, round(FPS * speech.duration_s))
+    return {"audio": mono, "speech": speech, "duration_s": speech.duration_s, "frames": frames}
+
+
+def shows_whole(data):
+    """Whether an engine's frames of SONIC_PREDATA are those of a clip, which show the whole picture already."""
+    return data.get("clip") is not None
+
+
+def drawn_size(data):
+    """(height, width) of the frames that an engine makes of SONIC_PREDATA."""
+    return data["clip"].size if shows_whole(data) else data["image"].shape[:2]
 
 
 def whole_box(shape):
@@ -118,8 +155,9 @@ def small_face_notes(face_px, shown_px, min_resolution):
 
 def frames_note(data):
     """Length and size of the clip that an engine makes of SONIC_PREDATA, as a sentence."""
-    height, width = data["image"].shape[:2]
-    pasted = "{1}x{0} pixels, pasted into {3}x{2}" if data["paste_back"] else "{1}x{0} pixels"
+    height, width = drawn_size(data)
+    is_pasted = data["paste_back"] and not shows_whole(data)
+    pasted = "{1}x{0} pixels, pasted into {3}x{2}" if is_pasted else "{1}x{0} pixels"
     size = pasted.format(height, width, *data["source"].shape[:2])
     return f"{data['duration_s']:.3f} s, {data['frames']} frames at {FPS} a second, {size}."
 

@@ -54,6 +54,7 @@ extern PyMethodDef sonic_py_audio_methods[];
 extern PyMethodDef sonic_py_face_methods[];
 extern PyMethodDef sonic_py_draft_voice_methods[];
 extern PyMethodDef sonic_py_draft_render_methods[];
+extern PyMethodDef sonic_py_dub_methods[];
 extern PyMethodDef sonic_py_sampler_methods[];
 extern PyMethodDef sonic_py_progress_methods[];
 extern PyMethodDef sonic_py_event_methods[];

@@ -14,10 +14,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from .. import pipeline
+from ..dub.clip import Clip
 from ..engines import engine_class
 from ..errors import InputError, UsageError
 from ..media.audio import read_sound
 from ..media.channels import output_note
+from ..media.clip_file import is_clip
 from ..media.files import check_video_path, is_same_file
 from ..media.frame_folder import FrameFolder
 from ..media.image import load_picture, read_picture
@@ -94,13 +96,27 @@ def sound_notes(sound) -> list[str]:
 
 def prepared(request: RenderRequest) -> dict:
     """SONIC_PREDATA of the files."""
-    picture, sound = load_picture(request.portrait), read_sound(request.speech)
-    mask = read_mask(request.face_mask)
     try:
-        data = pipeline.prepare(picture.pixels, sound, face_mask=mask, **asdict(request.prepare))
+        return prepared_clip(request) if is_clip(request.portrait) else prepared_picture(request)
     except pipeline.RecordingTooShort as error:
         raise InputError(f"Lower --duration, or leave it out to use all that there is: {error.fact}.") from None
+
+
+def prepared_picture(request: RenderRequest) -> dict:
+    picture, sound = load_picture(request.portrait), read_sound(request.speech)
+    mask = read_mask(request.face_mask)
+    data = pipeline.prepare(picture.pixels, sound, face_mask=mask, **asdict(request.prepare))
     return data | {"notes": [*picture.notes, *data["notes"]]}
+
+
+def prepared_clip(request: RenderRequest) -> dict:
+    if request.engine != "draft":
+        raise UsageError("Leave out --engine sonic, or give a picture: only the draft engine gives a clip a new mouth.")
+    if request.face_mask is not None:
+        raise UsageError("Leave out --face-mask, or give a picture: a mask does not follow the face through a clip.")
+    clip, sound = Clip(request.portrait), read_sound(request.speech)
+    with bar("following the face") as show:
+        return pipeline.prepare_clip(clip, sound, progress=show, **asdict(request.prepare))
 
 
 def timed_plan(engine, data: dict, settings):
@@ -189,11 +205,11 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
 
 
 def is_pasted(request: RenderRequest, data: dict) -> bool:
-    return request.paste_back or data["paste_back"]
+    return (request.paste_back or data["paste_back"]) and not pipeline.shows_whole(data)
 
 
 def frame_shape(request: RenderRequest, data: dict) -> tuple[int, ...]:
-    return data["source"].shape if is_pasted(request, data) else data["image"].shape
+    return data["source"].shape if is_pasted(request, data) else pipeline.drawn_size(data)
 
 
 def caption_of(request: RenderRequest, size) -> CaptionDrawer | None:

@@ -37,7 +37,12 @@ def add_parser(commands):
     )
     render.set_defaults(refuse=render.error)
     add = render.add_argument
-    add("portrait", metavar="PORTRAIT", help="picture of a face, in any format that Pillow opens")
+    add(
+        "portrait",
+        metavar="PORTRAIT",
+        help="picture of a face, in any format that Pillow opens; or, for the draft engine, a video clip: its frames "
+        "get a new mouth and stay as they are elsewhere",
+    )
     add("speech", metavar="SPEECH", help="recording: any sound or video file that PyAV opens")
     add("-o", "--output", metavar="OUT.mp4", help="video to write (H.264 and AAC, 25 frames a second)")
     engines = "; ".join(f"{name}: {entry.help}" for name, entry in ENGINES.items())
@@ -51,6 +56,7 @@ def add_parser(commands):
         ("--duration", PrepareSettings, "duration"),
         ("--crop", PrepareSettings, "crop"),
         ("--face-order", PrepareSettings, "face_order"),
+        ("--clip-end", PrepareSettings, "clip_end"),
     ):
         limit = limits(settings, name)
         add(option, default=limit.default, **facts_of(option, limit))
@@ -169,6 +175,7 @@ class RenderRequest:
                 duration=options.duration,
                 crop=options.crop,
                 face_order=options.face_order,
+                clip_end=options.clip_end,
             ),
             seed=options.seed,
             face_mask=options.face_mask,

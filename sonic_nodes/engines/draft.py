@@ -1,5 +1,5 @@
 """The built-in engine that needs no weights: speech -> mouth poses -> the portrait warped on its face mesh
-(csrc/draft)."""
+(csrc/draft), or each frame of a clip (dub/)."""
 
 import contextlib
 from collections.abc import Iterator
@@ -67,7 +67,11 @@ class DraftEngine(Engine):
     def decode(
         self, latent: dict, data: dict, progress: Report | None = None, interpolate: bool = True
     ) -> Iterator[np.ndarray]:
-        codes = np.ascontiguousarray(codes_of(latent, data)[:: 1 if interpolate else 2])
+        step = 1 if interpolate else 2
+        if data.get("clip") is not None:
+            yield from data["clip"].drawn(codes_of(latent, data), step, progress)
+            return
+        codes = np.ascontiguousarray(codes_of(latent, data)[::step])
         rig = rig_of(data)
         total = len(codes)
         for start in range(0, total, CHUNK):

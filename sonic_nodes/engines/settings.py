@@ -7,6 +7,7 @@ field and raises UsageError. Imports neither torch nor NumPy, so that `sonic --h
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
+from ..dub import CLIP_ENDS, LOOP
 from ..errors import UsageError
 from ..memory import KINDS
 
@@ -125,6 +126,13 @@ class PrepareSettings(Checked):
     on_mismatch: str = choice("use shorter", MISMATCHES, "when duration asks for more than the recording has")
     start: float = number(0.0, 0.0, 1e11, 0.1, "seconds of the recording to skip")
     face_order: str = choice("largest-first", FACE_ORDERS, "how faces are counted")
+    clip_end: str = choice(
+        LOOP,
+        CLIP_ENDS,
+        "when the speech is longer than a clip used as portrait: loop starts it again, or plays it back and forth "
+        "where the step to its first frame would be seen; forward and back-and-forth always do that; hold keeps its "
+        "last frame",
+    )
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ class SonicEngine(Engine):
 
     def plan(self, data: dict, settings: SonicSettings | None = None) -> Plan:
         settings = settings or SonicSettings()
+        refuse_clip(data)
         with device_errors(self.devices, self.models.release):
             return plan_for(ClipSpec.of(data, settings.length), sampler_settings(settings), self)
 
@@ -121,6 +122,7 @@ class SonicEngine(Engine):
         """`samples` are float32 at 12.5 a second; any decoder of SVD takes them."""
         limits(SharedSettings, "seed").check("seed", seed)
         settings = settings or SonicSettings()
+        refuse_clip(data)
         clip = ClipSpec.of(data, settings.length)
         clip.check_mask()
         with device_errors(self.devices, self.models.release):
@@ -284,3 +286,11 @@ def is_as_described(samples, described: dict) -> bool:
     is_tensor = isinstance(samples, torch.Tensor) and samples.is_floating_point() and samples.ndim == 4
     is_counted = precision in DTYPES and type(described.get("frames")) is int
     return is_counted and is_tensor and bool(torch.isfinite(samples).all())
+
+
+def refuse_clip(data: dict) -> None:
+    if data.get("clip") is not None:
+        raise UsageError(
+            "Choose 'built-in draft' in the Sonic Loader, or give a picture: only the draft engine gives a video clip "
+            "a new mouth."
+        )

@@ -9,8 +9,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..errors import InputError
 from .audio import Sound, read_sound_at
 from .files import regular_file
+from .image_formats import HEAD_BYTES, VIDEO, name_format
 from .provenance import manifest_bytes, packet_of
 from .tags import copyable_tags
 from .tracks import played_audio
@@ -69,6 +71,16 @@ def open_clip(path: str | os.PathLike) -> ClipFile:
             packet_of(file),
             manifest_bytes(file) > 0,
         )
+
+
+def is_clip(path: str | os.PathLike) -> bool:
+    """Whether a file is a video by its first bytes; moving pictures, such as GIF, are not. False for what cannot be
+    opened: whoever reads it says why."""
+    try:
+        with regular_file(path, repr(os.path.basename(os.fspath(path)))) as file:
+            return name_format(file.read(HEAD_BYTES)) == VIDEO
+    except InputError:
+        return False
 
 
 def frame_count(container, stream, fps: Fraction) -> int:

@@ -24,7 +24,7 @@ AUDIO_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
 PILLOW_FEATURES = {"AVIF": "avif", "JPEG 2000": "jpg_2000", "WebP": "webp"}
 PILLOW_FORMATS = ("PNG", "JPEG", "GIF", "TIFF")
 
-RAW = "camera raw"
+RAW, VIDEO = "camera raw", "video"
 SAVE_JPEG = "Save the picture as JPEG or PNG in the program that made it"
 REMEDIES = {
     "HEIC": "Save the photo as JPEG, or install the Python package pillow-heif: {name} is HEIC, the format of iPhone "
@@ -42,7 +42,7 @@ REMEDIES = {
     "HTML": "Open the address in a browser and save the picture itself: {name} is a web page.",
     "Git LFS": "Download the file itself (git lfs pull): {name} is only a Git LFS pointer to it.",
     "text": "Choose a picture, for example PNG or JPEG, or download it again: {name} is a text file.",
-    "video": "Save one frame of the video as PNG and choose that: {name} is a video.",
+    VIDEO: "Save one frame of the video as PNG and choose that: {name} is a video.",
     "audio": "Choose a picture here and the recording as speech: {name} is a sound file.",
     "archive": "Unpack the archive and choose the picture in it: {name} is an archive (zip, rar, 7z or gzip).",
     "AppleDouble": "Choose the file of the same name without '._' in front: {name} is only the metadata that macOS "

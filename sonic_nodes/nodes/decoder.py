@@ -102,7 +102,7 @@ def decoded(model, latent, data, interpolate: bool) -> SonicVideo:
     frames, speech = DecodedFrames(model, latent, data, interpolate, fps), data.get("speech")
     if not model.redraws and KeptFrames.fit(frames, free_memory_bytes()):
         frames = KeptFrames(frames)
-    if data["paste_back"]:
+    if data["paste_back"] and not lazy_import("pipeline").shows_whole(data):
         frames = PastedFrames(frames, data, limits(SharedSettings, "feather").default)
     if speech is not None and not issubclass(type(speech), lazy_import("media.audio").Sound):
         raise UsageError("Connect the data of SONIC_PreData, unchanged: its entry 'speech' is not as it was made.")

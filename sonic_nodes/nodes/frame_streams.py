@@ -52,15 +52,18 @@ class ImageFrames(FrameStream):
 
 
 class DecodedFrames(FrameStream):
-    """The frames of a LATENT. model, data: as the engine takes them."""
+    """The frames of a LATENT, cut to even sides. model, data: as the engine takes them."""
 
     def __init__(self, model, latent, data, interpolate: bool, fps: Fraction):
         count = data["frames"] if interpolate else -(-data["frames"] // 2)
-        super().__init__(count, *data["image"].shape[:2], fps)
+        size = lazy_import("pipeline").drawn_size(data)
+        super().__init__(count, *lazy_import("nodes.comfy_types").even_size(*size), fps)
         self.arguments, self.interpolate, self.model = (latent, data), interpolate, model
 
     def chunks(self, report):
-        return self.model.decode(*self.arguments, report, self.interpolate)
+        with closing(self.model.decode(*self.arguments, report, self.interpolate)) as chunks:
+            for chunk in chunks:
+                yield chunk[:, : self.height, : self.width]
 
 
 class KeptFrames(FrameStream):

@@ -151,7 +151,7 @@ def show_plan(model, data, settings, progress: Progress) -> list[str]:
 
 def decoder_memory_notes(data) -> list[str]:
     """A note when the frames do not fit into memory as images: as video they do."""
-    types, size = lazy_import("nodes.comfy_types"), (data["frames"], *data["image"].shape[:2])
+    types, size = lazy_import("nodes.comfy_types"), (data["frames"], *lazy_import("pipeline").drawn_size(data))
     try:
         types.require_memory(*size, free_memory_bytes())
     except lazy_import("errors").ResourceError as error:

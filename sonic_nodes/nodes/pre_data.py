@@ -3,11 +3,12 @@ inputs are those of the pack smthemex/ComfyUI_Sonic, so that its workflow files 
 
 from comfy_api.latest import io, ui
 
+from ..dub import CLIP_ENDS
 from ..engines.settings import CROPS, FACE_ORDERS, MISMATCHES, PrepareSettings, limits
 from .comfy_models import weights_of_object
-from .common import CATEGORY, DType, PreData, Progress, advanced, lazy_import, notes_ui, plain_errors
+from .common import CATEGORY, DType, PreData, Progress, advanced, clip_input, lazy_import, notes_ui, plain_errors
 from .language import in_page_language
-from .link_values import choice_problem, unless_linked
+from .link_values import choice_problem, is_video, unless_linked
 
 
 class SonicPreData(io.ComfyNode):
@@ -20,8 +21,9 @@ class SonicPreData(io.ComfyNode):
             display_name="SONIC_PreData",
             category=CATEGORY,
             description="Finds the face, crops with room for the head to move, resizes, and trims the recording. Later "
-            "nodes do not search for the face again: the preview shows what will speak.",
-            inputs=[*portrait_and_speech_inputs(), *model_inputs(), *face_inputs()],
+            "nodes do not search for the face again: the preview shows what will speak. A video instead of the picture "
+            "is dubbed: the draft engine gives the face in its frames a new mouth.",
+            inputs=[*portrait_and_speech_inputs(), *model_inputs(), *face_inputs(), clip_end_input()],
             outputs=[
                 PreData.Output(
                     "predata", display_name="data", tooltip="For Sonic Inference, Sonic Latent Decoder and Paste Back."
@@ -63,29 +65,34 @@ class SonicPreData(io.ComfyNode):
         on_mismatch="use shorter",
         start=0.0,
         face_order=PrepareSettings.face_order,
+        clip_end=PrepareSettings.clip_end,
     ):
         types = lazy_import("nodes.comfy_types")
         objects = {"clip_vision": clip_vision, "vae": vae}
         connected = {network: value for network, value in objects.items() if value is not None}
         for network, comfy_object in connected.items():
             weights_of_object(network, comfy_object)
-        picture, picture_notes = types.first_picture(image)
         sound, sound_notes = types.sound_from_audio(audio)
         pipeline, framing = lazy_import("pipeline"), lazy_import("nodes.framing")
-        data = pipeline.prepare(
-            picture,
-            sound,
-            min_resolution=min_resolution,
-            duration=duration,
-            expand_ratio=expand_ratio,
-            crop=crop,
-            face_index=face_index,
-            face_mask=types.array_from_mask(face_mask, *picture.shape[:2]),
-            on_mismatch=on_mismatch,
-            start=start,
-            face_order=face_order,
-            progress=Progress(cls.hidden.unique_id, "SONIC_PreData"),
-        )
+        settings = {
+            "min_resolution": min_resolution,
+            "duration": duration,
+            "expand_ratio": expand_ratio,
+            "crop": crop,
+            "face_index": face_index,
+            "on_mismatch": on_mismatch,
+            "start": start,
+            "face_order": face_order,
+            "clip_end": clip_end,
+            "progress": Progress(cls.hidden.unique_id, "SONIC_PreData"),
+        }
+        if is_video(image):
+            clip, picture_notes = lazy_import("nodes.video").clip_of(image), []
+            data = pipeline.prepare_clip(clip, sound, face_mask=face_mask, **settings)
+        else:
+            picture, picture_notes = types.first_picture(image)
+            mask = types.array_from_mask(face_mask, *picture.shape[:2])
+            data = pipeline.prepare(picture, sound, face_mask=mask, **settings)
         data.update(connected)
         preview = types.image_from_uint8(data["image"][None])
         notes = [pipeline.frames_note(data), *picture_notes, *sound_notes, *data["notes"], framing.KEY]
@@ -101,8 +108,10 @@ def portrait_and_speech_inputs():
             "audio",
             tooltip="The speech. The mouth also moves to music and to other voices; in silence it stays closed.",
         ),
-        io.Image.Input(
-            "image", tooltip="The portrait; the first of a batch is used. If no face is found, the run stops here."
+        clip_input(
+            "image",
+            tooltip="The portrait; the first of a batch is used. If no face is found, the run stops here. A video is "
+            "dubbed by the draft engine: its frames keep their size and stay as they are around the mouth.",
         ),
         io.Int.Input(
             "min_resolution",
@@ -205,3 +214,17 @@ def face_inputs():
             )
         ),
     ]
+
+
+def clip_end_input():
+    return advanced(
+        io.Combo.Input(
+            "clip_end",
+            options=list(CLIP_ENDS),
+            default=PrepareSettings.clip_end,
+            optional=True,
+            tooltip="When the speech is longer than a video in image. loop: starts it again, or plays it back and "
+            "forth where the step to its first frame would be seen. forward, back-and-forth: always that way. hold: "
+            "its last frame stays. No effect on a picture.",
+        )
+    )

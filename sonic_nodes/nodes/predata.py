@@ -12,6 +12,7 @@ from ..media.sound_limits import MAX_DURATION_S
 from ..media.sound_reader import SPEECH_RATE_HZ
 from ..models.constants import FPS
 from ..pipeline import PREDATA_VERSION
+from .lazy import lazy_import
 
 SIDE_MULTIPLE_PX = 64
 MESH_SHAPE = (468, 3)
@@ -33,7 +34,19 @@ def check_data(name: str, data) -> dict:
             raise UsageError(
                 f"Connect the data of SONIC_PreData of this pack, unchanged, to {name}: its entry {key!r} {state}."
             )
+    clip = data.get("clip")
+    if clip is not None and not is_clip(clip, data):
+        raise UsageError(
+            f"Connect the data of SONIC_PreData of this pack, unchanged, to {name}: its entry 'clip' is not as it was "
+            "made."
+        )
     return data
+
+
+def is_clip(value, data) -> bool:
+    """Whether a value is the clip of this data: as many frames, of the size of its source."""
+    is_portrait = type(value) is lazy_import("dub.portrait").ClipPortrait
+    return is_portrait and len(value.order) == data["frames"] and value.size == data["source"].shape[:2]
 
 
 def holds(is_valid: Callable[[object, Mapping], bool], data: Mapping, key: str) -> bool:

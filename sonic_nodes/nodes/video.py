@@ -134,6 +134,15 @@ def opened(value) -> SonicVideo:
     return SonicVideo(FileFrames(clip), sound and types.audio_from_sound(sound), clip.tags, clip.packet)
 
 
+def clip_of(value):
+    """A VIDEO of any node as dub.clip.Clip: frames that are in memory stay there, others are read from a file, of which
+    a video that is made when it is saved gets one. Raises InputError for what cannot be read."""
+    video = opened(value) if isinstance(value, InputImpl.VideoFromComponents) else value
+    if isinstance(video, SonicVideo) and isinstance(video.frames, ImageFrames):
+        return lazy_import("nodes.image_clip").ImageClip(video.frames)
+    return lazy_import("dub.clip").Clip(file_of(video))
+
+
 def file_of(value) -> str:
     """The path of a file that shows the video as it is to be seen."""
     source = value.get_stream_source()

@@ -22,7 +22,7 @@ INPUTS = {
     ],
     "SONIC_PreData": [
         ("audio", "AUDIO", False, None),
-        ("image", "IMAGE", False, None),
+        ("image", "IMAGE,VIDEO", False, None),
         ("min_resolution", "INT", False, 512),
         ("duration", "FLOAT", False, 0.0),
         ("expand_ratio", "FLOAT", False, 0.18),
@@ -35,6 +35,7 @@ INPUTS = {
         ("on_mismatch", "COMBO", True, "use shorter"),
         ("start", "FLOAT", True, 0.0),
         ("face_order", "COMBO", True, "largest-first"),
+        ("clip_end", "COMBO", True, "loop"),
     ],
     "SonicLoader": [
         ("model", "COMBO", False, "built-in draft"),

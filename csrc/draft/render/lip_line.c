@@ -22,7 +22,9 @@ typedef struct patch {
     float dark[NODES], teeth[NODES], other[NODES]; /* 0..1: darker than the lips, tooth, either */
     float cost[NODES], total[NODES];
     int8_t back[NODES];
-    float path[COLUMNS]; /* rows */
+    float path[COLUMNS];    /* rows */
+    float parting[COLUMNS]; /* rows */
+    float openness;         /* 1 where the lips of a frame are parted for certain, 0 for a portrait */
 } patch;
 
 /* The v over the columns of the upper or lower edge of a lip contour; its ends lie on the mouth's corners. */
@@ -154,17 +156,39 @@ static float valley(const patch *p, int32_t column, int32_t row, float lip)
     return sonic_clamp01((fminf(above, below) - here) / (0.35f * lip));
 }
 
+/* The same for the lower lip's edge in a frame whose lips are parted. */
+static float lower_prior(const patch *p, int32_t column, int32_t row)
+{
+    float gap = (p->low[column] - p->high[column]) / p->row_px, away = (float)(row - ROWS_ABOVE) - gap;
+    away /= away < 0.0f ? 7.0f : 9.0f;
+    return 0.5f * away * away;
+}
+
 static void column_costs(patch *p, int32_t column, float lip)
 {
-    float teeth_below = 0.0f;
+    float teeth_below = 0.0f, other_below = 0.0f;
     for (int32_t row = ROWS - 1; row >= 0; row--) {
         int32_t i = row * COLUMNS + column;
         float v = p->high[column] + (float)(row - ROWS_ABOVE) * p->row_px;
         if (v < 0.5f * (p->low[column] + p->outer[column]))
-            teeth_below += p->teeth[i];
+            teeth_below += p->teeth[i], other_below += p->other[i];
         float edge = mean_other(p, column, row - EDGE_ROWS) - mean_other(p, column, row);
         float evidence = 1.2f * p->dark[i] + 1.2f * valley(p, column, row, lip) + 0.8f * edge;
-        p->cost[i] = 0.045f * teeth_below - evidence + prior_cost(p, column, row);
+        float closed = 0.045f * teeth_below - evidence + prior_cost(p, column, row);
+        float open = 0.06f * other_below - 1.6f * edge + lower_prior(p, column, row);
+        p->cost[i] = closed + p->openness * (open - closed);
+    }
+}
+
+/* The cost of the upper lip's lower edge there, a step from lip down to teeth or dark near the mesh's contour; the path
+ * along the lower lip is known. */
+static void upper_costs(patch *p, int32_t column)
+{
+    for (int32_t row = 0; row < ROWS; row++) {
+        float away = (float)(row - ROWS_ABOVE) / (row < ROWS_ABOVE ? 3.5f : 7.0f),
+              beyond = fmaxf((float)row - p->path[column], 0.0f);
+        float edge = mean_other(p, column, row) - mean_other(p, column, row - EDGE_ROWS);
+        p->cost[row * COLUMNS + column] = 0.5f * away * away - 1.6f * edge + beyond;
     }
 }
 
@@ -186,10 +210,9 @@ static void extend_paths(patch *p, int32_t column)
     }
 }
 
-static void find_path(patch *p, float lip)
+/* The cheapest path from corner to corner, in rows. */
+static void find_path(float path[COLUMNS], patch *p)
 {
-    for (int32_t column = 0; column < COLUMNS; column++)
-        column_costs(p, column, lip);
     for (int32_t row = 0; row < ROWS; row++)
         p->total[row * COLUMNS] = p->cost[row * COLUMNS];
     for (int32_t column = 1; column < COLUMNS; column++)
@@ -199,7 +222,7 @@ static void find_path(patch *p, float lip)
         if (p->total[row * COLUMNS + COLUMNS - 1] < p->total[at * COLUMNS + COLUMNS - 1])
             at = row;
     for (int32_t column = COLUMNS - 1; column >= 0; column--) {
-        p->path[column] = (float)at;
+        path[column] = (float)at;
         at -= column ? p->back[at * COLUMNS + column] : 0;
     }
 }
@@ -262,6 +285,31 @@ static void measure_teeth(sonic_lips *lips, const patch *p)
         lips->teeth[c] = sum[c] / weight;
 }
 
+/* Whether the mesh has the lips parted, by their distance in the middle: its closed lips read up to a hundredth. */
+static float openness(const patch *p, const sonic_face_frame *f)
+{
+    int32_t k = COLUMNS / 2;
+    return sonic_smoothstep(((p->low[k] - p->high[k]) / f->height - 0.008f) / 0.012f);
+}
+
+/* The gap above the path, smooth along the lips and closed at their corners; lips that are closed overlap a little, so
+ * that no tooth shows between them. */
+static void measure_parting(patch *p, float *scratch)
+{
+    const float overlap = 2.5f;
+    for (int32_t k = 0; k < COLUMNS; k++)
+        upper_costs(p, k);
+    find_path(p->parting, p);
+    for (int32_t k = 0; k < COLUMNS; k++)
+        p->parting[k] = fmaxf(p->path[k] - p->parting[k], 0.0f) + overlap;
+    for (int32_t i = 0; i < 3; i++)
+        blur(p->parting, scratch, COLUMNS, 7);
+    for (int32_t k = 0; k < COLUMNS; k++) {
+        float across = fabsf(2.0f * (float)k / (float)(COLUMNS - 1) - 1.0f);
+        p->parting[k] *= p->openness * sonic_smoothstep((1.0f - across) / 0.08f);
+    }
+}
+
 /* Parabola through the path between the corners (least squares in 3 Legendre polynomials). */
 static void fit_line(sonic_lips *lips, const patch *p)
 {
@@ -288,37 +336,46 @@ static void write_line(sonic_lip_line *line, const patch *p)
         float left = p->high[k] + (p->path[k] - ROWS_ABOVE) * p->row_px;
         float right = p->high[k + 1] + (p->path[k + 1] - ROWS_ABOVE) * p->row_px;
         line->v[i] = left + part * (right - left);
+        if (line->parting)
+            line->parting[i] = p->row_px * (p->parting[k] + part * (p->parting[k + 1] - p->parting[k]));
     }
 }
 
-static sonic_status allocate(sonic_lip_line *line, float **scratch, patch **p, const sonic_face_frame *f)
+static sonic_status allocate(sonic_lip_line *line, float **scratch, patch **p, const sonic_face_frame *f,
+                             sonic_lip_source source)
 {
     int32_t margin = (int32_t)(0.5f * f->height) + 2;
     line->first_u = floorf(f->left) - (float)margin;
     line->count = (int32_t)(ceilf(f->right) - floorf(f->left)) + 2 * margin + 1;
     line->v = malloc((size_t)line->count * sizeof(float));
-    *scratch = malloc((size_t)line->count * sizeof(float));
+    line->parting = source == SONIC_LIPS_OF_FRAME ? malloc((size_t)line->count * sizeof(float)) : NULL;
+    *scratch = malloc((size_t)(line->count > COLUMNS ? line->count : COLUMNS) * sizeof(float));
     *p = malloc(sizeof **p);
-    if (line->v && *scratch && *p)
+    if (line->v && *scratch && *p && (line->parting || source != SONIC_LIPS_OF_FRAME))
         return SONIC_OK;
     return sonic_fail(SONIC_ERROR_MEMORY, "Use a smaller picture: there is no memory for the line of its lips");
 }
 
 sonic_status sonic_lip_line_build(sonic_lip_line *line, sonic_lips *lips, sonic_face_frame *frame,
-                                  const sonic_texture *texture, const float *mesh)
+                                  const sonic_texture *texture, const float *mesh, sonic_lip_source source)
 {
     patch *p = NULL;
     float *scratch = NULL;
-    sonic_status status = allocate(line, &scratch, &p, frame);
+    sonic_status status = allocate(line, &scratch, &p, frame, source);
     if (!status) {
         patch_fill(p, texture, frame, mesh);
+        p->openness = source == SONIC_LIPS_OF_FRAME ? openness(p, frame) : 0.0f;
         classify(p, lips);
-        find_path(p, lips->luma);
+        for (int32_t k = 0; k < COLUMNS; k++)
+            column_costs(p, k, lips->luma);
+        find_path(p->path, p);
         find_corners(frame, p);
         measure_teeth(lips, p);
+        if (source == SONIC_LIPS_OF_FRAME)
+            measure_parting(p, scratch);
         fit_line(lips, p);
         write_line(line, p);
-        int32_t radius = (int32_t)(0.008f * frame->height) + 1;
+        int32_t radius = (int32_t)((source == SONIC_LIPS_OF_FRAME ? 0.016f : 0.008f) * frame->height) + 1;
         for (int32_t i = 0; i < 3; i++)
             blur(line->v, scratch, line->count, radius);
     }

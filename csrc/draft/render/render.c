@@ -33,6 +33,17 @@ static void skull_place(sonic_mouth_place *place, const frame *f, float x, float
 
 static uint8_t to_byte(float x) { return x <= 0.0f ? 0 : x >= 255.0f ? 255 : (uint8_t)(x + 0.5f); }
 
+/* Shade of the line between lips that were parted in a frame of a clip and are closed now. */
+static float crease_between(const sonic_draft_rig *rig, const sonic_warp_motion *m, const sonic_mouth_place *place)
+{
+    float closed = sonic_clamp01(4.0f * m->gain[SONIC_BASIS_CLOSE] - 3.0f), height = rig->frame.height;
+    if (closed <= 0.0f)
+        return 0.0f;
+    float away = place->over_lower / (0.005f * height);
+    float parting = sonic_lip_line_parting(&rig->lip_line, place->jaw_u);
+    return 0.22f * closed * sonic_smoothstep(parting / (0.02f * height)) * expf(-away * away);
+}
+
 /* A pixel of the mouth: upper layer, lower layer and the interior between them. `d` holds the inverse displacements. */
 static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const float d[SONIC_COMPONENTS])
 {
@@ -66,8 +77,9 @@ static void mouth_pixel(uint8_t *out, const frame *f, float x, float y, const fl
         for (int32_t c = 0; c < 3; c++)
             sum[c] += rest * color[c];
     }
+    float light = 1.0f - crease_between(rig, &f->motion, &place);
     for (int32_t c = 0; c < 3; c++)
-        out[c] = to_byte(sum[c]);
+        out[c] = to_byte(light * sum[c]);
 }
 
 /* Kinds of tiles, the squares between four nodes of the grid. */

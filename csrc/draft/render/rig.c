@@ -45,7 +45,14 @@ static sonic_status copy_image(sonic_draft_rig *rig, sonic_image image)
     return SONIC_OK;
 }
 
-static sonic_status build(sonic_draft_rig *rig, sonic_image image, const float *mesh)
+/* From the tip of the nose to its base. */
+static sonic_warp_window below_nose(const sonic_face_frame *frame)
+{
+    sonic_warp_window window = {frame->nose - 0.16f * frame->height, frame->nose - 0.01f * frame->height};
+    return window;
+}
+
+static sonic_status build(sonic_draft_rig *rig, sonic_image image, const float *mesh, sonic_lip_source source)
 {
     sonic_status status = check_image(image);
     if (!status)
@@ -55,10 +62,12 @@ static sonic_status build(sonic_draft_rig *rig, sonic_image image, const float *
     if (status)
         return status;
     sonic_outline_build(&rig->outline, mesh);
-    status = sonic_lip_line_build(&rig->lip_line, &rig->lips, &rig->frame, &rig->texture, mesh);
+    status = sonic_lip_line_build(&rig->lip_line, &rig->lips, &rig->frame, &rig->texture, mesh, source);
+    sonic_warp_window window = below_nose(&rig->frame);
     if (!status)
-        status = sonic_warp_field_build(&rig->field, &rig->frame, &rig->lip_line, &rig->outline, image.width_px,
-                                        image.height_px);
+        status =
+            sonic_warp_field_build(&rig->field, &rig->frame, &rig->lip_line, &rig->outline,
+                                   source == SONIC_LIPS_OF_FRAME ? &window : NULL, image.width_px, image.height_px);
     if (!status) {
         sonic_mouth_build(&rig->interior, &rig->lips, &rig->frame, &rig->texture, mesh);
         sonic_eyes_build(rig->eyes, &rig->frame, &rig->texture, mesh);
@@ -66,12 +75,12 @@ static sonic_status build(sonic_draft_rig *rig, sonic_image image, const float *
     return status;
 }
 
-sonic_status sonic_draft_rig_create(sonic_draft_rig **out, sonic_image image, const float *mesh)
+static sonic_status create(sonic_draft_rig **out, sonic_image image, const float *mesh, sonic_lip_source source)
 {
     *out = calloc(1, sizeof **out);
     if (!*out)
         return sonic_fail(SONIC_ERROR_MEMORY, "Close other programs: there is no memory for a rig");
-    sonic_status status = build(*out, image, mesh);
+    sonic_status status = build(*out, image, mesh, source);
     if (status) {
         sonic_draft_rig_free(*out);
         *out = NULL;
@@ -79,11 +88,22 @@ sonic_status sonic_draft_rig_create(sonic_draft_rig **out, sonic_image image, co
     return status;
 }
 
+sonic_status sonic_draft_rig_create(sonic_draft_rig **out, sonic_image image, const float *mesh)
+{
+    return create(out, image, mesh, SONIC_LIPS_OF_PORTRAIT);
+}
+
+sonic_status sonic_draft_rig_create_from_frame(sonic_draft_rig **out, sonic_image image, const float *mesh)
+{
+    return create(out, image, mesh, SONIC_LIPS_OF_FRAME);
+}
+
 void sonic_draft_rig_free(sonic_draft_rig *rig)
 {
     if (!rig)
         return;
     free(rig->lip_line.v);
+    free(rig->lip_line.parting);
     free(rig->field.basis);
     free(rig->field.sway);
     free(rig->texture.pixels);

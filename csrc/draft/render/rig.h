@@ -15,6 +15,11 @@ typedef struct sonic_draft_rig sonic_draft_rig;
  * gives the head's tilt, zeros are accepted. The rig is immutable and may serve several threads at once.
  * SONIC_ERROR_ARGUMENT when the mesh is not that of a face in this image, SONIC_ERROR_SHAPE, SONIC_ERROR_MEMORY. */
 sonic_status sonic_draft_rig_create(sonic_draft_rig **out, sonic_image image, const float *mesh);
+
+/* The same for a frame of a clip, whose mouth may be open already: a pose's opening is then not added to it, but is how
+ * far the lips are parted in the result, 0 closed. Nothing changes above the nose, nor outside the head's outline grown
+ * by 12 %. */
+sonic_status sonic_draft_rig_create_from_frame(sonic_draft_rig **out, sonic_image image, const float *mesh);
 void sonic_draft_rig_free(sonic_draft_rig *rig);
 
 int32_t sonic_draft_rig_width_px(const sonic_draft_rig *rig);

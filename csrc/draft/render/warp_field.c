@@ -22,7 +22,8 @@ typedef struct portrait {
     const sonic_face_frame *frame;
     const sonic_lip_line *line;
     const sonic_outline *outline;
-    float right, bottom; /* the last column and row */
+    const sonic_warp_window *window; /* NULL: everywhere */
+    float right, bottom;             /* the last column and row */
 } portrait;
 
 /* A point of the face in the coordinates that the motions are defined in. */
@@ -30,7 +31,8 @@ typedef struct place {
     float u, across; /* px from the mouth's middle; the same relative to half the mouth, +-1 at the corners */
     float below;     /* px below the lip line, < 0 above it */
     float height;    /* the face's */
-    float inside;    /* 1 on the head, 0 outside its outline grown by 12 % */
+    float parting;   /* height of the gap that the picture shows between the lips */
+    float inside;    /* 1 on the head, 0 outside its outline grown by 12 % and outside the window */
     float to_chin;   /* 0 on the lip line, 1 at the height of the chin */
     float corner;    /* 0 in the mouth's middle, 1 at its corners, falling off over the cheeks */
 } place;
@@ -45,7 +47,10 @@ static place place_at(const portrait *portrait, float x, float y)
     float v = sonic_face_frame_v(f, x, y), line = sonic_lip_line_v(portrait->line, p.u);
     p.below = v - line;
     p.to_chin = p.below / fmaxf(f->chin - line, 0.05f * f->height);
+    p.parting = sonic_lip_line_parting(portrait->line, p.u);
     p.inside = 1.0f - ramp((sonic_outline_ratio(portrait->outline, x, y) - 0.895f) / 0.225f);
+    if (portrait->window)
+        p.inside *= sonic_smoothstep((v - portrait->window->top) / (portrait->window->bottom - portrait->window->top));
     float edge = p.u < 0.0f ? -f->left : f->right, beyond = fabsf(p.u) - edge;
     p.corner = beyond > 0.0f ? bell(beyond / (0.16f * f->height)) : sonic_smoothstep(fabsf(p.across));
     return p;
@@ -81,6 +86,18 @@ static float open_lower(const place *p, const sonic_face_frame *f, float arch_re
 {
     float lip = corner_drop * p->corner + (1.0f - upper_raise) * lip_arch(p->across, arch_reach);
     return lip * (1.0f - towards_chin(p, f)) * p->inside;
+}
+
+/* The gap in the picture is closed mostly by the lower lip, as it was opened. */
+static float close_lower(const place *p, const sonic_face_frame *f)
+{
+    return -(1.0f - upper_raise) * p->parting * (1.0f - towards_chin(p, f)) * p->inside;
+}
+
+static float close_upper(const place *p)
+{
+    float above = -(p->below + p->parting);
+    return upper_raise * p->parting * (above > 0.0f ? bell(above / (0.11f * p->height)) : 1.0f) * p->inside;
 }
 
 /* The jaw rotates about the ears: the chin moves fully, the cheeks less and less. */
@@ -148,6 +165,7 @@ static void build_node(sonic_warp_field *field, const portrait *portrait, int32_
              round_along_v(&p, f->lower_lip, 1.0f));
     set_node(field, f, SONIC_BASIS_PRESS, node, 0.0f, press_along_v(&p, f->upper_lip, -1.0f), 0.0f,
              press_along_v(&p, f->lower_lip, 1.0f));
+    set_node(field, f, SONIC_BASIS_CLOSE, node, 0.0f, close_upper(&p), 0.0f, close_lower(&p, f));
     float right = portrait->right - x, bottom = portrait->bottom - y;
     float border = fminf(fminf(x, right) / (0.12f * (portrait->right + 1.0f)),
                          fminf(y, bottom) / (0.12f * (portrait->bottom + 1.0f)));
@@ -198,9 +216,10 @@ static float widest_gap(const sonic_warp_field *field, const sonic_face_frame *f
 }
 
 sonic_status sonic_warp_field_build(sonic_warp_field *field, const sonic_face_frame *frame, const sonic_lip_line *line,
-                                    const sonic_outline *outline, int32_t width, int32_t height)
+                                    const sonic_outline *outline, const sonic_warp_window *window, int32_t width,
+                                    int32_t height)
 {
-    portrait portrait = {frame, line, outline, (float)(width - 1), (float)(height - 1)};
+    portrait portrait = {frame, line, outline, window, (float)(width - 1), (float)(height - 1)};
     int32_t step = (int32_t)sonic_clampf(frame->height / 72.0f, 2.0f, 64.0f);
     sonic_warp_grid grid = {(width + step - 1) / step + 1, (height + step - 1) / step + 1, step};
     size_t nodes = node_count(&grid);
@@ -213,6 +232,7 @@ sonic_status sonic_warp_field_build(sonic_warp_field *field, const sonic_face_fr
         for (int32_t column = 0; column < grid.columns; column++)
             build_node(field, &portrait, column, row);
     field->widest_gap = widest_gap(field, frame);
+    field->own_gap = sonic_lip_line_parting(line, 0.5f * (frame->left + frame->right));
     return SONIC_OK;
 }
 
@@ -243,9 +263,11 @@ sonic_warp_motion sonic_warp_motion_from_pose(const sonic_warp_field *field, con
     m.rounding = sonic_clampf(pose[SONIC_POSE_ROUNDING], 0.0f, 1.0f);
     m.press = sonic_clampf(pose[SONIC_POSE_PRESS], 0.0f, 1.0f);
     m.blink = sonic_clampf(pose[SONIC_POSE_BLINK], 0.0f, 1.0f);
-    m.gain[SONIC_BASIS_OPEN] = m.gap_px * (1.0f - 0.8f * m.rounding);
-    m.gain[SONIC_BASIS_HOLE] = m.gap_px * 0.8f * m.rounding;
-    m.gain[SONIC_BASIS_CHIN] = chin_gain(m.gap_px, f->height);
+    float own = field->own_gap, further = fmaxf(m.gap_px - own, 0.0f);
+    m.gain[SONIC_BASIS_OPEN] = further * (1.0f - 0.8f * m.rounding);
+    m.gain[SONIC_BASIS_HOLE] = further * 0.8f * m.rounding;
+    m.gain[SONIC_BASIS_CLOSE] = own > m.gap_px ? 1.0f - m.gap_px / own : 0.0f;
+    m.gain[SONIC_BASIS_CHIN] = chin_gain(m.gap_px, f->height) - chin_gain(own, f->height);
     m.gain[SONIC_BASIS_WIDTH] = drawn_width(f, pose[SONIC_POSE_WIDTH]);
     m.gain[SONIC_BASIS_ROUND] = m.rounding;
     m.gain[SONIC_BASIS_PRESS] = m.press;

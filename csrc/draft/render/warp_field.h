@@ -19,6 +19,7 @@ enum {
     SONIC_BASIS_WIDTH, /* width + 1 */
     SONIC_BASIS_ROUND, /* rounding 1 */
     SONIC_BASIS_PRESS, /* press 1 */
+    SONIC_BASIS_CLOSE, /* lips that the picture shows parted, closed from corner to corner */
     SONIC_BASIS_COUNT
 };
 enum { SONIC_UPPER_X, SONIC_UPPER_Y, SONIC_LOWER_X, SONIC_LOWER_Y, SONIC_COMPONENTS };
@@ -28,17 +29,24 @@ typedef struct sonic_warp_field {
     float *basis;     /* [SONIC_BASIS_COUNT, SONIC_COMPONENTS, rows, columns] */
     float *sway;      /* [rows, columns]: share of the head's motion, 0..1 */
     float widest_gap; /* how far the lips can part before the chin would fold */
+    float own_gap;    /* how far they are parted in the picture, px in the middle; 0 for a portrait */
 } sonic_warp_field;
 
-/* Fields of a portrait of `width` x `height`. The caller frees basis and sway, also after a failure.
- * SONIC_ERROR_MEMORY. */
+/* Where a frame of a clip may change: not above its nose. 0 at `top`, 1 from `bottom` on (v); a portrait has none. */
+typedef struct sonic_warp_window {
+    float top, bottom;
+} sonic_warp_window;
+
+/* Fields of a portrait of `width` x `height`. The caller frees basis and sway, also after a failure. `window` may be
+ * NULL. SONIC_ERROR_MEMORY. */
 sonic_status sonic_warp_field_build(sonic_warp_field *field, const sonic_face_frame *frame, const sonic_lip_line *line,
-                                    const sonic_outline *outline, int32_t width, int32_t height);
+                                    const sonic_outline *outline, const sonic_warp_window *window, int32_t width,
+                                    int32_t height);
 
 /* A pose in terms of the fields, computed once per frame. */
 typedef struct sonic_warp_motion {
     float gain[SONIC_BASIS_COUNT];
-    float gap_px;                       /* how far the lips part in the middle */
+    float gap_px;                       /* how far the lips part in the middle; of a frame, how far they are parted */
     float sway_x, sway_y, cosine, sine; /* the head's rigid motion about the pivot */
     float pivot_x, pivot_y;
     float press, rounding, blink;
