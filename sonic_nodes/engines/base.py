@@ -45,6 +45,7 @@ class Engine(ABC):
     name: ClassVar[str]  # its key in engines.ENGINES
     ignored: ClassVar[tuple[str, ...]] = ()  # inputs of Sonic Inference that have no effect
     redraws: ClassVar[bool] = False  # whether decoding a second time costs little
+    device: torch.device | str = "cpu"  # whose memory the networks take
     interpolate: bool = True  # whether SONICSampler asks for all 25 frames a second
 
     @classmethod

@@ -1,4 +1,5 @@
-"""Plots an estimate: the score over lag, and the leading variates of mouth and sound after alignment."""
+"""Plots an estimate: the score over lag, and the leading variates of mouth and sound after alignment. As a picture, and
+as numbers for what draws it itself."""
 
 from __future__ import annotations
 
@@ -45,12 +46,16 @@ def _scores(draw, found: Estimate, font) -> None:
     draw.text((left + 6, top + 4), "score over the delay of the sound", INK, font=font)
 
 
-def _curves(draw, found: Estimate, font) -> None:
-    """The pair of variates with the highest correlation, the sound shifted by the estimate."""
+def _aligned(found: Estimate):
+    """(ticks, mouth, sound) of the pair of variates with the highest correlation, the sound shifted by the estimate."""
     variates, lag = found.variates, round(found.offset_ms * TICKS_PER_S / 1000)
     first = int(np.flatnonzero(variates.valid)[0])
     at = np.arange(first, min(first + SHOWN_TICKS, len(variates.valid)))
-    mouth, sound = variates.mouth[0][at], variates.sound[0][np.clip(at + lag, 0, len(variates.valid) - 1)]
+    return at, variates.mouth[0][at], variates.sound[0][np.clip(at + lag, 0, len(variates.valid) - 1)]
+
+
+def _curves(draw, found: Estimate, font) -> None:
+    at, mouth, sound = _aligned(found)
     draw.rectangle(CURVES, outline=PALE)
     for values, colour, name, x in ((mouth, MOUTH, "mouth", 76), (sound, SOUND, "sound, shifted", 140)):
         spread = 3 * float(values.std()) or 1.0
@@ -58,7 +63,31 @@ def _curves(draw, found: Estimate, font) -> None:
         draw.text((x, CURVES[1] - 22), name, colour, font=font)
     draw.text(
         (CURVES[0], CURVES[3] + 4),
-        f"from {first / TICKS_PER_S:.1f} s to {at[-1] / TICKS_PER_S:.1f} s of the sound",
+        f"from {at[0] / TICKS_PER_S:.1f} s to {at[-1] / TICKS_PER_S:.1f} s of the sound",
         INK,
         font=font,
     )
+
+
+def numbers(found: Estimate) -> dict | None:
+    """What `plot` draws, for JSON; None where nothing was measured. scores: from -max_offset_ms to max_offset_ms, each
+    in 0 to 1; mouth, sound: standard deviations from the mean, from from_s to to_s."""
+    if found.scores is None:
+        return None
+    at, *curves = _aligned(found)
+    scores = found.scores - found.scores.min()
+    mouth, sound = ((values - values.mean()) / max(float(values.std()), 1e-9) for values in curves)
+    return {
+        "offset_ms": round(found.offset_ms, 1),
+        "confidence": round(found.confidence, 3),
+        "max_offset_ms": MAX_OFFSET_MS,
+        "scores": _rounded(scores / max(float(scores.max()), 1e-9), 3),
+        "mouth": _rounded(mouth, 2),
+        "sound": _rounded(sound, 2),
+        "from_s": round(float(at[0] / TICKS_PER_S), 2),
+        "to_s": round(float(at[-1] / TICKS_PER_S), 2),
+    }
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[float]:
+    return [round(float(value), digits) for value in values]

@@ -31,6 +31,16 @@ def unused_bytes(kind, device: torch.device) -> int:
     return kind.memory_reserved(device) - kind.memory_allocated(device)
 
 
+def used_bytes(device: torch.device) -> int | None:
+    """Bytes that torch's allocator has handed out; None where PyTorch cannot say."""
+    if device.type == "mps":
+        return torch.mps.current_allocated_memory()
+    try:
+        return (torch.cuda if device.type == "cuda" else torch.accelerator).memory_allocated(device)
+    except (RuntimeError, ValueError, AttributeError):
+        return None
+
+
 def clear_cache(device: torch.device):
     """Gives memory that the allocator holds unused back to the system."""
     if device.type == "cuda":

@@ -26,6 +26,21 @@ def available_bytes() -> int | None:
         return None
 
 
+def resident_bytes() -> int | None:
+    """Resident memory of this process now; None where the system does not report it."""
+    if sys.platform.startswith("linux"):
+        try:
+            return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError, IndexError):
+            return None
+    try:
+        import psutil
+
+        return psutil.Process().memory_info().rss
+    except ImportError:
+        return None
+
+
 def peak_resident_bytes() -> int | None:
     """The highest resident memory of this process so far; None where the system does not report it."""
     if WINDOWS:

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..errors import InputError
 from .common import CATEGORY, Progress, clip_input, images_blocked, lazy_import, notes_ui, plain_errors, video_blocked
@@ -105,9 +105,9 @@ class SonicLipSyncCalibrate(io.ComfyNode):
         clip, shown = (
             (images_blocked(cls.TITLE), video.with_audio(out)) if video else (images, video_blocked(cls.TITLE))
         )
-        preview = ui.PreviewImage(plot_image, cls=cls).as_dict() if rate else {}  # nothing was measured without a rate
-        texts = notes_ui([message, *notes])
-        return io.NodeOutput(clip, out, found.offset_ms, found.confidence, plot_image, shown, ui=preview | texts)
+        drawn = plot.numbers(found) if rate else None  # nothing was measured without a rate
+        entry = notes_ui([message, *notes]) | ({"sonic_plot": (drawn,)} if drawn else {})
+        return io.NodeOutput(clip, out, found.offset_ms, found.confidence, plot_image, shown, ui=entry)
 
     @classmethod
     def measure(cls, clip, audio, fps):
@@ -130,7 +130,8 @@ class SonicLipSyncCalibrate(io.ComfyNode):
     @classmethod
     def track(cls, frames, rate_hz):
         """The mouth in the frames of a FrameStream."""
-        tracker, progress = lazy_import("lipsync.estimate").mouth_tracker(), Progress(cls.hidden.unique_id, cls.TITLE)
+        tracker = lazy_import("lipsync.estimate").mouth_tracker()
+        progress = Progress(cls.hidden.unique_id, cls.TITLE, previews=False)  # a frame would stay beside the plot
         progress(0, frames.count)
         with closing(frames.chunks(lambda *_: progress.check())) as chunks:
             for i, frame in enumerate(frame for chunk in chunks for frame in chunk):

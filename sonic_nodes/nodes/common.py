@@ -98,12 +98,13 @@ def named_values(signature: inspect.Signature, arguments: dict) -> dict:
 
 class Progress:
     """Called by the engines as progress(done, total, frame uint8 [H,W,3] or None). node_id: the node under which the
-    time left is shown. previews: whether frames are shown in it; a node that shows a video afterwards cannot.
+    time left is shown. previews: whether frames are shown in it; a node that shows a video afterwards cannot. usage:
+    memory.usage.Usage, sampled at each call and shown with the time left.
 
     Every call raises ComfyUI's own exception when Cancel was pressed. The bar, the preview and the text under the node
     are updated a few times a second only, because each update redraws the page."""
 
-    def __init__(self, node_id: str | None, title: str, previews: bool = True) -> None:
+    def __init__(self, node_id: str | None, title: str, previews: bool = True, usage=None) -> None:
         self.node_id, self.title, self.previews, self.bar, self.done, self.headline = (
             node_id,
             title,
@@ -112,6 +113,7 @@ class Progress:
             -1,
             "",
         )
+        self.usage = usage
         self.bar_at = self.preview_at = self.text_at = -math.inf
         self.started = self.logged_at = time.monotonic()
 
@@ -121,6 +123,7 @@ class Progress:
 
     def __call__(self, done: int, total: int, frame=None) -> None:
         self.check()
+        used = self.usage.sample() if self.usage else None
         now = time.monotonic()
         show = self.previews and frame is not None and (now - self.preview_at >= PREVIEW_INTERVAL_S or done == total)
         if not show and (done == self.done or (done < total and now - self.bar_at < BAR_INTERVAL_S)):
@@ -129,24 +132,33 @@ class Progress:
         self.bar_at, self.preview_at, self.done = now, now if show else self.preview_at, done
         self.bar = self.bar or comfy.utils.ProgressBar(total)
         self.bar.update_absolute(done, total, preview)
-        self.update_text(done, total, now)
+        self.update_text(done, total, now, used)
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.started
 
     def set_headline(self, line: str) -> None:
         """Shows a line that stays above the time left until the node ends."""
         self.headline = line
         send_text(self.node_id, line)
 
-    def update_text(self, done: int, total: int, now: float) -> None:
+    def update_text(self, done: int, total: int, now: float, used: int | None = None) -> None:
         elapsed = now - self.started
         if done <= 0 or elapsed < MIN_ELAPSED_S or (done < total and now - self.text_at < TEXT_INTERVAL_S):
             return
         self.text_at = now
         left = f"{100 * done // total} %, {duration_text(elapsed * (total - done) / done)} left"
         line = left if done < total else f"done in {duration_text(elapsed)}"
-        send_text(self.node_id, f"{self.headline}\n{line}".lstrip())
+        lines = [self.headline, line] + ([] if used is None else [memory_text(used, self.usage.peak)])
+        send_text(self.node_id, "\n".join(filter(None, lines)))
         if now - self.logged_at >= LOG_INTERVAL_S:
             self.logged_at = now
             log.info("%s: %s", self.title, line)
+
+
+def memory_text(used: int, peak: int) -> str:
+    size = lazy_import("memory.plan").size
+    return f"{size(used)} of memory in use, {size(peak)} at most so far"
 
 
 def duration_text(seconds: float) -> str:

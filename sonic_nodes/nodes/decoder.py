@@ -22,8 +22,10 @@ from .common import (
 )
 from .frame_streams import DecodedFrames, KeptFrames
 from .pasted_frames import PastedFrames
+from .preview import preview_ui
 from .video import SonicVideo
 
+TITLE = "Sonic Latent Decoder"
 IMAGES, VIDEO = OUTPUTS = ["images", "video"]
 NO_IMAGES = "Connect the output video of the Sonic Latent Decoder, or set its output to 'images': it makes a video."
 
@@ -35,7 +37,7 @@ class SonicLatentDecoder(io.ComfyNode):
     def define_schema(cls):
         return io.Schema(
             node_id=cls.NODE_ID,
-            display_name="Sonic Latent Decoder",
+            display_name=TITLE,
             category=CATEGORY,
             description="Decodes the latent into frames, 25 per second: into system memory, or as a video that is "
             "decoded, encoded and written chunk by chunk when it is saved, however long it is.",
@@ -87,11 +89,14 @@ class SonicLatentDecoder(io.ComfyNode):
     @plain_errors
     def execute(cls, model, latent, data, interpolate=True, output=IMAGES):
         video = decoded(model, latent, data, interpolate)
-        fps = float(video.frames.fps)
-        if output == VIDEO:
-            return io.NodeOutput(blocked(NO_IMAGES), fps, video)
-        images = video.images(Progress(cls.hidden.unique_id, "Sonic Latent Decoder"))
-        return io.NodeOutput(images, fps, video.of_images(images))
+        fps, progress = float(video.frames.fps), Progress(cls.hidden.unique_id, TITLE, previews=output == IMAGES)
+        if output == VIDEO:  # frames that take long are not made twice
+            shown = preview_ui(video, progress) if model.redraws else None
+            return io.NodeOutput(blocked(NO_IMAGES), fps, video, ui=shown)
+        images = video.images(progress)
+        video = video.of_images(images)
+        shown = preview_ui(video, Progress(cls.hidden.unique_id, TITLE, previews=False))
+        return io.NodeOutput(images, fps, video, ui=shown)
 
 
 def decoded(model, latent, data, interpolate: bool) -> SonicVideo:

@@ -105,7 +105,7 @@ class SonicImageGate(io.ComfyNode):
             if repaired is not None:
                 out = pixels.clone() if out is pixels else out
                 types.write_levels(out[i], repaired, repaired != picture)
-        return io.NodeOutput(out, types.mask_from_image(pixels), *gate.outputs(), ui=gate.ui_entry(cls, []))
+        return io.NodeOutput(out, types.mask_from_image(pixels), *gate.outputs(), ui=gate.ui_entry(cls, [], (), pixels))
 
 
 class Gate:
@@ -198,20 +198,23 @@ class Gate:
             self.heat_maps,
         )
 
-    def ui_entry(self, cls, files: list[dict], notes: Sequence[str] = ()) -> dict:
-        """The `ui` entry: the given files, the report and notes, and the heat map of the worst picture unless it was
-        fine."""
+    def ui_entry(self, cls, files: list[dict], notes: Sequence[str] = (), pixels: torch.Tensor | None = None) -> dict:
+        """The `ui` entry: the picture's file if there is one, the report and notes, and the heat map of the worst
+        picture unless it was fine. pixels: the pictures as an IMAGE, where they have no files."""
         worst, lines = self.worst(), [*([OFF_NOTE] if self.policy == OFF else self.report_lines()), *notes]
+        entry = notes_ui(lines) | ({"images": files} if files else {}) | self.badge_ui()
         if self.policy == OFF or self.was_ok[worst]:
-            return notes_ui(lines) | self.badge_ui(False) | ({"images": files} if files else {})
-        preview = ui.PreviewImage(self.heat_maps[worst : worst + 1], cls=cls).as_dict()
-        return preview | {"images": [*files, *preview["images"]]} | notes_ui(lines) | self.badge_ui(True)
+            return entry
+        heat = ui.PreviewImage(self.heat_maps[worst : worst + 1], cls=cls).as_dict()["images"]
+        shown = files or ui.PreviewImage(pixels[worst : worst + 1, ..., :3], cls=cls).as_dict()["images"]
+        height, width = self.heat_maps.shape[1:3]
+        return entry | {"sonic_heat_map": ({"picture": shown[0], "map": heat[0], "width": width, "height": height},)}
 
-    def badge_ui(self, has_heat_map: bool) -> dict:
+    def badge_ui(self) -> dict:
         """The `ui` entry that web/results.js draws as a badge; none with the policy off."""
         verdict = self.verdicts[self.worst()]
         fields = {"verdict": verdict["verdict"], "score": round(verdict["score"]), "passed": verdict["passed"]}
-        return {} if self.policy == OFF else {"sonic_verdict": (fields | {"heat_map": has_heat_map},)}
+        return {} if self.policy == OFF else {"sonic_verdict": (fields,)}
 
 
 def policy_problem(policy) -> bool | str:

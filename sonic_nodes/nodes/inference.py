@@ -8,10 +8,12 @@ from ..engines.settings import STEPS_WIDGET, SharedSettings, SonicSettings, limi
 from .comfy_models import with_comfy_models
 from .common import (
     CATEGORY,
+    MIN_ELAPSED_S,
     ModelSonic,
     PreData,
     Progress,
     advanced,
+    duration_text,
     free_memory_bytes,
     lazy_import,
     notes_ui,
@@ -127,12 +129,21 @@ def speed_input():
 def infer(model, data, seed: int, node_id: str | None, **settings):
     """(LATENT, notes for the user)."""
     model, data = with_comfy_models(model, data)
-    chosen, progress = model.settings(**settings), Progress(node_id, "Sonic Inference")
+    chosen, usage = model.settings(**settings), lazy_import("memory.usage").Usage(model.device)
+    progress = Progress(node_id, "Sonic Inference", usage=usage)
     notes = show_plan(model, data, chosen, progress)
     latent = model.infer(data, seed, chosen, progress)
     ignored = [name for name in settings if name in model.ignored]
     notes += [f"No effect on the {model.name} engine: {', '.join(ignored)}."] if ignored else []
-    return latent, notes + list(latent["sonic"].get("notes", []))
+    return latent, [*notes, *latent["sonic"].get("notes", []), *usage_notes(progress)]
+
+
+def usage_notes(progress: Progress) -> list[str]:
+    """What a run took, where it was long enough for anyone to ask."""
+    elapsed_s, usage = progress.elapsed_s(), progress.usage
+    if elapsed_s < MIN_ELAPSED_S or usage.peak is None:
+        return []
+    return [f"This run took {duration_text(elapsed_s)}, and {lazy_import('memory.plan').size(usage.peak)} of memory."]
 
 
 def show_plan(model, data, settings, progress: Progress) -> list[str]:

@@ -1,9 +1,10 @@
-// What a run has left under the nodes: the quality gate's badge, and all results again after the page was reloaded.
+// What a run has left under the nodes: badge, pictures and plots above the notes, and all of it again after the page was reloaded.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { heatMap, plot, preview } from "./figures.js";
 import { inPageLanguage } from "./language.js";
 
-export const BADGE_PX = 24;
+const BADGE_PX = 24;
 const RUNS = 20; // of the history that are searched
 const KINDS = {
   ok: { colour: "#2e7d32", sign: "✓", en: "fine", zh: "合格" },
@@ -12,12 +13,13 @@ const KINDS = {
   unreadable: { colour: "#555555", sign: "?", en: "not judged", zh: "无法评估" },
 };
 const TEXT = {
-  en: { gate: "Quality gate", of: "of 100", none: "no trace", strong: "strong traces of compression" },
-  zh: { gate: "画质检查", of: "/ 100", none: "无痕迹", strong: "压缩痕迹明显" },
+  en: { gate: "Quality gate", of: "of 100", results: "Results" },
+  zh: { gate: "画质检查", of: "/ 100", results: "结果" },
 };
 
 function line(style, ...children) {
   const element = document.createElement("div");
+  element.sonicHeight = () => BADGE_PX;
   element.style.cssText = `height:${BADGE_PX}px;display:flex;align-items:center;gap:6px;white-space:nowrap;${style}`;
   element.append(...children);
   return element;
@@ -30,8 +32,8 @@ function span(text, style = "") {
   return element;
 }
 
-// Lines of BADGE_PX above the notes, whose text has the reasons: the verdict, and the legend of the heat map.
-export function badge(verdict) {
+// The verdict, a line of BADGE_PX above the notes, whose text has the reasons.
+function badge(verdict) {
   const kind = KINDS[verdict?.verdict], t = inPageLanguage(TEXT);
   if (!kind) return [];
   const score = verdict.verdict === "unreadable" ? "" : `, ${verdict.score} ${t.of}`;
@@ -39,11 +41,18 @@ export function badge(verdict) {
     `background:${kind.colour};color:#fff;border-radius:9px;padding:1px 9px;font-weight:600;`);
   pill.setAttribute("role", "status");
   pill.setAttribute("aria-label", `${t.gate}: ${inPageLanguage(kind)}${score}`);
-  if (!verdict.heat_map) return [line("", pill)];
-  const scale = span("", "flex:0 1 90px;height:10px;border-radius:3px;" +
-    "background:linear-gradient(90deg,#555,#a02a00 40%,#ff6600 70%,#ffcc00);");
-  scale.setAttribute("aria-hidden", "true");
-  return [line("", pill), line("font-size:10px;", span(t.none), scale, span(t.strong))];
+  return [line("", pill)];
+}
+
+// What a run's message shows above the notes. Each element has sonicHeight(room): its height in `room` pixels of width.
+export function figures(message) {
+  const [verdict, heat, measured, clip] =
+    ["sonic_verdict", "sonic_heat_map", "sonic_plot", "sonic_preview"].map((name) => message?.[name]?.[0]);
+  return [...badge(verdict), ...heatMap(heat), ...plot(measured), ...preview(clip)];
+}
+
+export function resultsLabel(node) {
+  return `${node.title ?? ""}: ${inPageLanguage(TEXT).results}`;
 }
 
 // The results of the newest run of this workflow, for each node whose values are still those of that run.

@@ -1,15 +1,15 @@
-// Shows the notes of a node's last run ("2 faces: the largest was chosen") below its widgets, and repairs the values of
+// Shows the notes ("2 faces: the largest was chosen") and figures of a node's last run below its widgets, and repairs the values of
 // Load Image in older workflow files. Tells the server the page's language, in which it then writes notes and errors
 // (sonic_nodes/nodes/language.py). models.js has the list of the model's files.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { pageLanguage } from "./language.js";
 import { addModelFiles, dropPresentModels } from "./models.js";
-import { BADGE_PX, badge, restoreResults } from "./results.js";
+import { figures, restoreResults, resultsLabel } from "./results.js";
 
 const NODES = new Set([
   "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate",
-  "SonicMotionSmooth", "SonicInspect", "SONICTLoader", "SONICSampler",
+  "SonicMotionSmooth", "SonicLatentDecoder", "SonicInspect", "SONICTLoader", "SONICSampler",
 ]);
 const NOTES_WIDGET = "sonic_notes";
 const PROGRESS_WIDGET = "$$node-text-preview"; // the page's own widget for text while a node runs
@@ -52,8 +52,16 @@ function makeNotesWidget(node) {
     `box-sizing:border-box;padding:5px 8px;font-size:11px;line-height:${LINE_PX}px;white-space:pre-wrap;` +
     "overflow:auto;color:var(--input-text,#ddd);background:var(--comfy-input-bg,#222);border-radius:4px;";
   const text = document.createElement("div"), above = document.createElement("div");
+  element.setAttribute("role", "group");
+  element.setAttribute("aria-label", resultsLabel(node));
+  text.setAttribute("aria-live", "polite");
   element.append(above, text);
-  const height = () => textHeight(text.textContent, node.size[0]) + BADGE_PX * above.childElementCount;
+  // The page's shortcuts on single keys (space, arrows, Delete) would act on the graph instead.
+  element.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+  const height = () => textHeight(text.textContent, node.size[0]) +
+    [...above.children].reduce((sum, each) => sum + each.sonicHeight(node.size[0] - 36), 0);
   const widget = node.addDOMWidget(NOTES_WIDGET, "sonic_notes", element, {
     serialize: false,
     hideOnZoom: false,
@@ -63,7 +71,7 @@ function makeNotesWidget(node) {
     getMaxHeight: height,
   });
   widget.serialize = false;
-  widget.sonicBadge = above;
+  widget.sonicFigures = above;
   // A preview image takes all the room below it, so the notes go above it.
   const preview = node.widgets.findIndex((other) => other.name?.startsWith("$$"));
   if (preview >= 0) {
@@ -81,13 +89,14 @@ function removeProgressText(node) {
   node.widgets.splice(index, 1);
 }
 
-function showNotes(node, text, verdict) {
+function showResults(node, message) {
   removeProgressText(node);
+  const text = (message?.text ?? []).join("\n"), above = figures(message);
   const known = node.widgets?.find((other) => other.name === NOTES_WIDGET);
-  if (!known && !text) return;
+  if (!known && !text && !above.length) return;
   const widget = known ?? makeNotesWidget(node);
   widget.value = text;
-  widget.sonicBadge.replaceChildren(...badge(verdict));
+  widget.sonicFigures.replaceChildren(...above);
   const [width, height] = node.computeSize();
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
 }
@@ -118,7 +127,7 @@ if (!window[REGISTERED]) {
       const onExecuted = nodeType.prototype.onExecuted;
       nodeType.prototype.onExecuted = function (message) {
         onExecuted?.apply(this, arguments);
-        showNotes(this, (message?.text ?? []).join("\n"), message?.sonic_verdict?.[0]);
+        showResults(this, message);
       };
       if (nodeData.name === "SonicLoader") {
         const onNodeCreated = nodeType.prototype.onNodeCreated;

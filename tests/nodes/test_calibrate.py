@@ -1,5 +1,6 @@
 """Lip-sync Calibrate as ComfyUI calls it: returns the same images, and the sound shifted or as the same object."""
 
+import json
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -226,8 +227,14 @@ def test_what_cannot_be_measured_is_found_before_the_work(nodes, images, monkeyp
 
 def test_the_plot_of_a_measurement_is_shown_under_the_node(nodes, images, tracked_once):
     measured = nodes["SonicLipSyncCalibrate"].execute(images[:50], late(), 25.0, "measure", 200.0)
-    assert len(measured.ui["images"]) == 1 and measured.ui["text"]
-    assert "images" not in nodes["SonicLipSyncCalibrate"].execute(images[:4], late(), 25.0, "measure", 200.0).ui
+    (drawn,) = measured.ui["sonic_plot"]
+    assert measured.ui["text"] and json.loads(json.dumps(drawn)) == drawn
+    assert (drawn["offset_ms"], drawn["confidence"]) == (round(measured.args[2], 1), round(measured.args[3], 3))
+    assert min(drawn["scores"]) == 0 and max(drawn["scores"]) == 1
+    best = drawn["scores"].index(1) / (len(drawn["scores"]) - 1)
+    assert (2 * best - 1) * drawn["max_offset_ms"] == pytest.approx(drawn["offset_ms"], abs=20)
+    assert len(drawn["mouth"]) == len(drawn["sound"]) == round((drawn["to_s"] - drawn["from_s"]) * 100) + 1
+    assert "sonic_plot" not in nodes["SonicLipSyncCalibrate"].execute(images[:4], late(), 25.0, "measure", 200.0).ui
 
 
 def test_the_time_left_is_shown_under_the_node(nodes, images, tracked_once, comfy, monkeypatch):

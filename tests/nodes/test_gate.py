@@ -121,12 +121,17 @@ def test_off_reports_nothing_and_returns_the_same_score(nodes, files):
 
 def test_the_node_shows_its_picture_the_heat_map_and_the_report(nodes, files):
     shown = loaded(nodes, "q40.jpg [input]").ui
-    assert shown["images"] == [{"filename": "q40.jpg", "subfolder": "", "type": "input"}, {"filename": "preview.png"}]
+    entry = {"filename": "q40.jpg", "subfolder": "", "type": "input"}
+    assert shown["images"] == [entry]
+    (drawn,) = shown["sonic_heat_map"]
+    with Image.open(files / "q40.jpg") as image:
+        size = {"width": image.width, "height": image.height}
+    assert drawn == {"picture": entry, "map": {"filename": "preview.png"}} | size
     assert shown["text"][0].startswith("Quality gate: rejected, score ")
     for policy in ("warn", "repair"):
         fine = loaded(nodes, "clean.png [input]", policy).ui
         assert fine["images"] == [{"filename": "clean.png", "subfolder": "", "type": "input"}]
-        assert fine["text"][0].startswith("Quality gate: fine, score ")
+        assert fine["text"][0].startswith("Quality gate: fine, score ") and "sonic_heat_map" not in fine
 
 
 def test_the_heat_map_marks_the_region_that_was_compressed(nodes, comfy, clean, poor):
@@ -271,6 +276,6 @@ def test_the_page_gets_what_the_badge_shows(nodes, files, policy, quality):
         return
     (shown,) = out.ui["sonic_verdict"]
     assert shown["score"] == round(out.args[2]) and shown["passed"] == out.args[3]
-    assert shown["heat_map"] == (len(out.ui["images"]) == 2) == (quality == "q40.jpg")
+    assert ("sonic_heat_map" in out.ui) == (quality == "q40.jpg")
     kinds = re.findall(r"^  (\w+): \{ colour", (ROOT / "sonic_nodes/web/results.js").read_text("utf-8"), re.MULTILINE)
     assert shown["verdict"] in kinds and set(kinds) == set(messages.NAMES)

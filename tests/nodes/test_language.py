@@ -75,7 +75,7 @@ def test_the_page_posts_to_the_same_route(language):
     assert f'"{language.module.ROUTE}"' in (ROOT / "sonic_nodes/web/sonic.js").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["models.js", "results.js"])
+@pytest.mark.parametrize("name", ["models.js", "results.js", "figures.js"])
 def test_the_texts_of_the_page_are_in_both_languages(name):
     from tests.nodes.test_help_pages import ROOT
 

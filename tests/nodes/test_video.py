@@ -46,6 +46,7 @@ def written(path):
 
 def test_the_decoder_makes_a_video_without_decoding(nodes, data, comfy):
     engine = Engine()
+    engine.redraws = False  # no preview of frames that take long
     images, fps, video = nodes["SonicLatentDecoder"].execute(engine, {}, data, True, "video").args
     assert engine.frames == 0 and fps == 25.0 and video.get_dimensions() == (WIDTH, HEIGHT)
     assert (video.get_frame_count(), video.get_frame_rate(), video.get_duration()) == (FRAMES, 25, FRAMES / 25)
