@@ -1,9 +1,10 @@
-// What is drawn under a node besides its notes: the heat map over its picture, the plot of Calibrate, a video that loops.
+// What is drawn under a node besides its notes: the heat map over its picture, Calibrate's plot, a video that loops.
 import { api } from "../../scripts/api.js";
 import { inPageLanguage } from "./language.js";
 
-const MAX_PX = 300; // height of a picture or video
+const MAX_PX = 220; // height of a picture or video
 const LEGEND_PX = 44;
+const START = 70; // how strongly the heat map covers its picture, in percent
 const PLOT = { width: 400, height: 232, left: 8, right: 392 };
 const SCORES = { top: 22, bottom: 88 };
 const CURVES = { top: 136, bottom: 210, spread: 3 }; // spread: standard deviations above and below the mean
@@ -16,8 +17,8 @@ const TEXT = {
     preview: (seconds) => `Preview with sound, the first ${seconds} s`,
   },
   zh: {
-    picture: "所检查的图片", map: "叠加的热力图：显示 JPEG 块痕迹所在的位置",
-    strength: "热力图", none: "无痕迹", strong: "痕迹明显", match: "不同声音延迟下的匹配程度",
+    picture: "所检查的图片", map: "叠加的热图：显示 JPEG 块痕迹所在的位置",
+    strength: "热图", none: "无痕迹", strong: "痕迹明显", match: "不同声音延迟下的匹配程度",
     offset: "偏移", confidence: "置信度", mouth: "嘴部", sound: "声音（已移动）", ms: "毫秒", s: "秒",
     preview: (seconds) => `带声音的预览，前 ${seconds} 秒`,
   },
@@ -53,8 +54,11 @@ export function heatMap(shown) {
   const t = inPageLanguage(TEXT), [css, heightOf] = boxOf(shown.width, shown.height);
   const picture = make("img", { src: urlOf(shown.picture), alt: t.picture, style: css });
   const map = make("img", { src: urlOf(shown.map), alt: t.map, style: `${css}position:absolute;inset:0;height:100%;` });
-  const range = make("input", { type: "range", min: 0, max: 100, step: 10, value: 100, style: "flex:1;min-width:60px;" });
-  range.addEventListener("input", () => { map.style.opacity = range.value / 100; });
+  const range = make("input",
+    { type: "range", min: 0, max: 100, step: 10, value: START, style: "flex:1;min-width:60px;" });
+  const cover = () => { map.style.opacity = range.value / 100; };
+  range.addEventListener("input", cover);
+  cover();
   const scale = make("span", { "aria-hidden": "true", style: "flex:1;height:10px;border-radius:3px;" +
     "background:linear-gradient(90deg,#555,#a02a00 40%,#ff6600 70%,#ffcc00);" });
   const line = "display:flex;align-items:center;gap:6px;height:20px;white-space:nowrap;";
@@ -126,7 +130,8 @@ export function plot(found) {
   const t = inPageLanguage(TEXT), sign = found.offset_ms > 0 ? "+" : "";
   const headline = `${t.offset} ${sign}${found.offset_ms} ${t.ms}, ${t.confidence} ${found.confidence}`;
   const [css, heightOf] = boxOf(PLOT.width, PLOT.height);
-  const svg = drawn("svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", "aria-label": headline, style: css });
+  const svg = drawn("svg",
+    { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", "aria-label": headline, style: css });
   svg.append(drawn("title", {}, headline), ...scoresPart(found, t), ...curvesPart(found, t));
   svg.sonicHeight = heightOf;
   return [svg];

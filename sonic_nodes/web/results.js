@@ -1,4 +1,4 @@
-// What a run has left under the nodes: badge, pictures and plots above the notes, and all of it again after the page was reloaded.
+// What a run has left under the nodes: badge, pictures and plots above the notes, and all of it again after a reload.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { heatMap, plot, preview } from "./figures.js";

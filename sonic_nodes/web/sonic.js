@@ -1,5 +1,5 @@
-// Shows the notes ("2 faces: the largest was chosen") and figures of a node's last run below its widgets, and repairs the values of
-// Load Image in older workflow files. Tells the server the page's language, in which it then writes notes and errors
+// Shows notes ("2 faces: the largest was chosen") and figures of a node's last run below its widgets, and repairs values
+// of Load Image in older workflow files. Tells the server the page's language, in which it then writes notes and errors
 // (sonic_nodes/nodes/language.py). models.js has the list of the model's files.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";

@@ -74,7 +74,7 @@ def slider_by_keyboard(tab):
         " window.app.canvas.centerOnNode(n); }"
     )
     tab.wait_for_timeout(800)
-    tab.locator("input[type=range]").first.focus()
+    tab.locator("figure:has(figcaption) input[type=range]").first.focus()
     for _ in range(3):
         tab.keyboard.press("ArrowLeft")
     return tab.evaluate("() => document.activeElement.closest('figure').querySelectorAll('img')[1].style.opacity")

@@ -71,7 +71,7 @@ def test_everything_fits_into_the_nodes(shown):
 
 
 def test_the_slider_answers_to_the_keyboard(shown):
-    assert shown["opacity"] == "0.7"
+    assert shown["opacity"] == "0.4"  # from 70 %, in steps of 10
 
 
 def test_our_scripts_raise_no_error(shown):
