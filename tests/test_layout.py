@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMPORTS_BY_PATH = {
     "tests/e2e/dynamic_vram.py",
     "tests/e2e/models_page.py",
+    "tests/e2e/results_page.py",
     "tests/extension/pack_copy.py",
     "tests/extension/test_process.py",
     "tests/nodes/test_extension.py",

@@ -13,13 +13,13 @@ const TEXT = {
   en: {
     picture: "The picture that was judged", map: "Heat map over it: where JPEG blocks have left traces",
     strength: "Heat map", none: "no trace", strong: "strong traces", match: "match, by the delay of the sound",
-    offset: "offset", confidence: "confidence", mouth: "mouth", sound: "sound, shifted", ms: "ms", s: "s",
+    offset: "offset", confidence: "confidence", mouth: "mouth", sound: "sound, shifted", ms: "ms", s: "s", comma: ", ",
     preview: (seconds) => `Preview with sound, the first ${seconds} s`,
   },
   zh: {
     picture: "所检查的图片", map: "叠加的热图：显示 JPEG 块痕迹所在的位置",
     strength: "热图", none: "无痕迹", strong: "痕迹明显", match: "不同声音延迟下的匹配程度",
-    offset: "偏移", confidence: "置信度", mouth: "嘴部", sound: "声音（已移动）", ms: "毫秒", s: "秒",
+    offset: "偏移", confidence: "置信度", mouth: "嘴部", sound: "声音（已移动）", ms: "毫秒", s: "秒", comma: "，",
     preview: (seconds) => `带声音的预览，前 ${seconds} 秒`,
   },
 };
@@ -128,7 +128,7 @@ function curvesPart(found, t) {
 export function plot(found) {
   if (!found?.scores?.length) return [];
   const t = inPageLanguage(TEXT), sign = found.offset_ms > 0 ? "+" : "";
-  const headline = `${t.offset} ${sign}${found.offset_ms} ${t.ms}, ${t.confidence} ${found.confidence}`;
+  const headline = `${t.offset} ${sign}${found.offset_ms} ${t.ms}${t.comma}${t.confidence} ${found.confidence}`;
   const [css, heightOf] = boxOf(PLOT.width, PLOT.height);
   const svg = drawn("svg",
     { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", "aria-label": headline, style: css });

@@ -13,8 +13,8 @@ const KINDS = {
   unreadable: { colour: "#555555", sign: "?", en: "not judged", zh: "无法评估" },
 };
 const TEXT = {
-  en: { gate: "Quality gate", of: "of 100", results: "Results" },
-  zh: { gate: "画质检查", of: "/ 100", results: "结果" },
+  en: { gate: "Quality gate", of: "of 100", results: "Results", comma: ", ", colon: ": " },
+  zh: { gate: "画质检查", of: "/ 100", results: "结果", comma: "，", colon: "：" },
 };
 
 function line(style, ...children) {
@@ -36,11 +36,11 @@ function span(text, style = "") {
 function badge(verdict) {
   const kind = KINDS[verdict?.verdict], t = inPageLanguage(TEXT);
   if (!kind) return [];
-  const score = verdict.verdict === "unreadable" ? "" : `, ${verdict.score} ${t.of}`;
+  const score = verdict.verdict === "unreadable" ? "" : `${t.comma}${verdict.score} ${t.of}`;
   const pill = span(`${kind.sign} ${inPageLanguage(kind)}${score}`,
     `background:${kind.colour};color:#fff;border-radius:9px;padding:1px 9px;font-weight:600;`);
   pill.setAttribute("role", "status");
-  pill.setAttribute("aria-label", `${t.gate}: ${inPageLanguage(kind)}${score}`);
+  pill.setAttribute("aria-label", `${t.gate}${t.colon}${inPageLanguage(kind)}${score}`);
   return [line("", pill)];
 }
 
@@ -52,14 +52,17 @@ export function figures(message) {
 }
 
 export function resultsLabel(node) {
-  return `${node.title ?? ""}: ${inPageLanguage(TEXT).results}`;
+  const t = inPageLanguage(TEXT);
+  return `${node.title ?? ""}${t.colon}${t.results}`;
 }
 
-// The results of the newest run of this workflow, for each node whose values are still those of that run.
-export async function restoreResults(types) {
+// The results of the newest run of this workflow, for each node whose values are still those of that run: nodes of the
+// types in `restored`, in a graph that has one of `ours`.
+export async function restoreResults(ours, restored) {
   const id = app.graph?.id;
-  const nodes = (app.graph?._nodes ?? []).filter((node) => types.has(node.comfyClass ?? node.type));
-  if (!id || !nodes.length) return;
+  const typeOf = (node) => node.comfyClass ?? node.type;
+  const nodes = (app.graph?._nodes ?? []).filter((node) => restored.has(typeOf(node)));
+  if (!id || !nodes.some((node) => ours.has(typeOf(node)))) return;
   const history = await api.fetchApi(`/history?max_items=${RUNS}`).then((answer) => answer.json()).catch(() => ({}));
   for (const run of Object.values(history).reverse()) {
     const saved = run?.prompt?.[3]?.extra_pnginfo?.workflow;

@@ -1,6 +1,6 @@
-// Shows notes ("2 faces: the largest was chosen") and figures of a node's last run below its widgets, and repairs values
-// of Load Image in older workflow files. Tells the server the page's language, in which it then writes notes and errors
-// (sonic_nodes/nodes/language.py). models.js has the list of the model's files.
+// Shows notes ("2 faces: the largest was chosen") and figures of a node's last run below its widgets, and repairs the
+// values of Load Image in older workflow files. Tells the server the page's language, in which it then writes notes and
+// errors (sonic_nodes/nodes/language.py). models.js has the list of the model's files.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { pageLanguage } from "./language.js";
@@ -11,6 +11,7 @@ const NODES = new Set([
   "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate",
   "SonicMotionSmooth", "SonicLatentDecoder", "SonicInspect", "SONICTLoader", "SONICSampler",
 ]);
+const RESTORED = new Set([...NODES, "SaveVideo"]);
 const NOTES_WIDGET = "sonic_notes";
 const PROGRESS_WIDGET = "$$node-text-preview"; // the page's own widget for text while a node runs
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
@@ -114,7 +115,7 @@ if (!window[REGISTERED]) {
   app.registerExtension({
     name: "SonicTalkingPortrait.Notes",
     beforeConfigureGraph: dropPresentModels,
-    afterConfigureGraph: () => restoreResults(NODES),
+    afterConfigureGraph: () => restoreResults(NODES, RESTORED),
     setup() {
       // The server's first status brings this page's id, and a restarted server has forgotten it.
       api.addEventListener("status", tellLanguage);

@@ -1,5 +1,5 @@
-"""Run by test_results_page.py in ComfyUI's Python: runs a poor portrait through the draft template in a browser, reloads
-the page, and prints as JSON what the nodes show before and after.
+"""Run by test_results_page.py in ComfyUI's Python: runs a poor portrait through the draft template in a browser,
+reloads the page, and prints as JSON what the nodes show before and after.
 
     python -m tests.e2e.results_page TOOLS COMFYUI OUT LOCALE [--front-end-root DIR] [--nodes-2]
 
