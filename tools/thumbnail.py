@@ -1,9 +1,11 @@
 """Draws the templates' thumbnails, workflows/*.jpg: the sample portrait above the loudness of the sample speech.
 
-    python -m tools.thumbnail draft|fast|high_quality|two_speakers [-o FILE.jpg]
+    python -m tools.thumbnail TEMPLATE [-o FILE.jpg] [--picture PICTURE]
 
-draft and two_speakers show a speaking frame of the draft engine with the template's settings. The others show the
-portrait itself and the template's resolution, because the weights of the Sonic model are not part of this repository.
+fast and high_quality show the portrait itself and the template's resolution, because the weights of the Sonic model are
+not part of this repository. The others show speaking frames of the draft engine with the template's settings:
+two_speakers while the right one speaks, languages a strip of each recording's, and repair_portrait the poor picture on
+the left and on the right the frame of PICTURE, which the template's Image Blend makes.
 """
 
 import argparse
@@ -22,7 +24,9 @@ SIDE_PX = 512
 BAND_PX = 96
 BARS = 64
 LABEL_PX = 64
-LABELS = {"draft": None, "fast": "512", "high_quality": "1024", "two_speakers": None}
+LABELS = {"fast": "512", "high_quality": "1024"}
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages"]
+LANGUAGES = ["speech.wav", "speech_es.wav", "speech_zh.wav"]
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 PLAYED_COLOUR, AHEAD_COLOUR, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
 
@@ -56,6 +60,29 @@ def one_speaker(label):
     data = pipeline.prepare(read_picture(SAMPLE / "portrait.jpg"), sound, expand_ratio=0.18 if label else 0.5)
     picture, played = (data["image"], 0.0) if label else speaking_frame(data)
     return picture, data["audio"], played
+
+
+def languages():
+    """A third of the speaking frame of each recording, side by side."""
+    portrait, strips, width = read_picture(SAMPLE / "portrait.jpg"), [], SIDE_PX // len(LANGUAGES) + 1
+    for name in LANGUAGES:
+        data = pipeline.prepare(portrait, read_sound(SAMPLE / name), expand_ratio=0.5)
+        frame, played = speaking_frame(data)
+        middle = frame.shape[1] // 2
+        strips.append(frame[:, middle - width // 2 : middle - width // 2 + width])
+    return np.concatenate(strips, 1)[:, :SIDE_PX], data["audio"], played
+
+
+def repaired(picture):
+    """The enlarged poor portrait up to the middle, and from there on the speaking frame of the repaired one."""
+    sound = read_sound(SAMPLE / "speech.wav")
+    after = pipeline.prepare(read_picture(picture), sound, expand_ratio=0.5)
+    frame, played = speaking_frame(after)
+    whole, (left, top, right, bottom) = read_picture(picture), after["crop_xyxy"]
+    poor = Image.fromarray(read_picture(SAMPLE / "poor.jpg")).resize(whole.shape[1::-1], Image.Resampling.BICUBIC)
+    before = np.asarray(poor.crop((left, top, right, bottom)).resize(frame.shape[1::-1], Image.Resampling.BICUBIC))
+    half = frame.shape[1] // 2
+    return np.concatenate([before[:, :half], frame[:, half:]], 1), after["audio"], played
 
 
 def card_of(picture):
@@ -92,12 +119,16 @@ def draw_label(card, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("template", choices=LABELS)
+    parser.add_argument("template", choices=TEMPLATES)
     parser.add_argument("-o", "--output", type=Path, help="workflows/TEMPLATE.jpg unless given")
+    parser.add_argument("--picture", type=Path, help="for repair_portrait: what the template's Image Blend makes")
     options = parser.parse_args()
+    if options.template == "repair_portrait" and not options.picture:
+        parser.error("name the repaired picture with --picture")
     output = options.output or ROOT / "workflows" / f"{options.template}.jpg"
-    label = LABELS[options.template]
-    picture, audio, played = two_speakers() if options.template == "two_speakers" else one_speaker(label)
+    label = LABELS.get(options.template)
+    drawn = {"two_speakers": two_speakers, "languages": languages, "repair_portrait": lambda: repaired(options.picture)}
+    picture, audio, played = drawn.get(options.template, lambda: one_speaker(label))()
     card = card_of(picture)
     draw_loudness(card, audio, played)
     if label:

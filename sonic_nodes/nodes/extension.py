@@ -47,7 +47,16 @@ NODES = [
 
 SAMPLES = {
     name: f"sonic_sample_{name}"
-    for name in ("portrait.jpg", "speech.wav", "two_speakers.jpg", "speaker_1.wav", "speaker_2.wav")
+    for name in (
+        "portrait.jpg",
+        "speech.wav",
+        "two_speakers.jpg",
+        "speaker_1.wav",
+        "speaker_2.wav",
+        "poor.jpg",
+        "speech_es.wav",
+        "speech_zh.wav",
+    )
 }
 
 # Set on every node class, so that a second copy of this pack can tell the first copy from another author's pack.

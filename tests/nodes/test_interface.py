@@ -162,7 +162,8 @@ RANGES = {
     ("SonicCreateVideo", "fps"): (5.0, 120.0, 0.5),
     ("SONICSampler", "fps"): (5.0, 120.0, 0.5),
 }
-CORE = {"LoadAudio", "CreateVideo", "SaveVideo", "MarkdownNote"}
+UPSCALING = {"UpscaleModelLoader", "ImageUpscaleWithModel", "ImageScale", "ImageBlend"}
+CORE = {"LoadAudio", "CreateVideo", "SaveVideo", "MarkdownNote"} | UPSCALING
 
 
 @pytest.fixture
@@ -236,7 +237,10 @@ def widget_values(schema, values):
     return dict(zip(ids, values, strict=True))
 
 
-@pytest.fixture(scope="session", params=["draft", "fast", "high_quality", "two_speakers"])
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages"]
+
+
+@pytest.fixture(scope="session", params=TEMPLATES)
 def template_name(request):
     return request.param
 

@@ -56,6 +56,7 @@ def test_what_a_user_needs_is_inside(archive):
         "locales/zh/messages.json",
         "workflows/draft.json",
         "workflows/draft.jpg",
+        "subgraphs/Talking portrait.json",
         "sonic_nodes/web/sonic.js",
         "sonic_nodes/assets/face_mesh.safetensors",
         "sonic_nodes/assets/sample/portrait.jpg",
