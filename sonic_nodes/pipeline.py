@@ -49,13 +49,28 @@ def prepare(picture, sound, *, face_mask=None, progress=lambda done, total: None
     speech, notes = trim(sound, chosen)
     mono = speech.mono_16k()
     progress(1, STEPS)
-    found, notes_on_face = face.choose(picture, chosen.face_index, face_mask, chosen.face_order)
-    progress(2, STEPS)
-    data = framed(picture, found, chosen) | spoken(speech, mono)
+    shown = prepare_picture(picture, chosen, face_mask, lambda: progress(2, STEPS))
     progress(STEPS, STEPS)
+    return joined(shown, sound, speech, mono, notes)
+
+
+def prepare_picture(picture, chosen, face_mask=None, on_face=lambda: None):
+    """The part of SONIC_PREDATA that the picture alone decides; its notes are "notes". `joined` adds the sound.
+
+    on_face: called when the face is found
+    """
+    found, notes_on_face = face.choose(picture, chosen.face_index, face_mask, chosen.face_order)
+    on_face()
+    data = framed(picture, found, chosen)
     wide = wide_notes(picture.shape, found.hull_xyxy, data["crop_xyxy"], data["image"].shape, chosen)
-    notes = [*sound.notes, *notes, *speech_notes(speech, mono), *notes_on_face, *wide, *portrait.notes(picture, found)]
-    return data | {"notes": notes}
+    return data | {"notes": [*notes_on_face, *wide, *portrait.notes(picture, found)]}
+
+
+def joined(shown, sound, speech, mono, notes):
+    """SONIC_PREDATA of prepare_picture's dict and of a Sound: its trimmed part with the notes of `trim`, and that as
+    float32 mono at 16 kHz."""
+    notes = [*sound.notes, *notes, *speech_notes(speech, mono), *shown["notes"]]
+    return shown | spoken(speech, mono) | {"notes": notes}
 
 
 def prepare_clip(clip, sound, *, face_mask=None, progress=lambda done, total: None, **settings):

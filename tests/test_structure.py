@@ -54,6 +54,8 @@ PYTHON_LAYERS = (
     ("dub",),
     ("engines",),
     ("pipeline",),
+    ("gate", "lipsync", "smooth"),
+    ("batch",),
     ("gate", "lipsync", "matting", "smooth"),
     ("commands", "nodes"),
     ("__main__",),

@@ -5,9 +5,10 @@ space, or a graphics card that failed; 6 the output cannot be written; 7 the ins
 with Ctrl-C, 129 and 143 by SIGHUP and SIGTERM (128 plus the signal's number), 149 by Ctrl-Break or a closed console of
 Windows; 141 standard output was closed (SIGPIPE).
 
-Unless the code is 0, no new output file is left, with four exceptions: `check` keeps the pictures that it has finished,
-`models get` what it has downloaded, a video stays when it was complete and only the report could not be printed, and an
-output that was complete but whose target another program has open stays under the name that the error tells.
+Unless the code is 0, no new output file is left, with five exceptions: `check` keeps the pictures that it has finished,
+`batch` its finished videos with their journal, `models get` what it has downloaded, a video stays when it was complete
+and only the report could not be printed, and an output that was complete but whose target another program has open
+stays under the name that the error tells.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from ..media import temporary
 from ..media.system_errors import is_broken_pipe
 from ..printable import printable
 from . import streams, supervisor
+from .batch_options import add_parser as add_batch
 from .check_options import add_parser as add_check
 from .help_text import formatter_of
 from .inspect_options import add_inspect, add_sign
@@ -31,6 +33,7 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
 STOPPED, STOPPED_CHECK = "Stopped; nothing was written.", "Stopped; outputs of pictures that were finished stay."
 STOPPED_GET = "Stopped; what was downloaded is kept, and the same command goes on from there."
+STOPPED_BATCH = "Stopped; finished videos stay, and the same command goes on from there."
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,6 +58,7 @@ def build_parser():
     parser.add_argument("--version", action="version", version=f"sonic {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_render(commands)
+    add_batch(commands)
     doctor = commands.add_parser("doctor", help="report what works on this machine, and the cause where it does not")
     doctor.add_argument("--file", metavar="VIDEO", help="say instead what the label of a video says: how it was made")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -87,6 +91,8 @@ def runner(name: str):
             from .inspect import run as chosen
         elif name == "sign":
             from .sign import run as chosen
+        elif name == "batch":
+            from .batch import run as chosen
         elif name == "doctor":
             from .doctor import run as chosen
         else:
@@ -117,6 +123,8 @@ def command(argv):
 def stopped_message(arguments) -> str:
     if arguments[:1] == ["check"]:
         return STOPPED_CHECK
+    if arguments[:1] == ["batch"]:
+        return STOPPED_BATCH
     return STOPPED_GET if arguments[:1] == ["models"] and "get" in arguments else STOPPED
 
 

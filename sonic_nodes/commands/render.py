@@ -59,18 +59,29 @@ def render_file(options: argparse.Namespace) -> dict:
     if request.plan_only:
         say("\n".join(plan.text))
         return {"plan": plan.as_dict()}
+    return rendered(request, engine, data, plan, started)
+
+
+def rendered(request: RenderRequest, engine, data: dict, plan, started: float, tell=None, meter=None, **tag) -> dict:
+    """Makes the video, and returns what `--json` prints.
+
+    tell     called with sentences for the user; None: `notify`
+    meter    makes the context that yields a progress callback, from its title; None: `bar`
+    tag      more facts for the label in the file
+    """
+    tell, meter = tell or notify, meter or bar
     notes = [*data["notes"], *sound_notes(data["speech"])]
     for note in [*notes, *([plan.title] if plan else [])]:
-        notify(note)
-    with bar("sampling") if plan else contextlib.nullcontext() as progress:
+        tell(note)
+    with meter("sampling") if plan else contextlib.nullcontext() as progress:
         latent = engine.infer(data, request.seed, request.settings, progress)
     for note in latent["sonic"].get("notes", ()):
-        notify(note)
+        tell(note)
         notes.append(note)
     description = engine.describe(latent)
-    tags = metadata(engine=engine.name, seed=request.seed, **description.metadata)
+    tags = metadata(engine=engine.name, seed=request.seed, **description.metadata, **tag)
     tags = marked(tags, data, request.marks, is_pasted(request, data))
-    frames, render_seconds = write_video(engine, latent, data, request, tags)
+    frames, render_seconds = write_video(engine, latent, data, request, tags, meter)
     return {
         "output": os.path.abspath(request.output),
         "frames": frames,
@@ -164,7 +175,7 @@ def check_output(request: RenderRequest):
         FrameFolder.check(request.frames)
 
 
-def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: dict) -> tuple[int, float]:
+def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: dict, meter) -> tuple[int, float]:
     """Streams frames from the engine to the encoder. Returns their number and the seconds spent in the engine."""
     size, pasted = frame_shape(request, data), is_pasted(request, data)
     caption = caption_of(request, size)
@@ -185,7 +196,7 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
                 **publish,
             )
         )
-        show = stack.enter_context(bar("drawing"))
+        show = stack.enter_context(meter("drawing"))
         chunks = engine.decode(latent, data, show, request.interpolate)
         stack.callback(chunks.close)
         while True:

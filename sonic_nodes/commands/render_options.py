@@ -45,6 +45,14 @@ def add_parser(commands):
     )
     add("speech", metavar="SPEECH", help="recording: any sound or video file that PyAV opens")
     add("-o", "--output", metavar="OUT.mp4", help="video to write (H.264 and AAC, 25 frames a second)")
+    add("--json", action="store_true", help="print a report as JSON on standard output")
+    add("--frames", metavar="DIR", help="also write every frame as PNG into DIR, which must hold none")
+    add_options(render)
+
+
+def add_options(parser):
+    """Those that each job of `sonic batch` may have, too."""
+    add = parser.add_argument
     engines = "; ".join(f"{name}: {entry.help}" for name, entry in ENGINES.items())
     add("--engine", choices=list(ENGINES), default=DEFAULT_ENGINE, help=f"{engines} ({DEFAULT_ENGINE})")
     for option, settings, name in (
@@ -67,12 +75,10 @@ def add_parser(commands):
     )
     add("--no-interpolate", action="store_true", help="write 12.5 frames a second instead of 25")
     add("--paste-back", action="store_true", help="put the speaking face back into the whole picture")
-    add("--frames", metavar="DIR", help="also write every frame as PNG into DIR, which must hold none")
     add("--lossless", action="store_true", help="encode without loss: a large file that not every player opens")
-    add("--json", action="store_true", help="print a report as JSON on standard output")
-    add_marks(render)
+    add_marks(parser)
     for name, entry in ENGINES.items():
-        add_engine(render.add_argument_group(f"{name} engine"), entry)
+        add_engine(parser.add_argument_group(f"{name} engine"), entry)
 
 
 def add_engine(group, entry):

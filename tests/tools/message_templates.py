@@ -35,6 +35,10 @@ NOT_SHOWN = {
     "gate/legacy_rule.py": {""},
     "engines/settings.py": {"narrowed"},  # for callers
     "gate/page.py": {"STYLE", "SCRIPT", "POLICY", "HEAD", "ROW", "TAIL", "image"},
+    "batch/manifest.py": {"SOUNDS"},
+    "batch/page.py": {"OWN_STYLE", "HEAD", "ROW", "TAIL", "pages"},
+    "commands/batch_display.py": {"BAR"},
+    "commands/batch_job.py": {"is_full"},
     "interrupts.py": {""},
     "lipsync/plot.py": {""},  # drawn with a font that has Latin letters only
     "media/fetch.py": {"public_addresses"},

@@ -1,0 +1,27 @@
+"""A worker for tests of sonic_nodes/batch/pool.py: processes import it by its name."""
+
+import os
+import time
+
+from sonic_nodes.batch.runner import INPUT, MEMORY, PROGRAM
+
+
+class Fake:
+    """Its task is (what to do, path of a file in which each try adds a byte)."""
+
+    def __init__(self, slot):
+        if slot == "broken":
+            os._exit(3)
+
+    def __call__(self, task, report):
+        what, path = task
+        with open(path, "ab") as file:
+            file.write(b".")
+        tries = os.path.getsize(path)
+        report(0.5)
+        if what == "die" or (what == "die once" and tries == 1):
+            os._exit(9)
+        if what in (MEMORY, INPUT, PROGRAM) or (what == "memory once" and tries == 1):
+            return {"status": "failed", "kind": MEMORY if what == "memory once" else what, "error": what}
+        time.sleep(0.02)
+        return {"status": "done", **dict.fromkeys(("bytes", "sha256", "seconds", "duration_s", "frames", "notes"))}
