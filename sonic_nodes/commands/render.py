@@ -31,6 +31,7 @@ from ..printable import printable
 from ..provenance.caption import CaptionDrawer
 from ..provenance.marks import marked
 from ..provenance.signed_copy import finisher
+from ..watermark.marker import with_watermark
 from .render_options import RenderRequest
 from .streams import say
 
@@ -179,6 +180,8 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
     """Streams frames from the engine to the encoder. Returns their number and the seconds spent in the engine."""
     size, pasted = frame_shape(request, data), is_pasted(request, data)
     caption = caption_of(request, size)
+    # --lossless is for measurements: its frames are the engine's, bit for bit
+    tags, marker = (tags, None) if request.lossless else with_watermark(tags)
     spent, count = 0.0, 0
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(FrameFolder(request.frames)) if request.frames else None
@@ -209,6 +212,8 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
                 frames = pipeline.paste_back(frames, data)
             if caption:
                 frames = caption.drawn(frames, count)
+            if marker:
+                frames = marker.apply(frames)
             count += len(frames)
             writer.write(frames)
             if folder:

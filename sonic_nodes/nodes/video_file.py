@@ -19,16 +19,18 @@ def is_plain(format, codec, encoding: dict) -> bool:
 
 def write_file(video, path: str, metadata: dict, crf: float | None) -> None:
     """video: SonicVideo. metadata: {name: value}; values that are not text are stored as JSON, as ComfyUI does. Shows
-    under the node that saves what was done to the frames, and that the file is labelled."""
+    under the node that saves what was done to the frames, and that the file is labelled. Frames of a labelled video get
+    an invisible watermark, unless they have it from the file that they were read from."""
     frames, progress = video.frames, Progress(executing_node(), TITLE, previews=False)
     given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
+    tags, marker = lazy_import("watermark.marker").with_watermark(video.tags)
     writer = lazy_import("media.video_writer").VideoWriter(
         path,
         frames.width,
         frames.height,
         frames.fps,
         sound_of(video),
-        metadata={**given, **video.tags},
+        metadata={**given, **tags},
         any_tag=True,
         crf=crf,
         packet=video.packet,
@@ -36,7 +38,7 @@ def write_file(video, path: str, metadata: dict, crf: float | None) -> None:
     progress.set_headline(f"{frames.count} frames of {frames.width}x{frames.height}")
     with writer, closing(video.chunks(progress)) as chunks:
         for chunk in chunks:
-            writer.write(chunk)
+            writer.write(marker.apply(chunk) if marker else chunk)
     send_text(progress.node_id, "\n".join([progress.headline, *frames.notes(), label_note(path)]))
 
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sonic_nodes.commands.cli import main
 from sonic_nodes.errors import InputError
 from sonic_nodes.extension.loading import PACK
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.face import LANDMARKS, find_faces
-from sonic_nodes.media.provenance import metadata
+from sonic_nodes.media.provenance import metadata, read_back
 from sonic_nodes.media.video_writer import VideoWriter
+from sonic_nodes.smooth.frames import Smoother
 from sonic_nodes.watermark.marker import Marker, payload_of, with_watermark
 from sonic_nodes.watermark.reader import Reader, find_watermarks
 
@@ -187,3 +189,30 @@ def test_the_payload_is_a_digest_of_the_produce_id():
 @pytest.mark.parametrize("comment", ["", "words", "[]", '{"ai_generated": false}', "{}"])
 def test_videos_of_others_are_not_marked(comment):
     assert with_watermark({"comment": comment}) == ({"comment": comment}, None)
+
+
+def test_a_rendered_file_has_the_watermark_that_its_label_names(tmp_path, sample_dir):
+    arguments = ["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav"), "--min-resolution", "256"]
+    out = tmp_path / "a.mp4"
+    assert main([*arguments, "-o", str(out), "--duration", "1.2"]) == 0
+    (found,) = find_watermarks(out)
+    assert found.payload == read_back(out)["watermark"] and found.pilots > 8
+    smoothed = tmp_path / "b.mp4"
+    assert main(["smooth", str(out), "-o", str(smoothed)]) == 0
+    assert find_watermarks(smoothed)[0].payload == read_back(smoothed)["watermark"] == found.payload
+
+
+def test_a_lossless_render_is_not_marked(tmp_path, sample_dir):
+    arguments = ["render", str(sample_dir / "portrait.jpg"), str(sample_dir / "lips.wav"), "--min-resolution", "256"]
+    out = tmp_path / "a.mp4"
+    assert main([*arguments, "-o", str(out), "--duration", "0.4", "--lossless"]) == 0
+    assert find_watermarks(out) == [] and "watermark" not in read_back(out)
+
+
+def test_a_smoothed_clip_keeps_its_watermark(tmp_path, marked):
+    """Where shake, flicker and noise are corrected, not only copied."""
+    random = np.random.default_rng(4)
+    frames = np.clip(marked * (1 + 0.03 * random.standard_normal((25, 1, 1, 1))), 0, 255).astype(np.uint8)
+    smoother = Smoother(0.5)
+    smoothed = list(smoother.run(frames))
+    assert smoother.report()["flickering"] > 0 and read(smoothed)["payload"] == PAYLOAD
