@@ -61,6 +61,7 @@ extern PyMethodDef sonic_py_event_methods[];
 extern PyMethodDef sonic_py_gate_methods[];
 extern PyMethodDef sonic_py_lipsync_methods[];
 extern PyMethodDef sonic_py_smooth_methods[];
+extern PyMethodDef sonic_py_matting_methods[];
 extern PyMethodDef sonic_py_repair_methods[];
 extern PyMethodDef sonic_py_kernels_methods[];
 extern PyMethodDef sonic_py_watermark_methods[];

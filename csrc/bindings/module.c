@@ -10,7 +10,7 @@ static int add_methods(PyObject *module)
         sonic_py_draft_render_methods, sonic_py_sampler_methods,  sonic_py_progress_methods,
         sonic_py_gate_methods,         sonic_py_lipsync_methods,  sonic_py_smooth_methods,
         sonic_py_repair_methods,       sonic_py_kernels_methods,  sonic_py_event_methods,
-        sonic_py_watermark_methods,    sonic_py_dub_methods,
+        sonic_py_watermark_methods,    sonic_py_dub_methods,      sonic_py_matting_methods,
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) < 0)

@@ -22,6 +22,7 @@ from ..batch.page import MAX_PICTURES
 from ..batch.pool import ProcessPool
 from ..batch.runner import Job, answers
 from ..errors import InputError, SonicError
+from ..matting.backdrop import is_picture
 from ..media.audio import Sound
 from ..media.file_names import system_path
 from ..media.files import regular_file
@@ -255,7 +256,8 @@ def add_job(prepared: Prepared, entry: Entry, digests: Digests, weights: str, jo
     request, places = entry.request, prepared.places
     mask = digests.of(request.face_mask) if request.face_mask else ""
     portrait = digests.of(request.portrait)
-    key = key_of(request, (portrait, digests.of(request.speech), mask), weights)
+    background = digests.of(request.background) if is_picture(request.background) else ""
+    key = key_of(request, (portrait, digests.of(request.speech), mask, background), weights)
     output = os.path.relpath(request.output, places.out).replace(os.sep, "/")
     log = os.path.join(places.reserved, "logs", f"{entry.row.number:06d}.log")
     group = f"{portrait} {mask} {of_picture(request.prepare)}"

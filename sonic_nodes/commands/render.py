@@ -17,6 +17,8 @@ from .. import pipeline
 from ..dub.clip import Clip
 from ..engines import engine_class
 from ..errors import InputError, UsageError
+from ..matting.backdrop import Backdrop, read_backdrop
+from ..matting.presenter import Presenter
 from ..media.audio import read_sound
 from ..media.channels import output_note
 from ..media.clip_file import is_clip
@@ -24,14 +26,14 @@ from ..media.files import check_video_path, is_same_file
 from ..media.frame_folder import FrameFolder
 from ..media.image import load_picture, read_picture
 from ..media.provenance import metadata, record_of
-from ..media.video_writer import VideoWriter
+from ..media.video_writer import ALPHA_SUFFIXES, VideoWriter
 from ..memory.host import peak_resident_bytes
 from ..models.constants import FPS, LATENT_FPS
 from ..printable import printable
 from ..provenance.caption import CaptionDrawer
 from ..provenance.marks import marked
 from ..provenance.signed_copy import finisher
-from ..watermark.marker import with_watermark
+from ..watermark.marker import Marker, with_watermark
 from .render_options import RenderRequest
 from .streams import say
 
@@ -53,6 +55,7 @@ def render_file(options: argparse.Namespace) -> dict:
     request = RenderRequest.of(options)
     if not request.plan_only:
         check_output(request)
+    backdrop_of(request)  # shows before the work whether it can be used
     engine = engine_class(request.engine).open(request.options, notify)
     data = prepared(request)
     caption_of(request, frame_shape(request, data))  # shows before the work whether it can be drawn
@@ -82,7 +85,7 @@ def rendered(request: RenderRequest, engine, data: dict, plan, started: float, t
     description = engine.describe(latent)
     tags = metadata(engine=engine.name, seed=request.seed, **description.metadata, **tag)
     tags = marked(tags, data, request.marks, is_pasted(request, data))
-    frames, render_seconds = write_video(engine, latent, data, request, tags, meter)
+    frames, render_seconds = write_video(engine, latent, data, request, tags, meter, backdrop_of(request))
     return {
         "output": os.path.abspath(request.output),
         "frames": frames,
@@ -166,8 +169,7 @@ def read_mask(path: str | None) -> np.ndarray | None:
 def check_output(request: RenderRequest):
     """Raises UsageError or OutputError for outputs that cannot be used, before the work starts."""
     output = Path(request.output)
-    if output.suffix.lower() != ".mp4":
-        raise UsageError(f"Name the output with .mp4 at its end: it is {output.name!r}.")
+    check_suffix(request, output)
     for source in (request.portrait, request.speech):
         if is_same_file(output, source):
             raise UsageError(f"Choose another output: {output} is an input and would be overwritten.")
@@ -176,13 +178,32 @@ def check_output(request: RenderRequest):
         FrameFolder.check(request.frames)
 
 
-def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: dict, meter) -> tuple[int, float]:
+def check_suffix(request: RenderRequest, output: Path):
+    if request.background != "transparent":
+        if output.suffix.lower() != ".mp4":
+            raise UsageError(f"Name the output with .mp4 at its end: it is {output.name!r}.")
+        return
+    if output.suffix.lower() not in ALPHA_SUFFIXES:
+        raise UsageError(
+            "Name the output with .webm or .mov at its end, which keep transparency (VP9, ProRes 4444): "
+            f"it is {output.name!r}."
+        )
+    if request.lossless:
+        raise UsageError("Leave out --lossless, or choose another --background: transparent videos are not lossless.")
+    if request.signer:
+        raise UsageError("Leave out --sign, or choose another --background: only MP4 files are signed.")
+
+
+def write_video(
+    engine, latent: dict, data: dict, request: RenderRequest, tags: dict, meter, backdrop: Backdrop | None = None
+) -> tuple[int, float]:
     """Streams frames from the engine to the encoder. Returns their number and the seconds spent in the engine."""
     size, pasted = frame_shape(request, data), is_pasted(request, data)
     caption = caption_of(request, size)
     # --lossless is for measurements: its frames are the engine's, bit for bit
     tags, marker = (tags, None) if request.lossless else with_watermark(tags)
     spent, count = 0.0, 0
+    presenter = Presenter(backdrop, *size[:2]) if backdrop else None
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(FrameFolder(request.frames)) if request.frames else None
         publish = {"before_rename": folder.publish} if folder else {}
@@ -196,6 +217,7 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
                 lossless=request.lossless,
                 metadata=tags,
                 finish=finisher(request.signer, request.output, record_of(tags)["digital_source_type"]),
+                alpha=backdrop is not None and backdrop.channels == 4,
                 **publish,
             )
         )
@@ -207,17 +229,37 @@ def write_video(engine, latent: dict, data: dict, request: RenderRequest, tags: 
             frames = next(chunks, None)
             spent += time.perf_counter() - before
             if frames is None:
+                if presenter:
+                    presenter.finish()
                 return count, spent
             if pasted:
                 frames = pipeline.paste_back(frames, data)
-            if caption:
-                frames = caption.drawn(frames, count)
-            if marker:
-                frames = marker.apply(frames)
+            if presenter:
+                frames = presenter.chunk(frames)
+            frames = with_marks(frames, caption, marker, count)
             count += len(frames)
             writer.write(frames)
             if folder:
                 folder.write(frames)
+
+
+def with_marks(frames: np.ndarray, caption: CaptionDrawer | None, marker: Marker | None, first: int) -> np.ndarray:
+    """The frames with the visible label and the watermark; `first` is the number of the first one. The label is opaque
+    where the frames have alpha."""
+    marked = frames[..., :3]
+    if caption:
+        marked = caption.drawn(marked, first)
+    opaque = (marked != frames[..., :3]).any(axis=3) if frames.shape[3] == 4 else None
+    if marker:
+        marked = marker.apply(marked)
+    if opaque is None:
+        return marked
+    alpha = np.where(opaque, np.uint8(255), frames[..., 3])
+    return np.concatenate([marked, alpha[..., None]], axis=3)
+
+
+def backdrop_of(request: RenderRequest) -> Backdrop | None:
+    return None if request.background is None else read_backdrop(request.background)
 
 
 def is_pasted(request: RenderRequest, data: dict) -> bool:

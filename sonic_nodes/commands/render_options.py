@@ -73,6 +73,11 @@ def add_options(parser):
         metavar="MASK",
         help="picture of PORTRAIT's size, white on the face: for statues and drawings, where no face is found",
     )
+    add(
+        "--background",
+        metavar="BACKGROUND",
+        help="green, #rrggbb, blur, a picture, or transparent (OUT.webm: VP9, OUT.mov: ProRes 4444)",
+    )
     add("--no-interpolate", action="store_true", help="write 12.5 frames a second instead of 25")
     add("--paste-back", action="store_true", help="put the speaking face back into the whole picture")
     add("--lossless", action="store_true", help="encode without loss: a large file that not every player opens")
@@ -152,6 +157,7 @@ class RenderRequest:
     frames: str | None  # folder for PNG files
     lossless: bool
     plan_only: bool
+    background: str | None
     marks: Marks
     signer: Signer | None
 
@@ -190,6 +196,7 @@ class RenderRequest:
             frames=options.frames,
             lossless=options.lossless,
             plan_only=plan_only,
+            background=options.background,
             marks=marks_of(options),
             signer=signer_of_options(options),
         )

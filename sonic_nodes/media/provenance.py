@@ -157,8 +157,9 @@ def read_back(path: str | os.PathLike) -> dict:
         with open(path, "rb") as file:
             boxes.check_metadata(file, name)
             with av.open(file, mode="r", **ANY_ENCODING) as container:
-                tags = dict(container.metadata)
-                xmp = _xmp_source(file)
+                is_webm = "webm" in container.format.name  # its tags are in capitals, and it has no XMP
+                tags = {_tag_name(key) if is_webm else key: value for key, value in container.metadata.items()}
+                xmp = None if is_webm else _xmp_source(file)
     except OSError as error:
         raise InputError(f"Choose a video that was made by this program: {name} cannot be read ({error}).") from None
     except (av.error.FFmpegError, ValueError):
@@ -167,6 +168,10 @@ def read_back(path: str | os.PathLike) -> dict:
     if record is None:
         raise InputError(f"Choose a video that was made by this program: {name} has no label of it.")
     return record | {"tags": tags, "xmp_digital_source_type": xmp}
+
+
+def _tag_name(name: str) -> str:
+    return name if name == AIGC_TAG else name.lower()
 
 
 def movflags_for(tags: Mapping[str, str], any_tag: bool = False) -> str:

@@ -1,4 +1,5 @@
-"""Writes videos: H.264 and AAC in MP4, frame by frame, in constant memory, atomically.
+"""Writes videos: H.264 and AAC in MP4 (with transparency VP9 in WebM or ProRes 4444), frame by frame, in constant
+memory, atomically.
 
 A worker thread converts, encodes and multiplexes frames while the caller renders the next ones; a short queue bounds
 memory. The file is written beside its target under a temporary name. It replaces the target when it is complete, and is
@@ -22,7 +23,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from ..errors import InputError, OutputError
 from ..interrupts import deferred
 from . import boxes
-from .aac import AacTrack
+from .aac import AacTrack, OpusTrack
 from .audio import Sound
 from .channels import positions_of
 from .files import create_temporary, output_errors, output_path
@@ -58,10 +59,19 @@ class _Coding:
     matrix: int
     range: int
     options: dict[str, str]
+    source: str = "rgb24"
+    container: str = "mp4"
 
 
 _STANDARD = _Coding("libx264", "yuv420p", _BT709, _LIMITED, {"preset": "superfast", "crf": "20"})
 _LOSSLESS = _Coding("libx264rgb", "rgb24", _IDENTITY, _FULL, {"preset": "ultrafast", "qp": "0"})
+# with transparency, by the suffix of the file
+_VP9 = {"crf": "20", "auto-alt-ref": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
+_ALPHA = {
+    ".webm": _Coding("libvpx-vp9", "yuva420p", _BT709, _LIMITED, _VP9, "rgba", "webm"),
+    ".mov": _Coding("prores_ks", "yuva444p10le", _BT709, _LIMITED, {"profile": "4444"}, "rgba", "mov"),
+}
+ALPHA_SUFFIXES = tuple(_ALPHA)
 
 
 class VideoWriter:
@@ -83,6 +93,8 @@ class VideoWriter:
     finish: called with the path of the complete file before it is renamed, to sign it; what it raises keeps the target
         as it was.
     crf: x264's quality, 0 to 51, where it is not the usual one.
+    alpha: frames have a fourth channel, straight alpha. `path` ends in .webm (VP9 and Opus) or .mov (ProRes 4444 and
+        AAC).
     """
 
     def __init__(
@@ -104,6 +116,7 @@ class VideoWriter:
         crf: float | None = None,
         packet: bytes = b"",
         finish: Callable[[str], object] = lambda path: None,
+        alpha: bool = False,
     ):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             raise OutputError(
@@ -118,10 +131,13 @@ class VideoWriter:
         self._pcm_format, self._colours = pcm_format, colours or (_BT709, _BT709)
         self._pixel_aspect, self._carried = pixel_aspect, carried
         self._coding = _LOSSLESS if lossless else _STANDARD
+        if alpha:
+            self._coding = _ALPHA[os.path.splitext(self.path)[1].lower()]
+        self._channels = 4 if alpha else 3
         if crf is not None and not lossless:
             self._coding = replace(_STANDARD, options={**_STANDARD.options, "crf": f"{crf:g}"})
-        self._movflags = movflags_for(self._metadata, any_tag)
-        self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 3))))
+        self._movflags = movflags_for(self._metadata, any_tag or alpha)
+        self._queue: queue.Queue = queue.Queue(maxsize=max(2, min(16, QUEUE_BYTES // (width * height * 4))))
         self._before_rename, self._packet, self._finish = before_rename, packet, finish
         self._error: BaseException | None = None
         self._cancelled = False
@@ -142,15 +158,16 @@ class VideoWriter:
         return self
 
     def write(self, frames: np.ndarray, time: int | None = None) -> None:
-        """Takes uint8 [n, height, width, 3] or [height, width, 3]; the array may be reused afterwards.
+        """Takes uint8 [n, height, width, 3] or [height, width, 3] (`alpha`: 4); the array may be reused afterwards.
 
         time: of a single frame, in units of `time_base`, strictly increasing; otherwise frames follow at `fps`.
         """
         frames = np.asarray(frames)
         frames = frames[None] if frames.ndim == 3 else frames
-        if frames.dtype != np.uint8 or frames.shape[1:] != (self.height, self.width, 3):
+        if frames.dtype != np.uint8 or frames.shape[1:] != (self.height, self.width, self._channels):
             raise ValueError(
-                f"frames must be uint8 [n, {self.height}, {self.width}, 3], not {frames.dtype} {list(frames.shape)}"
+                f"frames must be uint8 [n, {self.height}, {self.width}, {self._channels}], not {frames.dtype} "
+                f"{list(frames.shape)}"
             )
         for frame in frames:
             self._raise_failure()
@@ -203,8 +220,11 @@ class VideoWriter:
         if self.frames == 0:
             raise OutputError(f"Render at least one frame: {self.path!r} would be an empty video.")
         self._encoder.close()
-        _append(self._temporary, xmp_box(self._metadata, self._packet))
-        _check_complete(self._temporary, self.frames)
+        if self._coding.container == "webm":
+            _check_frames(self._temporary, self.frames)
+        else:
+            _append(self._temporary, xmp_box(self._metadata, self._packet))
+            _check_complete(self._temporary, self.frames)
         self._finish(self._temporary)
         with deferred():
             self._before_rename()
@@ -238,6 +258,20 @@ def _check_complete(path: str, frames: int) -> None:
             found = sum(kind == b"moov" for kind, _, _ in boxes.walk(file)) and _frame_count(path)
     except InputError:
         found = 0
+    _require_all(found, frames)
+
+
+def _check_frames(path: str, frames: int) -> None:
+    """The same for a container that does not store its number of frames: they are read."""
+    try:
+        with av.open("file:" + path, **ANY_ENCODING) as container:
+            found = sum(packet.size > 0 for packet in container.demux(video=0))
+    except av.error.FFmpegError:
+        found = 0
+    _require_all(found, frames)
+
+
+def _require_all(found: int, frames: int) -> None:
     if found != frames:
         raise OutputError(f"Free disk space and run again: only {found} of {frames} frames of the video were stored.")
 
@@ -252,12 +286,13 @@ class _Encoder:
 
     def __init__(self, writer: VideoWriter):
         coding = writer._coding
-        self.even = 2 if coding.pixels == "yuv420p" else 1
+        self.even = 2 if coding.pixels in ("yuv420p", "yuva420p") else 1
         self.reformatter = VideoReformatter()
         self.coding, self.fps, self.time_base = coding, writer.fps, writer.time_base
         self.audio = None
+        options = {} if coding.container == "webm" else {"movflags": writer._movflags}
         self.container = av.open(
-            "file:" + writer._temporary, "w", format="mp4", options={"movflags": writer._movflags}, **ANY_ENCODING
+            "file:" + writer._temporary, "w", format=coding.container, options=options, **ANY_ENCODING
         )
         try:
             self._add_streams(writer)
@@ -275,7 +310,8 @@ class _Encoder:
         if writer._pcm_format is not None:
             rate, channels, layout = writer._pcm_format
             sound = Sound(np.zeros((channels, 0), np.float32), rate, positions=positions_of(layout))
-        self.audio = AacTrack(self.container, sound) if sound is not None else None
+        track = OpusTrack if self.coding.container == "webm" else AacTrack
+        self.audio = track(self.container, sound) if sound is not None else None
         self.carried = writer._carried
         if self.carried is not None:
             self.carried.add_to(self.container, self.video, self.audio and self.audio.stream)
@@ -295,7 +331,7 @@ class _Encoder:
         height, width = frame.shape[:2]
         if height % self.even or width % self.even:
             frame = np.pad(frame, ((0, height % self.even), (0, width % self.even), (0, 0)), mode="edge")
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=self.coding.source)
 
     def write(self, frame: av.VideoFrame) -> None:
         time = frame.pts
