@@ -33,7 +33,7 @@ def check_metadata(file: BinaryIO, name: str) -> None:
     file is at its beginning afterwards. Files of other formats pass: FFmpeg has limits of its own for their tags."""
     total = 0
     try:
-        for size in _metadata_sizes(file, 0, file.seek(0, os.SEEK_END)):
+        for size in _metadata_sizes(file, 0, file.seek(0, os.SEEK_END), (b"moov", b"trak")):
             total += size
     except InputError:
         pass  # another format, or cut short: what stands before the end counts
@@ -45,10 +45,12 @@ def check_metadata(file: BinaryIO, name: str) -> None:
         )
 
 
-def _metadata_sizes(file: BinaryIO, at: int, end: int) -> Iterator[int]:
+def _metadata_sizes(file: BinaryIO, at: int, end: int, holders: tuple[bytes, ...]) -> Iterator[int]:
+    """holders: the type of boxes to look into, and in those in turn. Boxes of a type are not looked for in their own
+    kind, so that no file nests them deeply."""
     for kind, payload, size in _boxes(file, at, end):
-        if kind in (b"moov", b"trak"):
-            yield from _metadata_sizes(file, payload, payload + size)
+        if holders and kind == holders[0]:
+            yield from _metadata_sizes(file, payload, payload + size, holders[1:])
         elif kind in (b"udta", b"meta"):
             yield size
 

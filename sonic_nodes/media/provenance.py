@@ -38,7 +38,7 @@ IPTC_TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA Technical Specification, "Embedding in BMFF"
 MAX_PACKET_BYTES = 1 << 20
-MAX_RECORD_CHARS = 1 << 18  # of the comment, as JSON
+MAX_RECORD_CHARS = 1 << 20  # of the comment, as JSON: more than eight consents of which each character is escaped
 AIGC_TAG = "AIGC"
 AIGC_NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 

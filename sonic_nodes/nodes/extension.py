@@ -26,6 +26,7 @@ from .model_list import register_route
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
 from .smooth import SonicMotionSmooth
+from .visible_label import SonicVisibleLabel
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ NODES = [
     SonicMotionSmooth,
     SonicCreateVideo,
     SonicInspect,
+    SonicVisibleLabel,
     SonicTLoader,
     SonicTSampler,
 ]

@@ -174,6 +174,12 @@ def model(slot, value):
     return value
 
 
+def video(slot, value):
+    if not is_video(value):
+        raise UsageError(f"Connect a video to {slot.id}, such as that of Load Video: {described(value)}.")
+    return value
+
+
 def data(slot, value):
     return lazy_import("nodes.predata").check_data(slot.id, value)
 
@@ -188,6 +194,7 @@ CHECKS: Mapping[str, Callable] = MappingProxyType(
         "IMAGE": image,
         "MASK": mask,
         "AUDIO": audio,
+        "VIDEO": video,
         "LATENT": latent,
         "MODEL_SONIC": model,
         "SONIC_PREDATA": data,

@@ -37,16 +37,24 @@ def consents_of(values: Iterable[str], today: date | None = None) -> tuple[Conse
     values = list(values)
     if len(values) > MAX_TEXTS:
         raise UsageError(f"Put the consents into fewer files: {len(values)} are named, and {MAX_TEXTS} are kept.")
-    return tuple(_consent(value, today or datetime.now(timezone.utc).date()) for value in values)
+    return tuple(_consent(*_read(value), today) for value in values)
 
 
-def _consent(value: str, today: date) -> Consent:
-    if os.path.exists(value) or FILE_NAME.fullmatch(value):
-        name = repr(os.path.basename(value))
-        with regular_file(value, name) as file:
-            content = file.read(MAX_BYTES + 1)
-    else:
-        name, content = "--consent", value.encode(errors="surrogatepass")
+def consents_of_texts(texts: Iterable[str], today: date | None = None) -> tuple[Consent, ...]:
+    """Those of texts that are no names of files, such as a workflow's. UsageError."""
+    return tuple(_consent("the text", text.encode(errors="surrogatepass"), today) for text in texts)
+
+
+def _read(value: str) -> tuple[str, bytes]:
+    """(name for errors, content)"""
+    if not (os.path.exists(value) or FILE_NAME.fullmatch(value)):
+        return "--consent", value.encode(errors="surrogatepass")
+    name = repr(os.path.basename(value))
+    with regular_file(value, name) as file:
+        return name, file.read(MAX_BYTES + 1)
+
+
+def _consent(name: str, content: bytes, today: date | None) -> Consent:
     if len(content) > MAX_BYTES:
         raise UsageError(f"Shorten the consent: {name} has more than {MAX_BYTES} bytes.")
     try:
@@ -55,7 +63,9 @@ def _consent(value: str, today: date) -> Consent:
         raise UsageError(f"Save the consent as plain text in UTF-8: {name} is something else.") from None
     if "\0" in text or not text:
         raise UsageError(f"Write who agrees, to what and until when: {name} holds no text.")
-    return Consent(text, hashlib.sha256(content).hexdigest(), _end(text, name, today))
+    return Consent(
+        text, hashlib.sha256(content).hexdigest(), _end(text, name, today or datetime.now(timezone.utc).date())
+    )
 
 
 def _end(text: str, name: str, today: date) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .. import __version__
-from ..media.provenance import as_pasted, record_of, with_record
+from ..media.provenance import as_pasted, consents_in, record_of, with_record
 from .aigc import fields_of, tag_of
 from .caption import Caption
 from .consent import Consent
@@ -42,6 +42,15 @@ def marked(tags: dict[str, str], data: Mapping, marks: Marks | None = None, past
     marks = Marks.of_environment() if marks is None else marks
     tags = as_pasted(tags) if pasted else tags
     return with_record(tags, **marks.record()) | tag_of(marks.aigc, produce_id(tags, data))
+
+
+def added(tags: dict[str, str], marks: Marks) -> dict[str, str]:
+    """The tags of a video that exists, with caption and consents beside those that it has. Tags of others are returned
+    unchanged."""
+    record, entries = record_of(tags), marks.record()
+    if "consent" in entries:
+        entries["consent"] = consents_in(record) + entries["consent"]
+    return with_record(tags, **entries)
 
 
 def produce_id(tags: Mapping[str, str], data: Mapping) -> str:

@@ -20,6 +20,7 @@ ALLOWED = {
     "INT": WIDGET | {"min", "max", "step", "control_after_generate", "display_mode", "force_input"},
     "FLOAT": WIDGET | {"min", "max", "step", "round", "display_mode", "force_input"},
     "BOOLEAN": WIDGET | {"label_on", "label_off", "force_input"},
+    "STRING": WIDGET | {"multiline", "placeholder", "dynamic_prompts", "force_input"},
     "COMBO": WIDGET | {"options", "control_after_generate", "upload", "image_folder", "remote"},
 }
 

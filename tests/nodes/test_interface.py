@@ -90,6 +90,14 @@ INPUTS = {
     ],
     # As in smthemex/ComfyUI_Sonic.
     "SonicInspect": [("video", "VIDEO", False, None)],
+    "SonicVisibleLabel": [
+        ("video", "VIDEO", False, None),
+        ("text", "STRING", False, "AI-generated"),
+        ("corner", "COMBO", False, "bottom-right"),
+        ("size", "FLOAT", False, 0.06),
+        ("always", "BOOLEAN", False, False),
+        ("consent", "STRING", True, ""),
+    ],
     "SONICTLoader": [
         ("model", "MODEL", False, None),
         ("sonic_unet", "COMBO", False, None),
@@ -139,6 +147,7 @@ OUTPUTS = {
     "SonicMotionSmooth": [("images", "IMAGE"), ("report", "STRING"), ("video", "VIDEO")],
     "SonicCreateVideo": [("video", "VIDEO")],
     "SonicInspect": [("report", "STRING"), ("ai_generated", "BOOLEAN"), ("json", "STRING")],
+    "SonicVisibleLabel": [("video", "VIDEO")],
     "SONICTLoader": [("model", "MODEL_SONIC"), ("weight_dtype", "DTYPE")],
     "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT"), ("video", "VIDEO")],
 }
@@ -155,6 +164,7 @@ RANGES = {
     ("SonicLipSyncCalibrate", "fps"): (1.0, 240.0, 0.01),
     ("SonicLipSyncCalibrate", "max_offset_ms"): (0.0, 600.0, 1.0),
     ("SonicMotionSmooth", "strength"): (0.0, 1.0, 0.05),
+    ("SonicVisibleLabel", "size"): (0.05, 0.2, 0.005),
     ("SONICTLoader", "ip_audio_scale"): (0.5, 2.0, 0.1),
     ("SONICSampler", "seed"): (0, 2147483647, None),
     ("SONICSampler", "inference_steps"): (1, 1024, 1),

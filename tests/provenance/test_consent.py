@@ -8,7 +8,7 @@ import pytest
 
 from sonic_nodes.errors import InputError, UsageError
 from sonic_nodes.media.provenance import layered, read_back, record_of
-from sonic_nodes.provenance.consent import MAX_BYTES, consents_of
+from sonic_nodes.provenance.consent import MAX_BYTES, MAX_TEXTS, consents_of
 from sonic_nodes.provenance.marks import Marks
 from tests.provenance.marked_clip import marked_tags, write_marked
 
@@ -39,6 +39,12 @@ def test_the_video_has_each_of_them(tmp_path):
     marks = Marks(consents=consents_of([TEXT, "Bob lends his voice."], TODAY))
     found = read_back(write_marked(tmp_path / "a.mp4", marks))["consent"]
     assert [consent["text"] for consent in found] == [TEXT.strip(), "Bob lends his voice."]
+
+
+def test_the_longest_consents_leave_the_label_readable(tmp_path):
+    marks = Marks(consents=consents_of(["\x01" * (MAX_BYTES - 2) + f"{i}" for i in range(MAX_TEXTS)], TODAY))
+    assert len(record_of(marked_tags(marks))["consent"]) == MAX_TEXTS
+    assert len(read_back(write_marked(tmp_path / "a.mp4", marks))["consent"]) == MAX_TEXTS
 
 
 def test_the_consents_of_two_speakers_are_joined():

@@ -113,6 +113,16 @@ def test_metadata_are_bounded_before_they_are_read(tmp_path, monkeypatch):
         open_video(file, "large")
 
 
+def test_boxes_that_nest_deeply_are_not_followed(tmp_path):
+    content = b""
+    for _ in range(5000):
+        content = boxes.box(b"moov", content)
+    (tmp_path / "a.mp4").write_bytes(content)
+    with open(tmp_path / "a.mp4", "rb") as file:
+        boxes.check_metadata(file, "a.mp4")
+        assert file.tell() == 0
+
+
 def test_a_file_of_endless_parts_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(boxes, "MAX_BOXES", 10)
     (tmp_path / "a.mp4").write_bytes(boxes.box(b"free", b"") * 11)
