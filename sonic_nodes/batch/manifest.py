@@ -73,7 +73,7 @@ def read_list(path: str | os.PathLike, places: Places, options: Mapping[str, boo
     Raises InputError for a file that is none, and for one without the columns portrait and speech.
     """
     name = repr(os.path.basename(path))
-    text = read_text(path, name)
+    text = list_text(path, name)
     is_json = os.path.splitext(path)[1].lower() in (".jsonl", ".ndjson", ".json")
     records = json_records(text, name) if is_json else csv_records(text, name)
     listing, outputs = Listing(), Outputs(places)
@@ -102,7 +102,7 @@ def read_pairs(portraits: list[str], recordings: list[str], places: Places) -> L
     return Listing(rows)
 
 
-def read_text(path: str | os.PathLike, name: str) -> str:
+def list_text(path: str | os.PathLike, name: str) -> str:
     with regular_file(path, name) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_BYTES:
