@@ -83,7 +83,7 @@ def read_list(path: str | os.PathLike, places: Places, options: Mapping[str, boo
         try:
             if isinstance(record, InputError):
                 raise record
-            listing.rows.append(row_of(number, record, places, options, outputs))
+            listing.rows.append(listed_row(number, record, places, options, outputs))
         except InputError as error:
             listing.bad.append(BadRow(number, str(error)))
     if not (listing.rows or listing.bad):
@@ -183,7 +183,7 @@ def plain(column: str) -> str:
     return column.strip().lower().lstrip("-").replace("-", "_").replace(" ", "_")
 
 
-def row_of(number: int, record: dict, places: Places, options: Mapping[str, bool], outputs: Outputs) -> Row:
+def listed_row(number: int, record: dict, places: Places, options: Mapping[str, bool], outputs: Outputs) -> Row:
     texts = {column: text_of(column, value) for column, value in record.items() if value is not None}
     for column in (PORTRAIT, SPEECH):
         if not texts.get(column):

@@ -46,7 +46,7 @@ TAIL = """</tbody>
 
 
 def pages(rows: Iterable[Mapping], pictures: Mapping[str, bytes], summary: str) -> Iterable[str]:
-    """The report in parts. pictures: {portrait: its thumbnail, a JPEG file}; rows: those of report.row_of."""
+    """The report in parts. pictures: {portrait: its thumbnail, a JPEG file}; rows: those of Display.rows."""
     numbers = {portrait: number for number, portrait in enumerate(list(pictures)[:MAX_PICTURES])}
     classes = "".join(
         f".p{number}{{background-image:url(data:image/jpeg;base64,{base64.b64encode(pictures[portrait]).decode()})}}\n"

@@ -176,5 +176,6 @@ def _print_to(log: str) -> None:
         for number in (1, 2):
             os.dup2(descriptor, number)
         os.close(descriptor)
-        sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+        sys.stdout = sys.stderr
         faulthandler.enable(sys.stderr)

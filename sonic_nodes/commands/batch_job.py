@@ -121,7 +121,7 @@ class Worker:
         return {"duration_s": read_sound(task.speech).duration_s}
 
     def plan(self, task: PlanTask) -> dict:
-        engine, request = self.engine_of(task.request), task.request
+        engine, request = self.opened_engine(task.request), task.request
         shown = self.portrait_of(request)
         silence = np.zeros(round(task.frames * SAMPLE_RATE / FPS), np.float32)
         data = shown | {"audio": silence, "frames": task.frames, "duration_s": task.frames / FPS}
@@ -130,7 +130,7 @@ class Worker:
             return {"seconds": None, "peak_bytes": None, "title": ""}
         return {"seconds": plan.seconds, "peak_bytes": plan.peak, "title": plan.title}
 
-    def engine_of(self, request: RenderRequest):
+    def opened_engine(self, request: RenderRequest):
         """The engine with its networks: opened again only for other options."""
         options = request.options
         if self.slot.device and hasattr(options, "device"):
@@ -176,7 +176,7 @@ class Worker:
 
     def rendered(self, task: RenderTask, report: Callable[[float], None], say: Callable[[str], None]) -> dict:
         started, request = time.perf_counter(), task.request
-        engine = self.engine_of(request)
+        engine = self.opened_engine(request)
         engine.notify = say
         shown = self.portrait_of(request)
         sound = read_sound(request.speech)
