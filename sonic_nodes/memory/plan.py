@@ -22,19 +22,14 @@ from . import KINDS, estimate
 from .benchmark import Speed
 from .cards import Card, CardEstimate
 from .device import free_bytes
-from .estimate import NETWORKS_OF, Model, Shortcuts
+from .estimate import Model, Shortcuts
 from .host import available_bytes
 from .stage import Stage
+from .stage_estimates import VARIANTS, ClipWork, StageEstimate, card_estimate, stage_estimates
 
 GIB = 1 << 30
 STEPS = Settings.steps
 EXACT = Shortcuts()
-# on a GPU: workspace of cuBLAS and cuDNN, gaps between the allocator's blocks
-MARGIN_BYTES, MARGIN_SHARE = 256 << 20, 0.1
-HOST_MARGIN_BYTES, HOST_MARGIN_SHARE = 64 << 20, 0.1  # on the CPU: oneDNN's packed weights and scratch
-# (branches at once, offload, stream), the fastest first
-VARIANTS = ((3, False, False), (3, True, False), (1, False, False), (1, True, False), (3, True, True), (1, True, True))
-PCIE_BYTES_PER_S = 12e9  # from pinned memory, PCIe 4.0 with 8 lanes or 3.0 with 16: of streamed weights
 SIDE_STEP, SIDE_MIN = 64, 128
 FP32_NETWORKS = ("whisper", "audio2token", "audio2bucket", "vae encoder", "rife")
 
@@ -65,28 +60,6 @@ def free_host_bytes() -> int:
     if hasattr(os, "sysconf"):  # macOS without psutil: half of the installed memory
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return 8 * GIB
-
-
-@dataclass(frozen=True)
-class StageEstimate:
-    """Bytes on the compute device at the stage's peak, and its cost."""
-
-    stage: Stage
-    weights: int  # of the networks that are loaded
-    held: int  # by results of other stages: the UNet's constants, latents
-    results: int  # of the stage's operators
-    margin: int
-    flops: int
-    seconds: float | None
-
-    @property
-    def peak(self) -> int:
-        return self.weights + self.held + self.results + self.margin
-
-    def as_dict(self) -> dict:
-        """For JSON."""
-        numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "stage"}
-        return {"name": self.stage.value, **numbers, "peak": self.peak}
 
 
 @dataclass(frozen=True)
@@ -260,97 +233,42 @@ def plans(
         "offload": lambda plan: plan.offload,
         "streamed": lambda plan: plan.stream,
     }[kind]
-    found = []
+    found, clip = [], ClipWork(rows, columns, latent_frames, steps, shortcuts)
     for dtype in dtypes:
         m = estimate.model(network_dtypes(dtype), sizes, gpu=on_gpu, **heads)
-        found += filter(is_allowed, variants(m, rows, columns, latent_frames, steps, shortcuts, dtype, budget, speed))
+        found += filter(is_allowed, variants(m, clip, dtype, budget, speed))
     return found
 
 
-def variants(m: Model, rows, columns, latent_frames, steps, shortcuts, dtype, budget, speed) -> list[Plan]:
+def variants(m: Model, clip: ClipWork, dtype, budget: Budget, speed) -> list[Plan]:
     """The plans in one dtype, the fastest first. Each knows the next one that takes less memory."""
     on_gpu, others = budget.gpu is not None, budget.others
-    clip_host = estimate.host_bytes(m, rows, columns, latent_frames) if on_gpu else 0
+    clip_host = estimate.host_bytes(m, clip.rows, clip.columns, clip.latent_frames) if on_gpu else 0
     found: list[Plan] = []
-    for branches, offload, stream in reversed(VARIANTS):
-        if stream and not on_gpu:
+    for variant in reversed(VARIANTS):
+        if variant.stream and not on_gpu:
             continue
-        host = clip_host + (estimate.streamed_bytes(m) if stream else 0)
+        host = clip_host + (estimate.streamed_bytes(m) if variant.stream else 0)
         plan = Plan(
-            rows,
-            columns,
-            latent_frames,
-            steps,
+            clip.rows,
+            clip.columns,
+            clip.latent_frames,
+            clip.steps,
             dtype,
             "gpu" if on_gpu else "cpu",
-            branches,
-            offload,
-            stage_estimates(
-                m, rows, columns, latent_frames, steps, shortcuts, branches, offload, stream, speed, 1 + len(others)
-            ),
+            variant.branches,
+            variant.offload,
+            stage_estimates(m, clip, variant, speed, 1 + len(others)),
             budget.gpu if on_gpu else budget.host,
             host,
             budget.host,
-            shortcuts=shortcuts,
-            stream=stream,
-            others=tuple(card_estimate(m, rows, columns, steps, shortcuts, branches, stream, card) for card in others),
+            shortcuts=clip.shortcuts,
+            stream=variant.stream,
+            others=tuple(card_estimate(m, clip, variant, card) for card in others),
             name=budget.name,
         )
         found.insert(0, replace(plan, smaller=next((p for p in found if p.takes_less_than(plan)), None)))
     return found
-
-
-def card_estimate(m: Model, rows, columns, steps, shortcuts, branches, stream, card: Card) -> CardEstimate:
-    """What of the clip grows with its length is on the first card alone."""
-    cost = estimate.sampling(m, rows, columns, estimate.SHORT_CLIP, steps, branches, shortcuts)
-    return CardEstimate(
-        card.name,
-        weight_bytes(m, Stage.SAMPLING, True, stream),
-        estimate.constants_bytes(m, rows, columns),
-        cost.peak_bytes,
-        MARGIN_BYTES + round(MARGIN_SHARE * cost.peak_bytes),
-        card.bytes,
-    )
-
-
-def stage_estimates(
-    m: Model, rows, columns, latent_frames, steps, shortcuts, branches, offload, stream, speed, cards
-) -> tuple[StageEstimate, ...]:
-    on_gpu, constants = m.gpu, estimate.constants_bytes(m, rows, columns)
-    latents = 4 * latent_frames * estimate.latent_channels(m) * rows * columns
-    costs = {  # stage: (cost, bytes held)
-        Stage.PICTURE: (estimate.picture(m), 0),
-        Stage.ENCODING: (estimate.encoding(m, rows, columns), 0),
-        Stage.SOUND: (estimate.sound(m, latent_frames), 0),
-        Stage.CONSTANTS: (estimate.constants(m, rows, columns), 0),
-        Stage.SAMPLING: (estimate.sampling(m, rows, columns, latent_frames, steps, branches, shortcuts), constants),
-        Stage.DECODING: (estimate.decoding(m, rows, columns).times(math.ceil(latent_frames / CHUNK)), latents),
-        Stage.IN_BETWEEN: (estimate.in_between(m, rows, columns).times(latent_frames - 1), latents),
-    }
-    host = 0 if on_gpu else estimate.host_bytes(m, rows, columns, latent_frames)
-    calls = estimate.whole_calls(latent_frames, steps, branches, shortcuts)
-    waits = {Stage.SAMPLING: calls * estimate.streamed_bytes(m) / PCIE_BYTES_PER_S} if stream else {}
-    longest = {Stage.SAMPLING: estimate.longest_share(latent_frames, steps, branches, shortcuts, cards)}
-    share, least = (MARGIN_SHARE, MARGIN_BYTES) if on_gpu else (HOST_MARGIN_SHARE, HOST_MARGIN_BYTES)
-    return tuple(
-        StageEstimate(
-            stage,
-            weight_bytes(m, stage, offload, stream),
-            held + host,
-            cost.peak_bytes,
-            least + round(share * cost.peak_bytes),
-            cost.flops,
-            longest.get(stage, 1) * (Speed.of(speed).seconds(cost) + waits.get(stage, 0)) if speed else None,
-        )
-        for stage, (cost, held) in costs.items()
-    )
-
-
-def weight_bytes(m: Model, stage: Stage, offload: bool, stream: bool) -> int:
-    """Of the networks that are loaded in a stage."""
-    if stream and "unet" in NETWORKS_OF[stage]:
-        return estimate.resident_bytes(m)
-    return m.bytes(NETWORKS_OF[stage]) if offload else m.all_bytes()
 
 
 def refuse(found: Sequence[Plan], budget: Budget, sizes, heads):
