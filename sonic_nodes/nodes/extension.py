@@ -10,6 +10,7 @@ from comfy_api.latest import ComfyExtension
 
 from ..extension.loading import PACK
 from ..media.temporary import TemporaryFolder
+from .background import SonicBackground
 from .calibrate import SonicLipSyncCalibrate
 from .common import install_problem
 from .compat import SonicTLoader, SonicTSampler
@@ -40,6 +41,7 @@ NODES = [
     SonicPasteBack,
     SonicLipSyncCalibrate,
     SonicMotionSmooth,
+    SonicBackground,
     SonicCreateVideo,
     SonicInspect,
     SonicVisibleLabel,

@@ -172,3 +172,28 @@ class HeldFrames(FrameStream):
 
     def notes(self):
         return self.source.notes()
+
+
+class BackgroundFrames(FrameStream):
+    """Before another background. backdrop: matting.backdrop.Backdrop, not a transparent one. Raises InputError for
+    frames that are too large."""
+
+    def __init__(self, source: FrameStream, backdrop):
+        super().__init__(source.count, source.height, source.width, source.fps)
+        self.source, self.backdrop = source, backdrop
+        self.presenter()
+
+    def presenter(self):
+        return lazy_import("matting.presenter").Presenter(self.backdrop, self.height, self.width)
+
+    def chunks(self, report):
+        presenter = self.presenter()
+        with closing(self.source.chunks(report)) as chunks:
+            for chunk in chunks:
+                for frame in chunk:
+                    report(0, self.count)
+                    yield presenter.frame(frame)[None]
+        presenter.finish()
+
+    def notes(self):
+        return self.source.notes()

@@ -23,6 +23,7 @@ NODES = [
     "SonicPasteBack",
     "SonicLipSyncCalibrate",
     "SonicMotionSmooth",
+    "SonicBackground",
     "SonicCreateVideo",
     "SONICTLoader",
     "SONICSampler",

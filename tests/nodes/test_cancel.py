@@ -25,6 +25,7 @@ CALLS = {
     "SonicPasteBack": lambda node, v: node.execute(v["frames"], v["data"], 0.1),
     "SonicLipSyncCalibrate": lambda node, v: node.execute(v["frames"], v["audio"], 25.0, "fix", 200.0),
     "SonicMotionSmooth": lambda node, v: node.execute(v["frames"], 0.5, True),
+    "SonicBackground": lambda node, v: node.execute(v["picture"].expand(v["data"]["frames"], -1, -1, -1), "blur"),
 }
 
 

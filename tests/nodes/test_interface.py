@@ -80,6 +80,12 @@ INPUTS = {
         ("strength", "FLOAT", False, 0.5),
         ("protect_mouth", "BOOLEAN", False, True),
     ],
+    "SonicBackground": [
+        ("images", "IMAGE,VIDEO", False, None),
+        ("background", "COMBO", False, "blur"),
+        ("colour", "STRING", False, "#00b140"),
+        ("picture", "IMAGE", True, None),
+    ],
     "SonicCreateVideo": [
         ("images", "IMAGE", False, None),
         ("model", "MODEL_SONIC", False, None),
@@ -145,6 +151,7 @@ OUTPUTS = {
         ("video", "VIDEO"),
     ],
     "SonicMotionSmooth": [("images", "IMAGE"), ("report", "STRING"), ("video", "VIDEO")],
+    "SonicBackground": [("images", "IMAGE"), ("mask", "MASK"), ("video", "VIDEO")],
     "SonicCreateVideo": [("video", "VIDEO")],
     "SonicInspect": [("report", "STRING"), ("ai_generated", "BOOLEAN"), ("json", "STRING")],
     "SonicVisibleLabel": [("video", "VIDEO")],

@@ -80,6 +80,7 @@ def good_calls(nodes, inputs, comfy, extension):
         "SonicPasteBack": {"images": clip, "data": data, "feather": 0.1},
         "SonicLipSyncCalibrate": {"images": clip, "audio": audio, "fps": 25.0, "mode": "fix", "max_offset_ms": 200.0},
         "SonicMotionSmooth": {"images": clip, "strength": 0.5, "protect_mouth": True},
+        "SonicBackground": {"images": clip, "background": "picture", "colour": "#00b140", "picture": clip},
         "SonicCreateVideo": {
             "images": clip,
             "model": model,
@@ -146,6 +147,7 @@ NODES = (
     "SonicPasteBack",
     "SonicLipSyncCalibrate",
     "SonicMotionSmooth",
+    "SonicBackground",
     "SonicCreateVideo",
     "SONICTLoader",
     "SONICSampler",
