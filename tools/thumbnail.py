@@ -4,7 +4,7 @@
 
 fast and high_quality show the portrait itself and the template's resolution, because the weights of the Sonic model are
 not part of this repository. The others show speaking frames of the draft engine with the template's settings:
-two_speakers while the right one speaks, languages a strip of each recording's, and repair_portrait the poor picture on
+dub_a_clip one of the dubbed clip, two_speakers while the right one speaks, languages a strip of each recording's, and repair_portrait the poor picture on
 the left and on the right the frame of PICTURE, which the template's Image Blend makes.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from sonic_nodes import pipeline
+from sonic_nodes.dub.clip import Clip
 from sonic_nodes.engines.draft import OPENING, DraftEngine
 from sonic_nodes.media.audio import read_sound
 from sonic_nodes.media.image import read_picture
@@ -25,7 +26,7 @@ BAND_PX = 96
 BARS = 64
 LABEL_PX = 64
 LABELS = {"fast": "512", "high_quality": "1024"}
-TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages"]
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip"]
 LANGUAGES = ["speech.wav", "speech_es.wav", "speech_zh.wav"]
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 PLAYED_COLOUR, AHEAD_COLOUR, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
@@ -53,6 +54,13 @@ def two_speakers():
     data = pipeline.prepare(picture, sound, face_index=1, face_order="left-to-right")
     frame, played = speaking_frame(data)
     return pipeline.paste_back(frame[None], data)[0], read_sound(SAMPLE / "speech.wav").mono_16k(), played
+
+
+def dubbed():
+    """The same of the sample clip with the sample speech."""
+    data = pipeline.prepare_clip(Clip(SAMPLE / "clip.mp4"), read_sound(SAMPLE / "speech.wav"))
+    frame, played = speaking_frame(data)
+    return frame, data["audio"], played
 
 
 def one_speaker(label):
@@ -127,7 +135,12 @@ def main():
         parser.error("name the repaired picture with --picture")
     output = options.output or ROOT / "workflows" / f"{options.template}.jpg"
     label = LABELS.get(options.template)
-    drawn = {"two_speakers": two_speakers, "languages": languages, "repair_portrait": lambda: repaired(options.picture)}
+    drawn = {
+        "two_speakers": two_speakers,
+        "languages": languages,
+        "dub_a_clip": dubbed,
+        "repair_portrait": lambda: repaired(options.picture),
+    }
     picture, audio, played = drawn.get(options.template, lambda: one_speaker(label))()
     card = card_of(picture)
     draw_loudness(card, audio, played)

@@ -60,6 +60,7 @@ SAMPLES = {
         "poor.jpg",
         "speech_es.wav",
         "speech_zh.wav",
+        "clip.mp4",
     )
 }
 

@@ -180,7 +180,7 @@ RANGES = {
     ("SONICSampler", "fps"): (5.0, 120.0, 0.5),
 }
 UPSCALING = {"UpscaleModelLoader", "ImageUpscaleWithModel", "ImageScale", "ImageBlend"}
-CORE = {"LoadAudio", "CreateVideo", "SaveVideo", "MarkdownNote"} | UPSCALING
+CORE = {"LoadAudio", "LoadVideo", "CreateVideo", "SaveVideo", "MarkdownNote"} | UPSCALING
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def widget_values(schema, values):
     return dict(zip(ids, values, strict=True))
 
 
-TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages"]
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip"]
 
 
 @pytest.fixture(scope="session", params=TEMPLATES)
@@ -297,7 +297,9 @@ def test_template_values_are_in_range(schemas, template, extension):
                 assert values[slot.id] in [*slot.options, "unet.pth"]
             if slot.min is not None and slot.id in values:
                 assert slot.min <= values[slot.id] <= slot.max
-    images = [n["widgets_values"][0] for n in template["nodes"] if n["type"] in ("SonicLoadImage", "LoadAudio")]
+    images = [
+        n["widgets_values"][0] for n in template["nodes"] if n["type"] in ("SonicLoadImage", "LoadVideo", "LoadAudio")
+    ]
     assert len(set(images)) == len(images) >= 2 and set(images) <= set(extension.SAMPLES.values())
 
 
