@@ -1,7 +1,9 @@
 """Makes further samples for the templates from the sample portrait:
 
-    python -m tools.sample_variants [-o FOLDER]
+    python -m tools.sample_variants [-o FOLDER] [--enlarged PICTURE]
 
+portrait_large.jpg is made of PICTURE, portrait.jpg enlarged four times by ComfyUI's upscale nodes with
+RealESRGAN_x4plus, and one part in four of the portrait itself, so that its face fills 1024 pixels.
 poor.jpg is a small, heavily compressed copy of portrait.jpg. speech_es.wav and speech_zh.wav are the first sentences of
 speech.wav in Spanish and Chinese, by the synthetic voices of eSpeak NG (`pip install espeakng-loader==0.2.4`).
 """
@@ -16,6 +18,7 @@ from PIL import Image
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sonic_nodes" / "assets" / "sample"
 POOR_SIZE, POOR_QUALITY = (256, 300), 30
+LARGE_QUALITY, LARGE_SHARE = 88, 0.75  # of what the upscaling model made
 SPEECH = {
     "es": ("es", "Hola. Soy un retrato que aprendió a hablar. Mi voz es sintética."),
     "zh": ("cmn", "你好。我是一幅学会说话的肖像。我的声音是合成的。"),
@@ -66,10 +69,19 @@ def poor_copy() -> Image.Image:
     return Image.open(SAMPLE / "portrait.jpg").convert("RGB").resize(POOR_SIZE, Image.Resampling.LANCZOS)
 
 
+def large_copy(enlarged: Path) -> Image.Image:
+    drawn, portrait = Image.open(enlarged).convert("RGB"), Image.open(SAMPLE / "portrait.jpg").convert("RGB")
+    return Image.blend(portrait.resize(drawn.size, Image.Resampling.LANCZOS), drawn, LARGE_SHARE)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("-o", "--output", type=Path, default=SAMPLE, help="folder of the three files")
-    folder = parser.parse_args().output
+    parser.add_argument("-o", "--output", type=Path, default=SAMPLE, help="folder of the files")
+    parser.add_argument("--enlarged", type=Path, help="for portrait_large.jpg")
+    options = parser.parse_args()
+    folder = options.output
+    if options.enlarged:
+        large_copy(options.enlarged).save(folder / "portrait_large.jpg", quality=LARGE_QUALITY, optimize=True)
     poor_copy().save(folder / "poor.jpg", quality=POOR_QUALITY)
     write_speech(folder)
 

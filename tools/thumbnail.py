@@ -64,8 +64,8 @@ def dubbed():
 
 
 def one_speaker(label):
-    sound = read_sound(SAMPLE / "speech.wav")
-    data = pipeline.prepare(read_picture(SAMPLE / "portrait.jpg"), sound, expand_ratio=0.18 if label else 0.5)
+    sound, portrait = read_sound(SAMPLE / "speech.wav"), "portrait_large.jpg" if label == "1024" else "portrait.jpg"
+    data = pipeline.prepare(read_picture(SAMPLE / portrait), sound, expand_ratio=0.18 if label else 0.5)
     picture, played = (data["image"], 0.0) if label else speaking_frame(data)
     return picture, data["audio"], played
 

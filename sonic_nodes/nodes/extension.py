@@ -57,6 +57,7 @@ SAMPLES = {
         "two_speakers.jpg",
         "speaker_1.wav",
         "speaker_2.wav",
+        "portrait_large.jpg",
         "poor.jpg",
         "speech_es.wav",
         "speech_zh.wav",

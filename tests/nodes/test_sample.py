@@ -2,14 +2,18 @@
 
 import importlib
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from sonic_nodes import pipeline
 from sonic_nodes.media.audio import read_sound
+from sonic_nodes.media.image import read_picture
 from tests.oracles.system import make_link
 
+ASSETS = Path(pipeline.__file__).parent / "assets"
 SETTINGS = {
     "inference_steps": 25,
     "dynamic_scale": 1.1,
@@ -72,6 +76,12 @@ def test_the_seed_determines_the_video(nodes, chain):
         model, latent, data, _ = chain(seed)
         videos.append(nodes["SonicLatentDecoder"].execute(model, latent, data, True).args[0])
     assert torch.equal(videos[0], videos[1]) and not torch.equal(videos[0], videos[2])
+
+
+def test_the_large_sample_fills_the_pixels_of_high_quality(sample_dir):
+    data = pipeline.prepare(read_picture(ASSETS / "sample/portrait_large.jpg"), read_sound(sample_dir / "speech.wav"))
+    left, top, right, bottom = data["crop_xyxy"]
+    assert min(right - left, bottom - top) >= 1000
 
 
 @pytest.mark.parametrize("policy", ["use shorter", "refuse"])
