@@ -31,15 +31,15 @@ REST_NODES = ["SonicImageGate", "SONICTLoader", "SONICSampler", "SonicCreateVide
 def rest():
     """The API graph with the nodes of REST_NODES, without SONICTLoader, for which there are no weights."""
     graph = json.loads((ROOT / "docs/api/draft.json").read_text("utf-8"))
-    graph["9"] = {"class_type": "SonicImageGate", "inputs": {"pixels": ["1", 0], "policy": "warn", "min_score": 60}}
-    graph["3"]["inputs"]["image"] = ["9", 0]
+    graph["31"] = {"class_type": "SonicImageGate", "inputs": {"pixels": ["1", 0], "policy": "warn", "min_score": 60}}
+    graph["3"]["inputs"]["image"] = ["31", 0]
     sampler = {"model": ["4", 0], "data_dict": ["3", 0], "seed": 0, "inference_steps": 25, "dynamic_scale": 1.0}
-    graph["12"] = {"class_type": "SONICSampler", "inputs": sampler | {"fps": 25.0}}
+    graph["32"] = {"class_type": "SONICSampler", "inputs": sampler | {"fps": 25.0}}
     graph["6"]["inputs"]["output"] = "images"
     made = {"images": ["6", 0], "model": ["4", 0], "latent": ["5", 0], "data": ["3", 0], "fps": ["6", 1]}
-    graph["13"] = {"class_type": "SonicCreateVideo", "inputs": made}
-    graph["14"] = {"class_type": "SaveVideo", "inputs": graph["8"]["inputs"] | {"video": ["12", 2]}}
-    graph["8"]["inputs"]["video"] = ["13", 0]
+    graph["33"] = {"class_type": "SonicCreateVideo", "inputs": made}
+    graph["34"] = {"class_type": "SaveVideo", "inputs": graph["8"]["inputs"] | {"video": ["32", 2]}}
+    graph["8"]["inputs"]["video"] = ["33", 0]
     del graph["10"], graph["11"]
     return graph
 

@@ -166,6 +166,17 @@ def test_the_first_page_asks_for_consent_and_a_label(language, words):
     assert all(word in text for word in words)
 
 
+def test_each_page_ends_with_the_picture_of_its_node(schemas):
+    """From the folder `docs`, in every language: there ComfyUI looks for it."""
+    shown = {node: f"pictures/{node}.jpg" for node in schemas}
+    for node, picture in shown.items():
+        for language in SECTIONS:
+            last = page(node, language).read_text("utf-8").rstrip().split("\n\n")[-1]
+            assert re.fullmatch(rf"!\[[^]]+\]\({re.escape(picture)}\)", last), (node, language)
+        assert (ROOT / "sonic_nodes/web/docs" / picture).stat().st_size > 1000
+    assert {f"pictures/{file.name}" for file in (ROOT / "sonic_nodes/web/docs/pictures").iterdir()} == {*shown.values()}
+
+
 def test_quoted_errors_exist(schemas):
     source = "".join(path.read_text("utf-8") for path in (ROOT / "sonic_nodes").rglob("*.py"))
     for node in schemas:
