@@ -180,9 +180,13 @@ def test_each_page_ends_with_the_picture_of_its_node(schemas):
 
 def test_quoted_errors_exist(schemas):
     source = "".join(path.read_text("utf-8") for path in (ROOT / "sonic_nodes").rglob("*.py"))
+    chinese = "".join(json.loads((ROOT / "locales/zh/messages.json").read_text("utf-8"))["messages"].values())
     for node in schemas:
-        for error in re.findall(r'^- \*\*"(.+)"\*\*', page(node, "en").read_text("utf-8"), re.MULTILINE):
-            assert error in source and error in page(node, "zh").read_text("utf-8"), (node, error)
+        english = re.findall(r'^- \*\*"(.+)"\*\*', page(node, "en").read_text("utf-8"), re.MULTILINE)
+        quoted = re.findall(r"^- \*\*“([^…”]+)”\*\*", page(node, "zh").read_text("utf-8"), re.MULTILINE)
+        assert len(english) == len(quoted), node
+        assert [error for error in english if error not in source] == []
+        assert [error for error in quoted if error not in chinese] == []
 
 
 def write_facts() -> None:
