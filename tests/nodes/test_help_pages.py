@@ -184,7 +184,6 @@ def test_quoted_errors_exist(schemas):
     for node in schemas:
         english = re.findall(r'^- \*\*"(.+)"\*\*', page(node, "en").read_text("utf-8"), re.MULTILINE)
         quoted = re.findall(r"^- \*\*“([^…”]+)”\*\*", page(node, "zh").read_text("utf-8"), re.MULTILINE)
-        assert len(english) == len(quoted), node
         assert [error for error in english if error not in source] == []
         assert [error for error in quoted if error not in chinese] == []
 
