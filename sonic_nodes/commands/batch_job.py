@@ -33,7 +33,7 @@ from ..printable import printable
 from .render import read_mask, rendered, timed_plan
 from .render_options import RenderRequest
 
-KEPT_BYTES = 512 << 20  # of portraits
+PORTRAITS_BYTES = 512 << 20  # of portraits
 REPORT_S = 0.5  # between two messages about progress
 SAMPLED_BLOCKS, SAMPLED_BYTES = 64, 1 << 16  # of a weight file's digest
 
@@ -83,7 +83,7 @@ class Worker:
 
     def __init__(self, slot: Slot):
         torch.set_num_threads(slot.threads)
-        self.slot, self.portraits = slot, LruCache(KEPT_BYTES)
+        self.slot, self.portraits = slot, LruCache(PORTRAITS_BYTES)
         self.engine, self.opened = None, None  # with which options
 
     def __call__(self, task: object, report: Callable[[float], None]) -> dict:
