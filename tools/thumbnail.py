@@ -4,8 +4,9 @@
 
 fast and high_quality show the portrait itself and the template's resolution, because the weights of the Sonic model are
 not part of this repository. The others show speaking frames of the draft engine with the template's settings:
-dub_a_clip one of the dubbed clip, two_speakers while the right one speaks, languages a strip of each recording's, and repair_portrait the poor picture on
-the left and on the right the frame of PICTURE, which the template's Image Blend makes.
+dub_a_clip one of the dubbed clip, two_speakers while the right one speaks, languages a strip of each recording's, and
+repair_portrait the poor picture on the left and on the right the frame of PICTURE, which the template's Image Blend
+makes.
 """
 
 import argparse

@@ -4,7 +4,7 @@ import json
 
 from comfy_api.latest import io
 
-from .common import CATEGORY, lazy_import, notes_ui, plain_errors
+from .common import CATEGORY, Progress, lazy_import, notes_ui, plain_errors
 from .language import in_page_language
 from .video import file_of
 
@@ -42,6 +42,6 @@ class SonicInspect(io.ComfyNode):
     @classmethod
     @plain_errors
     def execute(cls, video):
-        found = lazy_import("provenance.inspection").inspected(file_of(video))
+        found = lazy_import("provenance.inspection").inspected(file_of(video), check=Progress.check)
         report = "\n".join(lazy_import("provenance.report").lines_of(found))
         return io.NodeOutput(in_page_language(report), found["ai_generated"], json.dumps(found), ui=notes_ui([report]))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import asdict
 
 from ..errors import InstallError
 from ..media.files import regular_file
 from ..media.provenance import AIGC_TAG, IPTC_TERMS, consents_in, manifest_bytes, packet_of, record_of
 from ..media.video_reader import open_video, video_stream
+from ..watermark.marker import RECORD_KEY
+from ..watermark.reader import find_watermarks
 from . import signing, xmp
 from .aigc import ASKED_FOR, IS_GENERATED, parsed
 
@@ -20,14 +24,16 @@ SYNTHETIC = (
 )
 
 
-def inspected(path: str, anchors: str | None = None) -> dict:
-    """{"file", "ai_generated", "label", "digital_source_type", "aigc", "consent", "visible_label", "xmp", "signature"}.
+def inspected(path: str, anchors: str | None = None, check: Callable[[], object] = lambda: None) -> dict:
+    """{"file", "ai_generated", "label", "digital_source_type", "aigc", "consent", "visible_label", "watermarks", "xmp",
+    "signature"}.
 
     ai_generated: whether anything in the file says so; that nothing does is no proof of the contrary. label: what this
-    program wrote, else None. aigc: {"mp4": fields, "xmp": fields, "agree", "missing"}, or None. xmp: "read", "absent",
-    or why it was refused. signature: what signing.verified says, with the state "unverified" where c2pa-python is not
-    installed, or None. anchors: a PEM file of certificates that are trusted. InputError: the file is no video, or
-    cannot be read.
+    program wrote, else None. aigc: {"mp4": fields, "xmp": fields, "agree", "missing"}, or None. watermarks: fields of
+    watermark.reader.Watermark, and `labelled`, whether the label names its payload. xmp: "read", "absent", or why it
+    was refused. signature: what signing.verified says, with the state "unverified" where c2pa-python is not installed,
+    or None. anchors: a PEM file of certificates that are trusted. check() is called for each frame that is read; what
+    it raises ends the work. InputError: the file is no video, or cannot be read.
     """
     name = repr(os.path.basename(path) or path)
     with regular_file(path, name) as file:
@@ -44,6 +50,7 @@ def inspected(path: str, anchors: str | None = None) -> dict:
         "aigc": _aigc(tags, packet["aigc"]),
         "consent": [entry for entry in map(_consent, consents_in(record)) if entry],
         "visible_label": _visible(record.get("visible_label")),
+        "watermarks": _watermarks(path, check, record.get(RECORD_KEY)),
         "xmp": packet["state"],
         "signature": signature,
     }
@@ -55,7 +62,11 @@ def _says_generated(found: dict) -> bool:
     terms = [url.removeprefix(IPTC_TERMS) for url in (found["digital_source_type"], signed) if url]
     aigc = found["aigc"] or {}
     labels = [(aigc.get(place) or {}).get("Label") for place in ("mp4", "xmp")]
-    return bool(found["label"] or IS_GENERATED in labels or set(terms) & set(SYNTHETIC))
+    return bool(found["label"] or found["watermarks"] or IS_GENERATED in labels or set(terms) & set(SYNTHETIC))
+
+
+def _watermarks(path: str, check: Callable[[], object], labelled: object) -> list[dict]:
+    return [asdict(each) | {"labelled": each.payload == labelled} for each in find_watermarks(path, check)]
 
 
 def _label(record: dict) -> dict | None:

@@ -28,6 +28,7 @@ def lines_of(found: dict) -> list[str]:
         *_aigc(found["aigc"]),
         *_consents(found["consent"]),
         *_visible(found["visible_label"]),
+        *_watermarks(found["watermarks"]),
         *([f"XMP: {_cut(found['xmp'])}"] if found["xmp"].startswith("refused") else []),
         *_signature(found["signature"]),
     ]
@@ -51,6 +52,16 @@ def _label(label: dict | None) -> list[str]:
         return ["Label of this program: none"]
     made = {key: _cut(value) for key, value in label.items()}
     return ["Label of this program: {software} {version}, engine {engine}, seed {seed}".format(**made)]
+
+
+def _watermarks(watermarks: list[dict]) -> list[str]:
+    if not watermarks:
+        return ["Watermark: none"]
+    return [
+        f"Watermark: {each['payload']} from {each['first_s']:.1f} s on, read {each['windows']} times"
+        + (", as the label says" if each["labelled"] else "; the label does not name it")
+        for each in watermarks
+    ]
 
 
 def _source_type(url: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -48,9 +49,10 @@ class Reader:
         return _sonic.watermark_reader_read(self._native, search)
 
 
-def find_watermarks(path: str | os.PathLike) -> list[Watermark]:
+def find_watermarks(path: str | os.PathLike, check: Callable[[], object] = lambda: None) -> list[Watermark]:
     """Those of a video file, in the order in which they appear; empty where there is none. The first 20 minutes are
-    read, in windows of 4 s. InputError, which names the file, when it is no video."""
+    read, in windows of 4 s. check() is called for each frame; what it raises ends the work. InputError, which names
+    the file, when it is no video."""
     reader, found, searches = Reader(), {}, 0
 
     def read(begin_s: float) -> None:
@@ -68,6 +70,7 @@ def find_watermarks(path: str | os.PathLike) -> list[Watermark]:
     read_any = False
     with closing(timed_frames(path)) as frames:
         for time_s, frame in frames:
+            check()
             if reader.shape is not None and (frame.shape != reader.shape or time_s - begin_s >= WINDOW_S):
                 read(begin_s)
                 read_any = True

@@ -50,7 +50,8 @@ TERMS = {
         "upload": "input 文件夹里的文件",
     },
 }
-WITHOUT_PICTURE = {"SonicInspect"}  # not photographed yet (tests/e2e/help_pictures.py)
+# Not photographed yet (tests/e2e/help_pictures.py).
+WITHOUT_PICTURE = {"SonicBackground", "SonicInspect", "SonicVisibleLabel"}
 UNLIMITED = 1e9  # a larger maximum of a FLOAT is written as "or more"
 
 

@@ -14,8 +14,9 @@ from sonic_nodes.provenance.consent import consents_of
 from sonic_nodes.provenance.inspection import inspected
 from sonic_nodes.provenance.marks import Marks
 from sonic_nodes.provenance.report import lines_of
+from sonic_nodes.watermark.marker import with_watermark
 from tests.media import clips
-from tests.provenance.marked_clip import PRODUCER, write_marked
+from tests.provenance.marked_clip import PRODUCER, marked_tags, write_marked
 from tests.provenance.test_xmp import AS_JSON, BOMB, FIELDS, SOURCE, packet
 
 MARKS = Marks(
@@ -110,3 +111,15 @@ def test_what_is_no_video_is_refused(tmp_path, capsys):
 def test_fields_of_xmp_are_the_same(tmp_path):
     found = inspected(write_other(tmp_path / "a.mp4", {}, packet(f"<a:AIGC>{AS_JSON}</a:AIGC>")))
     assert found["aigc"]["xmp"] == FIELDS and found["aigc"]["mp4"] is None
+
+
+@pytest.mark.parametrize(("name", "line"), [(True, "as the label says"), (False, "the label does not name it")])
+def test_a_watermark_is_a_sign_of_its_own(tmp_path, name, line):
+    """Also where the tags that name it are lost."""
+    tags, marker = with_watermark(marked_tags())
+    frames = np.random.default_rng(0).integers(0, 256, (25, 48, 48, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+    with VideoWriter(tmp_path / "a.mp4", 384, 384, metadata=tags if name else {}) as writer:
+        writer.write(marker.apply(frames))
+    found = inspected(str(tmp_path / "a.mp4"))
+    assert [each["payload"] for each in found["watermarks"]] == [f"{marker.payload:08x}"]
+    assert found["ai_generated"] is True and line in "\n".join(lines_of(found))
