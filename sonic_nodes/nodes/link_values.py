@@ -129,7 +129,7 @@ def file_name_problem(name: str, value) -> str | None:
 
 def text(slot, value) -> str:
     if isinstance(value, str):
-        return value
+        return str.__str__(value)
     raise UsageError(f"Set {slot.id} to a text: {described(value)}.")
 
 

@@ -39,9 +39,9 @@ class Caption:
 
     def __post_init__(self):
         if not self.text.strip() or len(self.text) > MAX_CHARS:
-            raise UsageError(f"Give the label 1 to {MAX_CHARS} characters: it has {len(self.text)}.")
+            raise UsageError(f"Give the label a text of 1 to {MAX_CHARS} characters: it has {len(self.text)}.")
         if printable(self.text) != self.text:
-            raise UsageError(f"Leave control characters out of the label: it is {self.text!r}.")
+            raise UsageError(f"Leave control characters out of the label's text: it is {self.text!r}.")
         if self.corner not in CORNERS:
             raise UsageError(f"Choose a corner, {', '.join(CORNERS)}: it is {self.corner!r}.")
         if not MIN_SIZE <= self.size <= MAX_SIZE:
@@ -62,7 +62,7 @@ class CaptionDrawer:
         margin = round(MARGIN * letter_px)
         if plate.width + 2 * margin > width or plate.height + 2 * margin > height:
             raise UsageError(
-                f"Shorten the label, or choose a smaller size: it is {plate.width} pixels wide, and the frames have "
+                f"Shorten the label's text, or choose a smaller size: it is {plate.width} pixels wide, and the frames have "
                 f"{width}."
             )
         left = margin if caption.corner.endswith("left") else width - margin - plate.width

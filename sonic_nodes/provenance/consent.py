@@ -62,7 +62,7 @@ def _consent(name: str, content: bytes, today: date | None) -> Consent:
     except UnicodeDecodeError:
         raise UsageError(f"Save the consent as plain text in UTF-8: {name} is something else.") from None
     if "\0" in text or not text:
-        raise UsageError(f"Write who agrees, to what and until when: {name} holds no text.")
+        raise UsageError(f"Write in the consent who agrees, to what and until when: {name} holds no text.")
     return Consent(
         text, hashlib.sha256(content).hexdigest(), _end(text, name, today or datetime.now(timezone.utc).date())
     )

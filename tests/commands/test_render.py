@@ -120,8 +120,8 @@ def test_paste_back_keeps_the_picture_around_the_face(tmp_path, sample_dir):
     [
         (["--label-corner", "top-left"], "Add --label TEXT, or leave out --label-corner"),
         (["--label-always"], "Add --label TEXT, or leave out --label-always"),
-        (["--label", ""], "Give the label 1 to 100 characters"),
-        (["--label", "AI-generated " * 7, *FAST], "Shorten the label"),
+        (["--label", ""], "Give the label a text of 1 to 100 characters"),
+        (["--label", "AI-generated " * 7, *FAST], "Shorten the label's text"),
         (["--aigc", "Label=2"], "Write --aigc as FIELD=VALUE"),
     ],
 )

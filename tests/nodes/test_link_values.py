@@ -70,6 +70,7 @@ def good_calls(nodes, inputs, comfy, extension):
     sampling = {"seed": 1, "inference_steps": 5, "dynamic_scale": 1.0, "motion_scale": 1.0}
     (latent,) = nodes["SonicInference"].execute(model=model, data=data, **sampling).args
     clip = image[:, ::2, ::2].contiguous()
+    (video,) = nodes["SonicCreateVideo"].execute(images=clip, model=model, latent=latent, data=data).args
     return {
         "SonicLoadImage": {"image": "sonic_sample_portrait.jpg", "policy": "off", "min_score": 60.0},
         "SonicImageGate": {"pixels": clip, "policy": "warn", "min_score": 60.0},
@@ -81,6 +82,15 @@ def good_calls(nodes, inputs, comfy, extension):
         "SonicLipSyncCalibrate": {"images": clip, "audio": audio, "fps": 25.0, "mode": "fix", "max_offset_ms": 200.0},
         "SonicMotionSmooth": {"images": clip, "strength": 0.5, "protect_mouth": True},
         "SonicBackground": {"images": clip, "background": "picture", "colour": "#00b140", "picture": clip},
+        "SonicInspect": {"video": video},
+        "SonicVisibleLabel": {
+            "video": video,
+            "text": "AI",
+            "corner": "top-left",
+            "size": 0.1,
+            "always": True,
+            "consent": "Ada agrees.",
+        },
         "SonicCreateVideo": {
             "images": clip,
             "model": model,
@@ -148,6 +158,8 @@ NODES = (
     "SonicLipSyncCalibrate",
     "SonicMotionSmooth",
     "SonicBackground",
+    "SonicInspect",
+    "SonicVisibleLabel",
     "SonicCreateVideo",
     "SONICTLoader",
     "SONICSampler",

@@ -38,8 +38,8 @@ def test_all_frames_show_it_where_asked(nodes, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "remedy"),
     [
-        ({"text": ""}, "Give the label 1 to 100 characters"),
-        ({"text": "AI-generated " * 7}, "Shorten the label"),
+        ({"text": ""}, "Give the label a text of 1 to 100 characters"),
+        ({"text": "AI-generated " * 7}, "Shorten the label's text"),
         ({"consent": "Ada agrees.\nuntil: 2020-01-01"}, "Ask for a new consent: that of the text ended on 2020-01-01"),
         ({"video": None}, "Connect a video to video"),
         ({"size": 0.01}, "Set size between 0.05 and 0.2"),

@@ -79,9 +79,9 @@ def test_it_is_legible_on_any_picture(level):
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
-        ({"text": ""}, "Give the label 1 to 100 characters"),
-        ({"text": " "}, "Give the label 1 to 100 characters"),
-        ({"text": "x" * 101}, "Give the label 1 to 100 characters"),
+        ({"text": ""}, "Give the label a text of 1 to 100 characters"),
+        ({"text": " "}, "Give the label a text of 1 to 100 characters"),
+        ({"text": "x" * 101}, "Give the label a text of 1 to 100 characters"),
         ({"text": "a\nb"}, "Leave control characters out"),
         ({"text": "a\x1b[1mb"}, "Leave control characters out"),
         ({"text": "a\u202eb"}, "Leave control characters out"),
@@ -96,7 +96,7 @@ def test_what_makes_no_label_is_refused(options, remedy):
 
 
 def test_a_label_that_does_not_fit_is_refused():
-    with pytest.raises(UsageError, match="^Shorten the label, or choose a smaller size: it is .* frames have 128"):
+    with pytest.raises(UsageError, match="^Shorten the label's text, or choose a smaller size: it is .* frames have 128"):
         CaptionDrawer(Caption("AI-generated, and a few words more"), 128, 128, 25)
 
 

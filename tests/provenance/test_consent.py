@@ -65,9 +65,9 @@ def test_the_last_day_counts_and_the_next_does_not(line):
 @pytest.mark.parametrize(
     ("content", "remedy"),
     [
-        (b"", "Write who agrees"),
-        (b" \n", "Write who agrees"),
-        (b"a\0b", "Write who agrees"),
+        (b"", "Write in the consent who agrees"),
+        (b" \n", "Write in the consent who agrees"),
+        (b"a\0b", "Write in the consent who agrees"),
         (b"\xff\xfea\0", "Save the consent as plain text in UTF-8"),
         (b"x" * (MAX_BYTES + 1), "Shorten the consent"),
         (b"until: tomorrow", "Write the end of the consent as YYYY-MM-DD"),
