@@ -62,8 +62,8 @@ class CaptionDrawer:
         margin = round(MARGIN * letter_px)
         if plate.width + 2 * margin > width or plate.height + 2 * margin > height:
             raise UsageError(
-                f"Shorten the label's text, or choose a smaller size: it is {plate.width} pixels wide, and the frames have "
-                f"{width}."
+                f"Shorten the label's text, or choose a smaller size: it is {plate.width} pixels wide, and the frames "
+                f"have {width}."
             )
         left = margin if caption.corner.endswith("left") else width - margin - plate.width
         top = margin if caption.corner.startswith("top") else height - margin - plate.height

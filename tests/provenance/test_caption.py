@@ -96,7 +96,9 @@ def test_what_makes_no_label_is_refused(options, remedy):
 
 
 def test_a_label_that_does_not_fit_is_refused():
-    with pytest.raises(UsageError, match="^Shorten the label's text, or choose a smaller size: it is .* frames have 128"):
+    with pytest.raises(
+        UsageError, match="^Shorten the label's text, or choose a smaller size: it is .* frames have 128"
+    ):
         CaptionDrawer(Caption("AI-generated, and a few words more"), 128, 128, 25)
 
 
