@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import hashlib
 import json
 import os
@@ -22,7 +23,7 @@ from ..batch.page import MAX_PICTURES
 from ..batch.pool import ProcessPool
 from ..batch.runner import Job, answers
 from ..errors import InputError, SonicError
-from ..matting.backdrop import is_picture
+from ..matting.backdrop import is_picture, read_backdrop
 from ..media.audio import Sound
 from ..media.file_names import system_path
 from ..media.files import regular_file
@@ -133,7 +134,24 @@ def request_of(row: Row, options: argparse.Namespace, parser: RowParser) -> Rend
     if row.options:
         parser.parse_args(list(row.options), own)
     own.portrait, own.speech, own.output, own.plan_only = row.portrait, row.speech, row.output, None
+    problem = background_problem(own.background)
+    if problem:
+        raise InputError(problem)
     return RenderRequest.of(own)
+
+
+@functools.lru_cache
+def background_problem(text: str | None) -> str:
+    """Why a batch cannot use this --background; each is read once."""
+    if text is None:
+        return ""
+    try:
+        is_opaque = read_backdrop(text).channels == 3
+    except SonicError as error:
+        return str(error)
+    if is_opaque:
+        return ""
+    return "Choose another background, or make it with `sonic render`: batches write MP4, which has no transparency."
 
 
 def checked(prepared: Prepared, pool: ProcessPool, journal: Journal, options: argparse.Namespace) -> None:

@@ -164,6 +164,19 @@ def test_a_bad_row_stops_the_batch_before_the_first_video(inputs, capsys):
     assert page.count('<tr class="done">') == 8 and page.count('<tr class="bad">') == 3
 
 
+@pytest.mark.parametrize(
+    ("background", "remedy"),
+    [
+        ("transparent", "Choose another background"),
+        ("#12", "Write the colour"),
+        ("nowhere.png", "Write green, #rrggbb"),
+    ],
+)
+def test_a_background_is_tried_before_the_work(inputs, capsys, background, remedy):
+    code, _, said = batch(inputs, capsys, "--check-only", "--background", background)
+    assert code == 3 and remedy in said
+
+
 def test_check_only_makes_nothing(inputs, capsys):
     code, report, said = batch(inputs, capsys, "--check-only")
     assert (code, report["waiting"], videos(inputs / "out")) == (0, 8, [])
