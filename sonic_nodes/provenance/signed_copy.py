@@ -30,11 +30,10 @@ def sign_file(path: str, output: str, signer: Signer) -> dict:
     source_type = _source_type(path)
     if source_type is None and not was_signed:
         raise InputError(f"Choose a video that was made by this program: {name} does not say by which engine.")
-    with regular_file(path, name) as file, atomic_video(output) as temporary:
-        with open(temporary, "wb") as target:
+    with atomic_video(output) as temporary:
+        with regular_file(path, name) as file, open(temporary, "wb") as target:  # Windows replaces no file that is open
             shutil.copyfileobj(file, target, 1 << 20)
         sign(temporary, signer, os.path.basename(output), source_type, path if was_signed else None)
-        file.close()  # Windows replaces no file that is open
     return {"output": os.path.abspath(output), "kept": was_signed}
 
 

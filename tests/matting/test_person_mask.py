@@ -14,7 +14,7 @@ from sonic_nodes.matting import person_mask as network
 from sonic_nodes.media.image import read_picture
 from tools import convert_person_model as converter
 
-LIMIT = 1e-4  # of a mask of 0..1; measured: 1e-5
+LIMIT = 3e-4  # of a mask of 0..1, a tenth of a step of 8 bits; measured: 8e-5, on Windows with its MKL 1.1e-4
 
 
 @pytest.fixture(scope="module")
