@@ -6,8 +6,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 
-from ..gate.page import SCRIPT, STYLE, digest, said, text
-from ..translation import terminal_language
+from ..gate.page import SCRIPT, STYLE, said, table_head, text
 
 MAX_PICTURES = 2000  # of a report; further portraits are named only
 COLUMNS = ("Row", "Portrait", "Recording", "Video", "Status", "Verdict", "Seconds", "Time", "What to do")
@@ -16,21 +15,6 @@ OWN_STYLE = """
 .picture{display:inline-block;width:72px;height:72px;background:center/contain no-repeat;vertical-align:top}
 .failed b,.bad b{color:#d03030}.done b,.skipped b{color:#2a8f3c}.waiting b,.running b{color:#777}
 td.long{overflow-wrap:anywhere;max-width:20em}
-"""
-HEAD = """<!DOCTYPE html>
-<html lang="{language}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width">
-<title>sonic batch</title>
-<style>{style}</style>
-</head>
-<body>
-<header><h1>sonic batch</h1>{summary}</header>
-<main><table>
-<thead><tr>{columns}</tr></thead>
-<tbody>
 """
 ROW = """<tr class="{kind}"><td class="number">{row}</td><td class="long">{picture}{portrait}</td>\
 <td class="long">{speech}</td><td class="long">{video}</td><td data-sort="{rank}"><b>{status}</b></td>\
@@ -52,13 +36,7 @@ def pages(rows: Iterable[Mapping], pictures: Mapping[str, bytes], summary: str) 
         f".p{number}{{background-image:url(data:image/jpeg;base64,{base64.b64encode(pictures[portrait]).decode()})}}\n"
         for portrait, number in numbers.items()
     )
-    style = STYLE + OWN_STYLE + classes
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest(style)}'; "
-        f"script-src 'sha256-{digest(SCRIPT)}'; base-uri 'none'; form-action 'none'"
-    )
-    columns = "".join(f'<th scope="col"><button type="button">{said(name)}</button></th>' for name in COLUMNS)
-    yield HEAD.format(language=terminal_language(), policy=policy, style=style, summary=said(summary), columns=columns)
+    yield table_head("sonic batch", STYLE + OWN_STYLE + classes, said(summary), COLUMNS)
     for row in rows:
         yield table_row(row, numbers.get(row["portrait"]))
     yield TAIL.format(script=SCRIPT)

@@ -30,7 +30,7 @@ from ..media.system_errors import is_disk_full
 from ..models.constants import FPS
 from ..models.speech import SAMPLE_RATE
 from ..printable import printable
-from .render import read_mask, rendered, timed_plan
+from .render import backdrop_of, read_mask, rendered, timed_plan
 from .render_options import RenderRequest
 
 PORTRAITS_BYTES = 512 << 20  # of portraits
@@ -183,7 +183,8 @@ class Worker:
         speech, notes = pipeline.trim(sound, request.prepare)
         data = pipeline.joined(shown, sound, speech, speech.mono_16k(), notes)
         plan = timed_plan(engine, data, request.settings)
-        made = rendered(request, engine, data, plan, started, say, meter_of(report, bool(plan)), job=task.key)
+        meter = meter_of(report, bool(plan))
+        made = rendered(request, engine, data, plan, started, backdrop_of(request), say, meter, job=task.key)
         flush_to_disk(request.output)
         size, digest = os.path.getsize(request.output), digest_of(request.output)
         facts = {name: made[name] for name in ("frames", "duration_s", "seconds", "peak_memory_mb", "notes")}

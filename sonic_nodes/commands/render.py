@@ -55,7 +55,7 @@ def render_file(options: argparse.Namespace) -> dict:
     request = RenderRequest.of(options)
     if not request.plan_only:
         check_output(request)
-    backdrop_of(request)  # shows before the work whether it can be used
+    backdrop = backdrop_of(request)
     engine = engine_class(request.engine).open(request.options, notify)
     data = prepared(request)
     caption_of(request, frame_shape(request, data))  # shows before the work whether it can be drawn
@@ -63,12 +63,15 @@ def render_file(options: argparse.Namespace) -> dict:
     if request.plan_only:
         say("\n".join(plan.text))
         return {"plan": plan.as_dict()}
-    return rendered(request, engine, data, plan, started)
+    return rendered(request, engine, data, plan, started, backdrop)
 
 
-def rendered(request: RenderRequest, engine, data: dict, plan, started: float, tell=None, meter=None, **tag) -> dict:
+def rendered(
+    request: RenderRequest, engine, data: dict, plan, started: float, backdrop, tell=None, meter=None, **tag
+) -> dict:
     """Makes the video, and returns what `--json` prints.
 
+    backdrop what stands behind the person (Backdrop), or None
     tell     called with sentences for the user; None: `notify`
     meter    makes the context that yields a progress callback, from its title; None: `bar`
     tag      more facts for the label in the file
@@ -85,7 +88,7 @@ def rendered(request: RenderRequest, engine, data: dict, plan, started: float, t
     description = engine.describe(latent)
     tags = metadata(engine=engine.name, seed=request.seed, **description.metadata, **tag)
     tags = marked(tags, data, request.marks, is_pasted(request, data))
-    frames, render_seconds = write_video(engine, latent, data, request, tags, meter, backdrop_of(request))
+    frames, render_seconds = write_video(engine, latent, data, request, tags, meter, backdrop)
     return {
         "output": os.path.abspath(request.output),
         "frames": frames,
@@ -195,7 +198,7 @@ def check_suffix(request: RenderRequest, output: Path):
 
 
 def write_video(
-    engine, latent: dict, data: dict, request: RenderRequest, tags: dict, meter, backdrop: Backdrop | None = None
+    engine, latent: dict, data: dict, request: RenderRequest, tags: dict, meter, backdrop: Backdrop | None
 ) -> tuple[int, float]:
     """Streams frames from the engine to the encoder. Returns their number and the seconds spent in the engine."""
     size, pasted = frame_shape(request, data), is_pasted(request, data)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from html import escape
 
 from ..printable import printable
 from ..translation import terminal_language, translated
 from .result import Result
 
+TITLE = "sonic check"
 VERDICTS = ("ok", "warn", "reject", "unreadable")
 STYLE = """
 :root{color-scheme:light dark}
@@ -45,25 +47,19 @@ def digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-POLICY = (
-    f"default-src 'none'; img-src data:; style-src 'sha256-{digest(STYLE)}'; script-src 'sha256-{digest(SCRIPT)}'; "
-    "base-uri 'none'; form-action 'none'"
-)
-
-
 HEAD = """<!DOCTYPE html>
 <html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width">
-<title>sonic check</title>
+<title>{title}</title>
 <style>{style}</style>
 </head>
 <body>
-<header><h1>sonic check</h1>{legend}</header>
+<header><h1>{title}</h1>{below}</header>
 <main><table>
-<thead><tr>{columns}<th scope="col">{pictures}</th></tr></thead>
+<thead><tr>{columns}</tr></thead>
 <tbody>
 """
 ROW = """<tr class="{kind}"><td>{path}</td><td data-sort="{rank}"><b>{verdict}</b>{failed}</td>\
@@ -85,14 +81,20 @@ def said(message: str) -> str:
 
 
 def head(profile: str) -> str:
-    columns = "".join(f'<th scope="col"><button type="button">{said(name)}</button></th>' for name in COLUMNS)
+    legend = said(f"Profile {profile}. Red to yellow: traces of JPEG compression.")
+    return table_head(TITLE, STYLE, legend, COLUMNS, f'<th scope="col">{said("Picture, heat map")}</th>')
+
+
+def table_head(title: str, style: str, below: str, columns: Iterable[str], more: str = "") -> str:
+    """A page up to the first row of its table, whose policy allows `style` and SCRIPT only. below: HTML below the
+    title. columns: names of those that can be sorted. more: the head cells of others."""
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest(style)}'; "
+        f"script-src 'sha256-{digest(SCRIPT)}'; base-uri 'none'; form-action 'none'"
+    )
+    cells = "".join(f'<th scope="col"><button type="button">{said(name)}</button></th>' for name in columns)
     return HEAD.format(
-        language=terminal_language(),
-        policy=POLICY,
-        style=STYLE,
-        legend=said(f"Profile {profile}. Red to yellow: traces of JPEG compression."),
-        columns=columns,
-        pictures=said("Picture, heat map"),
+        language=terminal_language(), policy=policy, title=title, style=style, below=below, columns=cells + more
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..extension.native import _sonic
 from ..face import find_faces
+from ..media.provenance import record_of, with_record
 
 DETECT_EVERY = 25  # frames between searches for faces, whose lips and eyes stay free
 RECORD_KEY = "watermark"  # in the label: the payload, 8 hexadecimal digits
@@ -25,7 +26,7 @@ class Marker:
         if not 0 <= payload < 1 << 32:
             raise ValueError(f"payload must have 32 bits: {payload}")
         self.payload = payload
-        self._native, self._shape, self._done = None, (), 0
+        self._native, self._done = None, 0
 
     def apply(self, frames: np.ndarray) -> np.ndarray:
         """uint8 [n, H, W, 3] of one size; the result is a new array. InputError for sizes that cannot be marked."""
@@ -61,15 +62,11 @@ def with_watermark(tags: Mapping[str, str]) -> tuple[dict[str, str], Marker | No
     """(tags, what marks the frames) of a video with these tags. Frames of a labelled video get the digest of its
     ProduceID (the tag AIGC, GB 45438-2025), without one that of its label, and the label names it. None where there is
     no label of ours, or where it names a watermark: then the frames have it already."""
-    try:
-        record = json.loads(tags.get("comment", ""))
-        if record["ai_generated"] is not True or RECORD_KEY in record:
-            return dict(tags), None
-    except (ValueError, KeyError, TypeError):
-        return dict(tags), None
+    tags, record = dict(tags), record_of(tags)
+    if record is None or RECORD_KEY in record:
+        return tags, None
     payload = payload_of(_produce_id(tags) or tags["comment"])
-    comment = json.dumps(record | {RECORD_KEY: f"{payload:08x}"}, ensure_ascii=False)
-    return {**tags, "comment": comment}, Marker(payload)
+    return with_record(tags, **{RECORD_KEY: f"{payload:08x}"}), Marker(payload)
 
 
 def _produce_id(tags: Mapping[str, str]) -> str:

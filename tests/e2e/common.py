@@ -1,7 +1,10 @@
 """Paths and helpers that the end-to-end tests share."""
 
+import shutil
+import sys
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK_NAME = "sonic-talking-portrait"
@@ -13,6 +16,21 @@ def write_wav(path, samples):
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(samples.astype("<i2").tobytes())
+
+
+def server_options(comfyui, out, locale, **others):
+    """What the harness' Server reads."""
+    options = {"models": None, "inputs": None, "extra_pack": [], "server_arg": [], "start_timeout": 300, "port": 8199}
+    return SimpleNamespace(
+        **options | others,
+        comfyui=comfyui,
+        node_pack=str(ROOT),
+        pack_name=PACK_NAME,
+        out=out,
+        python=sys.executable,
+        chromium=shutil.which("chromium") or "/usr/bin/chromium",
+        locale=locale,
+    )
 
 
 def video_of(run):

@@ -8,12 +8,11 @@ that the two templates do not have are run on the draft engine, too; SONICTLoade
 """
 
 import json
-import shutil
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.e2e.common import ROOT, server_options
+
 PICTURES = ROOT / "sonic_nodes/web/docs/pictures"
 SCALE, TITLE_PX, MARGIN_PX, QUALITY = 1.0, 30, 8, 85
 DRAFT_NODES = [
@@ -100,21 +99,7 @@ def main(tools, comfyui, out):
 
     for folder in (Path(out), PICTURES):
         folder.mkdir(parents=True, exist_ok=True)
-    options = SimpleNamespace(
-        comfyui=comfyui,
-        node_pack=str(ROOT),
-        pack_name="sonic-talking-portrait",
-        out=out,
-        python=sys.executable,
-        models=None,
-        inputs=None,
-        extra_pack=[],
-        server_arg=[],
-        start_timeout=300,
-        port=8199,
-        chromium=shutil.which("chromium") or "/usr/bin/chromium",
-        locale="en",
-    )
+    options = server_options(comfyui, out, "en")
     server = harness.Server(options)
     try:
         server.start()

@@ -7,14 +7,12 @@ a server of this machine, and prints what the page showed as JSON.
 import http.server
 import json
 import os
-import shutil
 import sys
 import threading
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.e2e.common import ROOT, server_options
+
 RIFE_BYTES = 12_186_817
 PANEL = ".sonic-models"
 
@@ -109,21 +107,7 @@ def main(tools, comfyui, out, locale):
     os.environ |= {"HF_ENDPOINT": f"http://127.0.0.1:{files.server_port}", "no_proxy": "*"}
     harness.UI_SETTINGS["Comfy.Locale"] = locale
     os.makedirs(out, exist_ok=True)
-    options = SimpleNamespace(
-        comfyui=comfyui,
-        node_pack=str(ROOT),
-        pack_name="sonic-talking-portrait",
-        out=out,
-        python=sys.executable,
-        models=None,
-        inputs=None,
-        extra_pack=[],
-        server_arg=[],
-        start_timeout=300,
-        port=8199,
-        chromium=shutil.which("chromium") or "/usr/bin/chromium",
-        locale=locale,
-    )
+    options = server_options(comfyui, out, locale)
     server = harness.Server(options)
     try:
         server.start()

@@ -8,12 +8,10 @@ OUT/inputs/poor.jpg: the portrait. --nodes-2: with the page's new kind of nodes.
 
 import json
 import os
-import shutil
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.e2e.common import ROOT, server_options
+
 NODES = ("SonicLoadImage", "SonicInference", "SonicLatentDecoder", "SonicLipSyncCalibrate", "SonicMotionSmooth")
 # What assistive technology reads of a node's results, and whether pictures and video have arrived.
 SHOWN = """(types) => Object.fromEntries(types.map((type) => {
@@ -109,20 +107,8 @@ def main(tools, comfyui, out, locale, *options):
 
     harness.UI_SETTINGS |= {"Comfy.Locale": locale, "Comfy.Workflow.Persist": True}
     root = options[options.index("--front-end-root") + 1] if "--front-end-root" in options else None
-    arguments = SimpleNamespace(
-        comfyui=comfyui,
-        node_pack=str(ROOT),
-        pack_name="sonic-talking-portrait",
-        out=out,
-        python=sys.executable,
-        models=None,
-        inputs=os.path.join(out, "inputs"),
-        extra_pack=[],
-        server_arg=["--front-end-root", root] if root else [],
-        start_timeout=300,
-        port=8199,
-        chromium=shutil.which("chromium") or "/usr/bin/chromium",
-        locale=locale,
+    arguments = server_options(
+        comfyui, out, locale, inputs=os.path.join(out, "inputs"), server_arg=["--front-end-root", root] if root else []
     )
     server = harness.Server(arguments)
     try:

@@ -34,9 +34,9 @@ NOT_SHOWN = {
     "extension/gelu.py": {""},
     "gate/legacy_rule.py": {""},
     "engines/settings.py": {"narrowed"},  # for callers
-    "gate/page.py": {"STYLE", "SCRIPT", "POLICY", "HEAD", "ROW", "TAIL", "image"},
+    "gate/page.py": {"STYLE", "SCRIPT", "TITLE", "policy", "HEAD", "ROW", "TAIL", "image"},
     "batch/manifest.py": {"SOUNDS"},
-    "batch/page.py": {"OWN_STYLE", "HEAD", "ROW", "TAIL", "pages"},
+    "batch/page.py": {"OWN_STYLE", "ROW", "TAIL", "pages"},
     "commands/batch_display.py": {"BAR"},
     "commands/batch_job.py": {"is_full"},
     "interrupts.py": {""},
