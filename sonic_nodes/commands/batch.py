@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from ..batch.journal import Journal
 from ..batch.manifest import SOUNDS, Listing, Places, files_below, read_list, read_pairs
 from ..batch.pool import ProcessPool
-from ..batch.runner import INPUT, OUTPUT, PROGRAM, run_jobs
+from ..batch.runner import INPUT, OUTPUT, PROGRAM, Pool, run_jobs
 from ..batch.webhook import Webhook, checked_address
 from ..engines.devices import accelerators
 from ..errors import InputError, OutputError, ResourceError, UsageError
@@ -19,7 +19,7 @@ from ..interrupts import complete
 from ..media.file_names import output_problem
 from ..media.temporary import sweep_again
 from ..printable import printable
-from .batch_checks import Prepared, checked, prepared_jobs
+from .batch_checks import Prepared, checked, prepared_jobs, weights_of
 from .batch_display import Display
 from .batch_job import Slot, Worker
 from .batch_options import MAX_WORKERS, row_columns
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         journal = stack.enter_context(Journal(places.reserved))
         if journal.ignored:
             say(f"sonic: {journal.ignored} lines of the journal are no records and were ignored.")
-        pool = ProcessPool(Worker, slots_of(options), os.path.join(places.reserved, "logs", "worker-{}.log"))
+        pool = pool_of(options, places)
         stack.callback(pool.kill)
         prepared = prepared_jobs(listing, options, places)
         checked(prepared, pool, journal, options)
@@ -66,6 +66,10 @@ def check_numbers(options: argparse.Namespace) -> None:
         raise UsageError(f"Choose --retries from 0 to {MAX_RETRIES}: it is {options.retries}.")
     if len(options.source) > 2:
         raise UsageError("Name one list, or pictures and recordings: more than two sources were given.")
+    if options.ray:
+        from .batch_remote import checked_ray
+
+        checked_ray(options)
 
 
 def places_of(options: argparse.Namespace) -> Places:
@@ -95,6 +99,15 @@ def make_folders(places: Places, listing: Listing) -> None:
         ) from None
 
 
+def pool_of(options: argparse.Namespace, places: Places) -> Pool:
+    logs = os.path.join(places.reserved, "logs")
+    if options.ray:
+        from .batch_remote import ray_pool
+
+        return ray_pool(options, weights_of(options), logs, lambda text: say(f"sonic: {text}"))
+    return ProcessPool(Worker, slots_of(options), os.path.join(logs, "worker-{}.log"))
+
+
 def slots_of(options: argparse.Namespace) -> list[Slot]:
     """One worker a graphics card; on the CPU as many as asked for, which share the processors."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -120,7 +133,7 @@ def refuse_bad(prepared: Prepared, options: argparse.Namespace, display: Display
         )
 
 
-def work(prepared: Prepared, pool: ProcessPool, journal: Journal, options: argparse.Namespace, display: Display):
+def work(prepared: Prepared, pool: Pool, journal: Journal, options: argparse.Namespace, display: Display):
     """Makes what is left. Whatever ends it, the report says how far it came."""
     folders = {os.path.dirname(job.path) for job in prepared.jobs}
     try:

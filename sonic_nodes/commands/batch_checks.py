@@ -20,8 +20,7 @@ from .. import __version__, pipeline
 from ..batch.journal import Journal, digest_of
 from ..batch.manifest import BadRow, Listing, Places, Row
 from ..batch.page import MAX_PICTURES
-from ..batch.pool import ProcessPool
-from ..batch.runner import Job, answers
+from ..batch.runner import Job, Pool, answers
 from ..errors import InputError, SonicError
 from ..matting.backdrop import is_picture, read_backdrop
 from ..media.audio import Sound
@@ -154,7 +153,7 @@ def background_problem(text: str | None) -> str:
     return "Choose another background, or make it with `sonic render`: batches write MP4, which has no transparency."
 
 
-def checked(prepared: Prepared, pool: ProcessPool, journal: Journal, options: argparse.Namespace) -> None:
+def checked(prepared: Prepared, pool: Pool, journal: Journal, options: argparse.Namespace) -> None:
     """Has the workers judge each input once. Afterwards `jobs` has a job for each row that can be used, and those that
     an earlier batch has finished are skipped."""
     ask_pictures(prepared, pool, options)
@@ -177,7 +176,7 @@ def keep(prepared: Prepared, check: Callable[[Entry], object]) -> None:
     prepared.entries = left
 
 
-def asked(tasks: Sequence, pool: ProcessPool, title: str, take: Callable[[int, dict], object]) -> None:
+def asked(tasks: Sequence, pool: Pool, title: str, take: Callable[[int, dict], object]) -> None:
     with tqdm(desc=title, total=len(tasks), file=sys.stderr, disable=None, leave=False) as bar:
 
         def one(index: int, answer: dict) -> None:
@@ -187,7 +186,7 @@ def asked(tasks: Sequence, pool: ProcessPool, title: str, take: Callable[[int, d
         answers(tasks, pool, one)
 
 
-def ask_pictures(prepared: Prepared, pool: ProcessPool, options: argparse.Namespace) -> None:
+def ask_pictures(prepared: Prepared, pool: Pool, options: argparse.Namespace) -> None:
     places = list(dict.fromkeys(entry.picture_task for entry in prepared.entries))
     tasks = [PictureTask(*place, is_judged=options.gate != "off") for place in places]
     found: dict[tuple, dict] = {}
@@ -211,7 +210,7 @@ def ask_pictures(prepared: Prepared, pool: ProcessPool, options: argparse.Namesp
     keep(prepared, check)
 
 
-def ask_sounds(prepared: Prepared, pool: ProcessPool) -> None:
+def ask_sounds(prepared: Prepared, pool: Pool) -> None:
     paths = list(dict.fromkeys(entry.request.speech for entry in prepared.entries))
     found: dict[str, dict] = {}
     asked([SoundTask(path) for path in paths], pool, "recordings", lambda i, answer: found.update({paths[i]: answer}))
@@ -286,7 +285,7 @@ def add_job(prepared: Prepared, entry: Entry, digests: Digests, weights: str, jo
     prepared.jobs.append(job)
 
 
-def estimate(prepared: Prepared, pool: ProcessPool) -> None:
+def estimate(prepared: Prepared, pool: Pool) -> None:
     """Memory and time by the engine's plan, of the longest job of each kind; shorter ones take their part of it."""
     kinds: dict[tuple, list[tuple[Entry, Job]]] = {}
     for entry, job in zip(prepared.entries, prepared.jobs, strict=True):
