@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 from .. import __version__
 from ..errors import OutputError, SonicError
+from ..media.files import unwritable
 from .parcel import Contents, Lost, Parcel, fetched, is_full, pieces, refused
 from .ray_worker import RayWorker
 from .runner import DISK, INPUT, MEMORY, OUTPUT
 
 NODES_S = 2.0  # between two looks at the nodes
 SHARE_S = 1.0  # between two questions how far a task is
+END_S = 5.0  # for workers to clear up
 MAX_FAILED_STARTS = 3  # in a row, on one node
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before a worker is started again on a node where one failed
 MAX_REASON = 300  # characters
@@ -96,6 +98,12 @@ class Cluster:
         """Ends an idle worker, whose memory the system gets back; another takes its place."""
         if number in self.workers:
             self.drop(self.workers[number])
+
+    def end(self) -> None:
+        """Has the workers delete their files, as far as they answer soon."""
+        calls = [worker.actor.end.remote() for worker in self.workers.values() if worker.is_ready]
+        if calls:
+            self.ray.wait(calls, num_returns=len(calls), timeout=END_S)
 
     def step(self, timeout_s: float) -> None:
         """One turn: nodes that came and went, answers that arrived, at the latest after `timeout_s`."""
@@ -195,9 +203,8 @@ class Cluster:
                 append(parcel.log, log)
             result = yield from self.taken(worker, parcel, result)
         except SonicError as error:
-            result = refused(str(error), OUTPUT if isinstance(error, OutputError) else INPUT)
-            if is_full(error):
-                result["kind"] = DISK
+            kind = OUTPUT if isinstance(error, OutputError) else INPUT
+            result = refused(str(error), DISK if is_full(error) else kind)
         worker.is_busy, worker.asked = False, None
         self.emit("result", worker.number, result)
 
@@ -319,8 +326,11 @@ class Cluster:
 
 def append(path: str | None, text: str) -> None:
     if path and text:
-        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        try:
+            with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+        except OSError as error:
+            raise unwritable(path, error) from None
 
 
 def reason(error: BaseException) -> str:

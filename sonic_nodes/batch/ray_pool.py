@@ -18,12 +18,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import connection
 
-from ..errors import InstallError, ResourceError, UsageError
+from ..errors import InstallError, ResourceError, SonicError, UsageError
 from ..interrupts import STOP_SIGNALS, deferred, end_with_parent, signals_blocked
 from ..media.temporary import remove_all
 from .parcel import Parcel
 from .pool import Event, print_to
-from .ray_cluster import Cluster, Needs
+from .ray_cluster import END_S, Cluster, Needs
 from .ray_worker import Make, Placed
 
 REQUIREMENT = "ray>=2.52"
@@ -72,6 +72,7 @@ class RayPool:
     ):
         check_installed()
         self.parcel_of, self.tell, self.no_worker_s = parcel_of, tell, no_worker_s
+        self.address, self.is_connected = address, False
         self.log = os.path.join(folder, LOG)
         self.ready: set[int] = set()
         self.working: set[int] = set()
@@ -123,7 +124,7 @@ class RayPool:
         if self.ready or found:
             self.had_workers = now
         if now - self.heard > SILENT_S:
-            raise ResourceError(HEAD_GONE)
+            raise self.head_gone()
         if now - self.had_workers > self.no_worker_s:
             raise ResourceError(
                 "Start Ray on a node (`ray start --address=HEAD:PORT`) and give the same command again: for "
@@ -135,9 +136,14 @@ class RayPool:
         try:
             message = self.pipe.recv()
         except Exception:  # noqa: BLE001 (the end, or half a message)
-            raise ResourceError(HEAD_GONE) from None
-        self.heard = time.monotonic()
+            raise self.head_gone() from None
+        self.heard, self.is_connected = time.monotonic(), True
         return self.events(*message)
+
+    def head_gone(self) -> ResourceError:
+        if self.is_connected:
+            return ResourceError(HEAD_GONE)
+        return not_connected(ConnectionError("it does not answer"), self.address)
 
     def events(self, kind: str, *rest) -> list[Event]:
         """Of one message."""
@@ -164,6 +170,8 @@ class RayPool:
     def kill(self) -> None:
         """Ray ends the workers when their owner is gone."""
         with deferred():
+            self.send("end", None)
+            self.process.join(END_S)
             self.process.kill()
             self.process.join()
             self.pipe.close()
@@ -175,13 +183,21 @@ def serve(pipe, address: str, needs: Needs, made: bytes, log: str) -> None:
     print_to(log)
     try:
         ray = connected(address)
+        pipe.send(("alive",))
         gpu = needs.gpu and any(node["Resources"].get("GPU", 0) >= 1 for node in ray.nodes() if node["Alive"])
         needs = Needs(needs.cpus, gpu, needs.most)
         converse(pipe, Cluster(ray, needs, made, lambda *message: pipe.send(message)))
-    except (InstallError, ResourceError) as error:
-        pipe.send(("failed", error))
-    except (EOFError, OSError):
+    except (EOFError, BrokenPipeError):
         pass  # the command has ended
+    except Exception as error:  # noqa: BLE001 (Ray raises what it likes when its head is gone)
+        traceback.print_exc()
+        if not isinstance(error, SonicError):
+            error = ResourceError(
+                f"Look into {log!r}, start Ray again, and give the same command again: Ray failed with "
+                f"{type(error).__name__}. What is finished stays."
+            )
+        with suppress(OSError):
+            pipe.send(("failed", error))
     finally:
         remove_all()
 
@@ -228,6 +244,9 @@ def converse(pipe, cluster: Cluster) -> None:
     while True:
         while pipe.poll():
             kind, number, *rest = pipe.recv()
+            if kind == "end":
+                cluster.end()
+                return
             (cluster.submit if kind == "submit" else cluster.restart)(number, *rest)
             eager_until = time.monotonic() + EAGER_S
         before = cluster.emitted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import SonicError
 from ..media.system_errors import is_disk_full
-from ..media.temporary import TemporaryFolder
+from ..media.temporary import TemporaryFolder, remove_all
 from .journal import disk_full
 from .parcel import CHUNK, MAX_LOG, Content, Store, refused
 from .runner import DISK
@@ -86,6 +86,10 @@ class RayWorker:
         with open(self.log, "rb") as file:
             file.seek(max(0, os.path.getsize(self.log) - MAX_LOG))
             return file.read().decode("utf-8", "replace")
+
+    def end(self) -> None:
+        """Deletes all files: portraits and voices are nothing to leave on a machine."""
+        remove_all()
 
     def part(self, offset: int) -> bytes:
         """A piece of the video."""

@@ -13,7 +13,7 @@ from sonic_nodes.batch.journal import Journal
 from sonic_nodes.batch.parcel import Content, Store
 from sonic_nodes.batch.ray_cluster import Cluster, Needs, reason
 from sonic_nodes.batch.ray_pool import RayPool
-from sonic_nodes.batch.runner import DISK, INPUT, MEMORY, PROGRAM, WORKER, Job, Listener, answers, run_jobs
+from sonic_nodes.batch.runner import DISK, INPUT, MEMORY, OUTPUT, PROGRAM, WORKER, Job, Listener, answers, run_jobs
 from tests.tools import remote_worker
 from tests.tools.remote_worker import Task, parcel_of, placed
 from tests.tools.stand_in_ray import Ray
@@ -320,6 +320,27 @@ def test_an_input_that_is_gone_is_the_fault_of_its_row(tmp_path):
         run_jobs(jobs, pool, journal, 2, Listener())
     assert [job.state for job in jobs] == ["failed", "done"] and jobs[0].tries == 1
     assert jobs[0].result["error"].startswith("Check the disk: 'in0.bin' cannot be read")
+
+
+def test_the_files_of_a_worker_go_with_it(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "there"))
+    pool = DirectPool(Ray({"CPU": 4}), Needs(2, False))
+    run(tmp_path, pool, ["video"] * 4)
+    assert len(list((tmp_path / "there").glob(".sonic-*"))) == 2
+    pool.cluster.end()
+    for call in pool.ray.asked:
+        call.make()
+    assert not list((tmp_path / "there").iterdir())
+
+
+def test_a_log_that_cannot_be_written_is_the_disks_fault(tmp_path):
+    pool = DirectPool(Ray({"CPU": 2}), Needs(2, False))
+    jobs = jobs_of(tmp_path, ["video", "video"])
+    os.mkdir(jobs[0].task.log)
+    with Journal(tmp_path) as journal:
+        run_jobs(jobs, pool, journal, 2, Listener())
+    assert [job.state for job in jobs] == ["failed", "done"] and jobs[0].result["kind"] == OUTPUT
 
 
 def test_a_worker_keeps_a_bounded_number_of_bytes(tmp_path):

@@ -84,17 +84,24 @@ def test_a_cluster_that_cannot_be_joined(pool_with, error, kind, first):
     assert said(pool_with(f"def init(**options): raise {error}"), kind).startswith(first)
 
 
-@pytest.mark.parametrize("moment", ["init", "nodes"])
-def test_ray_that_ends_its_process_is_a_sentence(pool_with, moment):
-    """As its library does when the head is gone."""
+@pytest.mark.parametrize(("moment", "first"), [("init", "Start Ray on this machine"), ("nodes", "Start Ray again")])
+def test_ray_that_ends_its_process_is_a_sentence(pool_with, moment, first):
+    """As its library does when the head does not answer, or does not any more."""
     text = NO_NODES + "    init = lambda **options: None\n"
-    assert said(pool_with(text + f"    def {moment}(**options):\n        import os; os._exit(1)")) == ray_pool.HEAD_GONE
-    assert ray_pool.HEAD_GONE.startswith("Start Ray again")
+    assert said(pool_with(text + f"    def {moment}(**options):\n        import os; os._exit(1)")).startswith(first)
+
+
+def test_ray_that_fails_is_a_sentence_with_the_log(pool_with):
+    text = said(
+        pool_with("def init(**options): pass\ndef remote(kind): raise RuntimeError('GCS')\ndef nodes(): return []")
+    )
+    assert text.startswith("Look into '") and "RuntimeError" in text and "ray.log" in text
 
 
 def test_ray_that_hangs_is_a_sentence(pool_with, monkeypatch):
     monkeypatch.setattr(ray_pool, "SILENT_S", 3.0)
-    assert said(pool_with(NO_NODES + "    init = lambda **options: time.sleep(1000)")) == ray_pool.HEAD_GONE
+    text = NO_NODES + "    init = lambda **options: None\n    nodes = lambda: time.sleep(1000)"
+    assert said(pool_with(text)) == ray_pool.HEAD_GONE
 
 
 def test_a_cluster_without_nodes_is_waited_for_a_bounded_time(pool_with):

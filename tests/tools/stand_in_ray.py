@@ -118,6 +118,7 @@ class Ray:
         return SimpleNamespace(options=lambda **options: SimpleNamespace(remote=lambda: Actor(self, kind, options)))
 
     def wait(self, calls, num_returns, timeout):
+        self.asked = calls
         ready = [call for call in calls if call.is_ready][:num_returns]
         self.now += 0.01 if ready else timeout
         return ready, [call for call in calls if call not in ready]
