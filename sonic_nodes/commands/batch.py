@@ -67,7 +67,7 @@ def check_numbers(options: argparse.Namespace) -> None:
     if len(options.source) > 2:
         raise UsageError("Name one list, or pictures and recordings: more than two sources were given.")
     if options.ray:
-        from .batch_remote import checked_ray
+        from .batch_cluster import checked_ray
 
         checked_ray(options)
 
@@ -102,7 +102,7 @@ def make_folders(places: Places, listing: Listing) -> None:
 def pool_of(options: argparse.Namespace, places: Places) -> Pool:
     logs = os.path.join(places.reserved, "logs")
     if options.ray:
-        from .batch_remote import ray_pool
+        from .batch_cluster import ray_pool
 
         return ray_pool(options, weights_of(options), logs, lambda text: say(f"sonic: {text}"))
     return ProcessPool(Worker, slots_of(options), os.path.join(logs, "worker-{}.log"))

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from sonic_nodes.commands import batch_checks, batch_remote
+from sonic_nodes.commands import batch_checks, batch_cluster
 from sonic_nodes.commands.batch_job import PictureTask, PlanTask, RenderTask, SoundTask
 from sonic_nodes.commands.batch_options import row_columns
-from sonic_nodes.commands.batch_remote import WorkerOf, checked_ray, files_of, parcel_of, placed
+from sonic_nodes.commands.batch_cluster import WorkerOf, checked_ray, files_of, parcel_of, placed
 from sonic_nodes.commands.cli import build_parser, main
 from sonic_nodes.commands.render_options import RenderRequest
 from sonic_nodes.errors import InstallError, UsageError
@@ -85,7 +85,7 @@ def test_other_weights_than_at_home_are_refused(monkeypatch):
 
 
 def test_a_numbered_card_means_nothing_on_a_cluster(monkeypatch):
-    monkeypatch.setattr(batch_remote, "check_installed", lambda: None)
+    monkeypatch.setattr(batch_cluster, "check_installed", lambda: None)
     for device in (None, "auto", "cuda", "cpu"):
         checked_ray(Namespace(ray="auto", device=device))
     for device in ("cuda:1", "all", "cuda:0,cuda:1"):
@@ -105,7 +105,7 @@ def test_without_ray_nothing_is_read_and_the_first_line_is_the_command(tmp_path,
     def absent():
         raise InstallError("Run `python -m pip install ray`: it is not there.")
 
-    monkeypatch.setattr(batch_remote, "check_installed", absent)
+    monkeypatch.setattr(batch_cluster, "check_installed", absent)
     assert main(["batch", str(tmp_path / "none.csv"), "--out", str(tmp_path / "out"), "--ray"]) == 7
     assert capsys.readouterr().err.startswith("sonic: Run `python -m pip install")
     assert not (tmp_path / "out").exists()
