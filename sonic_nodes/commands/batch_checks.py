@@ -123,7 +123,9 @@ def prepared_jobs(listing: Listing, options: argparse.Namespace, places: Places)
     parser = RowParser()
     for row in listing.rows:
         try:
-            found.entries.append(Entry(row, request_of(row, options, parser)))
+            request = request_of(row, options, parser)
+            places.remote.require(request.portrait, request.speech, request.face_mask)
+            found.entries.append(Entry(row, request))
         except SonicError as error:
             found.bad.append(BadRow(row.number, str(error)))
     return found
@@ -279,11 +281,18 @@ def add_job(prepared: Prepared, entry: Entry, digests: Digests, weights: str, jo
     output = os.path.relpath(request.output, places.out).replace(os.sep, "/")
     log = os.path.join(places.reserved, "logs", f"{entry.row.number:06d}.log")
     group = f"{portrait} {mask} {of_picture(request.prepare)}"
-    job = Job(entry.row.number, key, output, request.output, group, 0.0, RenderTask(request, key, log))
+    target = places.remote.target(output)
+    job = Job(entry.row.number, key, output, request.output, group, 0.0, RenderTask(request, key, log, target))
     job.cost = entry.frames * entry.picture["pixels"]
-    if journal.is_done(key, output, request.output):
+    if is_done(job, target, places, journal):
         job.state, job.share, job.result = "skipped", 1.0, journal.ends[key, output]
     prepared.jobs.append(job)
+
+
+def is_done(job: Job, target: str | None, places: Places, journal: Journal) -> bool:
+    if target is None:
+        return journal.is_done(job.key, job.output, job.path)
+    return places.remote.is_uploaded(journal.ends.get((job.key, job.output)), target)
 
 
 def estimate(prepared: Prepared, pool: ProcessPool) -> None:

@@ -121,7 +121,9 @@ class Display(Listener):
         return {self.shown(path): data for path, data in self.prepared.thumbnails.items() if data}
 
     def shown(self, path: str) -> str:
-        """An input as the report names it: from the root on, which tells nothing of the machine."""
+        """An input as the report names it: its address, or from the root on, which tells nothing of the machine."""
+        if address := self.prepared.places.remote.shown(path):
+            return address
         root = self.prepared.places.root
         return path[len(root) + 1 :] if path.startswith(root) and len(path) > len(root) + 1 else path
 

@@ -30,6 +30,7 @@ from ..media.system_errors import is_disk_full
 from ..models.constants import FPS
 from ..models.speech import SAMPLE_RATE
 from ..printable import printable
+from .batch_remote import left_to_send, sent
 from .render import backdrop_of, read_mask, rendered, timed_plan
 from .render_options import RenderRequest
 
@@ -76,6 +77,7 @@ class RenderTask:
     request: RenderRequest
     key: str
     log: str
+    target: str | None = None  # address in a store that gets the video
 
 
 class Worker:
@@ -175,6 +177,16 @@ class Worker:
             return facts
 
     def rendered(self, task: RenderTask, report: Callable[[float], None], say: Callable[[str], None]) -> dict:
+        request = task.request
+        made = left_to_send(request.output, task.key) if task.target else None
+        made = made or self.made(task, report, say)
+        flush_to_disk(request.output)
+        size, digest = os.path.getsize(request.output), digest_of(request.output)
+        facts = {name: made[name] for name in ("frames", "duration_s", "seconds", "peak_memory_mb", "notes")}
+        upload = {"upload": sent(request.output, task.target)} if task.target else {}
+        return {"status": "done", "bytes": size, "sha256": digest, **facts, **upload}
+
+    def made(self, task: RenderTask, report: Callable[[float], None], say: Callable[[str], None]) -> dict:
         started, request = time.perf_counter(), task.request
         engine = self.opened_engine(request)
         engine.notify = say
@@ -184,11 +196,7 @@ class Worker:
         data = pipeline.joined(shown, sound, speech, speech.mono_16k(), notes)
         plan = timed_plan(engine, data, request.settings)
         meter = meter_of(report, bool(plan))
-        made = rendered(request, engine, data, plan, started, backdrop_of(request), say, meter, job=task.key)
-        flush_to_disk(request.output)
-        size, digest = os.path.getsize(request.output), digest_of(request.output)
-        facts = {name: made[name] for name in ("frames", "duration_s", "seconds", "peak_memory_mb", "notes")}
-        return {"status": "done", "bytes": size, "sha256": digest, **facts}
+        return rendered(request, engine, data, plan, started, backdrop_of(request), say, meter, job=task.key)
 
 
 def of_picture(settings: PrepareSettings) -> PrepareSettings:
