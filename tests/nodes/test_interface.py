@@ -2,6 +2,7 @@
 appended to a node, never changed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -237,6 +238,21 @@ def test_the_chinese_translation_covers_the_schemas_exactly(schemas):
             t for slot in (*entry["inputs"].values(), *entry["outputs"].values()) for t in slot.values()
         ]
         assert entry["display_name"] and all(texts), name
+
+
+# Names of formats stay as they are, and so do those of the user's files, of which there are none here.
+UNTRANSLATED = {"fp16", "bf16", "fp32"}
+
+
+def test_every_choice_has_a_chinese_label(schemas):
+    """ComfyUI ignores `options`; web/choices.js shows them."""
+    chinese = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
+    for name, schema in schemas.items():
+        for slot in schema.inputs:
+            choices = slot.options if slot.io_type == "COMBO" and not slot.upload else []
+            labels = chinese[name]["inputs"][slot.id].get("options", {})
+            assert list(labels) == [choice for choice in choices if choice not in UNTRANSLATED], (name, slot.id)
+            assert len(set(labels.values())) == len(labels) and not re.search("[A-Za-z]", "".join(labels.values()))
 
 
 def widget_values(schema, values):
