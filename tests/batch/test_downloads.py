@@ -79,7 +79,7 @@ def server():
 def network():
     """files.example is the server here; every other name is an address of somebody's own network."""
     return Request(
-        resolve=lambda host, port: [LOOPBACK] if host == "files.example" else ["10.0.0.7"],
+        resolve=lambda host, port: [LOOPBACK] if host == "files.example" else ["172.16.0.7"],
         allowed=lambda address: address == LOOPBACK,
     )
 
@@ -123,8 +123,8 @@ def test_a_file_of_the_web_is_whole_and_loaded_once(tmp_path, server, network):
         ("/status-503", "Try again later: .* answers 503", retries.ATTEMPTS),
         ("/short", "Check the address and the network: .*it ends early", retries.ATTEMPTS),
         ("/unsized", "Download the file yourself: .* does not say how large it is", 1),
-        ("/to?http://inside.example/a", "Give a public address, .* 'inside.example' is 10.0.0.7", 1),
-        ("/to?http://127.0.0.1:1/", "Give a public address, .*10.0.0.7", 1),
+        ("/to?http://inside.example/a", "Give a public address, .* 'inside.example' is 172.16.0.7", 1),
+        ("/to?http://127.0.0.1:1/", "Give a public address, .*172.16.0.7", 1),
         ("/to?file:///etc/passwd", "Give an address that begins with http", 1),
         (f"/to?http://user:{SECRET}@files.example/", "Give an address without user name", 1),
         (f"/status-403?signature={SECRET}", r"Give an address that needs no password, .*status-403\?\.\.\.'", 1),

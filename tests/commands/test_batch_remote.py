@@ -99,7 +99,7 @@ def test_a_redirect_inwards_is_refused(store, tmp_path, capsys, monkeypatch):
 
     real = fetch._Download.visit
     monkeypatch.setattr(fetch._Download, "visit", visit)
-    monkeypatch.setattr(fetch, "addresses_of", lambda host, port: ["192.168.0.1"])
+    monkeypatch.setattr(fetch, "addresses_of", lambda host, port: ["172.16.0.1"])
     (tmp_path / "list.csv").write_text("portrait,speech\nhttps://a.example/p.png,s3://in/voice0.wav\n", "utf-8")
     code, report, _ = batch(tmp_path, capsys, "--check-only", "--skip-bad")
     assert code == 3 and asked == ["https://a.example/p.png"]
@@ -108,7 +108,7 @@ def test_a_redirect_inwards_is_refused(store, tmp_path, capsys, monkeypatch):
     (tmp_path / "list.csv").write_text("portrait,speech\nhttp://a.example/p.png,s3://in/voice0.wav\n", "utf-8")
     code, report, _ = batch(tmp_path, capsys, "--check-only", "--skip-bad")
     assert code == 3 and asked == ["http://a.example/p.png", "http://inside.example/a"]
-    assert "'inside.example' is 192.168.0.1, which is private or reserved" in report["problems"][0]["error"]
+    assert "'inside.example' is 172.16.0.1, which is private or reserved" in report["problems"][0]["error"]
 
 
 def test_local_outputs_of_inputs_in_a_store(store, tmp_path, capsys):
