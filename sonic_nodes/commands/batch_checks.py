@@ -139,7 +139,13 @@ def request_of(row: Row, options: argparse.Namespace, parser: RowParser) -> Rend
     problem = background_problem(own.background)
     if problem:
         raise InputError(problem)
-    return RenderRequest.of(own)
+    request = RenderRequest.of(own)
+    if options.require_consent and not request.marks.consents:
+        raise InputError(
+            "Write in the column consent who agrees, to what and until when, or name the file that says so, or give "
+            "--consent for all rows: the row has no consent."
+        )
+    return request
 
 
 @functools.lru_cache

@@ -141,6 +141,7 @@ class Display(Listener):
                 "score": entry.picture["score"],
                 "duration_s": entry.duration_s,
                 "seconds": job.result.get("seconds"),
+                "consents": [consent.record() for consent in entry.request.marks.consents],
                 "error": job.result.get("error"),
                 "notes": [*entry.picture["advice"], *(job.result.get("notes") or ())],
             }

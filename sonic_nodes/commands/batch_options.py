@@ -45,6 +45,11 @@ def add_parser(commands) -> None:
         default="stop",
         help="what a portrait that the quality gate rejects is: a bad row, a warning, or not judged (stop)",
     )
+    add(
+        "--require-consent",
+        action="store_true",
+        help="rows without a consent cannot be used (column consent, --consent)",
+    )
     add("--check-only", action="store_true", help="check all inputs, print the table, and stop")
     add(
         "--webhook",
