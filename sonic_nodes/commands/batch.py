@@ -13,6 +13,7 @@ from ..batch.journal import Journal
 from ..batch.manifest import SOUNDS, Listing, Places, files_below, read_list, read_pairs
 from ..batch.pool import ProcessPool
 from ..batch.runner import INPUT, OUTPUT, PROGRAM, run_jobs
+from ..batch.template import Template
 from ..batch.webhook import Webhook, checked_address
 from ..engines.devices import accelerators
 from ..errors import InputError, OutputError, ResourceError, UsageError
@@ -33,7 +34,8 @@ STATE = "sonic-batch"
 MAX_RETRIES = 10
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, template: Template | None = None) -> int:
+    """template: what forks the workers, where the system has forks; it is killed with them."""
     check_numbers(options)
     secret = os.environ.get("SONIC_WEBHOOK_SECRET", "").encode()
     if options.webhook:
@@ -47,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
             say(f"sonic: {journal.ignored} lines of the journal are no records and were ignored.")
         look_at_outputs(places.remote, journal)
         fetch_inputs(places.remote)
-        pool = ProcessPool(Worker, slots_of(options), os.path.join(places.reserved, "logs", "worker-{}.log"))
+        log = os.path.join(places.reserved, "logs", "worker-{}.log")
+        pool = ProcessPool(Worker, slots_of(options), log, template)
         stack.callback(pool.kill)
         prepared = prepared_jobs(listing, options, places)
         checked(prepared, pool, journal, options)

@@ -3,6 +3,7 @@ keeps what they share: the engine with its networks, and the portrait with its f
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -22,6 +23,7 @@ from ..engines import engine_class
 from ..engines.lru_cache import LruCache
 from ..engines.settings import PrepareSettings
 from ..errors import DeviceError, OutputError, SonicError, is_out_of_memory, shortage
+from ..extension.native import begin_process
 from ..gate.check import evidence_of_container, judged, read_bytes
 from ..gate.heat import thumbnails
 from ..media.audio import read_sound
@@ -55,6 +57,7 @@ class PictureTask:
     face_mask: str | None
     prepare: PrepareSettings  # start and duration at their defaults
     is_judged: bool  # by the gate
+    is_shown: bool  # by the report, as a thumbnail
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Worker:
     """work(task, report) -> dict; a problem with the task is in the dict, so that the worker goes on."""
 
     def __init__(self, slot: Slot):
+        begin_process()
         torch.set_num_threads(slot.threads)
         self.slot, self.portraits = slot, LruCache(PORTRAITS_BYTES)
         self.engine, self.opened = None, None  # with which options
@@ -116,7 +120,7 @@ class Worker:
             "height": size[0],
             "width": size[1],
             "pixels": shown["image"].shape[0] * shown["image"].shape[1],
-            "thumbnail": thumbnails(picture.pixels, tiles)[0],
+            "thumbnail": base64.b64encode(thumbnails(picture.pixels, tiles)[0]).decode() if task.is_shown else "",
         }
 
     def sound(self, task: SoundTask) -> dict:
