@@ -96,6 +96,9 @@ def steps(page, nodes_2):
     tab.wait_for_timeout(3000)
     shown["reload"] = tab.evaluate(SHOWN, list(NODES))
     photograph(page, "reload")
+    page.load(graph("sonic_sample_portrait.jpg"), "other")  # of the same id, with another picture
+    tab.wait_for_timeout(3000)
+    shown["other"] = tab.evaluate(SHOWN, list(NODES))
     shown["console"] = page.console
     return shown
 

@@ -15,16 +15,14 @@ def open_pack(page):
     page.close_dialogs()
     page.command("Comfy.BrowseTemplates")
     entry = page.page.locator(DIALOG).get_by_text(page.server.pack, exact=True).first
-    entry.wait_for(timeout=CLICK_MS)
-    entry.scroll_into_view_if_needed()
-    entry.click(timeout=CLICK_MS)
+    entry.click(timeout=CLICK_MS)  # scrolls, and tries again while the page still draws its list
 
 
 def card_of(page, name):
     """The template's card, in view; TimeoutError where there is none."""
     card = page.page.locator(f'[data-testid="template-workflow-{name}"]').first
     card.wait_for(timeout=CLICK_MS)
-    card.scroll_into_view_if_needed()
+    card.evaluate("(each) => each.scrollIntoView({ block: 'center' })")
     return card
 
 

@@ -15,7 +15,11 @@ from tests.e2e.common import ROOT, open_page
 WITH_MODEL = {"fast", "high_quality"}  # of random weights here: opened, not run
 RUN_S = 900
 SIZE = {"width": 1600, "height": 1000}
-ALWAYS_READABLE = {"LiteGraph.Canvas.LowQualityRenderingZoomThreshold": 0, "LiteGraph.Canvas.MinFontSizeForLOD": 0}
+SETTINGS = {  # names and values are drawn at any zoom, and no map covers the nodes
+    "LiteGraph.Canvas.LowQualityRenderingZoomThreshold": 0,
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
+    "Comfy.Minimap.Visible": False,
+}
 # Texts of nodes that are wider than the node, and pairs of nodes that overlap, by type.
 LAYOUT = """() => {
   const nodes = window.app.graph._nodes, title = 30, overlaps = [], texts = [];
@@ -71,7 +75,7 @@ def template(harness, page, name):
 def main(tools, comfyui, out, locale, models, *options):
     new_nodes = {"Comfy.VueNodes.Enabled": True} if "--nodes-2" in options else {}
     shown = {"templates": {}}
-    settings = ALWAYS_READABLE | new_nodes
+    settings = SETTINGS | new_nodes
     with open_page(tools, comfyui, out, locale, settings, SIZE, models=models) as (harness, page):
         for path in sorted((ROOT / "workflows").glob("*.json")):
             shown["templates"][path.stem] = template(harness, page, path.stem)

@@ -260,7 +260,7 @@ def widget_values(schema, values):
     between."""
     ids = []
     for slot in schema.inputs:
-        if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO"):
+        if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO", "STRING"):
             ids.append(slot.id)
             if slot.control_after_generate:
                 ids.append("control_after_generate")
@@ -270,7 +270,7 @@ def widget_values(schema, values):
     return dict(zip(ids, values, strict=True))
 
 
-TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip"]
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip", "presenter"]
 
 
 @pytest.fixture(scope="session", params=TEMPLATES)
@@ -355,6 +355,12 @@ def test_template_nodes_do_not_overlap(template):
         for b in boxes[i + 1 :]:
             apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
             assert apart, (a[4], b[4])
+
+
+def test_each_template_has_an_id_of_its_own():
+    """By which the page finds the results of its last run again (web/results.js)."""
+    ids = [json.loads(path.read_text("utf-8"))["id"] for path in (ROOT / "workflows").glob("*.json")]
+    assert len(set(ids)) == len(ids) > 1 and not any(re.fullmatch("[0-]+", each) for each in ids)
 
 
 def test_each_template_has_a_thumbnail():
