@@ -71,16 +71,14 @@ def records(folder: Path) -> list[dict]:
 
 
 def workers_of(process: subprocess.Popen) -> list[int]:
-    found = []
+    """Processes that a child of the command has forked."""
+    parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            parent = int(path.read_text("utf-8").rsplit(")", 1)[1].split()[1])
-            is_worker = b"spawn_main" in (path.parent / "cmdline").read_bytes()
+            parents[int(path.parent.name)] = int(path.read_text("utf-8").rsplit(")", 1)[1].split()[1])
         except OSError:
             continue
-        if parent == process.pid and is_worker:
-            found.append(int(path.parent.name))
-    return found
+    return sorted(pid for pid, parent in parents.items() if parents.get(parent) == process.pid)
 
 
 def kill_at(folder: Path, workers: int, moments: list[int]) -> int:

@@ -8,10 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Their subject is how ComfyUI, or Python itself, loads the pack from a folder.
 IMPORTS_BY_PATH = {
+    "tests/e2e/common.py",
     "tests/e2e/dynamic_vram.py",
-    "tests/e2e/help_pictures.py",
-    "tests/e2e/models_page.py",
-    "tests/e2e/results_page.py",
     "tests/extension/pack_copy.py",
     "tests/extension/test_process.py",
     "tests/nodes/test_extension.py",

@@ -25,6 +25,7 @@ CALLS = {
     "platform": {"node", "uname", "platform", "system", "win32_ver"},  # WMI, which takes a second on Windows
 }
 GUARDED = {
+    "batch/template.py": "runs on Linux alone (is_possible)",
     "commands/supervisor.py": "runs on Linux alone (is_needed)",
     "errors.py": "resource in a try",
     "interrupts.py": "pthread_sigmask behind hasattr",

@@ -4,9 +4,9 @@
 
 fast and high_quality show the portrait itself and the template's resolution, because the weights of the Sonic model are
 not part of this repository. The others show speaking frames of the draft engine with the template's settings:
-dub_a_clip one of the dubbed clip, two_speakers while the right one speaks, languages a strip of each recording's, and
-repair_portrait the poor picture on the left and on the right the frame of PICTURE, which the template's Image Blend
-makes.
+dub_a_clip one of the dubbed clip, presenter the whole picture before green, two_speakers while the right one speaks,
+languages a strip of each recording's, and repair_portrait the poor picture on the left and on the right the frame of
+PICTURE, which the template's Image Blend makes.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from sonic_nodes import pipeline
 from sonic_nodes.dub.clip import Clip
 from sonic_nodes.engines.draft import OPENING, DraftEngine
+from sonic_nodes.matting.backdrop import read_backdrop
+from sonic_nodes.matting.presenter import Presenter
 from sonic_nodes.media.audio import read_sound
 from sonic_nodes.media.image import read_picture
 
@@ -27,7 +29,7 @@ BAND_PX = 96
 BARS = 64
 LABEL_PX = 64
 LABELS = {"fast": "512", "high_quality": "1024"}
-TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip"]
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip", "presenter"]
 LANGUAGES = ["speech.wav", "speech_es.wav", "speech_zh.wav"]
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 PLAYED_COLOUR, AHEAD_COLOUR, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
@@ -55,6 +57,15 @@ def two_speakers():
     data = pipeline.prepare(picture, sound, face_index=1, face_order="left-to-right")
     frame, played = speaking_frame(data)
     return pipeline.paste_back(frame[None], data)[0], read_sound(SAMPLE / "speech.wav").mono_16k(), played
+
+
+def presenter():
+    """The whole sample portrait before the colour of studio screens."""
+    portrait = read_picture(SAMPLE / "portrait.jpg")
+    data = pipeline.prepare(portrait, read_sound(SAMPLE / "speech.wav"), crop="wide")
+    frame, played = speaking_frame(data)
+    whole = pipeline.paste_back(frame[None], data)[0]
+    return Presenter(read_backdrop("green"), *whole.shape[:2]).frame(whole), data["audio"], played
 
 
 def dubbed():
@@ -140,6 +151,7 @@ def main():
         "two_speakers": two_speakers,
         "languages": languages,
         "dub_a_clip": dubbed,
+        "presenter": presenter,
         "repair_portrait": lambda: repaired(options.picture),
     }
     picture, audio, played = drawn.get(options.template, lambda: one_speaker(label))()

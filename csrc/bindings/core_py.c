@@ -40,7 +40,17 @@ static PyObject *build_info(PyObject *self, PyObject *unused)
                          sonic_vision_simd(), "threads", (int)sonic_parallel_threads(), "optional", optional);
 }
 
+/* () */
+static PyObject *begin_process(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    sonic_parallel_begin_process();
+    Py_RETURN_NONE;
+}
+
 PyMethodDef sonic_py_core_methods[] = {
+    {"begin_process", begin_process, METH_NOARGS,
+     "begin_process(): gives threads to a child that was forked before anything was computed"},
     {"build_info", build_info, METH_NOARGS,
      "build_info() -> dict: version, build, target and compiler of this binary, OpenCV's version and SIMD, the thread "
      "count, and the optional functions of libtorch as (name, use, present)"},

@@ -12,10 +12,12 @@ namespace
 // A forked child has none of this process's threads: it would wait for them forever.
 #if defined(_WIN32)
 bool forked() { return false; }
+void begin_process() {}
 #else
-const pid_t loaded_in = getpid();
+pid_t began_in = getpid();
 
-bool forked() { return getpid() != loaded_in; }
+bool forked() { return getpid() != began_in; }
+void begin_process() { began_in = getpid(); }
 #endif
 
 } // namespace
@@ -30,3 +32,5 @@ int32_t sonic_parallel_threads(void)
     uint32_t threads = 1;
     return !forked() && torch_get_num_threads(&threads) == AOTI_TORCH_SUCCESS && threads > 0 ? (int32_t)threads : 1;
 }
+
+void sonic_parallel_begin_process(void) { begin_process(); }

@@ -198,7 +198,7 @@ sonic_tensor *st_layer_norm(sonic_scope *scope, sonic_tensor *x, sonic_tensor *w
 
 sonic_tensor *st_silu(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_hard_swish(sonic_scope *scope, sonic_tensor *x); /* x clamp(x + 3, 0, 6) / 6 */
-sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x); /* the exact erf form */
+sonic_tensor *st_gelu(sonic_scope *scope, sonic_tensor *x);       /* the exact erf form */
 sonic_tensor *st_exp(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_sqrt(sonic_scope *scope, sonic_tensor *x);
 sonic_tensor *st_neg(sonic_scope *scope, sonic_tensor *x);

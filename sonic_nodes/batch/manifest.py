@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import InputError, UsageError
-from ..media.fetch import is_url
+from ..media.fetch import is_url, shown
 from ..media.file_names import allowed_stem, can_exist, is_inside, output_problem, problem_of
 from ..media.files import regular_file
+from .addresses import Remote
 
 MAX_ROWS = 100_000
 MAX_BYTES = 64 << 20
@@ -64,6 +65,7 @@ class Places:
     root: str  # no input is outside
     out: str  # outputs are in here
     reserved: str  # a folder in `out` that is the batch's own
+    remote: Remote = field(default_factory=Remote)
 
 
 def read_list(path: str | os.PathLike, places: Places, options: Mapping[str, bool]) -> Listing:
@@ -192,7 +194,7 @@ def listed_row(number: int, record: dict, places: Places, options: Mapping[str, 
     if unknown:
         known = ", ".join(options)
         raise InputError(f"Remove or rename {unknown[0]!r}: a row may have portrait, speech, output, note, {known}.")
-    portrait, speech = (input_path(texts[column], places) for column in (PORTRAIT, SPEECH))
+    portrait, speech = (input_path(texts[column], places, column) for column in (PORTRAIT, SPEECH))
     output = texts.get(OUTPUT)
     chosen = tuple(option_of(c, texts[c], options[c], places) for c in texts if c in options and texts[c])
     path = outputs.named(output) if output else outputs.made_of(portrait, speech)
@@ -214,7 +216,7 @@ def option_of(column: str, text: str, has_value: bool, places: Places) -> str:
     name = "--" + column.replace("_", "-")
     if has_value:
         if column in PATHS or (column in PATHS_OR_TEXT and is_there(text, places)):
-            text = input_path(text, places)
+            text = input_path(text, places, column)
         return f"{name}={text}"
     if text.lower() in YES:
         return name
@@ -231,10 +233,11 @@ def in_folder(name: str, places: Places) -> str:
     return os.path.abspath(os.path.join(places.folder, name))
 
 
-def input_path(name: str, places: Places) -> str:
-    """The absolute path of an input. InputError for one outside the root, links followed."""
+def input_path(name: str, places: Places, column: str) -> str:
+    """The absolute path of an input, of its copy where it is an address. InputError for one outside the root, links
+    followed."""
     if is_url(name):
-        raise InputError(f"Download the file first: {name[:200]!r} is an address, not a file.")
+        return places.remote.local(name, column)
     if not can_exist(name) or "\0" in name:
         raise InputError("Choose another name: it has characters that no file name has.")
     path = in_folder(name, places)
@@ -252,13 +255,15 @@ class Outputs:
 
     def named(self, name: str) -> str:
         """The path of an output that the list names. InputError for one outside the folder, and for a second use."""
+        if is_url(name):
+            raise InputError(f"Name the output as --out leads to it, such as a/b.mp4: {shown(name)} is an address.")
         problem = problem_of(name) or output_problem(name)
         if problem:
             raise InputError(f"Choose another output: {name!r} {problem}.")
         path = os.path.abspath(os.path.join(self.places.out, name))
         if os.path.splitext(path)[1].lower() != ".mp4":
             raise InputError(f"Name the output with .mp4 at its end: it is {name!r}.")
-        if fold(path).startswith(fold(self.places.reserved) + fold(os.sep)):
+        if not self.places.remote.out and fold(path).startswith(fold(self.places.reserved) + fold(os.sep)):
             raise InputError(f"Choose another folder for the output: {name!r} is in the batch's own.")
         if fold(path) in self.taken:
             raise InputError(f"Choose another output: {name!r} is that of an earlier row, too.")

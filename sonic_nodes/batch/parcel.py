@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..errors import InputError, OutputError
 from ..media.files import atomic_video
@@ -25,6 +26,16 @@ MAX_LOG = 256 << 10  # of a job, from its end
 STORE_BYTES = 4 << 30  # of input files that a worker keeps
 
 
+class Upload(Protocol):
+    """Of a video that goes to a store, from this machine: a worker has no credentials, and may be taken for dead."""
+
+    def left(self) -> dict | None:
+        """The facts of a video that an earlier run has made and not sent."""
+
+    def send(self) -> dict:
+        """What the journal keeps of it. Raises OutputError."""
+
+
 @dataclass(frozen=True)
 class Parcel:
     """task: pickled; a worker opens it. inputs: its files on this machine."""
@@ -34,6 +45,7 @@ class Parcel:
     output: str | None = None  # of a video, on this machine
     log: str | None = None
     finish: Callable[[str], object] | None = None  # called with the complete video before it gets its name: signs it
+    upload: Upload | None = None
 
 
 @dataclass(frozen=True)
@@ -150,10 +162,15 @@ def fetched(parcel: Parcel, facts: dict):
             raise Lost("the video was changed on its way")
         if parcel.finish:
             parcel.finish(temporary)
-            facts = facts | {"bytes": os.path.getsize(temporary), "sha256": digest_of(temporary)}
+            facts = facts | of_file(temporary)
         flush_to_disk(temporary)
     flush_to_disk(parcel.output)
     return facts
+
+
+def of_file(path: str) -> dict:
+    """The facts by which the journal knows a file."""
+    return {"bytes": os.path.getsize(path), "sha256": digest_of(path)}
 
 
 def refused(error: str, kind: str = INPUT) -> dict:

@@ -1,8 +1,8 @@
 """Worker processes of one machine. A worker that dies loses its job's time only: another takes its place.
 
-Processes are spawned, since libtorch's threads do not survive a fork. Each has a pipe of its own: a worker that is
-killed in the middle of a message harms no other. They ignore the signals that stop the command, because the parent ends
-them, and end with a parent that was killed.
+Processes are spawned, or forked from a template that has loaded their libraries and started no thread: libtorch's do
+not survive a fork. Each has a pipe of its own: a worker that is killed in the middle of a message harms no other. They
+ignore the signals that stop the command, because the parent ends them, and end with a parent that was killed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from multiprocessing import connection
 from ..errors import ResourceError
 from ..interrupts import deferred, end_with_parent, signals_blocked
 from ..media.temporary import remove_all
+from .template import Template
 
 MAX_FAILED_STARTS = 3  # in a row, of one worker
 
@@ -44,10 +45,15 @@ class ProcessPool:
 
     slots: one for each worker, any value that can be pickled, such as its device
     log: path of a text file that takes what the processes print, "{}" in it for the worker's number
+    template: forks the processes, and is killed with them; without one, they are spawned
     """
 
-    def __init__(self, make: Callable[[object], Work], slots: list, log: str = os.devnull):
+    def __init__(
+        self, make: Callable[[object], Work], slots: list, log: str = os.devnull, template: Template | None = None
+    ):
         self._made, self._slots, self._log = pickle.dumps(make), slots, log
+        # The last one is in use. Those that were killed stay: their workers would take them for the parent's end.
+        self._templates = [template] if template else []
         self._context = multiprocessing.get_context("spawn")
         self._workers = [_Worker(number) for number in range(len(slots))]
         for worker in self._workers:
@@ -117,11 +123,23 @@ class ProcessPool:
     def _start(self, worker: _Worker) -> None:
         with deferred(), signals_blocked():
             worker.pipe, other = self._context.Pipe()
-            arguments = other, self._made, self._slots[worker.number], self._log.format(worker.number)
-            worker.process = self._context.Process(target=_serve, args=arguments, daemon=True)
             worker.is_ready = worker.is_busy = False
-            worker.process.start()
+            arguments = self._made, self._slots[worker.number], self._log.format(worker.number)
+            worker.process = self._forked(other, arguments) if self._templates else self._spawned(other, arguments)
             other.close()
+
+    def _spawned(self, end, arguments: tuple):
+        process = self._context.Process(target=_serve, args=(end, *arguments), daemon=True)
+        process.start()
+        return process
+
+    def _forked(self, end, arguments: tuple):
+        for _ in range(MAX_FAILED_STARTS):
+            try:
+                return self._templates[-1].start(_serve, arguments, end)
+            except OSError:  # it was killed
+                self._templates.append(Template(self._templates[-1].module))
+        raise ResourceError("Close other programs: the process that starts the workers was ended again and again.")
 
     def kill(self) -> None:
         """What the processes leave is swept like the left-overs of any killed process."""
@@ -131,6 +149,8 @@ class ProcessPool:
             for worker in self._workers:
                 worker.process.join()
                 worker.pipe.close()
+            for template in self._templates:
+                template.kill()
 
 
 class _Worker:
@@ -145,6 +165,7 @@ def ended_how(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         with suppress(ValueError):
             return f"was ended by {signal.Signals(-exit_code).name}"
+    exit_code = "unknown" if exit_code is None else exit_code  # its parent has ended, too
     return f"ended with exit code {exit_code}"
 
 

@@ -10,17 +10,19 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .. import __version__
 from ..errors import OutputError, SonicError
 from ..media.files import unwritable
-from .parcel import Contents, Lost, Parcel, fetched, is_full, pieces, refused
+from .parcel import Contents, Lost, Parcel, fetched, is_full, of_file, pieces, refused
 from .ray_worker import RayWorker
 from .runner import DISK, INPUT, MEMORY, OUTPUT
 
 NODES_S = 2.0  # between two looks at the nodes
 SHARE_S = 1.0  # between two questions how far a task is
+UPLOADS = 4  # at a time
 END_S = 5.0  # for workers to clear up
 MAX_FAILED_STARTS = 3  # in a row, on one node
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before a worker is started again on a node where one failed
@@ -56,7 +58,7 @@ class Worker:
     node: Node
     actor: object
     talk: Generator | None = None
-    waits_for: object = None  # the reference of Ray that `talk` goes on with
+    waits_for: object = None  # what `talk` goes on with: a reference of Ray, or a Future of this process
     asked: object = None  # and of the question how far the task is
     asked_at: float = 0.0
     is_ready: bool = False
@@ -79,6 +81,7 @@ class Cluster:
         self.nodes: dict[str, Node] = {}
         self.workers: dict[int, Worker] = {}
         self.contents = Contents()
+        self.threads = ThreadPoolExecutor(UPLOADS)
         self.looked_at, self.count = float("-inf"), 0
         self.told: tuple[int, int] | None = None
 
@@ -110,7 +113,14 @@ class Cluster:
         if self.clock() - self.looked_at >= NODES_S:
             self.look()
             self.looked_at = self.clock()
-        waiting = {worker.waits_for: worker for worker in self.workers.values() if worker.waits_for is not None}
+        for worker in [worker for worker in self.workers.values() if isinstance(worker.waits_for, Future)]:
+            if worker.waits_for.done():
+                self.uploaded(worker, worker.waits_for)
+        waiting = {
+            worker.waits_for: worker
+            for worker in self.workers.values()
+            if worker.waits_for is not None and not isinstance(worker.waits_for, Future)
+        }
         asked = {worker.asked: worker for worker in self.workers.values() if worker.asked is not None}
         refs = [*waiting, *asked]
         if not refs:
@@ -196,17 +206,26 @@ class Cluster:
     def job(self, worker: Worker, parcel: Parcel):
         """The conversation of a task: what it reads goes there, it works, its video comes back."""
         try:
-            contents = {path: self.contents.of(path) for path in parcel.inputs}
-            result = yield from self.sent(worker, contents)
-            if not result:
-                result, log = yield worker.actor.work.remote(parcel.task, contents)
-                append(parcel.log, log)
-            result = yield from self.taken(worker, parcel, result)
+            result = yield from self.outcome(worker, parcel)
+            if parcel.upload and result.get("status") == "done":
+                result |= {"upload": (yield self.threads.submit(parcel.upload.send))}
         except SonicError as error:
             kind = OUTPUT if isinstance(error, OutputError) else INPUT
             result = refused(str(error), DISK if is_full(error) else kind)
         worker.is_busy, worker.asked = False, None
         self.emit("result", worker.number, result)
+
+    def outcome(self, worker: Worker, parcel: Parcel):
+        """The result, with the video in its place."""
+        left = (yield self.threads.submit(parcel.upload.left)) if parcel.upload else None
+        if left:
+            return {"status": "done", **of_file(parcel.output), **left}
+        contents = {path: self.contents.of(path) for path in parcel.inputs}
+        result = yield from self.sent(worker, contents)
+        if not result:
+            result, log = yield worker.actor.work.remote(parcel.task, contents)
+            append(parcel.log, log)
+        return (yield from self.taken(worker, parcel, result))
 
     def sent(self, worker: Worker, contents: dict):
         """Sends what the worker has not got. Returns {}, or why the task cannot be done."""
@@ -247,6 +266,10 @@ class Cluster:
             self.failed(worker, error)
             return
         self.turn(worker, lambda: talk.send(value))
+
+    def uploaded(self, worker: Worker, future: Future) -> None:
+        talk, error = worker.talk, future.exception()
+        self.turn(worker, lambda: talk.throw(error) if error else talk.send(future.result()))
 
     def turn(self, worker: Worker, advance: Callable[[], object]) -> None:
         """One step of a conversation; whatever it cannot deal with ends the worker."""

@@ -109,6 +109,7 @@ class Run:
         if result["status"] == "done":
             self.schedule.ended(index)
             facts = {name: result[name] for name in ("bytes", "sha256", "seconds", "duration_s", "frames", "notes")}
+            facts |= {"upload": result["upload"]} if "upload" in result else {}
             self.journal.write(DONE, job.key, job.output, row=job.number, worker=worker, **facts)
             self.end(job, "done", result, worker)
             return

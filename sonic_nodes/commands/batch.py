@@ -8,14 +8,17 @@ import json
 import os
 from contextlib import ExitStack
 
+from ..batch.addresses import INPUTS, Remote
 from ..batch.journal import Journal
 from ..batch.manifest import SOUNDS, Listing, Places, files_below, read_list, read_pairs
 from ..batch.pool import ProcessPool
 from ..batch.runner import INPUT, OUTPUT, PROGRAM, Pool, run_jobs
+from ..batch.template import Template
 from ..batch.webhook import Webhook, checked_address
 from ..engines.devices import accelerators
 from ..errors import InputError, OutputError, ResourceError, UsageError
 from ..interrupts import complete
+from ..media.fetch import is_url
 from ..media.file_names import output_problem
 from ..media.temporary import sweep_again
 from ..printable import printable
@@ -23,6 +26,7 @@ from .batch_checks import Prepared, checked, prepared_jobs, weights_of
 from .batch_display import Display
 from .batch_job import Slot, Worker
 from .batch_options import MAX_WORKERS, row_columns
+from .batch_remote import fetch_inputs, look_at_outputs, places_elsewhere
 from .check import SUFFIXES
 from .streams import say
 
@@ -30,7 +34,8 @@ STATE = "sonic-batch"
 MAX_RETRIES = 10
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, template: Template | None = None) -> int:
+    """template: what forks the workers, where the system has forks; it is killed with them."""
     check_numbers(options)
     secret = os.environ.get("SONIC_WEBHOOK_SECRET", "").encode()
     if options.webhook:
@@ -42,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
         journal = stack.enter_context(Journal(places.reserved))
         if journal.ignored:
             say(f"sonic: {journal.ignored} lines of the journal are no records and were ignored.")
-        pool = pool_of(options, places)
+        look_at_outputs(places.remote, journal)
+        fetch_inputs(places.remote)
+        pool = pool_of(options, places, template)
         stack.callback(pool.kill)
         prepared = prepared_jobs(listing, options, places)
         checked(prepared, pool, journal, options)
@@ -73,13 +80,17 @@ def check_numbers(options: argparse.Namespace) -> None:
 
 
 def places_of(options: argparse.Namespace) -> Places:
-    for option, path in (("--out", options.out), ("--state", options.state)):
+    is_elsewhere = is_url(options.out)
+    for option, path in (("--out", None if is_elsewhere else options.out), ("--state", options.state)):
         if path and (problem := output_problem(path)):
             raise OutputError(f"Choose another name for {option}: {path!r} {problem}.")
-    out = os.path.abspath(options.out)
     folder = os.path.dirname(os.path.abspath(options.source[0]))
     root = os.path.abspath(options.root) if options.root else folder
-    return Places(folder, root, out, os.path.abspath(options.state or os.path.join(out, STATE)))
+    if is_elsewhere:
+        return places_elsewhere(options.out, options.state, folder, root)
+    out = os.path.abspath(options.out)
+    state = os.path.abspath(options.state or os.path.join(out, STATE))
+    return Places(folder, root, out, state, Remote(os.path.join(state, INPUTS)))
 
 
 def listing_of(options: argparse.Namespace, places: Places) -> Listing:
@@ -99,13 +110,13 @@ def make_folders(places: Places, listing: Listing) -> None:
         ) from None
 
 
-def pool_of(options: argparse.Namespace, places: Places) -> Pool:
+def pool_of(options: argparse.Namespace, places: Places, template: Template | None) -> Pool:
     logs = os.path.join(places.reserved, "logs")
     if options.ray:
         from .batch_cluster import ray_pool
 
         return ray_pool(options, weights_of(options), logs, lambda text: say(f"sonic: {text}"))
-    return ProcessPool(Worker, slots_of(options), os.path.join(logs, "worker-{}.log"))
+    return ProcessPool(Worker, slots_of(options), os.path.join(logs, "worker-{}.log"), template)
 
 
 def slots_of(options: argparse.Namespace) -> list[Slot]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import contextlib
 import copy
 import functools
 import hashlib
 import json
+import math
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,9 +22,11 @@ from tqdm import tqdm
 
 from .. import __version__, pipeline
 from ..batch.journal import Journal, digest_of
+from ..batch.known import Known
 from ..batch.manifest import BadRow, Listing, Places, Row
 from ..batch.page import MAX_PICTURES
 from ..batch.runner import Job, Pool, answers
+from ..engines import ENGINES
 from ..errors import InputError, SonicError
 from ..matting.backdrop import is_picture, read_backdrop
 from ..media.audio import Sound
@@ -35,6 +41,7 @@ from .batch_job import PictureTask, PlanTask, RenderTask, SoundTask, of_picture,
 from .render_options import RenderRequest, add_options
 
 MAX_SHOWN = 40  # portraits in the table
+DIGEST = re.compile("[0-9a-f]{64}")
 # Parts of a request that change no pixel, or that stand in the key by their content
 APART = ("portrait", "speech", "output", "face_mask", "frames", "plan_only")
 PLACES_OF_WEIGHTS = ("models", "unet", "checkpoint", "device", "plan")
@@ -122,7 +129,9 @@ def prepared_jobs(listing: Listing, options: argparse.Namespace, places: Places)
     parser = RowParser()
     for row in listing.rows:
         try:
-            found.entries.append(Entry(row, request_of(row, options, parser)))
+            request = request_of(row, options, parser)
+            places.remote.require(request.portrait, request.speech, request.face_mask)
+            found.entries.append(Entry(row, request))
         except SonicError as error:
             found.bad.append(BadRow(row.number, str(error)))
     return found
@@ -136,7 +145,13 @@ def request_of(row: Row, options: argparse.Namespace, parser: RowParser) -> Rend
     problem = background_problem(own.background)
     if problem:
         raise InputError(problem)
-    return RenderRequest.of(own)
+    request = RenderRequest.of(own)
+    if options.require_consent and not request.marks.consents:
+        raise InputError(
+            "Write in the column consent who agrees, to what and until when, or name the file that says so, or give "
+            "--consent for all rows: the row has no consent."
+        )
+    return request
 
 
 @functools.lru_cache
@@ -154,12 +169,13 @@ def background_problem(text: str | None) -> str:
 
 
 def checked(prepared: Prepared, pool: Pool, journal: Journal, options: argparse.Namespace) -> None:
-    """Has the workers judge each input once. Afterwards `jobs` has a job for each row that can be used, and those that
-    an earlier batch has finished are skipped."""
-    ask_pictures(prepared, pool, options)
-    ask_sounds(prepared, pool)
-    digests, weights = Digests(), weights_of(options)
-    keep(prepared, lambda entry: add_job(prepared, entry, digests, weights, journal))
+    """Has the workers judge each input once, if an earlier start has not. Afterwards `jobs` has a job for each row that
+    can be used, and those that an earlier batch has finished are skipped."""
+    with Known(prepared.places.reserved) as known:
+        ask_pictures(prepared, pool, options, known)
+        ask_sounds(prepared, pool, known)
+        digests, weights = Digests(known), weights_of(options)
+        keep(prepared, lambda entry: add_job(prepared, entry, digests, weights, journal))
     estimate(prepared, pool)
     prepared.bad.sort(key=lambda bad: bad.number)
 
@@ -186,18 +202,35 @@ def asked(tasks: Sequence, pool: Pool, title: str, take: Callable[[int, dict], o
         answers(tasks, pool, one)
 
 
-def ask_pictures(prepared: Prepared, pool: Pool, options: argparse.Namespace) -> None:
+def asked_once(
+    tasks: Sequence, keys: Sequence[str | None], known: Known, pool: Pool, title: str, has: Callable
+) -> list[dict]:
+    """The answer to each task: the one that is known, where has(answer) says that it is whole, else the workers'."""
+    found: dict[int, dict] = {}
+    for index, key in enumerate(keys):
+        answer = known.get(key)
+        if answer is not None and has(answer):
+            found[index] = answer
+    left = [index for index in range(len(tasks)) if index not in found]
+
+    def take(number: int, answer: dict) -> None:
+        found[left[number]] = answer
+        if "error" not in answer:  # memory may have run out, or a disk have failed
+            known.put(keys[left[number]], answer)
+
+    asked([tasks[index] for index in left], pool, title, take)
+    return [found[index] for index in range(len(tasks))]
+
+
+def ask_pictures(prepared: Prepared, pool: Pool, options: argparse.Namespace, known: Known) -> None:
     places = list(dict.fromkeys(entry.picture_task for entry in prepared.entries))
-    tasks = [PictureTask(*place, is_judged=options.gate != "off") for place in places]
-    found: dict[tuple, dict] = {}
-
-    def take(index: int, answer: dict) -> None:
-        thumbnail = answer.pop("thumbnail", b"")
-        if len(prepared.thumbnails) < MAX_PICTURES:
-            prepared.thumbnails.setdefault(places[index][0], thumbnail)
-        found[places[index]] = answer
-
-    asked(tasks, pool, "portraits", take)
+    tasks = [PictureTask(*place, options.gate != "off", number < MAX_PICTURES) for number, place in enumerate(places)]
+    keys = [known.key("picture", place[:2], asdict(task)) for place, task in zip(places, tasks, strict=True)]
+    answers = asked_once(tasks, keys, known, pool, "portraits", is_picture_answer)
+    for place, answer in zip(places, answers, strict=True):
+        if thumbnail := decoded(answer.get("thumbnail", "")):
+            prepared.thumbnails.setdefault(place[0], thumbnail)
+    found = dict(zip(places, answers, strict=True))
 
     def check(entry: Entry) -> None:
         entry.picture = found[entry.picture_task]
@@ -210,10 +243,33 @@ def ask_pictures(prepared: Prepared, pool: Pool, options: argparse.Namespace) ->
     keep(prepared, check)
 
 
-def ask_sounds(prepared: Prepared, pool: Pool) -> None:
+def is_picture_answer(answer: dict) -> bool:
+    """Whether a value read from a file is what a worker says of a picture."""
+    sizes = [answer.get(name) for name in ("height", "width", "pixels")]
+    score, advice = answer.get("score", ""), answer.get("advice")
+    return (
+        all(type(number) is int and number > 0 for number in sizes)
+        and (score is None or isinstance(score, float | int))
+        and isinstance(advice, list)
+        and all(isinstance(text, str) for text in (answer.get("verdict"), answer.get("thumbnail"), *advice))
+    )
+
+
+def decoded(text: str) -> bytes:
+    with contextlib.suppress(ValueError):
+        return base64.b64decode(text)
+    return b""
+
+
+def is_sound_answer(answer: dict) -> bool:
+    return isinstance(answer.get("duration_s"), float) and 0 < answer["duration_s"] < math.inf
+
+
+def ask_sounds(prepared: Prepared, pool: Pool, known: Known) -> None:
     paths = list(dict.fromkeys(entry.request.speech for entry in prepared.entries))
-    found: dict[str, dict] = {}
-    asked([SoundTask(path) for path in paths], pool, "recordings", lambda i, answer: found.update({paths[i]: answer}))
+    keys = [known.key("sound", [path]) for path in paths]
+    answers = asked_once([SoundTask(path) for path in paths], keys, known, pool, "recordings", is_sound_answer)
+    found = dict(zip(paths, answers, strict=True))
 
     def check(entry: Entry) -> None:
         answer = found[entry.request.speech]
@@ -237,19 +293,25 @@ def used_s(duration_s: float, request: RenderRequest) -> float:
 class Digests:
     """SHA-256 of files, each read once."""
 
-    def __init__(self):
-        self.known: dict[str, str] = {}
+    def __init__(self, known: Known):
+        self.known, self.found = known, {}
 
     def of(self, path: str) -> str:
-        if path not in self.known:
-            name = repr(os.path.basename(path))
-            with regular_file(path, name):
-                pass
-            try:
-                self.known[path] = digest_of(system_path(path))
-            except OSError as error:
-                raise InputError(f"Check the disk: {name} cannot be read ({error}).") from None
-        return self.known[path]
+        if path not in self.found:
+            key = self.known.key("digest", [path])
+            kept = (self.known.get(key) or {}).get("sha256")
+            self.found[path] = kept if isinstance(kept, str) and DIGEST.fullmatch(kept) else self.read(path)
+            self.known.put(key, {"sha256": self.found[path]})
+        return self.found[path]
+
+    def read(self, path: str) -> str:
+        name = repr(os.path.basename(path))
+        with regular_file(path, name):
+            pass
+        try:
+            return digest_of(system_path(path))
+        except OSError as error:
+            raise InputError(f"Check the disk: {name} cannot be read ({error}).") from None
 
 
 def weights_of(options: argparse.Namespace) -> str:
@@ -278,18 +340,25 @@ def add_job(prepared: Prepared, entry: Entry, digests: Digests, weights: str, jo
     output = os.path.relpath(request.output, places.out).replace(os.sep, "/")
     log = os.path.join(places.reserved, "logs", f"{entry.row.number:06d}.log")
     group = f"{portrait} {mask} {of_picture(request.prepare)}"
-    job = Job(entry.row.number, key, output, request.output, group, 0.0, RenderTask(request, key, log))
+    target = places.remote.target(output)
+    job = Job(entry.row.number, key, output, request.output, group, 0.0, RenderTask(request, key, log, target))
     job.cost = entry.frames * entry.picture["pixels"]
-    if journal.is_done(key, output, request.output):
+    if is_done(job, target, places, journal):
         job.state, job.share, job.result = "skipped", 1.0, journal.ends[key, output]
     prepared.jobs.append(job)
+
+
+def is_done(job: Job, target: str | None, places: Places, journal: Journal) -> bool:
+    if target is None:
+        return journal.is_done(job.key, job.output, job.path)
+    return places.remote.is_uploaded(journal.ends.get((job.key, job.output)), target)
 
 
 def estimate(prepared: Prepared, pool: Pool) -> None:
     """Memory and time by the engine's plan, of the longest job of each kind; shorter ones take their part of it."""
     kinds: dict[tuple, list[tuple[Entry, Job]]] = {}
     for entry, job in zip(prepared.entries, prepared.jobs, strict=True):
-        if job.state == "waiting":
+        if job.state == "waiting" and ENGINES[entry.request.engine].has_plan:
             request = entry.request
             kind = request.engine, request.options, request.settings, entry.picture["height"], entry.picture["width"]
             kinds.setdefault(kind, []).append((entry, job))

@@ -16,6 +16,7 @@ from ..errors import InstallError, UsageError
 from ..matting.backdrop import is_picture
 from ..provenance.signed_copy import finisher
 from ..provenance.signing import Signer
+from . import batch_remote
 from .batch_job import PictureTask, PlanTask, RenderTask, Slot, SoundTask, Worker
 from .render_options import RenderRequest
 
@@ -96,11 +97,33 @@ def parcel_of(task: object) -> Parcel:
     if not isinstance(task, RenderTask | PlanTask):
         return Parcel(pickle.dumps(task), inputs)
     request = there(task.request)
-    sent = pickle.dumps(replace(task, request=request))
     if isinstance(task, PlanTask):
-        return Parcel(sent, inputs)
-    signer = task.request.signer
-    return Parcel(sent, inputs, task.request.output, task.log, signer and partial(signed, signer, task.request.output))
+        return Parcel(pickle.dumps(replace(task, request=request)), inputs)
+    sent = pickle.dumps(replace(task, request=request, target=None))
+    signer, output = task.request.signer, task.request.output
+    return Parcel(
+        sent,
+        inputs,
+        output,
+        task.log,
+        finish=signer and partial(signed, signer, output),
+        upload=StoreUpload(output, task.key, task.target) if task.target else None,
+    )
+
+
+@dataclass(frozen=True)
+class StoreUpload:
+    """An Upload of parcel.py."""
+
+    output: str
+    key: str
+    target: str
+
+    def left(self) -> dict | None:
+        return batch_remote.left_to_send(self.output, self.key)
+
+    def send(self) -> dict:
+        return batch_remote.sent(self.output, self.target)
 
 
 def there(request: RenderRequest) -> RenderRequest:

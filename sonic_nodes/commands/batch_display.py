@@ -121,7 +121,9 @@ class Display(Listener):
         return {self.shown(path): data for path, data in self.prepared.thumbnails.items() if data}
 
     def shown(self, path: str) -> str:
-        """An input as the report names it: from the root on, which tells nothing of the machine."""
+        """An input as the report names it: its address, or from the root on, which tells nothing of the machine."""
+        if address := self.prepared.places.remote.shown(path):
+            return address
         root = self.prepared.places.root
         return path[len(root) + 1 :] if path.startswith(root) and len(path) > len(root) + 1 else path
 
@@ -139,6 +141,7 @@ class Display(Listener):
                 "score": entry.picture["score"],
                 "duration_s": entry.duration_s,
                 "seconds": job.result.get("seconds"),
+                "consents": [consent.record() for consent in entry.request.marks.consents],
                 "error": job.result.get("error"),
                 "notes": [*entry.picture["advice"], *(job.result.get("notes") or ())],
             }

@@ -3,6 +3,7 @@ keeps what they share: the engine with its networks, and the portrait with its f
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -23,6 +24,7 @@ from ..engines import engine_class
 from ..engines.lru_cache import LruCache
 from ..engines.settings import PrepareSettings
 from ..errors import DeviceError, OutputError, SonicError, is_out_of_memory, shortage
+from ..extension.native import begin_process
 from ..gate.check import evidence_of_container, judged, read_bytes
 from ..gate.heat import thumbnails
 from ..media.audio import read_sound
@@ -30,6 +32,7 @@ from ..media.image import display_name, load_picture
 from ..models.constants import FPS
 from ..models.speech import SAMPLE_RATE
 from ..printable import printable
+from .batch_remote import left_to_send, sent
 from .render import backdrop_of, read_mask, rendered, timed_plan
 from .render_options import RenderRequest
 
@@ -54,6 +57,7 @@ class PictureTask:
     face_mask: str | None
     prepare: PrepareSettings  # start and duration at their defaults
     is_judged: bool  # by the gate
+    is_shown: bool  # by the report, as a thumbnail
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,14 @@ class RenderTask:
     request: RenderRequest
     key: str
     log: str
+    target: str | None = None  # address in a store that gets the video
 
 
 class Worker:
     """work(task, report) -> dict; a problem with the task is in the dict, so that the worker goes on."""
 
     def __init__(self, slot: Slot):
+        begin_process()
         torch.set_num_threads(slot.threads)
         self.slot, self.portraits = slot, LruCache(PORTRAITS_BYTES)
         self.engine, self.opened = None, None  # with which options
@@ -114,7 +120,7 @@ class Worker:
             "height": size[0],
             "width": size[1],
             "pixels": shown["image"].shape[0] * shown["image"].shape[1],
-            "thumbnail": thumbnails(picture.pixels, tiles)[0],
+            "thumbnail": base64.b64encode(thumbnails(picture.pixels, tiles)[0]).decode() if task.is_shown else "",
         }
 
     def sound(self, task: SoundTask) -> dict:
@@ -175,6 +181,16 @@ class Worker:
             return facts
 
     def rendered(self, task: RenderTask, report: Callable[[float], None], say: Callable[[str], None]) -> dict:
+        request = task.request
+        made = left_to_send(request.output, task.key) if task.target else None
+        made = made or self.made(task, report, say)
+        flush_to_disk(request.output)
+        size, digest = os.path.getsize(request.output), digest_of(request.output)
+        facts = {name: made[name] for name in ("frames", "duration_s", "seconds", "peak_memory_mb", "notes")}
+        upload = {"upload": sent(request.output, task.target)} if task.target else {}
+        return {"status": "done", "bytes": size, "sha256": digest, **facts, **upload}
+
+    def made(self, task: RenderTask, report: Callable[[float], None], say: Callable[[str], None]) -> dict:
         started, request = time.perf_counter(), task.request
         engine = self.opened_engine(request)
         engine.notify = say
@@ -184,11 +200,7 @@ class Worker:
         data = pipeline.joined(shown, sound, speech, speech.mono_16k(), notes)
         plan = timed_plan(engine, data, request.settings)
         meter = meter_of(report, bool(plan))
-        made = rendered(request, engine, data, plan, started, backdrop_of(request), say, meter, job=task.key)
-        flush_to_disk(request.output)
-        size, digest = os.path.getsize(request.output), digest_of(request.output)
-        facts = {name: made[name] for name in ("frames", "duration_s", "seconds", "peak_memory_mb", "notes")}
-        return {"status": "done", "bytes": size, "sha256": digest, **facts}
+        return rendered(request, engine, data, plan, started, backdrop_of(request), say, meter, job=task.key)
 
 
 def of_picture(settings: PrepareSettings) -> PrepareSettings:

@@ -27,7 +27,7 @@ def add_parser(commands) -> None:
     batch.set_defaults(refuse=batch.error, frames=None)
     add = batch.add_argument
     add("source", nargs="+", metavar="SOURCE", help="list, or pictures and recordings")
-    add("--out", required=True, metavar="DIR", help="folder for the videos")
+    add("--out", required=True, metavar="DIR", help="folder for the videos, or s3://BUCKET/FOLDER")
     add("--state", metavar="DIR", help="folder for journal, logs and report (sonic-batch in the folder for the videos)")
     add("--root", metavar="DIR", help="folder that no input of a list may be outside of (the list's own)")
     add("--workers", type=int, metavar="N", help="processes (one a graphics card, else one for two processors)")
@@ -53,6 +53,11 @@ def add_parser(commands) -> None:
         choices=GATES,
         default="stop",
         help="what a portrait that the quality gate rejects is: a bad row, a warning, or not judged (stop)",
+    )
+    add(
+        "--require-consent",
+        action="store_true",
+        help="rows without a consent cannot be used (column consent, --consent)",
     )
     add("--check-only", action="store_true", help="check all inputs, print the table, and stop")
     add(

@@ -92,7 +92,7 @@ def runner(name: str):
         elif name == "sign":
             from .sign import run as chosen
         elif name == "batch":
-            from .batch import run as chosen
+            from .batch_start import run as chosen
         elif name == "doctor":
             from .doctor import run as chosen
         else:

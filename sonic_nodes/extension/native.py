@@ -7,12 +7,19 @@ from . import events
 from .loading import load
 from .precision import ExactFloat32
 
-__all__ = ["_sonic", "call"]
+__all__ = ["_sonic", "begin_process", "call"]
 
 torch, _sonic, _OPERATORS = load()
 _sonic.provide_events(events.record, events.query)
 _sonic.provide_streams(events.new_stream, events.enter, events.leave, events.hold)
-_LOADED_IN = os.getpid()
+_threads_of = {"process": os.getpid()}
+
+
+def begin_process() -> None:
+    """For a child forked from a process that had loaded the extension and computed nothing: it lost no threads, and may
+    start its own."""
+    _threads_of["process"] = os.getpid()
+    _sonic.begin_process()
 
 
 def call(name: str, tensors, names="", numbers=()):
@@ -24,7 +31,7 @@ def call(name: str, tensors, names="", numbers=()):
     An operator reports its failure to run_operator, not to libtorch (csrc/torch/operator_outcome.h). Called as
     torch.ops.NAMESPACE.NAME, a failed one returns an empty list, and _sonic.operator_failure() says why.
     """
-    if os.getpid() != _LOADED_IN and torch.get_num_threads() > 1:
+    if os.getpid() != _threads_of["process"] and torch.get_num_threads() > 1:
         torch.set_num_threads(1)  # a forked child has no OpenMP threads and would wait for them forever
     try:
         with torch.inference_mode(), ExactFloat32(torch):

@@ -76,6 +76,10 @@ class Response(http.client.HTTPResponse):
         length = self.stated_length()
         return self._to_the_end(most, check) if length is None else self._exactly(length, most, check)
 
+    def has_end(self) -> bool:
+        """Whether the response says where its body ends; another ends with the connection, even one that breaks off."""
+        return bool(self.headers.get_all("Transfer-Encoding")) or self.stated_length() is not None
+
     def stated_length(self) -> int | None:
         """That of the header Content-Length, None where there is none."""
         lengths = {value.strip() for value in self.headers.get_all("Content-Length", [])}

@@ -311,7 +311,7 @@ def sampling(
     latent_frames: int,
     steps: int,
     branches: int,
-    shortcuts: Shortcuts = Shortcuts(),  # noqa: B008: it is frozen
+    shortcuts: Shortcuts = Shortcuts(),  # noqa: B008 (it is frozen)
 ) -> Cost:
     """The whole loop. Besides one window's memory, the clip's latents are held twice, before and after a step, and the
     deep features of all its frames where steps share them."""

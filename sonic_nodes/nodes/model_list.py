@@ -145,7 +145,7 @@ def listing() -> dict:
     headline = models.headline(found)
     return {
         "headline": headline,
-        "terms": files.TERMS.replace("\n", " "),
+        "terms": files.TERMS,
         "text": "\n".join([headline, *map(": ".join, states), f"Searched in: {places}."]),
         "files": [entry(item, *state) for item, state in zip(found, states, strict=True)],
         "downloads": downloads.states(),

@@ -7,6 +7,7 @@ import { inPageLanguage, pageLanguage } from "./language.js";
 const FILES = "/sonic-talking-portrait/model-files"; // sonic_nodes/nodes/model_list.py
 const DOWNLOADS = "/sonic-talking-portrait/model-downloads";
 const WIDGET = "sonic_model_files";
+const LEAST_PX = 320; // width of a node with the list
 const POLL_MS = 500;
 const PATIENCE_MS = 3000; // for the list, before a workflow opens
 const ACTIVE = new Set(["waiting", "running"]);
@@ -88,6 +89,12 @@ class Panel {
     return (this.inner.offsetHeight || 260) + 24;
   }
 
+  // The list is longer than the room below the node in a template: it lies over the next nodes, not under them.
+  show() {
+    app.canvas.bringToFront?.(this.node);
+    return this.refresh();
+  }
+
   async refresh() {
     try {
       this.list = await ask(FILES);
@@ -140,7 +147,7 @@ class Panel {
     this.table.replaceChildren(this.head, ...this.list.files.map((file) => this.row(file)));
     this.drawConfirm();
     if (focused) this.buttons.get(focused)?.focus();
-    this.node.setSize([Math.max(this.node.size[0], this.node.computeSize()[0], 420), this.node.size[1]]);
+    this.node.setSize([Math.max(this.node.size[0], this.node.computeSize()[0], LEAST_PX), this.node.size[1]]);
     this.fit();
   }
 
@@ -213,10 +220,11 @@ const STYLE = `
   color: var(--input-text, #ddd); background: var(--comfy-input-bg, #222); }
 .sonic-models p { margin: 0 0 6px; }
 .sonic-models table { width: 100%; border-collapse: collapse; text-align: left; }
-.sonic-models th, .sonic-models td { padding: 2px 4px; vertical-align: top; font-weight: normal; }
+.sonic-models th, .sonic-models td { padding: 2px 3px; vertical-align: top; font-weight: normal; }
+.sonic-models tbody th { overflow-wrap: anywhere; }
 .sonic-models tbody { border-top: 1px solid var(--border-color, #444); }
 .sonic-models thead th { opacity: .8; }
-.sonic-models td:nth-child(2) { white-space: nowrap; }
+.sonic-models td:nth-child(n+2) { white-space: nowrap; }
 .sonic-models a { color: inherit; text-decoration: underline; }
 .sonic-models .sonic-small { opacity: .8; font-size: 10px; line-height: 13px; overflow-wrap: anywhere; }
 .sonic-models progress { width: 100%; height: 8px; }
@@ -235,7 +243,7 @@ function addStyle() {
 // The button of the Sonic Loader: the list of files, also before the first run.
 export function addModelFiles(node) {
   addStyle();
-  const open = () => (node.sonicModelFiles ??= new Panel(node)).refresh();
+  const open = () => (node.sonicModelFiles ??= new Panel(node)).show();
   const button = node.addWidget("button", words().check, null, open);
   button.serialize = false; // the workflow file keeps the values of the other widgets in their places
   // Downloads go on while the page is reloaded.

@@ -56,8 +56,35 @@ export function resultsLabel(node) {
   return `${node.title ?? ""}${t.colon}${t.results}`;
 }
 
-// The results of the newest run of this workflow, for each node whose values are still those of that run: nodes of the
-// types in `restored`, in a graph that has one of `ours`.
+// Whether a node is as it was when the run was saved, and so is everything before it: its results would be the same.
+// Templates of one id, and copies of one workflow, differ in what they load.
+function comparer(then, now) {
+  const index = (graph) => ({
+    nodes: new Map(graph.nodes.map((node) => [String(node.id), node])),
+    links: new Map(graph.links.map((link) => (Array.isArray(link)
+      ? [link[0], { node: String(link[1]), slot: link[2] }]
+      : [link.id, { node: String(link.origin_id), slot: link.origin_slot }]))),
+  });
+  const one = index(then), other = index(now), known = new Map();
+  const sources = (graph, node) => (node.inputs ?? []).filter((input) => input.link != null)
+    .map((input) => [input.name, graph.links.get(input.link)]);
+  const compare = (id) => {
+    const before = one.nodes.get(id), after = other.nodes.get(id);
+    if (!before || before.type !== after?.type) return false;
+    if (JSON.stringify(before.widgets_values) !== JSON.stringify(after.widgets_values)) return false;
+    const linked = sources(one, before);
+    return JSON.stringify(linked) === JSON.stringify(sources(other, after)) &&
+      linked.every(([, source]) => source && isUnchanged(source.node));
+  };
+  const isUnchanged = (id) => {
+    if (!known.has(id)) known.set(id, compare(id));
+    return known.get(id);
+  };
+  return isUnchanged;
+}
+
+// The results of the newest run of this workflow, for each node that would give them again: nodes of the types in
+// `restored`, in a graph that has one of `ours`.
 export async function restoreResults(ours, restored) {
   const id = app.graph?.id;
   const typeOf = (node) => node.comfyClass ?? node.type;
@@ -66,11 +93,11 @@ export async function restoreResults(ours, restored) {
   const history = await api.fetchApi(`/history?max_items=${RUNS}`).then((answer) => answer.json()).catch(() => ({}));
   for (const run of Object.values(history).reverse()) {
     const saved = run?.prompt?.[3]?.extra_pnginfo?.workflow;
-    if (saved?.id !== id) continue;
+    if (saved?.id !== id || !Array.isArray(saved.links)) continue;
+    const isUnchanged = comparer(saved, JSON.parse(JSON.stringify(app.graph.serialize())));
     for (const node of nodes) {
-      const output = run.outputs?.[node.id], then = saved.nodes?.find((each) => String(each.id) === String(node.id));
-      if (!output || then?.type !== node.type) continue;
-      if (JSON.stringify(then.widgets_values) !== JSON.stringify(node.serialize().widgets_values)) continue;
+      const output = run.outputs?.[node.id];
+      if (!output || !isUnchanged(String(node.id))) continue;
       if (app.nodeOutputs) app.nodeOutputs[String(node.id)] = output;
       node.onExecuted?.(output);
     }

@@ -1,17 +1,21 @@
 // Shows notes ("2 faces: the largest was chosen") and figures of a node's last run below its widgets, and repairs the
 // values of Load Image in older workflow files. Tells the server the page's language, in which it then writes notes and
-// errors (sonic_nodes/nodes/language.py). models.js has the list of the model's files.
+// errors (sonic_nodes/nodes/language.py). choices.js has the choices, models.js the list of the model's files.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { labelChoices, loadChoices } from "./choices.js";
 import { pageLanguage } from "./language.js";
 import { addModelFiles, dropPresentModels } from "./models.js";
 import { figures, restoreResults, resultsLabel } from "./results.js";
 
 const NODES = new Set([
   "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate",
-  "SonicMotionSmooth", "SonicLatentDecoder", "SonicInspect", "SONICTLoader", "SONICSampler",
+  "SonicMotionSmooth", "SonicLatentDecoder", "SonicPasteBack", "SonicBackground", "SonicInspect", "SONICTLoader",
+  "SONICSampler",
 ]);
+const WITH_CHOICES = new Set([...NODES, "SonicVisibleLabel"]);
 const RESTORED = new Set([...NODES, "SaveVideo"]);
+const REPORT_PX = 400; // width of a new Inspect, whose report has long lines
 const NOTES_WIDGET = "sonic_notes";
 const PROGRESS_WIDGET = "$$node-text-preview"; // the page's own widget for text while a node runs
 const REGISTERED = Symbol.for("sonic-talking-portrait.notes"); // two copies of the pack may serve this file
@@ -51,7 +55,8 @@ function makeNotesWidget(node) {
   const element = document.createElement("div");
   element.style.cssText =
     `box-sizing:border-box;padding:5px 8px;font-size:11px;line-height:${LINE_PX}px;white-space:pre-wrap;` +
-    "overflow:auto;color:var(--input-text,#ddd);background:var(--comfy-input-bg,#222);border-radius:4px;";
+    "overflow:auto;overflow-wrap:anywhere;border-radius:4px;" +
+    "color:var(--input-text,#ddd);background:var(--comfy-input-bg,#222);";
   const text = document.createElement("div"), above = document.createElement("div");
   element.setAttribute("role", "group");
   element.setAttribute("aria-label", resultsLabel(node));
@@ -116,6 +121,11 @@ if (!window[REGISTERED]) {
     name: "SonicTalkingPortrait.Notes",
     beforeConfigureGraph: dropPresentModels,
     afterConfigureGraph: () => restoreResults(NODES, RESTORED),
+    init: loadChoices,
+    nodeCreated(node) {
+      if (WITH_CHOICES.has(node.comfyClass)) labelChoices(node);
+      if (node.comfyClass === "SonicInspect") node.setSize([Math.max(node.size[0], REPORT_PX), node.size[1]]);
+    },
     setup() {
       // The server's first status brings this page's id, and a restarted server has forgotten it.
       api.addEventListener("status", tellLanguage);

@@ -8,6 +8,7 @@ import pytest
 from sonic_nodes.batch.journal import Journal
 from sonic_nodes.batch.pool import MAX_FAILED_STARTS, ProcessPool
 from sonic_nodes.batch.runner import INPUT, MEMORY, PROGRAM, WORKER, Job, Listener, answers, run_jobs
+from sonic_nodes.batch.template import Template, is_possible
 from sonic_nodes.errors import ResourceError
 from tests.tools.batch_worker import Fake
 
@@ -20,9 +21,13 @@ class Record(Listener):
         self.states.append((job.number, job.state))
 
 
-@pytest.fixture
-def pool(tmp_path):
-    made = ProcessPool(Fake, ["a", "b"], str(tmp_path / "worker-{}.log"))
+FORKED = pytest.param("forked", marks=pytest.mark.skipif(not is_possible(), reason="workers are forked on Linux alone"))
+
+
+@pytest.fixture(params=["spawned", FORKED])
+def pool(request, tmp_path):
+    template = Template("tests.tools.batch_worker") if request.param == "forked" else None
+    made = ProcessPool(Fake, ["a", "b"], str(tmp_path / "worker-{}.log"), template)
     yield made
     made.kill()
 
@@ -53,11 +58,17 @@ def test_without_retries_a_death_is_final(tmp_path, pool):
     assert [job.state for job in jobs] == ["failed", "done"] and tries == [1, 1]
 
 
+def ready_ids(pool) -> dict[int, int]:
+    """{worker: id of its process} when all of them are ready."""
+    found: dict[int, int] = {}
+    while len(found) < len(pool):
+        found |= {event.worker: event.value for event in pool.wait(1.0) if event.kind == "ready"}
+    return found
+
+
 @pytest.mark.posix("signals of POSIX")
 def test_an_idle_worker_that_is_killed_is_replaced(tmp_path, pool):
-    while len(pool.idle) < 2:
-        pool.wait(1.0)
-    os.kill(pool._workers[0].process.pid, signal.SIGKILL)
+    os.kill(ready_ids(pool)[0], signal.SIGKILL)
     jobs, _, _ = run(tmp_path, pool, ["fine"] * 6)
     assert {job.state for job in jobs} == {"done"}
 

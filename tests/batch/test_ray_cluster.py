@@ -5,15 +5,18 @@ import json
 import os
 import pickle
 from collections import Counter, deque
+from dataclasses import replace
 
 import pytest
 
 from sonic_nodes.batch import parcel, ray_cluster
 from sonic_nodes.batch.journal import Journal
-from sonic_nodes.batch.parcel import Content, Store
+from sonic_nodes.batch.parcel import Content
+from sonic_nodes.batch.parcel import Store as InputStore
 from sonic_nodes.batch.ray_cluster import Cluster, Needs, reason
 from sonic_nodes.batch.ray_pool import RayPool
 from sonic_nodes.batch.runner import DISK, INPUT, MEMORY, OUTPUT, PROGRAM, WORKER, Job, Listener, answers, run_jobs
+from sonic_nodes.errors import OutputError
 from tests.tools import remote_worker
 from tests.tools.remote_worker import Task, parcel_of, placed
 from tests.tools.stand_in_ray import Ray
@@ -312,6 +315,46 @@ def test_what_is_not_what_was_made_takes_no_name(tmp_path, fault):
     assert not list(tmp_path.glob(".sonic-*"))
 
 
+class Store:
+    """An Upload: the video goes into a dict."""
+
+    def __init__(self, output, kept, error=None):
+        self.output, self.kept, self.error = output, kept, error
+
+    def left(self):
+        return (
+            {"frames": 7, **dict.fromkeys(("seconds", "duration_s", "notes"), 0)}
+            if os.path.exists(self.output)
+            else None
+        )
+
+    def send(self):
+        if self.error:
+            raise self.error
+        with open(self.output, "rb") as file:
+            self.kept[os.path.basename(self.output)] = file.read()
+        os.unlink(self.output)
+        return {"etag": "e"}
+
+
+def test_videos_go_to_a_store_from_here_alone(tmp_path):
+    """One that an earlier run has left is sent, and not made again; one that cannot be sent stays."""
+    ray, kept, worked = Ray({"CPU": 4}), {}, []
+    pool = DirectPool(ray, Needs(2, False))
+    ray.before = lambda actor, name: worked.append(name) if name == "work" else None
+    jobs = jobs_of(tmp_path, ["video"] * 4)
+    errors = {jobs[2].path: OutputError("Give the rights to write.")}
+    pool.parcel_of = lambda task: replace(parcel_of(task), upload=Store(task.output, kept, errors.get(task.output)))
+    with open(jobs[1].path, "wb") as file:
+        file.write(b"left")
+    with Journal(tmp_path) as journal:
+        run_jobs(jobs, pool, journal, 2, Listener())
+    assert [job.state for job in jobs] == ["done", "done", "failed", "done"]
+    assert sorted(kept) == ["0.mp4", "1.mp4", "3.mp4"] and kept["1.mp4"] == b"left" and len(worked) == 3
+    assert jobs[2].result["kind"] == OUTPUT and os.path.exists(jobs[2].path)
+    assert jobs[0].result["upload"] == {"etag": "e"} and jobs[1].result["frames"] == 7
+
+
 def test_an_input_that_is_gone_is_the_fault_of_its_row(tmp_path):
     pool = DirectPool(Ray({"CPU": 2}), Needs(2, False))
     jobs = jobs_of(tmp_path, ["video", "video"])
@@ -344,7 +387,7 @@ def test_a_log_that_cannot_be_written_is_the_disks_fault(tmp_path):
 
 
 def test_a_worker_keeps_a_bounded_number_of_bytes(tmp_path):
-    store = Store(str(tmp_path), most=1000)
+    store = InputStore(str(tmp_path), most=1000)
     digest = "a11ce"
     for number in range(5):
         data = bytes([number]) * 400

@@ -13,6 +13,8 @@ import av
 import pytest
 from PIL import Image
 
+from sonic_nodes.batch import known
+from sonic_nodes.commands import batch_checks
 from sonic_nodes.commands.cli import main
 from tests.tools.signal_matrix import environment
 
@@ -177,6 +179,53 @@ def test_a_background_is_tried_before_the_work(inputs, capsys, background, remed
     assert code == 3 and remedy in said
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """How many inputs the workers were asked about, in each start of the batch: (portraits, recordings)."""
+    counts: dict[str, list[int]] = {"portraits": [], "recordings": []}
+
+    def count(tasks, pool, title, take, real=batch_checks.asked):
+        counts.setdefault(title, []).append(len(tasks))
+        return real(tasks, pool, title, take)
+
+    monkeypatch.setattr(batch_checks, "asked", count)
+    return lambda: list(zip(counts["portraits"], counts["recordings"], strict=True))
+
+
+def test_inputs_are_checked_once_until_they_change(inputs, capsys, asked, monkeypatch):
+    monkeypatch.setattr(known, "FINE_NS", 0)  # files of a moment ago are taken as old ones
+    monkeypatch.setattr(known, "COARSE_NS", 0)
+    first = batch(inputs, capsys, "--check-only")
+    assert batch(inputs, capsys, "--check-only") == first
+    assert asked() == [(2, 4), (0, 0)]
+    page = (inputs / "out/sonic-batch/report.html").read_text("utf-8")
+    assert page.count("data:image/jpeg;base64,") == 2  # thumbnails of the first start
+    before = (inputs / "face0.png").stat()
+    Image.new("RGB", (300, 360), "grey").save(inputs / "grey.png")
+    data = (inputs / "grey.png").read_bytes()
+    (inputs / "face0.png").write_bytes(data + bytes(before.st_size - len(data)))
+    os.utime(inputs / "face0.png", ns=(before.st_atime_ns, before.st_mtime_ns))  # its size and time are the old ones
+    code, report, said = batch(inputs, capsys, "--check-only", "--skip-bad")
+    assert (code, report["bad"], report["waiting"]) == (3, 4, 4) and "no face was found" in said
+    assert batch(inputs, capsys, "--check-only")[0] == 3  # what could not be used is checked each time
+    assert asked()[2:] == [(1, 0), (1, 0)]
+
+
+def test_checks_that_somebody_edited_are_made_again(inputs, capsys, asked, monkeypatch):
+    monkeypatch.setattr(known, "FINE_NS", 0)
+    monkeypatch.setattr(known, "COARSE_NS", 0)
+    first = batch(inputs, capsys, "--check-only")
+    path = inputs / "out/sonic-batch" / known.NAME
+    records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for record, number in zip(records, range(100), strict=False):
+        record["value"] = [{"verdict": 3}, {"duration_s": "long"}, {"duration_s": float("inf")}, {"sha256": "../"}][
+            number % 4
+        ]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
+    assert batch(inputs, capsys, "--check-only") == first
+    assert asked() == [(2, 4), (2, 4)]
+
+
 def test_check_only_makes_nothing(inputs, capsys):
     code, report, said = batch(inputs, capsys, "--check-only")
     assert (code, report["waiting"], videos(inputs / "out")) == (0, 8, [])
@@ -191,17 +240,14 @@ def start(folder, workers: int = 2, *options):
 
 
 def children(process) -> list[int]:
-    """Worker processes: children of the command that are no helpers of multiprocessing."""
-    found = []
+    """Worker processes: forked by a child of the command that has loaded their libraries."""
+    parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-            command = (path.parent / "cmdline").read_bytes()
+            parents[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
         except OSError:
             continue
-        if int(fields[1]) == process.pid and b"spawn_main" in command:
-            found.append(int(path.parent.name))
-    return found
+    return sorted(pid for pid, parent in parents.items() if parents.get(parent) == process.pid)
 
 
 def wait_for(folder, event: str, count: int, process) -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from sonic_nodes.commands import batch_checks, batch_cluster
+from sonic_nodes.commands.batch_cluster import WorkerOf, checked_ray, files_of, parcel_of, placed
 from sonic_nodes.commands.batch_job import PictureTask, PlanTask, RenderTask, SoundTask
 from sonic_nodes.commands.batch_options import row_columns
-from sonic_nodes.commands.batch_cluster import WorkerOf, checked_ray, files_of, parcel_of, placed
 from sonic_nodes.commands.cli import build_parser, main
 from sonic_nodes.commands.render_options import RenderRequest
 from sonic_nodes.errors import InstallError, UsageError
@@ -59,8 +59,15 @@ def test_the_key_never_travels():
     assert parcel.finish is not None and parcel_of(RenderTask(request(), "k", "l")).finish is None
 
 
+def test_a_store_is_written_from_here():
+    task = replace(render_task(), target="s3://videos/a.mp4")
+    parcel = parcel_of(task)
+    assert pickle.loads(parcel.task).target is None
+    assert (parcel.upload.target, parcel.upload.key, parcel.upload.output) == (task.target, task.key, parcel.output)
+
+
 def test_checks_travel_with_what_they_read():
-    picture = PictureTask("/a/f.png", None, request().prepare, True)
+    picture = PictureTask("/a/f.png", None, request().prepare, True, True)
     assert parcel_of(picture).inputs == ("/a/f.png",) and parcel_of(picture).output is None
     assert placed(picture, {"/a/f.png": "/x"}, "o", "l").portrait == "/x"
     assert placed(SoundTask("/a/v.wav"), {"/a/v.wav": "/x"}, "o", "l") == SoundTask("/x")

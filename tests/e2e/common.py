@@ -1,8 +1,10 @@
 """Paths and helpers that the end-to-end tests share."""
 
+import importlib
 import shutil
 import sys
 import wave
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +33,33 @@ def server_options(comfyui, out, locale, **others):
         chromium=shutil.which("chromium") or "/usr/bin/chromium",
         locale=locale,
     )
+
+
+def load_harness(tools):
+    """comfy_e2e.py of the folder `tools`, which is in no package."""
+    sys.path.insert(0, str(tools))
+    return importlib.import_module("comfy_e2e")
+
+
+@contextmanager
+def open_page(tools, comfyui, out, locale="en", settings=None, size=None, **options):
+    """(comfy_e2e, its Page) with the pack in a server of its own, in ComfyUI's Python."""
+    from playwright.sync_api import sync_playwright
+
+    harness = load_harness(tools)
+    harness.UI_SETTINGS |= {"Comfy.Locale": locale} | (settings or {})
+    Path(out).mkdir(parents=True, exist_ok=True)
+    server = harness.Server(server_options(comfyui, out, locale, **options))
+    try:
+        server.start()
+        with sync_playwright() as playwright:
+            page = harness.Page(server, playwright, {})
+            if size:
+                page.page.set_viewport_size(size)
+            page.open()
+            yield harness, page
+    finally:
+        server.stop()
 
 
 def video_of(run):

@@ -4,7 +4,7 @@
 
 COMFYUI_PYTHON is the Python that runs ComfyUI (with websocket-client and playwright). The harness, comfy_e2e.py, is in
 ../shared/tools or $SONIC_SHARED/tools; it starts the server, presses the buttons and writes result.json, which the
-tests check.
+tests check. harness.py runs it.
 """
 
 import json
@@ -33,7 +33,9 @@ def harness(shared_dir):
         out = Path(os.environ.get("SONIC_E2E_OUT", folder)) / name
         command = [
             python,
-            str(script),
+            "-m",
+            "tests.e2e.harness",
+            str(script.parent),
             "--comfyui",
             comfyui,
             "--node-pack",
@@ -50,7 +52,7 @@ def harness(shared_dir):
             str(out),
             *options,
         ]
-        subprocess.run(command, check=False)
+        subprocess.run(command, cwd=ROOT, check=False)
         result = json.loads((out / "result.json").read_text(encoding="utf-8"))
         result["server_log"] = (out / "server.log").read_text(errors="replace")
         return result

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.e2e.common import ROOT, server_options
+from tests.e2e.common import ROOT, open_page
 
 PICTURES = ROOT / "sonic_nodes/web/docs/pictures"
 SCALE, TITLE_PX, MARGIN_PX, QUALITY = 1.0, 30, 8, 85
@@ -25,6 +25,7 @@ DRAFT_NODES = [
     "SonicMotionSmooth",
 ]
 REST_NODES = ["SonicImageGate", "SONICTLoader", "SONICSampler", "SonicCreateVideo"]
+ORIGIN_NODES = ["SonicBackground", "SonicVisibleLabel", "SonicInspect"]
 
 
 def rest():
@@ -43,11 +44,29 @@ def rest():
     return graph
 
 
+def with_origin():
+    """The draft template's API graph with the nodes of ORIGIN_NODES before Save Video."""
+    graph = json.loads((ROOT / "docs/api/draft.json").read_text("utf-8"))
+    background = {"images": graph["8"]["inputs"]["video"], "background": "green", "colour": "#00b140"}
+    label = {"text": "AI-generated", "corner": "bottom-right", "size": 0.06, "always": False, "consent": ""}
+    graph["31"] = {"class_type": "SonicBackground", "inputs": background}
+    graph["32"] = {"class_type": "SonicVisibleLabel", "inputs": label | {"video": ["31", 2]}}
+    graph["33"] = {"class_type": "SonicInspect", "inputs": {"video": ["32", 0]}}
+    graph["8"]["inputs"]["video"] = ["32", 0]
+    return graph
+
+
 def run(harness, page):
     prompt = page.queue()
     end = harness.wait_end(page.events, prompt, 400, page.server, tick=lambda ms: page.page.wait_for_timeout(50))
     assert end and end[1] == "execution_success", end
     page.page.wait_for_timeout(4000)
+
+
+def run_api_graph(harness, page, graph):
+    page.page.evaluate("async graph => { await window.app.loadApiJson(graph, 'rest'); }", graph)
+    page.page.wait_for_timeout(1500)
+    run(harness, page)
 
 
 def save(page, kind, out):
@@ -84,32 +103,19 @@ def steps(harness, page, out):
     page.load(json.loads((ROOT / "workflows/two_speakers.json").read_text("utf-8")), "two_speakers")
     run(harness, page)
     save(page, "SonicPasteBack", out)
-    page.page.evaluate("async graph => { await window.app.loadApiJson(graph, 'rest'); }", rest())
-    page.page.wait_for_timeout(1500)
-    run(harness, page)
+    run_api_graph(harness, page, with_origin())
+    for kind in ORIGIN_NODES:
+        save(page, kind, out)
+    run_api_graph(harness, page, rest())
     page.page.evaluate("() => { window.app.graph.add(LiteGraph.createNode('SONICTLoader')); }")
     for kind in REST_NODES:
         save(page, kind, out)
 
 
 def main(tools, comfyui, out):
-    sys.path.insert(0, tools)
-    import comfy_e2e as harness
-    from playwright.sync_api import sync_playwright
-
-    for folder in (Path(out), PICTURES):
-        folder.mkdir(parents=True, exist_ok=True)
-    options = server_options(comfyui, out, "en")
-    server = harness.Server(options)
-    try:
-        server.start()
-        with sync_playwright() as playwright:
-            page = harness.Page(server, playwright, {})
-            page.page.set_viewport_size({"width": 1600, "height": 1600})
-            page.open()
-            steps(harness, page, out)
-    finally:
-        server.stop()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with open_page(tools, comfyui, out, size={"width": 1600, "height": 1600}) as (harness, page):
+        steps(harness, page, out)
 
 
 if __name__ == "__main__":

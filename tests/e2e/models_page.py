@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from tests.e2e.common import ROOT, server_options
+from tests.e2e.common import ROOT, open_page
 
 RIFE_BYTES = 12_186_817
 PANEL = ".sonic-models"
@@ -98,25 +98,13 @@ def steps(page, out):
 
 
 def main(tools, comfyui, out, locale):
-    sys.path.insert(0, tools)
-    import comfy_e2e as harness
-    from playwright.sync_api import sync_playwright
-
     files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=files.serve_forever, daemon=True).start()
     os.environ |= {"HF_ENDPOINT": f"http://127.0.0.1:{files.server_port}", "no_proxy": "*"}
-    harness.UI_SETTINGS["Comfy.Locale"] = locale
-    os.makedirs(out, exist_ok=True)
-    options = server_options(comfyui, out, locale)
-    server = harness.Server(options)
     try:
-        server.start()
-        with sync_playwright() as playwright:
-            page = harness.Page(server, playwright, {})
-            page.open()
+        with open_page(tools, comfyui, out, locale) as (_, page):
             print(json.dumps(steps(page, out)))
     finally:
-        server.stop()
         files.shutdown()
 
 

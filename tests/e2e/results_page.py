@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from tests.e2e.common import ROOT, server_options
+from tests.e2e.common import ROOT, open_page
 
 NODES = ("SonicLoadImage", "SonicInference", "SonicLatentDecoder", "SonicLipSyncCalibrate", "SonicMotionSmooth")
 # What assistive technology reads of a node's results, and whether pictures and video have arrived.
@@ -96,29 +96,18 @@ def steps(page, nodes_2):
     tab.wait_for_timeout(3000)
     shown["reload"] = tab.evaluate(SHOWN, list(NODES))
     photograph(page, "reload")
+    page.load(graph("sonic_sample_portrait.jpg"), "other")  # of the same id, with another picture
+    tab.wait_for_timeout(3000)
+    shown["other"] = tab.evaluate(SHOWN, list(NODES))
     shown["console"] = page.console
     return shown
 
 
 def main(tools, comfyui, out, locale, *options):
-    sys.path.insert(0, tools)
-    import comfy_e2e as harness
-    from playwright.sync_api import sync_playwright
-
-    harness.UI_SETTINGS |= {"Comfy.Locale": locale, "Comfy.Workflow.Persist": True}
     root = options[options.index("--front-end-root") + 1] if "--front-end-root" in options else None
-    arguments = server_options(
-        comfyui, out, locale, inputs=os.path.join(out, "inputs"), server_arg=["--front-end-root", root] if root else []
-    )
-    server = harness.Server(arguments)
-    try:
-        server.start()
-        with sync_playwright() as playwright:
-            page = harness.Page(server, playwright, {})
-            page.open()
-            print(json.dumps(steps(page, "--nodes-2" in options)))
-    finally:
-        server.stop()
+    arguments = {"inputs": os.path.join(out, "inputs"), "server_arg": ["--front-end-root", root] if root else []}
+    with open_page(tools, comfyui, out, locale, {"Comfy.Workflow.Persist": True}, **arguments) as (_, page):
+        print(json.dumps(steps(page, "--nodes-2" in options)))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ NODES = [
     "SonicMotionSmooth",
     "SonicBackground",
     "SonicCreateVideo",
+    "SonicVisibleLabel",
+    "SonicInspect",
     "SONICTLoader",
     "SONICSampler",
 ]

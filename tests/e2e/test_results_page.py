@@ -66,6 +66,10 @@ def test_a_reload_shows_the_same(shown):
     assert without_layout(shown["reload"]) == without_layout(shown["run"])
 
 
+def test_another_picture_does_not_show_results_of_the_last(shown):
+    assert shown["other"] == dict.fromkeys(shown["run"])
+
+
 def test_everything_fits_into_the_nodes(shown):
     assert {kind: found["hidden"] for kind, found in shown["run"].items() if found and found["hidden"] > 4} == {}
 

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -14,6 +15,8 @@ from sonic_nodes.lipsync import fix
 from sonic_nodes.media import provenance
 from sonic_nodes.media.audio import read_sound_at
 from sonic_nodes.media.video_writer import VideoWriter
+from sonic_nodes.watermark.marker import with_watermark
+from sonic_nodes.watermark.reader import find_watermarks
 from tests.lipsync.speaking import RecordedTracker, frames, speech
 from tests.provenance.marked_clip import marked_tags, tags_in
 
@@ -113,6 +116,21 @@ def test_the_marks_are_copied(tmp_path):
     assert tags_in(target)["AIGC"] == marked_tags()["AIGC"] and tags_in(target)["title"] == marked_tags()["title"]
     with open(target, "rb") as file:
         assert provenance.xmp_packet(file) == b"<x/>"
+
+
+def test_a_corrected_clip_keeps_its_watermark(capsys, tmp_path, recorded):
+    """The frames have it still, and the label names the one that they have."""
+    tags, marker = with_watermark(marked_tags())
+    late = fix.shifted(speech(), LATE_MS)
+    late = replace(late, waveform=late.waveform[:, : 3 * late.rate])
+    source, target = tmp_path / "a.mp4", tmp_path / "out.mp4"
+    with VideoWriter(source, *frames().shape[2:0:-1], 25, late, metadata=tags) as writer:
+        writer.write(marker.apply(frames()[:75]))
+    code, result, errors = run(capsys, source, "--fix", target)
+    assert code == 0 and result["moved_ms"] < -100, errors or result
+    (found,) = find_watermarks(target)
+    assert found.payload == f"{marker.payload:08x}" == provenance.read_back(target)["watermark"]
+    assert found.pilots == pytest.approx(find_watermarks(source)[0].pilots)
 
 
 def test_further_audio_tracks_are_copied_and_reported(capsys, tmp_path, recorded):

@@ -144,13 +144,13 @@ def test_the_request_contains_the_name_and_no_local_address(get, server):
     [
         ("/missing", "^Check the address: .* answers 404"),
         ("/short", "^Check the address and the network: .* cannot be reached"),
-        ("/zipped", "^Download the picture yourself: .* compressed"),
-        ("/claims", "^Choose a smaller picture: .* more than 1 MB"),
-        ("/endless", "^Choose a smaller picture: .* more than 1 MB"),
-        ("/loop-5", "^Give the picture's final address: it is behind more than 5 redirects"),
+        ("/zipped", "^Download the file yourself: .* compressed"),
+        ("/claims", "^Choose a smaller file: .* more than 1 MB"),
+        ("/endless", "^Choose a smaller file: .* more than 1 MB"),
+        ("/loop-5", "^Give the file's final address: it is behind more than 5 redirects"),
         (
             "/to?http://other.example/a",
-            "^Give a public address, or download the picture yourself: 'other.example' is 172.16.0.1",
+            "^Give a public address, or download the file yourself: 'other.example' is 172.16.0.1",
         ),
         ("/to?file:///etc/passwd", "^Give an address that begins with http"),
         ("/to?ftp://pictures.example/a", "^Give an address that begins with http"),

@@ -151,7 +151,7 @@ LOCATIONS = (
 
 @pytest.mark.parametrize("location", LOCATIONS)
 def test_a_redirect_to_nowhere_is_one_sentence(answer, location):
-    with pytest.raises(InputError, match="^(Check the address|Give the picture's final address|Give an address)"):
+    with pytest.raises(InputError, match="^(Check the address|Give the file's final address|Give an address)"):
         answer(b"HTTP/1.1 302 Found\r\nLocation: " + location.encode() + b"\r\nContent-Length: 0\r\n\r\n")
 
 
@@ -178,7 +178,7 @@ def test_bytes_without_end_are_too_large(answer, kind, monkeypatch):
     started = time.monotonic()
     tracemalloc.start()
     try:
-        with pytest.raises(InputError, match=r"^Choose a smaller picture: .* has more than 0.0625 MB"):
+        with pytest.raises(InputError, match=r"^Choose a smaller file: .* has more than 0.0625 MB"):
             answer(endless(*ENDLESS[kind]))
         assert tracemalloc.get_traced_memory()[1] < 16 * LIMIT
     finally:
@@ -202,7 +202,7 @@ def test_bytes_that_come_one_by_one_end_in_time(answer, start):
 
 @pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"br", b"identity, gzip", b"GZIP", b"x-unknown"])
 def test_compressed_content_is_not_unpacked(answer, coding):
-    with pytest.raises(InputError, match="^Download the picture yourself: .* compressed"):
+    with pytest.raises(InputError, match="^Download the file yourself: .* compressed"):
         answer(OK + b"Content-Encoding: " + coding + b"\r\nContent-Length: 3\r\n\r\nabc")
     two = OK + b"Content-Encoding: identity\r\nContent-Encoding: " + coding + b"\r\nContent-Length: 3\r\n\r\nabc"
     with pytest.raises(InputError, match="compressed"):

@@ -3,8 +3,10 @@
 import asyncio
 import importlib.metadata
 import importlib.util
+import inspect
 import json
 import logging
+import re
 import shutil
 import struct
 import sys
@@ -191,3 +193,9 @@ def test_an_unwritable_input_folder_only_warns(extension, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         extension.copy_samples(tmp_path / "absent")
     assert "Choose your own picture and recording" in caplog.text
+
+
+def test_the_page_shows_the_notes_of_every_node_that_has_some(nodes):
+    script = (ROOT / "sonic_nodes/web/sonic.js").read_text("utf-8")
+    shown = set(re.findall(r'"(\w+)"', re.search(r"const NODES = new Set\(\[(.*?)\]\);", script, re.DOTALL)[1]))
+    assert shown == {name for name, node in nodes.items() if "ui=" in inspect.getsource(node)}

@@ -50,8 +50,6 @@ TERMS = {
         "upload": "input 文件夹里的文件",
     },
 }
-# Not photographed yet (tests/e2e/help_pictures.py).
-WITHOUT_PICTURE = {"SonicBackground", "SonicInspect", "SonicVisibleLabel"}
 UNLIMITED = 1e9  # a larger maximum of a FLOAT is written as "or more"
 
 
@@ -169,8 +167,8 @@ def test_the_first_page_asks_for_consent_and_a_label(language, words):
 
 
 def test_each_page_ends_with_the_picture_of_its_node(schemas):
-    """From the folder `docs`, in every language: there ComfyUI looks for it."""
-    shown = {node: f"pictures/{node}.jpg" for node in schemas if node not in WITHOUT_PICTURE}
+    """From the folder `docs`, in every language: there ComfyUI looks for it (tests/e2e/help_pictures.py)."""
+    shown = {node: f"pictures/{node}.jpg" for node in schemas}
     for node, picture in shown.items():
         for language in SECTIONS:
             last = page(node, language).read_text("utf-8").rstrip().split("\n\n")[-1]
@@ -179,12 +177,27 @@ def test_each_page_ends_with_the_picture_of_its_node(schemas):
     assert {f"pictures/{file.name}" for file in (ROOT / "sonic_nodes/web/docs/pictures").iterdir()} == {*shown.values()}
 
 
+CODE_CHARACTERS, WORD_CHARACTERS = 22, 23  # 192 pixels, the panel at its narrowest
+
+
+def test_no_word_is_wider_than_the_help_panel(schemas):
+    for node in schemas:
+        for language in SECTIONS:
+            text = re.sub(r"\]\([^)]*\)", "]", page(node, language).read_text("utf-8"))
+            code = [word for span in re.findall(r"`([^`]+)`", text) for word in re.split(r"\s|(?<=-)", span)]
+            words = re.split(r"\s|(?<=-)|[\u2e80-\uffef]", re.sub("`[^`]+`", "", text))
+            assert [word for word in code if len(word) > CODE_CHARACTERS] == [], (node, language)
+            assert [word for word in words if len(word) > WORD_CHARACTERS] == [], (node, language)
+            assert "\n|" not in text, "a table is wider"
+
+
 def test_quoted_errors_exist(schemas):
     source = "".join(path.read_text("utf-8") for path in (ROOT / "sonic_nodes").rglob("*.py"))
     chinese = "".join(json.loads((ROOT / "locales/zh/messages.json").read_text("utf-8"))["messages"].values())
     for node in schemas:
         english = re.findall(r'^- \*\*"(.+)"\*\*', page(node, "en").read_text("utf-8"), re.MULTILINE)
         quoted = re.findall(r"^- \*\*“([^…”]+)”\*\*", page(node, "zh").read_text("utf-8"), re.MULTILINE)
+        assert len(english) == len(quoted), node
         assert [error for error in english if error not in source] == []
         assert [error for error in quoted if error not in chinese] == []
 

@@ -2,6 +2,7 @@
 appended to a node, never changed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -239,12 +240,27 @@ def test_the_chinese_translation_covers_the_schemas_exactly(schemas):
         assert entry["display_name"] and all(texts), name
 
 
+# Names of formats stay as they are, and so do those of the user's files, of which there are none here.
+UNTRANSLATED = {"fp16", "bf16", "fp32"}
+
+
+def test_every_choice_has_a_chinese_label(schemas):
+    """ComfyUI ignores `options`; web/choices.js shows them."""
+    chinese = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
+    for name, schema in schemas.items():
+        for slot in schema.inputs:
+            choices = slot.options if slot.io_type == "COMBO" and not slot.upload else []
+            labels = chinese[name]["inputs"][slot.id].get("options", {})
+            assert list(labels) == [choice for choice in choices if choice not in UNTRANSLATED], (name, slot.id)
+            assert len(set(labels.values())) == len(labels) and not re.search("[A-Za-z]", "".join(labels.values()))
+
+
 def widget_values(schema, values):
     """The values that the page stores for a node's widgets, by input id: in schema order, with the page's own values in
     between."""
     ids = []
     for slot in schema.inputs:
-        if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO"):
+        if slot.io_type in ("INT", "FLOAT", "BOOLEAN", "COMBO", "STRING"):
             ids.append(slot.id)
             if slot.control_after_generate:
                 ids.append("control_after_generate")
@@ -254,7 +270,7 @@ def widget_values(schema, values):
     return dict(zip(ids, values, strict=True))
 
 
-TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip"]
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip", "presenter"]
 
 
 @pytest.fixture(scope="session", params=TEMPLATES)
@@ -339,6 +355,12 @@ def test_template_nodes_do_not_overlap(template):
         for b in boxes[i + 1 :]:
             apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
             assert apart, (a[4], b[4])
+
+
+def test_each_template_has_an_id_of_its_own():
+    """By which the page finds the results of its last run again (web/results.js)."""
+    ids = [json.loads(path.read_text("utf-8"))["id"] for path in (ROOT / "workflows").glob("*.json")]
+    assert len(set(ids)) == len(ids) > 1 and not any(re.fullmatch("[0-]+", each) for each in ids)
 
 
 def test_each_template_has_a_thumbnail():

@@ -49,9 +49,9 @@ def test_the_route_is_added_once_to_comfyuis_server(extension, model_list, monke
     fake = ModuleType("aiohttp")
     fake.web = SimpleNamespace(json_response=lambda content, status: json.dumps(content))
     monkeypatch.setitem(sys.modules, "aiohttp", fake)
-    assert json.loads(asyncio.run(added[model_list.ROUTE](asked)))["text"].startswith(
-        "Sonic 模型的 6 个文件中有 0 个。"
-    )
+    chinese = json.loads(asyncio.run(added[model_list.ROUTE](asked)))
+    assert chinese["text"].startswith("Sonic 模型的 6 个文件中有 0 个。")
+    assert chinese["terms"].startswith("权重不是本程序的一部分") and " the " not in chinese["terms"]
     asked.query.clear()
     assert json.loads(asyncio.run(added[model_list.ROUTE](asked)))["text"].startswith("0 of 6 files")
 

@@ -32,7 +32,7 @@ def write_marked(path, marks=None, frames=10, **options):
 def by_exiftool(path):
     """{"group:tag": value}; skips where Debian's libimage-exiftool-perl is not installed."""
     if not shutil.which("exiftool"):
-        pytest.skip("exiftool is not installed")
+        pytest.skip("exiftool is not installed (Debian: apt-get install libimage-exiftool-perl)")
     found = subprocess.run(["exiftool", "-j", "-G1", str(path)], capture_output=True, text=True, check=True)
     return json.loads(found.stdout)[0]
 
@@ -40,7 +40,7 @@ def by_exiftool(path):
 def by_ffprobe(path):
     """The tags; skips where FFmpeg's programs are not installed."""
     if not shutil.which("ffprobe"):
-        pytest.skip("ffprobe is not installed")
+        pytest.skip("ffprobe is not installed (Debian: apt-get install ffmpeg)")
     command = ["ffprobe", "-v", "error", "-show_format", "-of", "json", str(path)]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(found.stdout)["format"]["tags"]

@@ -25,3 +25,25 @@ class Fake:
             return {"status": "failed", "kind": MEMORY if what == "memory once" else what, "error": what}
         time.sleep(0.02)
         return {"status": "done", **dict.fromkeys(("bytes", "sha256", "seconds", "duration_s", "frames", "notes"))}
+
+
+class Threaded:
+    """Says how many threads C and libtorch may use, and computes on them."""
+
+    def __init__(self, slot):
+        import torch
+
+        from sonic_nodes.extension import native
+
+        native.begin_process()
+        torch.set_num_threads(slot)
+        self.torch, self.native = torch, native
+
+    def __call__(self, task, report):
+        product = self.torch.ones(512, 512) @ self.torch.ones(512, 512)
+        return {
+            "pid": os.getpid(),
+            "c": self.native._sonic.build_info()["threads"],
+            "libtorch": self.torch.get_num_threads(),
+            "sum": float(product.sum()),
+        }

@@ -65,10 +65,7 @@ static complex_double complex_tanh(complex_double z)
 }
 
 /* f(z) from the hyperbolic function of i z. */
-static complex_double complex_cos(complex_double z)
-{
-    return complex_cosh((complex_double){-z.im, z.re});
-}
+static complex_double complex_cos(complex_double z) { return complex_cosh((complex_double){-z.im, z.re}); }
 
 static complex_double complex_sin(complex_double z)
 {
@@ -90,30 +87,15 @@ static complex_double complex_pow(complex_double a, complex_double b)
     return complex_exp((complex_double){b.re * size - b.im * angle, b.im * size + b.re * angle});
 }
 
-static complex_double widened(complex_float z)
-{
-    return (complex_double){z.re, z.im};
-}
+static complex_double widened(complex_float z) { return (complex_double){z.re, z.im}; }
 
-static complex_float narrowed(complex_double z)
-{
-    return (complex_float){(float)z.re, (float)z.im};
-}
+static complex_float narrowed(complex_double z) { return (complex_float){(float)z.re, (float)z.im}; }
 
 /* The names of the exports are free of the compiler's own functions: shims.py exports shim_cexp as cexp. */
 #define FUNCTION(name)                                                                                                 \
-    EXPORT complex_double shim_c##name(complex_double z)                                                               \
-    {                                                                                                                  \
-        return complex_##name(z);                                                                                      \
-    }                                                                                                                  \
-    EXPORT complex_double shim_c##name##l(complex_double z)                                                            \
-    {                                                                                                                  \
-        return complex_##name(z);                                                                                      \
-    }                                                                                                                  \
-    EXPORT complex_float shim_c##name##f(complex_float z)                                                              \
-    {                                                                                                                  \
-        return narrowed(complex_##name(widened(z)));                                                                   \
-    }
+    EXPORT complex_double shim_c##name(complex_double z) { return complex_##name(z); }                                 \
+    EXPORT complex_double shim_c##name##l(complex_double z) { return complex_##name(z); }                              \
+    EXPORT complex_float shim_c##name##f(complex_float z) { return narrowed(complex_##name(widened(z))); }
 FUNCTION(cos)
 FUNCTION(cosh)
 FUNCTION(exp)
@@ -122,15 +104,9 @@ FUNCTION(sinh)
 FUNCTION(tan)
 FUNCTION(tanh)
 
-EXPORT complex_double shim_cpow(complex_double a, complex_double b)
-{
-    return complex_pow(a, b);
-}
+EXPORT complex_double shim_cpow(complex_double a, complex_double b) { return complex_pow(a, b); }
 
-EXPORT complex_double shim_cpowl(complex_double a, complex_double b)
-{
-    return complex_pow(a, b);
-}
+EXPORT complex_double shim_cpowl(complex_double a, complex_double b) { return complex_pow(a, b); }
 
 EXPORT complex_float shim_cpowf(complex_float a, complex_float b)
 {
@@ -138,18 +114,9 @@ EXPORT complex_float shim_cpowf(complex_float a, complex_float b)
 }
 
 #define REAL(name, expression)                                                                                         \
-    EXPORT double shim_c##name(complex_double z)                                                                       \
-    {                                                                                                                  \
-        return expression;                                                                                             \
-    }                                                                                                                  \
-    EXPORT double shim_c##name##l(complex_double z)                                                                    \
-    {                                                                                                                  \
-        return expression;                                                                                             \
-    }                                                                                                                  \
-    EXPORT float shim_c##name##f(complex_float z)                                                                      \
-    {                                                                                                                  \
-        return (float)(expression);                                                                                    \
-    }
+    EXPORT double shim_c##name(complex_double z) { return expression; }                                                \
+    EXPORT double shim_c##name##l(complex_double z) { return expression; }                                             \
+    EXPORT float shim_c##name##f(complex_float z) { return (float)(expression); }
 REAL(abs, _hypot(z.re, z.im))
 REAL(arg, atan2(z.im, z.re))
 REAL(real, z.re)
