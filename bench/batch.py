@@ -2,14 +2,15 @@
 voice; Linux only.
 
     python -m bench.batch kills [--faces 8] [--voices 25] [--seconds 2] [--workers 2] [--kills 10]
-    python -m bench.batch ray [--faces 8] [--voices 25] [--seconds 2]
+    python -m bench.batch ray [--faces 8] [--voices 25] [--seconds 2] [--cut 0]
     python -m bench.batch speed [--jobs 8] [--seconds 2]
 
 kills: a batch of faces x voices, whose workers (2 of 3 times) and parent (1 of 3) are killed at evenly spread numbers
 of finished jobs; the same command is given again after each death of the parent. It prints how many outputs there are,
 how many are whole, how many were made twice, and the wall time as a share of (sum of the jobs' seconds / workers).
 ray: the same over two nodes of a Ray cluster, of one worker each, on addresses of the loopback. Half way all processes
-of the second node are killed at once, and a third node joins.
+of the second node are killed at once, and a third node joins; with --cut S they are stopped for S seconds instead, as
+if the network were broken.
 speed: the jobs of one portrait by one worker, against as many calls of `sonic render`.
 """
 
@@ -30,7 +31,7 @@ from pathlib import Path
 import av
 from PIL import Image
 
-from tests.tools.ray_nodes import cluster
+from tests.tools.ray_nodes import Nodes, cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
@@ -125,13 +126,22 @@ def ray(options: argparse.Namespace, folder: Path) -> None:
         process = start(folder, 2, f"--ray={nodes.address}", env=nodes.environment)
         while process.poll() is None and count_done(folder) < len(pairs) // 2:
             time.sleep(POLL_S)
-        nodes.signal(1)
-        nodes.start()
+        lose(nodes, options.cut)
         code = process.wait()
         wall = time.monotonic() - started
     print_found(folder, options, len(pairs), 2, code, wall)
     attempts = sum(record["event"] == "start" for record in records(folder))
     print(f"{attempts} jobs begun; the batch said:\n{(folder / 'said.txt').read_text('utf-8')}")
+
+
+def lose(nodes: Nodes, cut_s: float) -> None:
+    if cut_s:
+        nodes.signal(1, signal.SIGSTOP)
+        time.sleep(cut_s)
+        nodes.signal(1, signal.SIGCONT)
+    else:
+        nodes.signal(1)
+        nodes.start()
 
 
 def print_found(folder: Path, options: argparse.Namespace, jobs: int, workers: int, code: int, wall: float) -> None:
@@ -163,7 +173,8 @@ def main() -> None:
     parser.add_argument("what", choices=("kills", "ray", "speed"))
     for name, value in (("faces", 8), ("voices", 25), ("workers", 2), ("kills", 10), ("jobs", 8)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    for name, value in (("seconds", 2.0), ("cut", 0.0)):
+        parser.add_argument(f"--{name}", type=float, default=value)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         {"kills": kills, "ray": ray, "speed": speed}[options.what](options, Path(folder))

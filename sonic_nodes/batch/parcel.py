@@ -127,8 +127,8 @@ class Store:
     def take(self, content: Content, offset: int, data: bytes) -> None:
         """A piece, in order. InputError when the whole is not what was announced; OSError."""
         os.makedirs(self._folder_of(content), exist_ok=True)
-        with open(self.path(content), "r+b" if offset else "wb") as file:
-            file.seek(offset)
+        with open(self.path(content), "ab") as file:
+            file.truncate(offset)
             file.write(data)
         if offset + len(data) >= content.size:
             if digest_of(self.path(content)) != content.sha256:

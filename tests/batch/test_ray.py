@@ -88,7 +88,7 @@ def test_no_cluster_is_a_sentence(inputs):
 
 
 def test_a_head_that_is_killed_is_a_sentence_and_the_same_command_goes_on(inputs):
-    with cluster(1) as first:
+    with cluster(1, patience_s=5) as first:
         process = start(inputs, first)
         wait_for(inputs, "done", 2, process)
         first.signal(0)

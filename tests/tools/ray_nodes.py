@@ -22,20 +22,20 @@ START_S = 90.0
 STORE_BYTES = 80 << 20  # of objects that travel; Ray asks for 75 MB
 
 
-def environment(token: str) -> dict[str, str]:
+def environment(token: str, patience_s: int) -> dict[str, str]:
     ours = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
-    # a head that is gone is given up after 5 s, and not after 60
-    ours |= {"RAY_gcs_rpc_server_reconnect_timeout_s": "5", "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive"}
-    return os.environ | ours
+    ours |= {"RAY_gcs_rpc_server_reconnect_timeout_s": str(patience_s), "PYTHONPATH": str(ROOT)}
+    return os.environ | ours | {"OMP_WAIT_POLICY": "passive"}
 
 
 class Nodes:
-    """The first node is the head. `address` is what --ray takes, `environment` what a command needs."""
+    """The first node is the head. `address` is what --ray takes, `environment` what a command needs. patience_s: after
+    which a head that does not answer is given up; 60 is Ray's own."""
 
-    def __init__(self, cpus: int = 1, port: int | None = None):
-        self.cpus, self.port = cpus, port or free_port()
+    def __init__(self, cpus: int = 1, patience_s: int = 60):
+        self.cpus, self.port = cpus, free_port()
         self.folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # the names of its sockets may have 107 bytes
-        self.environment = environment(secrets.token_hex(32))
+        self.environment = environment(secrets.token_hex(32), patience_s)
         self.nodes: list[subprocess.Popen] = []
 
     @property
@@ -96,8 +96,8 @@ class Nodes:
 
 
 @contextmanager
-def cluster(count: int, cpus: int = 1) -> Iterator[Nodes]:
-    found = Nodes(cpus)
+def cluster(count: int, cpus: int = 1, patience_s: int = 60) -> Iterator[Nodes]:
+    found = Nodes(cpus, patience_s)
     try:
         for _ in range(count):
             found.start()
