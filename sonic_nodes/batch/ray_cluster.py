@@ -17,7 +17,7 @@ from .. import __version__
 from ..errors import OutputError, SonicError
 from ..media.files import unwritable
 from .parcel import Contents, Lost, Parcel, fetched, is_full, of_file, pieces, refused
-from .ray_worker import RayWorker
+from .ray_worker import Answer, RayWorker
 from .runner import DISK, INPUT, MEMORY, OUTPUT
 
 NODES_S = 2.0  # between two looks at the nodes
@@ -221,34 +221,44 @@ class Cluster:
         if left:
             return {"status": "done", **of_file(parcel.output), **left}
         contents = {path: self.contents.of(path) for path in parcel.inputs}
-        result = yield from self.sent(worker, contents)
-        if not result:
-            result, log = yield worker.actor.work.remote(parcel.task, contents)
-            append(parcel.log, log)
-        return (yield from self.taken(worker, parcel, result))
+        answer = yield worker.actor.work.remote(parcel.task, contents)
+        if answer.missing:
+            problem = yield from self.sent(worker, contents, answer.missing)
+            if problem:
+                return self.refused(worker, problem)
+            answer = yield worker.actor.work.remote(parcel.task, contents)
+            if answer.missing:
+                raise Lost("its inputs are gone")
+        append(parcel.log, answer.log)
+        if answer.result.get("status") != "done":
+            return self.refused(worker, answer.result)
+        return (yield from self.taken(worker, parcel, answer))
 
-    def sent(self, worker: Worker, contents: dict):
-        """Sends what the worker has not got. Returns {}, or why the task cannot be done."""
+    def sent(self, worker: Worker, contents: dict, missing: list):
+        """Sends inputs. Returns {}, or why the task cannot be done."""
         paths = {content: path for path, content in contents.items()}
-        for content in (yield worker.actor.missing.remote(list(paths))):
+        for content in missing:
             for offset, data in pieces(paths[content], content.size):
                 problem = yield worker.actor.take.remote(content, offset, data)
                 if problem:
                     return problem
         return {}
 
-    def taken(self, worker: Worker, parcel: Parcel, result: dict):
-        """The result with the video in its place. A full disk over there is not one here: the job goes elsewhere."""
+    def refused(self, worker: Worker, result: dict) -> dict:
+        """A result without a video. A full disk over there is not one here: the job goes elsewhere."""
         if result.get("kind") == DISK:
             self.give_up(worker.node, result["error"])
             raise Lost(result["error"])
-        if result.get("status") != "done":
-            return result
-        writing = fetched(parcel, result)
+        return result
+
+    def taken(self, worker: Worker, parcel: Parcel, answer: Answer):
+        """The result with the video in its place."""
+        writing = fetched(parcel, answer.result)
         try:
-            offset = next(writing)
+            offset, data = next(writing), answer.first
             while True:
-                offset = writing.send((yield worker.actor.part.remote(offset)))
+                offset = writing.send(data)
+                data = yield worker.actor.part.remote(offset)
         except StopIteration as end:
             return end.value
         finally:

@@ -8,6 +8,7 @@ import pickle
 import socket
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import __version__
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 Make = Callable[[int], "Work"]
 # placed(task, {path at home: path here}, output, log) -> the same task with the files of this machine
 Placed = Callable[[object, dict[str, str], str, str], object]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of `work`. One call is all that a task takes whose inputs are there and whose video is small."""
+
+    missing: list[Content]
+    result: dict = field(default_factory=dict)
+    log: str = ""  # its end
+    first: bytes = b""  # piece of the video
 
 
 class RayWorker:
@@ -48,9 +59,6 @@ class RayWorker:
         self.video, self.log = (os.path.join(self.folder.path, name) for name in ("video.mp4", "log.txt"))
         return {"host": socket.gethostname(), "process": os.getpid()}
 
-    def missing(self, contents: list[Content]) -> list[Content]:
-        return self.store.missing(contents)
-
     def take(self, content: Content, offset: int, data: bytes) -> dict:
         """{}, or a result that says why the task cannot be done."""
         try:
@@ -63,15 +71,17 @@ class RayWorker:
             return refused(str(disk_full(self.store.folder, error)), DISK)
         return {}
 
-    def work(self, task: bytes, contents: dict[str, Content]) -> tuple[dict, str]:
-        """The task's result, and the end of its log."""
+    def work(self, task: bytes, contents: dict[str, Content]) -> Answer:
+        """Does the task, or says which inputs are missing. contents: {path at home: what is there}."""
         self.done = 0.0
+        if missing := self.store.missing(contents.values()):
+            return Answer(missing)
         for path in (self.video, self.log):
             if os.path.exists(path):
                 os.unlink(path)
         places = {path: self.store.path(content) for path, content in contents.items()}
         result = self.work_on(self.placed(pickle.loads(task), places, self.video, self.log), self.report)
-        return result, self.written()
+        return Answer([], result, self.written(), self.part(0) if result.get("status") == "done" else b"")
 
     def report(self, share: float) -> None:
         self.done = share

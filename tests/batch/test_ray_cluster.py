@@ -141,7 +141,8 @@ def test_an_input_goes_to_a_worker_once(tmp_path):
         job.task = Task("video", jobs[2].task.source, job.path, job.task.log)
     with Journal(tmp_path) as journal:
         run_jobs(jobs, DirectPool(ray, Needs(2, False)), journal, 2, Listener())
-    assert sent.count("take") == 2 and sent.count("work") == 3  # 1001 bytes in pieces of 1000
+    assert sent.count("take") == 2 and sent.count("work") == 4  # 1001 bytes in pieces of 1000; once it is missing
+    assert sent.count("part") == 3  # the first piece comes with the answer
 
 
 def test_only_death_and_memory_are_tried_again(tmp_path):
@@ -303,10 +304,12 @@ def test_what_is_not_what_was_made_takes_no_name(tmp_path, fault):
             actor.is_dead = True
         else:
             with open(actor.object.video, "r+b") as file:
-                file.truncate(4) if fault == "short" else file.write(b"VIDEO")
+                file.seek(-3, os.SEEK_END)
+                file.truncate() if fault == "short" else file.write(b"END")
 
     ray.before = before
-    job = run(tmp_path, pool, ["video"])[0]
+    *whole, job = run(tmp_path, pool, ["video"] * 3)
+    assert {(small.state, small.tries) for small in whole} == {("done", 1)}  # of one piece each
     if fault == "gone":
         assert (job.state, job.tries) == ("done", 2)
     else:
@@ -350,7 +353,7 @@ def test_videos_go_to_a_store_from_here_alone(tmp_path):
     with Journal(tmp_path) as journal:
         run_jobs(jobs, pool, journal, 2, Listener())
     assert [job.state for job in jobs] == ["done", "done", "failed", "done"]
-    assert sorted(kept) == ["0.mp4", "1.mp4", "3.mp4"] and kept["1.mp4"] == b"left" and len(worked) == 3
+    assert sorted(kept) == ["0.mp4", "1.mp4", "3.mp4"] and kept["1.mp4"] == b"left" and len(worked) == 6
     assert jobs[2].result["kind"] == OUTPUT and os.path.exists(jobs[2].path)
     assert jobs[0].result["upload"] == {"etag": "e"} and jobs[1].result["frames"] == 7
 
