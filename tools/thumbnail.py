@@ -5,7 +5,8 @@
 fast and high_quality show the portrait itself and the template's resolution, because the weights of the Sonic model are
 not part of this repository. The others show speaking frames of the draft engine with the template's settings:
 dub_a_clip one of the dubbed clip, presenter the whole picture before green, two_speakers while the right one speaks,
-languages a strip of each recording's, and repair_portrait the poor picture on the left and on the right the frame of
+languages a strip of each recording's, batch its three videos one behind the other, and repair_portrait the poor picture
+on the left and on the right the frame of
 PICTURE, which the template's Image Blend makes.
 """
 
@@ -29,7 +30,8 @@ BAND_PX = 96
 BARS = 64
 LABEL_PX = 64
 LABELS = {"fast": "512", "high_quality": "1024"}
-TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip", "presenter"]
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip"]
+TEMPLATES += ["presenter", "batch"]
 LANGUAGES = ["speech.wav", "speech_es.wav", "speech_zh.wav"]
 SAMPLE = ROOT / "sonic_nodes" / "assets" / "sample"
 PLAYED_COLOUR, AHEAD_COLOUR, BACKGROUND = (96, 165, 250), (82, 88, 102), (24, 26, 32)
@@ -93,6 +95,20 @@ def languages():
     return np.concatenate(strips, 1)[:, :SIDE_PX], data["audio"], played
 
 
+def batch():
+    """The speaking frame of each recording, smaller and one behind the other."""
+    portrait, card = read_picture(SAMPLE / "portrait.jpg"), Image.new("RGB", (SIDE_PX, SIDE_PX), BACKGROUND)
+    side, step = 320, (SIDE_PX - 320) // (len(LANGUAGES) - 1)
+    for number, name in enumerate(LANGUAGES):
+        data = pipeline.prepare(portrait, read_sound(SAMPLE / name), expand_ratio=0.18)
+        frame, played = speaking_frame(data)
+        small = Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS)
+        place = number * step, number * (SIDE_PX - BAND_PX - side) // (len(LANGUAGES) - 1)
+        card.paste(BACKGROUND, (place[0] - 6, place[1] - 6, place[0] + side, place[1] + side))
+        card.paste(small, place)
+    return np.asarray(card), data["audio"], played
+
+
 def repaired(picture):
     """The enlarged poor portrait up to the middle, and from there on the speaking frame of the repaired one."""
     sound = read_sound(SAMPLE / "speech.wav")
@@ -152,6 +168,7 @@ def main():
         "languages": languages,
         "dub_a_clip": dubbed,
         "presenter": presenter,
+        "batch": batch,
         "repair_portrait": lambda: repaired(options.picture),
     }
     picture, audio, played = drawn.get(options.template, lambda: one_speaker(label))()

@@ -38,22 +38,33 @@ def plain(url: str) -> str:
 
 
 def checked(url: str, column: str) -> str:
-    """The address of an input. Raises InputError."""
-    scheme = scheme_of(url)
+    """The address of an input. Raises InputError, which shows no part of an address that may hold a password."""
+    scheme, rest = scheme_of(url), url.partition("://")[2]
     if scheme not in (*BUCKETS, *WEB):
-        raise InputError(f"Give {column} as a file, or an address with s3://, gs:// or https://: it is {shown(url)}.")
-    if "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
+        raise InputError(f"Give {column} as a file, or an address with s3://, gs:// or https://: {scheme}:// is none.")
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in place or (":" in place and scheme in BUCKETS):
         raise InputError(f"Leave user name and password out of {column}: credentials are read from the environment.")
     if len(url) > MAX_URL or any(ord(character) <= 32 or ord(character) == 127 for character in url):
         raise InputError(f"Check the address in {column}: it has spaces, or more than {MAX_URL} characters.")
-    if scheme in BUCKETS:
-        bucket, _, name = url.partition("://")[2].partition("/")
-        if not BUCKET_NAME.fullmatch(bucket) or not name or name.endswith("/") or not is_plain_key(name):
-            raise InputError(
-                f"Write the address in {column} as {scheme}://BUCKET/NAME, without ? # * :: and empty parts: "
-                f"it is {shown(url)}."
-            )
+    if scheme in WEB and not is_server(place):
+        raise InputError(f"Check the address in {column}: no name of a server follows {scheme}://.")
+    name = rest.partition("/")[2]
+    if scheme in BUCKETS and not (BUCKET_NAME.fullmatch(place) and is_plain_key(name)):
+        raise InputError(
+            f"Write the address in {column} as {scheme}://BUCKET/NAME, without ? # * :: and empty parts: "
+            f"it is {shown(url)}."
+        )
     return url
+
+
+def is_server(place: str) -> bool:
+    """Whether it is a host with or without a port, as far as urllib says."""
+    try:
+        parts = urlsplit(f"http://{place}/")
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_plain_key(name: str) -> bool:
@@ -68,11 +79,11 @@ def checked_folder(url: str) -> str:
     scheme, rest = scheme_of(url), url.partition("://")[2]
     if scheme not in BUCKETS:
         raise UsageError(
-            f"Give --out as a folder, or as s3://BUCKET/FOLDER or gs://BUCKET/FOLDER: {shown(url)} is neither."
+            f"Give --out as a folder, or as s3://BUCKET/FOLDER or gs://BUCKET/FOLDER: {scheme}:// is neither."
         )
-    if "@" in rest.partition("/")[0]:
-        raise UsageError("Leave user name and password out of --out: credentials are read from the environment.")
     bucket, _, name = rest.rstrip("/").partition("/")
+    if "@" in bucket or ":" in bucket:
+        raise UsageError("Leave user name and password out of --out: credentials are read from the environment.")
     if len(url) > MAX_URL or not BUCKET_NAME.fullmatch(bucket) or (name and not is_plain_key(name)):
         raise UsageError(f"Write --out as {scheme}://BUCKET/FOLDER: it is {shown(url)}.")
     return f"{scheme}://{bucket}" + (f"/{name}" if name else "")
@@ -123,7 +134,11 @@ class Remote:
     def shown(self, path: str) -> str | None:
         """The address of which `path` is a copy, for reports; None where it is of none."""
         source = self.inputs.get(path)
-        return None if source is None else plain(source.url)
+        if source is None or "?" not in source.url:
+            return None if source is None else plain(source.url)
+        return (
+            f"{plain(source.url)} ({os.path.basename(os.path.dirname(path))[:6]})"  # queries differ, and are not shown
+        )
 
     def require(self, *paths: str | None) -> None:
         """Raises InputError where one of the paths was not loaded."""

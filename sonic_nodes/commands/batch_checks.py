@@ -14,8 +14,9 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -42,6 +43,7 @@ from .render_options import RenderRequest, add_options
 
 MAX_SHOWN = 40  # portraits in the table
 DIGEST = re.compile("[0-9a-f]{64}")
+T = TypeVar("T")
 # Parts of a request that change no pixel, or that stand in the key by their content
 APART = ("portrait", "speech", "output", "face_mask", "frames", "plan_only")
 PLACES_OF_WEIGHTS = ("models", "unet", "checkpoint", "device", "plan")
@@ -127,7 +129,7 @@ def prepared_jobs(listing: Listing, options: argparse.Namespace, places: Places)
     """Reads the options of each row; rows with wrong ones are bad."""
     found = Prepared(places, bad=list(listing.bad), listing={row.number: row for row in listing.rows})
     parser = RowParser()
-    for row in listing.rows:
+    for row in shown(listing.rows, "rows"):
         try:
             request = request_of(row, options, parser)
             places.remote.require(request.portrait, request.speech, request.face_mask)
@@ -175,15 +177,20 @@ def checked(prepared: Prepared, pool: Pool, journal: Journal, options: argparse.
         ask_pictures(prepared, pool, options, known)
         ask_sounds(prepared, pool, known)
         digests, weights = Digests(known), weights_of(options)
-        keep(prepared, lambda entry: add_job(prepared, entry, digests, weights, journal))
+        keep(prepared, lambda entry: add_job(prepared, entry, digests, weights, journal), "files")
     estimate(prepared, pool)
     prepared.bad.sort(key=lambda bad: bad.number)
 
 
-def keep(prepared: Prepared, check: Callable[[Entry], object]) -> None:
+def shown(items: Sequence[T], title: str) -> Iterable[T]:
+    """The items, with a bar where they take longer than a second."""
+    return tqdm(items, desc=title, file=sys.stderr, disable=None, leave=False, delay=1.0)
+
+
+def keep(prepared: Prepared, check: Callable[[Entry], object], title: str = "checks") -> None:
     """Entries for which `check` raises no SonicError stay; the others are bad rows."""
     left = []
-    for entry in prepared.entries:
+    for entry in shown(prepared.entries, title):
         try:
             check(entry)
             left.append(entry)

@@ -192,9 +192,11 @@ def check_encoder():
 def check_cuda():
     import torch
 
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        return True, f"{torch.cuda.get_device_name(0)}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
+    from . import graphics_cards
+
+    text, facts = graphics_cards.examine()
+    if text:
+        return all(card["problem"] is None for card in facts["cards"]), text, facts
     return False, f"none: {why_no_cuda(torch)} (the draft engine does not need it)"
 
 
@@ -202,10 +204,9 @@ def check_kernels():
     """In float16, in which a card usually computes. Compiles them where no run has done so."""
     import torch
 
-    from ..kernels import prepare
+    from .graphics_cards import examine_kernels
 
-    reason = prepare("cuda" if torch.cuda.is_available() else "cpu", torch.float16)
-    return not reason, f"not in use: {reason}; PyTorch computes the same" if reason else "compiled and loaded"
+    return examine_kernels(torch.float16)
 
 
 def why_no_cuda(torch) -> str:

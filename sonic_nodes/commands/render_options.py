@@ -7,6 +7,7 @@ of the other engine are noticed and refused.
 from __future__ import annotations
 
 import argparse
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,8 +105,9 @@ def engine_limits(entry) -> dict[str, Limits]:
     return {name: limit for name, limit in found.items() if name not in WITHOUT_OPTION}
 
 
-def engine_names(entry) -> list[str]:
-    return [*engine_limits(entry), *(["plan_only"] if entry.has_plan else [])]
+@functools.cache  # a batch asks for each of its rows
+def engine_names(entry) -> tuple[str, ...]:
+    return (*engine_limits(entry), *(["plan_only"] if entry.has_plan else []))
 
 
 def option_of(name: str) -> str:

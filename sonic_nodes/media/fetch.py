@@ -44,7 +44,8 @@ LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
 
 UNQUOTED = "/%:@!$&'()*+,;=~-._?"  # in paths and queries, besides letters and digits (RFC 3986)
 
-USER = re.compile(r"(?<=//)[^/?#]*@")
+# A user name before the host; the second form is that of a password with a slash, which is no URL but is often written
+USER = re.compile(r"(?<=//)(?:[^/?#]*|[^/?#:]*:(?![0-9]{1,5}(?:/|$))[^?#]*)@")
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -314,6 +315,8 @@ def _checked(url: str) -> SplitResult:
         host, _ = parts.hostname, parts.port
         url.encode("utf-8")
     except ValueError as error:
+        if "@" in url:  # the error's text may have the password
+            raise InputError(f"Check the address: {shown(url)} is not one.") from None
         raise InputError(f"Check the address: {shown(url)} is not one ({str(error)[:SHOWN]}).") from None
     if parts.scheme not in PORTS:
         raise InputError(f"Give an address that begins with http:// or https://: {shown(url)} does not.")

@@ -12,12 +12,20 @@ FLOAT16_FROM, BFLOAT16_FROM = (5, 3), (8, 0)  # compute capability: CUDA C++ Pro
 
 def free_bytes(device: torch.device) -> int:
     """Of the device's memory, what its allocator holds unused included. UsageError where PyTorch cannot say."""
+    return memory_bytes(device)[0]
+
+
+def memory_bytes(device: torch.device) -> tuple[int, int]:
+    """(free, as in free_bytes; all) of the device's memory."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] + unused_bytes(torch.cuda, device)
+        free, total = torch.cuda.mem_get_info(device)
+        return free + unused_bytes(torch.cuda, device), total
     if device.type == "mps":
-        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+        total = torch.mps.recommended_max_memory()
+        return total - torch.mps.current_allocated_memory(), total
     try:
-        return torch.accelerator.get_memory_info(device)[0] + unused_bytes(torch.accelerator, device)
+        free, total = torch.accelerator.get_memory_info(device)
+        return free + unused_bytes(torch.accelerator, device), total
     except (RuntimeError, ValueError, AttributeError) as error:
         why = str(error).splitlines()[0].rstrip(".")
         raise UsageError(

@@ -26,6 +26,7 @@ from .model_files import register_folder
 from .model_list import register_route
 from .paste_back import SonicPasteBack
 from .pre_data import SonicPreData
+from .recordings import SAMPLE_FOLDER, SonicBatch
 from .smooth import SonicMotionSmooth
 from .visible_label import SonicVisibleLabel
 
@@ -45,6 +46,7 @@ NODES = [
     SonicCreateVideo,
     SonicInspect,
     SonicVisibleLabel,
+    SonicBatch,
     SonicTLoader,
     SonicTSampler,
 ]
@@ -64,6 +66,9 @@ SAMPLES = {
         "clip.mp4",
     )
 }
+
+# In the folder SAMPLE_FOLDER, for the template `batch`
+SAMPLE_RECORDINGS = {"speech.wav": "english.wav", "speech_es.wav": "spanish.wav", "speech_zh.wav": "chinese.wav"}
 
 # Set on every node class, so that a second copy of this pack can tell the first copy from another author's pack.
 COPY_MARK = "SONIC_PACK_FOLDER"
@@ -114,8 +119,11 @@ def warn_of_foreign_nodes() -> None:
 def copy_samples(folder: Path) -> None:
     """Copies the sample portrait and speech into ComfyUI's input folder, where the templates expect them. Existing
     files are not overwritten."""
-    for source, name in SAMPLES.items():
+    recordings = [(source, f"{SAMPLE_FOLDER}/{name}") for source, name in SAMPLE_RECORDINGS.items()]
+    for source, name in [*SAMPLES.items(), *recordings]:
         try:
+            if "/" in name:
+                (folder / name).parent.mkdir(exist_ok=True)
             copy_if_absent(PACK / "sonic_nodes" / "assets" / "sample" / source, folder / name)
         except OSError as error:
             log.warning(

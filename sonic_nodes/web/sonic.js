@@ -10,8 +10,8 @@ import { figures, restoreResults, resultsLabel } from "./results.js";
 
 const NODES = new Set([
   "SonicLoadImage", "SonicImageGate", "SONIC_PreData", "SonicLoader", "SonicInference", "SonicLipSyncCalibrate",
-  "SonicMotionSmooth", "SonicLatentDecoder", "SonicPasteBack", "SonicBackground", "SonicInspect", "SONICTLoader",
-  "SONICSampler",
+  "SonicMotionSmooth", "SonicLatentDecoder", "SonicPasteBack", "SonicBackground", "SonicInspect", "SonicBatch",
+  "SONICTLoader", "SONICSampler",
 ]);
 const WITH_CHOICES = new Set([...NODES, "SonicVisibleLabel"]);
 const RESTORED = new Set([...NODES, "SaveVideo"]);
@@ -145,6 +145,14 @@ if (!window[REGISTERED]) {
         nodeType.prototype.onNodeCreated = function () {
           onNodeCreated?.apply(this, arguments);
           addModelFiles(this);
+        };
+      }
+      if (nodeData.name === "SonicBatch") {
+        const onNodeCreated = nodeType.prototype.onNodeCreated;
+        nodeType.prototype.onNodeCreated = function () {
+          onNodeCreated?.apply(this, arguments);
+          const control = this.widgets?.find((other) => other.name === "control_after_generate");
+          if (control) control.value = "increment"; // the page's own first choice is a random recording
         };
       }
       if (nodeData.name !== "SonicLoadImage") return;

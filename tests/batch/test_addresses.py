@@ -42,6 +42,13 @@ def test_a_copy_has_the_name_that_the_address_has(remote, url, name):
     [
         f"s3://user:{SECRET}@bucket/a.png",
         f"https://user:{SECRET}@host.example/a.png",
+        f"s3://user:sla/{SECRET}@bucket/a.png",
+        f"https://user:sla/{SECRET}@host.example/a.png",
+        f"ftp://user:sla/{SECRET}@host/a",
+        f"https://user:{SECRET}@h\u2100st.example/",
+        "https://[::1/a.png",
+        "https://host:99999/a.png",
+        "https:///a.png",
         f"ftp://user:{SECRET}@host/a",
         f"memory://{SECRET}@a/b",
         f"file://user:{SECRET}@/etc/passwd",
@@ -94,7 +101,10 @@ def test_an_output_of_a_row_is_no_address(tmp_path):
 
 def test_a_report_shows_an_address_without_its_query(remote):
     path = remote.local(f"https://host.example/a.wav?X-Amz-Signature={SECRET}", "speech")
-    assert remote.shown(path) == "https://host.example/a.wav?..." and remote.shown("/a/b") is None
+    other = remote.local("https://host.example/a.wav?X-Amz-Signature=other", "speech")
+    assert remote.shown(path).startswith("https://host.example/a.wav?... (") and remote.shown("/a/b") is None
+    assert SECRET not in remote.shown(path) != remote.shown(other)
+    assert remote.shown(remote.local("s3://bucket/a.wav", "speech")) == "s3://bucket/a.wav"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from sonic_nodes.batch.journal import Journal
 from sonic_nodes.batch.pool import MAX_FAILED_STARTS, ProcessPool
-from sonic_nodes.batch.runner import INPUT, MEMORY, PROGRAM, WORKER, Job, Listener, answers, run_jobs
+from sonic_nodes.batch.runner import DISK, INPUT, MEMORY, PROGRAM, WORKER, Job, Listener, answers, run_jobs
 from sonic_nodes.batch.template import Template, is_possible
 from sonic_nodes.errors import ResourceError
 from tests.tools.batch_worker import Fake
@@ -64,6 +64,15 @@ def ready_ids(pool) -> dict[int, int]:
     while len(found) < len(pool):
         found |= {event.worker: event.value for event in pool.wait(1.0) if event.kind == "ready"}
     return found
+
+
+def test_a_full_disk_stops_the_batch_and_is_no_try_of_the_job(tmp_path, pool):
+    """All other jobs would fail, too; the same job is made the next time, since it is not done."""
+    with pytest.raises(ResourceError, match="^disk The same command goes on from here"):
+        run(tmp_path, pool, ["fine", DISK, *["fine"] * 40])
+    with Journal(tmp_path) as journal:
+        ends = [end["event"] for end in journal.ends.values()]
+    assert ends.count("failed") == 1 and ends.count("done") < 41 and os.path.getsize(tmp_path / "tries1") == 1
 
 
 @pytest.mark.posix("signals of POSIX")

@@ -25,7 +25,7 @@ DRAFT_NODES = [
     "SonicMotionSmooth",
 ]
 REST_NODES = ["SonicImageGate", "SONICTLoader", "SONICSampler", "SonicCreateVideo"]
-ORIGIN_NODES = ["SonicBackground", "SonicVisibleLabel", "SonicInspect"]
+ORIGIN_NODES = ["SonicBatch", "SonicBackground", "SonicVisibleLabel", "SonicInspect"]
 
 
 def rest():
@@ -45,8 +45,8 @@ def rest():
 
 
 def with_origin():
-    """The draft template's API graph with the nodes of ORIGIN_NODES before Save Video."""
-    graph = json.loads((ROOT / "docs/api/draft.json").read_text("utf-8"))
+    """The batch template's API graph with the other nodes of ORIGIN_NODES before Save Video."""
+    graph = json.loads((ROOT / "docs/api/batch.json").read_text("utf-8"))
     background = {"images": graph["8"]["inputs"]["video"], "background": "green", "colour": "#00b140"}
     label = {"text": "AI-generated", "corner": "bottom-right", "size": 0.06, "always": False, "consent": ""}
     graph["31"] = {"class_type": "SonicBackground", "inputs": background}

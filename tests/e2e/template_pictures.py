@@ -11,8 +11,8 @@ from PIL import Image
 from tests.e2e.common import ROOT
 
 PICTURES = ROOT / "docs/templates"
-CANVAS = (62, 80, 1540, 990)  # without the page's bars; the page is 1600 x 1000
-MARGIN_PX, WIDTH_PX, QUALITY = 12, 1200, 55
+CANVAS = (70, 85, 1590, 915)  # without the bars of the page, which is 1600 x 1000
+MARGIN_PX, WIDTH_PX, QUALITY = 12, 1400, 70
 BACKGROUND = 48  # brighter than the canvas and its grid is a node
 
 

@@ -4,6 +4,11 @@ Cards load their pictures when they are scrolled into view, and newer pages (1.4
 first, so the clicks wait longer than those of comfy_e2e.py.
 """
 
+import json
+import re
+
+from tests.e2e.common import ROOT
+
 CLICK_MS, LOAD_MS, PICTURE_MS = 60_000, 3000, 15_000
 DIALOG = '.p-dialog, [role="dialog"]'
 THUMBNAIL = """(card) => Math.max(0, ...[...card.querySelectorAll('img')]
@@ -11,10 +16,13 @@ THUMBNAIL = """(card) => Math.max(0, ...[...card.querySelectorAll('img')]
 
 
 def open_pack(page):
-    """Opens the dialog at the pack's templates."""
+    """Opens the dialog at the pack's templates, which the folder's name stands for, or its Chinese title."""
+    chinese = json.loads((ROOT / "locales/zh/main.json").read_text("utf-8"))["templateWorkflows"]["category"]
+    titles = [page.server.pack, *chinese.values()]
     page.close_dialogs()
     page.command("Comfy.BrowseTemplates")
-    entry = page.page.locator(DIALOG).get_by_text(page.server.pack, exact=True).first
+    title = re.compile(f"^({'|'.join(map(re.escape, titles))})$")
+    entry = page.page.locator(DIALOG).get_by_text(title).first
     entry.click(timeout=CLICK_MS)  # scrolls, and tries again while the page still draws its list
 
 

@@ -82,5 +82,17 @@ def test_choices_are_in_the_pages_language(shown, name):
             assert bool(re.search("[\u4e00-\u9fff]", text)) == (shown["locale"] == "zh"), (node, widget, text)
 
 
+UNTRANSLATED = re.compile(r"VAE|\$\$.*|sonic_\w+")  # a name of the field, and widgets without a visible name
+
+
+def test_names_are_in_the_pages_language(shown):
+    labels = [pair for found in shown["templates"].values() for pair in found["labels"]]
+    ours = {(node, text) for node, text in labels if node.lower().startswith("sonic")}
+    assert len(ours) > 50
+    for node, text in ours:
+        if not UNTRANSLATED.fullmatch(text):
+            assert bool(re.search("[\u4e00-\u9fff]", text)) == (shown["locale"] == "zh"), (node, text)
+
+
 def test_our_scripts_raise_no_error(shown):
     assert not [line for line in shown["console"] if "/extensions/" in line and "sonic" in line]

@@ -30,6 +30,7 @@ COUNTERS = (
     "between_devices",
     "waits",
     "tf32",
+    "float16_sums",
     "cache_clearings",
     "refused",
     "pinned",
@@ -213,11 +214,14 @@ class SimulatedGpu:
     @contextlib.contextmanager
     def types(self, float16: bool = True, bfloat16: bool = True) -> Iterator[None]:
         """In the block, the device says that it computes in these types."""
+        ask_again = getattr(torch.accelerator.get_device_capability, "cache_clear", lambda: None)
         self.library.simulated_types(float16, bfloat16)
+        ask_again()
         try:
             yield
         finally:
             self.library.simulated_types(1, 1)
+            ask_again()
 
     @contextlib.contextmanager
     def devices(self, count: int) -> Iterator[None]:

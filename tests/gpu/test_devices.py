@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sonic_nodes.commands import doctor
 from sonic_nodes.engines import devices
 from sonic_nodes.engines.sonic import SonicEngine, SonicSettings
 from sonic_nodes.errors import UsageError
@@ -66,7 +67,6 @@ def test_a_card_without_bfloat16(gpu, small_models):
 
 
 def test_a_card_without_float16(gpu, small_models):
-    """The other device: PyTorch asks each what it can once."""
     models, other = Models.in_folder(small_models), "simulated:0"
     with gpu.types(float16=False, bfloat16=False):
         with pytest.raises(UsageError, match=f"^Choose precision fp32: {other} does not compute in fp16"):
@@ -104,6 +104,24 @@ def test_memory_is_asked_by_the_kind_of_device(gpu):
         UsageError, match="^Choose the device cpu or cuda: PyTorch .* does not say how much memory meta"
     ):
         memory_device.free_bytes(torch.device("meta"))
+
+
+def test_doctor_names_every_card(gpu):
+    """With its memory; one that was taken away, with the driver's words; and none."""
+    held = torch.empty(1 << 20, device=DEVICE)
+    ok, text, facts = doctor.check_cuda()
+    assert ok and [card["device"] for card in facts["cards"]] == ["simulated:0", "simulated:1"]
+    assert [line.split(": ")[0] for line in text.splitlines()] == ["simulated:0", "simulated:1"]
+    first, second = facts["cards"]
+    assert first["total_bytes"] == second["total_bytes"] and first["free_bytes"] - second["free_bytes"] >= held.nbytes
+    assert f"{second['free_bytes'] / 1e9:.1f} of {second['total_bytes'] / 1e9:.1f} GB free" in text.splitlines()[1]
+    used, text, chosen = doctor.check_kernels()
+    assert not used and chosen == {"kernels": {"simulated:0": [], "simulated:1": []}}
+    assert text.splitlines()[1].startswith("simulated:1: not in use: there are kernels for NVIDIA cards only")
+    with gpu.devices(0):
+        ok, text, *facts = doctor.check_cuda()
+        assert not ok and text.startswith("none: ") and not facts
+    gpu.reset()
 
 
 def precisions() -> list[str]:

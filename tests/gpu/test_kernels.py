@@ -11,6 +11,7 @@ from sonic_nodes import kernels
 from sonic_nodes.extension.native import call
 from sonic_nodes.models.unet import UNet
 from tests.kernels import fake_cuda
+from tests.kernels.test_parity import check_table
 from tests.models.golden import relative, weights
 from tests.models.test_unet import HEAD_DIM, conditions, golden, step  # noqa: F401
 
@@ -53,6 +54,12 @@ def test_the_unet_on_the_second_device(gpu, card, golden):  # noqa: F811
         "layer_norm",
         "add_scaled",
     }
+    assert gpu.peak(0) == 0, "nothing is on the first device"
+
+
+def test_the_parity_table_holds_with_kernels(gpu, card, golden_dir):
+    """All 51 rows, whole clips included, on the second device."""
+    check_table(golden_dir, "simulated:1")
     assert gpu.peak(0) == 0, "nothing is on the first device"
 
 

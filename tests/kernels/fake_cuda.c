@@ -88,6 +88,7 @@ static void write_log(const char *name, int value, const void *arguments, long l
 
 static int fails(const char *function) { return strcmp(state.failing, function) == 0; }
 
+int cuDriverGetVersion(int *version) { return *version = 12080, fails("cuDriverGetVersion") ? FAILURE : 0; }
 int cuInit(unsigned flags) { return (void)flags, fails("cuInit") ? FAILURE : 0; }
 int cuDeviceGet(int *device, int ordinal) { return *device = ordinal, fails("cuDeviceGet") ? FAILURE : 0; }
 
@@ -201,6 +202,16 @@ int nvrtcGetProgramLog(program *p, char *out) { return memcpy(out, p->log, strle
 int nvrtcGetCUBINSize(program *p, size_t *bytes) { return *bytes = strlen(p->image) + 1, 0; }
 int nvrtcGetCUBIN(program *p, char *out) { return memcpy(out, p->image, strlen(p->image) + 1), 0; }
 int nvrtcDestroyProgram(program **p) { return free(*p), *p = NULL, 0; }
+
+/* The driver's other library, NVML */
+int nvmlInit_v2(void) { return fails("nvmlInit_v2") ? 9 : 0; }
+int nvmlShutdown(void) { return 0; }
+
+int nvmlSystemGetDriverVersion(char *out, unsigned room)
+{
+    snprintf(out, room, "570.86.10");
+    return fails("nvmlSystemGetDriverVersion") ? 9 : 0;
+}
 
 /* For tests */
 void fake_fail(const char *function) { snprintf(state.failing, sizeof state.failing, "%s", function); }

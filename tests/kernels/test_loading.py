@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -92,6 +93,13 @@ def test_a_read_only_cache_costs_time_only(fake_cuda, tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     load(fake_cuda, tmp_path)
     assert is_loaded()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc, where no one can make a folder, is Linux'")
+def test_a_cache_that_root_cannot_write_costs_time_only(fake_cuda, compiles):
+    folder = Path("/proc/sonic kernels")
+    load(fake_cuda, folder)
+    assert is_loaded() and not folder.exists() and compiles == ["sm_86"]
 
 
 def test_a_cache_that_is_a_file_costs_time_only(fake_cuda, tmp_path):

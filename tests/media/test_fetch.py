@@ -185,6 +185,23 @@ def test_malformed_urls_are_refused(url):
         fetch(url, resolve=lambda host, port: pytest.fail("nothing to look up"))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:hunter2@host.example/a",
+        "http://user:sla/hunter2@host.example/a",
+        "http://host.example/a?signature=hunter2",
+        "http://user:hunter2@h\u2100st.example/",
+        "ftp://user:hunter2@host.example/",
+    ],
+)
+def test_messages_show_no_password_and_no_query(url):
+    with pytest.raises(InputError) as raised:
+        fetch(url, resolve=lambda host, port: [], allowed=lambda address: True)
+    assert "hunter2" not in str(raised.value) and "hunter2" not in module.shown(url)
+    assert module.shown("http://host.example:80/a@b") == "'http://host.example:80/a@b'"
+
+
 def test_a_name_is_resolved_once_and_the_checked_address_is_the_one_that_is_reached(get, server):
     """DNS rebinding: a second answer of the name server is never used."""
     asked = []

@@ -186,7 +186,10 @@ def test_samples_are_copied_without_overwriting(comfy, extension):
     speech = comfy.input_folder / "sonic_sample_speech.wav"
     assert own_file.read_bytes() == b"own file"
     assert speech.read_bytes() == (ROOT / "sonic_nodes/assets/sample/speech.wav").read_bytes()
-    assert sorted(p.name for p in comfy.input_folder.iterdir()) == sorted(extension.SAMPLES.values())
+    names = [*extension.SAMPLES.values(), extension.SAMPLE_FOLDER]
+    assert sorted(p.name for p in comfy.input_folder.iterdir()) == sorted(names)
+    recordings = sorted(p.name for p in (comfy.input_folder / extension.SAMPLE_FOLDER).iterdir())
+    assert recordings == ["chinese.wav", "english.wav", "spanish.wav"]
 
 
 def test_an_unwritable_input_folder_only_warns(extension, tmp_path, caplog):

@@ -34,6 +34,7 @@ TERMS = {
         "on": "on",
         "off": "off",
         "file": "a listed file",
+        "folder": "a listed folder",
         "upload": "a file of the input folder",
     },
     "zh": {
@@ -47,6 +48,7 @@ TERMS = {
         "on": "开",
         "off": "关",
         "file": "列表里的文件",
+        "folder": "列表里的文件夹",
         "upload": "input 文件夹里的文件",
     },
 }
@@ -85,7 +87,7 @@ def choices(slot, terms: dict) -> str:
         return terms["upload"]
     names = [text_of(name, terms) for name in slot.options]
     if len(names) == 1:  # a list of files, which are absent here
-        names.append(terms["file"])
+        names.append(terms["folder" if slot.id == "folder" else "file"])
     return terms["comma"].join(names[:-1]) + terms["or"] + names[-1]
 
 

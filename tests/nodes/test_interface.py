@@ -105,6 +105,7 @@ INPUTS = {
         ("always", "BOOLEAN", False, False),
         ("consent", "STRING", True, ""),
     ],
+    "SonicBatch": [("folder", "COMBO", False, None), ("index", "INT", False, 0)],
     "SONICTLoader": [
         ("model", "MODEL", False, None),
         ("sonic_unet", "COMBO", False, None),
@@ -156,6 +157,7 @@ OUTPUTS = {
     "SonicCreateVideo": [("video", "VIDEO")],
     "SonicInspect": [("report", "STRING"), ("ai_generated", "BOOLEAN"), ("json", "STRING")],
     "SonicVisibleLabel": [("video", "VIDEO")],
+    "SonicBatch": [("audio", "AUDIO"), ("filename_prefix", "STRING"), ("count", "INT")],
     "SONICTLoader": [("model", "MODEL_SONIC"), ("weight_dtype", "DTYPE")],
     "SONICSampler": [("image", "IMAGE"), ("fps", "FLOAT"), ("video", "VIDEO")],
 }
@@ -173,6 +175,7 @@ RANGES = {
     ("SonicLipSyncCalibrate", "max_offset_ms"): (0.0, 600.0, 1.0),
     ("SonicMotionSmooth", "strength"): (0.0, 1.0, 0.05),
     ("SonicVisibleLabel", "size"): (0.05, 0.2, 0.005),
+    ("SonicBatch", "index"): (0, 2147483647, None),
     ("SONICTLoader", "ip_audio_scale"): (0.5, 2.0, 0.1),
     ("SONICSampler", "seed"): (0, 2147483647, None),
     ("SONICSampler", "inference_steps"): (1, 1024, 1),
@@ -270,7 +273,8 @@ def widget_values(schema, values):
     return dict(zip(ids, values, strict=True))
 
 
-TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip", "presenter"]
+TEMPLATES = ["draft", "fast", "high_quality", "two_speakers", "repair_portrait", "languages", "dub_a_clip"]
+TEMPLATES += ["presenter", "batch"]
 
 
 @pytest.fixture(scope="session", params=TEMPLATES)
@@ -313,10 +317,10 @@ def test_template_values_are_in_range(schemas, template, extension):
                 assert values[slot.id] in [*slot.options, "unet.pth"]
             if slot.min is not None and slot.id in values:
                 assert slot.min <= values[slot.id] <= slot.max
-    images = [
-        n["widgets_values"][0] for n in template["nodes"] if n["type"] in ("SonicLoadImage", "LoadVideo", "LoadAudio")
-    ]
-    assert len(set(images)) == len(images) >= 2 and set(images) <= set(extension.SAMPLES.values())
+    loaders = ("SonicLoadImage", "LoadVideo", "LoadAudio", "SonicBatch")
+    inputs = [n["widgets_values"][0] for n in template["nodes"] if n["type"] in loaders]
+    assert len(set(inputs)) == len(inputs) >= 2
+    assert set(inputs) <= {*extension.SAMPLES.values(), extension.SAMPLE_FOLDER}
 
 
 RECOMMENDED = {"fast": (512, 15), "high_quality": (1024, 25)}

@@ -91,6 +91,7 @@ def good_calls(nodes, inputs, comfy, extension):
             "always": True,
             "consent": "Ada agrees.",
         },
+        "SonicBatch": {"folder": "sonic_sample_recordings", "index": 1},
         "SonicCreateVideo": {
             "images": clip,
             "model": model,
@@ -160,6 +161,7 @@ NODES = (
     "SonicBackground",
     "SonicInspect",
     "SonicVisibleLabel",
+    "SonicBatch",
     "SonicCreateVideo",
     "SONICTLoader",
     "SONICSampler",

@@ -3,7 +3,7 @@
 import os
 import time
 
-from sonic_nodes.batch.runner import INPUT, MEMORY, PROGRAM
+from sonic_nodes.batch.runner import DISK, INPUT, MEMORY, PROGRAM
 
 
 class Fake:
@@ -21,7 +21,7 @@ class Fake:
         report(0.5)
         if what == "die" or (what == "die once" and tries == 1):
             os._exit(9)
-        if what in (MEMORY, INPUT, PROGRAM) or (what == "memory once" and tries == 1):
+        if what in (DISK, MEMORY, INPUT, PROGRAM) or (what == "memory once" and tries == 1):
             return {"status": "failed", "kind": MEMORY if what == "memory once" else what, "error": what}
         time.sleep(0.02)
         return {"status": "done", **dict.fromkeys(("bytes", "sha256", "seconds", "duration_s", "frames", "notes"))}
