@@ -29,7 +29,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before a worker is started again o
 MAX_REASON = 300  # characters
 FACT = re.compile(r"(class_name|actor_id|pid|name|namespace|ip): ")  # lines of ActorDiedError
 # What Ray says of a worker that was ended because its node ran out of memory
-OUT_OF_MEMORY = ("NODE_OUT_OF_MEMORY", "OutOfMemoryError", "running low on memory")
+OUT_OF_MEMORY = ("OutOfMemoryError", "NODE_OUT_OF_MEMORY", "running low on memory")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from sonic_nodes.batch.runner import DISK, INPUT, MEMORY, OUTPUT, PROGRAM, WORKE
 from sonic_nodes.errors import OutputError
 from tests.tools import remote_worker
 from tests.tools.remote_worker import Task, parcel_of, placed
-from tests.tools.stand_in_ray import Ray
+from tests.tools.stand_in_ray import OutOfMemoryError, Ray
 
 
 class DirectPool(RayPool):
@@ -180,7 +180,8 @@ def test_a_job_that_kills_its_workers_fails_at_its_last_try(tmp_path):
 
 def test_what_ray_ends_for_its_memory_runs_again_alone(tmp_path):
     ray = Ray({"CPU": 4})
-    ray.text_of_death = "The actor died.\nWorker exit type: NODE_OUT_OF_MEMORY"
+    ray.kind_of_death = OutOfMemoryError
+    ray.text_of_death = "1 worker(s) were killed due to the node running low on memory. Memory on the node was 7.5GB"
 
     def kill(actor, name):
         if name == "work" and len([a for a in ray.actors if not a.is_dead]) == 2 and not ray.holds.seen:

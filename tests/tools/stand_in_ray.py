@@ -15,6 +15,10 @@ class ActorDiedError(RayError):
     pass
 
 
+class OutOfMemoryError(RayError):
+    pass
+
+
 class NodeAffinitySchedulingStrategy:
     def __init__(self, node_id, soft):
         assert soft is False
@@ -61,13 +65,13 @@ class Actor:
 
     def run(self, name, arguments):
         if self.is_dead or not self.node.is_there:
-            raise ActorDiedError(self.ray.text_of_death)
+            raise self.ray.kind_of_death(self.ray.text_of_death)
         if name == "begin" and self.node.cannot_start:
             self.is_dead = True
             raise ActorDiedError(self.node.cannot_start)
         self.ray.before(self, name)
         if self.is_dead:
-            raise ActorDiedError(self.ray.text_of_death)
+            raise self.ray.kind_of_death(self.ray.text_of_death)
         return getattr(self.object, name)(*arguments)
 
     def __getattr__(self, name):
@@ -87,6 +91,7 @@ class Ray:
     util = SimpleNamespace(
         scheduling_strategies=SimpleNamespace(NodeAffinitySchedulingStrategy=NodeAffinitySchedulingStrategy)
     )
+    kind_of_death = ActorDiedError
     text_of_death = "The actor died unexpectedly.\n\tclass_name: RayWorker\n\tactor_id: 7\nIts process has ended."
 
     def __init__(self, *resources):
