@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import pickle
 import re
+import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -30,6 +31,8 @@ REQUIREMENT = "ray>=2.52"
 AUTO = "auto"  # the cluster that this machine belongs to
 ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 SILENT_S = 180.0  # Ray itself gives up after 60 s
+CONNECT_S = 90.0  # Ray tries for several minutes
+PROBE_S = 10.0
 NO_WORKER_S = 600.0  # a machine that is switched on again is back by then
 ALIVE_S = 2.0
 QUICK_S, SLOW_S, EAGER_S = 0.01, 0.2, 1.0  # of a turn; for how long turns are quick after something happened
@@ -123,7 +126,7 @@ class RayPool:
         now = time.monotonic()
         if self.ready or found:
             self.had_workers = now
-        if now - self.heard > SILENT_S:
+        if now - self.heard > (SILENT_S if self.is_connected else CONNECT_S):
             raise self.head_gone()
         if now - self.had_workers > self.no_worker_s:
             raise ResourceError(
@@ -206,6 +209,9 @@ def connected(address: str):
     """The module, connected to a cluster. Raises InstallError or ResourceError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
+        if address != AUTO:
+            host, port = address.rsplit(":", 1)
+            socket.create_connection((host.strip("[]"), int(port)), PROBE_S).close()
         import ray
         import ray.util.scheduling_strategies
 

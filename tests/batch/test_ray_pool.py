@@ -1,6 +1,7 @@
 """The pool of a cluster from the outside: what it says when Ray is absent, refuses, hangs, or ends its process."""
 
 import pickle
+import socket
 import sys
 import textwrap
 
@@ -28,7 +29,7 @@ def pool_with(tmp_path, monkeypatch):
     """Makes a pool whose process finds a module ray with this text."""
     made = []
 
-    def make(text, **options) -> RayPool:
+    def make(text, address="auto", **options) -> RayPool:
         package = tmp_path / "modules" / "ray"
         (package / "util").mkdir(parents=True)
         (package / "__init__.py").write_text(textwrap.dedent(text))
@@ -39,7 +40,7 @@ def pool_with(tmp_path, monkeypatch):
             monkeypatch.delitem(sys.modules, name)
         needs, notes = Needs(2, False), []
         folder = str(tmp_path)
-        made.append(RayPool("auto", needs, remote_worker.make, placed, parcel_of, folder, notes.append, **options))
+        made.append(RayPool(address, needs, remote_worker.make, placed, parcel_of, folder, notes.append, **options))
         return made[-1]
 
     yield make
@@ -89,6 +90,14 @@ def test_ray_that_ends_its_process_is_a_sentence(pool_with, moment, first):
     """As its library does when the head does not answer, or does not any more."""
     text = NO_NODES + "    init = lambda **options: None\n"
     assert said(pool_with(text + f"    def {moment}(**options):\n        import os; os._exit(1)")).startswith(first)
+
+
+def test_an_address_where_nothing_listens(pool_with):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        text = said(pool_with("def init(**options): raise SystemExit", address=address))
+    assert text.startswith("Start Ray on this machine") and address in text and "refused" in text
 
 
 def test_ray_that_fails_is_a_sentence_with_the_log(pool_with):
