@@ -172,7 +172,7 @@ def ended_how(exit_code: int | None) -> str:
 def _serve(pipe, made: bytes, slot: object, log: str) -> None:
     """The life of a worker process."""
     end_with_parent(remove_all)
-    _print_to(log)
+    print_to(log)
     try:
         work = pickle.loads(made)(slot)
         pipe.send(("ready", os.getpid()))
@@ -190,7 +190,7 @@ def _serve(pipe, made: bytes, slot: object, log: str) -> None:
         remove_all()
 
 
-def _print_to(log: str) -> None:
+def print_to(log: str) -> None:
     """Sends what the process and its libraries print to a file, tracebacks of crashes too."""
     with suppress(OSError):
         descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o666)

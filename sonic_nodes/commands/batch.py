@@ -12,7 +12,7 @@ from ..batch.addresses import INPUTS, Remote
 from ..batch.journal import Journal
 from ..batch.manifest import SOUNDS, Listing, Places, files_below, read_list, read_pairs
 from ..batch.pool import ProcessPool
-from ..batch.runner import INPUT, OUTPUT, PROGRAM, run_jobs
+from ..batch.runner import INPUT, OUTPUT, PROGRAM, Pool, run_jobs
 from ..batch.template import Template
 from ..batch.webhook import Webhook, checked_address
 from ..engines.devices import accelerators
@@ -22,7 +22,7 @@ from ..media.fetch import is_url
 from ..media.file_names import output_problem
 from ..media.temporary import sweep_again
 from ..printable import printable
-from .batch_checks import Prepared, checked, prepared_jobs
+from .batch_checks import Prepared, checked, prepared_jobs, weights_of
 from .batch_display import Display
 from .batch_job import Slot, Worker
 from .batch_options import MAX_WORKERS, row_columns
@@ -49,8 +49,7 @@ def run(options: argparse.Namespace, template: Template | None = None) -> int:
             say(f"sonic: {journal.ignored} lines of the journal are no records and were ignored.")
         look_at_outputs(places.remote, journal)
         fetch_inputs(places.remote)
-        log = os.path.join(places.reserved, "logs", "worker-{}.log")
-        pool = ProcessPool(Worker, slots_of(options), log, template)
+        pool = pool_of(options, places, template)
         stack.callback(pool.kill)
         prepared = prepared_jobs(listing, options, places)
         checked(prepared, pool, journal, options)
@@ -74,6 +73,10 @@ def check_numbers(options: argparse.Namespace) -> None:
         raise UsageError(f"Choose --retries from 0 to {MAX_RETRIES}: it is {options.retries}.")
     if len(options.source) > 2:
         raise UsageError("Name one list, or pictures and recordings: more than two sources were given.")
+    if options.ray:
+        from .batch_cluster import checked_ray
+
+        checked_ray(options)
 
 
 def places_of(options: argparse.Namespace) -> Places:
@@ -107,6 +110,15 @@ def make_folders(places: Places, listing: Listing) -> None:
         ) from None
 
 
+def pool_of(options: argparse.Namespace, places: Places, template: Template | None) -> Pool:
+    logs = os.path.join(places.reserved, "logs")
+    if options.ray:
+        from .batch_cluster import ray_pool
+
+        return ray_pool(options, weights_of(options), logs, lambda text: say(f"sonic: {text}"))
+    return ProcessPool(Worker, slots_of(options), os.path.join(logs, "worker-{}.log"), template)
+
+
 def slots_of(options: argparse.Namespace) -> list[Slot]:
     """One worker a graphics card; on the CPU as many as asked for, which share the processors."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -132,7 +144,7 @@ def refuse_bad(prepared: Prepared, options: argparse.Namespace, display: Display
         )
 
 
-def work(prepared: Prepared, pool: ProcessPool, journal: Journal, options: argparse.Namespace, display: Display):
+def work(prepared: Prepared, pool: Pool, journal: Journal, options: argparse.Namespace, display: Display):
     """Makes what is left. Whatever ends it, the report says how far it came."""
     folders = {os.path.dirname(job.path) for job in prepared.jobs}
     try:

@@ -26,8 +26,7 @@ from ..batch.journal import Journal, digest_of
 from ..batch.known import Known
 from ..batch.manifest import BadRow, Listing, Places, Row
 from ..batch.page import MAX_PICTURES
-from ..batch.pool import ProcessPool
-from ..batch.runner import Job, answers
+from ..batch.runner import Job, Pool, answers
 from ..engines import ENGINES
 from ..errors import InputError, SonicError
 from ..matting.backdrop import is_picture, read_backdrop
@@ -171,7 +170,7 @@ def background_problem(text: str | None) -> str:
     return "Choose another background, or make it with `sonic render`: batches write MP4, which has no transparency."
 
 
-def checked(prepared: Prepared, pool: ProcessPool, journal: Journal, options: argparse.Namespace) -> None:
+def checked(prepared: Prepared, pool: Pool, journal: Journal, options: argparse.Namespace) -> None:
     """Has the workers judge each input once, if an earlier start has not. Afterwards `jobs` has a job for each row that
     can be used, and those that an earlier batch has finished are skipped."""
     with Known(prepared.places.reserved) as known:
@@ -200,7 +199,7 @@ def keep(prepared: Prepared, check: Callable[[Entry], object], title: str = "che
     prepared.entries = left
 
 
-def asked(tasks: Sequence, pool: ProcessPool, title: str, take: Callable[[int, dict], object]) -> None:
+def asked(tasks: Sequence, pool: Pool, title: str, take: Callable[[int, dict], object]) -> None:
     with tqdm(desc=title, total=len(tasks), file=sys.stderr, disable=None, leave=False) as bar:
 
         def one(index: int, answer: dict) -> None:
@@ -211,7 +210,7 @@ def asked(tasks: Sequence, pool: ProcessPool, title: str, take: Callable[[int, d
 
 
 def asked_once(
-    tasks: Sequence, keys: Sequence[str | None], known: Known, pool: ProcessPool, title: str, has: Callable
+    tasks: Sequence, keys: Sequence[str | None], known: Known, pool: Pool, title: str, has: Callable
 ) -> list[dict]:
     """The answer to each task: the one that is known, where has(answer) says that it is whole, else the workers'."""
     found: dict[int, dict] = {}
@@ -230,7 +229,7 @@ def asked_once(
     return [found[index] for index in range(len(tasks))]
 
 
-def ask_pictures(prepared: Prepared, pool: ProcessPool, options: argparse.Namespace, known: Known) -> None:
+def ask_pictures(prepared: Prepared, pool: Pool, options: argparse.Namespace, known: Known) -> None:
     places = list(dict.fromkeys(entry.picture_task for entry in prepared.entries))
     tasks = [PictureTask(*place, options.gate != "off", number < MAX_PICTURES) for number, place in enumerate(places)]
     keys = [known.key("picture", place[:2], asdict(task)) for place, task in zip(places, tasks, strict=True)]
@@ -273,7 +272,7 @@ def is_sound_answer(answer: dict) -> bool:
     return isinstance(answer.get("duration_s"), float) and 0 < answer["duration_s"] < math.inf
 
 
-def ask_sounds(prepared: Prepared, pool: ProcessPool, known: Known) -> None:
+def ask_sounds(prepared: Prepared, pool: Pool, known: Known) -> None:
     paths = list(dict.fromkeys(entry.request.speech for entry in prepared.entries))
     keys = [known.key("sound", [path]) for path in paths]
     answers = asked_once([SoundTask(path) for path in paths], keys, known, pool, "recordings", is_sound_answer)
@@ -362,7 +361,7 @@ def is_done(job: Job, target: str | None, places: Places, journal: Journal) -> b
     return places.remote.is_uploaded(journal.ends.get((job.key, job.output)), target)
 
 
-def estimate(prepared: Prepared, pool: ProcessPool) -> None:
+def estimate(prepared: Prepared, pool: Pool) -> None:
     """Memory and time by the engine's plan, of the longest job of each kind; shorter ones take their part of it."""
     kinds: dict[tuple, list[tuple[Entry, Job]]] = {}
     for entry, job in zip(prepared.entries, prepared.jobs, strict=True):

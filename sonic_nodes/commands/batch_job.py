@@ -18,6 +18,7 @@ import torch
 
 from .. import pipeline
 from ..batch.journal import digest_of, flush_to_disk
+from ..batch.parcel import is_full
 from ..batch.runner import DISK, INPUT, MEMORY, OUTPUT, PROGRAM
 from ..engines import engine_class
 from ..engines.lru_cache import LruCache
@@ -28,7 +29,6 @@ from ..gate.check import evidence_of_container, judged, read_bytes
 from ..gate.heat import thumbnails
 from ..media.audio import read_sound
 from ..media.image import display_name, load_picture
-from ..media.system_errors import is_disk_full
 from ..models.constants import FPS
 from ..models.speech import SAMPLE_RATE
 from ..printable import printable
@@ -246,15 +246,6 @@ def failure(error: Exception) -> dict:
         return {"status": "failed", "kind": INPUT, "error": str(error)}
     text = f"Send the job's log to the makers of this program: it failed with {type(error).__name__} ({error})."
     return {"status": "failed", "kind": PROGRAM, "error": text}
-
-
-def is_full(error: BaseException | None) -> bool:
-    """Whether a full disk is behind an error."""
-    while error is not None:
-        if is_disk_full(error) or (isinstance(error, OutputError) and str(error).startswith("Free disk space")):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def sampled_digest(path: str | os.PathLike) -> str:

@@ -32,6 +32,15 @@ def add_parser(commands) -> None:
     add("--root", metavar="DIR", help="folder that no input of a list may be outside of (the list's own)")
     add("--workers", type=int, metavar="N", help="processes (one a graphics card, else one for two processors)")
     add(
+        "--ray",
+        nargs="?",
+        const="auto",
+        type=address,
+        metavar="ADDRESS",
+        help="work on all machines of a Ray cluster: the one that this machine belongs to, or that of the head at "
+        "HOST:PORT (needs ray)",
+    )
+    add(
         "--retries",
         type=int,
         default=2,
@@ -58,6 +67,13 @@ def add_parser(commands) -> None:
     )
     add("--json", action="store_true", help="print a report as JSON on standard output")
     add_options(batch)
+
+
+def address(text: str) -> str:
+    """An argparse type: `--ray` before SOURCE would take the list for an address."""
+    from ..batch.ray_pool import address_of
+
+    return address_of(text)
 
 
 def row_columns() -> dict[str, bool]:

@@ -10,7 +10,7 @@ from ..interrupts import deferred
 
 
 def run(options: argparse.Namespace) -> int:
-    template = Template(f"{__package__}.batch_job") if is_possible() else None
+    template = Template(f"{__package__}.batch_job") if is_possible() and not options.ray else None
     try:
         with deferred(), quick_imports():
             from .batch import run as work

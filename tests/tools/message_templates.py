@@ -36,9 +36,10 @@ NOT_SHOWN = {
     "engines/settings.py": {"narrowed"},  # for callers
     "gate/page.py": {"STYLE", "SCRIPT", "TITLE", "policy", "HEAD", "ROW", "TAIL", "image"},
     "batch/manifest.py": {"SOUNDS"},
+    "batch/parcel.py": {"is_full"},
+    "batch/ray_cluster.py": {"OUT_OF_MEMORY"},
     "batch/page.py": {"OWN_STYLE", "ROW", "TAIL", "pages"},
     "commands/batch_display.py": {"BAR"},
-    "commands/batch_job.py": {"is_full"},
     "interrupts.py": {""},
     "lipsync/plot.py": {""},  # drawn with a font that has Latin letters only
     "media/fetch.py": {"public_addresses"},
