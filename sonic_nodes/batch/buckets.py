@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -27,6 +28,8 @@ ASK_S = 120.0  # for a question without content, the store's own tries included
 LISTING_S = 600.0
 UPLOAD_S, LEAST_BYTES_PER_S = 300.0, 100_000  # an upload has the former, and its size by the latter
 PROBE = ".sonic-probe"
+LOGGERS = ("fsspec", "s3fs", "gcsfs", "aiobotocore", "botocore", "aiohttp", "google")
+QUIET = logging.NullHandler()
 FINAL = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "CredentialRetrievalError")
 BUSY = (errno.EBUSY, errno.EIO, errno.EAGAIN)  # what s3fs makes of SlowDown, InternalError and their like
 
@@ -35,6 +38,8 @@ T = TypeVar("T")
 
 def filesystem(scheme: str):
     """fsspec's file system. Raises InstallError where it is not installed, InputError where it does not start."""
+    for name in LOGGERS:  # they print what a store has answered, and tracebacks
+        logging.getLogger(name).addHandler(QUIET)
     try:
         import fsspec
 
@@ -108,6 +113,8 @@ def status_of(error: BaseException) -> int | None:
             continue
     if isinstance(error, OSError) and error.errno in BUSY:
         return 503
+    if type(error) is OSError and str(error).startswith("Forbidden"):  # of gcsfs
+        return 403
     return None
 
 
