@@ -24,6 +24,7 @@ from ..media.system_errors import is_disk_full
 from .addresses import BUCKETS, Facts, scheme_of
 
 BLOCK_BYTES = 1 << 20
+POLL_S = 0.2
 ASK_S = 120.0  # for a question without content, the store's own tries included
 LISTING_S = 600.0
 UPLOAD_S, LEAST_BYTES_PER_S = 300.0, 100_000  # an upload has the former, and its size by the latter
@@ -72,10 +73,15 @@ def within(seconds: float, url: str, call: Callable[[Callable[[], None]], T]) ->
             found.put((None, error))
 
     threading.Thread(target=work, name="sonic-bucket", daemon=True).start()
-    try:
-        result, error = found.get(timeout=seconds)
-    except Empty:
-        error = TimeoutError()
+    result, error = None, None
+    while True:  # in steps, between which a signal interrupts on Windows, too
+        try:
+            result, error = found.get(timeout=POLL_S)
+            break
+        except Empty:
+            if time.monotonic() >= end:
+                error = TimeoutError()
+                break
     if error is None:
         return result
     if isinstance(error, SonicError):

@@ -8,6 +8,7 @@ import pytest
 from sonic_nodes.batch import retries
 from sonic_nodes.commands.cli import main
 from sonic_nodes.media import fetch
+from tests.batch.test_webhook import receiver
 from tests.commands.test_batch import FAST, is_whole, make_portraits, make_recordings
 from tests.tools.fake_store import installed
 
@@ -129,6 +130,15 @@ def test_options_that_name_no_store(store, tmp_path, capsys, options, remedy):
     assert main(["batch", str(tmp_path / "list.csv"), *options]) == 2
     said = capsys.readouterr().err
     assert remedy in said and SECRET not in said
+
+
+def test_the_webhook_is_told_where_a_video_is(store, tmp_path, capsys):
+    with receiver() as (url, requests):
+        code, report, said = batch(tmp_path, capsys, "--webhook", url)
+    assert (code, report["done"]) == (0, 2), said
+    messages = [json.loads(body) for _, _, body in requests]
+    told = [message["upload"]["url"] for message in messages if message["event"] == "done"]
+    assert sorted(told) == ["s3://out/videos/v/0.mp4", "s3://out/videos/v/1.mp4"]
 
 
 def test_a_store_that_may_not_be_written_stops_before_the_first_video(store, tmp_path, capsys):
