@@ -226,7 +226,7 @@ def listing(folder: str) -> dict[str, Facts]:
 
 def try_writing(folder: str) -> None:
     """Writes a small object below an address and removes it, so that a batch does not begin in vain. Raises
-    OutputError."""
+    Unavailable where another try may succeed, OutputError otherwise."""
     system, url = filesystem(scheme_of(folder)), f"{folder}/{PROBE}"
 
     def write(_check) -> None:
@@ -237,6 +237,8 @@ def try_writing(folder: str) -> None:
 
     try:
         within(ASK_S, folder, write)
+    except Unavailable:
+        raise
     except InputError as error:
         raise OutputError(str(error)) from None
     try:
