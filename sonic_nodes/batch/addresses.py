@@ -113,6 +113,7 @@ class Remote:
     """What of a batch is elsewhere."""
 
     folder: str = ""  # of the downloads, on a local disk
+    is_allowed: bool = False  # whether inputs may be loaded from addresses
     out: str | None = None  # address of the outputs; None: they stay in their local folder
     inputs: dict[str, Source] = field(default_factory=dict)  # by the path of the copy
     problems: dict[str, str] = field(default_factory=dict)  # {path of a copy: why it was not loaded}
@@ -122,6 +123,8 @@ class Remote:
         """The path of the copy of an input, which has the address's own name, so that outputs can be named after it.
         Raises InputError."""
         parts = urlsplit(checked(url, column))
+        if not self.is_allowed:
+            raise InputError(f"Add --allow-url to load files from addresses, or download it: {shown(url)} is no file.")
         name = unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.netloc
         stem, suffix = os.path.splitext(name)
         if not SUFFIX.fullmatch(suffix):

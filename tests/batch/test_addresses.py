@@ -14,7 +14,7 @@ SECRET = "hunter2"
 
 @pytest.fixture
 def remote(tmp_path):
-    return Remote(str(tmp_path / "inputs"))
+    return Remote(str(tmp_path / "inputs"), is_allowed=True)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,8 @@ def test_a_copy_has_the_name_that_the_address_has(remote, url, name):
     ],
 )
 def test_what_is_refused_and_shows_no_secret(tmp_path, url):
-    places = Places(str(tmp_path), str(tmp_path), str(tmp_path / "out"), str(tmp_path / "state"))
+    remote = Remote(is_allowed=True)
+    places = Places(str(tmp_path), str(tmp_path), str(tmp_path / "out"), str(tmp_path / "state"), remote)
     (tmp_path / "list.jsonl").write_text(json.dumps({"portrait": url, "speech": "a.wav"}), "utf-8")
     listing = read_list(tmp_path / "list.jsonl", places, {})
     assert not listing.rows and not places.remote.inputs
@@ -103,6 +104,13 @@ def test_an_output_of_a_row_is_no_address(tmp_path):
     (tmp_path / "list.csv").write_text(f"portrait,speech,output\na,b,s3://u:{SECRET}@bucket/x.mp4\n", "utf-8")
     (bad,) = read_list(tmp_path / "list.csv", places, {}).bad
     assert bad.text.startswith("Name the output as --out leads to it") and SECRET not in bad.text
+
+
+def test_addresses_are_asked_for_first():
+    remote = Remote("/inputs")
+    with pytest.raises(InputError, match="^Add --allow-url to load files from addresses") as raised:
+        remote.local(f"https://host.example/a.wav?sig={SECRET}", "speech")
+    assert SECRET not in str(raised.value) and not remote.inputs
 
 
 def test_a_report_shows_an_address_without_its_query(remote):

@@ -30,7 +30,7 @@ def store(tmp_path, sample_dir, monkeypatch):
 def batch(tmp_path, capsys, *options, out="s3://out/videos"):
     """(exit code, report, what was said) of a batch whose state is in `state`."""
     arguments = ["batch", str(tmp_path / "list.csv"), "--out", out, "--state", str(tmp_path / "state")]
-    code = main([*arguments, "--workers", "1", "--json", *FAST, *options])
+    code = main([*arguments, "--workers", "1", "--allow-url", "--json", *FAST, *options])
     said = capsys.readouterr()
     return code, json.loads(said.out) if said.out else None, said.err
 
@@ -130,6 +130,13 @@ def test_options_that_name_no_store(store, tmp_path, capsys, options, remedy):
     assert main(["batch", str(tmp_path / "list.csv"), *options]) == 2
     said = capsys.readouterr().err
     assert remedy in said and SECRET not in said
+
+
+def test_without_leave_no_address_of_a_list_is_asked(store, tmp_path, capsys):
+    code = main(["batch", str(tmp_path / "list.csv"), "--out", str(tmp_path / "here"), "--check-only", *FAST])
+    said = capsys.readouterr().err
+    assert code == 3 and "row 2: Add --allow-url to load files from addresses" in said
+    assert store.calls("info") == store.calls("open") == 0
 
 
 def test_the_webhook_is_told_where_a_video_is(store, tmp_path, capsys):
