@@ -6,6 +6,7 @@ Clips are the videos of --clips, reduced to a shorter side of 512 px at most, an
 the draft engine. Of each, windows of 4 s are marked and coded by x264 (preset medium): CRF 28; CRF 23 after scaling by
 .5, .75 and 1.5, after a crop to 90 % of each side at two places, and at 30 instead of 25 frames a second. A row says
 how many windows gave back the whole payload, with the least value of the pilots, and the PSNR of the marked frames.
+--every N: each clip is coded once more as a whole, CRF 28, and a window of 4 s is read every N frames.
 --peer: invisible-watermark's dwtDctSvd hides the same 32 bits in every tenth frame of a window; printed are the shares
 of bits that it reads from single frames, on average (`pip install --target DIR --no-deps invisible-watermark
 pywavelets`, and DIR in PYTHONPATH). --unmarked: windows without a mark, of random clips, times, crops, sizes and
@@ -132,6 +133,13 @@ def judge(frames, windows):
     return found, pilots, psnr_db(frames, marked)
 
 
+def anywhere(frames, every):
+    """([read or not], least pilots) of windows, one every `every` frames, of the clip coded as a whole."""
+    shown = coded(Marker(PAYLOAD).apply(frames), 28)
+    results = [read(shown[start : start + WINDOW]) for start in range(0, len(shown) - WINDOW + 1, every)]
+    return [r["found"] and r["payload"] == PAYLOAD for r in results], min(r["pilots"] for r in results)
+
+
 def speed():
     """(frames a second, CPU ms a frame) at 512 x 512, with the faces looked for, as in a render."""
     frames = np.random.default_rng(0).integers(0, 255, (WINDOW, SIDE, SIDE, 3), np.uint8)
@@ -188,6 +196,7 @@ def main():
     parser.add_argument("--photos", nargs="*", default=[])
     parser.add_argument("--speech", help="recording for --photos")
     parser.add_argument("--windows", type=int, default=2)
+    parser.add_argument("--every", type=int, default=0, help="frames between the windows of a clip coded as a whole")
     parser.add_argument("--peer", action="store_true")
     parser.add_argument("--unmarked", type=int, default=0)
     parser.add_argument("--only-unmarked", action="store_true")
@@ -203,6 +212,10 @@ def main():
         missed += sum(not ok for oks in found.values() for ok in oks)
         cells = "  ".join(f"{attack} {sum(oks)}/{len(oks)} ({pilots[attack]:.1f})" for attack, oks in found.items())
         print(f"{name} {frames.shape[2]}x{frames.shape[1]}  PSNR {psnr:.1f} dB  {cells}", flush=True)
+        if options.every:
+            whole, least = anywhere(frames, options.every)
+            missed += whole.count(False)
+            print(f"    a window every {options.every} frames: {sum(whole)}/{len(whole)} ({least:.1f})", flush=True)
         if options.peer:
             seconds, shares = peer_row(frames)
             bits = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())

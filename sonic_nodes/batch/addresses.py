@@ -45,7 +45,8 @@ def checked(url: str, column: str) -> str:
     place = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" in place or (":" in place and scheme in BUCKETS):
         raise InputError(f"Leave user name and password out of {column}: credentials are read from the environment.")
-    if len(url) > MAX_URL or any(ord(character) <= 32 or ord(character) == 127 for character in url):
+    text = url if scheme in WEB else url.replace(" ", "_")  # names of objects have spaces
+    if len(url) > MAX_URL or any(ord(character) <= 32 or ord(character) == 127 for character in text):
         raise InputError(f"Check the address in {column}: it has spaces, or more than {MAX_URL} characters.")
     if scheme in WEB and not is_server(place):
         raise InputError(f"Check the address in {column}: no name of a server follows {scheme}://.")
@@ -112,6 +113,7 @@ class Remote:
     """What of a batch is elsewhere."""
 
     folder: str = ""  # of the downloads, on a local disk
+    is_allowed: bool = False  # whether inputs may be loaded from addresses
     out: str | None = None  # address of the outputs; None: they stay in their local folder
     inputs: dict[str, Source] = field(default_factory=dict)  # by the path of the copy
     problems: dict[str, str] = field(default_factory=dict)  # {path of a copy: why it was not loaded}
@@ -121,6 +123,8 @@ class Remote:
         """The path of the copy of an input, which has the address's own name, so that outputs can be named after it.
         Raises InputError."""
         parts = urlsplit(checked(url, column))
+        if not self.is_allowed:
+            raise InputError(f"Add --allow-url to load files from addresses, or download it: {shown(url)} is no file.")
         name = unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.netloc
         stem, suffix = os.path.splitext(name)
         if not SUFFIX.fullmatch(suffix):
@@ -147,8 +151,13 @@ class Remote:
                 raise InputError(self.problems[path])
 
     def target(self, output: str) -> str | None:
-        """The address of an output, a name relative to the batch's folder with / in it; None where it stays here."""
-        return None if self.out is None else f"{self.out}/{output}"
+        """The address of an output, a name relative to the batch's folder with / in it; None where it stays here.
+        Raises InputError for a name that no address can have."""
+        if self.out is None:
+            return None
+        if not is_plain_key(output):
+            raise InputError(f"Name the output without ? # * [ ] and ::, which have another meaning: it is {output!r}.")
+        return f"{self.out}/{output}"
 
     def is_uploaded(self, end: dict | None, target: str) -> bool:
         """Whether the record of a finished job names what is in the store. end: as Journal.ends has it, or None."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -23,10 +24,13 @@ from ..media.system_errors import is_disk_full
 from .addresses import BUCKETS, Facts, scheme_of
 
 BLOCK_BYTES = 1 << 20
+POLL_S = 0.2
 ASK_S = 120.0  # for a question without content, the store's own tries included
 LISTING_S = 600.0
 UPLOAD_S, LEAST_BYTES_PER_S = 300.0, 100_000  # an upload has the former, and its size by the latter
 PROBE = ".sonic-probe"
+LOGGERS = ("fsspec", "s3fs", "gcsfs", "aiobotocore", "botocore", "aiohttp", "google")
+QUIET = logging.NullHandler()
 FINAL = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "CredentialRetrievalError")
 BUSY = (errno.EBUSY, errno.EIO, errno.EAGAIN)  # what s3fs makes of SlowDown, InternalError and their like
 
@@ -35,6 +39,8 @@ T = TypeVar("T")
 
 def filesystem(scheme: str):
     """fsspec's file system. Raises InstallError where it is not installed, InputError where it does not start."""
+    for name in LOGGERS:  # they print what a store has answered, and tracebacks
+        logging.getLogger(name).addHandler(QUIET)
     try:
         import fsspec
 
@@ -67,10 +73,15 @@ def within(seconds: float, url: str, call: Callable[[Callable[[], None]], T]) ->
             found.put((None, error))
 
     threading.Thread(target=work, name="sonic-bucket", daemon=True).start()
-    try:
-        result, error = found.get(timeout=seconds)
-    except Empty:
-        error = TimeoutError()
+    result, error = None, None
+    while True:  # in steps, between which a signal interrupts on Windows, too
+        try:
+            result, error = found.get(timeout=POLL_S)
+            break
+        except Empty:
+            if time.monotonic() >= end:
+                error = TimeoutError()
+                break
     if error is None:
         return result
     if isinstance(error, SonicError):
@@ -108,6 +119,8 @@ def status_of(error: BaseException) -> int | None:
             continue
     if isinstance(error, OSError) and error.errno in BUSY:
         return 503
+    if type(error) is OSError and str(error).startswith("Forbidden"):  # of gcsfs
+        return 403
     return None
 
 
@@ -213,7 +226,7 @@ def listing(folder: str) -> dict[str, Facts]:
 
 def try_writing(folder: str) -> None:
     """Writes a small object below an address and removes it, so that a batch does not begin in vain. Raises
-    OutputError."""
+    Unavailable where another try may succeed, OutputError otherwise."""
     system, url = filesystem(scheme_of(folder)), f"{folder}/{PROBE}"
 
     def write(_check) -> None:
@@ -224,6 +237,8 @@ def try_writing(folder: str) -> None:
 
     try:
         within(ASK_S, folder, write)
+    except Unavailable:
+        raise
     except InputError as error:
         raise OutputError(str(error)) from None
     try:

@@ -87,10 +87,10 @@ def places_of(options: argparse.Namespace) -> Places:
     folder = os.path.dirname(os.path.abspath(options.source[0]))
     root = os.path.abspath(options.root) if options.root else folder
     if is_elsewhere:
-        return places_elsewhere(options.out, options.state, folder, root)
+        return places_elsewhere(options, folder, root)
     out = os.path.abspath(options.out)
     state = os.path.abspath(options.state or os.path.join(out, STATE))
-    return Places(folder, root, out, state, Remote(os.path.join(state, INPUTS)))
+    return Places(folder, root, out, state, Remote(os.path.join(state, INPUTS), options.allow_url))
 
 
 def listing_of(options: argparse.Namespace, places: Places) -> Listing:

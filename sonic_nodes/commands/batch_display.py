@@ -70,7 +70,9 @@ class Display(Listener):
 
     def tell(self, job: Job) -> None:
         if self.webhook is not None:
-            facts = {name: job.result.get(name) for name in ("error", "kind", "seconds", "duration_s", "sha256")}
+            facts = {
+                name: job.result.get(name) for name in ("error", "kind", "seconds", "duration_s", "sha256", "upload")
+            }
             self.webhook.send(
                 {"event": job.state, "row": job.number, "output": job.output, "key": job.key, "tries": job.tries}
                 | {name: value for name, value in facts.items() if value is not None}

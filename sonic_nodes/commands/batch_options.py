@@ -30,6 +30,7 @@ def add_parser(commands) -> None:
     add("--out", required=True, metavar="DIR", help="folder for the videos, or s3://BUCKET/FOLDER")
     add("--state", metavar="DIR", help="folder for journal, logs and report (sonic-batch in the folder for the videos)")
     add("--root", metavar="DIR", help="folder that no input of a list may be outside of (the list's own)")
+    add("--allow-url", action="store_true", help="load what a list names by s3://, gs:// or https:// addresses")
     add("--workers", type=int, metavar="N", help="processes (one a graphics card, else one for two processors)")
     add(
         "--ray",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 
@@ -21,13 +22,13 @@ from ..media.provenance import read_back
 OUTGOING = "outgoing"  # folder of videos on their way, in the batch's own
 
 
-def places_elsewhere(out: str, state: str | None, folder: str, root: str) -> Places:
+def places_elsewhere(options: argparse.Namespace, folder: str, root: str) -> Places:
     """Of a batch whose --out is an address. folder, root: as in Places. Raises UsageError."""
-    remote = Remote(out=checked_folder(out))
-    if state is None:
+    out = checked_folder(options.out)
+    if options.state is None:
         raise UsageError("Name a folder on a local disk with --state: journal and logs are written there.")
-    state = os.path.abspath(state)
-    remote.folder = os.path.join(state, INPUTS)
+    state = os.path.abspath(options.state)
+    remote = Remote(os.path.join(state, INPUTS), options.allow_url, out)
     return Places(folder, root, os.path.join(state, OUTGOING), state, remote)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from ..errors import DeviceError, ResourceError, SonicError, UsageError, is_out_of_memory
 from ..extension.native import call
+from ..extension.precision import float16_sums
 from ..memory.device import computes_in, name_of
 
 ALL = "all"  # the name of all cards
@@ -126,6 +127,18 @@ def usual_dtype(device: torch.device) -> torch.dtype:
 def computable(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     """`dtype`, or what comes next to it on this device: float16, else float32."""
     return next(kind for kind in (dtype, torch.float16, torch.float32) if computes_in(device, kind))
+
+
+def no_float16_sums(device: torch.device, dtype: torch.dtype) -> str:
+    """Why sums in float16 are of no use; "" on GeForce RTX cards, whose tensor cores take twice the time for sums in
+    float32 ("NVIDIA Ada GPU Architecture", appendix A; the papers on Turing and GA102 say the same)."""
+    if device.type != "cuda" or torch.version.hip:
+        return "it is for NVIDIA GeForce RTX cards only"
+    if float16_sums(torch.backends.cuda.matmul) is None:
+        return f"PyTorch {torch.__version__} cannot switch it on"
+    if "GeForce RTX" not in name_of(device):
+        return f"{name_of(device)} is as fast without it"
+    return "" if dtype == torch.float16 else "it is for precision fp16 only"
 
 
 def dtype_on_all(devices: Sequence[torch.device], precision: str) -> torch.dtype | None:

@@ -13,7 +13,7 @@ from ..memory import KINDS
 
 PRECISIONS = ("auto", "fp16", "bf16", "fp32")
 LENGTHS = ("exact", "upstream")
-SPEEDS = ("exact", "balanced", "fast")
+SPEEDS = ("exact", "balanced", "fast", "shared-features", "fp16-accumulation", "fast-fp16")
 CROPS = ("face", "off", "wide")
 FACE_ORDERS = ("largest-first", "left-to-right")
 MISMATCHES = ("use shorter", "refuse")
@@ -171,7 +171,11 @@ class SonicSettings(Checked):
     audio_guidance: float = number(7.5, 1.0, 20.0, 0.1, "how strictly the mouth follows the voice")
     length: str = choice("exact", LENGTHS, "exact: as long as the recording; upstream: as the reference cuts it")
     speed: str = choice(
-        "exact", SPEEDS, "exact: as published; balanced: three fifths of the work, fast: one third, both less exact"
+        "exact",
+        SPEEDS,
+        "exact: as published; balanced: three fifths of the work, fast: one third, both less exact; shared-features: "
+        "what fast adds to balanced; fp16-accumulation: sums in fp16, faster on GeForce RTX cards; fast-fp16: fast "
+        "with it",
     )
 
 

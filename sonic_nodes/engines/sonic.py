@@ -4,7 +4,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import torch
@@ -21,7 +21,16 @@ from ..models.sampler import SPEEDS, Settings, frame_count
 from ..weights.models import Models
 from .base import Description, Engine, Notify, description_in
 from .clip_spec import ClipSpec
-from .devices import DTYPES, check_operators, computable, device_errors, devices_of, dtype_on_all, usual_dtype
+from .devices import (
+    DTYPES,
+    check_operators,
+    computable,
+    device_errors,
+    devices_of,
+    dtype_on_all,
+    no_float16_sums,
+    usual_dtype,
+)
 from .lru_cache import LruCache
 from .progress import Progress, Report, chunks_with_progress
 from .resources import budget_of, plan_for
@@ -131,6 +140,7 @@ class SonicEngine(Engine):
             self.models.refresh()
             plan = plan_for(clip, sampler_settings(settings), self)
             self._prepare_kernels(plan.dtype)
+            chosen = self._usable(sampler_settings(settings), plan.dtype)
         free_memory = self._stages(plan.dtype, plan.offload, plan.stream).free_memory
         with device_errors(self.devices, free_memory):
             embedding, mean, tokens, run_progress = self._conditions(clip, plan, progress)
@@ -141,9 +151,7 @@ class SonicEngine(Engine):
             with run_progress.during(Stage.CONSTANTS):
                 net = stages.constants(clip, embedding, mean, tokens, self.audio_strength)
             with run_progress.during(Stage.SAMPLING):
-                return stages.sampling(
-                    net, noise, mean, tokens.buckets, sampler_settings(settings), plan.branches_at_once
-                )
+                return stages.sampling(net, noise, mean, tokens.buckets, chosen, plan.branches_at_once)
 
         try:
             with device_errors(self.devices, free_memory):
@@ -164,6 +172,15 @@ class SonicEngine(Engine):
         reason = kernels.prepare_all(self.devices, dtype) if self.device.type == "cuda" else ""
         if reason:
             self.notify(f"PyTorch's own kernels are used, which takes longer: {reason}.")
+
+    def _usable(self, chosen: Settings, dtype: torch.dtype) -> Settings:
+        """`chosen` without what these cards gain nothing from."""
+        if not chosen.fp16_accumulation:
+            return chosen
+        reason = next(filter(None, (no_float16_sums(device, dtype) for device in self.devices)), "")
+        if reason:
+            self.notify(f"fp16 accumulation is left out: {reason}.")
+        return replace(chosen, fp16_accumulation=not reason)
 
     def check(self, latent, data: dict) -> None:
         checked_latent(latent, data)

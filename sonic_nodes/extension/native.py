@@ -5,7 +5,7 @@ import os
 from ..errors import ResourceError
 from . import events
 from .loading import load
-from .precision import ExactFloat32
+from .precision import ExactFloat32, Float16Sums
 
 __all__ = ["_sonic", "begin_process", "call"]
 
@@ -22,11 +22,11 @@ def begin_process() -> None:
     _sonic.begin_process()
 
 
-def call(name: str, tensors, names="", numbers=()):
+def call(name: str, tensors, names="", numbers=(), float16_sums: bool = False):
     """Run the operator `name` of csrc/torch/operators.h on `tensors`; returns its list of tensors.
 
-    `names` is a string with one tensor name a line. Raises RuntimeError with C's message, ResourceError when out of
-    memory, and what a progress callback (progress.py) raised.
+    `names` is a string with one tensor name a line. float16_sums: precision.Float16Sums. Raises RuntimeError with C's
+    message, ResourceError when out of memory, and what a progress callback (progress.py) raised.
 
     An operator reports its failure to run_operator, not to libtorch (csrc/torch/operator_outcome.h). Called as
     torch.ops.NAMESPACE.NAME, a failed one returns an empty list, and _sonic.operator_failure() says why.
@@ -34,7 +34,7 @@ def call(name: str, tensors, names="", numbers=()):
     if os.getpid() != _threads_of["process"] and torch.get_num_threads() > 1:
         torch.set_num_threads(1)  # a forked child has no OpenMP threads and would wait for them forever
     try:
-        with torch.inference_mode(), ExactFloat32(torch):
+        with torch.inference_mode(), ExactFloat32(torch), Float16Sums(torch, float16_sums):
             operator = getattr(_OPERATORS, name)
             return _sonic.run_operator(operator, list(tensors), names, [float(n) for n in numbers])
     except MemoryError as error:

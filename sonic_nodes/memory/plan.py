@@ -322,7 +322,9 @@ def whole_steps(least: Plan, budget, sizes, heads) -> str | None:
     if least.shortcuts.reuse == 1:
         return None
     plan = fitting(least, budget, sizes, heads, shortcuts=replace(least.shortcuts, reuse=1))
-    return f"set speed to balanced ({size(plan.peak)})" if plan else None
+    if plan is None:
+        return None
+    return f"set speed to {'exact' if plan.shortcuts.guidance_high == math.inf else 'balanced'} ({size(plan.peak)})"
 
 
 def smaller_picture(least: Plan, budget, sizes, heads) -> str | None:

@@ -15,16 +15,18 @@ def run_network(
     probes=(),
     check_finite: bool = False,
     meter: bool | str = False,
+    float16_sums: bool = False,
 ) -> list[torch.Tensor]:
     """The outputs of the operator `network` (csrc/torch/operators.h), then those of the layers named in `probes`.
 
     weights       by the names in the weight file, all of one dtype and device: the network computes in that dtype
     meter         True adds the cost of the call, a tensor with the entries of METER, before the layers' outputs. For
                   tensors of the meta device it is the estimated cost on the CPU or, with meter "gpu", on a GPU
+    float16_sums  a card may sum products of float16 matrices in float16 (extension/precision.py)
     check_finite  fail at the first layer whose output holds NaN or infinity, and name it (slow)
     Raises RuntimeError with the message from C.
     """
     metered = "?#gpu" if meter == "gpu" else "?#"
     requests = [*(["?!"] if check_finite else []), *([metered] if meter else []), *(f"?{probe}" for probe in probes)]
     names = [*inputs, *weights, *requests]
-    return call(network, (*inputs.values(), *weights.values()), "\n".join(names), numbers)
+    return call(network, (*inputs.values(), *weights.values()), "\n".join(names), numbers, float16_sums)

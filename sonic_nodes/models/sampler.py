@@ -13,12 +13,18 @@ from .constants import LATENT_FPS, WINDOW
 from .unet import UNet
 
 LENGTHS = ("exact", "upstream")
-# What each speed leaves out (csrc/sampler/shortcuts.h): bench/shortcuts.py measures work and distance of each. Guidance
+# What a speed may leave out (csrc/sampler/shortcuts.h): bench/shortcuts.py measures work and distance of each. Guidance
 # acts on 9 of 25 steps; the noisier ones lay out the picture, which the portrait gives, and the cleaner ones finish it.
+GUIDANCE_INTERVAL = {"guidance_low": 0.3, "guidance_high": 30.0}
+SHARED_FEATURES = {"reuse": 2}
+FP16_ACCUMULATION = {"fp16_accumulation": True}
 SPEEDS = {
     "exact": {},
-    "balanced": {"guidance_low": 0.3, "guidance_high": 30.0},
-    "fast": {"guidance_low": 0.3, "guidance_high": 30.0, "reuse": 2},
+    "balanced": GUIDANCE_INTERVAL,
+    "fast": GUIDANCE_INTERVAL | SHARED_FEATURES,
+    "shared-features": SHARED_FEATURES,
+    "fp16-accumulation": FP16_ACCUMULATION,
+    "fast-fp16": GUIDANCE_INTERVAL | SHARED_FEATURES | FP16_ACCUMULATION,
 }
 
 
@@ -35,6 +41,7 @@ class Settings:
     guidance_low: float = 0.0  # the noise levels between which guidance acts; elsewhere one branch is computed
     guidance_high: float = math.inf
     reuse: int = 1  # steps that share deep features: of the others only the last layer is computed
+    fp16_accumulation: bool = False  # products of float16 matrices are summed in float16, on cards that can
 
     def step_work(self) -> Counter:
         """{(guided, shallow): steps}."""
@@ -87,7 +94,7 @@ def sample(
         s.reuse,
         1 + len(others),
     ]
-    return run_network("sample", tensors, net.weights, numbers, **options)
+    return run_network("sample", tensors, net.weights, numbers, float16_sums=s.fp16_accumulation, **options)
 
 
 def latent_count(frames: int, length: str = "exact") -> int:

@@ -120,8 +120,9 @@ def speed_input():
         default=limits(SonicSettings, "speed").default,
         tooltip="exact: as the model was published. balanced: about 60 % of the work; voice and portrait guide only "
         "the steps that shape mouth and face. fast: about a third; every second step also reuses most of the last "
-        "one. Try them on a short clip first: how much quality they cost was never measured with the real weights. No "
-        "effect on the draft engine.",
+        "one, which is all that shared-features does. fp16-accumulation: sums in fp16, which GeForce RTX cards do "
+        "faster; fast-fp16: fast with it. Try them on a short clip first: how much quality they cost was never "
+        "measured with the real weights. No effect on the draft engine.",
         optional=True,
     )
 

@@ -14,7 +14,7 @@ SECRET = "hunter2"
 
 @pytest.fixture
 def remote(tmp_path):
-    return Remote(str(tmp_path / "inputs"))
+    return Remote(str(tmp_path / "inputs"), is_allowed=True)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ def remote(tmp_path):
     [
         ("s3://bucket/a/face.png", "face.png"),
         ("gs://bucket/voice", "voice"),
+        ("s3://bucket/my voices/v 1.wav", "v_1.wav"),
         ("https://host.example/a/v%20o.wav?X-Signature=1", "v_o.wav"),
         ("http://host.example:8080/", "host.example_8080"),
         ("https://host.example/%2e%2e/%2e%2e", "input"),
@@ -49,6 +50,8 @@ def test_a_copy_has_the_name_that_the_address_has(remote, url, name):
         "https://[::1/a.png",
         "https://host:99999/a.png",
         "https:///a.png",
+        "https://host.example/a b.png",
+        "s3://bucket/a\tb.png",
         f"ftp://user:{SECRET}@host/a",
         f"memory://{SECRET}@a/b",
         f"file://user:{SECRET}@/etc/passwd",
@@ -67,7 +70,8 @@ def test_a_copy_has_the_name_that_the_address_has(remote, url, name):
     ],
 )
 def test_what_is_refused_and_shows_no_secret(tmp_path, url):
-    places = Places(str(tmp_path), str(tmp_path), str(tmp_path / "out"), str(tmp_path / "state"))
+    remote = Remote(is_allowed=True)
+    places = Places(str(tmp_path), str(tmp_path), str(tmp_path / "out"), str(tmp_path / "state"), remote)
     (tmp_path / "list.jsonl").write_text(json.dumps({"portrait": url, "speech": "a.wav"}), "utf-8")
     listing = read_list(tmp_path / "list.jsonl", places, {})
     assert not listing.rows and not places.remote.inputs
@@ -89,7 +93,10 @@ def test_outputs_go_to_stores_alone(url):
 def test_a_folder_in_a_store():
     assert checked_folder("s3://bucket/a/b/") == "s3://bucket/a/b" and checked_folder("gs://bucket") == "gs://bucket"
     assert Remote(out="s3://bucket/a").target("x/y.mp4") == "s3://bucket/a/x/y.mp4"
-    assert Remote().target("x/y.mp4") is None
+    assert Remote().target("x/y?.mp4") is None
+    for name in ("a?versionId=1.mp4", "a*.mp4", "a[1].mp4", "a::b.mp4", "a#.mp4"):
+        with pytest.raises(InputError, match="^Name the output without"):
+            Remote(out="s3://bucket/a").target(name)
 
 
 def test_an_output_of_a_row_is_no_address(tmp_path):
@@ -97,6 +104,13 @@ def test_an_output_of_a_row_is_no_address(tmp_path):
     (tmp_path / "list.csv").write_text(f"portrait,speech,output\na,b,s3://u:{SECRET}@bucket/x.mp4\n", "utf-8")
     (bad,) = read_list(tmp_path / "list.csv", places, {}).bad
     assert bad.text.startswith("Name the output as --out leads to it") and SECRET not in bad.text
+
+
+def test_addresses_are_asked_for_first():
+    remote = Remote("/inputs")
+    with pytest.raises(InputError, match="^Add --allow-url to load files from addresses") as raised:
+        remote.local(f"https://host.example/a.wav?sig={SECRET}", "speech")
+    assert SECRET not in str(raised.value) and not remote.inputs
 
 
 def test_a_report_shows_an_address_without_its_query(remote):

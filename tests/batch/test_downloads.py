@@ -3,6 +3,7 @@ server is local: the resolver and the allowed addresses replace the network."""
 
 import errno
 import http.server
+import logging
 import threading
 import time
 
@@ -253,6 +254,34 @@ def test_a_store_that_hangs_is_left_in_time():
     with pytest.raises(Unavailable, match="does not answer .TimeoutError"):
         buckets.within(0.2, "s3://b/a", lambda check: time.sleep(5))
     assert time.monotonic() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "remedy"),
+    [
+        (OSError(f"Forbidden: https://storage/?signature={SECRET}"), InputError, "Give the account"),
+        (PermissionError(SECRET), InputError, "Give the account"),
+        (OSError(errno.EBUSY, SECRET), Unavailable, "Try again later: .*OSError 503"),
+        (ConnectionError(SECRET), Unavailable, "Try again later: .*ConnectionError"),
+        (FileNotFoundError(SECRET), InputError, "Check the address: 's3://b/a' does not exist"),
+        (OSError(errno.ENOSPC, SECRET), ResourceError, "Free disk space"),
+        (RuntimeError(SECRET), Unavailable, "Try again later: .*RuntimeError"),
+    ],
+)
+def test_what_the_errors_of_stores_mean(error, kind, remedy):
+    """gcsfs says Forbidden in an OSError, s3fs makes errno of S3's codes (s3fs/errors.py)."""
+    found = buckets.refusal(error, "s3://b/a")
+    assert type(found) is kind and SECRET not in str(found)
+    with pytest.raises(kind, match=f"^{remedy}"):
+        raise found
+
+
+def test_packages_of_stores_print_nothing(store):
+    """Python prints the warnings of a logger that has no handler at all; theirs have tracebacks and addresses."""
+    for _ in range(2):
+        buckets.filesystem("s3")
+    for name in ("s3fs", "gcsfs", "fsspec"):
+        assert logging.getLogger(name).handlers.count(buckets.QUIET) == 1
 
 
 def test_without_the_packages_the_remedy_comes_first(tmp_path, monkeypatch):

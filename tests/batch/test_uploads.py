@@ -3,7 +3,9 @@
 import pytest
 
 from sonic_nodes.batch import buckets, retries
+from sonic_nodes.batch.addresses import Remote
 from sonic_nodes.batch.buckets import about, listing, put, try_writing
+from sonic_nodes.batch.journal import Journal
 from sonic_nodes.commands import batch_remote
 from sonic_nodes.errors import OutputError
 from sonic_nodes.media.fetch import Unavailable
@@ -79,6 +81,17 @@ def test_writing_is_tried_before_the_work(store):
     store.fail("pipe", 403)
     with pytest.raises(OutputError, match="^Give the account of the environment the right"):
         try_writing("s3://b/out")
+
+
+def test_a_store_that_is_busy_at_the_start_is_asked_again(store, tmp_path):
+    store.fail("pipe", 503, retries.ATTEMPTS - 1)
+    with Journal(tmp_path) as journal:
+        batch_remote.look_at_outputs(Remote(out="s3://b/out"), journal)
+        assert store.calls("pipe") == retries.ATTEMPTS and store.calls("find") == 0  # the journal names no video
+        store.fail("pipe", 503, 99)
+        with pytest.raises(OutputError, match="^Try again later: the store of 's3://b/out' does not answer"):
+            batch_remote.look_at_outputs(Remote(out="s3://b/out"), journal)
+    assert store.calls("pipe") == 2 * retries.ATTEMPTS
 
 
 def test_google_names_its_md5_in_base64(video):

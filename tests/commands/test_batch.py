@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import av
 import pytest
 from PIL import Image
 
-from sonic_nodes.batch import known
+from sonic_nodes.batch import known, webhook
 from sonic_nodes.commands import batch_checks
 from sonic_nodes.commands.cli import main
 from tests.tools.signal_matrix import environment
@@ -307,3 +308,14 @@ def test_two_batches_on_one_journal(inputs, capsys):
     assert (code, report) == (6, None) and "Wait for the other batch" in said
     process.communicate(timeout=300)
     assert process.returncode == 0
+
+
+def test_a_webhook_that_hangs_costs_the_batch_its_limit_alone(inputs, capsys, monkeypatch):
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(webhook, "END_S", 1.0)
+    (inputs / "list.csv").write_text("portrait,speech\nface0.png,voice0.wav\nface0.png,voice1.wav\n", "utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never answers
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/hook?key=hunter2"
+        code, report, said = batch(inputs, capsys, "--webhook", address)
+    assert (code, report["done"], report["webhook_failures"]) == (0, 2, 3), said
+    assert "3 messages did not reach the webhook" in said and "hunter2" not in said

@@ -8,6 +8,7 @@ import pytest
 from sonic_nodes.batch import retries
 from sonic_nodes.commands.cli import main
 from sonic_nodes.media import fetch
+from tests.batch.test_webhook import receiver
 from tests.commands.test_batch import FAST, is_whole, make_portraits, make_recordings
 from tests.tools.fake_store import installed
 
@@ -29,7 +30,7 @@ def store(tmp_path, sample_dir, monkeypatch):
 def batch(tmp_path, capsys, *options, out="s3://out/videos"):
     """(exit code, report, what was said) of a batch whose state is in `state`."""
     arguments = ["batch", str(tmp_path / "list.csv"), "--out", out, "--state", str(tmp_path / "state")]
-    code = main([*arguments, "--workers", "1", "--json", *FAST, *options])
+    code = main([*arguments, "--workers", "1", "--allow-url", "--json", *FAST, *options])
     said = capsys.readouterr()
     return code, json.loads(said.out) if said.out else None, said.err
 
@@ -129,6 +130,22 @@ def test_options_that_name_no_store(store, tmp_path, capsys, options, remedy):
     assert main(["batch", str(tmp_path / "list.csv"), *options]) == 2
     said = capsys.readouterr().err
     assert remedy in said and SECRET not in said
+
+
+def test_without_leave_no_address_of_a_list_is_asked(store, tmp_path, capsys):
+    code = main(["batch", str(tmp_path / "list.csv"), "--out", str(tmp_path / "here"), "--check-only", *FAST])
+    said = capsys.readouterr().err
+    assert code == 3 and "row 2: Add --allow-url to load files from addresses" in said
+    assert store.calls("info") == store.calls("open") == 0
+
+
+def test_the_webhook_is_told_where_a_video_is(store, tmp_path, capsys):
+    with receiver() as (url, requests):
+        code, report, said = batch(tmp_path, capsys, "--webhook", url)
+    assert (code, report["done"]) == (0, 2), said
+    messages = [json.loads(body) for _, _, body in requests]
+    told = [message["upload"]["url"] for message in messages if message["event"] == "done"]
+    assert sorted(told) == ["s3://out/videos/v/0.mp4", "s3://out/videos/v/1.mp4"]
 
 
 def test_a_store_that_may_not_be_written_stops_before_the_first_video(store, tmp_path, capsys):

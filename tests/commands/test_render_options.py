@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import subprocess
 import sys
 
@@ -41,10 +42,9 @@ def value_of(request: RenderRequest, option: str):
 
 @pytest.fixture(scope="module")
 def help_text():
-    """Of `sonic render`, as one line."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "sonic_nodes", "render", "--help"], capture_output=True, text=True, check=True
-    )
+    """Of `sonic render`, as one line; in a terminal that is wide enough for every word."""
+    command, wide = [sys.executable, "-m", "sonic_nodes", "render", "--help"], {**os.environ, "COLUMNS": "1000"}
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env=wide)
     return " ".join(shown.stdout.split())
 
 

@@ -1,7 +1,7 @@
 """Runs our networks on a device while a real ComfyUI's ModelPatcher loads and unloads their weights; prints JSON.
 test_real_patcher.py starts it:
 
-    COMFYUI_PYTHON tests/e2e/real_patcher.py COMFYUI_DIR MODELS cpu|simulated:1
+    COMFYUI_PYTHON -m tests.e2e.real_patcher COMFYUI_DIR MODELS cpu|simulated:1
 
 MODELS is a folder of tests/tools/make_models.py. The simulated GPU is that of tests/gpu; ComfyUI is told its name and
 free memory, because it asks CUDA only.
@@ -10,9 +10,8 @@ free memory, because it asks CUDA only.
 import gc
 import json
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.e2e.dynamic_vram import import_comfyui
 
 
 class Run:
@@ -113,9 +112,6 @@ def examine(run: Run) -> dict:
 
 
 def main(comfyui: str, models: str, device: str) -> None:
-    sys.path.insert(0, str(ROOT))
-    from tests.e2e.dynamic_vram import import_comfyui
-
     management, *_ = import_comfyui(comfyui)
     import comfyui_version
 

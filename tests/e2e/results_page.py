@@ -34,6 +34,19 @@ SHOWN = """(types) => Object.fromEntries(types.map((type) => {
   }];
 }))"""
 
+# Opens the menu of Load Image's policy as a click on the canvas does.
+OPEN_MENU = """() => {
+  const node = window.app.graph._nodes.find((each) => each.type === "SonicLoadImage");
+  const widget = node.widgets.find((each) => each.name === "policy");
+  const e = Object.assign(new MouseEvent("click", { clientX: 300, clientY: 300 }), { canvasX: node.pos[0] + 100 });
+  widget.onClick({ e, node, canvas: window.app.canvas });
+}"""
+POLICY = """() => {
+  const node = window.app.graph._nodes.find((each) => each.type === "SonicLoadImage");
+  const widget = node.widgets.find((each) => each.name === "policy");
+  return [widget.value, widget._displayValue];
+}"""
+
 
 def graph(name="poor.jpg"):
     """The draft template with the poor portrait, and an id by which the page finds its last run again."""
@@ -99,6 +112,9 @@ def steps(page, nodes_2):
     page.load(graph("sonic_sample_portrait.jpg"), "other")  # of the same id, with another picture
     tab.wait_for_timeout(3000)
     shown["other"] = tab.evaluate(SHOWN, list(NODES))
+    tab.evaluate(OPEN_MENU)
+    tab.locator(".litemenu-entry", has_text="strict").first.click()
+    shown["policy"] = tab.evaluate(POLICY)
     shown["console"] = page.console
     return shown
 

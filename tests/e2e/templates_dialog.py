@@ -50,5 +50,7 @@ def open_template(page, name):
     card = card_of(page, name)
     width = thumbnail_width(page, card)
     card.click(timeout=CLICK_MS)
-    page.page.wait_for_timeout(LOAD_MS)
+    page.page.wait_for_timeout(LOAD_MS)  # the template before has gone
+    page.page.wait_for_function("() => window.app.graph._nodes.length > 0", timeout=CLICK_MS)
+    page.page.wait_for_timeout(1000)
     return width

@@ -34,7 +34,7 @@ def frames_of(name: str) -> int:
     return round(25 * read_sound(SPEECH.with_name(RECORDINGS[name])).duration_s)
 
 
-@pytest.mark.parametrize(("index", "name"), enumerate(RECORDINGS))
+@pytest.mark.parametrize(("index", "name"), list(enumerate(RECORDINGS)))
 def test_each_index_becomes_a_video_with_its_recordings_name(runs, index, name):
     run = runs[f"recording_{index}"]
     ((subfolder, filename),) = saved_in(run)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sonic_nodes.media.provenance import read_back
-from tests.e2e.common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, video_of, write_wav
+from tests.e2e.common import CANCEL_S, PACK_NAME, PORTRAIT, ROOT, SPEECH, models_with_upscaler, video_of, write_wav
 
 NODES = [
     "SonicLoadImage",
@@ -114,10 +114,15 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def result(harness, folder, small_models):
+def models(small_models, tmp_path_factory):
+    return models_with_upscaler(small_models, tmp_path_factory.mktemp("models") / "models")
+
+
+@pytest.fixture(scope="module")
+def result(harness, folder, models):
     options = [option for node in NODES for option in ("--expect-node", node)]
     return harness(
-        folder, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S), "--models", str(small_models)
+        folder, "run", *options, "--locale", "zh", "--cancel-timeout", str(CANCEL_S), "--models", str(models)
     )
 
 
@@ -165,17 +170,22 @@ def test_the_sample_becomes_a_video(runs, name):
     assert made["audio"]["codec"] == "aac"
 
 
-def test_the_page_plays_the_video(runs):
-    (player,) = runs["page_draft"]["videos"]
-    assert player["width"] and not player["error"]
+def test_the_page_plays_the_decoders_preview_and_the_video(runs):
+    preview, video = sorted(runs["page_draft"]["videos"], key=lambda player: player["seconds"])
+    assert preview["seconds"] == 5 and video["seconds"] > 9
+    assert all(player["width"] and not player["error"] for player in (preview, video))
 
 
 @pytest.mark.parametrize("name", ["draft", "page_draft"])
-def test_progress_and_previews_arrive(runs, name):
+def test_progress_arrives(runs, name):
     steps = runs[name]["step_progress"][SAVE]
     # at most 20 a second (nodes/common.py), and 240 frames are written in a few seconds
     assert steps["events"] >= 12 and steps["last"] == steps["max"]
-    assert runs[name]["previews"] >= 3
+
+
+@pytest.mark.parametrize(("name", "least"), [("images", 3), ("older_api", 3), ("draft", 0)])
+def test_previews_arrive_from_nodes_that_show_no_video(runs, name, least):
+    assert runs[name]["previews"] >= least and bool(runs[name]["previews"]) == bool(least)
 
 
 @pytest.mark.parametrize("name", [name for name, (_, message) in CASES.items() if message is not None])

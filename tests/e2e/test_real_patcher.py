@@ -17,7 +17,7 @@ def found(request, small_models):
     if not comfyui:
         pytest.skip("set COMFYUI_DIR to a ComfyUI checkout and COMFYUI_PYTHON to its Python to run this test")
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
-    command = [python, str(ROOT / "tests/e2e/real_patcher.py"), comfyui, str(small_models), request.param]
+    command = [python, "-m", "tests.e2e.real_patcher", comfyui, str(small_models), request.param]
     ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(ran.stdout.splitlines()[-1]) | {"device": request.param}
 

@@ -70,6 +70,11 @@ def test_another_picture_does_not_show_results_of_the_last(shown):
     assert shown["other"] == dict.fromkeys(shown["run"])
 
 
+def test_a_choice_keeps_its_value_and_shows_its_label(shown, request):
+    is_chinese = PAGES[request.node.callspec.params["shown"]][0] == "zh"
+    assert shown["policy"] == ["strict", "严格 (strict)" if is_chinese else "strict"]
+
+
 def test_everything_fits_into_the_nodes(shown):
     assert {kind: found["hidden"] for kind, found in shown["run"].items() if found and found["hidden"] > 4} == {}
 

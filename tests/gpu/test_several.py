@@ -20,6 +20,7 @@ from tests.sampler.clips import SmallClip
 
 FIRST, SECOND = "simulated:0", "simulated:1"
 WINDOW = 4
+MODES = ("exact", "balanced", "fast")  # the speeds that leave something else out each
 HALF = 0.05  # of half the work: how far a card may be from it
 
 
@@ -49,7 +50,7 @@ def work(gpu) -> list[tuple[int, int]]:
     return found
 
 
-@pytest.mark.parametrize("speed", SPEEDS)
+@pytest.mark.parametrize("speed", MODES)
 @pytest.mark.parametrize("branches", [1, 3])
 @pytest.mark.parametrize("frames", [2, 9, 30])
 def test_the_bits_are_those_of_one_card(gpu, speed, branches, frames):
@@ -62,7 +63,7 @@ def test_the_bits_are_those_of_one_card(gpu, speed, branches, frames):
     assert gpu.operators(1)["convolution and bias"][0] > 0, "the second card computes"
 
 
-@pytest.mark.parametrize("speed", SPEEDS)
+@pytest.mark.parametrize("speed", MODES)
 @pytest.mark.parametrize("windows", [8, 9, 11])
 def test_each_card_does_half_of_the_work(gpu, speed, windows):
     clip = small_clip(WINDOW * windows, steps=8, **SPEEDS[speed])

@@ -72,13 +72,16 @@ def test_refusal_has_numbers_and_remedies_that_work():
     assert text.startswith("Set min_resolution") and "run on the CPU" in text and "5.37 GB free" in text
 
 
-def test_refusal_names_a_speed_that_fits():
+@pytest.mark.parametrize(
+    ("guidance", "speed"), [({"guidance_low": 0.3, "guidance_high": 30.0}, "balanced"), ({}, "exact")]
+)
+def test_refusal_names_a_speed_that_fits(guidance, speed):
     """Steps that share features keep them for the whole clip: 8 MB a frame."""
-    fast, minutes = Shortcuts(guidance_low=0.3, guidance_high=30.0, reuse=2), 750
+    sharing, minutes = Shortcuts(**guidance, reuse=2), 750
     assert make(64, 64, minutes, **on_gpu(6)).fits
-    with pytest.raises(ResourceError, match="^Set speed to balanced"):
-        make(64, 64, minutes, shortcuts=fast, **on_gpu(6))
-    assert make(64, 64, minutes, shortcuts=replace(fast, reuse=1), **on_gpu(6)).fits
+    with pytest.raises(ResourceError, match=f"^Set speed to {speed}"):
+        make(64, 64, minutes, shortcuts=sharing, **on_gpu(6))
+    assert make(64, 64, minutes, shortcuts=replace(sharing, reuse=1), **on_gpu(6)).fits
 
 
 def test_streamed_weights_fit_small_cards():

@@ -56,10 +56,18 @@ def sampled(clip: Clip, unet, branches_at_once: int = 3, **options) -> list[torc
 
 
 class SmallClip:
-    """A random clip of any length, with a network of one res block a level. device: of the network; the clip is in host
-    memory."""
+    """A random clip of any length, with a network of one res block a level. device, dtype: of the network; the clip is
+    in host memory."""
 
-    def __init__(self, frames: int, window: int, seed: int = 0, device: str = "cpu", **settings):
+    def __init__(
+        self,
+        frames: int,
+        window: int,
+        seed: int = 0,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        **settings,
+    ):
         generator = torch.Generator().manual_seed(seed)
 
         def random(*shape):
@@ -72,7 +80,7 @@ class SmallClip:
             random(n, k, SMALL["context"]) for n, k in ((1, 1), (1, SMALL_TOKENS), (frames, SMALL_TOKENS))
         )
         mask = torch.ones(8 * SMALL_ROWS, 8 * SMALL_ROWS)
-        weights = {name: w.to(device) for name, w in layout.random(**SMALL).items()}
+        weights = {name: w.to(device, dtype) for name, w in layout.random(**SMALL).items()}
         self.net = prepared(weights, image, silence, tokens, self.image_latents, mask, window)
 
     def sample(self, branches_at_once: int = 3, **options) -> list[torch.Tensor]:

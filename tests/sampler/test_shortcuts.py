@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sonic_nodes.engines.settings import SPEEDS
 from sonic_nodes.extension.native import _sonic
 from sonic_nodes.models import sampler, unet
 from sonic_nodes.progress import progress_callback
@@ -119,9 +120,22 @@ def test_a_shallow_step_has_features_of_its_branches(steps, low, width, reuse):
         assert keep == (not shallow and i + 1 < steps and bool(work[i + 1][1]))
 
 
-@pytest.mark.parametrize("speed, guided, whole", [("exact", 25, 25), ("balanced", 9, 25), ("fast", 9, 13)])
-def test_what_each_speed_leaves_out(speed, guided, whole):
-    work = sampler.Settings(steps=25, **sampler.SPEEDS[speed]).step_work()
+@pytest.mark.parametrize(
+    "speed, guided, whole, fp16_accumulation",
+    [
+        ("exact", 25, 25, False),
+        ("balanced", 9, 25, False),
+        ("fast", 9, 13, False),
+        ("shared-features", 25, 13, False),
+        ("fp16-accumulation", 25, 25, True),
+        ("fast-fp16", 9, 13, True),
+    ],
+)
+def test_what_each_speed_leaves_out(speed, guided, whole, fp16_accumulation):
+    assert tuple(sampler.SPEEDS) == SPEEDS, "what users choose from"
+    settings = sampler.Settings(steps=25, **sampler.SPEEDS[speed])
+    assert settings.fp16_accumulation == fp16_accumulation
+    work = settings.step_work()
     assert sum(count for (is_guided, _), count in work.items() if is_guided) == guided
     assert sum(count for (_, is_shallow), count in work.items() if not is_shallow) == whole
 

@@ -57,14 +57,27 @@ void check_same_device(const char *name, std::initializer_list<std::optional<at:
         }
 }
 
-// cuDNN's convolutions and cuBLAS' products may round float32 to TF32 where the process allows it.
-void check_precision(const std::string &name, const at::Tensor &x)
+static bool is_product(const std::string &name)
 {
     static const std::set<std::string> products = {"aten::mm",      "aten::mm.out", "aten::bmm",
                                                    "aten::bmm.out", "aten::addmm",  "aten::addmm.out",
                                                    "aten::baddbmm", "aten::addmm_", "aten::linear"};
+    return products.count(name) > 0;
+}
+
+bool sums_in_float16(const std::string &name, const at::Tensor &x)
+{
+    bool found = is_product(name) && name != "aten::linear" && x.defined() && x.scalar_type() == at::kHalf &&
+                 at::globalContext().allowFP16AccumulationCuBLAS();
+    counters.float16_sums += found;
+    return found;
+}
+
+// cuDNN's convolutions and cuBLAS' products may round float32 to TF32 where the process allows it.
+void check_precision(const std::string &name, const at::Tensor &x)
+{
     bool is_convolution = name == "convolution";
-    if (!x.defined() || x.scalar_type() != at::kFloat || (!is_convolution && !products.count(name)))
+    if (!x.defined() || x.scalar_type() != at::kFloat || (!is_convolution && !is_product(name)))
         return;
     auto kind = is_convolution ? at::Float32Op::CONV : at::Float32Op::MATMUL;
     if (at::globalContext().float32Precision(at::Float32Backend::CUDA, kind) == at::Float32Precision::TF32)
@@ -93,6 +106,20 @@ const std::set<std::string> takes_host_scalars = {
 // Whose last operand is a list of numbers, which is read on the host.
 const std::set<std::string> takes_host_lists = {"aten::_foreach_addcmul_.Tensor"};
 
+// As tensor cores sum in float16: the exact sum of 16 products is added to a float16 ("PTX ISA", mma.m16n8k16 with .f16
+// accumulators; how a card rounds it and splits long sums is its own).
+at::Tensor sum_in_float16(const at::Tensor &a, const at::Tensor &b)
+{
+    constexpr int64_t BLOCK = 16;
+    at::Tensor total;
+    for (int64_t k = 0; k < a.size(-1); k += BLOCK) {
+        int64_t count = std::min(BLOCK, a.size(-1) - k);
+        at::Tensor part = at::matmul(a.narrow(-1, k, count).to(at::kFloat), b.narrow(-2, k, count).to(at::kFloat));
+        total = (total.defined() ? total.to(at::kFloat) + part : part).to(at::kHalf);
+    }
+    return total;
+}
+
 // One call of an operator: its arguments on the stack, and what it is given in their place.
 struct Boxed {
     const c10::FunctionSchema &schema;
@@ -102,7 +129,7 @@ struct Boxed {
     std::optional<at::Device> device;
     long long bytes = 0;
     std::string shapes;
-    bool without_values = false;
+    bool without_values = false, float16_sums = false;
     std::vector<std::pair<at::Tensor, at::Tensor>> given; // in place of the second
 
     Boxed(const c10::OperatorHandle &op, torch::jit::Stack *stack) : schema(op.schema()), stack(stack)
@@ -166,6 +193,8 @@ struct Boxed {
             device = at::Device(KIND, (c10::DeviceIndex)current_device());
         if (!arguments.empty() && arguments.back().isTensor())
             check_precision(name, arguments.back().toTensor());
+        if (arguments.size() > 1 && arguments[1].isTensor())
+            float16_sums = sums_in_float16(name, arguments[1].toTensor());
         without_values = count_only;
         for (size_t i = 0; i < arguments.size(); i++) // a result that the operator sizes: it must run
             if (writes(i) && arguments[i].isTensor() && arguments[i].toTensor().numel() == 0)
@@ -203,6 +232,19 @@ struct Boxed {
                     return instead;
                 });
         }
+    }
+
+    // Makes the operator one that only adds and scales: a sum in float16 takes the place of the matrix on the left, and
+    // the identity that of the one on the right.
+    void give_float16_sums()
+    {
+        size_t first = name.find("add") == std::string::npos ? 0 : 1; // addmm and baddbmm: what is added comes before
+        auto *slots = &(*stack)[stack->size() - arguments.size()];
+        at::Tensor sums = sum_in_float16(slots[first].toTensor(), slots[first + 1].toTensor());
+        auto sizes = slots[first + 1].toTensor().sizes().vec();
+        sizes[sizes.size() - 2] = sizes.back();
+        slots[first] = sums;
+        slots[first + 1] = at::eye(sums.size(-1), sums.options()).expand(sizes);
     }
 
     // The operand that x stands for, resized as x was; or x on the device.
@@ -246,6 +288,8 @@ void run_boxed(const c10::OperatorHandle &op, c10::DispatchKeySet, torch::jit::S
         call.return_operands();
     else {
         call.give_operands();
+        if (call.float16_sums && !call.without_values)
+            call.give_float16_sums();
         op.callBoxed(stack);
         call.take_results();
     }

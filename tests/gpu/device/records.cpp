@@ -33,6 +33,7 @@ const struct {
                {"between_devices", &counters.between_devices},
                {"waits", &counters.waits},
                {"tf32", &counters.tf32},
+               {"float16_sums", &counters.float16_sums},
                {"cache_clearings", &counters.cache_clearings},
                {"refused", &counters.refused},
                {"pinned", &counters.pinned},

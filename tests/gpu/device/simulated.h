@@ -61,6 +61,7 @@ struct Counters {
     std::atomic<long> between_devices{0}; // copies from one device to another
     std::atomic<long> waits{0};           // for an event, a stream or a device
     std::atomic<long> tf32{0};            // convolutions and products in float32 that TF32 was allowed for
+    std::atomic<long> float16_sums{0};    // products in float16 that may be summed in float16
     std::atomic<long> cache_clearings{0}; // emptyCache
     std::atomic<long> refused{0};         // allocations
     std::atomic<long> pinned{0};          // allocations of pinned memory
@@ -91,5 +92,7 @@ at::Tensor to_device(const at::Tensor &x, at::Device device, bool with_values);
 // Where CUDA's operator takes all operands on one device: fails when a defined one is elsewhere.
 void check_same_device(const char *name, std::initializer_list<std::optional<at::Tensor>> operands);
 void check_precision(const std::string &name, const at::Tensor &x);
+// Whether the operator is a product of float16 matrices that may be summed in float16. Counts it.
+bool sums_in_float16(const std::string &name, const at::Tensor &x);
 
 } // namespace simulated
