@@ -174,7 +174,7 @@ def test_a_job_that_kills_its_workers_fails_at_its_last_try(tmp_path):
     ray.before = kill
     job = run(tmp_path, DirectPool(ray, Needs(2, False)), ["video"])[0]
     assert (job.state, job.tries, job.result["kind"]) == ("failed", 3, WORKER)
-    assert "ended on 10.0.0.0 (ActorDiedError: Its process has ended)" in job.result["error"]
+    assert "ended on 172.16.0.0 (ActorDiedError: Its process has ended)" in job.result["error"]
     assert not os.path.exists(job.path)
 
 
@@ -261,7 +261,7 @@ def test_a_node_that_cannot_start_is_left_out(tmp_path):
     pool = DirectPool(ray, Needs(2, False))
     ray.before = lambda actor, name: setattr(ray, "now", ray.now + (1.0 if name == "work" else 0.0))
     assert_whole(tmp_path, run(tmp_path, pool, ["video"] * 12))
-    notes = [note for note in pool.notes if note.startswith("Repair 10.0.0.1")]
+    notes = [note for note in pool.notes if note.startswith("Repair 172.16.0.1")]
     assert len(notes) == 1 and notes[0].endswith("ModuleNotFoundError: No module named 'sonic_nodes'")
     assert sum(actor.node.id == "n1" for actor in ray.actors) == ray_cluster.MAX_FAILED_STARTS
 
@@ -289,7 +289,7 @@ def test_a_full_disk_of_a_node_is_not_that_of_the_batch(tmp_path):
     ray.before = before
     jobs = run(tmp_path, pool, ["video"] * 6)
     assert_whole(tmp_path, jobs)
-    assert any("10.0.0.0" in note and "Free disk space." in note for note in pool.notes)
+    assert any("172.16.0.0" in note and "Free disk space." in note for note in pool.notes)
     assert {worker.node.id for worker in pool.cluster.workers.values()} == {"n1"}
 
 

@@ -55,12 +55,12 @@ def said(pool, kind=ResourceError) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["auto", "10.0.0.1:6379", "head.studio:6379", "[::1]:6379"])
+@pytest.mark.parametrize("text", ["auto", "172.16.0.1:6379", "head.studio:6379", "[::1]:6379"])
 def test_addresses(text):
     assert address_of(text) == text
 
 
-@pytest.mark.parametrize("text", ["list.csv", "", "ray://10.0.0.1:10001", "http://a:1", "a:b", "local", "a:123456"])
+@pytest.mark.parametrize("text", ["list.csv", "", "ray://172.16.0.1:10001", "http://a:1", "a:b", "local", "a:123456"])
 def test_what_is_no_address(text):
     with pytest.raises(UsageError, match="^Write --ray=HOST:PORT"):
         address_of(text)

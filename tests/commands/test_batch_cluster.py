@@ -20,25 +20,25 @@ KEY = b"-----BEGIN PRIVATE KEY----- secret"
 
 
 def request(*options) -> RenderRequest:
-    arguments = ["render", "/home/a/face.png", "/home/a/voice.wav", "-o", "/home/a/out/1.mp4", *options]
+    arguments = ["render", "/home/me/face.png", "/home/me/voice.wav", "-o", "/home/me/out/1.mp4", *options]
     return RenderRequest.of(build_parser().parse_args(arguments))
 
 
 def render_task() -> RenderTask:
-    made = request("--face-mask", "/home/a/mask.png", "--background", "/home/a/wall.jpg")
-    marks = replace(made.marks, caption=Caption("AI-generated", font="/home/a/letters.otf"))
-    return RenderTask(replace(made, marks=marks, signer=Signer(b"chain", KEY, "es256")), "k" * 64, "/home/a/1.log")
+    made = request("--face-mask", "/home/me/mask.png", "--background", "/home/me/wall.jpg")
+    marks = replace(made.marks, caption=Caption("AI-generated", font="/home/me/letters.otf"))
+    return RenderTask(replace(made, marks=marks, signer=Signer(b"chain", KEY, "es256")), "k" * 64, "/home/me/1.log")
 
 
 def test_each_input_travels_and_is_found_there():
     task = render_task()
     parcel = parcel_of(task)
     assert parcel.inputs == (
-        "/home/a/face.png",
-        "/home/a/mask.png",
-        "/home/a/voice.wav",
-        "/home/a/letters.otf",
-        "/home/a/wall.jpg",
+        "/home/me/face.png",
+        "/home/me/mask.png",
+        "/home/me/voice.wav",
+        "/home/me/letters.otf",
+        "/home/me/wall.jpg",
     )
     there = placed(pickle.loads(parcel.task), {path: f"/tmp/x{path}" for path in parcel.inputs}, "/tmp/v.mp4", "/tmp/l")
     assert files_of(there) == {name: f"/tmp/x{path}" for name, path in files_of(task).items()}
@@ -49,7 +49,7 @@ def test_each_input_travels_and_is_found_there():
 @pytest.mark.parametrize("background", ["green", "#102030", "blur"])
 def test_a_background_that_is_no_file_stays_as_it_is(background):
     task = RenderTask(request("--background", background), "k", "l")
-    assert parcel_of(task).inputs == ("/home/a/face.png", "/home/a/voice.wav")
+    assert parcel_of(task).inputs == ("/home/me/face.png", "/home/me/voice.wav")
     assert placed(task, dict.fromkeys(parcel_of(task).inputs, "/x"), "o", "l").request.background == background
 
 
@@ -72,8 +72,8 @@ def test_checks_travel_with_what_they_read():
     assert placed(picture, {"/a/f.png": "/x"}, "o", "l").portrait == "/x"
     assert placed(SoundTask("/a/v.wav"), {"/a/v.wav": "/x"}, "o", "l") == SoundTask("/x")
     plan = PlanTask(request(), 50)
-    assert parcel_of(plan).inputs == ("/home/a/face.png",)
-    assert placed(plan, {"/home/a/face.png": "/x"}, "o", "l").request.portrait == "/x"
+    assert parcel_of(plan).inputs == ("/home/me/face.png",)
+    assert placed(plan, {"/home/me/face.png": "/x"}, "o", "l").request.portrait == "/x"
 
 
 def test_weights_are_named_by_whole_paths(tmp_path, monkeypatch):
