@@ -115,7 +115,7 @@ class Ray:
 
     def nodes(self):
         return [
-            {"NodeID": n.id, "Alive": n.is_there, "NodeManagerAddress": f"10.0.0.{i}", "Resources": n.resources}
+            {"NodeID": n.id, "Alive": n.is_there, "NodeManagerAddress": f"172.16.0.{i}", "Resources": n.resources}
             for i, n in enumerate(self.by_id.values())
         ]
 
