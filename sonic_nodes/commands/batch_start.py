@@ -10,9 +10,11 @@ from ..interrupts import deferred
 
 
 def run(options: argparse.Namespace) -> int:
-    template = Template(f"{__package__}.batch_job") if is_possible() and not options.ray else None
+    template = None
     try:
         with deferred(), quick_imports():
+            if is_possible() and not options.ray:
+                template = Template(f"{__package__}.batch_job")
             from .batch import run as work
         return work(options, template)
     finally:

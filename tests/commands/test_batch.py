@@ -240,14 +240,22 @@ def start(folder, workers: int = 2, *options):
     return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def children(process) -> list[int]:
-    """Worker processes: forked by a child of the command that has loaded their libraries."""
+def parents_of_all() -> dict[int, int]:
+    """{process: its parent} of those that run."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            parents[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
+            state, parent = path.read_text().rsplit(")", 1)[1].split()[:2]
         except OSError:
             continue
+        if state not in "ZX":
+            parents[int(path.parent.name)] = int(parent)
+    return parents
+
+
+def children(process) -> list[int]:
+    """Worker processes: forked by a child of the command that has loaded their libraries."""
+    parents = parents_of_all()
     return sorted(pid for pid, parent in parents.items() if parents.get(parent) == process.pid)
 
 
@@ -299,6 +307,22 @@ def test_ctrl_c_keeps_what_is_finished(inputs, capsys):
     assert status["state"] == "stopped" and not left_overs(inputs)
     assert (inputs / "out/sonic-batch/report.html").is_file()
     assert batch(inputs, capsys)[1]["skipped"] >= 1
+
+
+@pytest.mark.posix("signals of POSIX, and Linux's list of processes")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed in /proc")
+def test_ctrl_c_while_libraries_are_loaded_leaves_no_process(inputs):
+    """The process that forks workers has been started, and no worker yet."""
+    process, started = start(inputs, 2), []
+    deadline = time.monotonic() + 60
+    while not started and time.monotonic() < deadline:
+        started = [pid for pid, parent in parents_of_all().items() if parent == process.pid]
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert started and process.returncode == 130 and "Traceback" not in said, said
+    while set(started) & parents_of_all().keys() and time.monotonic() < deadline + 60:
+        time.sleep(0.02)
+    assert not set(started) & parents_of_all().keys() and not left_overs(inputs)
 
 
 def test_two_batches_on_one_journal(inputs, capsys):
