@@ -166,6 +166,9 @@ def test_a_file_that_was_changed_on_the_way_is_refused(tmp_path, index):
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "-d", tmp_path / "got"]
     command += ["--index-url", url, NAME]
     run(*command, env=clean())
+    shutil.rmtree(tmp_path / "got")
+    run(*[(tmp_path / "index/simple").as_uri() if part == url else part for part in command], env=clean())
+    assert (tmp_path / "got" / wheel.name).is_file()  # of a folder, too, which nothing serves
     page = (tmp_path / "index/simple" / NAME / "index.html").read_text("utf-8")
     assert 'data-requires-python="&gt;=3.10"' in page and "#sha256=" in page
     served = tmp_path / "index/simple" / NAME / wheel.name
