@@ -179,6 +179,21 @@ def test_a_file_that_was_changed_on_the_way_is_refused(tmp_path, index):
 
 
 @pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("pyproject.toml", 'version = "{}"'),
+        ("sonic_nodes/__init__.py", '__version__ = "{}"'),
+        ("csrc/core/version.h", '#define SONIC_VERSION "{}"'),
+        ("README.md", "    tar -xf sonic-talking-portrait-{}.zip"),
+        ("CHANGELOG.md", "## {}"),
+    ],
+)
+def test_each_file_has_the_version(file, line):
+    """docs/release.md, step 1."""
+    assert f"\n{line.format(__version__)}" in "\n" + (ROOT / file).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
     ("file", "project"),
     [("sonic_talking_portrait-0.1.0-cp310-abi3-win_amd64.whl", NAME), ("Sonic.talking_portrait-0.1.0.tar.gz", NAME)],
 )
