@@ -56,6 +56,11 @@ export function resultsLabel(node) {
   return `${node.title ?? ""}${t.colon}${t.results}`;
 }
 
+// The page saves the value of a player (Load Audio) as null and reads it as "".
+function written(values) {
+  return JSON.stringify(values ?? [], (_, value) => value ?? "");
+}
+
 // Whether a node is as it was when the run was saved, and so is everything before it: its results would be the same.
 // Templates of one id, and copies of one workflow, differ in what they load.
 function comparer(then, now) {
@@ -71,7 +76,7 @@ function comparer(then, now) {
   const compare = (id) => {
     const before = one.nodes.get(id), after = other.nodes.get(id);
     if (!before || before.type !== after?.type) return false;
-    if (JSON.stringify(before.widgets_values) !== JSON.stringify(after.widgets_values)) return false;
+    if (written(before.widgets_values) !== written(after.widgets_values)) return false;
     const linked = sources(one, before);
     return JSON.stringify(linked) === JSON.stringify(sources(other, after)) &&
       linked.every(([, source]) => source && isUnchanged(source.node));
