@@ -39,7 +39,8 @@ def write_file(video, path: str, metadata: dict, crf: float | None) -> None:
     with writer, closing(video.chunks(progress)) as chunks:
         for chunk in chunks:
             writer.write(marker.apply(chunk) if marker else chunk)
-    send_text(progress.node_id, "\n".join([progress.headline, *frames.notes(), label_note(path)]))
+    # The label before the notes: ComfyUI 0.33.0 shows two lines above the player.
+    send_text(progress.node_id, "\n".join([progress.headline, label_note(path), *frames.notes()]))
 
 
 def sound_of(video):

@@ -29,7 +29,7 @@ AROUND = """(types) => {
   app.canvas.deselectAll?.();
   app.canvas.setDirty(true, true);
 }"""
-PLAY = """async (until_s) => {  // the server of 0.3.64 sends no ranges, so players cannot seek
+PLAY = """async (until_s) => {
   const players = [...document.querySelectorAll('video')];
   await Promise.all(players.map(async (video) => {
     video.muted = true;
