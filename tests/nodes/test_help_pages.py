@@ -85,9 +85,11 @@ def facts(slot, language: str) -> str:
 def choices(slot, terms: dict) -> str:
     if slot.upload:
         return terms["upload"]
+    if slot.id == "folder":
+        return terms["folder"]
     names = [text_of(name, terms) for name in slot.options]
     if len(names) == 1:  # a list of files, which are absent here
-        names.append(terms["folder" if slot.id == "folder" else "file"])
+        names.append(terms["file"])
     return terms["comma"].join(names[:-1]) + terms["or"] + names[-1]
 
 
