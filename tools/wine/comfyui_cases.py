@@ -71,6 +71,17 @@ def check_video(path: Path, frames: int) -> str:
     return f"{path.name}: {found} frames of {size}, {seconds:.2f} s of {codecs[1]}, its workflow inside"
 
 
+def is_whole(path: Path) -> bool:
+    if path.suffix != ".mp4":
+        return False
+    try:
+        with av.open(str(path)) as container:
+            video = container.streams.video[0]
+            return sum(1 for _ in container.decode(video)) == video.frames > 0
+    except (av.FFmpegError, LookupError):
+        return False
+
+
 def made(server: Server, workflow: dict, frames: int) -> tuple[Path, str]:
     path = video_of(server, server.wait(server.queue(workflow)))
     return path, check_video(path, frames)
@@ -140,8 +151,9 @@ def cancel(server: Server) -> str:
     (stopped,) = errors_of(history) or [{}]
     expect("exception_type" not in stopped and "node_type" in stopped, f"the run ended with {stopped or 'success'}")
     expect(seconds < CANCEL_SECONDS, f"{stopped['node_type']} went on for {seconds:.1f} s")
-    left = [path.name for path in (server.base / "temp").rglob("*") if path.suffix in (".mp4", ".part", ".tmp")]
-    expect(not left, f"the temp folder has {left}")
+    left = [path for path in (server.base / "temp").rglob("*") if path.suffix in (".mp4", ".part", ".tmp")]
+    halves = [path.name for path in left if not is_whole(path)]  # the decoder's previews of earlier runs are whole
+    expect(not halves, f"the temp folder has {halves}")
     made(server, graph(SHORT, {"5": {"seed": 3}}), FPS)
     return f"{stopped['node_type']} stopped within {seconds:.1f} s, and the next run succeeded"
 
